@@ -14,7 +14,7 @@ FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagster
 
 
 def record_run_hours(instance: dg.DagsterInstance, project_home: ProjectHome, use_cases: Sequence[str]) -> None:
-    """Add the durations of runs of these use cases that ended since the last call to the record in the home."""
+    """Record in the home how long runs of these use cases took. Only runs that ended since the last call are added."""
 
     def finished_runs(after: float, until: float) -> Iterator[run_hours.FinishedRun]:
         """Yield the runs that ended between two times (seconds since 1970)."""
@@ -28,7 +28,7 @@ def record_run_hours(instance: dg.DagsterInstance, project_home: ProjectHome, us
 
 
 def _use_case_of(run: dg.DagsterRun) -> str:
-    """Return the name of a run's use case: its job's name or, for a run of chosen assets, from the first asset key."""
+    """Return the name of a run's use case: the name of the job or, if assets were chosen, the start of an asset key."""
     if run.job_name.startswith("__") and run.asset_selection:
         return min(run.asset_selection).path[0]
     return run.job_name

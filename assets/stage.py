@@ -138,7 +138,7 @@ class CheckResult:
 
 
 def refusal_check(name: str, reasons: Sequence[str], sound: str) -> CheckResult:
-    """Return a check result that fails for these reasons. Without reasons it passes, described by the text `sound`."""
+    """Return a check result that fails for these reasons, or passes if there are none. sound: its description then."""
     why = "; ".join(dict.fromkeys(reasons))
     return CheckResult(name, not reasons, {REFUSED: why} if reasons else {}, description=why or sound)
 

@@ -313,7 +313,7 @@ def _role_row(name: str, role: acceptance.RoleAcceptance, label: str, kpi: Kpi) 
 
 
 def describe_acceptance(responses: acceptance.Acceptance, kpi: Kpi) -> str:
-    """Return one line with the numbers of decisions seen, followed and overridden. It says if they are simulated."""
+    """Return one line: how many decisions people saw, followed and overrode, and how many responses are simulated."""
     if not responses.responses:
         return f"nobody has looked at any of {format_plural(responses.decisions, 'decision')}"
     simulated = f" [{responses.label}]" if responses.label else ""

@@ -102,7 +102,8 @@ class PageRequest:
     def notice(self) -> str:
         """The warning that every page of the requested use case shows; empty without a problem.
 
-        It says that the declaration has changed a key or the calendar, or that the champion can't score the units.
+        It says that the declaration has changed the key of a source or of the units, or the calendar, or that the
+        champion can't score the units.
         """
         if self.query.get("use_case", "") not in {"", *self.desk.workspaces}:
             return ""

@@ -33,7 +33,10 @@ def _load(request: PageRequest) -> DecisionDay:
 
 
 def _next_open(day: DecisionDay, ids: Sequence[str], answered: str) -> str:
-    """Return the id of the next decision in the queue without an answer, or `answered` if all later ones have one."""
+    """Return the id of the next unanswered decision in the queue. If there is none, return `answered`.
+
+    answered: the id of the decision that was just answered.
+    """
     following = ids[ids.index(answered) + 1 :]
     return next((i for i in following if day.decision(i).answer is None), answered)
 

@@ -39,11 +39,11 @@ class _Evaluation:
 def check_features(
     use_case: DecisionChain, suite: Suite, tables: Mapping[str, pa.Table]
 ) -> dict[str, tuple[pa.Table, Verdict]]:
-    """Check the features of several partitions. Return, by partition, the table with a new column and its verdict.
+    """Check the features of several partitions. Return, for each, the table with a new column, and a verdict.
 
     tables: the feature tables by partition. The new column `suspect` holds the reason why the model must not score a
-    row, or null. The verdict counts suspect rows as quarantined. Suspect rows stay in the table, and the current
-    process decides their units.
+    row, or null. A verdict counts suspect rows as quarantined. Suspect rows stay in the table, and the current process
+    decides their units.
     """
     if not tables:
         return {}
@@ -96,9 +96,9 @@ def _check_partition(
     evaluation: _Evaluation,
     personal: set[str],
 ) -> tuple[pa.Table, Verdict]:
-    """Return one partition's feature table with the column `suspect`, and its verdict.
+    """Return one partition's feature table with the column `suspect`, and the partition's verdict.
 
-    reasons: of the partition's rows, for `suspect`. start: position of the partition's first row among all rows.
+    start: position of the partition's first row among all rows. reasons: the values of the column `suspect`.
     """
     import pyarrow as pa
 

@@ -37,7 +37,8 @@ def read_suite(path: Path) -> tuple[Suite | None, tuple[DeclarationProblem, ...]
 def _parse_suite(path: Path, *_stamp: int) -> tuple[Suite | None, tuple[DeclarationProblem, ...]]:
     """Parse the suite in a YAML file. Results are cached, because many callers read the same suite.
 
-    _stamp: the file's inode, modification time and size. They change if the file is replaced, which is then parsed.
+    _stamp: the file's inode, modification time and size. If the file is replaced, they change,
+    and the new file is parsed.
     """
     parsed = parse_yaml(path)
     if parsed.problems:

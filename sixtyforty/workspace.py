@@ -52,7 +52,8 @@ class Workspace:
       it is in an object store, the landing zone, models, ledgers and deliveries are there too, so that every machine
       sees them. Their folders are `.landing/<use case>`, `.models/<use case>` and `.deliveries/<use case>`.
     - linked_lakes: the folders of other lakes to whose files the lake has symbolic links, as a scratch copy has.
-    - refusal: why runs are refused after the declaration changed a key or the calendar; empty without such a change.
+    - refusal: why runs are refused after the declaration changed the key of a source or of the units, or the calendar;
+      empty without such a change.
     """
 
     use_case: UseCase
@@ -138,7 +139,7 @@ class Workspace:
 
     @property
     def readership(self) -> Path:
-        """The file with the last day on which each output was opened on the desk."""
+        """The file with the last day on which anybody opened each output, such as a report, on the web pages."""
         return self.home / "data" / "reads" / f"{self.use_case.name}.json"
 
     @property

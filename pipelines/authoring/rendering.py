@@ -145,6 +145,9 @@ def _feature_name(column: str) -> str:
 
 
 def _first_replayed_day(start: date, days: int) -> date:
-    """Return the replay's first day: the first of a month, after two fifths of the history for training."""
+    """Return the first day of the replay: the first of the month after the first two fifths of the history.
+
+    The history before that day is for training.
+    """
     day = start + timedelta(days=int(days * 0.4))
     return (day.replace(day=1) + timedelta(days=32)).replace(day=1)

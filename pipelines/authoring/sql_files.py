@@ -27,9 +27,9 @@ BLANK_MARK = "-- TODO"  # a line with this start marks an SQL file that is still
 
 
 def find_sql_files(partial: PartialUseCase) -> tuple[dict[str, Blank | None], list[DeclarationProblem]]:
-    """Return the SQL files of a use case by stage, and the problems of missing or empty files.
+    """Return the state of each SQL file of a use case, by stage, and the problems of missing or empty files.
 
-    The value is a Blank if the file has a TODO line and is still to be written, or None if the file is complete.
+    The state is a Blank if the file has a TODO line and is still to be written, or None if the file is complete.
     """
     files: dict[str, Blank | None] = {}
     problems = []

@@ -87,7 +87,10 @@ def request_catch_up(
 
 
 def refusal_of_runs(ws: Workspace) -> str | None:
-    """Return why the use case can't run: its declaration has changed a key or the calendar. None if it can run."""
+    """Return why the use case can't run, or None if it can.
+
+    It can't if its declaration has changed the key of a source or of the units, or the calendar.
+    """
     from sixtyforty.lifecycle.fixed_parts import describe_changes, find_changed_parts
 
     changes = find_changed_parts(ws)
@@ -95,7 +98,7 @@ def refusal_of_runs(ws: Workspace) -> str | None:
 
 
 def data_stages(use_case: UseCase) -> list[str]:
-    """Return the stages to run after new data: features to impact report, and the optional stages of the use case."""
+    """Return the stages to run after new data: DATA_STAGES, and the optional stages that the use case declares."""
     review = ["review_queue"] if use_case.people.review else []
     gate = ["stage_gate"] if use_case.stages else []
     return [*DATA_STAGES, *review, *gate]

@@ -13,7 +13,7 @@ Files and columns (times named *_time are local HHMM, delays and air_time are mi
     - minute and time_hour belong to the scheduled departure. arr_time is local time at the destination.
     - arr_delay is NA for a diverted flight. A departure row has NA in the arrival columns, and a cancellation row has
       NA in dep_time and all later columns.
-    - Cancellations have the last hour of the scheduled local day.
+    - The event_hour of a cancellation is the last hour of the scheduled local day.
 - `weather_….csv`, observations, with the source's columns: °F, %, degrees, mph, inches, millibars, miles. A file lands
   when its last hour is over.
 - `planes.csv`, `airports.csv`, `airlines.csv`, as in the source. They land at local midnight of 2013-01-01.
@@ -153,9 +153,9 @@ def _slots(source: str, start: date, end: date, hourly: bool) -> dict[str, Extra
 
 
 def _month(day: date, start: date, end: date) -> tuple[str, date]:
-    """Return the label of a day's month in file names, and the last day that this file covers.
+    """Return two facts of the file that covers a day's month: the label in its name, and the last day that it covers.
 
-    The month is limited to the days `start` to `end`.
+    The file covers no days before `start` or after `end`.
     """
     first, last = day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1])
     if start <= first and last <= end:

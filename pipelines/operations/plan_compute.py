@@ -37,7 +37,7 @@ class _ProgressHandler(logging.Handler):
 
 
 def rebuild_inputs(scratch: Workspace, datasets: Sequence[str], show_progress: ShowProgress) -> None:
-    """Rebuild the datasets that an edit changes in a scratch copy, and train the models that the copy lacks.
+    """Rebuild, in a scratch copy, the datasets that the edit changes, and train the models that the copy lacks.
 
     datasets: names of the datasets to rebuild, as `list_remade` returns them. Raises PlanError if validated data would
     have to be made again, TaintedDataError if the features have leakage, and ModelError if a model can't be trained.

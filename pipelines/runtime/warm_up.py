@@ -1,4 +1,8 @@
-"""Import the project's definitions in the fork server. A fork server can only import modules, such as this one."""
+"""Import the project's definitions in the fork server.
+
+A fork server can't call functions before it forks. It can only import modules, so the import of this module makes the
+call.
+"""
 
 from pipelines.runtime.warm_code import warm_code
 

@@ -1,4 +1,4 @@
-"""Measure acceptance: whether people follow the decisions, gain by overrides, and answer again in later weeks.
+"""Measure acceptance: whether people follow the decisions, gain money when they override them, and keep answering.
 
 The totals are the sums of the partitions' usage accounts (`usage`). `acceptance_messages` describes the totals in
 sentences.
@@ -103,8 +103,9 @@ class RoleAcceptance:
 
 @dataclass(frozen=True)
 class Acceptance(UsageCounts):
-    """The usage of all partitions, added up. `usage.PartitionUsage` describes the counts; money is in the KPI's unit.
+    """The usage of all partitions, added up. Money is in the KPI's currency.
 
+    `usage.PartitionUsage` describes the counts.
     `gain_per_1000` is the gain per 1,000 overrides with a known outcome. Its 95% confidence interval resamples whole
     partitions. `rating` is the mean rating, from 1 to 5. `recent` covers the newest `watch.usage_days` days.
     `idle` is the number of consecutive partitions, up to the newest, whose decisions nobody saw.
@@ -126,7 +127,7 @@ class Acceptance(UsageCounts):
 
     @property
     def label(self) -> str:
-        """Note that is shown next to every figure if responses are simulated. Empty if people gave all responses."""
+        """The label next to every figure if some responses are simulated; empty if people gave all responses."""
         return f"simulated: {self.simulated:,} of {self.responses:,} responses" if self.simulated else ""
 
     @property

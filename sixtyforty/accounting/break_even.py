@@ -1,4 +1,4 @@
-"""Compute the break-even: how much of its information the model may lose before the current process does as well.
+"""Compute the break-even: how much information the model may lose until it is no better than the current process.
 
 To remove information, `compute_curve` permutes the expected outcomes among a random share of the units: each of these
 units then gets the prediction of another unit. `tolerable_fault_shares` computes how many units a feed fault of the
@@ -48,7 +48,7 @@ class CurvePoint:
     """A point of the break-even curve: the model's gain per 1,000 decisions if some of its information is lost.
 
     `share_lost` goes from 0 (no information is lost) to 1 (all is lost). The two gains are over the current process,
-    and over a random choice at the same action rate.
+    and over a random choice with as many actions.
     """
 
     share_lost: float
@@ -91,7 +91,7 @@ def compute_curve(kpi: Kpi, units: pd.DataFrame) -> list[CurvePoint]:
 
     @cache
     def paid_for_all(action: str) -> NDArray[np.float64]:
-        """Return the money of each day if all units of the day got the action."""
+        """Return the money that each day would have brought if all units of the day had got `action`."""
         return sum_by_day([action] * len(units))
 
     current = sum_by_day(units["current_action"].tolist())
@@ -213,8 +213,8 @@ def explain_break_even(ws: Workspace) -> list[str]:
     random_share = find_crossing(points, "over_random_choice")
     if random_share is not None and random_share <= 0.99:
         sentences.append(
-            f"With {random_share:.0%} of its information missing, the model is no better than a random choice at the"
-            " same action rate."
+            f"With {random_share:.0%} of its information missing, the model is no better than a random choice with as"
+            " many actions."
         )
     for (feed, fault), tolerable in tolerable_fault_shares(degradation.read_impacts(ws)).items():
         if tolerable is not None and fault != "missing":

@@ -201,7 +201,7 @@ def score_build_or_buy(ws: Workspace, track: Track) -> Scorecard:
 
 
 def _read_values(ws: Workspace, track: Track, declared: Sourcing) -> Sequence[DailyValue]:
-    """Return the value of each partition. With vendors, only units count on which the model could decide, too."""
+    """Return the value of each partition. If vendors are declared, only units on which the model could decide count."""
     name, daily_values = ws.use_case.name, kpi_ledger.read_daily_values(ws, track)
     if not daily_values and count_units(ws, track):
         raise SourcingError(
@@ -227,7 +227,7 @@ def _units_a_month(ws: Workspace, track: Track) -> float:
 
 
 def _days_covered(use_case: UseCase, first: str, last: str) -> float:
-    """Return the days from the start of the first partition to the start of the decision after the last partition."""
+    """Return how many days the decisions of these partitions cover. A decision covers the days until the next one."""
     partitions = use_case.index_of(last) - use_case.index_of(first)
     length = (use_case.closes_at(last) - use_case.opens_at(first)) / (partitions + 1)
     return (length * (partitions + use_case.decision.every_partitions)).total_seconds() / 86400

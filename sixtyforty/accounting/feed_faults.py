@@ -24,8 +24,9 @@ def build_fault_statements(use_case: UseCase, partition: str, decision_time: dat
     Only one partition of a feed is damaged: `partition`, or the newest earlier partition with rows known at
     `decision_time` (UTC).
 
-    - missing: the partition has no rows. The feed that lists the units is never missing: nothing could be decided.
-    - stale: no row arrived after `decision_time`.
+    - missing: the partition has no rows. The feed that lists the units is never missing, because without it nothing
+      could be decided.
+    - stale: the feed stopped at `decision_time`, so the partition lacks the rows that became known later.
     - duplicated: each row arrived twice.
     - wrong unit: all numbers except keys are WRONG_UNIT_FACTOR times too large.
     """

@@ -34,7 +34,7 @@ SEGMENT_FIELDS = ("column", "name", "decisions", "gain")
 
 @dataclass(frozen=True, kw_only=True)
 class KpiAccount(DailyValue):
-    """The account of a partition, as stored in the facts of its manifest: the money, and two counts without money.
+    """The account of a partition, as stored in the facts of its manifest. It adds three fields to those of DailyValue:
 
     - unknown: the number of decisions whose outcome isn't known yet.
     - held_back: the number of decisions in shadow or held out, which say nothing about the model.

@@ -80,7 +80,10 @@ def find_unscored(ws: Workspace, track: Track) -> list[Alert]:
 
 
 def find_refused_change(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert if the declaration changed a key or the calendar, so that every run is refused."""
+    """Return an alert if the declaration changed the key of a source or of the units, or the calendar.
+
+    Every run is then refused.
+    """
     return [Alert("key or calendar changed", ws.refusal, ws.refusal)] if ws.refusal else []
 
 

@@ -27,8 +27,9 @@ MAY_BE_EMPTY = ("rejected", "quarantine")
 class DecisionCounts:
     """Counts of a drill's departures and decisions, in the order in which `_count_decisions` selects them.
 
-    `late` and `dead_feed` count decisions of the fallback, because of a late timetable or for another reason.
-    `fallback_astray` counts decisions of the fallback that differ from the current process.
+    `late` counts decisions that the fallback took because of a late timetable. `dead_feed` counts decisions that the
+    fallback took for any other reason. `fallback_astray` counts decisions of the fallback that differ from the current
+    process.
     """
 
     due: int
@@ -134,7 +135,7 @@ def _count_decisions(home: DrillHome, plan: Plan) -> DecisionCounts:
 
 
 def check_faults(home: DrillHome, plan: Plan) -> list[DrillResult]:
-    """Check that late extracts were ingested, and that unreadable extracts were rejected but their corrections not."""
+    """Check that unreadable extracts were rejected, and that their corrections and late extracts were ingested."""
     ws = home.evaluate(lambda: catalog.open_workspace(flights.USE_CASE))
     extracts = {extract.name: extract for source in ws.use_case.sources for extract in ws.landing.known(source)}
     results = []

@@ -79,7 +79,7 @@ def june(day: int, hour: int) -> datetime:
 
 
 def binary_garbage(content: bytes) -> bytes:
-    """Return bytes that are not text, like a file from a broken disk. The result has about as many bytes."""
+    """Return bytes that are not text, like a file from a broken disk. They are about as many as those of `content`."""
     return b"\x00\xff" * (len(content) // 2)
 
 
