@@ -311,7 +311,7 @@ def _record_reproducible_recipe(run: StageRun, newest: ChampionRow) -> None:
 
 
 def draw_break_even(run: StageRun) -> StageResult:
-    """Calculate how much information the model may lose, or how many decisions a fault may hit, before the gain is 0."""
+    """Calculate how much information the model may lose, or how many decisions a fault may hit, until the gain is 0."""
     try:
         points = break_even.write_curve(run.ws, run.track)
     except RefusedFiguresError as error:
