@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 POLICIES = {
     "model": "decisions taken",
     "current_process": "current process",
-    "random_choice": "random choice, same action rate",
+    "random_choice": "random choice",
     "perfect_foresight": "perfect foresight",
 }
 SUMMARY_KEYS = {

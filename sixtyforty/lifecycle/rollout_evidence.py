@@ -101,7 +101,10 @@ def measure_evidence(ws: Workspace, periods: Sequence[StepPeriod]) -> dict[StepN
 
 
 def no_evidence(periods: Sequence[StepPeriod]) -> dict[StepName, StepEvidence]:
-    """Return evidence with 0 days for each rollout step that has been in force, if the figures would be wrong."""
+    """Return evidence with 0 days for each rollout step that has been in force.
+
+    Call this function if measured figures would be wrong.
+    """
     in_force = {period.step for period in periods}
     return {step: StepEvidence(step, None, None, 0, UNKNOWN) for step in STEPS if step in in_force}
 

@@ -1,4 +1,4 @@
-"""Withdraw a model version, or all versions of its recipe, for good: for leakage, a legal reason or an error.
+"""Permanently withdraw a model version, or all versions of its recipe: because of leakage, a law or an error.
 
 The withdrawal is a row of the champion ledger. Only `ChampionLedger.withdrawal_of` answers whether a version may
 decide. Live decisions that a withdrawn version has already taken don't change.

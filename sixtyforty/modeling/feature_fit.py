@@ -34,7 +34,7 @@ def kind_of(arrow_type: str) -> str:
 def find_feature_problem(card: ModelCard, columns: Columns, payoffs: Mapping[str, str]) -> str | None:
     """Return why a model can't score rows with these columns, as a clause; None if it can.
 
-    payoffs: the SQL of each payoff that is a column of the features, by column. The policy needs these columns.
+    payoffs: the gains and costs that are declared as SQL, as {column: SQL}. The features must have these columns.
     """
     missing = [feature for feature in card.features if feature not in columns and feature != card.treatment]
     if missing:

@@ -212,7 +212,10 @@ def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _
 
 
 def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
-    """Put the challenger on HOLD if the champion beats its recipe by more than `gate.margin` in the newest block."""
+    """Put the challenger on HOLD if the champion beats the challenger's recipe in the newest block.
+
+    A difference of up to `gate.margin` is allowed.
+    """
     if evidence.latest is None:
         return value
     confidence = _two_sided(gate)

@@ -44,8 +44,8 @@ class GateEvidence:
     values of the challenger's recipe, out of sample. `latest`: the newest backtest block of recipe and champion, for a
     refresh. `current_recipe`: daily values of the champion's recipe, out of sample, for another recipe.
     `refused_partitions`: training partitions whose features governance refused. `broken_constraints`: a text for each
-    monotone constraint that the model breaks. `is_assumed`: whether the action may change the outcome without an
-    experiment that measured the change. `selection_reason`: why this challenger was selected.
+    monotone constraint that the model breaks. `is_assumed`: whether the gain is assumed: the action may
+    change the outcome, and no experiment measured by how much. `selection_reason`: why this challenger was selected.
     `file_problem`: why the files of the challenger, or of a model in the comparison, can't be trusted.
     `share_mismatch`: how the received actions of a past experiment differ from the declared shares.
     `taint`: which training or walk-forward partitions have leakage; empty if there is no leakage.

@@ -109,7 +109,7 @@ def _choose_at_random(candidates: Sequence[CandidateTime], needed: float, chance
 
 
 def _choose_rare(candidates: Sequence[CandidateTime], count: int) -> list[CandidateTime]:
-    """Return up to `count` decision times. Each has as many as possible of the rare values that are still missing."""
+    """Return up to `count` decision times. Each adds as many rare values as possible that the earlier ones lack."""
     chosen: list[CandidateTime] = []
     missing = set().union(*(candidate.rare for candidate in candidates))
     while missing and len(chosen) < count:

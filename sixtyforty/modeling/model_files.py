@@ -34,7 +34,7 @@ TOLERANCE = 1e-9  # another processor may round a score's last digits differentl
 def find_file_problem(use_case: str, lake: Lake, store: ModelStore, version: str) -> str | None:
     """Return why the files of a model version can't be trusted, and what to do next. Return None for sound files.
 
-    use_case: the first name of the use case, which its model cards hold.
+    use_case: the use case's oldest name. Its model cards hold this name, even after a rename.
     """
     try:
         verify_files(use_case, lake, store, version)
@@ -46,7 +46,7 @@ def find_file_problem(use_case: str, lake: Lake, store: ModelStore, version: str
 def verify_files(use_case: str, lake: Lake, store: ModelStore, version: str) -> None:
     """Verify the files of a model version. Raises ModelError with the first problem, and what to do next.
 
-    use_case: the first name of the use case.
+    use_case: the use case's oldest name, before any rename.
     """
     card_bytes, model_bytes = store.read_file(version, CARD), store.read_file(version, MODEL)
     sha256 = {"card": hashlib.sha256(card_bytes).hexdigest(), "model": hashlib.sha256(model_bytes).hexdigest()}

@@ -1,7 +1,7 @@
 """Whether a changed features.sql gives a model's features other values than those that it learned from.
 
-A feature may keep its name and its type and mean something else. The model would score it all the same. So the values
-in its training set are compared with those that today's features.sql gives the same units.
+A feature may keep its name and its type and mean something else. The model would still compute scores, but wrong ones.
+So the values in its training set are compared with those that today's features.sql gives the same units.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ RESTATED_SHARE = 0.1  # late rows change some values; a feature with more other 
 def find_redefined(use_case: DecisionChain, lake: Lake, store: ModelStore, card: ModelCard) -> str | None:
     """Return which features of a model have other values since features.sql changed, as a clause; None if none has.
 
-    None, too, as long as no partition of the training set was built again. Raises ModelError if it can't be read.
+    Also return None if no partition of the training set was built again with the changed features.sql.
+    Raises ModelError if the training set can't be read.
     """
     current = declared_parts(use_case, "features")[FEATURES_SQL]
     if card.features_sql in ("", current):
@@ -52,7 +53,7 @@ def find_redefined(use_case: DecisionChain, lake: Lake, store: ModelStore, card:
 def _compare(
     use_case: DecisionChain, lake: Lake, store: ModelStore, card: ModelCard, entries: dict[str, Entry]
 ) -> dict[str, float]:
-    """Return the share of units whose value differs, by feature, of the features that differ too often."""
+    """Return the features whose value differs for too many units, as {feature: share of these units}."""
     key = ["_partition", *use_case.decision.key]
     with lake.open_session(use_case.timezone) as db:
         rebuilt = db.sql(f"from {lake.select_rows(entries.values())}").df()

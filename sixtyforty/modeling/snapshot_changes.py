@@ -3,9 +3,9 @@
 A snapshot has no `known_at`: features read its newest extract, whatever their decision time. If a row changes or is
 added later, features that are built again read a value that was not known at their decision times.
 
-The record `first_seen/<source>` holds when each row of the snapshot was first seen. The rows of the first record have
-no time, because nobody can know since when they were true. The record's fact `versions` lists the later rows of each
-version of the snapshot.
+The dataset `first_seen/<source>` records when each row of the snapshot was first seen. Rows from the first recording
+have no time, because nobody can know since when they were true. For each version of the snapshot, the fact `versions`
+lists its rows that changed or were added after the first recording.
 """
 
 from __future__ import annotations

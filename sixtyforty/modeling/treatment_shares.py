@@ -28,7 +28,9 @@ def describe_share_mismatch(use_case: DecisionChain, lake: Lake, partitions: Ite
 
 
 def count_received(use_case: DecisionChain, lake: Lake, partitions: Iterable[str] | None = None) -> list[DealtUnits]:
-    """Count the units with a known outcome by the action that they received. The strata are all months and each month.
+    """Count the units with a known outcome by the action that they received.
+
+    One stratum covers the whole period. In addition, each month is a stratum.
 
     A unit may occur in several partitions. If no unit ever received two different actions, each unit was dealt a single
     action, and counts once in a stratum. Otherwise a unit was dealt an action in each partition, and counts each time.

@@ -38,7 +38,7 @@ OUTSIDE = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}  # a legend to the
 POLICY_LINES = (  # field of DailyValue, legend, color, line style
     ("model", "decisions taken", MODEL, "-"),
     ("current_process", "current process", CURRENT_PROCESS, "-"),
-    ("random_choice", "random choice, same action rate", RANDOM_CHOICE, "--"),
+    ("random_choice", "random choice", RANDOM_CHOICE, "--"),
     ("perfect_foresight", "perfect foresight", FORESIGHT, ":"),
 )
 
@@ -120,7 +120,7 @@ def draw_break_even(kpi: Kpi, points: Sequence[CurvePoint], form: Form = "png") 
     shares = [p.share_lost for p in points]
     for legend, colour, style, gains in (
         ("gain over the current process", MODEL, "-", [p.over_current_process for p in points]),
-        ("gain over a random choice, same action rate", RANDOM_CHOICE, "--", [p.over_random_choice for p in points]),
+        ("gain over a random choice with as many actions", RANDOM_CHOICE, "--", [p.over_random_choice for p in points]),
     ):
         axes.plot(shares, [g.value for g in gains], color=colour, ls=style, lw=2.2, label=legend)
         axes.fill_between(shares, [g.low for g in gains], [g.high for g in gains], color=colour, alpha=0.15, lw=0)

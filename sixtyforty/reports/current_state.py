@@ -97,8 +97,8 @@ class SimilarSource:
 class CurrentProcessValue:
     """The value of the current process on the partitions from `first` to `last`.
 
-    `decisions`: the number of units. `per_1000`: the value per 1,000 units in `currency`, by way of deciding, such
-    as the random choice.
+    `decisions`: the number of units. `per_1000`: for each way of deciding, such as the random choice, the value per
+    1,000 units in `currency`.
     """
 
     first: str
@@ -271,7 +271,9 @@ def value_of_current_process(ws: Workspace) -> CurrentProcessValue | None:
 
 
 def _outcomes_query(use_case: UseCase, features: str, outcomes: str) -> str:
-    """Return the SQL that joins features and outcomes by unit. The column `an outcome` holds the KPI's outcome.
+    """Return the SQL that joins features and outcomes by unit.
+
+    The KPI's outcome gets the column name "an outcome". No declared column can have a space in its name.
 
     features, outcomes: the SQL of the two tables, such as subqueries.
     """

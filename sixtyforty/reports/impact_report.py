@@ -40,7 +40,8 @@ class PeriodFigures:
     """The figures of one month or year. Money is in the KPI's currency.
 
     `model`: the value of the decisions taken. `current_process`: the value of the current process. `gain`: the
-    difference. `per_1000`: the gain per 1,000 decisions. `acted`: the number of decisions for an action.
+    difference. `per_1000`: the gain per 1,000 decisions. `acted`: the number of decisions for an action other than the
+    idle one, which is the cheapest.
     """
 
     name: str
@@ -231,7 +232,7 @@ def _draw_charts(ws: Workspace, accounts: Accounts, people: Acceptance) -> PageC
 
 
 def count_data_problems(ws: Workspace, days: Sequence[DailyValue]) -> DataProblems:
-    """Return the rejected partitions, the quarantined rows, and the decisions of `days` left to the current process."""
+    """Return the rejected partitions, the quarantined rows, and how many decisions the current process took."""
     rejected = {s: ws.lake.partitions(f"rejected/{s}") for s in ws.use_case.sources}
     rows = {s: sum(e.rows for e in ws.lake.entries(f"quarantine/{s}").values()) for s in ws.use_case.sources}
     return DataProblems(

@@ -55,7 +55,7 @@ class DecisionChain(PartitionedModel):
 
     @property
     def first_name(self) -> str:
-        """The name that the use case had first. Everything that is drawn or hashed by name uses this name."""
+        """The name that the use case had first. Random choices and hashes use it, so a rename doesn't change them."""
         return self.former_names[0] if self.former_names else self.name
 
     @property

@@ -89,7 +89,8 @@ class Model(DeclaredModel):
     def _check_constraints(self) -> Model:
         if categories := sorted(set(self.monotone_constraints) & set(self.categorical)):
             names = ", ".join(categories)
-            raise FieldError("monotone_constraints", f"a categorical feature can't rise or fall; remove {names}")
+            message = f"the values of a categorical feature have no order; remove {names} here"
+            raise FieldError("monotone_constraints", message)
         return self
 
     @model_validator(mode="after")

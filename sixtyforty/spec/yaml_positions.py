@@ -67,7 +67,10 @@ class ParsedYaml:
         return DeclarationProblem(self.file, self.line_of(path), dotted(path), message, allowed, suggestion)
 
     def resolve(self, words: Sequence[str], above: FieldPath = ()) -> FieldPath:
-        """Return the path of the field that `words` name below the path `above`. List positions become integers."""
+        """Return the path of a field below the path `above`. List positions become integers.
+
+        words: the parts of the path from `above` to the field, as text.
+        """
         path = above
         for word in words:
             steps: list[Hashable] = [word, *([int(word)] if word.isdigit() else [])]

@@ -49,7 +49,7 @@ def connect(timezone: str, folders: tuple[Path, ...] = ()) -> duckdb.DuckDBPyCon
 
     timezone: IANA name of the use case's time zone. The macro `local(ts)` converts a UTC timestamp to this time zone,
     and `utc(ts)` converts back. folders: the folders whose files the session can read, without symbolic links.
-    `Lake.open_session` opens sessions that read the lake. The caller must create only temporary tables, because the
-    sessions share a database: opening one is slow.
+    `Lake.open_session` opens sessions that read the lake. The sessions share a database, because opening a database is
+    slow. So the caller must create only temporary tables.
     """
     return _open_database(timezone, folders).cursor()

@@ -148,7 +148,7 @@ def rename_file(path: StoragePath, new_path: StoragePath) -> None:
 
 
 def file_stamp(path: StoragePath) -> tuple[Any, ...]:
-    """Return a cache key for a file that changes when the file is replaced.
+    """Return a cache key for a file. The key changes when the file is replaced.
 
     Raises FileNotFoundError, and FileAccessError if access is denied.
     """

@@ -29,7 +29,7 @@ class LedgerError(SixtyfortyError):
 
 
 class ChainedRow(BaseModel):
-    """The fields of every ledger row. The ledger sets the fields with a default when it appends the row."""
+    """The fields of every ledger row. When the ledger appends the row, it sets these fields, except `by`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     seq: int = Field(default=0, description="Number of the row: 1, 2, 3, …")

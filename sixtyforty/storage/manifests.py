@@ -51,7 +51,7 @@ class Entry:
     def manifest(self) -> dict[str, Any]:
         """The content of the manifest file, as a dict of JSON types.
 
-        A manifest that was written without a schema keeps its version.
+        An empty schema is left out. So the hash of a manifest from before schemas were recorded stays the same.
         """
         content = {f.name: getattr(self, f.name) for f in fields(self)}
         return content if self.schema else {name: part for name, part in content.items() if name != "schema"}

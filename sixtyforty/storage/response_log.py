@@ -55,7 +55,7 @@ class Response:
 
 
 def table_name(use_case: str) -> str:
-    """Return the name of the table with the responses of a use case. The table holds both tracks."""
+    """Return the name of the table with a use case's responses to live and to replayed decisions."""
     return f"{use_case}_responses"
 
 

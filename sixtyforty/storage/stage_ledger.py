@@ -36,7 +36,7 @@ class StageEvent(EffectiveRow):
 
     @property
     def previous_gate(self) -> StageGate | None:
-        """The gate that the gate of this row replaced; None if it replaced no gate."""
+        """The gate that applied until this row recorded a new one; None if no gate applied."""
         gate = self.evidence.get("previous_gate")
         return StageGate(**gate) if gate else None
 
@@ -70,9 +70,9 @@ class StageLedger(HashChain[StageEvent]):
         return None if last is None or last.event in REGISTRATIONS else last
 
     def endings(self) -> list[tuple[datetime, str | None]]:
-        """Return the times at which the use case stopped or started to run, as (UTC time, reason), sorted by time.
+        """Return the times from which the use case runs or doesn't run, as (UTC time, reason), sorted by time.
 
-        The reason says why the use case doesn't run from that naive UTC time on. It is None if the use case runs.
+        The times are naive. The reason says why the use case doesn't run from the time on; it is None if it runs.
         """
         changes = [(row.at, _end_reason(row)) for row in self.rows() if row.event in ("enter", "gate", "stop")]
         return sorted(changes, key=lambda change: change[0])

@@ -237,7 +237,7 @@ class ChoicePayoffs:
         return payoffs[-1] - payoffs[-2]
 
     def next_best(self, score: Floats, actions: Sequence[str]) -> NDArray[Any]:
-        """Return the best action for each row among those not taken; of equal actions, the cheapest.
+        """Return, for each row, the best of the actions that it did not get; of equal actions, the cheapest.
 
         score: the expected outcome of each row. actions: the action taken on each row.
         """

@@ -42,7 +42,7 @@ class HoldoutEstimate:
 
     @property
     def is_trustworthy(self) -> bool:
-        """Whether the arms match the draw: in the number of their units, and in the mean of the covariate."""
+        """Whether the arms have the declared shares of units, and differ only by chance in the covariate's mean."""
         return not self.mismatches and abs(self.imbalance) < normal_quantile(1 - IMBALANCE_LEVEL / 2)
 
     def to_dict(self, effect: float) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def describe_estimate(estimate: HoldoutEstimate | None, currency: str, unit_plur
 
 
 def describe_refusal(estimate: HoldoutEstimate, unit_plural: str) -> str | None:
-    """Return why no figure of a holdout can be trusted. Return None if the two arms match the draw."""
+    """Return why no figure of a holdout can be trusted; None if the figures can be trusted."""
     if estimate.mismatches:
         return describe_mismatches(estimate.mismatches, "kpi.holdout.share")
     if estimate.is_trustworthy:

@@ -20,8 +20,8 @@ class CandidateSummary:
 
     - decisions: the number of decisions on these days.
     - per_1000: the money of the candidate's actions per 1,000 decisions; None without decisions.
-    - lift_vs_current: the gain of the candidate over the current process, per 1,000 decisions.
-    - model_minus: the gain of the decisions taken over the candidate, per 1,000 decisions.
+    - lift_vs_current: the candidate's gain over the current process, per 1,000 decisions.
+    - model_minus: the value of the decisions taken minus the candidate's value, per 1,000 decisions.
     """
 
     decisions: int

@@ -200,7 +200,7 @@ def test_simulated_responses_are_labelled_everywhere(home, ask):
     acceptance = ask("acceptance", "flight_delays")
     assert acceptance["simulated"] == acceptance["responses"]
     page = (home / "data" / "reports" / "flight_delays" / "impact.html").read_text()
-    section = page[page.index("Do people use it?") : page.index("Next steps")]
+    section = page[page.index("Do people use the decisions?") : page.index("Next steps")]
     text = re.sub(r"<svg.*?</svg>", "", section, flags=re.S)
     assert text.count("simulated") == 2  # in the heading, and at each role
     with dg.DagsterInstance.get() as instance:

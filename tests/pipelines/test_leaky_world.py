@@ -71,7 +71,7 @@ def test_a_leak_is_refused_everywhere_and_cured(
     assert run_cli(f"adopt {NAME} --why 'it pays'").code == 1  # the replay promoted nothing
     pages = [ws.reports / "impact.html", ws.reports / "model_record.md", ws.reports.parent / "portfolio.html"]
     assert all(REASON in page.read_text() for page in pages)
-    assert "refused" in pages[-1].read_text()
+    assert "not shown" in pages[-1].read_text()
     doctor = {thing["thing"]: thing for thing in run_cli("doctor --json").answer["things"]}
     assert FEATURES_REASON in doctor[f"features of {NAME}"]["found"]
     assert FEATURES_REASON in alert_kinds(world, monkeypatch)["leakage"]

@@ -96,7 +96,7 @@ def test_what_people_did_is_shown_with_the_value_of_their_overrides(tmp_path: Pa
     page = impact_report.write_report(ws, "replay").read_text()
     assert_plain(page)
     words = read_words(page)
-    assert "Do people use it? simulated: 4 of 19 responses" in words
+    assert "Do people use the decisions? simulated: 4 of 19 responses" in words
     assert "People followed 6 (60% of the decisions that they looked at) and" in words
     assert "overrode 2 (25% of the decisions that they answered)." in words
     assert "For 2 overrides the outcome is known. In 1 of them the person was right." in words

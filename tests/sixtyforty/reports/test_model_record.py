@@ -39,7 +39,7 @@ def test_the_record_answers_the_next_persons_questions_in_order(accounted: Works
         "What does it decide?",
         "On what data?",
         "How well does it decide?",
-        "Do people use it?",
+        "Do people use the decisions?",
         "Since when, and who approved it?",
         "Which stage has it reached?",
         "What failed before?",
@@ -62,7 +62,7 @@ def test_the_record_answers_the_next_persons_questions_in_order(accounted: Works
     assert "it lost money on past days" in section(text, "What failed before?")
     assert "not better by more than the margin" in section(text, "What failed before?")
     assert "| Act on heavy loads | EUR 2,250 | EUR 250 |" in section(text, "What failed before?")
-    assert "isn't recorded" in section(text, "Do people use it?")
+    assert "isn't recorded" in section(text, "Do people use the decisions?")
     assert "EUR 1,000 to build" in section(text, "What does it cost?")
     assert "| visits | missing | -EUR 400 | EUR 0 | 99% |" in section(text, "What if a feed fails?")
     assert "below the forecast" in section(text, "Forecast gain and achieved gain")
@@ -81,10 +81,10 @@ def test_tables_have_as_many_cells_in_every_row(ws: Workspace) -> None:
 def test_usage_is_described_and_simulated_responses_are_marked(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path, **WITH_RESPONSES)
     assert "Nobody has answered a decision yet." in section(
-        model_record.render_record(ws, "replay"), "Do people use it?"
+        model_record.render_record(ws, "replay"), "Do people use the decisions?"
     )
     write_usage(ws, "2013-06-24", simulated=19)
-    usage = section(model_record.render_record(ws, "replay"), "Do people use it?")
+    usage = section(model_record.render_record(ws, "replay"), "Do people use the decisions?")
     assert "- Simulated: 19 of 19 responses." in usage
     assert "followed 6 and overrode 2" in usage
 

@@ -134,7 +134,7 @@ def test_without_outcomes_the_page_says_how_to_begin(tmp_path: Path) -> None:
     assert (line.advice, line.inputs.newest, line.roi) == ("start", None, None)
     page = write_report([ws], NOW).read_text()
     assert_plain(page)
-    assert "Run the chain of a use case to see its net benefit here." in read_words(page)
+    assert "has decisions with a known outcome, its net benefit is shown here." in read_words(page)
     assert add_up_totals([line]) == []
     json.dumps(line.plain, allow_nan=False)
 
