@@ -36,7 +36,7 @@ ASSUMPTION = (
 class KpiSummary(DaysSummary):
     """The KPI over all partitions with an account, and how far its figures can be trusted.
 
-    - label: how the gain is known, such as assumed.
+    - label: the kind of evidence for the gain: `exact`, `assumed` or `randomized`.
     - deciders: the number of decisions by each decider. Decisions without a known outcome count, too.
     - holdout: the result of the experiment; None without an experiment.
     - evidence: a text on the evidence for the figures; None if the figures are exact.

@@ -1,7 +1,7 @@
 """Add up the run time of each use case in a file, because Dagster's records of runs are deleted after a month.
 
-`<home>/data/portfolio/run_time.json` contains the seconds and the number of runs by use case. The file counts the runs
-that ended by its field `until` (seconds since 1970, UTC).
+`<home>/data/portfolio/run_time.json` contains the seconds and the number of runs by use case, and the time `until`
+(seconds since 1970, UTC). The runs that ended by this time are counted.
 """
 
 from __future__ import annotations

@@ -179,7 +179,11 @@ def _load_responses(
 
 
 def _ranked_sql(responses: str) -> str:
-    """Return SQL that adds to responses the rank of each answer to its decision, and the decision's withdrawals."""
+    """Return SQL that adds the columns `nth` and `withdrawn_at` to responses.
+
+    - nth: 1 for the first answer to a decision, 2 for the second one, and so on. It has no meaning for other responses.
+    - withdrawn_at: the times at which a person withdrew an answer to the decision; null if nobody did.
+    """
     return f"""select *, row_number() over (partition by decision_id, {IS_ANSWER} order by "at", response_id) as nth,
         list("at") filter (event = 'withdrawn') over (partition by decision_id) as withdrawn_at from {responses}"""
 

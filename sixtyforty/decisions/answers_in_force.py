@@ -7,7 +7,7 @@ The stored decision never changes: it is history. An answer in force changes the
 - An answer after the deadline (`people.answer_within_minutes`) is late. It has no effect.
 - An answer to a decision in the holdout or in shadow is an opinion. It has no effect, because the unit is compared with
   the model's units.
-- A person may withdraw his or her answer until the deadline. After that, the decision stays in force.
+- A person may withdraw his or her answer until the deadline. After the deadline, an answer in force stays in force.
 - An answer that doesn't fit the decided action is invalid, such as an unknown action. It has no effect.
 """
 
@@ -46,7 +46,7 @@ class JudgedAnswer:
 
 
 def answer_deadline(use_case: DecisionChain, decided_at: datetime) -> datetime | None:
-    """Return the UTC deadline for answers to a decision that have an effect; None if no deadline is declared.
+    """Return the UTC time until which an answer to a decision has an effect; None if no deadline is declared.
 
     decided_at: the decision time, UTC.
     """

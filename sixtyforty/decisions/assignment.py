@@ -120,8 +120,8 @@ class HeldOutUnits:
     """Which units of a batch are in the holdout or in shadow, and the name of each unit's policy.
 
     Each array has the shape (units,). Units without a champion aren't held out, because there is no model to compare.
-    The draw ignores late and suspect inputs, because such a condition would make the arms of the comparison differ. In
-    shadow, decisions aren't sent to reviewers either.
+    The draw ignores late and suspect inputs, because such a condition would make the arms of the comparison differ.
+    In shadow, the current process also takes the decisions that would otherwise go to reviewers.
     """
 
     in_holdout: NDArray[np.bool_]

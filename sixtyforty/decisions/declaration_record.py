@@ -1,4 +1,4 @@
-"""Store a copy of each declaration that took decisions, so that a later declaration can be compared with it.
+"""Store a copy of each declaration under which decisions were taken, to compare later declarations with it.
 
 A copy is a JSON file in the lake, named by the declaration's version: `declarations/<version>.json`. It contains the
 parts from which the version is computed, and the declared models. A file never changes, because its name is a hash.

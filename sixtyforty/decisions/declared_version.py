@@ -1,4 +1,4 @@
-"""Compute the version of a declaration, and detect replayed decisions that an earlier version took.
+"""Compute the version of a declaration, and detect replayed decisions taken under an earlier version.
 
 A replay is a calculation: when the declaration changes, replayed decisions are outdated until the replay is made again.
 Live decisions are history and are never outdated. The check reads the index of manifests, and no decision rows.
@@ -78,7 +78,7 @@ def _source_version(use_case: DecisionChain, name: str, sql: Mapping[str, str]) 
 
 
 def declared_versions(use_case: DecisionChain, before: Entry | None) -> list[str]:
-    """Return the versions of the declarations that took a partition's decisions, sorted, the current one included.
+    """Return the sorted versions under which a partition's decisions were taken, the current one included.
 
     before: the manifest of the partition's earlier decisions, or None.
     """
@@ -145,7 +145,7 @@ def find_outdated_replay(ws: Workspace, until: str | None = None) -> OutdatedRep
 
 
 def list_replayed_versions(ws: Workspace) -> list[str]:
-    """Return the versions of all declarations that took decisions of the replay, sorted."""
+    """Return the sorted versions of all declarations under which decisions of the replay were taken."""
     return sorted(
         {version for versions in _replay_index(ws).table()["declared_versions"].to_pylist() for version in versions}
     )

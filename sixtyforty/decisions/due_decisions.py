@@ -29,7 +29,10 @@ def live_since(ws: Workspace, track: Track) -> datetime | None:
 
 
 def scope_condition(ws: Workspace, track: Track) -> str:
-    """Return a SQL condition on feature rows: the stage in force at a unit's decision time covers the unit."""
+    """Return a SQL condition on feature rows: the unit is in the scope of the use case's stage at its decision time.
+
+    A stage, such as a pilot, may be limited to some units. A replay decides all units.
+    """
     scope = ws.stage_ledger.scope_sql() if track == "live" else None
     return scope or "true"
 

@@ -105,9 +105,10 @@ def _trace_verdict(entry: Entry) -> TracedVerdict:
 
 
 def _trace_inputs(ws: Workspace, features: Entry | None) -> tuple[list[TracedFile | UnknownFiles], list[TracedVerdict]]:
-    """Return the input files of a partition of features, and the verdicts on the validated data built from them.
+    """Return the input files of a partition of features, and the verdicts on the data validated from these files.
 
-    The files are sorted by source and name, after the partitions whose files are unknown.
+    A validated partition whose files are unknown has a placeholder at the start of the list. The files follow, sorted
+    by source and name.
     """
     files: dict[str, TracedFile] = {}
     unknown: dict[str, UnknownFiles] = {}

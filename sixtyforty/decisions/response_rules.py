@@ -75,7 +75,7 @@ def _check_rating(response: Response) -> None:
     if response.event == "rated" and response.rating not in RATINGS:
         raise ResponseError(f"The rating is {response.rating}, expected a whole number from 1 to 5.")
     if response.event != "rated" and response.rating is not None:
-        raise ResponseError(f"The event '{response.event}' has no rating. Leave the rating out, or send 'rated'.")
+        raise ResponseError(f"The event '{response.event}' can't have a rating. Leave the rating out, or send 'rated'.")
 
 
 def _check_action(ws: Workspace, response: Response, decided: str) -> Response:
@@ -99,7 +99,7 @@ def _check_action(ws: Workspace, response: Response, decided: str) -> Response:
             )
         return response
     if response.action is not None:
-        raise ResponseError(f"The event '{response.event}' has no action. Leave the action out.")
+        raise ResponseError(f"The event '{response.event}' can't have an action. Leave the action out.")
     return response
 
 

@@ -88,7 +88,10 @@ def _check_withdrawal(ws: Workspace, withdrawal: Response) -> None:
 
 
 def has_answers(ws: Workspace) -> bool:
-    """Return whether the response log contains an answer to any decision. The log isn't created."""
+    """Return whether the response log contains an answer to any decision.
+
+    If the log doesn't exist yet, return False and don't create the log.
+    """
     import sqlalchemy as sa
 
     engine = open_engine(ws.database_url)

@@ -29,7 +29,8 @@ class ArrivalDelays:
 
     - known_at: the declared SQL expression.
     - rows: the number of rows with a known arrival time. late: how many of them were seen later than declared.
-    - partitions: the number of partitions with such rows. landings: the hours in which extracts were first seen.
+    - partitions: the number of partitions with such rows.
+    - landings: the number of different hours in which extracts were first seen.
     - delay_seconds: the delay within which 95% of the rows were seen; negative if the rows arrive earlier than
       declared; None without rows.
     - is_outdated: whether partitions are left out because `known_at` changed since they were measured.
@@ -46,7 +47,7 @@ class ArrivalDelays:
 
     @property
     def is_known(self) -> bool:
-        """Whether enough extracts landed at recorded times for a verdict."""
+        """Whether enough arrival times are known to judge the declared `known_at`."""
         return self.delay_seconds is not None and self.landings >= MIN_LANDINGS
 
     @property

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PERCENTILES = 101  # a partition's delays are stored as the percentiles 0 to 100
 TOLERANCE_SECONDS = 300  # scans take place every minute or so; a row this little after its known_at is not late
 LANDINGS_LISTED = 50  # a partition lists at most this many of the hours in which its extracts were first seen
-WINDOW_PARTITIONS, WINDOW_DAYS = 30, 7  # a verdict covers these newest partitions, or days if longer
+WINDOW_PARTITIONS, WINDOW_DAYS = 30, 7  # a verdict covers this many newest partitions, or days if longer
 ExtractTimes = Mapping[str, Mapping[str, datetime | None]]  # UTC arrival time, by partition and extract id
 
 
@@ -57,7 +57,7 @@ def first_seen_dataset(source: str) -> str:
 
 
 def read_arrival_facts(entry: Entry) -> ArrivalFacts:
-    """Return the delays that the record of a partition lists."""
+    """Return the delays of a partition's rows, from the manifest of the partition's record."""
     return ArrivalFacts(**entry.facts["arrivals"])
 
 
@@ -108,7 +108,10 @@ def is_measured_by(record: Entry, contract: Source) -> bool:
 
 
 def newest_records(use_case: DecisionChain, lake: Lake, source: str) -> dict[str, Entry]:
-    """Return the records of a partitioned source's newest partitions: WINDOW_PARTITIONS, or WINDOW_DAYS if longer."""
+    """Return the records of a partitioned source's newest partitions.
+
+    These are the last WINDOW_PARTITIONS partitions, or the partitions of the last WINDOW_DAYS days if they are more.
+    """
     dataset = first_seen_dataset(source)
     newest = max(lake.partitions(dataset), default=None)
     if newest is None:
@@ -155,10 +158,11 @@ def create_seen_rows(
 ) -> None:
     """Create the table `seen_rows`: the validated rows of some partitions, and when each row was first seen.
 
-    Columns: `_partition`, `row` (the hash), `known_at` and `seen_at` (UTC), and `key`, the text of the columns
-    `shown_key`. A row in the earlier record of its partition keeps its `seen_at`.
+    Columns: `_partition`, `row` (the hash), `known_at` and `seen_at` (UTC), and `key`. A row in the earlier record of
+    its partition keeps its `seen_at`.
 
-    validated: the manifests of the rows. records: the earlier records, by partition.
+    validated: the manifests of the rows. records: the earlier records, by partition. shown_key: the names of the
+    columns whose values `key` contains as text; if there are none, `key` is null.
     """
     key_texts = "".join(f", {identifier(column)}::varchar" for column in shown_key)
     key = f"concat_ws(' '{key_texts})" if shown_key else "null"

@@ -1,8 +1,9 @@
-"""Read raw and validated partitions with the columns of the current data contract, even if an earlier one wrote them.
+"""Read raw and validated partitions with the columns of the current data contract.
 
-A column that an old partition lacks is null in its rows. A column that the partition has under another name is read
-under the current name. A column of another type is cast. A value that the current type can't represent exactly is null
-until the partition is validated again from its raw rows.
+The partitions may have been written when an earlier contract was declared. A column that an old partition lacks is null
+in its rows. A column that the partition has under another name is read under the current name. A column of another type
+is cast. A value that the current type can't represent exactly is null until the partition is validated again from its
+raw rows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Find out from the times at which extracts were first seen when the rows of a partition could be known.
+"""Find out when the rows of a partition arrived.
 
-An extract that lands soon after its partition ends shows when its rows arrive. An extract of a bulk load, such as a
-year of past days in one hour, only shows when somebody copied files. Its rows have no known arrival time.
+The evidence is the time at which a scan first found each extract. An extract that lands soon after its partition ends
+shows when its rows arrive. An extract of a bulk load, such as a year of past days in one hour, only shows when somebody
+copied files. Its rows have no known arrival time.
 """
 
 from __future__ import annotations

@@ -130,9 +130,8 @@ def _split_all_lines(
 ) -> dict[str, pa.Table]:
     """Return the lines by partition, including broken lines.
 
-    A line without a usable key gets the partition of the line before it. The tables `sound_rows`, `broken_lines` and
-    `keyed` must be registered in `db`.
-    fallback: the partition of lines before which no line has a usable key.
+    A line without a usable key gets the partition of the line before it. Lines before the first usable key get the
+    partition `fallback`. The tables `sound_rows`, `broken_lines` and `keyed` must be registered in `db`.
     """
     first, last = use_case.limits
     is_inside = f"(_key between {literal(first)} and {literal(last)} or _key = {literal(SNAPSHOT)})"

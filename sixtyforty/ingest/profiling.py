@@ -181,9 +181,9 @@ def _contract_type(duckdb_type: str) -> str:
 
 
 def _with_cast(column: ColumnProfile, casts: Mapping[str, str]) -> ColumnProfile:
-    """Return a column's profile as VARCHAR if `casts` has SQL to read the column, because a plain cast can't read it.
+    """Return a column's profile. If `casts` contains the column, its type becomes VARCHAR, and its SQL that of `casts`.
 
-    Otherwise, the profile is returned unchanged.
+    casts: SQL by column, for the columns that a plain cast can't read.
     """
     return replace(column, kind="VARCHAR", sql=casts[column.name]) if column.name in casts else column
 

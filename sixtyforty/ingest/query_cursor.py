@@ -88,7 +88,8 @@ def subtract_overlap(cursor_value: CursorValue, overlap: float) -> CursorValue:
     type_name = type(cursor_value).__name__
     if type_name not in PARSERS:
         raise CursorTypeError(
-            f"the cursor column has the type {type_name}. Declare a column of numbers, times, or texts that grow"
+            f"the cursor column has the type {type_name}. Declare a cursor column whose values only grow: numbers,"
+            " times or texts"
         )
     if isinstance(cursor_value, str):  # SQLite stores times as text
         try:

@@ -39,7 +39,7 @@ def find_stale_partitions(ws: Workspace, track: Track, now: datetime, turn: int 
 
     The function also scans the landing zone and records new extracts. now: the current time (UTC, naive).
     turn: a number that the caller increases by 1 at each call. If a use case has many partitions, each call then scans
-    the newest partitions and one block of older partitions, in rotation. None scans all partitions.
+    the newest partitions and one block of older partitions, in rotation. If `turn` is None, it scans all of them.
     """
     use_case, stale = ws.use_case, StaleWork(ws.use_case)
     _scan_sources(ws, use_case.inputs, stale)

@@ -97,9 +97,9 @@ def verify_names(ws: Workspace) -> int:
 
 
 def _first_decided_names(ws: Workspace) -> set[str]:
-    """Return the names under which the use case took the oldest decisions of each track.
+    """Return the names of the use case in the oldest decisions of the replay and in the oldest live decisions.
 
-    In a home that was created after the rename, all decisions have the new name. No row of the rename is needed there.
+    If no data were stored before the rename, all decisions have the new name. No row of the rename is needed then.
     """
     import pyarrow.parquet as pq
 

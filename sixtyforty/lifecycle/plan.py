@@ -26,7 +26,7 @@ RebuildInputs = Callable[[Workspace, Sequence[str], ShowProgress], None]
 class Plan:
     """The effect of an edit, before anything runs.
 
-    - changes: the declared fields that differ from the declarations that took the replay's decisions.
+    - changes: the declared fields that differ from those under which the replay was decided.
     - remade: the partitions that are made again, by dataset. For models, the training days.
     - leakage: the leakage verdict, or None if no features are built again.
     - preview: the decisions that would flip, and the value of these flips; None if they weren't calculated.
@@ -95,7 +95,10 @@ def make_plan(
 
 
 def _plan_candidates(ws: Workspace, plan: Plan, show_progress: ShowProgress) -> Plan:
-    """Return the plan of an edit that changes no decision, but possibly the value of candidates of the KPI."""
+    """Return the plan of an edit that changes no decision, but possibly the value of the other ways to decide.
+
+    These are declared in `kpi.candidates`.
+    """
     if not ws.use_case.kpi.candidates:
         return plan
     preview = preview_candidates(ws, show_progress)

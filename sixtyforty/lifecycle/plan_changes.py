@@ -103,7 +103,7 @@ def _shown(content: Any) -> str:
 
 
 def _list_fields(declaration: Mapping[str, Any]) -> Iterator[tuple[str, tuple[ChangeKind, Any]]]:
-    """Yield each declared field with its content and the kind of change that an edit of the field is."""
+    """Yield each declared field with its kind of change, such as `payoff`, and its content."""
     yield from _policy_fields(declaration["policy"])
     for name, content in _leaves("gate", declaration["gate"]):
         yield name, ("gate", content)
@@ -141,7 +141,7 @@ def _policy_fields(policy: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Chang
 
 
 def _leaves(path: str, content: Any) -> Iterator[tuple[str, Any]]:
-    """Yield each content of nested mappings with its path, such as `gate.margin`."""
+    """Yield each value in nested mappings that isn't a mapping itself, with its path, such as `gate.margin`."""
     if isinstance(content, Mapping):
         for name, inner in content.items():
             yield from _leaves(f"{path}.{name}", inner)

@@ -1,4 +1,4 @@
-"""Compare the declaration on disk with the declarations that took the replay's decisions."""
+"""Compare the declaration on disk with the declarations under which the replay's decisions were taken."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class PlanError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class Edit:
-    """How the declaration on disk differs from the declarations that took the replay's decisions.
+    """How the declaration on disk differs from those under which the replay's decisions were taken.
 
     `decided`: the partitions of the replay. `changes`: the fields that differ from any of the earlier declarations.
-    `is_current`: whether the declaration on disk took all these decisions. `has_copies`: whether the lake has a copy of
-    each earlier declaration, so that `changes` is complete.
+    `is_current`: whether all these decisions were taken under the declaration on disk. `has_copies`: whether the lake
+    has a copy of each earlier declaration, so that `changes` is complete.
     """
 
     decided: Sequence[str]
@@ -52,7 +52,7 @@ class Edit:
 
 
 def find_edit(ws: Workspace) -> Edit:
-    """Return how the declaration on disk differs from those that took the replay's decisions.
+    """Return how the declaration on disk differs from those under which the replay's decisions were taken.
 
     Raises PlanError if the replay has no decisions yet.
     """

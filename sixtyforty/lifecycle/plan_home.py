@@ -27,8 +27,8 @@ WRITTEN = ("decisions", "backtest", "tainted", "history")
 def open_scratch_copy(ws: Workspace, rewritten: Collection[str] = ()) -> Iterator[Workspace]:
     """Yield a workspace with a scratch copy of the use case's lake, models and ledgers. The copy is deleted at the end.
 
-    rewritten: those datasets of READ that the caller writes in the copy. The other datasets of READ are linked as
-    folders, because thousands of links take seconds. The declaration is the one on disk.
+    rewritten: the datasets in the list `READ` that the caller also writes in the copy. Each other dataset in the list
+    is linked as a folder, because links to thousands of files take seconds. The declaration is the one on disk.
     """
     with tempfile.TemporaryDirectory(prefix="sixtyforty-plan-") as folder:
         home = Path(folder)

@@ -46,9 +46,10 @@ def plan_models(ws: Workspace) -> list[TrainingPlan]:
 
 
 def reuse_models(scratch: Workspace) -> list[TrainingPlan]:
-    """Store the models that the edit leaves the same under their new names. Return the plans without a stored model.
+    """Store each model that the edit doesn't change under its new version. Return the plans without a stored model.
 
-    scratch: a scratch copy, in which the model cards are written. A plan whose training set has no rows needs no model.
+    A model gets a new version, for example, if only its vetoes were edited. A plan whose training set has no rows needs
+    no model. scratch: a scratch copy, in which the model cards are written.
     """
     store, missing = scratch.models, []
     for plan in plan_models(scratch):

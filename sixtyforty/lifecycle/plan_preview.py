@@ -35,7 +35,8 @@ class Preview:
     - champions_now, champions_after: the training days of the models that the gate promotes.
     - outdated: the partitions whose features are older than their data; their decisions stay the same.
     - refusal: why governance would refuse all figures after the edit; None if it wouldn't.
-    - changed_candidates: the candidates of the KPI whose value changes, although the decisions don't.
+    - changed_candidates: the names of the ways to decide in `kpi.candidates` whose value changes, although the
+      decisions don't.
     """
 
     flips: Flips
@@ -63,7 +64,7 @@ def preview_edit(ws: Workspace, scratch: Workspace, show_progress: ShowProgress)
     now, before = read_daily_values(ws, "replay"), ws.lake.entries(DATASET)
     partitions = [p for p in before if p >= ws.use_case.replay.first_day.isoformat()]
     show_progress(
-        f"plan: computing the value of the stored decisions with the edited declaration ({len(partitions):,} partitions)"
+        f"plan: computing the value of the decisions with the edited declaration ({len(partitions):,} partitions)"
     )
     unchanged = _value_unchanged(ws)
     champions_now = _promoted(ws)
@@ -90,12 +91,10 @@ def preview_edit(ws: Workspace, scratch: Workspace, show_progress: ShowProgress)
 
 
 def preview_candidates(ws: Workspace, show_progress: ShowProgress) -> Preview:
-    """Return the preview of an edit that changes only candidates. The decisions of the replay stay the same."""
+    """Return the preview of an edit of only `kpi.candidates`. The decisions of the replay stay the same."""
     require_sound_figures(ws, "replay")
     now, champions = read_daily_values(ws, "replay"), _promoted(ws)
-    show_progress(
-        f"plan: computing the value of the declared candidates with the edited declaration ({len(now):,} partitions)"
-    )
+    show_progress(f"plan: computing the value of the other ways to decide, kpi.candidates ({len(now):,} partitions)")
     after = value_decisions(ws)
     flips = Flips(sum(day.decisions for day in after), 0, 0, [], {}, [])
     value = compare_values(ws.use_case.kpi, now, after, after, {})
@@ -103,7 +102,10 @@ def preview_candidates(ws: Workspace, show_progress: ShowProgress) -> Preview:
 
 
 def find_changed_candidates(now: Sequence[DailyValue], after: Sequence[DailyValue]) -> list[str]:
-    """Return the names of the candidates whose value differs in any partition that both lists contain, sorted."""
+    """Return the sorted names of the ways to decide in `kpi.candidates` whose value changes in a partition.
+
+    now, after: the values before and after the edit. Partitions that are only in one of the two lists are ignored.
+    """
     earlier = {day.partition: day.candidates for day in now}
     changed = set[str]()
     for day in after:

@@ -51,7 +51,7 @@ class PlannedValue:
 
     `flips_per_1000`: the value of the flips per 1,000 decisions. It is the value of the decisions after the edit minus
     the value of the stored decisions, both under the edited payoffs. `figures`: the gain over the current process, then
-    the gain over each candidate.
+    the gain over each way to decide in `kpi.candidates`.
     """
 
     total: PlannedPeriod
@@ -118,7 +118,10 @@ def _sum_period(period: str, groups: Sequence[Sequence[DailyValue]], flips: int)
 
 
 def _pair(after: Sequence[DailyValue], unchanged: Sequence[DailyValue]) -> list[DailyValue]:
-    """Return the days that both lists contain. Each day has the value of the stored decisions as a candidate."""
+    """Return the days of `after` that are also in `unchanged`.
+
+    Each day gets the value of the stored decisions under the name UNCHANGED, so that the two values can be compared.
+    """
     earlier = {day.partition: day.model for day in unchanged}
     return [replace(day, candidates={UNCHANGED: earlier[day.partition]}) for day in after if day.partition in earlier]
 

@@ -93,7 +93,7 @@ def _parse_lines(numbered_lines: Sequence[tuple[int, bytes]], source: Source) ->
 
 
 def _first_field(fields: dict[str, Any], keys: Sequence[str]) -> Any:
-    """Return the content of the first key that a JSON line contains; None if it contains none of the keys."""
+    """Return the content of the first of `keys` that a JSON line contains; None if the line contains none of them."""
     return next((fields[key] for key in keys if key in fields), None)
 
 
