@@ -31,9 +31,12 @@ DAGSTER_FIELDS = ("type", "attributes", "requirements", "template_vars_module", 
 NEEDED_FIRST = ("name", "timezone", "partitions", "sources", "governance")
 
 
-def list_use_cases(folder: Path = FOLDER) -> list[str]:
-    """Return the names of all use cases declared below a folder, including those with an invalid declaration."""
-    return sorted(path.parent.name for path in folder.glob("*/defs.yaml"))
+def list_use_cases(folder: Path | None = None) -> list[str]:
+    """Return the names of all use cases declared below a folder, including those with an invalid declaration.
+
+    folder: None stands for the project's folder of use cases.
+    """
+    return sorted(path.parent.name for path in (folder or FOLDER).glob("*/defs.yaml"))
 
 
 def declaration_state() -> DeclarationState:
@@ -44,13 +47,13 @@ def declaration_state() -> DeclarationState:
     return tuple((file, stat.st_ino, stat.st_mtime_ns, stat.st_size) for file, stat in stats)
 
 
-def load_declaration(folder: Path, rules: Path = suites.HERE, sql: bool = False) -> UseCase:
+def load_declaration(folder: Path, rules: Path | None = None, sql: bool = False) -> UseCase:
     """Load the use case that a folder declares. Return a Draft if its declaration has TODO fields.
 
-    rules: the folder with the suites of all use cases. sql: also check the SQL against the data contract, which takes
-    about a second. Raises DeclarationError with all problems.
+    rules: the folder with the suites of all use cases; None stands for the project's folder. sql: also check the SQL
+    against the data contract, which takes about a second. Raises DeclarationError with all problems.
     """
-    document = parse_yaml(folder / "defs.yaml")
+    rules, document = rules or suites.HERE, parse_yaml(folder / "defs.yaml")
     if problems := document.problems or list(_document_problems(document)):
         raise DeclarationError(folder.name, problems)
     parsed = document.below(("attributes",))
