@@ -273,7 +273,7 @@ def value_of_current_process(ws: Workspace) -> CurrentProcessValue | None:
 def _outcomes_query(use_case: UseCase, features: str, outcomes: str) -> str:
     """Return the SQL that joins features and outcomes by unit.
 
-    The KPI's outcome gets the column name "an outcome". No declared column can have a space in its name.
+    The KPI's outcome has the column name "an outcome", with a space.
 
     features, outcomes: the SQL of the two tables, such as subqueries.
     """
