@@ -120,14 +120,18 @@ def list_next_steps(ws: Workspace, now: datetime) -> list[str]:
         return ["Nothing to do: the use case is retired. Its model record holds what was learned."]
     steps = _steps_of_gate(ws, now)
     if not people.research:
-        steps.append(f"Ask the {people.role}s what they need, and declare their answers in people.research.")
+        steps.append(
+            f"Ask the {people.role}s what they need, and declare their answers in people.research of defs.yaml."
+        )
     if people.executive is None or people.manager is None:
         steps.append(
             "Ask the executive and the operating manager what they expect. Declare their statements in"
-            " people.executive and people.manager."
+            " people.executive and people.manager of defs.yaml."
         )
     if not people.change.training:
-        steps.append("Plan the training that people need, and ask who has concerns. Declare both in people.change.")
+        steps.append(
+            "Plan the training that people need, and ask who has concerns. Declare both in people.change of defs.yaml."
+        )
     elif (trained := training.share_trained(ws) or 0.0) < 1:
         steps.append(f"Train the people: {trained:.0%} of the planned training is completed.")
     return steps

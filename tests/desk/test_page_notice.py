@@ -40,7 +40,7 @@ def test_every_page_says_that_the_champion_can_not_score(desk: RunningDesk, deci
     for person, page in ((decider, address), (auditor, "/portfolio")):
         text = visible_text(person.get(page).text)
         assert f"Fitters in time: The champion {champion} can't score: its file is missing." in text
-        assert "The decisions shown here are what the current process does." in text
+        assert "The decisions shown here are those of the current process." in text
 
 
 def test_decisions_of_a_model_whose_file_is_broken_stay_readable(desk: RunningDesk, decider: Person) -> None:
