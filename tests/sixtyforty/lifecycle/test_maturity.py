@@ -58,7 +58,7 @@ def test_the_next_steps_go_on_with_the_people(tmp_path: Path) -> None:
     assert steps[1:] == [
         "Ask the dispatchers what they need, and declare their answers in people.research of defs.yaml.",
         "Ask the executive and the operating manager what they expect. Declare their statements in people.executive"
-        " and people.manager.",
+        " and people.manager of defs.yaml.",
         "Plan the training that people need, and ask who has concerns. Declare both in people.change of defs.yaml.",
     ]
     trained = make_workspace(tmp_path / "trained", **TRAINING)
