@@ -105,6 +105,7 @@ def test_a_use_case_without_declared_people_says_what_to_declare(desk: RunningDe
         text = visible_text(other.person("owner").get("/people").text)
         assert "Nobody has been interviewed yet. Ask the dispatchers what they need" in text
         assert "No training is planned. Write the training tasks into defs.yaml" in text
+        assert "under people.change.training" in text
         assert "ad hoc: no stage gate is declared" in visible_text(other.person("owner").get("/maturity").text)
     finally:
         other.stop()
