@@ -56,7 +56,7 @@ def replace_use_cases(text: str, use_cases: Sequence[str]) -> str:
 
 
 def write_use_cases(file: Path, use_cases: Sequence[str]) -> bool:
-    """Rewrite the use cases of all stages in `dvc.yaml` if they differ. Return whether the file was rewritten.
+    """List these use cases in each DVC stage of `dvc.yaml`. Return whether the file had to be rewritten.
 
     A missing file is not created. Raises FileAccessError if the file can't be written.
     """

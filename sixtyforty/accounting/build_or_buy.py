@@ -1,8 +1,8 @@
 """Compare building with buying from each vendor, on the same decisions and the same KPI, including all costs.
 
 A "way" to get the decisions is either BUILD (the model of this project) or a vendor. Gains and costs are discounted
-month by month over the horizon. Only units count on which both the model and the vendors could decide (see
-`comparable_units`). If a vendor's decisions show no proven difference from ours, the vendor counts with our
+month by month over the horizon. The comparison covers only those units that both the model and the vendors could
+decide (see `comparable_units`). If a vendor's decisions show no proven difference from ours, the vendor counts with our
 gain, so only the costs differ. A gain over the current process that isn't proven counts as zero.
 """
 
@@ -277,7 +277,10 @@ def _explain_verdict(model: CostModel, vendors: Mapping[str, CandidateSummary], 
 def _scenarios(
     model: CostModel, lift: RoundedInterval, vendors: Mapping[str, CandidateSummary]
 ) -> dict[str, CostModel]:
-    """Return the inputs of the comparison under each changed assumption, by a description of the assumption."""
+    """Return what building and buying would cost and gain under other assumptions: one cost model per assumption.
+
+    The keys are descriptions of the assumptions.
+    """
     declared = model.declared
 
     def with_gain(end: float | None) -> CostModel:

@@ -69,7 +69,10 @@ class FaultImpact:
         return "continues with a warning" if self.warned else "continues"
 
     def is_guarded(self, margin: float) -> bool:
-        """Return whether the gain stays proven without the serving gate, or the loss with the gate is at most `margin`.
+        """Return whether the fault does little harm. One of two conditions is enough:
+
+        - The gain stays proven although nobody checks the data (`ungated`).
+        - The serving gate checks the data, and decisions lose at most `margin` against the current process (`gated`).
 
         margin: an amount per 1,000 decisions, in the KPI's currency.
         """

@@ -52,11 +52,11 @@ class ExperimentAccount:
 
     @classmethod
     def from_entry(cls, entry: Entry) -> ExperimentAccount:
-        """Read the account of a partition from its manifest."""
+        """Read a partition's account of the experiment from the manifest of the account."""
         return cls(**entry.facts)
 
     def to_facts(self) -> dict[str, Any]:
-        """Return the account as facts for its manifest."""
+        """Return the fields of this account of the experiment, which its manifest stores as facts."""
         return asdict(self)
 
 

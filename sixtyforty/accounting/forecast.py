@@ -51,7 +51,7 @@ class ChampionTerm:
 
     @property
     def name(self) -> str:
-        """The month in which the term started, such as `May 2013`."""
+        """The month in which the first of these champions came into force, such as `May 2013`."""
         return date.fromisoformat(self.since).strftime("%B %Y")
 
     @property
@@ -64,7 +64,7 @@ class ChampionTerm:
         return None if math.isnan(self.actual.value) or is_outdated else self.actual.value >= target
 
     def to_dict(self, target: float, is_outdated: bool = False) -> dict[str, Any]:
-        """Return the term for JSON. target, is_outdated: see `reaches_target`."""
+        """Return the term of these champions for JSON. target, is_outdated: see `reaches_target`."""
         return {
             "since": self.since,
             "versions": self.versions,
@@ -82,8 +82,8 @@ class ChampionTerm:
 class ForecastRecord:
     """All terms of champions on a track, oldest first, and the forecast for the coming month (`coming_month`).
 
-    `confidence`: the confidence level of the two-sided intervals. `is_outdated`: whether an earlier declaration decided
-    part of a replay, so that no target counts as reached.
+    `confidence`: the confidence level of the two-sided intervals. `is_outdated`: whether some decisions of the replay
+    are outdated (see `OutdatedReplay`). Whether a term reaches the KPI's target then counts as unknown.
     """
 
     confidence: float
@@ -92,7 +92,7 @@ class ForecastRecord:
     is_outdated: bool = False
 
     def to_dict(self, kpi: Kpi) -> dict[str, Any]:
-        """Return the terms and the forecast for JSON. An unknown figure is None."""
+        """Return the terms of all champions and the forecast for JSON. An unknown figure is None."""
         return {
             "confidence": round(self.confidence, 4),
             "target": kpi.target,

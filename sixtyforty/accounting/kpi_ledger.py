@@ -47,11 +47,11 @@ class KpiAccount(DailyValue):
 
     @classmethod
     def from_entry(cls, entry: Entry) -> KpiAccount:
-        """Read the account of a partition from its manifest."""
+        """Read a partition's KPI account from the manifest of the account."""
         return cls(**entry.facts)
 
     def to_facts(self) -> dict[str, Any]:
-        """Return the account as facts for its manifest."""
+        """Return the fields of this KPI account, which its manifest stores as facts."""
         return dict(vars(self))
 
 
@@ -216,7 +216,7 @@ def _account_table(account: KpiAccount) -> pa.Table:
 
 
 def _account_index(ws: Workspace, track: Track) -> ManifestIndex:
-    """Return the index of the manifests of a track's accounts, sorted by partition. Experiments have no index."""
+    """Return the index of a track's KPI accounts, sorted by partition. The accounts of experiments are not indexed."""
     import pyarrow as pa
 
     segment_types = (pa.string(), pa.string(), pa.int64(), pa.float64())

@@ -78,7 +78,7 @@ def _source_version(use_case: DecisionChain, name: str, sql: Mapping[str, str]) 
 
 
 def declared_versions(use_case: DecisionChain, before: Entry | None) -> list[str]:
-    """Return the sorted versions under which a partition's decisions were taken, the current one included.
+    """Return the sorted versions of the declaration under which a partition was decided, including the current version.
 
     before: the manifest of the partition's earlier decisions, or None.
     """

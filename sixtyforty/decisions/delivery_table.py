@@ -115,7 +115,7 @@ def insert_decisions(ws: Workspace, track: Track, tables: Mapping[str, pa.Table]
 
 
 def _add_revision_columns(connection: sa.Connection, target: sa.Table) -> None:
-    """Add the columns about answers to a table that an earlier release created."""
+    """Add the missing REVISION_COLUMNS to the delivery table if an earlier release created the table without them."""
     import sqlalchemy as sa
     from sqlalchemy.schema import CreateColumn
 

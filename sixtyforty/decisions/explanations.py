@@ -43,7 +43,7 @@ def explain_decisions(ws: Workspace, partition: str, track: Track, decision_ids:
     """Return for each decision id the sentences that explain it: up to MAX_FACTS facts, the most important first.
 
     All decisions must be of the partition; unknown ids are left out. If a rule or the current process decided, the
-    first sentence gives the reason. Held-out units get no facts, because people could then treat these units
+    first sentence gives the reason. Held-out units get no facts. With facts, people could treat these units
     differently, and the comparison with the model would no longer be fair.
     """
     decisions = read_decisions(ws, partition, track, decision_ids)

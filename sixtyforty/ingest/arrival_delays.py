@@ -99,10 +99,10 @@ def format_delay(seconds: int, units: Sequence[str] = ("d", "h", "min")) -> str:
 
 
 def pool_delays(source: str, known_at: str, facts: Iterable[ArrivalFacts]) -> ArrivalDelays:
-    """Return the delays over several partitions. Each partition counts by its number of rows.
+    """Return how late a source's rows arrive, over several partitions. Each partition counts by its number of rows.
 
-    A partition stores percentiles of its delays. The pooled 95th percentile is therefore exact to one percent of the
-    rows.
+    facts: the delays of each partition's rows. A partition stores only percentiles of these delays. The pooled 95th
+    percentile is therefore exact to one percent of the rows.
     """
     parts = [part for part in facts if part.rows]
     landings = {landing for part in parts for landing in part.landings}
@@ -128,14 +128,15 @@ def _pooled_percentile(parts: Sequence[ArrivalFacts]) -> int | None:
 
 
 def read_delays(use_case: DecisionChain, lake: Lake) -> list[ArrivalDelays]:
-    """Return the delays of each partitioned input of a use case, over its newest recorded partitions."""
+    """Return how late the rows of each partitioned input arrive, over the newest recorded partitions."""
     return [read_source_delays(use_case, lake, source) for source in use_case.partitioned]
 
 
 def read_source_delays(use_case: DecisionChain, lake: Lake, source: str) -> ArrivalDelays:
-    """Return the delays of one partitioned source, over its newest recorded partitions.
+    """Return how late the rows of a partitioned source arrive, over its newest recorded partitions.
 
-    Records that were measured against an earlier `known_at` are left out. The next run measures them again.
+    If the declaration of `known_at` changed after a partition was measured, the partition is left out. The next run
+    measures it again.
     """
     contract = use_case.sources[source]
     records = newest_records(use_case, lake, source).values()

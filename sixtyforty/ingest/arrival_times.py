@@ -57,7 +57,7 @@ def first_seen_dataset(source: str) -> str:
 
 
 def read_arrival_facts(entry: Entry) -> ArrivalFacts:
-    """Return the delays of a partition's rows, from the manifest of the partition's record."""
+    """Return the delays of a partition's rows, from the partition's manifest in the dataset `first_seen/<source>`."""
     return ArrivalFacts(**entry.facts["arrivals"])
 
 

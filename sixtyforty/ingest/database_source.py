@@ -150,7 +150,10 @@ class DatabaseSource:
         return query.columns(*(sa.column(column) for column in self._columns)).subquery("source_rows")
 
     def _read_rows(self, connection: sa.Connection, cursor: QueryCursor) -> Iterator[tuple[Any, str]]:
-        """Yield (cursor value, CSV line) of each row from the start of the overlap on, sorted by the cursor column."""
+        """Yield (cursor value, CSV line) of each row that must be read, sorted by the cursor column.
+
+        The first read yields all rows. A later read starts at the newest cursor value minus the declared overlap.
+        """
         import sqlalchemy as sa
 
         assert self.source.cursor_column
@@ -167,7 +170,9 @@ class DatabaseSource:
     def _write_batch(self, cursor: QueryCursor, rows: list[tuple[Any, str]]) -> tuple[QueryCursor, str | None]:
         """Write the new rows of a batch as an extract. Return the cursor after the batch, and the name of the extract.
 
-        rows: (cursor value, CSV line) of each row, sorted by the cursor column. The name is None if no row is new.
+        If no row is new, no extract is written, and its name is None.
+
+        rows: (cursor value, CSV line) of each row, sorted by the cursor column.
         """
         advanced, new_lines = advance_cursor(cursor, rows, self.source.cursor_overlap)
         name = None

@@ -25,9 +25,10 @@ def first_seen(arrival: Arrival) -> datetime | None:
 
 
 class Landings:
-    """The landings of one source: its arrivals, in batches of extracts that landed together.
+    """The landings of one source: its extracts, in batches that landed together.
 
-    arrivals: all arrivals of the source, in order of arrival. model: the partitions of the use case.
+    model: the use case, which knows when each partition starts and ends.
+    arrivals: the rows of the arrivals ledger for all extracts of the source, in order of arrival.
     """
 
     def __init__(self, model: PartitionedModel, arrivals: Sequence[Arrival]) -> None:
@@ -36,7 +37,7 @@ class Landings:
         self._bulk: dict[int, bool] = {}
 
     def arrival(self, seq: int) -> Arrival | None:
-        """Return the arrival number `seq`; None if a newer extract of the same file name replaced it."""
+        """Return the extract with the arrival number `seq`; None if a newer extract of the same name replaced it."""
         position = self._positions.get(seq)
         return None if position is None else self._arrivals[position]
 
@@ -58,7 +59,7 @@ class Landings:
         return first_seen(arrival)
 
     def _landed_in_bulk(self, position: int) -> bool:
-        """Return whether the arrival at a position belongs to a bulk load.
+        """Return whether an extract belongs to a bulk load. position: its index in the list of arrivals.
 
         The search for extracts that landed together stops once there are enough of them, so it never reads the whole
         ledger.

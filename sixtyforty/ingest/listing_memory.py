@@ -70,12 +70,13 @@ class ListingMemory:
         return {known.name: known for known in self._known_iterable}
 
     def state(self, pattern: str) -> ListingState:
-        """Return the listing state of the glob of the source's extracts."""
+        """Return the state of listing the source's extracts. pattern: the glob that their names match."""
         return self._open(pattern, self._known_files)
 
     def marker_state(self, pattern: str, ending: str) -> ListingState:
-        """Return the listing state of the glob of the marker files that show that an extract is finished.
+        """Return the state of listing the marker files. A marker file shows that an extract is finished.
 
+        pattern: the glob that the names of the markers match.
         ending: added to the name of an extract to name its marker. Each extract in the ledger has a marker.
         """
         markers = (ListedFile(name + ending, 0, 0) for name in self._known_files)

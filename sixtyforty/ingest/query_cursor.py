@@ -1,4 +1,4 @@
-"""The cursor of a database source: how far its query was read, and which rows of the overlap were imported.
+"""The cursor of a database source: how far its query was read, and which of the newest rows were imported.
 
 A row may be committed after a row with a larger cursor value. So each read starts at the newest cursor value minus a
 declared overlap. Rows that an earlier read imported are recognized by their hash and skipped.
@@ -38,7 +38,7 @@ class QueryCursor:
     """How far the query of a source was read.
 
     - newest: the largest cursor value so far; None before the first read.
-    - taken: the cursor value of each imported row in the overlap, by the hash of the row.
+    - taken: the cursor value of each imported row that the next read returns again, by the hash of the row.
     - extract_count: the number of extracts written so far.
     - last_extract: the name of the extract that was written last.
     """

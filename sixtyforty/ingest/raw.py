@@ -85,7 +85,10 @@ def _read_new_lines(
 
 
 def _offers_columns(lake: Lake, contract: Source, entry: Entry | None, arrival: Arrival) -> bool:
-    """Return whether an extract contains a column that a partition lacks, because it was declared after the import."""
+    """Return whether an extract contains a column that a partition lacks.
+
+    A partition lacks a column that was declared only after the partition's rows were imported.
+    """
     if entry is None or not arrival.is_present or not arrival.undeclared:
         return False
     return lacks_columns(lake, contract, entry, arrival.undeclared)
@@ -149,7 +152,7 @@ def _listed_extract(arrival: Arrival, partition: str, is_gone: bool) -> ListedEx
 
 
 def _holds(entry: Entry | None, arrival: Arrival) -> bool:
-    """Return whether a partition, according to its manifest, holds the rows of an arrival."""
+    """Return whether a partition, according to its manifest, holds the rows of an extract."""
     identity = (arrival.seq, arrival.sha256, None)
     return any((extract.seq, extract.sha256, extract.problem) == identity for extract in listed_extracts(entry))
 

@@ -89,6 +89,8 @@ def list_stretches(ws: Workspace, now: datetime, turn: int | None) -> list[list[
     into blocks of BLOCK. A scan covers the newest one or two blocks and one older block, which depends on the turn. So
     the cost of a scan doesn't grow with the number of partitions, and a stale partition in an older block is found some
     scans later. Partitions that aren't open yet are left out, because a run over them would fail.
+
+    turn: a number that the caller increases by 1 at each scan; None to cover all partitions.
     """
     use_case = ws.use_case
     first, last_possible = use_case.limits

@@ -27,7 +27,7 @@ Parts = Mapping[str, Any]  # JSON values by the path of the declared field
 
 
 class FixedPartError(SixtyfortyError):
-    """The declaration of a use case with data changed the key of a source or of the units, or the calendar.
+    """A declaration changed the key of a source, the key of the units or the calendar, although data is stored already.
 
     The message says what to do.
     """
@@ -67,7 +67,10 @@ def _type_family(kind: str) -> str:
 
 
 def find_changed_parts(ws: Workspace) -> list[ChangedPart]:
-    """Return the declared parts that differ from the recorded parts. A part without stored data may still change."""
+    """Return the declared parts that differ from the recorded parts.
+
+    A part on which no stored data depends is left out, because it may be declared differently.
+    """
     stored, declared = _read(_file(ws)), declared_parts(ws.use_case)
     changes = [
         ChangedPart(field, stored[field], part)

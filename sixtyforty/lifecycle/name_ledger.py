@@ -99,7 +99,8 @@ def verify_names(ws: Workspace) -> int:
 def _first_decided_names(ws: Workspace) -> set[str]:
     """Return the names of the use case in the oldest decisions of the replay and in the oldest live decisions.
 
-    If no data were stored before the rename, all decisions have the new name. No row of the rename is needed then.
+    If the use case had no decisions before its rename, all decisions have the new name. Then the ledger of names needs
+    no row for the rename.
     """
     import pyarrow.parquet as pq
 

@@ -102,10 +102,10 @@ class LeakageVerdict:
 
 
 def check_leakage(ws: Workspace) -> LeakageVerdict:
-    """Build the features of a sample of partitions with the SQL on disk, in memory, and check them for leakage.
+    """Build the features of a sample of partitions with the edited SQL, and check them for leakage.
 
-    The sample is evenly spaced over the partitions with features. Raises PlanError if the SQL can't run on the
-    validated data, and FeatureError if it doesn't return each unit once.
+    The features are kept in memory and not stored. The sample is evenly spaced over the partitions with features.
+    Raises PlanError if the SQL can't run on the validated data, and FeatureError if it doesn't return each unit once.
     """
     import duckdb
 
