@@ -32,7 +32,10 @@ class FlippedAction:
 
 @dataclass(frozen=True)
 class FlipExample:
-    """A decision that flips. `score`: the expected outcome, None without a model. `reason`: of the later action."""
+    """A decision whose action changes from `before` to `after`.
+
+    `score`: the outcome that the model expected; None without a model. `reason`: why `after` was chosen.
+    """
 
     decision_id: str
     decided_at: datetime
@@ -59,7 +62,7 @@ class Flips:
 
     @property
     def flipped(self) -> int:
-        """The number of decisions whose action differs."""
+        """The number of decisions whose action differs between the two sets."""
         return sum(flip.decisions for flip in self.by_action)
 
 
@@ -109,7 +112,10 @@ def compare_decisions(
 def _read_pairs(
     db: duckdb.DuckDBPyConnection, earlier: Lake, before: Sequence[Entry], later: Lake, after: Sequence[Entry]
 ) -> pd.DataFrame:
-    """Return the decisions of both lakes, joined by decision id. Score and reason are those of the later decision."""
+    """Return the decisions of the earlier and the later lake, joined by decision id.
+
+    Score and reason come from the later lake, or from the earlier lake if the later lake lacks them.
+    """
     first, second = (
         f"(select {COLUMNS} from {lake.select_rows(es)})" for lake, es in ((earlier, before), (later, after))
     )

@@ -103,7 +103,7 @@ def compare_values(
 
 
 def group_flips(flips_by_partition: Mapping[str, int]) -> dict[str, int]:
-    """Return the number of flips by month (`YYYY-MM`) and by year (`YYYY`)."""
+    """Return how many decisions change their action in each month (`YYYY-MM`) and each year (`YYYY`)."""
     flips: dict[str, int] = {}
     for partition, count in flips_by_partition.items():
         for period in (partition[:7], partition[:4]):
@@ -120,7 +120,8 @@ def _sum_period(period: str, groups: Sequence[Sequence[DailyValue]], flips: int)
 def _pair(after: Sequence[DailyValue], unchanged: Sequence[DailyValue]) -> list[DailyValue]:
     """Return the days of `after` that are also in `unchanged`.
 
-    Each day gets the value of the stored decisions under the name UNCHANGED, so that the two values can be compared.
+    Each returned day also holds the value of the stored decisions, as a candidate with the name UNCHANGED. So the
+    decisions after the edit can be compared with the stored decisions.
     """
     earlier = {day.partition: day.model for day in unchanged}
     return [replace(day, candidates={UNCHANGED: earlier[day.partition]}) for day in after if day.partition in earlier]

@@ -56,7 +56,7 @@ class StepEvidence:
     lift: Interval | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the evidence for JSON. Money is rounded to the cent, and unknown figures are None."""
+        """Return what the rollout step has shown, for JSON. The gain is rounded to the cent, and None if unknown."""
         return vars(self) | {"lift": RoundedInterval.of(self.lift).to_dict() if self.lift else None}
 
     def describe(self, currency: str) -> str:

@@ -44,7 +44,10 @@ class StageEvidence:
     known_figures: KnownFigures | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the evidence for the ledger: the fields of the status, then the gates and the known figures."""
+        """Return what a row of the stage ledger stores as its evidence.
+
+        It holds the fields of the stage's status, then the gates and the known figures.
+        """
         content = self.status.to_dict() if self.status else {}
         gates = {"gate": self.gate, "previous_gate": self.previous_gate}
         content |= {name: gate.model_dump(mode="json") for name, gate in gates.items() if gate}

@@ -82,7 +82,7 @@ def list_challengers(
 def _is_withdrawn(
     use_case: UseCase, lake: Lake, store: ModelStore, ledger: ChampionLedger, recipe: str, as_of: date
 ) -> bool:
-    """Return whether a withdrawal covers the recipe, or only its model that was trained on the local day `as_of`."""
+    """Return True if the recipe was withdrawn, or if its model that was trained on the local day `as_of` was."""
     version = find_trained_version(use_case, lake, store, recipe, as_of)
     return ledger.withdrawal_of(version or "", recipe) is not None
 

@@ -38,7 +38,8 @@ RECIPE = "recipe.json"
 class RecipeFile:
     """The content of `recipe.json`: what DVC needs, besides the files, to train a model version again and measure it.
 
-    `model`, `features`: the recipe and the features of the version. `fold`: the model card of the previous model.
+    `model`, `features`: the recipe and the features of the version. `fold`: the card of the model trained before the
+    version; `metrics.json` measures that model on days that it never saw, as a fold of a backtest does.
     `defer_below`: the limit below which a decision is deferred to a reviewer (see `Policy`).
     """
 

@@ -80,8 +80,8 @@ def _rare_values(rows: pd.DataFrame, hidden: Collection[str]) -> _RareValues:
 def choose_times(candidates: Sequence[CandidateTime], days_between_partitions: float, seed: str) -> list[CandidateTime]:
     """Return the decision times to check, sorted. The same arguments give the same choice.
 
-    candidates: the decision times that a run has built. days_between_partitions: days from the start of a partition to
-    that of the next one.
+    candidates: the decision times for which a run has built features. days_between_partitions: days from the start of a
+    partition to that of the next one.
     """
     chance = random.Random(seed)
     partitions = {candidate.partition for candidate in candidates}
@@ -97,7 +97,10 @@ def choose_times(candidates: Sequence[CandidateTime], days_between_partitions: f
 
 
 def _choose_at_random(candidates: Sequence[CandidateTime], needed: float, chance: random.Random) -> set[CandidateTime]:
-    """Return decision times in random order until they have the needed number of units; at least one."""
+    """Draw decision times at random until together they have the `needed` number of units.
+
+    Return at least one decision time, even if no unit is needed.
+    """
     chosen: set[CandidateTime] = set()
     covered = 0
     for candidate in chance.sample(candidates, len(candidates)):
@@ -120,5 +123,5 @@ def _choose_rare(candidates: Sequence[CandidateTime], count: int) -> list[Candid
 
 
 def seed_of(use_case_name: str, partitions: Mapping[str, object]) -> str:
-    """Return the seed of the random choice for a use case and its checked partitions."""
+    """Return the seed with which `choose_times` draws the decision times to check in a use case's partitions."""
     return f"{use_case_name} {min(partitions)} {max(partitions)}"

@@ -53,7 +53,10 @@ def find_redefined(use_case: DecisionChain, lake: Lake, store: ModelStore, card:
 def _compare(
     use_case: DecisionChain, lake: Lake, store: ModelStore, card: ModelCard, entries: dict[str, Entry]
 ) -> dict[str, float]:
-    """Return the features whose value differs for too many units, as {feature: share of these units}."""
+    """Return the features that mean something else now, as {feature: share of the units with another value}.
+
+    The values in the training set are compared with those that were built again.
+    """
     key = ["_partition", *use_case.decision.key]
     with lake.open_session(use_case.timezone) as db:
         rebuilt = db.sql(f"from {lake.select_rows(entries.values())}").df()

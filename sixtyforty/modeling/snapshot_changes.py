@@ -49,7 +49,7 @@ class SnapshotChange:
 
 @dataclass(frozen=True)
 class LateSnapshot:
-    """Features that read rows of a snapshot that changed or were added after the decision times.
+    """Features that read rows of a snapshot, although these rows changed or were added after the decision times.
 
     - rows: the number of these rows. keys: the first of their keys; empty if the key holds personal data.
     - seen_at: the UTC time at which the newest of these rows was first seen.
@@ -64,7 +64,10 @@ class LateSnapshot:
     partitions: list[str]
 
     def __str__(self) -> str:
-        """Return one sentence without a final stop: the rows, their time, the units and the partitions."""
+        """Return one sentence without a final stop, which says what the features read too early.
+
+        It names the snapshot's late rows, when they were first seen, and the units and partitions decided before.
+        """
         keys = f" ({', '.join(self.keys)}{', …' if self.rows > len(self.keys) else ''})" if self.keys else ""
         first, last = self.partitions[0], self.partitions[-1]
         days = first if first == last else f"{first} to {last}"

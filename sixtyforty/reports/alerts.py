@@ -102,7 +102,10 @@ class AlertHistory:
 
     @classmethod
     def from_receipts(cls, receipts: Sequence[AlertReceipt | ResolvedAlert]) -> AlertHistory:
-        """Return the history from all receipts of a use case, which must be ordered from oldest to newest."""
+        """Return the history of a use case's alerts from all its alert receipts.
+
+        The receipts must be ordered from oldest to newest.
+        """
         history = cls()
         for receipt in receipts:
             if isinstance(receipt, ResolvedAlert):

@@ -36,7 +36,8 @@ class Accounts:
 def read_accounts(ws: Workspace, track: Track, until: str | None = None) -> Accounts:
     """Return the figures of a track from which the owner's next steps are derived.
 
-    until: the last partition to count; None counts all partitions. Segments always count all partitions.
+    until: the last partition to count; None counts all partitions. Only the figures of `segments`
+    (groups of units, such as those of one region) always count all partitions.
     """
     days = read_daily_values(ws, track, until)
     return Accounts(

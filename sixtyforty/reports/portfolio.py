@@ -59,12 +59,12 @@ class PortfolioFacts:
     unread_days: int = UNREAD_DAYS
 
     def advised(self, advice: Advice) -> list[PortfolioLine]:
-        """Return the lines of the use cases with this advice."""
+        """Return the portfolio lines of the use cases to which this advice is given."""
         return [line for line in self.lines if line.advice == advice]
 
     @property
     def unread(self) -> list[PortfolioLine]:
-        """The lines of the use cases with an output that nobody opened for `unread_days` days."""
+        """The portfolio lines of the use cases with an output that nobody opened for `unread_days` days."""
         return [line for line in self.lines if line.unread]
 
 
@@ -95,7 +95,11 @@ def filter_by_scope(workspaces: Sequence[Workspace], scope: Mapping[str, str | N
 
 
 def add_up_totals(lines: Sequence[PortfolioLine]) -> list[Total]:
-    """Return the totals of the use cases with known outcomes, sorted by currency, measured money before assumed."""
+    """Add up the gains and costs of the use cases with known outcomes.
+
+    Return a total for each currency, label and track, sorted by currency. Within a currency, totals of measured money
+    come before totals of assumed money.
+    """
     groups: dict[tuple[str, str, Track], list[PortfolioLine]] = {}
     for line in lines:
         if line.decisions:

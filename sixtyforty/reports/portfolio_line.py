@@ -121,7 +121,7 @@ class PortfolioLine:
 
     @property
     def plain(self) -> dict[str, Any]:
-        """The line as a flat dict for JSON. Money is rounded to the cent, and shares to four decimals."""
+        """The use case's figures as a flat dict for JSON. Money is rounded to the cent, and shares to four decimals."""
         nested = {"costs": asdict(self.costs), "usage": asdict(self.usage), "inputs": asdict(self.inputs)}
         fields = {name: field for name, field in asdict(self).items() if name not in nested}
         for part in nested.values():

@@ -93,7 +93,11 @@ class KnownOutcomes:
 
 @dataclass(frozen=True)
 class ReplayedPartition:
-    """A partition of the report. `seen`, `decided`: None without decisions. `outcomes`: None if no outcome is known."""
+    """A partition in the report on past partitions.
+
+    `seen`: the data on which the partition was decided; None without decisions. `decided`: its decisions; None without
+    decisions. `outcomes`: the value of its decisions; None if no outcome is known.
+    """
 
     partition: str
     seen: SeenData | None = None

@@ -148,7 +148,10 @@ class Kpi(DeclaredModel):
 
     @property
     def actions_by_cost(self) -> list[str]:
-        """The names of the actions, cheapest first. Actions whose cost is SQL come last. Empty for an amount."""
+        """The names of the actions, cheapest first. Actions whose cost is SQL come last.
+
+        The list is empty if the KPI declares an `amount` instead of actions.
+        """
 
         def fixed_cost(name: str) -> float:
             cost = self.actions[name].cost

@@ -54,10 +54,10 @@ class ManifestIndex:
 
     @contextmanager
     def recording(self) -> Iterator[dict[str, Entry]]:
-        """Add the partitions that the block writes to the index, at the end of the block.
+        """Update the index at the end of the block: add the partitions that the block has written to the lake.
 
-        The block must put their manifests into the yielded dict, by partition. If the process is killed, the next
-        reader updates the index.
+        The block must put the manifests of these partitions into the yielded dict, by partition. If the process is
+        killed, the next reader updates the index.
         """
         with self._lock():
             years_indexed, written = self._complete_years(), dict[str, Entry]()
@@ -88,7 +88,10 @@ class ManifestIndex:
         return exclusive_lock(self.folder / ".lock", f"update the index of {self.dataset}")
 
     def _complete_years(self) -> list[str] | None:
-        """Return the years in the index if the index is certainly up to date; None if a manifest may have changed."""
+        """Return the years that the manifest index covers, if it certainly matches the manifests.
+
+        Return None if a manifest may have been added, replaced or deleted since the last update of the index.
+        """
         if isinstance(self._manifests, Path):
             with suppress(FileNotFoundError):
                 mark = json.loads(self._mark.read_bytes())
@@ -133,7 +136,7 @@ class ManifestIndex:
             self._write_mark(modified, years)
 
     def _current_stamps(self) -> dict[str, str]:
-        """Return the stamp of each manifest, by partition."""
+        """Return each manifest's stamp, by partition: a text that changes when the manifest's file is replaced."""
         if isinstance(self._manifests, Path):
             return {file.stem: _stamp_text(file_stamp(file)) for file in self._manifests.glob("*.json")}
         tags = {name: stat.tag for name, stat in self._manifests.list_objects().items()}

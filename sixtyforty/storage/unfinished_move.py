@@ -41,14 +41,17 @@ class Move:
 
     @property
     def command(self) -> str:
-        """The command that finishes the move."""
+        """The command that finishes the rename or removal of the use case."""
         if self.kind == "rename":
             return f"sixtyforty rename {self.old} {self.new}"
         return f"sixtyforty remove {self.old} --why '{self.why}'" + (" --delete-data" if self.deletes else "")
 
 
 def _path(home: Path, lakes: StoragePath | None) -> StoragePath:
-    """Return the path of the journal: in the object store if the lakes are there, so that every machine sees it."""
+    """Return the path of the journal, which records the rename or removal that is under way.
+
+    If the lakes are in the object store, the journal is there too, so that every machine sees it.
+    """
     return lakes / JOURNAL if isinstance(lakes, ObjectPath) else home / "data" / JOURNAL
 
 
@@ -62,7 +65,7 @@ def read_move(home: Path, lakes: StoragePath | None) -> Move | None:
 
 
 def write_move(home: Path, lakes: StoragePath | None, move: Move) -> None:
-    """Write the journal before a move starts."""
+    """Record a rename or removal of a use case in the journal, before its first file is moved."""
     write_atomic(_path(home, lakes), canonical_json(asdict(move)).encode())
 
 

@@ -35,10 +35,11 @@ def candidates_sql(
     names: Collection[str],
     columns: Collection[str],
 ) -> str:
-    """Return a SQL subquery in parentheses for the candidates' answers, one row per unit.
+    """Return a SQL subquery in parentheses that computes what each candidate's SQL gives for each unit.
 
-    Join the subquery with decisions by partition and key. Its columns are `_partition`, the key, `known` (always true),
-    the features in `columns`, and a column `candidate <name>` for each candidate.
+    A candidate is another way to decide, such as an expert's rule. Its SQL gives an action or an expected outcome.
+    Join the subquery with decisions by partition and key. It has one row per unit, with `_partition`, the key, `known`
+    (always true), the features in `columns`, and a column `candidate <name>` for each candidate.
 
     partitions: at least one of them must have features. The subquery reads their current features.
     names: the candidates. columns: the features to return.

@@ -36,7 +36,10 @@ class DealtUnits:
         return sum(self.seen.values())
 
     def log_evidence(self) -> float:
-        """Return the logarithm of the Bayes factor of "any shares" over "the declared shares"."""
+        """Return the evidence that the arms didn't get their declared shares of the units, as a log Bayes factor.
+
+        It compares the hypothesis that the arms have any shares with the hypothesis that they have the declared ones.
+        """
         from scipy.special import gammaln
 
         arms = self.declared.keys() | self.seen.keys()

@@ -16,7 +16,7 @@ from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 
 @dataclass(frozen=True)
 class CandidateSummary:
-    """The figures of a candidate over the days for which it has money. Money is in the KPI's currency, to the cent.
+    """A candidate's figures over the days on which its value is known. Money is in the KPI's currency, to the cent.
 
     - decisions: the number of decisions on these days.
     - per_1000: the money of the candidate's actions per 1,000 decisions; None without decisions.
