@@ -41,7 +41,7 @@ class StageTarget:
 
     @property
     def source(self) -> Source:
-        """The declaration of the target's source."""
+        """The declaration of the source that `source_name` names."""
         return self.use_case.sources[self.source_name]
 
 
@@ -51,12 +51,12 @@ PerTarget: TypeAlias = (
 
 
 def resolve(entry: PerTarget[T], target: StageTarget) -> T:
-    """Return the value of a field of the stage table for one target."""
+    """Return a field of a stage's entry in the table of stages. If the field is a function, call it with `target`."""
     return entry(target) if callable(entry) else entry
 
 
 def always(_: StageTarget) -> bool:
-    """Return True: the stage applies to every target."""
+    """Return True: the stage is built for every use case or, with one asset per source, for every source."""
     return True
 
 
@@ -79,7 +79,10 @@ class Stage:
     applies: Callable[[StageTarget], bool] = always
 
     def targets(self, use_case: UseCase) -> list[StageTarget]:
-        """Return the use case, or the use case with each source, as targets. Empty if the stage doesn't apply."""
+        """Return what this stage is built for: the use case or, with one asset per source, each of its sources.
+
+        The list leaves out each target for which `applies` returns False, so it may be empty.
+        """
         sources = use_case.sources if self.each_source else [""]
         return [target for target in (StageTarget(use_case, name) for name in sources) if self.applies(target)]
 
@@ -138,7 +141,7 @@ class CheckResult:
 
 
 def refusal_check(name: str, reasons: Sequence[str], sound: str) -> CheckResult:
-    """Return a check result that fails for these reasons, or passes if there are none. sound: its description then."""
+    """Return a check result that fails if there are reasons, and else passes. sound: description of a passed check."""
     why = "; ".join(dict.fromkeys(reasons))
     return CheckResult(name, not reasons, {REFUSED: why} if reasons else {}, description=why or sound)
 

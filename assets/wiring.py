@@ -56,7 +56,7 @@ class EventRecorder(Protocol):
         """Store the check results of the step."""
 
     def output_without_event(self) -> dg.Output[None]:
-        """Return an output of the step for which Dagster records no materialization but still runs the next stage."""
+        """Return the step's output. Dagster records no materialization for the output but still runs the next stage."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,10 @@ def partitions_definition(model: PartitionedModel) -> dg.TimeWindowPartitionsDef
 
 
 def build_asset(plan: AssetPlan, recorder: EventRecorder) -> dg.AssetsDefinition:
-    """Return a Dagster asset whose step does the plan's work, and records published partitions and check results."""
+    """Return the Dagster asset that `plan` describes.
+
+    The asset's step calls `plan.work`, then records the published partitions and the check results.
+    """
     check_specs = _check_specs(plan)
     upstream = {key.to_python_identifier(): key for key in plan.upstream}
 

@@ -16,7 +16,7 @@ COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list")
 def suite_errors(
     suite: Suite, columns: Collection[str] | None, source_columns: Mapping[str, Collection[str]]
 ) -> Iterator[FieldError]:
-    """Yield an error for each rule type, argument or column of a suite that doesn't exist, or that is missing.
+    """Yield an error for each unknown rule type, argument or column of a suite, and for each missing required argument.
 
     columns: the columns of the rows that the suite checks; None if unknown. source_columns: the columns of each source.
     """

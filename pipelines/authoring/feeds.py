@@ -32,7 +32,7 @@ class ExtractFeed:
 
     @property
     def history(self) -> TimeProfile | None:
-        """Profile of the first time column without missing values. A feed without such a column is a snapshot: None."""
+        """Profile of the first column that has a time in every row. None if there is none: the feed is a snapshot."""
         histories = self.profile.histories
         return next((h for h in histories if not self.profile.column(h.column).nulls), None)
 

@@ -145,9 +145,10 @@ def _feature_name(column: str) -> str:
 
 
 def _first_replayed_day(start: date, days: int) -> date:
-    """Return the first day of the replay: the first of the month after the first two fifths of the history.
+    """Return the first day of the replay, which is the first day of a month.
 
-    The history before that day is for training.
+    The days before it are for training. They are two fifths of the history, and the rest of the month in
+    which these end.
     """
     day = start + timedelta(days=int(days * 0.4))
     return (day.replace(day=1) + timedelta(days=32)).replace(day=1)

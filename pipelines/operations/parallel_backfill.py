@@ -86,7 +86,7 @@ class Portion:
     run_ids: list[str] = field(default_factory=list)
 
     def launch(self, instance: dg.DagsterInstance) -> None:
-        """Launch a new run for this portion on a worker of the cluster."""
+        """Launch a new run of the portion's stages and partitions on a worker of the cluster."""
         from pipelines.definitions import defs
         from pipelines.runtime.dagster_internals import code_origin, partition_range_tags
 
@@ -102,7 +102,10 @@ class Portion:
         instance.launch_run(run.run_id, workspace=None)  # type: ignore[arg-type]
 
     def is_done(self, instance: dg.DagsterInstance) -> bool:
-        """Return whether this portion's newest run succeeded. If that run failed or its worker died, launch another."""
+        """Return whether the newest run of the portion's stages and partitions succeeded.
+
+        If that run failed or its worker died, launch another.
+        """
         import dagster as dg
 
         from pipelines.runtime.dagster_internals import WorkerStatus
@@ -118,14 +121,14 @@ class Portion:
         return False
 
     def newest_run(self, instance: dg.DagsterInstance) -> dg.DagsterRun:
-        """Return the newest run of this portion."""
+        """Return the newest run of the portion's stages and partitions."""
         run = instance.get_run_by_id(self.run_ids[-1])
         if run is None:
             raise RunFailedError(f"Run {self.run_ids[-1]} was deleted during the backfill. Start the backfill again.")
         return run
 
     def retry(self, instance: dg.DagsterInstance) -> None:
-        """Launch another run for this portion. Raises RunFailedError if ATTEMPTS runs have failed."""
+        """Launch another run of the same stages and partitions. Raises RunFailedError if ATTEMPTS runs have failed."""
         if len(self.run_ids) == ATTEMPTS:
             span = f"{self.partitions[0]} to {self.partitions[-1]}" if self.partitions else "reference tables"
             raise RunFailedError(

@@ -87,7 +87,8 @@ def asset_key(use_case: str, stage: str) -> dg.AssetKey:
 def open_partitions(use_case: UseCase, first: date, last: date) -> list[str]:
     """Return the partitions that cover the local days `first` to `last`.
 
-    Raises RunFailedError if a day has no partition, or no partition yet.
+    Raises RunFailedError if a day is before the first partition, or after the last one that exists so far. Also raises
+    it if `first` is after `last`.
     """
     from assets.wiring import partitions_definition
 

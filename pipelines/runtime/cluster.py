@@ -52,7 +52,10 @@ class ClusterLauncher(CeleryRunLauncher):
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
-        """Return an empty schema: the launcher has no options in dagster.yaml, because the profile decides."""
+        """Return an empty schema: the launcher has no options in dagster.yaml.
+
+        Its only setting, the broker's address, comes from SIXTYFORTY_BROKER_URL.
+        """
         return {}
 
     @classmethod

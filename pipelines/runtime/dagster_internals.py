@@ -119,7 +119,7 @@ class EventRecorder:
             )
 
     def output_without_event(self) -> dg.Output[None]:
-        """Return an output of the step for which Dagster records no materialization but still runs the next stage."""
+        """Return the step's output. Dagster records no materialization for the output but still runs the next stage."""
         return dg.Output(None, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True})
 
 
@@ -147,7 +147,8 @@ def partition_range_tags(first: str, last: str) -> dict[str, str]:
 def partition_range(tags: Mapping[str, str]) -> tuple[str, str] | None:
     """Return the first and last partition that a run's tags select, or None if they select no range of partitions.
 
-    Purpose: find the partitions of a run. Without it: use the same texts as for `partition_range_tags`.
+    Purpose: find the partitions of a run. Without it (if Dagster removes the tags' names): use the two texts in the
+    docstring of `partition_range_tags`.
     """
     if ASSET_PARTITION_RANGE_START_TAG not in tags or ASSET_PARTITION_RANGE_END_TAG not in tags:
         return None
@@ -157,7 +158,7 @@ def partition_range(tags: Mapping[str, str]) -> tuple[str, str] | None:
 def new_run_id() -> str:
     """Return an unused run id.
 
-    Purpose: lock a run before it starts. Without it: use `str(uuid.uuid4())`.
+    Purpose: lock a run before it starts. Without it (if Dagster removes `make_new_run_id`): use `str(uuid.uuid4())`.
     """
     return make_new_run_id()
 
@@ -175,7 +176,8 @@ def code_origin(module: str, function: str, job_name: str) -> Any:
 def execute_run(serialized_arguments: str) -> None:
     """Execute a run in this process. `serialized_arguments`: an `ExecuteRunArgs` as text, by `serialize_value`.
 
-    Purpose: the main function of a launched process. Without it: start `dagster api execute_run` as a command.
+    Purpose: the main function of a launched process. Without it (if Dagster removes `execute_run_command`): start
+    `dagster api execute_run` as a command.
     """
     from dagster._cli.api import execute_run_command  # only the launched process needs the command line
 
@@ -185,7 +187,7 @@ def execute_run(serialized_arguments: str) -> None:
 def instance_of(launcher: Any) -> dg.DagsterInstance:
     """Return the Dagster instance that a launcher belongs to.
 
-    Purpose: a launcher has its instance only in `_instance`. Without it: use `dg.DagsterInstance.get()`.
+    Purpose: read a launcher's `_instance`. Without it (if Dagster removes `_instance`): use `dg.DagsterInstance.get()`.
     """
     instance: dg.DagsterInstance = launcher._instance
     return instance
@@ -218,7 +220,8 @@ def unhealthy_daemons(instance: dg.DagsterInstance, now: float) -> list[str]:
 def are_daemons_live(instance: dg.DagsterInstance) -> bool:
     """Return whether all required daemons have a current heartbeat and no error.
 
-    Purpose: `sixtyforty doctor` reports daemons with errors. Without it: query `instance.daemonHealth` through GraphQL.
+    Purpose: `sixtyforty doctor` reports daemons with errors. Without it (if Dagster removes `all_daemons_live`): query
+    `instance.daemonHealth` through GraphQL.
     """
     from dagster._daemon.controller import all_daemons_live
 

@@ -67,7 +67,7 @@ class BatchingEventLog(SqliteEventLog):
         super().__init__(base_dir)
 
     def _engine_of(self, shard: str) -> Engine:
-        """Return the engine of a run's database or of the index.
+        """Return the engine of a shard: the database of one run's log, or the index of all runs.
 
         If more than OPEN_ENGINES are open, close the least recently used engine.
         """
@@ -88,7 +88,7 @@ class BatchingEventLog(SqliteEventLog):
 
     @contextmanager
     def connection(self, shard: str) -> Iterator[Connection]:
-        """Open a transaction on the database of a run or the index. Within a batch, yield the batch's transaction."""
+        """Open a transaction on a shard: one run's log, or the index of all runs. In a batch, yield the batch's own."""
         batch: Batch | None = getattr(self._thread, "batch", None)
         if batch is not None:
             if shard not in batch.connections:
@@ -107,7 +107,10 @@ class BatchingEventLog(SqliteEventLog):
             return MigrationContext.configure(connection).get_current_revision() is not None
 
     def has_table(self, table_name: str) -> bool:
-        """Return whether the index has a table. Only existing tables are remembered; others are looked up each time."""
+        """Return whether the index of all runs has the table `table_name`.
+
+        Only existing tables are remembered; others are looked up each time.
+        """
         if table_name not in self._existing_tables and super().has_table(table_name):
             self._existing_tables.add(table_name)
         return table_name in self._existing_tables

@@ -24,14 +24,15 @@ class WarmCode:
     """The project's modules that the fork server has imported, with inode, size and change time of their files."""
 
     def __init__(self) -> None:
-        """Create an object without any module. `import_definitions` imports the modules."""
+        """Import nothing yet: `import_definitions` imports the project's modules."""
         self._imported_at = 0
         self._stamps: dict[Path, FileStamp | None] = {}
 
     def import_definitions(self) -> None:
         """Import the Dagster definitions and all modules that the definitions import.
 
-        If the import fails, all modules of the project are removed. Each run then imports them and reports the error.
+        If the import fails, this process forgets all modules of the project. Each run then imports them itself and
+        reports the error.
         """
         self._imported_at = time.time_ns()
         try:

@@ -47,8 +47,8 @@ Comparison = Literal["over_current_process", "over_random_choice"]
 class CurvePoint:
     """A point of the break-even curve: the model's gain per 1,000 decisions if some of its information is lost.
 
-    `share_lost` goes from 0 (no information is lost) to 1 (all is lost). The two gains are over the current process,
-    and over a random choice with as many actions.
+    `share_lost` goes from 0 (no information is lost) to 1 (all is lost). One gain is over the
+    current process. The other is over a random choice that takes each action as often on each day as the model.
     """
 
     share_lost: float
@@ -65,7 +65,7 @@ class CurvePoint:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> CurvePoint:
-        """Create a point of the curve from the dict that `to_dict` returns."""
+        """Create a point of the break-even curve from the dict that `to_dict` returns."""
         intervals = (
             RoundedInterval.from_dict(fields[name]).to_interval()
             for name in ("over_current_process", "over_random_choice")

@@ -25,11 +25,12 @@ MAY_BE_EMPTY = ("rejected", "quarantine")
 
 @dataclass(frozen=True)
 class DecisionCounts:
-    """Counts of a drill's departures and decisions, in the order in which `_count_decisions` selects them.
+    """Counts of a drill's decisions, in the order in which `_count_decisions` selects them.
 
-    `late` counts decisions that the fallback took because of a late timetable. `dead_feed` counts decisions that the
-    fallback took for any other reason. `fallback_astray` counts decisions of the fallback that differ from the current
-    process.
+    The drill plays the example of flights, where each departure of a flight needs one decision. `due` counts
+    departures, and `missing` counts departures without a decision. `late` counts decisions that the fallback took
+    because the timetable's extract arrived too late. `dead_feed` counts decisions that the fallback took for any other
+    reason. `fallback_astray` counts decisions of the fallback that differ from the current process.
     """
 
     due: int

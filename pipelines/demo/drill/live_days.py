@@ -143,7 +143,10 @@ def _land_due(home: DrillHome, staged: list[StagedExtract], now: datetime) -> li
 
 
 def _compare_deliveries(lived: LivedDays, current: Mapping[str, DeliveredDecision], now: datetime) -> None:
-    """Record the new deliveries, and add a failed result if an earlier delivery changed."""
+    """Add the newly delivered decisions to `lived.delivered`.
+
+    If a decision delivered earlier has changed, also add a failed result to `lived.results`.
+    """
     changed = [decision_id for decision_id, row in lived.delivered.items() if current.get(decision_id) != row]
     if changed:
         outcome = f"{format_plural(len(changed), 'delivered decision')} changed"
