@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -30,7 +31,8 @@ from tests.pipelines.conftest import RunCli
 NAME = "calls_in_time"
 FIRST, LIVE, RETIRED, LAST = date(2013, 1, 14), date(2013, 4, 1), date(2014, 3, 24), date(2014, 3, 31)
 CALLS_A_DAY = 8
-DECIDING = ("features", "outcomes", "decisions", "delivery", "kpi_impact")
+DECIDING = ("features", "outcomes", "decisions", "delivery", "kpi_impact")  # as a run of the sensor for new data
+TRAINING = (*DECIDING, "training_set", "challenger", "backtest", "champion")
 LATE_ABOVE = {"north": 0.3, "south": 0.7}
 FEATURES = """
     select u.id, u.load, avg(v.late) as late_before from units u
@@ -151,27 +153,26 @@ class Year:
         return finished.err
 
     def live_through(
-        self, first: date, last: date, since: date | None = None, decides_only: bool = False, code: int = 0
+        self, first: date, last: date, stages: Sequence[str] = (), since: date | None = None, code: int = 0
     ) -> str:
         """Land some days, run the live chain on the evening of the last one, and return the log.
 
-        since: the first day of the run, if it is an earlier one. decides_only: leave out training and reports, as a run
-        of the sensor for new data does. code: the expected exit code.
+        stages: DECIDING, TRAINING, or nothing for all stages. since: the first day of the run, if it is an earlier one.
+        code: the expected exit code.
         """
         before = self.history(first - timedelta(days=1))
         self.land(first, last)
         self.set_time(last)
-        log = self.run(since or first, last, f"--track live {self.deciding_stages if decides_only else ''}", code)
+        log = self.run(since or first, last, f"--track live {self.select(stages)}", code)
         assert self.history(first - timedelta(days=1)) == before, "live decisions are history"
         assert self.undecided(last) == []
         return log
 
-    @property
-    def deciding_stages(self) -> str:
-        """The option that runs the stages from the extracts to the accounts, without training and reports."""
+    def select(self, stages: Sequence[str]) -> str:
+        """Return the option that runs the import of each source and these stages; nothing for all stages."""
         sources = [name for name in self.ws.use_case.sources if name != "responses"]
-        stages = [f"{kind}/{source}" for kind in ("raw", "validated") for source in sources]
-        return f"--select {','.join([*stages, *DECIDING])}"
+        imports = [f"{kind}/{source}" for kind in ("raw", "validated") for source in sources]
+        return f"--select {','.join([*imports, *stages])}" if stages else ""
 
     def history(self, until: date) -> dict[str, str]:
         """Return a hash of each stored live decision file and of each day's delivered rows and files, up to a day."""

@@ -11,7 +11,20 @@ from expectations import suites
 from sixtyforty.decisions.delivery_table import read_deliveries
 from tests.helpers import day_range
 from tests.pipelines.conftest import RunCli, home, run_cli  # noqa: F401
-from tests.year_of_change import CALLS_A_DAY, CREWS, FEATURES, FIRST, LAST, LIVE, NAME, RETIRED, Year, make_year
+from tests.year_of_change import (
+    CALLS_A_DAY,
+    CREWS,
+    DECIDING,
+    FEATURES,
+    FIRST,
+    LAST,
+    LIVE,
+    NAME,
+    RETIRED,
+    TRAINING,
+    Year,
+    make_year,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -59,7 +72,7 @@ def go_live(year: Year) -> None:
 
 def decide_in_shadow(year: Year) -> None:
     """April: the model answers and the current process decides. People answer."""
-    year.live_through(LIVE, LIVE, decides_only=True)
+    year.live_through(LIVE, LIVE, DECIDING)
     accepted, overridden, *_ = year.decided(LIVE)
     assert "Nobody has answered a decision yet." in year.change("rollout", "--advance", code=1)
     year.change(f"answer {{}} {accepted.decision_id}")
@@ -75,10 +88,10 @@ def decide_in_shadow(year: Year) -> None:
 def add_a_feature_and_a_column(year: Year) -> None:
     """Until June, beside a holdout: a feature is added, then a column of a source. The champion goes on deciding."""
     first, added = date(2013, 4, 21), date(2013, 4, 30)
-    year.live_through(first, added - DAY, decides_only=True)
+    year.live_through(first, added - DAY, DECIDING)
     champion = year.champion
     year.write_features(WITH_SITE)
-    log = year.live_through(added, added, since=added - LEARNED)
+    log = year.live_through(added, added, TRAINING, since=added - LEARNED)
     assert "features: built (61 partitions" in log
     assert {d.champion_version for d in year.decided(added) if d.decided_by == "model"} == {champion}
     assert "north" in year.columns_of(added - LEARNED) & year.columns_of(added)
@@ -87,11 +100,11 @@ def add_a_feature_and_a_column(year: Year) -> None:
     assert "north" in year.ws.models.card(row.version).features
 
     crew = date(2013, 5, 14)
-    year.live_through(added + DAY, crew - DAY, decides_only=True)
+    year.live_through(added + DAY, crew - DAY, DECIDING)
     year.declare(sources={"calls": {"columns": {"crew": "INTEGER"}, "optional_columns": ["crew"]}})
     year.write_features(WITH_CREW)
     year.has_crew = True
-    year.live_through(crew, crew, since=crew - LEARNED)
+    year.live_through(crew, crew, TRAINING, since=crew - LEARNED)
     assert "crew" in year.columns_of(crew - LEARNED) & year.columns_of(crew)
     row = year.newest_verdict()
     assert (row.verdict, row.kind) == ("HOLD", "recipe"), "the column is a constant, so it gains nothing"
@@ -101,14 +114,14 @@ def add_a_feature_and_a_column(year: Year) -> None:
 def decide_fully(year: Year) -> None:
     """Until August: the holdout has shown the gain, the model decides everything, and the pilot has passed."""
     first, full = date(2013, 5, 15), date(2013, 6, 10)
-    year.live_through(first, full - DAY, decides_only=True)
+    year.live_through(first, full - DAY, DECIDING)
     assert year.change("rollout", "--advance").startswith("full from")
     shown = {evidence["step"]: evidence for evidence in year.answer("rollout")["evidence"]}
     assert [shown[step]["days"] for step in ("shadow", "holdout", "full")] == [19, 49, 0]
     assert all(shown[step]["lift"]["low"] > 0 for step in ("shadow", "holdout"))
 
     last = date(2013, 7, 31)
-    year.live_through(full, last, decides_only=True)
+    year.live_through(full, last, DECIDING)
     assert year.deciders(full, last) == {"model"}
     assert "full is the last rollout step" in year.change("rollout", "--advance", code=1)
     assert year.answer("stage")["verdict"] == "pass"
@@ -119,7 +132,7 @@ def refuse_a_leak(year: Year) -> None:
     """August: a feature knows the future. The check refuses its days, and the champion goes on once it is cured."""
     leak, champion = date(2013, 8, 1), year.champion
     year.write_features(LEAK)
-    log = year.live_through(leak, leak, since=leak - 3 * DAY, code=1)
+    log = year.live_through(leak, leak, TRAINING, since=leak - 3 * DAY, code=1)
     assert "late_today" in log and "know the future" in log
     assert year.deciders(leak, leak) == {"fallback"}
     assert "late_today" in year.decided(leak)[0].reason
@@ -129,7 +142,7 @@ def refuse_a_leak(year: Year) -> None:
 
     cured = leak + DAY
     year.write_features(WITH_CREW)
-    year.live_through(cured, cured, since=leak - 3 * DAY, decides_only=True)
+    year.live_through(cured, cured, DECIDING, since=leak - 3 * DAY)
     assert year.deciders(cured, cured) == {"model"}
     assert year.champion == champion
     assert year.doctor("features")["ok"]
@@ -144,13 +157,13 @@ def withdraw_a_leak(year: Year) -> None:
     text = year.change(f"withdraw {{}} --model {year.champion}", "--recipe")
     assert "The current process decides from now on." in text
     year.write_features(WITHOUT_HISTORY)
-    year.live_through(day, day, since=day - LEARNED)
+    year.live_through(day, day, TRAINING, since=day - LEARNED)
     assert year.deciders(day, day) == {"current_process"}
     assert "was withdrawn" in year.decided(day)[0].reason
     row = year.newest_verdict()
     assert (row.verdict, row.version) == ("PROMOTE", year.champion), row.reasons
     last = date(2013, 8, 31)
-    year.live_through(day + DAY, last, decides_only=True)
+    year.live_through(day + DAY, last, DECIDING)
     assert year.deciders(day + DAY, last) == {"model"}
 
 
@@ -158,7 +171,7 @@ def drop_a_feature(year: Year) -> None:
     """September: features.sql loses a column that the champion needs, until the next training."""
     first, last = date(2013, 9, 1), date(2013, 9, 30)
     year.write_features("select id, load from units")
-    log = year.live_through(first, first, since=first - LEARNED, decides_only=True, code=1)
+    log = year.live_through(first, first, DECIDING, since=first - LEARNED, code=1)
     reason = "it needs north, which features.sql doesn't return"
     assert reason in log
     assert {(d.decided_by, reason in d.reason) for d in year.decided(first)} == {("fallback", True)}
@@ -167,12 +180,12 @@ def drop_a_feature(year: Year) -> None:
     assert reason in year.alerts()["champion can't score"]
 
     before = year.history(first)
-    year.run(first, first, "--track live")  # the nightly training
+    year.run(first, first, f"--track live {year.select(TRAINING)}")
     assert year.history(first) == before
     row = year.newest_verdict()
     assert (row.verdict, row.kind) == ("PROMOTE", "first"), row.reasons
     assert any(reason in text for text in row.reasons)
-    year.live_through(first + DAY, last, decides_only=True)
+    year.live_through(first + DAY, last, DECIDING)
     assert year.deciders(first + DAY, last) == {"model"}
     assert year.doctor("champion")["ok"]
     assert year.alerts()["champion can't score"] == "resolved"
@@ -185,11 +198,11 @@ def add_a_source(year: Year) -> None:
     year.declare(sources={"crews": CREWS})
     year.write_features(WITH_CREWS)
     year.has_crews = True
-    year.live_through(first, first, since=first - LEARNED)
+    year.live_through(first, first, TRAINING, since=first - LEARNED)
     assert "free" in year.columns_of(first - LEARNED) & year.columns_of(first)
     row = year.newest_verdict()
     assert row.kind == "recipe", row.reasons
-    year.live_through(first + DAY, last, decides_only=True)
+    year.live_through(first + DAY, last, DECIDING)
     assert year.deciders(first, last) == {"model"}
 
 
@@ -214,8 +227,8 @@ def rename(year: Year) -> None:
 def retire(year: Year) -> None:
     """March: after quiet months, the use case is retired. Nothing is trained, promoted or delivered any more."""
     first, pause = date(2013, 11, 2), date(2014, 1, 10)
-    year.live_through(first, pause, decides_only=True)
-    year.live_through(pause + DAY, RETIRED - DAY, decides_only=True)
+    year.live_through(first, pause, DECIDING)
+    year.live_through(pause + DAY, RETIRED - DAY, DECIDING)
     assert year.deciders(first, RETIRED - DAY) == {"model"}
     assert year.change("stage", "--retire").startswith("retired (enter)")
 
