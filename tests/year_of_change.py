@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -28,8 +29,10 @@ from tests.homes import use_home
 from tests.pipelines.conftest import RunCli
 
 NAME = "calls_in_time"
-FIRST, LIVE, RETIRED, LAST = date(2012, 12, 10), date(2013, 4, 1), date(2014, 3, 24), date(2014, 3, 31)
+FIRST, LIVE, RETIRED, LAST = date(2013, 1, 14), date(2013, 4, 1), date(2014, 3, 24), date(2014, 3, 31)
 CALLS_A_DAY = 8
+DECIDING = ("features", "outcomes", "decisions", "delivery", "kpi_impact")  # as a run of the sensor for new data
+TRAINING = (*DECIDING, "training_set", "challenger", "backtest", "champion")
 LATE_ABOVE = {"north": 0.3, "south": 0.7}
 FEATURES = """
     select u.id, u.load, avg(v.late) as late_before from units u
@@ -42,7 +45,7 @@ DECLARED: dict[str, Any] = merge(
     WITH_RESPONSES,
     {
         "partitions": {"start": f"{FIRST}", "end": None},
-        "replay": {"first_day": "2013-02-01", "retrain": "month", "warm_up_days": 20},
+        "replay": {"first_day": "2013-03-01", "retrain": "month", "warm_up_days": 14},
         "gate": {"margin": 0, "max_rejected_share": 0.9},
         "model": {"training_days": 60, "categorical": [], "params": {"max_iter": 8}},
         "stages": {
@@ -52,7 +55,7 @@ DECLARED: dict[str, Any] = merge(
             "production": GATE | {"stop_date": "2015-01-01"},
         },
         "automation": {
-            "late_after_minutes": 100_000,
+            "late_after_minutes": 200_000,
             "rollout": {"holdout_share": 0.25, "min_days": 10},
         },
         "watch": {"no_user_days": 1000},
@@ -149,15 +152,27 @@ class Year:
         assert finished.code == code, finished.err[-3000:]
         return finished.err
 
-    def live_through(self, first: date, last: date, since: date | None = None, code: int = 0) -> str:
-        """Land some days and run the live chain on the evening of the last one. since: the first day of the run."""
+    def live_through(
+        self, first: date, last: date, stages: Sequence[str] = (), since: date | None = None, code: int = 0
+    ) -> str:
+        """Land some days, run the live chain on the evening of the last one, and return the log.
+
+        stages: DECIDING, TRAINING, or nothing for all stages. since: the first day of the run, if it is an earlier one.
+        code: the expected exit code.
+        """
         before = self.history(first - timedelta(days=1))
         self.land(first, last)
         self.set_time(last)
-        log = self.run(since or first, last, "--track live", code)
+        log = self.run(since or first, last, f"--track live {self.select(stages)}", code)
         assert self.history(first - timedelta(days=1)) == before, "live decisions are history"
         assert self.undecided(last) == []
         return log
+
+    def select(self, stages: Sequence[str]) -> str:
+        """Return the option that runs the import of each source and these stages; nothing for all stages."""
+        sources = [name for name in self.ws.use_case.sources if name != "responses"]
+        imports = [f"{kind}/{source}" for kind in ("raw", "validated") for source in sources]
+        return f"--select {','.join([*imports, *stages])}" if stages else ""
 
     def history(self, until: date) -> dict[str, str]:
         """Return a hash of each stored live decision file and of each day's delivered rows and files, up to a day."""
@@ -193,7 +208,8 @@ class Year:
 
     def answer(self, command: str) -> Any:
         """Return the JSON that a command about the use case prints."""
-        finished = self.run_cli(f"{command} {self.name} --json")
+        command = command.format(self.name) if "{}" in command else f"{command} {self.name}"
+        finished = self.run_cli(f"{command} --json")
         assert finished.code == 0, finished.err
         return finished.answer
 

@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pipelines.settings import load_settings, prepare_dagster_home
-from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.errors import SixtyfortyError, closest_match
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 
@@ -36,7 +36,7 @@ def run_range(
     as_of: UTC time up to which decisions are due. None: now.
     select: stages to run, such as "raw/weather". None: all stages.
     rebuild_replay: recalculate the replay of these days with today's declaration.
-    Raises RunFailedError if a stage fails, if a check refuses work, or if a day has no partition.
+    Raises RunFailedError if a stage doesn't exist or fails, if a check refuses work, or if a day has no partition.
     """
     prepare_dagster_home()
     import dagster as dg
@@ -47,24 +47,31 @@ def run_range(
     from pipelines.runtime.dagster_internals import new_run_id, partition_range_tags
 
     partitions = open_partitions(load_use_case(use_case), first, last)
-    run_id = new_run_id()
+    run_id, job = new_run_id(), defs().resolve_job_def(use_case)
+    _check_stages(job, select or [])
     with dg.DagsterInstance.get() as instance, _run_lock(run_id):
         # A run that was killed earlier still occupies a slot in its concurrency pool, until it is marked as failed.
         fail_dead_runs(instance)
-        run = (
-            defs()
-            .resolve_job_def(use_case)
-            .execute_in_process(
-                instance=instance,
-                run_id=run_id,
-                asset_selection=[asset_key(use_case, stage) for stage in select] if select else None,
-                run_config=run_config(track, as_of, partitions[0] if rebuild_replay else None),
-                tags={**partition_range_tags(partitions[0], partitions[-1]), "sixtyforty/track": track},
-                raise_on_error=False,
-            )
+        run = job.execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            asset_selection=[asset_key(use_case, stage) for stage in select] if select else None,
+            run_config=run_config(track, as_of, partitions[0] if rebuild_replay else None),
+            tags={**partition_range_tags(partitions[0], partitions[-1]), "sixtyforty/track": track},
+            raise_on_error=False,
         )
         refusals = list_refusals(instance, [run_id])
     return _finished_run_id(run, refusals)
+
+
+def _check_stages(job: dg.JobDefinition, select: Sequence[str]) -> None:
+    """Raise RunFailedError, with the closest name, if the use case has no stage of a selected name."""
+    stages = ["/".join(key.path[1:]) for key in job.asset_layer.selected_asset_keys]
+    for stage in select:
+        if stage not in stages:
+            meant = closest_match(stage, stages)
+            hint = f"Did you mean {meant}?" if meant else f"Its stages: {', '.join(sorted(stages))}."
+            raise RunFailedError(f"{job.name} has no stage '{stage}'. {hint}")
 
 
 def run_config(track: Track, as_of: str | None, rebuild_from: str | None = None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 from assets.stage import REFUSED
 from pipelines.operations.run import (
     RunFailedError,
+    _check_stages,
     _finished_run_id,
     asset_key,
     list_refusals,
@@ -59,6 +60,28 @@ def test_the_configuration_names_track_and_time() -> None:
 
 def test_a_stage_is_an_asset_of_its_use_case() -> None:
     assert asset_key("calls", "raw/weather").path == ["calls", "raw", "weather"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "message"),
+    [
+        ("raw/wether", "calls has no stage 'raw/wether'. Did you mean raw/weather?"),
+        ("xyz", "calls has no stage 'xyz'. Its stages: features, raw/weather."),
+    ],
+)
+def test_a_stage_that_does_not_exist_is_refused(stage: str, message: str) -> None:
+    @dg.asset(key=["calls", "raw", "weather"])
+    def weather() -> None: ...
+
+    @dg.asset(key=["calls", "features"])
+    def features() -> None: ...
+
+    definitions = dg.Definitions(assets=[weather, features], jobs=[dg.define_asset_job("calls")])
+    job = definitions.resolve_job_def("calls")
+    _check_stages(job, ["raw/weather", "features"])
+    with pytest.raises(RunFailedError) as refusal:
+        _check_stages(job, ["features", stage])
+    assert str(refusal.value) == message
 
 
 def test_what_a_failed_check_refuses_is_listed_with_its_reason() -> None:
