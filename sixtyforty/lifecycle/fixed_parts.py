@@ -81,7 +81,12 @@ def find_changed_parts(ws: Workspace) -> list[ChangedPart]:
 
 
 def require_fixed_parts(ws: Workspace) -> None:
-    """Record the declared fixed parts. Raises FixedPartError if the declaration changed a recorded part."""
+    """Record the declared fixed parts. Raises FixedPartError if the declaration changed a recorded part.
+
+    A draft may still change every part, because it has taken no decisions.
+    """
+    if isinstance(ws.use_case, Draft):
+        return
     if changes := find_changed_parts(ws):
         raise FixedPartError(describe_changes(ws, changes))
     stored = _read(_file(ws))

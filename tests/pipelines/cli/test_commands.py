@@ -31,7 +31,7 @@ RUN = "run flight_delays --from 2013-06-12 --to 2013-06-12"
 COMMANDS = command_objects()
 NAMES = {
     *("demo", "new", "rename", "remove", "land-demo-data", "build-or-buy", "vendor-extract"),
-    *("run", "adopt", "approve", "rollback", "withdraw", "rollout", "stage", "fetch-training-data"),
+    *("run", "plan", "adopt", "approve", "rollback", "withdraw", "rollout", "stage", "fetch-training-data"),
     *("decisions", "explain", "champion", "replay", "impact", "holdout", "portfolio", "model-record", "knowledge"),
     *("acceptance", "answer", "simulate-responses", "training", "add-finding", "digest", "desk-account"),
     *("doctor", "watch", "ui", "desk", "up", "down", "drill", "backup", "restore-backup"),

@@ -20,7 +20,6 @@ from sixtyforty.ingest.contract_rows import (
     select_validated_rows,
 )
 from sixtyforty.spec.sources import Source
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry
 
@@ -37,7 +36,7 @@ def write(lake: Lake, day: int, **columns: Any) -> Entry:
 
 
 def read(lake: Lake, source: Source, *entries: Entry) -> list[tuple[Any, ...]]:
-    with connect("UTC") as db:
+    with lake.open_session("UTC") as db:
         relation = db.sql(f"from {select_validated_rows(lake, source, entries)} order by _partition")
         kinds = [str(kind) for kind in relation.types[:-1]]
         assert kinds == list(source.columns.values()), "the columns have the types of the contract"
@@ -87,7 +86,7 @@ def test_raw_rows_are_text_and_keep_their_own_columns(tmp_path: Path) -> None:
         [{"id": "1", "weight": "1.5", "_row": 2, "_extract": "a", "_seq": 1}], raw_schema(before)
     )
     entry = lake.write("raw/calls", "2013-03-01", rows)
-    with connect("UTC") as db:
+    with lake.open_session("UTC") as db:
         landed = db.sql(f"select * from {select_landed_rows(lake, TODAY, [entry])}")
         assert landed.fetchall() == [("1", "1.5", None, 2, None, None, "a", 1, "2013-03-01")]
     aligned = align_raw_rows(rows, TODAY, raw_schema(TODAY))

@@ -64,5 +64,5 @@ def test_the_received_action_of_an_experiment_is_no_feature_of_the_rows() -> Non
 
 def test_the_policy_needs_the_payoffs_that_are_declared_as_sql() -> None:
     columns = {"load": pa.float64(), "site": pa.string()}
-    assert "build them again" in str(problem({}, {"_gain act": "load * 2"}, **columns))
+    assert "build the features again" in str(problem({}, {"_gain act": "load * 2"}, **columns))
     assert problem({}, {"_gain act": "load * 2"}, **columns, **{"_gain act": pa.float64()}) is None
