@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry
 
@@ -105,7 +104,7 @@ def compare_decisions(
 
     before, after: the manifests of the decisions in the earlier and the later lake.
     """
-    with connect(timezone) as db:
+    with later.open_session(timezone) as db:
         return find_flips(_read_pairs(db, earlier, before, later, after))
 
 

@@ -78,7 +78,7 @@ def test_a_champion_that_can_not_score_fails_the_check_and_the_decisions_are_tak
     assert "is missing" in result.published[DECIDED[0]].metadata["the champion can't score"]
     (check,) = [check for check in result.checks if check.name == "champion_scores"]
     assert (check.passed, check.warn, version in check.metadata[REFUSED]) == (False, False, True)
-    assert f"ERROR: decisions {DECIDED[0]}: the champion {version} can't score 4 decisions" in run.log.lines[0]
+    assert f"ERROR: decisions {DECIDED[0]}: the champion {version} couldn't score 4 decisions" in run.log.lines[0]
     again = decide.decide_units(make_run(ws, DECIDED[:1], track="live", as_of="2013-04-06T13:00:00"))
     assert not again.checks[0].passed, "nothing is new, and the newest decisions are still unscored"
     model.write_bytes(content)
