@@ -134,14 +134,6 @@ def test_a_redefined_feature(live: LiveWorld) -> None:
     assert live.deciders(AFTER) == {"model"}
 
 
-def test_a_feature_without_values(live: LiveWorld) -> None:
-    last = CHANGED + timedelta(days=4)
-    for day in day_range(CHANGED, last):
-        assert live.live_day(date.fromisoformat(day), with_visits=False) == []
-    assert set(live.feature(last, "late_before")) == {None}
-    assert live.deciders(last) == {"model"}, "this estimator accepts nulls"
-
-
 @pytest.mark.parametrize("damage", ["rubbish", "missing model", "missing folder", "rubbish card"])
 def test_a_broken_champion(live: LiveWorld, run_cli: RunCli, damage: str) -> None:
     folder = Path(str(live.ws.models.folder(live.champion.version)))

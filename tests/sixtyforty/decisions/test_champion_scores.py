@@ -131,6 +131,29 @@ def test_an_estimator_that_fails_on_one_partition_still_scores_the_other(
     assert unscored.reason == "the estimator fails with a ValueError", "its text may hold data"
 
 
+def test_a_feature_without_values_is_scored_if_the_estimator_accepts_nulls(patient: Workspace) -> None:
+    adopt_at(patient, START)
+    rewrite_features(patient, KEY, "* replace (null::double as late_before)")
+    taken = take_decisions(patient, [KEY], "live", END)[KEY]
+    assert (taken.by_model, taken.unscored) == (20, ())
+
+
+def test_a_feature_without_values_falls_back_if_the_estimator_refuses_it(
+    patient: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: FittedModel, frame: Any) -> Any:
+        if frame["late_before"].isna().all():
+            raise ValueError("Input X contains NaN.")
+        return np.zeros(len(frame))
+
+    adopt_at(patient, datetime(2013, 3, 12))
+    monkeypatch.setattr(FittedModel, "predict", refuse)
+    rewrite_features(patient, KEY, "* replace (null::double as late_before)")
+    assert take_decisions(patient, [KEY_BEFORE], "live", END)[KEY_BEFORE].unscored == ()
+    (unscored,) = take_decisions(patient, [KEY], "live", END)[KEY].unscored
+    assert unscored.reason == "its estimator fails with a ValueError"
+
+
 def test_scores_that_are_no_numbers_are_no_scores(patient: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     adopt_at(patient, START)
     monkeypatch.setattr(FittedModel, "predict", lambda self, frame: np.full(len(frame), np.nan))
