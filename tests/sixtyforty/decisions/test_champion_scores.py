@@ -151,7 +151,7 @@ def test_a_feature_without_values_falls_back_if_the_estimator_refuses_it(
     rewrite_features(patient, KEY, "* replace (null::double as late_before)")
     assert take_decisions(patient, [KEY_BEFORE], "live", END)[KEY_BEFORE].unscored == ()
     (unscored,) = take_decisions(patient, [KEY], "live", END)[KEY].unscored
-    assert unscored.reason == "its estimator fails with a ValueError"
+    assert unscored.reason == "the estimator fails with a ValueError"
 
 
 def test_scores_that_are_no_numbers_are_no_scores(patient: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
