@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import dagster as dg
 
+from assets.allowed_sql import require_allowed_sql
 from assets.resources import BusinessClock, ProjectHome
 from assets.stage import (
     CheckResult,
@@ -98,6 +99,7 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
         clock: BusinessClock = context.resources.clock
         ws = project_home.workspace(use_case)
         require_fixed_parts(ws)
+        require_allowed_sql(use_case)
         run = StageRun(
             use_case, ws, project_home, clock, partitions, context.log, target.source_name, wiring.load_use_cases
         )

@@ -61,6 +61,14 @@ SITES = {  # an optional snapshot: make_use_case(folder, sources={"sites": SITES
     "columns": {"site": "VARCHAR", "size": "INTEGER"},
     "key": ["site"],
 }
+CREWS = {  # a source that is added while the use case is live
+    "description": "The free crews of a day and site, from the planners.",
+    "files": "crews_*.csv",
+    "columns": {"day": "DATE", "site": "VARCHAR", "free": "INTEGER"},
+    "key": ["day", "site"],
+    "partition": "day",
+    "known_at": "day::timestamp",
+}
 RESPONSES = {  # optional: make_workspace(folder, **WITH_RESPONSES)
     "description": "What the dispatchers did with the decisions.",
     "query": "select * from calls_in_time_responses",

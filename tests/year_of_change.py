@@ -24,7 +24,7 @@ from sixtyforty.spec.clock import CLOCK_FILE_VARIABLE
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.workspace import Workspace
 from tests.declared_project import declare_use_case
-from tests.helpers import CALLS, VISITS, WITH_RESPONSES, csv_text, day_range, land_extract, merge
+from tests.helpers import CALLS, CREWS, VISITS, WITH_RESPONSES, csv_text, day_range, land_extract, merge
 from tests.homes import use_home
 from tests.pipelines.conftest import RunCli
 
@@ -61,14 +61,6 @@ DECLARED: dict[str, Any] = merge(
         "watch": {"no_user_days": 1000},
     },
 )
-CREWS: dict[str, Any] = {
-    "description": "The free crews of a day and site, from the planners.",
-    "files": "crews_*.csv",
-    "columns": {"day": "DATE", "site": "VARCHAR", "free": "INTEGER"},
-    "key": ["day", "site"],
-    "partition": "day",
-    "known_at": "day::timestamp",
-}
 
 
 def calls_on(day: date, count: int = CALLS_A_DAY) -> list[tuple[int, str, str, float]]:

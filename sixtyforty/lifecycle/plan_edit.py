@@ -10,7 +10,9 @@ from sixtyforty.decisions.declaration_record import describe_declaration, read_d
 from sixtyforty.decisions.declared_version import declared_version, list_replayed_versions
 from sixtyforty.lifecycle.plan_changes import DeclaredChange, find_changes, remade_datasets
 from sixtyforty.lifecycle.plan_models import plan_models
+from sixtyforty.modeling.declared_sql import all_declared_sql
 from sixtyforty.modeling.features import FeatureWindow
+from sixtyforty.modeling.sql_guard import require_allowed
 from sixtyforty.modeling.taint import TaintedPartition, summarize_leaks
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.workspace import Workspace
@@ -105,10 +107,12 @@ def check_leakage(ws: Workspace) -> LeakageVerdict:
     """Build the features of a sample of partitions with the edited SQL, and check them for leakage.
 
     The features are kept in memory and not stored. The sample is evenly spaced over the partitions with features.
-    Raises PlanError if the SQL can't run on the validated data, and FeatureError if it doesn't return each unit once.
+    Raises ForbiddenSqlError for SQL that reads the clock or files, PlanError if the SQL can't run on the validated
+    data, and FeatureError if it doesn't return each unit once.
     """
     import duckdb
 
+    require_allowed(ws.use_case.name, all_declared_sql(ws.use_case))
     built = ws.lake.partitions("features")
     sample = built[:: max(1, len(built) // CHECKED_PARTITIONS)][-CHECKED_PARTITIONS:]
     try:

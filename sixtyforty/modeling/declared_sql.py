@@ -25,6 +25,29 @@ class DeclaredSql:
     used_as: str
 
 
+def all_declared_sql(use_case: UseCase) -> list[tuple[str, str]]:
+    """Return each SQL text of a declaration with its place: a SQL file, such as `features.sql`, or a declared field.
+
+    The parts that a draft doesn't declare yet are left out.
+    """
+    parts = use_case.model_fields_set
+    files = [use_case.folder / f"{stage}.sql" for stage in ("units", "features", "current_process", "outcomes")]
+    texts = [(file.name, file.read_text()) for file in files if file.exists()]
+    if "decision" in parts:
+        texts.append(("decision.decided_at", use_case.decision.decided_at))
+    texts += [
+        (f"sources.{name}.columns.{column}", kind)
+        for name, source in use_case.sources.items()
+        for column, kind in source.columns.items()
+    ]
+    expressions = [
+        *(e for name, source in use_case.sources.items() for e in source_expressions(use_case, name, source, True)),
+        *feature_expressions(use_case, parts),
+        *(target_expressions(use_case.model) if "model" in parts else ()),
+    ]
+    return texts + [(expression.field, expression.sql) for expression in expressions]
+
+
 def source_expressions(use_case: UseCase, name: str, source: Source, known_at_counts: bool) -> Iterator[DeclaredSql]:
     """Yield the SQL expressions that a source declares over its own columns: partition, known_at and derived columns.
 

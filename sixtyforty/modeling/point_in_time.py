@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from sixtyforty.ingest.contract_rows import select_validated_rows
 from sixtyforty.modeling.lineage import feature_window
-from sixtyforty.modeling.sql_guard import check_chain_sql
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
@@ -32,10 +31,8 @@ def open_inputs(
     """Open a session with a table for each source and the table `units`. The caller closes the session.
 
     entries: the manifests of the validated data to read, as {source: {partition: manifest}}. partitions: the partitions
-    whose units go into the table `units`. Raises ForbiddenSqlError for SQL that reads the clock, files or random
-    numbers.
+    whose units go into the table `units`.
     """
-    check_chain_sql(use_case)
     db = lake.open_session(use_case.timezone)
     for name, source in use_case.inputs.items():
         db.execute(f"create temp table {identifier(name)} as {_source_sql(lake, source, entries[name])}")

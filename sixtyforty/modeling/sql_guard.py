@@ -7,16 +7,14 @@ As a second protection, the session of `storage.duckdb_session` allows no access
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
 from sixtyforty.modeling.sql_problem import SqlProblem
 from sixtyforty.spec.errors import SixtyfortyError
 
-if TYPE_CHECKING:
-    from sixtyforty.spec.decision_chain import DecisionChain
-
+REMEMBERED_DECLARATIONS = 64
 # Functions of DuckDB whose value differs between two runs. Tests compare these names with `duckdb_functions()`.
 CLOCK_FUNCTIONS = {
     *("current_date", "current_localtime", "current_localtimestamp", "current_time", "current_timestamp"),
@@ -54,22 +52,25 @@ class _Token:
     is_name: bool
 
 
-def check_chain_sql(use_case: DecisionChain) -> None:
-    """Raise ForbiddenSqlError if the SQL that makes units, features or outcomes is forbidden."""
-    for place, sql in _declared_sql(use_case):
+def require_allowed(use_case: str, declared: Iterable[tuple[str, str]]) -> None:
+    """Raise ForbiddenSqlError at the first forbidden SQL of a use case.
+
+    declared: the SQL of the declaration, each with its place, such as `features.sql` or `model.vetoes.rain.when`.
+    """
+    problem = _first_problem(tuple(declared))
+    if problem:
+        place, line, message = problem
+        raise ForbiddenSqlError(f"{use_case}: forbidden SQL in {place}, line {line}: {message}")
+
+
+@lru_cache(maxsize=REMEMBERED_DECLARATIONS)
+def _first_problem(declared: tuple[tuple[str, str], ...]) -> tuple[str, int, str] | None:
+    """Return the place, line and reason of the first forbidden SQL. Each stage of a run asks for the same texts."""
+    for place, sql in declared:
         problem = find_forbidden(sql)
         if problem:
-            location = f"{place}, line {problem.line}"
-            raise ForbiddenSqlError(f"{use_case.name}: forbidden SQL in {location}: {problem.message}")
-
-
-def _declared_sql(use_case: DecisionChain) -> Iterator[tuple[str, str]]:
-    """Yield the name and the text of each declared SQL that makes units, features or outcomes."""
-    stages = ["features", "current_process", "outcomes", *([] if use_case.decision.unit_source else ["units"])]
-    yield from ((f"{stage}.sql", use_case.sql(stage)) for stage in stages)
-    yield "decision.decided_at", use_case.decision.decided_at
-    yield from ((f"sources.{name}.known_at", s.known_at) for name, s in use_case.inputs.items() if s.known_at)
-    yield from ((f"kpi.{column}", sql) for column, sql in use_case.kpi.payoff_sql.items())
+            return place, problem.line, problem.message
+    return None
 
 
 def find_forbidden(sql: str, field: str = "", stage: str = "") -> SqlProblem | None:

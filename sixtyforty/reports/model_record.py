@@ -190,12 +190,6 @@ def _count_source(ws: Workspace, name: str) -> SourceCounts:
     )
 
 
-def _explain_usage(ws: Workspace, track: Track) -> list[str]:
-    if not ws.use_case.people.responses:
-        return []
-    return explain_acceptance(ws.use_case, summarize_acceptance(ws, track))
-
-
 def _losing_periods(days: Sequence[DailyValue]) -> list[str]:
     gains = {
         period: sum(d.model - d.current_process for d in period_days)

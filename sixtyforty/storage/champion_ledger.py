@@ -179,10 +179,6 @@ class ChampionLedger(HashChain[ChampionRow]):
         verdicts = ("PROMOTE", "HOLD", "REJECT", "PENDING")
         return [row for row in _current_rows(self.rows()) if row.track == track and row.verdict in verdicts]
 
-    def rebuilt_from(self) -> str:
-        """Return the UTC time from which the newest REBUILD restarted the replay; empty if there is no REBUILD."""
-        return next((row.effective_from for row in reversed(self.rows()) if row.verdict == "REBUILD"), "")
-
     def promotions(self, track: Track) -> list[ChampionRow]:
         """Return the PROMOTE rows of a track, ordered by `effective_from`. Rows of withdrawn versions are included."""
         return _promotions(self.rows(), track)

@@ -20,7 +20,7 @@ from sixtyforty.modeling.backtest import run_walk_forward
 from sixtyforty.reports.alerts import AlertReceipt
 from sixtyforty.storage.champion_ledger import ChampionRow
 from tests import helpers
-from tests.helpers import SQL, csv_text, day_range, land_extract
+from tests.helpers import CREWS, SQL, csv_text, day_range, land_extract
 from tests.leaky_world import NAME
 from tests.live_world import ADOPTED, FIRST, LiveWorld, build_live_home, open_live_world
 from tests.pipelines.automation.ticks import evaluate_sensor
@@ -30,14 +30,6 @@ CHANGED = ADOPTED + timedelta(days=1)
 AFTER = CHANGED + timedelta(days=1)
 UNSCORED = "champion can't score"
 WITH_CREW = {"calls": {"columns": {"crew": "INTEGER"}, "optional_columns": ["crew"]}}
-CREWS: dict[str, Any] = {
-    "description": "The free crews of a day and site, from the planners.",
-    "files": "crews_*.csv",
-    "columns": {"day": "DATE", "site": "VARCHAR", "free": "INTEGER"},
-    "key": ["day", "site"],
-    "partition": "day",
-    "known_at": "day::timestamp",
-}
 Rows = Sequence[Sequence[Any]]
 
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import duckdb
 import pytest
 
-from pipelines.authoring import catalog
-from sixtyforty.modeling.features import FeatureWindow
 from sixtyforty.modeling.sql_guard import (
     CLOCK_FUNCTIONS,
     RANDOM_FUNCTIONS,
     READERS,
     SESSION_FUNCTIONS,
     ForbiddenSqlError,
-    check_chain_sql,
     find_forbidden,
+    require_allowed,
 )
-from tests.helpers import make_workspace
 
 ALLOWED_TABLE_FUNCTIONS = {
     *("generate_series", "histogram", "histogram_values", "json_each", "json_tree"),
@@ -85,19 +80,8 @@ def test_names_in_texts_comments_and_columns_are_no_calls(sql: str) -> None:
     assert find_forbidden(sql) is None
 
 
-@pytest.mark.parametrize("name", catalog.list_use_cases())
-def test_the_demos_sql_is_allowed(name: str) -> None:
-    check_chain_sql(catalog.load_use_case(name))
-
-
-def test_features_that_read_the_clock_are_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ws = make_workspace(tmp_path)
-    own_sql = type(ws.use_case).sql
-
-    def sql(use_case: object, stage: str) -> str:
-        text = own_sql(use_case, stage)  # type: ignore[arg-type]
-        return f"select *, now() as built_at from ({text})" if stage == "features" else text
-
-    monkeypatch.setattr(type(ws.use_case), "sql", sql)
-    with pytest.raises(ForbiddenSqlError, match=r"features\.sql, line 1: now\(\) reads the clock"):
-        FeatureWindow(ws.use_case, ws.lake, ["2013-03-10"])
+def test_the_first_forbidden_text_is_named_with_its_place() -> None:
+    texts = [("features.sql", "select 1"), ("model.vetoes.rain.when", "x\n> random()")]
+    with pytest.raises(ForbiddenSqlError, match=r"^calls: forbidden SQL in model\.vetoes\.rain\.when, line 2: random"):
+        require_allowed("calls", texts)
+    require_allowed("calls", texts[:1])

@@ -1,0 +1,28 @@
+"""Refuse to run a stage of a use case whose declaration or suites contain forbidden SQL."""
+
+from __future__ import annotations
+
+from expectations import suites
+from sixtyforty.modeling.declared_sql import all_declared_sql
+from sixtyforty.modeling.sql_guard import require_allowed
+from sixtyforty.spec.use_case import UseCase
+
+
+def require_allowed_sql(use_case: UseCase) -> None:
+    """Raise ForbiddenSqlError if SQL of the declaration or a metric of a suite reads the clock, files or the like.
+
+    `sixtyforty run` checks a declaration before it starts a run. Sensors, schedules and Dagster's pages don't.
+    """
+    require_allowed(use_case.name, [*all_declared_sql(use_case), *_metrics(use_case)])
+
+
+def _metrics(use_case: UseCase) -> list[tuple[str, str]]:
+    """Return the SQL of the metrics in the suites of a use case, each with the suite's file and the metric's name."""
+    names = [
+        name for name in (*use_case.sources, "features") if (suites.HERE / use_case.name / f"{name}.yaml").exists()
+    ]
+    return [
+        (f"{name}.yaml, metric {metric}", sql)
+        for name in names
+        for metric, sql in suites.load_suite(use_case.name, name).partition.metrics.items()
+    ]
