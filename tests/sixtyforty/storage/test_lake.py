@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -285,3 +286,33 @@ def test_a_manifest_without_a_schema_is_grouped_by_its_file(lake: Lake) -> None:
     entries["2013-03-10"] = replace(entries["2013-03-10"], schema="")
     assert len(lake.group_by_columns(list(entries.values()))) == 1
     assert "schema" not in entries["2013-03-10"].manifest, "so that its version stays what it was"
+
+
+@pytest.mark.parametrize("linked", ["home", "use case"])
+def test_a_session_reads_a_lake_behind_a_symbolic_link(tmp_path: Path, linked: str) -> None:
+    real = Lake(tmp_path / "disk" / "lake" / "calls")
+    real.write(DATASET, DAY, numbers(1, 2))
+    if linked == "home":
+        (tmp_path / "home").symlink_to(tmp_path / "disk")
+    else:
+        (tmp_path / "home" / "lake").mkdir(parents=True)
+        (tmp_path / "home" / "lake" / "calls").symlink_to(real.root)
+    lake = Lake(tmp_path / "home" / "lake" / "calls")
+    with lake.open_session("UTC") as db:
+        assert db.execute(f"select count(*) from {lake.select_rows(lake.entries(DATASET).values())}").fetchone() == (2,)
+
+
+def test_a_session_reads_the_lakes_to_which_a_copy_links(tmp_path: Path) -> None:
+    real = Lake(tmp_path / "home" / "lake" / "calls")
+    real.write(DATASET, DAY, numbers(1, 2))
+    copy = tmp_path / "scratch" / "lake" / "calls"
+    (copy / DATASET).parent.mkdir(parents=True)
+    (copy / DATASET).symlink_to(real.root / DATASET)
+    for lake, is_readable in ((Lake(copy, linked=(real.root,)), True), (Lake(copy), False)):
+        query = f"select count(*) from {lake.select_rows(lake.entries(DATASET).values())}"
+        with lake.open_session("UTC") as db:
+            if is_readable:
+                assert db.execute(query).fetchone() == (2,)
+            else:
+                with pytest.raises(duckdb.PermissionException):
+                    db.execute(query)
