@@ -103,7 +103,8 @@ def find_failing_rows(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> 
         positions = outcome.result.get("unexpected_index_list") or []
         if not outcome.success and not positions:
             raise RuleError(
-                f"suite {name}: {rules[number].type} doesn't check single rows. Write a rule about a metric instead."
+                f"suite {name}: a rule under `rows` must judge each row by itself, but {rules[number].type} judges"
+                " all rows together. Declare a metric under `partition` and write the rule about it."
             )
         failing_rows[number] = sorted(positions)
     return failing_rows

@@ -183,7 +183,7 @@ def simulate_responses(
 class TrainingAnswer(Answer):
     """Answer of `sixtyforty training`: the planned training tasks, and who has done each task."""
 
-    share: Annotated[float | None, "Share of the planned training that is done. Null: no training is planned."]
+    share: Annotated[float | None, "Share of the planned training of people that is done. Null: none is planned."]
     done: Annotated[Mapping[str, Sequence[str]], "Names of the people who have done each task."]
 
 

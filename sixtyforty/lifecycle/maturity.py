@@ -133,7 +133,7 @@ def list_next_steps(ws: Workspace, now: datetime) -> list[str]:
             "Plan the training that people need, and ask who has concerns. Declare both in people.change of defs.yaml."
         )
     elif (trained := training.share_trained(ws) or 0.0) < 1:
-        steps.append(f"Train the people: {trained:.0%} of the planned training is completed.")
+        steps.append(f"Train the people: {trained:.0%} of their planned training is completed.")
     return steps
 
 

@@ -270,5 +270,5 @@ def list_unready(ws: Workspace, gate: StageGate) -> list[str]:
         unready.append(f"{declared} of user research declared; the gate needs {gate.minimum_findings}")
     if trained < gate.minimum_trained_share:
         needed = f"{gate.minimum_trained_share:.0%}"
-        unready.append(f"{trained:.0%} of the planned training completed; the gate needs {needed}")
+        unready.append(f"{trained:.0%} of the training of people is completed; the gate needs {needed}")
     return unready

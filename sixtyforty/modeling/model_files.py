@@ -69,7 +69,7 @@ def verify_files(use_case: str, lake: Lake, store: ModelStore, version: str) -> 
 
 def _check_card(card: ModelCard, use_case: str, version: str) -> None:
     if (card.use_case, card.version) != (use_case, version):
-        raise ModelError(f"The model card belongs to {card.use_case} {card.version}.")
+        raise ModelError(f"The model card is for {card.use_case} {card.version}, expected {use_case} {version}.")
     if card.data_version != digest(card.data):
         raise ModelError("The data versions on the model card don't match their hash on the model card.")
     if version_name(card.as_of, card.data_version, card.recipe_version, card.libraries) != version:

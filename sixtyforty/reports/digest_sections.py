@@ -54,12 +54,13 @@ def decider_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> l
 
 
 def expert_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
-    """Return the lines of an expert's digest: how many decisions are queued for review, and how many wait."""
+    """Return the lines of an expert's digest: how many decisions are in the review queue, and how many of
+    them nobody has answered yet."""
     return _review_lines(ws, track, partitions) or ["Nothing waits for review."]
 
 
 def _review_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
-    """Return lines about the decisions queued for review: how many, how many wait, the money at stake; [] if none."""
+    """Return lines about the review queue: decisions, unanswered decisions and money at stake; [] if it is empty."""
     queues = ws.lake.entries(review_queue.review_dataset(track), partitions)
     items = [item for partition in queues for item in review_queue.read_queue(ws, partition, track)]
     if not items:

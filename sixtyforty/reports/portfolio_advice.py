@@ -51,7 +51,7 @@ def advise(
         return "continue", "The gain isn't proven yet. Wait for more days of outcomes."
     objections = list_objections(ws.use_case, people) if people else []
     if objections:
-        return "build adoption", f"The gain is proven, but adoption isn't. {objections[0]}"
+        return "build adoption", f"The gain is proven, but not that people use the decisions. {objections[0]}"
     if net < 0:
         return "continue", "The gain is proven, but it hasn't covered the costs of the use case yet."
     if status and status.verdict == "continue":

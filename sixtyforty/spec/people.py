@@ -1,4 +1,4 @@
-"""The people of a use case: who decides and reviews, who is affected, and how they are trained and informed."""
+"""The people of a use case: who decides and reviews, who is affected, and how people are trained and informed."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def test_people_see_vision_research_concerns_and_training(desk: RunningDesk) -> 
         "1 February 2013 They guess at night. (three dispatchers)",
         "Fitters longer days What we do about it: a limit",
         "0 of 2 completed",
-        "To pass the gate of this stage, 50% of the planned training",
+        "To pass the gate of this stage, 50% of the training that is planned for people",
         "Reads the list",
     ):
         assert words in text
@@ -104,7 +104,7 @@ def test_a_use_case_without_declared_people_says_what_to_declare(desk: RunningDe
     try:
         text = visible_text(other.person("owner").get("/people").text)
         assert "Nobody has been interviewed yet. Ask the dispatchers what they need" in text
-        assert "No training is planned. Write the training tasks into defs.yaml" in text
+        assert "No training of people is planned. Write its tasks (who learns what, and by when) into defs.yaml" in text
         assert "under people.change.training" in text
         assert "ad hoc: no stage gate is declared" in visible_text(other.person("owner").get("/maturity").text)
     finally:

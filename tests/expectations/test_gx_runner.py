@@ -54,14 +54,14 @@ def test_a_rule_about_a_missing_column_is_an_error(severity):
 
 
 def test_a_rule_about_an_aggregate_is_an_error():
-    with pytest.raises(RuleError, match="doesn't check single rows"):
+    with pytest.raises(RuleError, match="judges all rows together"):
         find_failing_rows(
             "weather", FRAME, [make_rule("expect_column_mean_to_be_between", column="temp", min_value=100)]
         )
 
 
 def test_a_rule_about_the_table_is_an_error():
-    with pytest.raises(RuleError, match="doesn't check single rows"):
+    with pytest.raises(RuleError, match="judges all rows together"):
         find_failing_rows("weather", FRAME, [make_rule("expect_table_row_count_to_equal", value=3)])
 
 

@@ -63,7 +63,7 @@ def test_the_next_steps_go_on_with_the_people(tmp_path: Path) -> None:
     ]
     trained = make_workspace(tmp_path / "trained", **TRAINING)
     record_completion(trained, "lists", "ann")
-    assert list_next_steps(trained, NOW)[-1] == "Train the people: 50% of the planned training is completed."
+    assert list_next_steps(trained, NOW)[-1] == "Train the people: 50% of their planned training is completed."
 
 
 def test_after_a_passed_gate_the_next_stage_starts_or_needs_a_gate(tmp_path: Path) -> None:

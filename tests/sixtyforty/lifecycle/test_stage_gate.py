@@ -146,7 +146,7 @@ def test_a_gate_may_wait_for_research_and_training(tmp_path: Path) -> None:
     gate = StageGate(**GATE | {"minimum_findings": 2, "minimum_trained_share": 1.0})
     assert list_unready(ws, gate) == [
         "1 finding of user research declared; the gate needs 2",
-        "0% of the planned training completed; the gate needs 100%",
+        "0% of the training of people is completed; the gate needs 100%",
     ]
     record_completion(ws, "lists", "ann")
     assert list_unready(ws, gate) == ["1 finding of user research declared; the gate needs 2"]

@@ -76,6 +76,6 @@ def test_simulated_responses_prove_no_adoption(tmp_path: Path, summary: KpiSumma
     advice, why = advise(ws, summary, summarize_acceptance(ws, "replay"), 9.0, None, NOW)
     assert advice == "build adoption"
     assert why == (
-        "The gain is proven, but adoption isn't. Simulated responses are no evidence of use"
+        "The gain is proven, but not that people use the decisions. Simulated responses are no evidence of use"
         " (simulated: 3 of 19 responses)."
     )
