@@ -87,7 +87,7 @@ def assess_maturity(run: PortfolioRun) -> StageResult:
         metadata["skills"] = table(
             [{**skill.__dict__, "use_cases": ", ".join(skill.use_cases)} for skill in report.skills]
         )
-    run.log.info(f"maturity: assessed ({format_plural(len(rows), 'use case')})")
+    run.log.info(f"maturity: use of models assessed ({format_plural(len(rows), 'use case')})")
     return StageResult.snapshot(digest([rows, lead_times]), metadata)
 
 

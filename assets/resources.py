@@ -63,7 +63,7 @@ class BusinessClock(dg.ConfigurableResource):  # type: ignore[type-arg]
         self._started = now()
 
     def time_limit(self) -> datetime | None:
-        """Return the UTC time (naive) up to which data and decisions count, or None in a replay without a limit.
+        """Return the UTC time (naive) up to which data and decisions count, or None in a replay without `as_of`.
 
         Times with a UTC offset are converted to UTC. Times without an offset are read as UTC.
         """

@@ -20,9 +20,10 @@ TRAINING_DATA_SOUND = StageCheck(
 
 
 def training_days(run: StageRun) -> list[date]:
-    """Return the training days of a run: its local day or, in a replay without a time limit, every training day.
+    """Return the days on which a run trains a model, as local days.
 
-    The list is empty if the use case was stopped or retired.
+    A live run, and a replay with `as_of`, trains on one day: the local day of its time. A replay without `as_of` trains
+    on every day that the schedule names. The list is empty if the use case was stopped or retired.
     """
     if ended := run.ws.stage_ledger.end_reason_at(run.clock.current_time()):
         run.log.info(f"training: skipped ({ended}: nothing is trained or promoted)")
@@ -98,5 +99,5 @@ def check_training_data(run: StageRun, refusals: dict[date, str]) -> CheckResult
             f" Also refused: {format_plural(len(refusals) - 1, 'other training day')}." if len(refusals) > 1 else ""
         )
         reasons = [f"{refusals[min(refusals)]}{others}"]
-        run.log.error(f"training: training days refused ({reasons[0]})")
+        run.log.error(f"training: no model trained on a refused day ({reasons[0]})")
     return refusal_check(TRAINING_DATA_SOUND.name, reasons, "no training window contains a tainted partition")

@@ -334,7 +334,7 @@ def compare_build_or_buy(run: StageRun) -> StageResult:
         run.log.info(f"build_or_buy: skipped ({error})")
         return StageResult()
     except RefusedFiguresError as error:
-        run.log.error(f"build_or_buy: no scorecard shown ({error})")
+        run.log.error(f"build_or_buy: our decisions not compared with a vendor's ({error})")
         return StageResult()
     metadata: Metadata = {
         "verdict": scorecard.verdict,

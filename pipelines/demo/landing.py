@@ -30,7 +30,9 @@ def find_packaged_file(package: str, name: str) -> Path:
     for file in files:
         if file.name == name:
             return Path(str(file.locate()))
-    raise DemoDataError(f"The package {package} with {name} is not installed. Install it: pip install '.[demo]'.")
+    raise DemoDataError(
+        f"The package {package}, which contains {name}, is not installed. Install it: pip install '.[demo]'."
+    )
 
 
 def write_extract(path: Path, content: bytes, landed_at: datetime) -> Path:

@@ -141,7 +141,7 @@ class ModelStore:
 
         blob = self.read_file(version, TRAINING_SET)
         if hashlib.sha256(blob).hexdigest() != card.files.get(TRAINING_SET):
-            raise ModelError("The hash of the training set differs from the hash on the model card.")
+            raise ModelError("The training set was changed after the training: the model card records another hash.")
         batches = pq.ParquetFile(pa.BufferReader(blob)).iter_batches(SAMPLE_ROWS, columns=card.features)
         return pa.Table.from_batches([next(batches)]).to_pandas()
 

@@ -126,7 +126,7 @@ def _kpi_lines(use_case: UseCase, accounts: Accounts) -> list[str]:
     lines = [kpi.name, f"- {explain_target(kpi, summary.lift_vs_current, summary.label, summary.outdated)}"]
     if not math.isnan(coming.low):
         value, low, high = (format_money(amount, kpi.currency) for amount in (coming.value, coming.low, coming.high))
-        lines.append(f"- Forecast for the next month: {value} per 1,000 {kpi.unit_plural}, between {low} and {high}.")
+        lines.append(f"- Gain forecast for next month: {value} per 1,000 {kpi.unit_plural}, between {low} and {high}.")
     return [*lines, f"- {_losing_weeks_sentence(accounts.days, kpi.currency)}"]
 
 

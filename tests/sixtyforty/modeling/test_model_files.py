@@ -102,9 +102,9 @@ FAULTS: list[tuple[Fault, str]] = [
     (swap_model_and_its_hash, "differ from the scores that the model card recorded at the fit"),
     (swap_card, "The model card belongs to calls_in_time 2013-03-08-"),
     (swap_everything, "The model card belongs to calls_in_time 2013-03-08-"),
-    (rename_swapped_card, "don't match the model version"),
+    (rename_swapped_card, "The version isn't the hash"),
     (change_data_versions, "The data versions on the model card don't match their hash"),
-    (cut_training_set, "The hash of the training set differs"),
+    (cut_training_set, "The training set was changed after the training"),
 ]
 
 
