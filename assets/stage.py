@@ -117,7 +117,7 @@ class StageRun:
             yield portion
             if len(portions) > 1:
                 last = portion[-1]
-                self.log.info(f"stage: processed partitions up to {last} (portion {number} of {len(portions)})")
+                self.log.info(f"progress: partitions up to {last} are done (portion {number} of {len(portions)})")
 
 
 @dataclass

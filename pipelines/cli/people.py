@@ -146,7 +146,10 @@ def answer(
     answer_decision(ws, Response(decision_id, by or current_user(), chosen, event, action, why or None))
     trace = trace_decision(ws, decision_id)
     if trace.answer is None:
-        raise CommandError(f"The answer to {decision_id} was recorded, but it can't be read. Check the response log.")
+        raise CommandError(
+            f"The answer to {decision_id} was recorded, but the decision's trace doesn't show it. Don't answer again."
+            " Run `sixtyforty doctor`, and report the decision to the person who runs the services."
+        )
     return ResponseAnswer(
         decision_id=decision_id,
         event=event,

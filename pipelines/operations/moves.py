@@ -120,7 +120,9 @@ def refuse_while_busy() -> None:
     from pipelines.runtime.dagster_internals import are_daemons_live
 
     if is_running(load_settings()):
-        raise MoveError("The services are running and use the current names. Stop them first: sixtyforty down")
+        raise MoveError(
+            "The services are running, so no use case can be renamed or removed. Stop them first: sixtyforty down"
+        )
     with dg.DagsterInstance.get() as instance:
         if are_daemons_live(instance):
             raise MoveError("Dagster's daemon is running and uses the current names. Stop `sixtyforty ui` first.")

@@ -49,7 +49,10 @@ class DailyValue:
 
 
 def money_by_day(days: Sequence[DailyValue], policy: str) -> list[float]:
-    """Return the money of each day, in order. policy: a name in POLICIES, or `candidate <name>` for a candidate."""
+    """Return what one way of deciding was worth on each day, in the KPI's unit, in the order of the days.
+
+    policy: the way of deciding: a name in POLICIES, or `candidate <name>` for a candidate.
+    """
     if policy.startswith(CANDIDATE_PREFIX):
         name = policy.removeprefix(CANDIDATE_PREFIX)
         return [day.candidates[name] for day in days]

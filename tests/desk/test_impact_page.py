@@ -64,7 +64,7 @@ def test_a_withdrawn_version_is_named(ws: Workspace, tmp_path: Path) -> None:
     other.stop()
     assert "was withdrawn on 2026-03-01: It knew the future." in page
     assert "decided by a champion that was withdrawn. Run `sixtyforty" in page
-    assert "In charge now" not in page
+    assert "In force now" not in page
     record = render_record(own, "replay")
     assert f"| {version} | WITHDRAW (withdrawn) | Ada | It knew the future |" in record
     assert "No model is in force: the current process decides." in record
