@@ -38,6 +38,10 @@ class StepPeriod:
         """Return whether a partition with these UTC limits lies completely in the period."""
         return opens_at >= self.start and (self.end is None or closes_at <= self.end)
 
+    def overlaps(self, opens_at: datetime, closes_at: datetime) -> bool:
+        """Return whether a part of a partition with these UTC limits lies in the period."""
+        return closes_at > self.start and (self.end is None or opens_at < self.end)
+
 
 @dataclass(frozen=True)
 class StepEvidence:

@@ -19,6 +19,7 @@ from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.accounting.refused_figures import describe_refusal
 from sixtyforty.decisions.declared_version import describe_outdated
 from sixtyforty.lifecycle import training
+from sixtyforty.lifecycle.rollout_evidence import list_periods
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.kpi import EvidenceLabel
 from sixtyforty.spec.money import format_money
@@ -245,12 +246,21 @@ def measure_stage(ws: Workspace, stage: Stage, since: datetime, now: datetime, g
 
 
 def _partitions_since(ws: Workspace, partitions: Sequence[str], since: datetime, now: datetime) -> list[str]:
-    """Return the partitions since a stage was entered (UTC) in which the model decided; none in the shadow step."""
-    step = ws.rollout_ledger.step_at(now)
-    if ws.use_case.automation.rollout and (step is None or step.step == "shadow"):
-        return []
-    start = max(since, datetime.fromisoformat(step.effective_from)) if step else since
-    return [p for p in partitions if ws.use_case.opens_at(p) >= start]
+    """Return the partitions since a stage was entered (UTC) in which the model decided.
+
+    All rollout steps but shadow count, so a later step keeps the evidence of the steps before it.
+    """
+    use_case, steps = ws.use_case, ws.rollout_ledger.steps()
+    entered = [p for p in partitions if use_case.opens_at(p) >= since]
+    if not steps and not use_case.automation.rollout:
+        return entered
+    shadows = [period for period in list_periods(steps, since, now) if period.step == "shadow"]
+
+    def is_shadowed(partition: str) -> bool:
+        limits = use_case.opens_at(partition), use_case.closes_at(partition)
+        return any(shadow.overlaps(*limits) for shadow in shadows)
+
+    return [partition for partition in entered if not is_shadowed(partition)]
 
 
 def _replay_day(ws: Workspace, partitions: Sequence[str]) -> date:

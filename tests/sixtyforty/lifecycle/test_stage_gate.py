@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from sixtyforty.lifecycle.stage_gate import (
 )
 from sixtyforty.lifecycle.training import record_completion
 from sixtyforty.spec.stages import Stage, StageGate
+from sixtyforty.storage.rollout_ledger import StepName
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import Interval
 from tests.accounted_home import write_accounts
@@ -127,6 +128,25 @@ def test_in_shadow_no_live_day_counts(tmp_path: Path) -> None:
     write_accounts(ws, make_days(GOOD, count=20), "live")
     figures = measure_stage(ws, "pilot", datetime(2013, 4, 1), NOW, StageGate(**GATE))
     assert (figures.track, figures.partitions) == ("live", 0)
+
+
+@pytest.mark.parametrize(
+    ("steps", "days"),
+    [
+        ({"holdout": 5}, 15),
+        ({"holdout": 5, "full": 12}, 15),  # a later step keeps the evidence of an earlier one
+        ({"holdout": 5, "shadow": 8, "full": 12}, 11),
+    ],
+)
+def test_every_rollout_step_but_shadow_counts(tmp_path: Path, steps: dict[StepName, int], days: int) -> None:
+    ws = make_workspace(tmp_path, automation={"rollout": {"holdout_share": 0.5}}, **STAGES)
+    write_accounts(ws, make_days(GOOD, count=20), "live")
+    first = ws.use_case.opens_at("2013-04-01")
+    for step, day in steps.items():
+        at = (first + timedelta(days=day)).isoformat()
+        ws.rollout_ledger.take_step(step, by="ola", why="We agreed on it.", effective_from=at)
+    figures = measure_stage(ws, "pilot", first, NOW, StageGate(**GATE))
+    assert figures.partitions == days
 
 
 def test_without_figures_nothing_argues_for_a_stop(tmp_path: Path) -> None:
