@@ -19,7 +19,8 @@ def judge_stage(run: StageRun) -> StageResult:
     status = stage_steps.record_verdict(run.ws, now)
     differences = stage_steps.find_declaration_differences(run.ws)
     verdict = status.verdict or "no verdict, the stage has no gate"
-    why = "; ".join([*(status.obstacles or ["nothing blocks the next stage"]), *status.remarks])
+    no_obstacle = "nothing is judged any more" if status.stage == "retired" else "nothing blocks the next stage"
+    why = "; ".join([*(status.obstacles or [no_obstacle]), *status.remarks])
     metadata: Metadata = {
         "stage": status.stage,
         "verdict": verdict,

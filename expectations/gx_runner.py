@@ -131,7 +131,7 @@ def _evaluate(
     if len(outcomes) != len(rules):
         raise RuleError(
             f"suite {name}: Great Expectations evaluated only {len(outcomes)} of {len(rules)} rules."
-            " Remove single rules to find the skipped rule."
+            " Remove one rule at a time to find the skipped rule."
         )
     return outcomes
 

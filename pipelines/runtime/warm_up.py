@@ -1,7 +1,7 @@
 """Import the project's definitions in the fork server.
 
-A fork server can't call functions before it forks. It can only import modules, so the import of this module makes the
-call.
+A fork server can't call functions before it forks. It can only import modules. So this module loads the definitions
+when it is imported.
 """
 
 from pipelines.runtime.warm_code import warm_code

@@ -1,4 +1,4 @@
-"""The value stages: the KPI with its checks, acceptance, the stage gate, and build or buy."""
+"""The value stages: the KPI with its checks, acceptance, and build or buy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from assets import stage_gate, value
+from assets import value
 from assets.stage import CheckResult, StageResult, StageTarget
 from sixtyforty.accounting import acceptance
 from sixtyforty.spec.money import format_money
@@ -113,20 +113,6 @@ def test_acceptance_labels_simulated_responses(accounted: Workspace) -> None:
     )
 
 
-def test_the_stage_gate_is_judged_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.fsync", lambda _: None)
-    ws = make_accounted_home(tmp_path, stages={"poc": GATE})
-    result = stage_gate.judge_stage(run := make_run(ws, as_of="2013-07-01T00:00:00"))
-    (entry,) = result.published.values()
-    assert entry.metadata["stage"] == "poc"
-    assert entry.metadata["verdict"] in ("pass", "continue", "stop")
-    checks = checks_of(result)
-    assert checks["not_stopped"].passed == (entry.metadata["verdict"] != "stop")
-    assert checks["stage_as_declared"].description == "the declaration and the ledger agree"
-    assert run.log.lines == [f"INFO: stage_gate: judged (poc, {entry.metadata['verdict']}; {entry.metadata['why']})"]
-    assert ws.stage_ledger.rows()
-
-
 def test_build_or_buy_compares_each_way_with_its_costs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.fsync", lambda _: None)
     ws = make_home(tmp_path, {"oracle": {"per_month": 100}}, vendor=25.0)
@@ -162,9 +148,3 @@ def test_the_first_account_registers_the_gate_before_its_figures_are_known(tmp_p
     value.account_kpi(make_run(ws, []))
     (row,) = ws.stage_ledger.rows()
     assert (row.event, row.known_partitions) == ("enter", 0)
-
-
-def test_a_gate_declared_after_its_figures_says_so_in_its_asset(tmp_path: Path) -> None:
-    ws = make_accounted_home(tmp_path, stages={"poc": GATE})
-    (stage,) = stage_gate.judge_stage(make_run(ws)).published.values()
-    assert "The gate was declared after its figures were known: 91 days already had outcomes." in stage.metadata["why"]
