@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -295,6 +296,12 @@ def read_files(folder: StoragePath) -> dict[str, tuple[Any, bytes]]:
 def read_lake(lake: Lake) -> dict[str, bytes]:
     """Return every file of the lake with its bytes."""
     return {name: content for name, (_, content) in read_files(lake.root).items()}
+
+
+def without_seen_at(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return files by name. In arrivals ledgers, the times at which scans first saw an extract are removed."""
+    seen_at = re.compile(rb'"seen_at":"[^"]*"')
+    return {name: seen_at.sub(b"", content) if "arrivals/" in name else content for name, content in files.items()}
 
 
 def pending_extracts(landing: LandingZone, source: str) -> dict[str, list[str]]:

@@ -29,7 +29,7 @@ class RenamedAnswer(Answer):
     mentions: Annotated[Sequence[str], "Places in the project that still contain the old name, as file:line."]
 
 
-@command(BUILD, "rename", "{demo} late_flights --why 'trains join in May'")
+@command(BUILD, "rename", "{demo} late_departures --why 'trains join in May'")
 def rename(
     use_case: UseCaseName,
     new: Annotated[str, typer.Argument(metavar="NEW", help="The new name: lower case letters, digits and _.")],

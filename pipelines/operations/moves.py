@@ -178,6 +178,7 @@ def rename_in_lock_file(home: Path, old: str, new: str | None) -> None:
     text = file.read_text()
     if new is None:
         updated = re.sub(rf"^  \w+@{old}:\n(?:    .*\n|\n)*", "", text, flags=re.MULTILINE)
+        updated = re.sub(r"^stages:\n(?!  )", "stages: {}\n", updated, flags=re.MULTILINE)
     else:
         updated = re.sub(rf"(?<=@){old}(?=:)|(?<=data/recipe/){old}(?=[/\s])", new, text)
     if updated != text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -13,35 +14,53 @@ from sixtyforty.storage.object_store import ObjectPath, StoragePath
 def move_path(path: StoragePath, new_path: StoragePath) -> None:
     """Move a file or a folder, or finish a move that was interrupted. A missing path is skipped.
 
-    A local move is one rename. Objects are copied, then deleted: if the process is killed, a second call moves the
-    rest. Raises FileAccessError if the new local path exists already.
+    On one disk, a local move is one rename. Between disks and in an object store, the content is copied, then deleted:
+    if the process is killed, a second call moves the rest. Raises FileAccessError if the new local path exists already.
     """
     if isinstance(path, ObjectPath):
         assert isinstance(new_path, ObjectPath)
         _move_objects(path, new_path)
-    elif path.exists():
+    else:
         assert isinstance(new_path, Path)
-        create_folder(new_path.parent)
+        marker = new_path.with_name(f".moved-{new_path.name}")
         with access_errors(new_path):
-            if new_path.is_dir() and not path_exists(new_path):
-                new_path.rmdir()
-            if new_path.exists():
-                raise FileExistsError(17, "the path exists already")
-            _move_local(path, new_path)
+            if path.exists():
+                create_folder(new_path.parent)
+                _move_local(path, new_path, marker)
+            marker.unlink(missing_ok=True)
     _remove_lock_files(path)
 
 
-def _move_local(path: Path, new_path: Path) -> None:
-    if path.stat().st_dev == new_path.parent.stat().st_dev:
+def _move_local(path: Path, new_path: Path, marker: Path) -> None:
+    """Move an existing path. marker: exists if the new path is a complete copy of the old path, made by this module."""
+    if new_path.is_dir() and not path_exists(new_path):
+        new_path.rmdir()
+    if new_path.exists():
+        if not marker.exists():
+            raise FileExistsError(errno.EEXIST, "the path exists already")
+        delete_path(path)  # an earlier call was killed while it deleted the old path
+    elif _is_same_disk(path, new_path.parent):
         path.rename(new_path)
-        return
-    # Copy to a temporary name first, so that the new path is never incomplete.
+    else:
+        _copy_to_disk(path, new_path, marker)
+
+
+def _is_same_disk(path: Path, folder: Path) -> bool:
+    return path.stat().st_dev == folder.stat().st_dev
+
+
+def _copy_to_disk(path: Path, new_path: Path, marker: Path) -> None:
+    """Copy a path under a temporary name, so that the new path is never incomplete, then delete the old path.
+
+    marker: is created before the new path is visible. The caller deletes it when the old path is gone.
+    """
     copy = new_path.with_name(f".moving-{new_path.name}")
     delete_path(copy)
     if path.is_dir():
         shutil.copytree(path, copy, symlinks=True)
     else:
         shutil.copy2(path, copy)
+    marker.touch()
     copy.rename(new_path)
     delete_path(path)
 

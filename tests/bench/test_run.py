@@ -37,7 +37,7 @@ def test_a_failed_item_is_reported_and_the_others_go_on(
     figures = json.loads((tmp_path / "out" / "results.json").read_text())
     assert figures["year"]["year"][0]["chain"]["steps"] == {"features": 1.5}
     assert figures["year"]["work"] == str(tmp_path / "work")
-    assert "written:" in capsys.readouterr().out
+    assert "Results:" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("item", run.ITEMS)

@@ -20,7 +20,7 @@ from pipelines.demo import flights
 from pipelines.operations.run import RunFailedError, run_range
 from pipelines.runtime.launcher import RunProcess
 from pipelines.runtime.storage import ProfileStorage
-from tests.helpers import read_lake
+from tests.helpers import read_lake, without_seen_at
 from tests.homes import use_home
 from tests.postgres import PASSWORD, Postgres, rows
 
@@ -64,7 +64,7 @@ def run(stages: list[str] | None = None) -> None:
 
 
 def lake_files() -> dict[str, bytes]:
-    return read_lake(catalog.open_workspace("flight_delays").lake)
+    return without_seen_at(read_lake(catalog.open_workspace("flight_delays").lake))
 
 
 @pytest.fixture(scope="module")

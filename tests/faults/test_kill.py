@@ -22,6 +22,7 @@ from tests.faults.worker import (
     start_process,
     wait_for_exit,
 )
+from tests.helpers import without_seen_at
 
 FOLDERS = ("lake", "deliveries", "models", "reports")
 WITH_WALL_CLOCK = {"champion.head", "champion.jsonl"}  # compared by their rows
@@ -33,9 +34,12 @@ def list_stages(home: Path) -> list[str]:
 
 
 def read_files(home: Path) -> dict[str, bytes]:
-    """Return the files that the chain wrote, without hidden ones, locks, and the pages of Great Expectations."""
+    """Return the files that the chain wrote, without hidden ones, locks, and the pages of Great Expectations.
+
+    The times at which a scan first saw an extract are removed.
+    """
     files = [path for folder in FOLDERS for path in (home / "data" / folder).rglob("*") if path.is_file()]
-    return {
+    contents = {
         str(path.relative_to(home)): path.read_bytes()
         for path in files
         if path.name not in WITH_WALL_CLOCK
@@ -43,6 +47,7 @@ def read_files(home: Path) -> dict[str, bytes]:
         and path.suffix != ".lock"
         and "data_docs" not in path.parts
     }
+    return without_seen_at(contents)
 
 
 def read_pointers(home: Path) -> dict[str, str]:

@@ -44,7 +44,7 @@ def test_a_removed_use_case_is_archived_with_all_its_bytes(project: Project) -> 
 
     assert project.list_names() == []
     assert (project.folder.parents[1] / "dvc.yaml").read_text() == "foreach: []\n"
-    assert (ws.home / "dvc.lock").read_text() == "stages:\n"
+    assert (ws.home / "dvc.lock").read_text() == "stages: {}\n"
     assert existing_tables(ws.database_url, table_names(OLD)) == {}
     assert answer.tables == {f"{OLD}_replay_decisions": len(deliveries), f"{OLD}_responses": 1}
     outside = [path for path in files_named(project, OLD) if "/archive/" not in path]

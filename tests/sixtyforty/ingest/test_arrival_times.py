@@ -111,7 +111,7 @@ def test_an_unchanged_partition_is_recorded_once(ws: Workspace, clock: Clock, mo
     partitions = land_late_days(ws, clock, DAYS, timedelta(hours=2))
     record_times(ws, partitions)
     before = read_files(ws.lake.root)
-    monkeypatch.setattr(arrival_times, "connect", None)  # nothing is computed again
+    monkeypatch.setattr(ws.lake, "open_session", None)  # nothing is computed again
     for source in ws.use_case.partitioned:
         record_arrival_times(ws.use_case, source, ws.lake, ws.landing.known(source), partitions)
     assert read_files(ws.lake.root) == before

@@ -10,7 +10,6 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from sixtyforty.modeling import snapshot_changes
 from sixtyforty.modeling.snapshot_changes import find_late_snapshots, record_snapshot_changes
 from sixtyforty.workspace import Workspace
 from tests.helpers import (
@@ -116,7 +115,7 @@ def test_a_snapshot_that_lands_again_unchanged_is_recorded_once(
 ) -> None:
     ws = prepare(tmp_path, clock)
     before = ws.lake.entry("first_seen/sites", "all")
-    monkeypatch.setattr(snapshot_changes, "connect", None)
+    monkeypatch.setattr(ws.lake, "open_session", None)
     record_snapshot_changes(ws.use_case, "sites", ws.lake, ws.landing.known("sites"))
     assert ws.lake.entry("first_seen/sites", "all") == before
     monkeypatch.undo()

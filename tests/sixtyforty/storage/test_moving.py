@@ -43,7 +43,7 @@ def test_a_move_to_another_disk_loses_nothing_whenever_it_is_killed(
     (tmp_path / "old").mkdir()
     for name in ("a", "b"):
         (tmp_path / "old" / name).write_text(name)
-    monkeypatch.setattr(moving, "_same_disk", lambda *_: False)
+    monkeypatch.setattr(moving, "_is_same_disk", lambda *_: False)
     owner = {"copytree": moving.shutil, "delete_path": moving}.get(step, Path)
     work = getattr(owner, step)
 

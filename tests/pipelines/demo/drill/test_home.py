@@ -58,6 +58,7 @@ def test_delivered_decisions_are_read_by_id(drill_home: DrillHome) -> None:
     row = {column.name: "x" for column in table.columns if isinstance(column.type, sa.String)}
     row |= {column.name: 7 for column in table.columns if isinstance(column.type, sa.BigInteger)}
     row |= {"decision_id": "a", "decided_at": NOON, "delivered_at": NOON, "champion_version": None}
+    row |= {"revision": 0, "answered_at": None}
     with engine.begin() as connection:
         connection.execute(sa.insert(table).values(row))
     engine.dispose()
