@@ -12,6 +12,7 @@ from pipelines.cli.answer import Answer, show_progress
 from pipelines.cli.commands import RUN, command
 from pipelines.cli.options import UseCaseName
 from sixtyforty.spec.money import format_money
+from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.wording import format_plural
 
 if TYPE_CHECKING:
@@ -127,7 +128,9 @@ def _leakage_object(made: Plan) -> dict[str, Any]:
 def _next_command(ws: Workspace, made: Plan) -> str | None:
     if made.is_unchanged or made.has_leakage:
         return None
-    first, last = (ws.use_case.first_day(partition) for partition in (made.edit.decided[0], made.edit.decided[-1]))
+    built = {p for dataset, remade in made.remade.items() if dataset != "models" for p in remade}
+    partitions = sorted({*made.edit.decided, *built} - {SNAPSHOT})
+    first, last = (ws.use_case.first_day(partition) for partition in (partitions[0], partitions[-1]))
     rebuild = "" if made.edit.is_current else " --rebuild-replay"
     return f"sixtyforty run {ws.use_case.name} --from {first} --to {last}{rebuild}"
 

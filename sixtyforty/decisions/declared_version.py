@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions.decision_facts import DecisionFacts
+from sixtyforty.modeling.built_by import select_outdated
 from sixtyforty.modeling.training_plan import declared_recipes
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.track import Track
@@ -92,7 +93,9 @@ class OutdatedReplay:
 
     `every`: the length of a partition, such as day. `partitions`: the number of the replay's partitions. `outdated`:
     the number of outdated partitions. `by_withdrawn`: the number of these that a withdrawn champion decided. `first`
-    and `last`: the local days of the first and the last outdated partition.
+    and `last`: the local days from which and to which a run makes the replay current. `first` may be before the first
+    outdated partition: features that an earlier features.sql built there must be built again, or no model learns from
+    them.
     """
 
     use_case: str
@@ -138,7 +141,8 @@ def find_outdated_replay(ws: Workspace, until: str | None = None) -> OutdatedRep
                 outdated.append(partition)
     if not outdated:
         return None
-    first, last = (ws.use_case.first_day(partition).isoformat() for partition in (outdated[0], outdated[-1]))
+    earliest = min(outdated[0], *select_outdated(ws.use_case, ws.lake.entries("features")), outdated[-1])
+    first, last = (ws.use_case.first_day(partition).isoformat() for partition in (earliest, outdated[-1]))
     return OutdatedReplay(
         ws.use_case.name, ws.use_case.partitions.every, partitions, len(outdated), by_withdrawn, first, last
     )

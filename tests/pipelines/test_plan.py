@@ -18,6 +18,7 @@ from tests.replayed_home import CHANGES, NEVER, VETO
 FIRST, LAST = date(2013, 3, 1), date(2013, 4, 5)
 DAYS = [date.fromisoformat(day) for day in day_range(FIRST, LAST)]
 DECIDED = day_range(date(2013, 3, 15), LAST)
+REBUILD_ALL = f"run {NAME} {days_between(FIRST, LAST)} --rebuild-replay"
 REBUILD = f"run {NAME} {days_between(date(2013, 3, 15), LAST)} --rebuild-replay"
 COSTLIER = {"kpi": {"actions": {"act": {"cost": 6, "limit": 3}}}, **VETO}
 LIVE = f"run {NAME} {days_between(LAST, LAST)} --track live --as-of 2013-04-06T12:00:00"
@@ -39,10 +40,14 @@ def actions(world: World) -> dict[str, str]:
     return {row.decision_id: row.action for day in DECIDED for row in read_decisions(ws, day, "replay")}
 
 
-def rebuild_and_compare(world: World, run_cli: RunCli, planned: Any) -> None:
-    """Rebuild the replay by the edit, and compare decisions and accounts with the plan."""
+def rebuild_and_compare(world: World, run_cli: RunCli, planned: Any, command: str = REBUILD) -> None:
+    """Rebuild the replay by the edit, and compare decisions and accounts with the plan.
+
+    command: the command that the plan must name.
+    """
     before = actions(world)
-    finished = run_cli(REBUILD)
+    assert f"To apply the edit: sixtyforty {command}\n" in run_cli(f"plan {NAME}").out
+    finished = run_cli(command)
     assert finished.code == 0, finished.err
     after = actions(world)
     assert planned["flips"]["flipped"] == sum(before[key] != after[key] for key in before)
@@ -105,5 +110,5 @@ def test_a_leak_and_a_lost_gain_are_shown_and_sound_sql_is_computed(world: World
     assert planned.code == 0, planned.err
     assert [read_files(folder) for folder in (ws.lake.root, ws.models.root)] == files
     assert planned.answer["leakage"]["tainted"] == []
-    rebuild_and_compare(world, run_cli, planned.answer)
+    rebuild_and_compare(world, run_cli, planned.answer, REBUILD_ALL)
     assert ws.lake.entries("decisions/live") == live

@@ -14,6 +14,7 @@ from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.declared_version import declared_version, describe_outdated, find_outdated_replay
 from sixtyforty.lifecycle.withdrawal import withdraw_model
+from sixtyforty.modeling.built_by import FACT, declared_parts
 from sixtyforty.workspace import Workspace
 from tests.helpers import CALLS, SQL, make_use_case, make_workspace, publish_days, put_champion_in_force
 
@@ -61,6 +62,17 @@ def test_a_change_that_decisions_depend_on_outdates_the_replay(ws: Workspace, ch
 def test_changed_sql_outdates_the_replay(ws: Workspace, stage: str) -> None:
     (ws.use_case.folder / f"{stage}.sql").write_text(f"{SQL[stage]} -- mended")
     assert find_outdated_replay(ws) is not None
+
+
+def test_the_command_of_an_outdated_replay_builds_all_features_of_an_earlier_sql_again(ws: Workspace) -> None:
+    publish_days(ws, [DAYS[0] - timedelta(days=1)])
+    facts = {FACT: declared_parts(ws.use_case, "features")}
+    for partition, entry in ws.lake.entries("features").items():
+        ws.lake.write("features", partition, pq.read_table(ws.lake.local_file(entry)), facts=facts)
+    (ws.use_case.folder / "features.sql").write_text(f"{SQL['features']} -- corrected")
+    outdated = find_outdated_replay(ws)
+    assert outdated is not None
+    assert (outdated.outdated, outdated.first, outdated.last) == (3, "2013-03-31", "2013-04-03")
 
 
 @pytest.mark.parametrize(
