@@ -26,10 +26,7 @@ from tests.year_of_change import (
     make_year,
 )
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skip(reason="its steps ran one by one, but the whole year has not yet been seen to pass in one run"),
-]
+pytestmark = pytest.mark.e2e
 
 DAY, LEARNED = timedelta(days=1), timedelta(days=60)  # a model learns from 60 days
 WITH_SITE = FEATURES.replace("u.load,", "u.load, (u.site = 'north')::integer as north,")
