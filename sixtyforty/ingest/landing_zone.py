@@ -7,6 +7,7 @@ new, and changed if its bytes have another hash.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sixtyforty.ingest.arrivals import Arrival, read_arrivals, write_arrivals
 from sixtyforty.ingest.database_source import DatabaseSource
 from sixtyforty.ingest.extract import ParsedExtract, contract_hash
-from sixtyforty.ingest.extract_reader import content_hash, read_extract
+from sixtyforty.ingest.extract_reader import content_hash, parse_extract
 from sixtyforty.ingest.file_names import partitions_in_name
 from sixtyforty.ingest.landed_files import DONE_ENDING, list_finished_files, open_location
 from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
@@ -25,6 +26,7 @@ from sixtyforty.ingest.partitioning import partition_lines
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.sources import Source
 from sixtyforty.storage.bounded_cache import BoundedCache
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.locks import exclusive_lock
@@ -179,7 +181,7 @@ class LandingZone:
                 raise FileNotFoundError(f"the extract {arrival.name} was replaced; scan its source again") from error
             if content_hash(content) != arrival.sha256:
                 raise FileNotFoundError(f"the extract {arrival.name} was replaced; scan its source again")
-            parsed = read_extract(content, self.use_case.sources[source])
+            parsed = _parse_content(content, self.use_case.sources[source])
             (lines,) = partition_lines([(Path(arrival.name).name, parsed)], self.use_case, source, self.lake)
             self._recent_lines.put(key, lines)
         return lines
@@ -222,8 +224,8 @@ class LandingZone:
         if known and known.sha256 == sha256:
             if not _was_refused_by_another(known, contract_hash(contract)):
                 return replace(known, size=file.size, mtime_ns=file.mtime_ns, tag=file.tag)
-            return NewFile(file, sha256, read_extract(content, contract), known.seq)
-        return NewFile(file, sha256, read_extract(content, contract))
+            return NewFile(file, sha256, _parse_content(content, contract), known.seq)
+        return NewFile(file, sha256, _parse_content(content, contract))
 
     def _new_arrivals(self, source: str, batch: Sequence[NewFile], last_seq: int) -> Iterator[Arrival]:
         extracts = [(Path(new.file.name).name, new.parsed) for new in batch]
@@ -262,6 +264,13 @@ class LandingZone:
         if not promised and new.parsed.problem:
             promised = [first]
         return dict.fromkeys(promised, 0) | {partition: table.num_rows for partition, table in lines.items()}
+
+
+def _parse_content(content: bytes, contract: Source) -> ParsedExtract:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        return parse_extract(Path(file.name), contract)
 
 
 def _was_refused_by_another(known: Arrival | None, contract: str) -> bool:

@@ -115,7 +115,7 @@ def test_a_link_within_the_landing_folder_is_read(workspace: Workspace) -> None:
     assert ingest_calls(workspace) == {P: 4}
 
 
-@pytest.mark.parametrize("step", ["content_hash", "read_extract"])
+@pytest.mark.parametrize("step", ["content_hash", "parse_extract"])
 def test_a_file_replaced_while_it_is_read_is_imported_at_the_next_scan(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -14,14 +14,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sixtyforty.ingest.casting import raw_schema, type_rows
-from sixtyforty.ingest.extract_reader import read_extract
+from sixtyforty.ingest.extract_reader import parse_extract
 from sixtyforty.ingest.partitioning import partition_lines
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.lake import Lake
 from tests.helpers import CALLS, csv_text, make_use_case
-from tests.sixtyforty.ingest.formats.samples import typed_rows
+from tests.sixtyforty.ingest.formats.samples import parse_content, typed_rows
 
 NAME, DAY, NEXT = "calls_2013-03-10.csv", "2013-03-10", "2013-03-11"
 
@@ -35,7 +35,7 @@ def partition_text(
     path = folder / name
     path.write_text(text)
     (rows,) = partition_lines(
-        [(name, read_extract(path.read_bytes(), use_case.sources[source]))], use_case, source, Lake(path.parent)
+        [(name, parse_extract(path, use_case.sources[source]))], use_case, source, Lake(path.parent)
     )
     return rows
 
@@ -222,14 +222,14 @@ def test_every_line_has_one_status_and_the_latest_row_of_each_key_counts(
 def test_a_utc_offset_is_converted_in_every_format(text: str) -> None:
     source = Source(description="x", files="x", columns={"at": "TIMESTAMP"}, key=["at"])
     for data in (f"at\n{text}\n".encode(), f'{{"at": "{text}"}}'.encode()):
-        assert typed_rows(read_extract(data, source), source) == [(datetime(2013, 7, 1, 12),)]
+        assert typed_rows(parse_content(data, source), source) == [(datetime(2013, 7, 1, 12),)]
 
 
 @given(moment=st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)), minutes=st.integers(-14 * 60, 14 * 60))
 def test_any_utc_offset_is_converted(moment: datetime, minutes: int) -> None:
     source = Source(description="x", files="x", columns={"at": "TIMESTAMP"}, key=["at"])
     local = moment.replace(tzinfo=UTC).astimezone(timezone(timedelta(minutes=minutes)))
-    assert typed_rows(read_extract(f"at\n{local}\n".encode(), source), source) == [(moment,)]
+    assert typed_rows(parse_content(f"at\n{local}\n".encode(), source), source) == [(moment,)]
 
 
 def test_columns_and_null_texts_may_hold_quotes(tmp_path: Path) -> None:

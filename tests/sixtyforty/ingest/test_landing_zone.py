@@ -108,7 +108,7 @@ def test_a_touched_file_is_the_same_extract(landing: LandingZone, monkeypatch: p
     path = land_extract(landing, "calls_a.csv", day(DAY))
     (before,) = landing.scan("calls")
     os.utime(path, (2_000_000_000, 2_000_000_000))
-    monkeypatch.setattr(landing_module, "read_extract", None)  # not read reopen
+    monkeypatch.setattr(landing_module, "parse_extract", None)  # not read reopen
     (arrivals,) = reopen(landing).scan("calls")
     assert arrivals == Arrival(**before.__dict__ | {"mtime_ns": path.stat().st_mtime_ns})
 

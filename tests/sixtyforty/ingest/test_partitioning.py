@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sixtyforty.ingest.extract_reader import read_extract
+from sixtyforty.ingest.extract_reader import parse_extract
 from sixtyforty.ingest.partitioning import partition_lines
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.use_case import UseCase
@@ -28,7 +28,7 @@ def partition_text(
     path = folder / name
     path.write_text(text)
     (lines,) = partition_lines(
-        [(name, read_extract(path.read_bytes(), use_case.sources[source]))], use_case, source, Lake(path.parent)
+        [(name, parse_extract(path, use_case.sources[source]))], use_case, source, Lake(path.parent)
     )
     return lines
 
