@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -18,9 +18,11 @@ from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.files import run_in_parallel
-from sixtyforty.storage.lake import Lake, split_by_partition
+from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.listed_extracts import listed_extracts
 from sixtyforty.storage.manifests import Entry, versions_by_partition
+from sixtyforty.storage.memory import memory_limit
+from sixtyforty.storage.partition_stream import write_partitions
 from sixtyforty.storage.restatement import is_closed
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.storage.verdicts import Verdict, verdict_facts
@@ -28,6 +30,9 @@ from sixtyforty.storage.verdicts import Verdict, verdict_facts
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
+    import pyarrow as pa
+
+BYTES_PER_ROW = 1000  # about the memory that a row needs while it is validated
 
 
 @dataclass(frozen=True)
@@ -75,9 +80,35 @@ def validate(
     now: the time (UTC, naive) that decides which partitions are closed; None treats all of them as closed.
     code: the code version to write into manifests.
     """
-    raw = lake.entries(f"raw/{source}", partitions)
-    if not raw:
-        return {}
+    verdicts: dict[str, Verdict] = {}
+    for portion in _portions(lake.entries(f"raw/{source}", partitions)):
+        verdicts |= _validate_portion(use_case, source, suite, lake, portion, now, code)
+    return verdicts
+
+
+def _portions(raw: Mapping[str, Entry]) -> Iterator[dict[str, Entry]]:
+    """Yield the partitions in portions whose rows together fit the memory of a process, but at least one partition."""
+    rows_per_portion = memory_limit() // BYTES_PER_ROW
+    portion: dict[str, Entry] = {}
+    for partition, entry in raw.items():
+        if portion and sum(e.rows for e in portion.values()) + entry.rows > rows_per_portion:
+            yield portion
+            portion = {}
+        portion[partition] = entry
+    if portion:
+        yield portion
+
+
+def _validate_portion(
+    use_case: DecisionChain,
+    source: str,
+    suite: Suite,
+    lake: Lake,
+    raw: Mapping[str, Entry],
+    now: datetime | None,
+    code: str,
+) -> dict[str, Verdict]:
+    """Validate some raw partitions, as `validate` does. raw: their manifests by partition."""
     with lake.open_session(use_case.timezone) as db:
         landed = select_landed_rows(lake, use_case.sources[source], raw.values())
         db.execute(f"create temp view landed as select * from {landed}")
@@ -174,7 +205,7 @@ def _read_row_failures(db: duckdb.DuckDBPyConnection) -> dict[str, dict[int, Row
     """
     failures: dict[str, dict[int, RowFailures]] = {}
     for partition, rule, count, rows in db.execute(
-        f"""select _partition, rule, count(*), (list(_row order by _row))[1:{SAMPLE_ROWS}]
+        f"""select _partition, rule, count(*), min(_row, {SAMPLE_ROWS})
         from failures join typed on typed.rowid = failures.id group by all"""
     ).fetchall():
         failures.setdefault(partition, {})[rule] = RowFailures(count, rows)
@@ -221,36 +252,43 @@ def _publish(
     verdicts: Mapping[str, Verdict],
     code: str,
 ) -> None:
-    """Write the validated, quarantined and rejected partitions of a source to the lake, several at the same time."""
-    lineage, key = ", ".join(LINEAGE), identifiers(contract.key)
-    rows = db.sql(
-        f"""select * exclude (_reason, _status, _seq, {lineage}), {lineage} from typed where _status = 'row'
-        order by _partition, {key}, {lineage}"""
-    ).to_arrow_table()
-    quarantined_rows = db.sql(
-        "select * exclude (_status) from typed where _status = 'quarantined' order by _partition, _seq, _row"
-    ).to_arrow_table()
-    rows_by_partition = split_by_partition(rows, "_partition", list(raw))
-    quarantined_by_partition = split_by_partition(quarantined_rows, "_partition", list(raw))
-    no_rows = rows.drop_columns(["_partition"]).slice(0, 0)
+    """Write the validated, quarantined and rejected partitions of a source to the lake, several at the same time.
 
-    def publish(partition: str) -> None:
-        verdict = verdicts[partition]
-        write = partial(
-            lake.write,
-            partition=partition,
+    The validated partition is written last. So whoever finds it finds its quarantine, too.
+    """
+
+    def write(dataset: str, partition: str, rows: pa.Table | pa.RecordBatchReader) -> None:
+        lake.write(
+            f"{dataset}/{source}",
+            partition,
+            rows,
             inputs={f"raw/{source}": versions_by_partition({partition: raw[partition]})},
             code=code,
-            facts=verdict_facts(verdict),
+            facts=verdict_facts(verdicts[partition]),
         )
-        if verdict.accepted:
-            write(f"validated/{source}", table=rows_by_partition.get(partition, no_rows))
-            lake.drop(f"rejected/{source}", partition)
-        else:
-            write(f"rejected/{source}", table=no_rows)
-        if partition in quarantined_by_partition:
-            write(f"quarantine/{source}", table=quarantined_by_partition[partition])
-        else:
-            lake.drop(f"quarantine/{source}", partition)
 
-    run_in_parallel(publish, verdicts)
+    quarantined_rows = db.sql(
+        "select * exclude (_status) from typed where _status = 'quarantined' order by _partition, _seq, _row"
+    ).to_arrow_reader()
+    quarantined = write_partitions(quarantined_rows, "_partition", partial(write, "quarantine"))
+    accepted = [partition for partition, verdict in verdicts.items() if verdict.accepted]
+    lineage, key = ", ".join(LINEAGE), identifiers(contract.key)
+    rows = db.sql(
+        f"""select * exclude (_reason, _status, _seq, {lineage}), {lineage} from typed
+        where _status = 'row' and list_contains($accepted, _partition) order by _partition, {key}, {lineage}""",
+        params={"accepted": accepted},
+    ).to_arrow_reader()
+    no_rows = rows.schema.remove(rows.schema.get_field_index("_partition")).empty_table()
+    validated = write_partitions(rows, "_partition", partial(write, "validated"))
+
+    def finish(partition: str) -> None:
+        if partition not in quarantined:
+            lake.drop(f"quarantine/{source}", partition)
+        if not verdicts[partition].accepted:
+            write("rejected", partition, no_rows)
+            return
+        if partition not in validated:
+            write("validated", partition, no_rows)
+        lake.drop(f"rejected/{source}", partition)
+
+    run_in_parallel(finish, verdicts)
