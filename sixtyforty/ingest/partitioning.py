@@ -1,4 +1,4 @@
-"""Assignment of an extract's lines to partitions. The lines stay text.
+"""Assignment of an extract's lines to partitions, chunk by chunk. The lines stay text.
 
 If a line has no usable partition, for example because its date can't be read, it is assigned to the partition of the
 line before it. If no earlier line has a partition, the line is assigned to the first partition in the file name, or
@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sixtyforty.ingest.casting import cleaned_columns_sql, typed_columns_sql
-from sixtyforty.ingest.extract import ParsedExtract
+from sixtyforty.ingest.extract import BrokenLine, Chunk
 from sixtyforty.ingest.file_names import partitions_in_name
+from sixtyforty.ingest.staged_lines import StagedLines
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
@@ -23,33 +24,47 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+UNASSIGNED = ""  # the partition of an extract's first lines, as long as no partition is known for them
 
-def partition_lines(
-    extracts: Sequence[tuple[str, ParsedExtract]], use_case: DecisionChain, source: str, lake: Lake
-) -> list[dict[str, pa.Table]]:
-    """Return the lines of each extract by partition, in the order of the extracts. All columns are text.
 
-    extracts: (file name, parsed content) of each extract. One query serves all extracts, because a query for one small
-    file takes as long as a query for a hundred.
+class ExtractPartitions:
+    """The partitions of one extract, to whose `lines` chunks are added in the order of the file.
+
+    name: the name of the file.
+    """
+
+    def __init__(self, name: str, use_case: DecisionChain, source: str, lines: StagedLines) -> None:
+        self.lines, self._first = lines, SNAPSHOT
+        self.partition_before = SNAPSHOT  # of the line before the next chunk
+        if use_case.sources[source].partition:
+            self._first, last = use_case.limits
+            in_name = (key for key in partitions_in_name(name, use_case) if self._first <= key <= last)
+            self.partition_before = next(in_name, UNASSIGNED)
+
+    def finish(self) -> None:
+        """Assign the first lines for which no partition is known. Call this after the last chunk."""
+        known = [partition for partition in self.lines.counts if partition != UNASSIGNED]
+        self.lines.move_first(UNASSIGNED, min(known, default=self._first))
+
+
+def add_chunks(
+    chunks: Sequence[tuple[ExtractPartitions, Chunk]], use_case: DecisionChain, source: str, lake: Lake
+) -> None:
+    """Add the lines of chunks to the partitions of their extracts.
+
+    chunks: the chunks of one or several extracts, those of one extract in the order of the file. One query serves all
+    of them, because a query for one small file takes as long as a query for a hundred.
     """
     import pyarrow as pa
 
-    tables = [parsed.table for _, parsed in extracts if parsed.table is not None]
-    if not tables:
-        return [{} for _ in extracts]
     contract = use_case.sources[source]
-    lines_by_extract: list[dict[str, pa.Table]] = []
     with lake.open_session(use_case.timezone) as db:
-        keys = _partition_keys(db, use_case, contract, pa.concat_tables(tables))
+        keys = _partition_keys(db, use_case, contract, pa.concat_tables([chunk.rows for _, chunk in chunks]))
         start = 0
-        for name, parsed in extracts:
-            if parsed.table is None:
-                lines_by_extract.append({})
-                continue
-            extract_keys = keys.slice(start, parsed.table.num_rows)
-            start += parsed.table.num_rows
-            lines_by_extract.append(_partition_extract(db, use_case, contract, name, parsed, extract_keys))
-    return lines_by_extract
+        for extract, chunk in chunks:
+            chunk_keys = keys.slice(start, chunk.rows.num_rows)
+            start += chunk.rows.num_rows
+            _add_chunk(db, use_case, contract, extract, chunk, chunk_keys)
 
 
 def _partition_keys(
@@ -67,34 +82,33 @@ def _partition_keys(
     ).to_arrow_table()["_key"]
 
 
-def _partition_extract(
+def _add_chunk(
     db: duckdb.DuckDBPyConnection,
     use_case: DecisionChain,
     contract: Source,
-    name: str,
-    parsed: ParsedExtract,
+    extract: ExtractPartitions,
+    chunk: Chunk,
     keys: pa.ChunkedArray,
-) -> dict[str, pa.Table]:
-    """Return the lines of one extract by partition.
-
-    name: the file name. keys: the partition key of each row of the extract, in the order of the rows, or null.
-    """
+) -> None:
+    """Add a chunk's lines to the partitions of its extract. keys: the partition key of each row, or null."""
+    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    table = parsed.table
-    assert table is not None
     partitions = sorted(key for key in pc.unique(keys).to_pylist() if _is_inside(key, use_case))
-    all_inside = pc.all(pc.is_in(keys, pa.array(partitions, pa.string()))).as_py() is not False
-    if not parsed.broken and all_inside:  # the fast path, for nearly every extract
-        return _split_sound_rows(table, keys, partitions)
-    first, last = use_case.limits
-    candidates = [*partitions_in_name(name, use_case), *partitions]
-    fallback = next((key for key in candidates if first <= key <= last), first) if contract.partition else SNAPSHOT
-    db.register("sound_rows", table)
-    db.register("broken_lines", _broken_table(parsed))
-    db.register("keyed", pa.table({"_line": table["_row"], "_key": keys}))
-    return _split_all_lines(db, use_case, contract, fallback)
+    inside = pc.is_in(keys, pa.array(partitions, pa.string()))
+    if not chunk.broken and pc.all(inside).as_py() is not False:  # the fast path, for nearly every chunk
+        lines_by_partition = _split_sound_rows(chunk.rows, keys, partitions)
+    else:
+        db.register("sound_rows", chunk.rows)
+        db.register("broken_lines", _broken_table(chunk.broken))
+        db.register("keyed", pa.table({"_line": chunk.rows["_row"], "_key": keys}))
+        lines_by_partition = _split_all_lines(db, use_case, contract, extract.partition_before)
+    for partition, lines in lines_by_partition.items():
+        extract.lines.append(partition, lines)
+    positions = np.flatnonzero(inside.to_numpy())
+    if len(positions):
+        extract.partition_before = keys[int(positions[-1])].as_py()
 
 
 def _is_inside(key: str | None, use_case: DecisionChain) -> bool:
@@ -113,25 +127,25 @@ def _split_sound_rows(table: pa.Table, keys: pa.ChunkedArray, partitions: list[s
     return split_by_partition(rows.append_column("_partition", keys).sort_by(order), "_partition", partitions)
 
 
-def _broken_table(parsed: ParsedExtract) -> pa.Table:
+def _broken_table(lines: Sequence[BrokenLine]) -> pa.Table:
     import pyarrow as pa
 
     return pa.table(
         {
-            "_row": pa.array([line.number for line in parsed.broken], pa.int64()),
-            "_broken": pa.array([line.reason for line in parsed.broken], pa.string()),
-            "_text": pa.array([line.text for line in parsed.broken], pa.string()),
+            "_row": pa.array([line.number for line in lines], pa.int64()),
+            "_broken": pa.array([line.reason for line in lines], pa.string()),
+            "_text": pa.array([line.text for line in lines], pa.string()),
         }
     )
 
 
 def _split_all_lines(
-    db: duckdb.DuckDBPyConnection, use_case: DecisionChain, contract: Source, fallback: str
+    db: duckdb.DuckDBPyConnection, use_case: DecisionChain, contract: Source, partition_before: str
 ) -> dict[str, pa.Table]:
-    """Return the lines by partition, including broken lines.
+    """Return the lines of a chunk by partition, including broken lines.
 
     A line without a usable key gets the partition of the line before it. Lines before the first usable key get the
-    partition `fallback`. The tables `sound_rows`, `broken_lines` and `keyed` must be registered in `db`.
+    partition `partition_before`. The tables `sound_rows`, `broken_lines` and `keyed` must be registered in `db`.
     """
     first, last = use_case.limits
     is_inside = f"(_key between {literal(first)} and {literal(last)} or _key = {literal(SNAPSHOT)})"
@@ -143,9 +157,9 @@ def _split_all_lines(
                 end as _broken, null::varchar as _text
             from sound_rows join keyed on _line = _row
             union all by name select * from broken_lines)
-        select coalesce(_key, $fallback) as _partition, lines.*
+        select coalesce(_key, $before) as _partition, lines.*
         from lines asof left join (select * from keyed where {is_inside}) k on _line <= _row
         order by _partition, _row""",
-        params={"fallback": fallback},
+        params={"before": partition_before},
     ).to_arrow_table()
     return split_by_partition(lines, "_partition", sorted(set(lines["_partition"].to_pylist())))

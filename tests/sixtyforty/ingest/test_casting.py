@@ -14,14 +14,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sixtyforty.ingest.casting import raw_schema, type_rows
-from sixtyforty.ingest.extract_reader import parse_extract
-from sixtyforty.ingest.partitioning import partition_lines
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
-from sixtyforty.storage.lake import Lake
 from tests.helpers import CALLS, csv_text, make_use_case
 from tests.sixtyforty.ingest.formats.samples import parse_content, typed_rows
+from tests.staged import lines_by_partition, stage_file
 
 NAME, DAY, NEXT = "calls_2013-03-10.csv", "2013-03-10", "2013-03-11"
 
@@ -34,10 +32,7 @@ def partition_text(
 ) -> dict[str, pa.Table]:
     path = folder / name
     path.write_text(text)
-    (rows,) = partition_lines(
-        [(name, parse_extract(path, use_case.sources[source]))], use_case, source, Lake(path.parent)
-    )
-    return rows
+    return lines_by_partition(stage_file(use_case, path, source))
 
 
 def type_texts(use_case: UseCase, folder: Path, *texts: str, source: str = "calls") -> list[dict[str, Any]]:

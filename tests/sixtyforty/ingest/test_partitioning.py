@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sixtyforty.ingest.extract_reader import parse_extract
-from sixtyforty.ingest.partitioning import partition_lines
+from sixtyforty.ingest import extract_staging
+from sixtyforty.ingest.extract import Chunk, OpenedExtract
+from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.lake import Lake
 from tests.helpers import CALLS, SITES, csv_text, make_use_case
+from tests.staged import lines_by_partition, stage_file
 
 NAME, DAY, NEXT = "calls_2013-03-10.csv", "2013-03-10", "2013-03-11"
 
@@ -27,10 +28,7 @@ def partition_text(
 ) -> dict[str, pa.Table]:
     path = folder / name
     path.write_text(text)
-    (lines,) = partition_lines(
-        [(name, parse_extract(path, use_case.sources[source]))], use_case, source, Lake(path.parent)
-    )
-    return lines
+    return lines_by_partition(stage_file(use_case, path, source))
 
 
 def calls(*rows: tuple) -> str:
@@ -134,3 +132,42 @@ def test_every_line_goes_to_one_partition(tmp_path_factory: pytest.TempPathFacto
     numbers = [n for t in partitions.values() for n in t["_row"].to_pylist()]
     assert sorted(numbers) == [n for n, line in enumerate(lines, 2) if line]
     assert all("2013-03-01" <= p <= "2013-12-31" for p in partitions)
+
+
+def cut_into_chunks(opened: OpenedExtract, lines_per_chunk: int) -> OpenedExtract:
+    """Cut an extract's lines into chunks of another size. Lines without a row are in the chunk of the line before."""
+    chunks = list(opened.chunks)
+    rows = pa.concat_tables([chunk.rows for chunk in chunks])
+    broken = {line.number: line for chunk in chunks for line in chunk.broken}
+    positions = {number: position for position, number in enumerate(rows["_row"].to_pylist())}
+    numbers = sorted([*positions, *broken])
+    parts = [numbers[start : start + lines_per_chunk] for start in range(0, len(numbers), lines_per_chunk)]
+    return OpenedExtract(
+        opened.undeclared,
+        iter(
+            Chunk(
+                rows.take(pa.array([positions[n] for n in part if n in positions], pa.int64())),
+                [broken[n] for n in part if n in broken],
+            )
+            for part in parts
+        ),
+    )
+
+
+@settings(max_examples=25)
+@given(LINES, st.sampled_from(["calls.csv", NAME, "calls_2013-02.csv"]), st.integers(1, 4))
+def test_the_partitions_do_not_depend_on_the_chunks(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], name: str, lines_per_chunk: int
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    use_case, text = make_use_case(folder), "\n".join([",".join(CALLS["columns"]), *lines]) + "\n"
+    expected = partition_text(use_case, folder, text, name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            extract_staging,
+            "read_extract",
+            lambda *arguments: cut_into_chunks(read_extract(*arguments), lines_per_chunk),
+        )
+        for rows_per_batch in (1, 100):
+            patch.setattr(extract_staging, "ROWS_PER_BATCH", rows_per_batch)
+            assert partition_text(use_case, folder, text, name) == expected
