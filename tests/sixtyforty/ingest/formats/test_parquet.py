@@ -74,7 +74,9 @@ def test_a_file_with_a_wrong_byte_is_read_or_refused(at: float, byte: int) -> No
 def test_a_file_without_a_column_is_refused_with_the_name() -> None:
     data = write_parquet([[1, "a"]], {"number": pa.int64(), "nmae": pa.string()})
     source = Source(description="x", files="x", columns={"number": "BIGINT", "name": "VARCHAR"}, key=["number"])
-    assert parse_content(data, source).problem == f"columns missing from the file: 'name' (is it 'nmae'?).{MISSING_CURE}"
+    assert (
+        parse_content(data, source).problem == f"columns missing from the file: 'name' (is it 'nmae'?).{MISSING_CURE}"
+    )
 
 
 def test_a_damaged_column_name_is_refused() -> None:
