@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from expectations.gx_runner import find_failing_rows
+from expectations.publication import Publication
 from expectations.row_rules import record_failing_rows
 from expectations.rule_results import SAMPLE_ROWS, RowFailures, partition_rule_results, row_rule_results
 from expectations.rules import Rule, Suite, personal_names
-from sixtyforty.ingest.casting import LINEAGE, type_rows
-from sixtyforty.ingest.contract_rows import select_landed_rows, select_validated_rows
+from sixtyforty.ingest.casting import type_rows
+from sixtyforty.ingest.contract_rows import select_validated_rows
+from sixtyforty.ingest.moved_keys import SharedKeys
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
-from sixtyforty.storage.files import run_in_parallel
-from sixtyforty.storage.lake import Lake, split_by_partition
+from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.listed_extracts import listed_extracts
-from sixtyforty.storage.manifests import Entry, versions_by_partition
-from sixtyforty.storage.restatement import is_closed
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.memory import memory_limit
+from sixtyforty.storage.restatement import is_closed, is_judged
 from sixtyforty.storage.sql import identifier, identifiers
-from sixtyforty.storage.verdicts import Verdict, verdict_facts
+from sixtyforty.storage.verdicts import Verdict
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
+
+BYTES_PER_ROW = 1000  # about the memory that a row needs while it is validated
 
 
 @dataclass(frozen=True)
@@ -72,23 +75,74 @@ def validate(
     written to `quarantine/<source>`. Of a rejected partition, only the verdict is written, to `rejected/<source>`. If
     an earlier version of a rejected partition was accepted, `validated/<source>` keeps that version.
 
+    A key is in force in one partition only (see `moved_keys`). So the verdicts include those of other partitions that
+    changed because a key moved to or from them.
+
     now: the time (UTC, naive) that decides which partitions are closed; None treats all of them as closed.
     code: the code version to write into manifests.
     """
-    raw = lake.entries(f"raw/{source}", partitions)
-    if not raw:
-        return {}
+    verdicts: dict[str, Verdict] = {}
+    for portion in _portions(lake.entries(f"raw/{source}", partitions)):
+        verdicts |= _validate_portion(use_case, source, suite, lake, portion, now, code)
+    return verdicts
+
+
+def _portions(raw: Mapping[str, Entry]) -> Iterator[dict[str, Entry]]:
+    """Yield the partitions in portions whose rows together fit the memory of a process, but at least one partition."""
+    rows_per_portion = memory_limit() // BYTES_PER_ROW
+    portion: dict[str, Entry] = {}
+    for partition, entry in raw.items():
+        if portion and sum(e.rows for e in portion.values()) + entry.rows > rows_per_portion:
+            yield portion
+            portion = {}
+        portion[partition] = entry
+    if portion:
+        yield portion
+
+
+def _validate_portion(
+    use_case: DecisionChain,
+    source: str,
+    suite: Suite,
+    lake: Lake,
+    raw: Mapping[str, Entry],
+    now: datetime | None,
+    code: str,
+) -> dict[str, Verdict]:
+    """Validate some raw partitions, as `validate` does. raw: their manifests by partition."""
+    contract, requested = use_case.sources[source], set(raw)
     with lake.open_session(use_case.timezone) as db:
-        landed = select_landed_rows(lake, use_case.sources[source], raw.values())
-        db.execute(f"create temp view landed as select * from {landed}")
-        type_rows(db, use_case.sources[source])
+        shared_keys = SharedKeys(db, use_case, source, lake)
+        raw = shared_keys.load_landed(raw)
+        before = _read_judged(lake, source, raw)
+        type_rows(db, contract, _newest_full_extracts(contract, raw))
+        publication = Publication(db, lake, source, contract, raw, shared_keys.drop_bystanders(raw), code)
         _quarantine_failing_rows(db, use_case.sources, source, suite, lake)
         metrics = _read_metrics(db, suite)
         failing_metrics = find_failing_rows(f"{source}_partitions", metrics, suite.partition.rules)
         evaluation = Evaluation(_count_rows(db), _read_row_failures(db), metrics, failing_metrics)
         verdicts = {p: _judge(use_case, source, suite, entry, evaluation, now) for p, entry in raw.items()}
-        _publish(db, source, use_case.sources[source], lake, raw, verdicts, code)
-    return verdicts
+        # Partitions whose raw rows changed come last. If the process is killed before that, the next run finds them and
+        # repeats both groups.
+        settled = {p: verdict for p, verdict in verdicts.items() if is_judged(raw[p], before[p])}
+        publication.publish(settled)
+        publication.publish({p: verdict for p, verdict in verdicts.items() if p not in settled})
+    after = _read_judged(lake, source, raw)
+    return {p: verdict for p, verdict in verdicts.items() if p in requested or after[p] != before[p]}
+
+
+def _read_judged(lake: Lake, source: str, partitions: Iterable[str]) -> dict[str, list[Entry]]:
+    """Return the manifests of validated and rejected partitions, by partition."""
+    partitions = list(partitions)
+    datasets = [lake.entries(f"{kind}/{source}", partitions) for kind in ("validated", "rejected")]
+    return {p: [entries[p] for entries in datasets if p in entries] for p in partitions}
+
+
+def _newest_full_extracts(contract: Source, raw: Mapping[str, Entry]) -> dict[str, int]:
+    """Return the number of the newest readable extract of each partition of a source whose extracts are full."""
+    if not contract.full:
+        return {}
+    return {p: max((e.seq for e in listed_extracts(raw[p]) if not e.problem), default=0) for p in raw}
 
 
 def _is_known_sql(lake: Lake, sources: Mapping[str, Source], rule: Rule) -> str:
@@ -174,7 +228,7 @@ def _read_row_failures(db: duckdb.DuckDBPyConnection) -> dict[str, dict[int, Row
     """
     failures: dict[str, dict[int, RowFailures]] = {}
     for partition, rule, count, rows in db.execute(
-        f"""select _partition, rule, count(*), (list(_row order by _row))[1:{SAMPLE_ROWS}]
+        f"""select _partition, rule, count(*), min(_row, {SAMPLE_ROWS})
         from failures join typed on typed.rowid = failures.id group by all"""
     ).fetchall():
         failures.setdefault(partition, {})[rule] = RowFailures(count, rows)
@@ -210,47 +264,3 @@ def _judge(
         closed=closed,
         **asdict(counts),
     )
-
-
-def _publish(
-    db: duckdb.DuckDBPyConnection,
-    source: str,
-    contract: Source,
-    lake: Lake,
-    raw: Mapping[str, Entry],
-    verdicts: Mapping[str, Verdict],
-    code: str,
-) -> None:
-    """Write the validated, quarantined and rejected partitions of a source to the lake, several at the same time."""
-    lineage, key = ", ".join(LINEAGE), identifiers(contract.key)
-    rows = db.sql(
-        f"""select * exclude (_reason, _status, _seq, {lineage}), {lineage} from typed where _status = 'row'
-        order by _partition, {key}, {lineage}"""
-    ).to_arrow_table()
-    quarantined_rows = db.sql(
-        "select * exclude (_status) from typed where _status = 'quarantined' order by _partition, _seq, _row"
-    ).to_arrow_table()
-    rows_by_partition = split_by_partition(rows, "_partition", list(raw))
-    quarantined_by_partition = split_by_partition(quarantined_rows, "_partition", list(raw))
-    no_rows = rows.drop_columns(["_partition"]).slice(0, 0)
-
-    def publish(partition: str) -> None:
-        verdict = verdicts[partition]
-        write = partial(
-            lake.write,
-            partition=partition,
-            inputs={f"raw/{source}": versions_by_partition({partition: raw[partition]})},
-            code=code,
-            facts=verdict_facts(verdict),
-        )
-        if verdict.accepted:
-            write(f"validated/{source}", table=rows_by_partition.get(partition, no_rows))
-            lake.drop(f"rejected/{source}", partition)
-        else:
-            write(f"rejected/{source}", table=no_rows)
-        if partition in quarantined_by_partition:
-            write(f"quarantine/{source}", table=quarantined_by_partition[partition])
-        else:
-            lake.drop(f"quarantine/{source}", partition)
-
-    run_in_parallel(publish, verdicts)

@@ -1,4 +1,4 @@
-"""Read the settings of this process from the environment. No other module reads these variables.
+"""Read the settings of this process from the environment. No other module reads these variables, but for the last one.
 
 - `SIXTYFORTY_PROFILE`: embedded (default), production, or cluster (production on several machines).
 - `SIXTYFORTY_HOME`: the folder that holds `data/`. Default: the project's root.
@@ -7,6 +7,8 @@
 - `SIXTYFORTY_BROKER_URL`: Celery's broker, from which the workers of a cluster take their runs.
 - `SIXTYFORTY_DVC_REMOTE`: folder or URL of the DVC remote. Default: `data/dvc/remote`.
 - `SIXTYFORTY_DESK_URL`: the address of the desk, if it is behind a proxy. Default: the address where the desk listens.
+- `SIXTYFORTY_MEMORY`: the memory that a process may use for data, such as `1GB`. Default: a quarter of the machine's
+  memory, but at least `512MB`. `sixtyforty.storage.memory` reads it where it is needed; here it is only checked.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Literal, get_args
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.files import access_errors, create_folder
 from sixtyforty.storage.home_format import ensure_home_format
+from sixtyforty.storage.memory import memory_limit
 from sixtyforty.storage.object_store import StoragePath, parse_storage_path
 from sixtyforty.storage.unfinished_move import refuse_unfinished_move
 
@@ -52,8 +55,12 @@ class SettingsError(SixtyfortyError):
 
 
 def load_settings() -> Settings:
-    """Return the settings from the environment. Raises SettingsError if a variable is missing or wrong."""
+    """Return the settings from the environment. Raises SettingsError if a variable is missing or wrong.
+
+    Raises MemorySettingError if SIXTYFORTY_MEMORY is wrong.
+    """
     environment = os.environ
+    memory_limit()
     profile = _profile(environment)
     home = Path(environment.get("SIXTYFORTY_HOME") or ROOT).resolve()
     url = _with_driver(environment.get("SIXTYFORTY_DATABASE_URL", ""))

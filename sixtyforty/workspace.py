@@ -79,7 +79,7 @@ class Workspace:
     def lake(self) -> Lake:
         """The lake: all datasets of the use case."""
         root = self.lakes / self.use_case.name if self.lakes else self._folder("lake")
-        return Lake(root, self.cache if isinstance(root, ObjectPath) else None, self.linked_lakes)
+        return Lake(root, self.cache, self.linked_lakes)
 
     @property
     def cache(self) -> Path:

@@ -113,7 +113,7 @@ QUARANTINED = {
         "timetable", edited("distance", negate, FEW), "distance: the distance, in miles, is impossible"
     ),
     "timetable, words for numbers": Quarantined(
-        "timetable", edited("flight", lambda _: "soon", FEW), "flight is not INTEGER"
+        "timetable", edited("flight", lambda _: "soon", FEW), "flight is 'soon', expected INTEGER"
     ),
     "timetable, an impossible month": Quarantined(
         "timetable", edited("month", lambda _: "13", FEW), "no readable date, so its partition is unknown"
@@ -153,7 +153,7 @@ QUARANTINED = {
         "wind_speed: the wind speed, in miles per hour, is impossible",
     ),
     "weather, not a number": Quarantined(
-        "weather", edited("temp", lambda _: "nan", slice(40, 41)), "temp is not DOUBLE"
+        "weather", edited("temp", lambda _: "nan", slice(40, 41)), "temp is 'nan', expected DOUBLE"
     ),
 }
 

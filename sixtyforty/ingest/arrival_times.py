@@ -18,9 +18,10 @@ from sixtyforty.ingest.arrivals import Arrival
 from sixtyforty.ingest.landings import Landings
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.sources import Source
-from sixtyforty.storage.lake import Lake, split_by_partition
+from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.listed_extracts import listed_extracts
 from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.partition_stream import write_partitions
 from sixtyforty.storage.sql import identifier, identifiers
 
 if TYPE_CHECKING:
@@ -88,18 +89,21 @@ def record_arrival_times(
     with lake.open_session(use_case.timezone) as db:
         create_seen_rows(db, lake, contract, outdated, times, {p: records[p] for p in outdated if p in records})
         facts = _measure_delays(db)
-        rows = db.sql("select _partition, row, seen_at from seen_rows order by _partition, row").to_arrow_table()
-    tables = split_by_partition(rows, "_partition", list(outdated))
-    no_rows = rows.drop_columns(["_partition"]).slice(0, 0)
-    for partition, entry in outdated.items():
-        partition_facts = facts.get(partition, ArrivalFacts(0, 0, 0, [], []))
-        lake.write(
-            first_seen_dataset(source),
-            partition,
-            tables.get(partition, no_rows),
-            inputs=_inputs(entry),
-            facts={"arrivals": asdict(partition_facts), "columns": contract.columns, "known_at": contract.known_at},
-        )
+
+        def write(partition: str, rows: pa.Table | pa.RecordBatchReader) -> Entry:
+            partition_facts = asdict(facts.get(partition, ArrivalFacts(0, 0, 0, [], [])))
+            return lake.write(
+                first_seen_dataset(source),
+                partition,
+                rows,
+                inputs=_inputs(outdated[partition]),
+                facts={"arrivals": partition_facts, "columns": contract.columns, "known_at": contract.known_at},
+            )
+
+        rows = db.sql("select _partition, row, seen_at from seen_rows order by _partition, row").to_arrow_reader()
+        no_rows = rows.schema.remove(0).empty_table()
+        for partition in outdated.keys() - write_partitions(rows, "_partition", write).keys():
+            write(partition, no_rows)
 
 
 def is_measured_by(record: Entry, contract: Source) -> bool:

@@ -7,14 +7,17 @@ Access keys and endpoints come from environment variables. They are either those
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sixtyforty.ingest.bucket_listing import BucketListing
 from sixtyforty.ingest.listing_memory import ListedFile, ListingState, RecallState
-from sixtyforty.ingest.locations import FileChangedError
+from sixtyforty.ingest.locations import file_changed
 
 # The names that different file systems use for the time, the content tag and the size of a file.
 TIME_FIELDS = ("LastModified", "last_modified", "mtime", "modified", "updated", "created")
@@ -87,17 +90,30 @@ class Bucket:
         mtime_ns = _nanoseconds(_first_field(description, TIME_FIELDS))
         return ListedFile(path.removeprefix(f"{self.root}/"), size, mtime_ns, tag)
 
-    def read(self, file: ListedFile) -> bytes:
-        """Return a file's bytes. Raises FileChangedError if the file differs from the listing."""
+    @contextmanager
+    def open_file(self, file: ListedFile, scratch: Path) -> Iterator[Path]:
+        """Copy a file into the folder `scratch`, and return the path of the copy. See Location."""
+        copy = scratch / f"extract-{secrets.token_hex(8)}"
+        try:
+            self._download(file, copy)
+            yield copy
+        finally:
+            copy.unlink(missing_ok=True)
+
+    def _download(self, file: ListedFile, copy: Path) -> None:
         path = f"{self.root}/{file.name}"
-        content: bytes = self.files.cat_file(path)
-        self.files.invalidate_cache()
-        current = self._listed_file(path, self.files.info(path))
+        try:
+            self.files.get_file(path, str(copy))
+            self.files.invalidate_cache()
+            current = self._listed_file(path, self.files.info(path))
+        except OSError:
+            raise
+        except Exception as error:  # each file system raises its own errors
+            raise OSError(f"{type(error).__name__}: {error}") from error
         # The tag is more reliable than the time, which some stores round to seconds here, but not in a listing.
         is_same = current.tag == file.tag if file.tag else current.mtime_ns == file.mtime_ns
-        if not (len(content) == current.size == file.size and is_same):
-            raise FileChangedError(f"the file {file.name} changed after it was listed; the next scan reads it again")
-        return content
+        if not (copy.stat().st_size == current.size == file.size and is_same):
+            raise file_changed(file)
 
 
 def _first_field(description: Mapping[str, Any], names: Iterable[str]) -> Any:

@@ -11,8 +11,10 @@ A raw partition has the contract's columns as text, and five more columns:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from sixtyforty.ingest.exact_casts import attempt_sql, cast_sql, exact_sql, require_type
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.sql import identifier, identifiers, literal
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 LINEAGE = ("_extract", "_row")
 RAW_COLUMNS = ("_row", "_broken", "_text", "_extract", "_seq")
+EMPTY_KEY = "is empty, but it is part of the key"
+MAX_SHOWN = 100  # characters of a wrong text that its reason shows
 
 
 def raw_schema(source: Source) -> pa.Schema:
@@ -34,78 +38,99 @@ def raw_schema(source: Source) -> pa.Schema:
 
 def cleaned_columns_sql(source: Source) -> str:
     """Return a SELECT list that trims a source's text columns, and turns empty texts and its null text into NULL."""
-    null_text = literal(source.null_text)
-    columns = map(identifier, source.columns)
-    return ", ".join(f"nullif(nullif(trim({column}), ''), {null_text}) as {column}" for column in columns)
+    return ", ".join(f"{_cleaned_sql(source, column)} as {identifier(column)}" for column in source.columns)
+
+
+def _cleaned_sql(source: Source, column: str) -> str:
+    return f"nullif(nullif(trim({identifier(column)}), ''), {literal(source.null_text)})"
 
 
 def typed_columns_sql(source: Source) -> str:
     """Return a SELECT list that casts cleaned text columns to the types of the data contract.
 
-    Cleaned columns are those that `cleaned_columns_sql` returns. A text that doesn't fit its type becomes NULL.
+    Cleaned columns are those that `cleaned_columns_sql` returns. A text without an exact value becomes NULL.
     """
     return ", ".join(
-        f"{cast_sql(column, contract_type)} as {identifier(column)}" for column, contract_type in source.columns.items()
+        f"{cast_sql(identifier(column), contract_type)} as {identifier(column)}"
+        for column, contract_type in source.columns.items()
     )
 
 
-def cast_sql(column: str, contract_type: str) -> str:
-    """Return a SQL expression that casts a cleaned text column to a type of the contract; NULL if it doesn't fit."""
-    text, contract_type = identifier(column), contract_type.upper()
-    if contract_type in ("DOUBLE", "FLOAT"):  # "nan" would pass every range rule
-        return f"nullif(try_cast({text} as {contract_type}), 'nan')"
-    if contract_type == "TIMESTAMP":
-        # A cast to TIMESTAMP ignores a UTC offset. A cast to TIMESTAMPTZ converts it but is slow, so it is used only
-        # for texts that may have an offset.
-        has_no_offset = f"strlen({text}) = 19 and {text}[17] = ':'"
-        converted = f"(try_cast({text} as timestamptz) at time zone 'UTC')"
-        return f"case when {has_no_offset} then try_cast({text} as timestamp) else {converted} end"
-    return text if contract_type == "VARCHAR" else f"try_cast({text} as {contract_type})"
+def _cast_rows_sql(source: Source) -> str:
+    """Return a SQL query for the rows of the view `landed` with typed columns, the lineage, and `_reason`.
 
-
-def misfit_reason_sql(source: Source) -> str:
-    """Return a SQL expression for the reason why a row doesn't fit the data contract. The reason is NULL if it fits.
-
-    The expression reads the columns that `cleaned_columns_sql` returns. The reason names columns but no values, because
-    these may be personal data.
+    Each step is a subquery of its own. Otherwise DuckDB would repeat a step for each place that reads its result.
     """
-    checks = [
-        f"case when {identifier(column)} is not null and {cast_sql(column, contract_type)} is null"
-        f" then {literal(f'{column} is not {contract_type.upper()}')} end"
-        for column, contract_type in source.columns.items()
-        if contract_type.upper() != "VARCHAR"
-    ]
-    return f"nullif(concat_ws('; ', {', '.join(checks)}), '')" if checks else "null"
+    columns = {column: (f"_text_{n}", f"_value_{n}", f"_exact_{n}") for n, column in enumerate(source.columns)}
+    types = {column: require_type(declared) for column, declared in source.columns.items()}
+    cleaned = ", ".join(f"{_cleaned_sql(source, c)} as {text}" for c, (text, _, _) in columns.items())
+    values = ", ".join(f"{attempt_sql(text, types[c])} as {value}" for c, (text, value, _) in columns.items())
+    exact = ", ".join(f"{exact_sql(text, value, types[c])} as {name}" for c, (text, value, name) in columns.items())
+    typed = ", ".join(f"{name} as {identifier(c)}" for c, (_, _, name) in columns.items())
+    lineage = "_extract, _row, _seq, _partition"
+    return f"""
+        with cleaned as (select {cleaned}, {lineage}, _broken from landed),
+        attempted as (select *, {values} from cleaned),
+        checked as (select *, {exact} from attempted)
+        select {typed}, {lineage}, {_reason_sql(source, columns)} as _reason from checked"""
 
 
-def type_rows(db: duckdb.DuckDBPyConnection, source: Source) -> None:
+def _reason_sql(source: Source, columns: Mapping[str, tuple[str, str, str]]) -> str:
+    """Return a SQL expression for the reason why a row is quarantined; NULL if it fits the data contract.
+
+    The reason names each wrong column, and shows its text unless the column is declared personal.
+    columns: for each column, the names of its text, its attempted cast and its exact value.
+    """
+    problems: list[tuple[str, str]] = []
+    for column, (text, _, exact) in columns.items():
+        declared = source.columns[column].upper()
+        if column in source.key:
+            problems.append((f"{text} is null and _broken is null", literal(f"{column} {EMPTY_KEY}")))
+        if require_type(declared).kind != "text":
+            problems.append((f"{text} is not null and {exact} is null", _misfit_sql(source, column, text, declared)))
+    if not problems:
+        return "_broken"
+    reasons = ", ".join(f"case when {condition} then {reason} end" for condition, reason in problems)
+    is_bad = " or ".join(["_broken is not null", *(f"({condition})" for condition, _ in problems)])
+    return f"case when {is_bad} then concat_ws('; ', _broken, {reasons}) end"
+
+
+def _misfit_sql(source: Source, column: str, text: str, declared: str) -> str:
+    if column in source.personal:
+        return literal(f"{column} is personal and not shown, expected {declared}")
+    start, end = literal(f"{column} is '"), literal(f"', expected {declared}")
+    return f"{start} || left({text}, {MAX_SHOWN}) || {end}"
+
+
+def type_rows(db: duckdb.DuckDBPyConnection, source: Source, newest_full: Mapping[str, int] | None = None) -> None:
     """Create the temporary table `typed`, with typed columns and a status for each row, from the view `landed`.
 
     `landed` must have the columns of raw partitions and `_partition`. `typed` has the contract's columns with their
     types, `_extract`, `_row`, `_seq`, `_partition`, and two more columns. `_reason` is why a row is quarantined, or
     NULL. `_status` is one of:
 
-    - `quarantined`: the line can't be read as a row, or a text doesn't fit its type;
+    - `quarantined`: the line can't be read as a row, a text isn't an exact value of its type, or a part of the key is
+      empty;
     - `duplicate`: an earlier row of the partition is equal in all columns;
-    - `superseded`: a later extract has a row with the same key and other values;
+    - `superseded`: a later extract has a row with the same key and other values, in this partition or another one;
     - `row`: a valid row, to which no other status applies.
 
     If an extract corrects a row and a third extract repeats the original row, the original row is valid again. If a key
-    occurs twice in one extract, both rows are valid here, and the rules of the suite report them.
+    occurs twice in one extract and partition, both rows are valid here, and the rules of the suite report them. If it
+    occurs in several partitions, only rows of the partition of the last line are valid.
+
+    newest_full: for a source whose extracts are full, the number of the newest extract of each partition. Rows of
+    earlier extracts are superseded.
     """
     columns, key = identifiers(source.columns), identifiers(source.key)
-    # Cleaning is a separate subquery, or else DuckDB would repeat it for each cast. Only rows that share a key can be
-    # duplicates. They are few, so the slow window functions run on those rows alone.
+    is_gone = _is_gone_sql(newest_full or {})
+    gone_rows = f"select * replace (null as _reason), 'superseded' from cast_rows where {is_gone}"
+    # Only rows that share a key can be duplicates. They are few, so the slow window functions run on those rows alone.
     db.execute(
         f"""create or replace temp table typed as
-        with cleaned as (
-            select {cleaned_columns_sql(source)}, _extract, _row, _seq, _partition, _broken from landed),
-        cast_rows as (
-            select {typed_columns_sql(source)}, _extract, _row, _seq, _partition,
-                nullif(concat_ws('; ', _broken, {misfit_reason_sql(source)}), '') as _reason
-            from cleaned),
+        with cast_rows as ({_cast_rows_sql(source)}),
         counted as (
-            select *, count(*) over (partition by _partition, {key}) > 1 as _shares_key from cast_rows),
+            select *, count(*) over (partition by {key}) > 1 as _shares_key from cast_rows where not {is_gone}),
         copies as (
             select *, row_number() over (same_row order by _seq, _row) as _copy,
                 max(_seq) over same_row as _repeated_seq
@@ -113,13 +138,25 @@ def type_rows(db: duckdb.DuckDBPyConnection, source: Source) -> None:
             window same_row as (partition by _partition, _reason is null, {columns})
             union all select *, 1, _seq from counted where not _shares_key),
         latest as (
-            select *, max(_seq) filter (_reason is null) over (partition by _partition, {key}) as _latest_seq
+            select *, max(_seq) filter (_reason is null) over same_key as _latest_seq,
+                arg_max(_partition, (_seq, _row)) filter (_reason is null) over same_key as _latest_partition
             from copies where _shares_key
-            union all select *, _seq from copies where not _shares_key)
-        select * exclude (_shares_key, _copy, _repeated_seq, _latest_seq), case
+            window same_key as (partition by {key})
+            union all select *, _seq, _partition from copies where not _shares_key)
+        select * exclude (_shares_key, _copy, _repeated_seq, _latest_seq, _latest_partition), case
             when _reason is not null then 'quarantined'
             when _copy > 1 then 'duplicate'
-            when _repeated_seq < _latest_seq then 'superseded'
+            when _repeated_seq < _latest_seq or _partition <> _latest_partition then 'superseded'
             else 'row' end as _status
-        from latest order by _partition, _seq, _row"""
+        from latest
+        {f"union all {gone_rows}" if newest_full else ""}
+        order by _partition, _seq, _row"""
     )
+
+
+def _is_gone_sql(newest_full: Mapping[str, int]) -> str:
+    """Return a SQL condition: the row comes from an earlier extract than the newest full one of its partition."""
+    if not newest_full:
+        return "false"
+    cases = " ".join(f"when {literal(partition)} then {seq}" for partition, seq in newest_full.items())
+    return f"(_seq < case _partition {cases} else 0 end)"

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from sixtyforty.ingest.casting import RAW_COLUMNS, cast_sql
+from sixtyforty.ingest.casting import RAW_COLUMNS
+from sixtyforty.ingest.exact_casts import cast_sql
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry
@@ -109,6 +110,6 @@ def _cast_stored(name: str, kind: str, arrow_type: str, current_type: str) -> st
     if kind.upper() == "VARCHAR":
         return f"{identifier(name)}::varchar"
     if current_type == TEXT:
-        return cast_sql(name, kind)
+        return cast_sql(identifier(name), kind)
     converted = f"try_cast({identifier(name)} as {kind})"
     return f"case when {converted} = {identifier(name)} then {converted} end"

@@ -5,21 +5,17 @@ from __future__ import annotations
 import zlib
 
 from sixtyforty.ingest import extract
-from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.ingest.extract import RefusedExtractError
 from sixtyforty.spec.wording import format_plural
 
 GZIP_START = b"\x1f\x8b"
 GZIP_WINDOW_BITS = 31  # tells zlib to expect a gzip header
 
 
-class DecompressionError(SixtyfortyError):
-    """A compressed file is damaged, incomplete or too large."""
-
-
 def decompress(content: bytes) -> bytes:
     """Return the decompressed content of a gzip file. Bytes that are not gzip are returned unchanged.
 
-    A gzip file may consist of several members. Raises DecompressionError if the file is damaged, incomplete or too
+    A gzip file may consist of several members. Raises RefusedExtractError if the file is damaged, incomplete or too
     large.
     """
     if not content.startswith(GZIP_START):
@@ -38,7 +34,7 @@ def _decompress_member(content: bytes, room: int) -> tuple[bytes, bytes]:
     room: the largest number of bytes to which the member may decompress.
     """
     if not content.startswith(GZIP_START):
-        raise DecompressionError(
+        raise RefusedExtractError(
             f"the file has {format_plural(len(content), 'byte')} of other data after the end of the gzip data."
             " Ask the sender to send the file again."
         )
@@ -46,11 +42,11 @@ def _decompress_member(content: bytes, room: int) -> tuple[bytes, bytes]:
     try:
         part = stream.decompress(content, room + 1)
     except zlib.error as error:
-        raise DecompressionError(
+        raise RefusedExtractError(
             f"the file is not readable as gzip: {error}. Ask the sender to send the file again."
         ) from None
     if len(part) > room:
-        raise DecompressionError(extract.TOO_LARGE)
+        raise RefusedExtractError(extract.TOO_LARGE)
     if not stream.eof:
-        raise DecompressionError("the gzip data of the file is cut off. Ask the sender to send the file again.")
+        raise RefusedExtractError("the gzip data of the file is cut off. Ask the sender to send the file again.")
     return part, stream.unused_data

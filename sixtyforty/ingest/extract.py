@@ -1,12 +1,13 @@
-"""The parsed content of an extract, and the checks that all file formats share."""
+"""The content of an extract in chunks, and the checks that all file formats share."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.files import digest
 
@@ -28,9 +29,45 @@ class BrokenLine(NamedTuple):
     text: str
 
 
+class RefusedExtractError(SixtyfortyError):
+    """An extract can't be trusted as a whole. The message says why, and what to do.
+
+    lines: the number of lines after the header, but at least 1, so that a refused file always shows in the counts.
+    """
+
+    def __init__(self, reason: str, lines: int = 1) -> None:
+        super().__init__(reason)
+        self.lines = lines
+
+
+class Chunk(NamedTuple):
+    """Consecutive lines of an extract, in the order of the file.
+
+    rows: the columns of the contract, all text, and `_row`, the number of the line in the file. In Parquet, `_row` is
+    the number of the row.
+    broken: the lines that can't be read as rows.
+    """
+
+    rows: pa.Table
+    broken: list[BrokenLine]
+
+
+@dataclass
+class OpenedExtract:
+    """An extract whose lines are read chunk by chunk.
+
+    undeclared: the columns of the file that the contract doesn't name. The list is complete after the last chunk.
+    chunks: can be iterated once. The iteration raises RefusedExtractError if the file turns out to be unusable; the
+    chunks before the error must then be dropped.
+    """
+
+    undeclared: list[str]
+    chunks: Iterator[Chunk]
+
+
 @dataclass
 class ParsedExtract:
-    """The content of one extract after parsing.
+    """The content of one extract after all its chunks were read.
 
     table: the rows, or None if the extract is refused. The columns are those of the contract, all text, and `_row`, the
     number of the line in the file. In Parquet, `_row` is the number of the row.

@@ -1,4 +1,4 @@
-"""Reading of one landed extract: decompress the file, choose its format, and parse it against the data contract.
+"""Reading of one landed extract: choose the format of the file, and read it chunk by chunk against the data contract.
 
 Every value stays text, and no line is lost. A line that can't be read as a row is listed with the reason. A file that
 can't be trusted as a whole is refused.
@@ -7,9 +7,10 @@ can't be trusted as a whole is refused.
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
-from sixtyforty.ingest.decompression import DecompressionError, decompress
-from sixtyforty.ingest.extract import ParsedExtract
+from sixtyforty.ingest.decompression import decompress
+from sixtyforty.ingest.extract import OpenedExtract, ParsedExtract, RefusedExtractError, empty_rows
 from sixtyforty.ingest.formats.registry import choose_format
 from sixtyforty.spec.sources import Source
 
@@ -19,13 +20,23 @@ def content_hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def read_extract(content: bytes, source: Source) -> ParsedExtract:
-    """Parse the bytes of an extract in any registered format, with or without gzip.
+def read_extract(file: Path, source: Source) -> OpenedExtract:
+    """Open a local extract in any registered format, with or without gzip, and return its chunks.
 
-    An unreadable file raises no error: `problem` of the returned ParsedExtract says why it is refused.
+    Raises RefusedExtractError if the file can't be trusted as a whole. The iteration over the chunks may raise it, too.
     """
+    return choose_format(decompress(file.read_bytes()), source.files).open(file, source)
+
+
+def parse_extract(file: Path, source: Source) -> ParsedExtract:
+    """Read all chunks of an extract into memory. A refused extract has its reason in `problem`."""
+    import pyarrow as pa
+
     try:
-        content = decompress(content)
-    except DecompressionError as error:
-        return ParsedExtract(problem=str(error), lines=1)
-    return choose_format(content, source.files).parse(content, source)
+        opened = read_extract(file, source)
+        chunks = list(opened.chunks)
+    except RefusedExtractError as error:
+        return ParsedExtract(problem=str(error), lines=error.lines)
+    table = pa.concat_tables([empty_rows(list(source.columns)), *(chunk.rows for chunk in chunks)]).combine_chunks()
+    broken = [line for chunk in chunks for line in chunk.broken]
+    return ParsedExtract(table, broken, lines=table.num_rows + len(broken), undeclared=opened.undeclared)

@@ -11,45 +11,28 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from sixtyforty.ingest.arrivals import Arrival, read_arrivals, write_arrivals
 from sixtyforty.ingest.database_source import DatabaseSource
-from sixtyforty.ingest.extract import ParsedExtract, contract_hash
-from sixtyforty.ingest.extract_reader import content_hash, read_extract
+from sixtyforty.ingest.extract import contract_hash
+from sixtyforty.ingest.extract_staging import ExtractStaging, NewExtract
 from sixtyforty.ingest.file_names import partitions_in_name
 from sixtyforty.ingest.landed_files import DONE_ENDING, list_finished_files, open_location
 from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
 from sixtyforty.ingest.locations import FileChangedError, Location, UnreachableSourceError
-from sixtyforty.ingest.partitioning import partition_lines
+from sixtyforty.ingest.staged_lines import StagedLines, StagingArea
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.decision_chain import DecisionChain
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.storage.bounded_cache import BoundedCache
+from sixtyforty.storage.files import file_sha256
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.storage.object_store import StoragePath
 from sixtyforty.storage.response_log import open_response_log
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-CACHED_BYTES = 1 << 28  # 256 MiB: the size of the cache for the extracts that were read last
-LINES_PER_BATCH = 50_000  # one query assigns about this many lines of new files to partitions
-
-Lines = Mapping[str, "pa.Table"]  # an extract's lines by partition
-
-
-class NewFile(NamedTuple):
-    """A new or changed file, with the hash of its bytes and its parsed content.
-
-    seq: the number of the file's earlier arrival, if it is read again under a changed data contract; otherwise None.
-    """
-
-    file: ListedFile
-    sha256: str
-    parsed: ParsedExtract
-    seq: int | None = None
+STAGED_BYTES = 1 << 33  # 8 GiB: how many bytes of staged lines, most of them in files, wait for their ingest
 
 
 class LandingZone:
@@ -65,10 +48,11 @@ class LandingZone:
         self.folder, self.lake, self.use_case, self._delivery_url = folder, lake, use_case, delivery_url
         self.unread: dict[str, dict[str, str]] = {}
         self._locations: dict[str, Location] = {}
+        self._area = StagingArea(lake)
         # An extract larger than the cache is weighed as if it just fitted, so it stays until the next extract is read.
         # The ingest after a scan then finds it in the cache.
-        self._recent_lines: BoundedCache[tuple[str, str, str], Lines] = BoundedCache(
-            CACHED_BYTES, weigh=lambda lines: min(_byte_count(lines), CACHED_BYTES)
+        self._staged: BoundedCache[tuple[str, str, str], StagedLines] = BoundedCache(
+            STAGED_BYTES, weigh=lambda lines: min(lines.byte_count, STAGED_BYTES)
         )
 
     def _ledger(self, source: str) -> StoragePath:
@@ -84,7 +68,8 @@ class LandingZone:
         Only new or changed files are read. If the source is a query, its new rows are first written as extracts.
 
         patient: set by sensors, which scan often. The scan then runs a query only at its declared interval. It also
-        lists a big bucket in parts, so that a later scan may be the first to find a change.
+        lists a big bucket in parts, so that a later scan may be the first to find a change. Lines are only counted,
+        because another process ingests them.
         Raises UnreachableSourceError if the location or the database can't be read.
         """
         ledger = self._ledger(source)
@@ -96,17 +81,22 @@ class LandingZone:
             present = (arrival.listed_file for arrival in arrivals.values() if arrival.is_present)
             memory = ListingMemory(ledger.with_suffix(".listing.json"), present, is_partial=patient)
             files = self.list_files(source, memory)
-            updates = {arrival.name: arrival for arrival in self._updates(source, files, arrivals)}
+            updates = {
+                arrival.name: arrival
+                for arrival in self._updates(source, files, arrivals, None if patient else self._area)
+            }
             ordered = sorted((arrivals | updates).values(), key=lambda arrival: arrival.seq)
             if updates:
                 write_arrivals(ledger, ordered)
             memory.save((arrival.listed_file for arrival in ordered), DONE_ENDING)
             return ordered
 
-    def _updates(self, source: str, files: Sequence[ListedFile], arrivals: Mapping[str, Arrival]) -> Iterator[Arrival]:
+    def _updates(
+        self, source: str, files: Sequence[ListedFile], arrivals: Mapping[str, Arrival], area: StagingArea | None
+    ) -> Iterator[Arrival]:
         """Yield the arrivals that are new or differ from the ledger: new, changed, archived and returned files.
 
-        files: the listed files. arrivals: the arrivals in the ledger, by file name.
+        files: the listed files. arrivals: the arrivals in the ledger, by file name. area: see ExtractStaging.
         """
         self.unread[source] = {}
         due = [(file, arrivals.get(file.name)) for file in files]
@@ -118,7 +108,8 @@ class LandingZone:
         ]
         names = {file.name for file in files}
         changed = set()
-        for arrival in self._read_files(source, due, max((known.seq for known in arrivals.values()), default=0)):
+        last_seq = max((known.seq for known in arrivals.values()), default=0)
+        for arrival in self._read_files(source, due, last_seq, area):
             present = replace(arrival, is_present=True)
             if present != arrivals.get(arrival.name):
                 changed.add(arrival.name)
@@ -164,91 +155,113 @@ class LandingZone:
                 " Check that it exists, and that environment variables hold its keys and endpoint."
             ) from error
 
-    def lines(self, source: str, arrival: Arrival) -> Lines:
+    def lines(self, source: str, arrival: Arrival) -> StagedLines:
         """Return an extract's lines by partition.
 
-        The extracts that were read last are cached, because an ingest reads the same extracts as the scan before it.
-        Raises FileNotFoundError if the extract was archived or replaced after its arrival.
+        The lines that a scan of this process staged are used. Otherwise the extract is read again. Raises
+        FileNotFoundError if the extract was archived or replaced after its arrival.
         """
         key = source, arrival.name, arrival.sha256
-        lines = self._recent_lines.get(key)
+        lines = self._staged.get(key)
         if lines is None:
+            staging = ExtractStaging(self.use_case, source, self.lake, self._area, arrival.seen_at)
             try:
-                content = self._location(source).read(arrival.listed_file)
+                with self._location(source).open_file(arrival.listed_file, self.lake.scratch) as path:
+                    if file_sha256(path) != arrival.sha256:
+                        raise FileChangedError(arrival.name)
+                    extract = staging.read(path, arrival.listed_file, arrival.sha256)
             except FileChangedError as error:
                 raise FileNotFoundError(f"the extract {arrival.name} was replaced; scan its source again") from error
-            if content_hash(content) != arrival.sha256:
-                raise FileNotFoundError(f"the extract {arrival.name} was replaced; scan its source again")
-            parsed = read_extract(content, self.use_case.sources[source])
-            (lines,) = partition_lines([(Path(arrival.name).name, parsed)], self.use_case, source, self.lake)
-            self._recent_lines.put(key, lines)
+            staging.flush()
+            extract.partitions.finish()
+            lines = extract.lines
+            self._staged.put(key, lines)
         return lines
 
     def _read_files(
-        self, source: str, due: Iterable[tuple[ListedFile, Arrival | None]], last_seq: int
+        self,
+        source: str,
+        due: Iterable[tuple[ListedFile, Arrival | None]],
+        last_seq: int,
+        area: StagingArea | None,
     ) -> Iterator[Arrival]:
         """Read files, and yield an arrival for each of them.
 
         due: each file with its arrival in the ledger, or None if the file is new. last_seq: the largest `seq` in the
-        ledger. Files that are missing, changing or unreadable are left for the next scan.
+        ledger. area: see ExtractStaging. Files that are missing, changing or unreadable are left for the next scan.
         """
-        batch: list[NewFile] = []
-        line_count = 0
+        seen_at = now().isoformat(timespec="seconds")
+        staging = ExtractStaging(self.use_case, source, self.lake, area, seen_at)
+        extracts: list[NewExtract] = []
         for file, known in due:
-            arrival = self._read_file(source, file, known)
+            arrival = self._read_file(source, staging, file, known)
             if isinstance(arrival, Arrival):
                 yield arrival
             elif arrival:
-                batch.append(arrival)
-                line_count += arrival.parsed.lines
-            if line_count > LINES_PER_BATCH:
-                yield from self._new_arrivals(source, batch, last_seq)
-                last_seq, batch, line_count = last_seq + len(batch), [], 0
-        yield from self._new_arrivals(source, batch, last_seq)
+                extracts.append(arrival)
+        staging.flush()
+        # A full extract lists the partitions of all earlier extracts, because it removes their rows there.
+        is_full, earlier = self.use_case.sources[source].full, set[str]()
+        if is_full:
+            earlier = {partition for arrival in self.known(source) for partition in arrival.partitions}
+        for seq, extract in enumerate(extracts, last_seq + 1):
+            arrival = self._new_arrival(source, extract, seq, seen_at, keep=area is not None)
+            if is_full and not arrival.problem:
+                arrival = replace(arrival, partitions=dict.fromkeys(sorted(earlier), 0) | arrival.partitions)
+                earlier |= arrival.partitions.keys()
+            yield arrival
 
-    def _read_file(self, source: str, file: ListedFile, known: Arrival | None) -> Arrival | NewFile | None:
-        """Read a file. Return its known arrival if its bytes are unchanged, otherwise a NewFile; None if reading fails.
+    def _read_file(
+        self, source: str, staging: ExtractStaging, file: ListedFile, known: Arrival | None
+    ) -> Arrival | NewExtract | None:
+        """Read a file. Return its known arrival if its bytes are unchanged, otherwise the extract; None if that fails.
 
         known: the file's arrival in the ledger. It is returned with the time and tag of the new listing.
         """
+        extract: NewExtract | None = None
         try:
-            content = self._location(source).read(file)
+            with self._location(source).open_file(file, self.lake.scratch) as path:
+                sha256, seq = file_sha256(path), None
+                if known and known.sha256 == sha256:
+                    if not _was_refused_by_another(known, contract_hash(self.use_case.sources[source])):
+                        return replace(known, size=file.size, mtime_ns=file.mtime_ns, tag=file.tag)
+                    seq = known.seq
+                extract = staging.read(path, file, sha256, seq)
+            return extract
         except (FileNotFoundError, FileChangedError):
-            return None
-        except Exception as error:  # an unreadable file must not stop the others
-            self.unread[source][file.name] = f"{_first_line(error)}. Check who may read the file."
-            return None
-        sha256, contract = content_hash(content), self.use_case.sources[source]
-        if known and known.sha256 == sha256:
-            if not _was_refused_by_another(known, contract_hash(contract)):
-                return replace(known, size=file.size, mtime_ns=file.mtime_ns, tag=file.tag)
-            return NewFile(file, sha256, read_extract(content, contract), known.seq)
-        return NewFile(file, sha256, read_extract(content, contract))
+            reason = ""
+        except SixtyfortyError:
+            raise
+        except OSError as error:  # an unreadable file must not stop the others
+            reason = f"{_first_line(error)}. Check who may read the file."
+        if extract:
+            staging.discard(extract)
+        if reason:
+            self.unread[source][file.name] = reason
+        return None
 
-    def _new_arrivals(self, source: str, batch: Sequence[NewFile], last_seq: int) -> Iterator[Arrival]:
-        extracts = [(Path(new.file.name).name, new.parsed) for new in batch]
-        lines_by_extract = partition_lines(extracts, self.use_case, source, self.lake)
+    def _new_arrival(self, source: str, extract: NewExtract, seq: int, seen_at: str, keep: bool) -> Arrival:
+        """Return the arrival of a new extract. keep: whether its lines are kept for the ingest."""
         contract = self.use_case.sources[source]
-        seen_at = now().isoformat(timespec="seconds")
-        for seq, (new, lines) in enumerate(zip(batch, lines_by_extract, strict=True), last_seq + 1):
-            if contract.partition:
-                self._recent_lines.put((source, new.file.name, new.sha256), lines)
-            yield Arrival(
-                name=new.file.name,
-                sha256=new.sha256,
-                size=new.file.size,
-                mtime_ns=new.file.mtime_ns,
-                seq=new.seq or seq,
-                rows=new.parsed.lines,
-                partitions=self._partition_counts(source, new, lines),
-                problem=new.parsed.problem,
-                tag=new.file.tag,
-                undeclared=new.parsed.undeclared,
-                contract=contract_hash(contract) if new.parsed.problem else "",
-                seen_at=seen_at,
-            )
+        extract.partitions.finish()
+        if keep:
+            self._staged.put((source, extract.file.name, extract.sha256), extract.lines)
+        return Arrival(
+            name=extract.file.name,
+            sha256=extract.sha256,
+            size=extract.file.size,
+            mtime_ns=extract.file.mtime_ns,
+            seq=extract.seq or seq,
+            rows=extract.line_count,
+            partitions=self._partition_counts(source, extract),
+            problem=extract.problem,
+            tag=extract.file.tag,
+            undeclared=extract.undeclared,
+            contract=contract_hash(contract) if extract.problem else "",
+            seen_at=seen_at,
+        )
 
-    def _partition_counts(self, source: str, new: NewFile, lines: Lines) -> dict[str, int]:
+    def _partition_counts(self, source: str, extract: NewExtract) -> dict[str, int]:
         """Return the number of an extract's rows by partition.
 
         A partition in the file name is listed even without rows, because the extract may be incomplete. A refused
@@ -256,12 +269,12 @@ class LandingZone:
         listed in the first partition of the use case.
         """
         if not self.use_case.sources[source].partition:
-            return {SNAPSHOT: new.parsed.lines}
-        first, last = self.use_case.limits
-        promised = [p for p in partitions_in_name(Path(new.file.name).name, self.use_case) if first <= p <= last]
-        if not promised and new.parsed.problem:
-            promised = [first]
-        return dict.fromkeys(promised, 0) | {partition: table.num_rows for partition, table in lines.items()}
+            return {SNAPSHOT: extract.line_count}
+        in_name = partitions_in_name(Path(extract.file.name).name, self.use_case)
+        promised = [partition for partition in in_name if extract.partitions.is_inside(partition)]
+        if not promised and extract.problem:
+            promised = [self.use_case.limits[0]]
+        return dict.fromkeys(promised, 0) | extract.lines.counts
 
 
 def _was_refused_by_another(known: Arrival | None, contract: str) -> bool:
@@ -275,10 +288,6 @@ def _is_dated(file: ListedFile) -> bool:
     A file system that lists neither times nor tags doesn't show changes, so its files must be read in each scan.
     """
     return bool(file.mtime_ns or file.tag)
-
-
-def _byte_count(lines: Lines) -> int:
-    return sum(table.nbytes for table in lines.values())
 
 
 def _first_line(error: Exception) -> str:

@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -38,10 +38,12 @@ class Location(Protocol):
         parts. The location updates this state in place. Without `recall`, all files are listed.
         """
 
-    def read(self, file: ListedFile) -> bytes:
-        """Return a file's bytes.
+    def open_file(self, file: ListedFile, scratch: Path) -> AbstractContextManager[Path]:
+        """Return the path of a local file with a file's bytes, for the duration of a `with` block.
 
-        Raises FileChangedError if the file differs from its listing, FileNotFoundError if it no longer exists.
+        scratch: a folder for a copy, which is deleted after the block. Raises FileChangedError if the file differs from
+        its listing at the start of the block, or has changed at the end. Raises FileNotFoundError if it no longer
+        exists, and OSError if it can't be read.
         """
 
 
@@ -72,14 +74,30 @@ class Folder:
             with os.scandir(self.root) as entries:
                 yield from ((entry.name, entry) for entry in entries if matches(entry.name))
 
-    def read(self, file: ListedFile) -> bytes:
-        """Return a file's bytes. See Location. Raises PermissionError for a link to a file outside the folder."""
+    @contextmanager
+    def open_file(self, file: ListedFile, scratch: Path) -> Iterator[Path]:
+        """Return the path of the file itself. See Location.
+
+        Raises PermissionError for a link to a file outside the folder.
+        """
         path = self.root / file.name
         if not path.resolve().is_relative_to(self.root.resolve()):
             raise PermissionError(
                 f"{file.name} links to a file outside the folder; put the file itself into the folder"
             )
-        content, status = path.read_bytes(), path.stat()
-        if (len(content), status.st_size, status.st_mtime_ns) != (file.size, file.size, file.mtime_ns):
-            raise FileChangedError(f"the file {file.name} changed after it was listed; the next scan reads it again")
-        return content
+        before = path.stat()
+        if (before.st_size, before.st_mtime_ns) != (file.size, file.mtime_ns):
+            raise file_changed(file)
+        yield path
+        # A writer can set back the modification time, but not the time of the last change of the inode.
+        if _stamp(path.stat()) != _stamp(before):
+            raise file_changed(file)
+
+
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def file_changed(file: ListedFile) -> FileChangedError:
+    """Return the error that a file differs from its listing."""
+    return FileChangedError(f"the file {file.name} changed after it was listed; the next scan reads it again")

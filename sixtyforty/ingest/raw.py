@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sixtyforty.ingest.arrivals import Arrival, arrivals_for
 from sixtyforty.ingest.casting import raw_schema
 from sixtyforty.ingest.contract_rows import align_raw_rows, lacks_columns
-from sixtyforty.ingest.landing_zone import LandingZone, Lines
+from sixtyforty.ingest.landing_zone import LandingZone
+from sixtyforty.ingest.staged_lines import StagedLines
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
@@ -45,11 +47,11 @@ def ingest(
 
     def update(partition: str) -> Entry:
         before = entries.get(partition)
-        lines = {seq: lines[partition] for seq, lines in new_lines.items() if partition in lines}
-        table = _partition_rows(contract, lake, due[partition], lines, before)
-        gone = {a.seq for a in due[partition] if a.seq not in new_lines and not _holds(before, a)}
+        lines = new_lines.get(partition, {})
+        rows = _partition_rows(contract, lake, partition, due[partition], lines, before)
+        gone = {a.seq for a in due[partition] if a.seq not in lines and not _holds(before, a)}
         extracts = [_listed_extract(a, partition, a.seq in gone) for a in due[partition]]
-        return lake.write(dataset, partition, table, code=code, facts=extract_facts(extracts))
+        return lake.write(dataset, partition, rows, code=code, facts=extract_facts(extracts))
 
     updates = sorted(p for p in outdated if due[p] or p in entries)
     entries |= zip(updates, run_in_parallel(update, updates), strict=True)
@@ -62,14 +64,14 @@ def _read_new_lines(
     arrivals: Sequence[Arrival],
     outdated: Collection[str],
     entries: Mapping[str, Entry],
-) -> dict[int, Lines]:
+) -> dict[str, dict[int, StagedLines]]:
     """Read the extracts that add rows or columns to at least one outdated partition.
 
-    Return {`seq` of the extract: {partition: lines}}. Only partitions that need the lines are included. Refused and
-    archived extracts are left out.
+    Return, for each partition that needs lines, the lines of these extracts by `seq`. Refused and archived extracts are
+    left out.
     """
     contract, lake = landing.use_case.sources[source], landing.lake
-    lines_by_seq: dict[int, Lines] = {}
+    new_lines: dict[str, dict[int, StagedLines]] = {}
     for arrival in arrivals:
         needed = {
             p
@@ -80,8 +82,9 @@ def _read_new_lines(
         if needed and not arrival.problem:
             with suppress(FileNotFoundError):
                 lines = landing.lines(source, arrival)
-                lines_by_seq[arrival.seq] = {p: lines[p] for p in needed if p in lines}
-    return lines_by_seq
+                for partition in needed:
+                    new_lines.setdefault(partition, {})[arrival.seq] = lines
+    return new_lines
 
 
 def _offers_columns(lake: Lake, contract: Source, entry: Entry | None, arrival: Arrival) -> bool:
@@ -158,9 +161,14 @@ def _holds(entry: Entry | None, arrival: Arrival) -> bool:
 
 
 def _partition_rows(
-    contract: Source, lake: Lake, arrivals: Sequence[Arrival], lines: Mapping[int, pa.Table], before: Entry | None
-) -> pa.Table:
-    """Return the lines of a partition, in order of arrival.
+    contract: Source,
+    lake: Lake,
+    partition: str,
+    arrivals: Sequence[Arrival],
+    lines: Mapping[int, StagedLines],
+    before: Entry | None,
+) -> pa.RecordBatchReader:
+    """Return the lines of a partition as a stream, in order of arrival.
 
     arrivals: the extracts of the partition, in order of arrival.
     lines: the lines of the extracts that were read now, by `seq`. The lines of all other extracts come from the old
@@ -168,20 +176,63 @@ def _partition_rows(
     before: the manifest of the old partition; None if the partition is new.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     schema = raw_schema(contract)
-    old_rows = schema.empty_table()
-    if before:
-        old_rows = align_raw_rows(pq.read_table(lake.local_file(before)), contract, schema)
-    parts = [schema.empty_table()]
-    for arrival in arrivals:
-        rows = lines.get(arrival.seq)
-        if rows is not None:
-            rows = rows.append_column("_extract", pa.array([arrival.id] * rows.num_rows, pa.string()))
-            rows = rows.append_column("_seq", pa.array([arrival.seq] * rows.num_rows, pa.int64()))
-            parts.append(rows.select(schema.names).cast(schema))
-        elif _holds(before, arrival):
-            parts.append(old_rows.filter(pc.equal(old_rows["_seq"], arrival.seq)))
-    return pa.concat_tables(parts)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        old_rows = _OldRows(lake.local_file(before) if before else None)
+        for arrival in arrivals:
+            if arrival.seq in lines:
+                tables = (_with_origin(table, arrival) for table in lines[arrival.seq].tables(partition))
+                yield from _batches(table.select(schema.names).cast(schema) for table in tables)
+            elif _holds(before, arrival):
+                yield from _batches(align_raw_rows(rows, contract, schema) for rows in old_rows.take(arrival.seq))
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _batches(tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
+    for table in tables:
+        yield from table.to_batches()
+
+
+def _with_origin(rows: pa.Table, arrival: Arrival) -> pa.Table:
+    import pyarrow as pa
+
+    rows = rows.append_column("_extract", pa.repeat(pa.scalar(arrival.id), rows.num_rows))
+    return rows.append_column("_seq", pa.repeat(pa.scalar(arrival.seq, pa.int64()), rows.num_rows))
+
+
+class _OldRows:
+    """The rows of the old partition, which are in order of arrival. They are read once, from the first to the last.
+
+    file: the Parquet file of the old partition; None if there is no old partition.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self._tables = _read_tables(file) if file else iter(())
+        self._rest: pa.Table | None = None
+
+    def take(self, seq: int) -> Iterator[pa.Table]:
+        """Yield the rows of one extract, and skip the rows of extracts before it."""
+        import numpy as np
+
+        while True:
+            table = next(self._tables, None) if self._rest is None else self._rest
+            if table is None:
+                return
+            start, end = np.searchsorted(table["_seq"].to_numpy(), [seq, seq + 1])
+            self._rest = table.slice(end) if end < table.num_rows else None
+            if end > start:
+                yield table.slice(start, end - start)
+            if self._rest is not None:
+                return
+
+
+def _read_tables(file: Path) -> Iterator[pa.Table]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file) as parquet:
+        for batch in parquet.iter_batches():
+            yield pa.Table.from_batches([batch])

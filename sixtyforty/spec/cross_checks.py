@@ -33,6 +33,7 @@ RESERVED_COLUMNS = {
     "_text",
     "_status",
     "_reason",
+    "_file",
 }
 Check = Callable[[UseCase], Iterator[FieldError]]
 CHECKS: list[tuple[frozenset[str], Check]] = []

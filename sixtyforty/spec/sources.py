@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from sixtyforty.spec.base import VARIABLE, DeclaredModel
+from sixtyforty.spec.contract_types import ALLOWED, parse_type
 from sixtyforty.spec.errors import FieldError
 
 
@@ -59,7 +60,8 @@ class Source(DeclaredModel):
         " extracts.",
     )
     columns: dict[str, str] = Field(
-        description="The data contract: each column name with its DuckDB type, in the order of the extracts."
+        description="The data contract: each column name with its DuckDB type, in the order of the extracts. Types:"
+        f" {ALLOWED}. Declare lists, structures and intervals as VARCHAR or JSON."
     )
     other_names: dict[str, list[str]] = Field(
         default_factory=dict,
@@ -72,7 +74,9 @@ class Source(DeclaredModel):
         " that an extract lacks is null. An extract that lacks any other column is refused.",
     )
     key: list[str] = Field(
-        description="Columns that identify a row. A row of a later extract replaces an earlier row with the same key."
+        description="Columns that identify a row among all rows of the source. A row of a later extract replaces an"
+        " earlier row with the same key. A row without a value in one of them is quarantined. A JSON column can't be"
+        " one of them."
     )
     known_at: str | None = Field(
         default=None,
@@ -83,6 +87,11 @@ class Source(DeclaredModel):
         default=None,
         description="SQL expression that returns a local date in a row's partition; for hourly partitions, a UTC time."
         " If left out, the source is a snapshot.",
+    )
+    full: bool = Field(
+        default=False,
+        description="`true`: each extract holds all rows of the source, so rows that the newest one lacks are removed."
+        " Otherwise rows accumulate: a row stays until a later extract replaces it.",
     )
     null_text: str = Field(
         default="NA", description="Text that stands for a missing value in the extracts. An empty text does, too."
@@ -108,6 +117,20 @@ class Source(DeclaredModel):
         return self
 
     @model_validator(mode="after")
+    def _check_types(self) -> Source:
+        for column, declared in self.columns.items():
+            contract_type = parse_type(declared)
+            if contract_type is None:
+                raise FieldError(
+                    f"columns.{column}", f"a column can't have the type '{declared}'; declare one of: {ALLOWED}"
+                )
+            if contract_type.kind == "json" and column in self.key:
+                raise FieldError(
+                    "key", f"'{column}' is JSON, and equal documents may differ in their text; declare it VARCHAR"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _check_query(self) -> Source:
         if not self.query:
             return self
@@ -117,6 +140,8 @@ class Source(DeclaredModel):
             raise FieldError(
                 "cursor_column", "a source without `partition` is a snapshot, which needs no cursor_column; remove it"
             )
+        if self.full and self.cursor_column:
+            raise FieldError("full", "a query with cursor_column reads only new rows; remove full or cursor_column")
         if self.location:
             raise FieldError(
                 "location", "a source with `query` writes its extracts to the landing folder; remove location"

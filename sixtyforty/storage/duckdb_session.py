@@ -3,32 +3,40 @@
 All sessions of a process that have the same time zone and the same readable folders share one in-memory database. A
 session can read files in its readable folders. It can't read other files, reach the network, load extensions, read this
 process's Python variables, or change these settings. So the SQL of a declaration can't do so either.
+
+A database holds at most half of SIXTYFORTY_MEMORY in memory. It writes the rest to a scratch folder of this process.
 """
 
 from __future__ import annotations
 
 import atexit
-import os
 import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sixtyforty.storage.memory import duckdb_limit
+from sixtyforty.storage.scratch import scratch_folder
 from sixtyforty.storage.sql import literal
 
 if TYPE_CHECKING:
     import duckdb
 
-OPEN_DATABASES = 8  # one per time zone and readable folders
+OPEN_DATABASES = 8  # one per time zone, readable folders and scratch folder
 
 
 @lru_cache(maxsize=OPEN_DATABASES)
-def _open_database(timezone: str, folders: tuple[Path, ...]) -> duckdb.DuckDBPyConnection:
+def _open_database(timezone: str, folders: tuple[Path, ...], scratch: Path) -> duckdb.DuckDBPyConnection:
     import duckdb
 
-    # DuckDB writes data that doesn't fit into memory to this folder, and deletes the folder when the process ends.
-    spill_folder = str(Path(tempfile.gettempdir()) / f"sixtyforty-{os.getpid()}")
-    database = duckdb.connect(config={"autoinstall_known_extensions": "false", "temp_directory": spill_folder})
+    database = duckdb.connect(
+        config={
+            "autoinstall_known_extensions": "false",
+            "memory_limit": f"{duckdb_limit() // 10**6}MB",
+            # Databases that share a folder would overwrite one another's files, which are numbered from 0.
+            "temp_directory": tempfile.mkdtemp(prefix="duckdb-", dir=scratch),
+        }
+    )
     zone = literal(timezone)
     database.execute(f"create macro local(ts) as (ts at time zone 'UTC' at time zone {zone})")
     database.execute(f"create macro utc(ts) as (ts::timestamp at time zone {zone} at time zone 'UTC')")
@@ -44,12 +52,13 @@ def _open_database(timezone: str, folders: tuple[Path, ...]) -> duckdb.DuckDBPyC
 atexit.register(_open_database.cache_clear)
 
 
-def connect(timezone: str, folders: tuple[Path, ...] = ()) -> duckdb.DuckDBPyConnection:
+def connect(timezone: str, folders: tuple[Path, ...] = (), scratch: Path | None = None) -> duckdb.DuckDBPyConnection:
     """Return a locked DuckDB session whose own time zone is UTC.
 
     timezone: IANA name of the use case's time zone. The macro `local(ts)` converts a UTC timestamp to this time zone,
     and `utc(ts)` converts back. folders: the folders whose files the session can read, without symbolic links.
+    scratch: the scratch folder for data that doesn't fit into memory. None: one in the system's temporary folder.
     `Lake.open_session` opens sessions that read the lake. The sessions share a database, because opening a database is
     slow. So the caller must create only temporary tables.
     """
-    return _open_database(timezone, folders).cursor()
+    return _open_database(timezone, folders, scratch or scratch_folder(None)).cursor()

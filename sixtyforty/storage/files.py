@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import secrets
@@ -109,29 +110,61 @@ def write_atomic(path: StoragePath, content: bytes) -> None:
 
 
 def _replace_file(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    try:
-        descriptor = os.open(temporary, flags, 0o644)
-    except FileNotFoundError:  # checking first whether the folder exists would make every write 10% slower
-        create_folder(path.parent)
-        descriptor = os.open(temporary, flags, 0o644)
-    try:
-        _write_and_sync(descriptor, content)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with unfinished_file(path.parent) as file:
+        file.write(content)
+        file.publish(path)
 
 
-def _write_and_sync(descriptor: int, content: bytes) -> None:
-    try:
+class UnfinishedFile(io.RawIOBase):
+    """A file that is written in parts under a temporary name, `path`, until it is published."""
+
+    def __init__(self, path: Path) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        try:
+            self._descriptor = os.open(path, flags, 0o644)
+        except FileNotFoundError:  # checking first whether the folder exists would make every write 10% slower
+            create_folder(path.parent)
+            self._descriptor = os.open(path, flags, 0o644)
+        self.path, self._hash = path, hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the bytes that were written so far, in hex."""
+        return self._hash.hexdigest()
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, content: Any) -> int:
+        """Write all bytes, and return their number."""
         remaining = memoryview(content)
+        size = remaining.nbytes
+        self._hash.update(remaining)
         while remaining:
-            remaining = remaining[os.write(descriptor, remaining) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            remaining = remaining[os.write(self._descriptor, remaining) :]
+        return size
+
+    def publish(self, path: Path) -> None:
+        """Flush the file to the disk, and rename it. A missing folder is created."""
+        os.fsync(self._descriptor)
+        try:
+            self.path.replace(path)
+        except FileNotFoundError:
+            create_folder(path.parent)
+            self.path.replace(path)
+
+    def close(self) -> None:
+        """Close the file, and delete it unless it was published."""
+        if not self.closed:
+            os.close(self._descriptor)
+            self.path.unlink(missing_ok=True)
+        super().close()
+
+
+def unfinished_file(folder: Path) -> UnfinishedFile:
+    """Return a new file in a folder, which is created if it is missing. Close it, even after an error."""
+    return UnfinishedFile(folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
 
 
 def rename_file(path: StoragePath, new_path: StoragePath) -> None:
@@ -145,6 +178,12 @@ def rename_file(path: StoragePath, new_path: StoragePath) -> None:
     else:
         with access_errors(path):
             path.rename(str(new_path))
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hex. The file is read in parts."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def file_stamp(path: StoragePath) -> tuple[Any, ...]:

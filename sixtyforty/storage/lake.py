@@ -11,10 +11,11 @@ names contain the hash of their content, so a cached file is never outdated.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,14 +26,18 @@ from sixtyforty.storage.files import (
     access_error,
     access_errors,
     canonical_json,
+    create_folder,
     digest,
-    parquet_bytes,
+    file_sha256,
     run_in_parallel,
+    unfinished_file,
     write_atomic,
 )
 from sixtyforty.storage.manifests import Entry, parse_manifest, read_manifest
 from sixtyforty.storage.object_store import PARALLEL_REQUESTS, ObjectPath, StoragePath
+from sixtyforty.storage.parquet_files import write_parquet
 from sixtyforty.storage.partition_columns import Columns, read_columns, schema_hash
+from sixtyforty.storage.scratch import scratch_folder
 from sixtyforty.storage.sql import literal
 
 if TYPE_CHECKING:
@@ -50,12 +55,21 @@ class Lake:
     """The datasets of one use case.
 
     root: the folder or object store prefix of the datasets.
-    cache: the local folder for copies of Parquet files; required if `root` is in an object store.
+    cache: the local folder for scratch files, and for copies of Parquet files if `root` is in an object store. It may
+    be left out for a lake in a folder, whose scratch files are then in the system's temporary folder.
     linked: the folders of other lakes to whose files `root` has symbolic links.
     """
 
     def __init__(self, root: StoragePath, cache: Path | None = None, linked: tuple[Path, ...] = ()) -> None:
         self.root, self.cache, self.linked = root, cache, linked
+
+    @property
+    def _local_root(self) -> Path:
+        """The folder of the Parquet files on this machine."""
+        if isinstance(self.root, Path):
+            return self.root
+        assert self.cache is not None, "a lake in an object store needs a cache"
+        return self.cache
 
     def _manifest_path(self, dataset: str, partition: str) -> StoragePath:
         return self.root / dataset / f"{partition}.json"
@@ -135,25 +149,27 @@ class Lake:
         """Return the local paths of the Parquet files that manifests name. Files that the cache lacks are fetched."""
         if isinstance(self.root, Path):
             return [self.root / entry.dataset / entry.file for entry in entries]
-        assert self.cache is not None, "a lake in an object store needs a cache"
-        files = {f"{e.dataset}/{e.file}": (self.cache / e.dataset / e.file, e.sha256) for e in entries}
+        files = {f"{e.dataset}/{e.file}": (self._local_root / e.dataset / e.file, e.sha256) for e in entries}
         missing = [name for name, (path, _) in files.items() if not path.exists()]
-        for start in range(0, len(missing), PARALLEL_REQUESTS):  # limits how many files are in memory at once
-            for name, content in self.root.read_many(missing[start : start + PARALLEL_REQUESTS]).items():
+        for start in range(0, len(missing), PARALLEL_REQUESTS):
+            copies = {name: self.scratch / secrets.token_hex(8) for name in missing[start : start + PARALLEL_REQUESTS]}
+            self.root.download(copies)
+            for name, copy in copies.items():
                 path, sha256 = files[name]
-                if hashlib.sha256(content).hexdigest() != sha256:
+                if file_sha256(copy) != sha256:
                     raise LakeError(
                         f"{self.root / name}: the hash of the file differs from its manifest."
                         " Restore the file from a backup, or materialize the partition again."
                     )
-                write_atomic(path, content)
+                create_folder(path.parent)
+                copy.replace(path)
         return [path for path, _ in files.values()]
 
     def write(
         self,
         dataset: str,
         partition: str,
-        table: pa.Table,
+        rows: pa.Table | pa.RecordBatchReader,
         *,
         inputs: Mapping[str, dict[str, str]] | None = None,
         code: str = "",
@@ -161,33 +177,42 @@ class Lake:
     ) -> Entry:
         """Write a partition and its manifest, and return the manifest. An unchanged partition is not written again.
 
+        rows: a stream of any length is written with bounded memory. How it is cut into batches changes no byte.
         inputs: the versions of the input partitions, by dataset and partition.
         code: the code version.
         facts: anything else that the stage records, such as counts and verdicts.
         """
-        content = parquet_bytes(table)
-        sha256 = hashlib.sha256(content).hexdigest()
-        entry = Entry(
-            dataset=dataset,
-            partition=partition,
-            file=f"{partition}.{sha256[:12]}.parquet",
-            rows=table.num_rows,
-            sha256=sha256,
-            inputs={source: dict(versions) for source, versions in (inputs or {}).items()},
-            code=code,
-            facts=json.loads(canonical_json(facts or {})),
-            schema=schema_hash(table.schema),
-        )
-        current = self.entry(dataset, partition)
-        if current != entry or not (self.root / dataset / entry.file).exists():
-            self._publish(entry, content, current)
+        import pyarrow as pa
+
+        reader = rows.to_reader() if isinstance(rows, pa.Table) else rows
+        folder = self._local_root / dataset
+        with ExitStack() as stack:
+            with access_errors(folder):
+                file = stack.enter_context(unfinished_file(folder))
+                row_count = write_parquet(file, reader)
+            entry = Entry(
+                dataset=dataset,
+                partition=partition,
+                file=f"{partition}.{file.sha256[:12]}.parquet",
+                rows=row_count,
+                sha256=file.sha256,
+                inputs={source: dict(versions) for source, versions in (inputs or {}).items()},
+                code=code,
+                facts=json.loads(canonical_json(facts or {})),
+                schema=schema_hash(reader.schema),
+            )
+            current = self.entry(dataset, partition)
+            if current != entry or not (self.root / dataset / entry.file).exists():
+                with access_errors(folder):
+                    file.publish(folder / entry.file)
+                self._publish(entry, current)
         return entry
 
-    def _publish(self, entry: Entry, content: bytes, current: Entry | None) -> None:
+    def _publish(self, entry: Entry, current: Entry | None) -> None:
+        """Write the manifest of a partition whose Parquet file is in the local folder. current: the old manifest."""
         folder = self.root / entry.dataset
-        if self.cache is not None:  # the next stage reads the file
-            write_atomic(self.cache / entry.dataset / entry.file, content)
-        write_atomic(folder / entry.file, content)
+        if isinstance(folder, ObjectPath):  # the next stage reads the local file
+            (folder / entry.file).upload(self._local_root / entry.dataset / entry.file)
         if current is not None:  # explanations of past decisions still need the old manifest
             history = self.root / HISTORY / f"{current.version}.json"
             write_atomic(history, canonical_json(current.manifest).encode())
@@ -234,9 +259,14 @@ class Lake:
 
         timezone: IANA name of the use case's time zone. The caller closes the session.
         """
-        folder = self.root if isinstance(self.root, Path) else self.cache
-        assert folder is not None, "a lake in an object store needs a cache"
-        return connect(timezone, tuple(path.resolve() for path in (folder.parent, folder, *self.linked)))
+        folder = self._local_root
+        readable = tuple(path.resolve() for path in (folder.parent, folder, *self.linked))
+        return connect(timezone, readable, self.scratch)
+
+    @property
+    def scratch(self) -> Path:
+        """The folder for files that only this process needs."""
+        return scratch_folder(self.cache)
 
     def columns(self, entry: Entry) -> Columns:
         """Return the columns of a partition: their Arrow types by name. The answer is cached."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -138,6 +138,26 @@ class ObjectPath:
                 self._file_system.pipe_file(str(self._path), content)
         except FileNotFoundError as error:  # the bucket is missing
             raise _store_error(self.url, error) from error
+
+    def upload(self, file: Path) -> None:
+        """Create the object with a local file's bytes, or replace it. The file is not read into memory as a whole.
+
+        Raises ObjectStoreError if the bucket is missing.
+        """
+        try:
+            with _store_errors(self.url):
+                self._file_system.put_file(str(file), str(self._path))
+        except FileNotFoundError as error:  # the bucket is missing
+            raise _store_error(self.url, error) from error
+
+    def download(self, files: Mapping[str, Path]) -> None:
+        """Write objects below this path to local files, in parallel. Raises FileNotFoundError if an object is missing.
+
+        files: the local file of each object, by the object's path relative to this path.
+        """
+        remote = [f"{self._path}/{name}" for name in files]
+        with _store_errors(self.url):
+            self._file_system.get(remote, [str(file) for file in files.values()])
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Delete the object. A missing object raises no error, because object stores don't report it."""

@@ -24,6 +24,7 @@ from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.verdicts import was_complete
 
 CODE = "other code"  # the reason for a restatement if no input changed
+SHARES_KEYS = "shares_keys_with"  # the fact that names the partitions whose rows share keys with a validated partition
 
 
 def is_closed(use_case: DecisionChain, partition: str, now: datetime | None) -> bool:
@@ -52,6 +53,28 @@ def validation_reason(use_case: DecisionChain, raw: Entry, judged: Iterable[Entr
     if not was_complete(validations[-1]) and is_closed(use_case, raw.partition, now):
         return "the partition has closed since its validation"
     return None
+
+
+def shared_key_facts(partitions: Sequence[str]) -> dict[str, list[str]]:
+    """Return the facts about partitions that share keys with a validated or rejected one, for its manifest."""
+    return {SHARES_KEYS: sorted(partitions)} if partitions else {}
+
+
+def partitions_sharing_keys(judged: Iterable[Entry]) -> set[str]:
+    """Return the partitions whose raw rows shared a key with validated or rejected partitions when these were judged.
+
+    judged: the manifests of validated and rejected partitions.
+    """
+    return {partition for entry in judged for partition in entry.facts.get(SHARES_KEYS, ())}
+
+
+def is_judged(raw: Entry, judged: Iterable[Entry]) -> bool:
+    """Return whether a raw partition's current version was validated.
+
+    judged: the manifests of the same partition in the validated and rejected datasets, if they exist.
+    """
+    inputs = {raw.dataset: {raw.partition: raw.version}}
+    return any(entry.inputs == inputs for entry in judged)
 
 
 def changed_inputs(use_case: DecisionChain, entry: Entry | None, inputs: Mapping[str, Mapping[str, str]]) -> list[str]:

@@ -7,6 +7,7 @@ import os
 import resource
 from datetime import date, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -14,10 +15,10 @@ import pytest
 
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.delivery import deliver_decisions
-from sixtyforty.ingest import landing_zone as landing_module
-from sixtyforty.ingest.extract_reader import content_hash
+from sixtyforty.ingest import extract_staging, landing_zone
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.modeling import features
+from sixtyforty.storage.files import file_sha256
 from sixtyforty.storage.lake import Lake
 from sixtyforty.workspace import Workspace
 from tests.faults.worker import start_process, wait_for_exit
@@ -115,14 +116,18 @@ def test_a_link_within_the_landing_folder_is_read(workspace: Workspace) -> None:
     assert ingest_calls(workspace) == {P: 4}
 
 
-@pytest.mark.parametrize("step", ["content_hash", "read_extract"])
+@pytest.mark.parametrize(
+    ("module", "step"),
+    [(landing_zone, "file_sha256"), (extract_staging, "read_extract"), (extract_staging, "add_chunks")],
+)
 def test_a_file_replaced_while_it_is_read_is_imported_at_the_next_scan(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, step: str
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, module: ModuleType, step: str
 ) -> None:
     """The rows of one content never get the hash of the other."""
+    monkeypatch.setattr(extract_staging, "ROWS_PER_BATCH", 1)
     old, new = GOOD, csv_text(CALLS, calls_on(DAY, count=8))
     path = land_extract(workspace.landing, "calls_2013-03-12.csv", old)
-    original, fresh = getattr(landing_module, step), path.with_name(".fresh")
+    original, fresh = getattr(module, step), path.with_name(".fresh")
 
     def read_then_replace(*arguments: Any) -> Any:
         output = original(*arguments)
@@ -133,17 +138,17 @@ def test_a_file_replaced_while_it_is_read_is_imported_at_the_next_scan(
             path.with_name(".again").replace(path)
         return output
 
-    monkeypatch.setattr(landing_module, step, read_then_replace)
-    assert ingest_calls(workspace) == {P: 4}, "the content that was read"
+    monkeypatch.setattr(module, step, read_then_replace)
+    assert ingest_calls(workspace) == {}
     assert ingest_calls(workspace) == {P: 8}
     (known,) = workspace.landing.known("calls")
-    assert known.sha256 == content_hash(path.read_bytes())
+    assert known.sha256 == file_sha256(path)
 
 
 def test_a_file_replaced_after_the_scan_is_not_read_as_the_scanned_one(workspace: Workspace) -> None:
     path = land_extract(workspace.landing, "calls_2013-03-12.csv", GOOD)
     scanned = workspace.landing.scan("calls")
-    workspace.landing._recent_lines.clear()
+    workspace.landing._staged.clear()
     path.write_text(csv_text(CALLS, calls_on(DAY, count=8)))
     with pytest.raises(FileNotFoundError, match="was replaced; scan its source again"):
         workspace.landing.lines("calls", scanned[0])

@@ -9,6 +9,7 @@ import pytest
 
 from pipelines.settings import ROOT, SettingsError, load_settings, prepare_dagster_home
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.memory import MemorySettingError
 from sixtyforty.storage.object_store import ObjectPath
 from tests.homes import use_home
 from tests.postgres import PASSWORD
@@ -26,7 +27,7 @@ CLUSTER = {
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An embedded home, without other settings."""
     use_home(monkeypatch, tmp_path)
-    for name in ("SIXTYFORTY_BROKER_URL", "SIXTYFORTY_DESK_URL"):
+    for name in ("SIXTYFORTY_BROKER_URL", "SIXTYFORTY_DESK_URL", "SIXTYFORTY_MEMORY"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -86,6 +87,12 @@ def test_a_wrong_setting_is_named_and_its_value_hidden(
     assert message in str(raised.value)
     assert PASSWORD not in str(raised.value)
     assert isinstance(raised.value, SixtyfortyError)
+
+
+def test_a_wrong_memory_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variables(monkeypatch, {"SIXTYFORTY_MEMORY": "1 byte"})
+    with pytest.raises(MemorySettingError, match="SIXTYFORTY_MEMORY is '1 byte'"):
+        load_settings()
 
 
 def test_the_text_of_settings_hides_passwords(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from sixtyforty.ingest.extract import ParsedExtract
+from sixtyforty.ingest.extract import OpenedExtract
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.sql import literal
@@ -58,10 +58,11 @@ class ExtractFormat(ABC):
         """Return whether a file's first bytes prove that it has this format."""
 
     @abstractmethod
-    def parse(self, content: bytes, source: Source) -> ParsedExtract:
-        """Parse an extract against its data contract. Every value stays text.
+    def open(self, file: Path, source: Source) -> OpenedExtract:
+        """Open an extract, to read it chunk by chunk against its data contract. Every value stays text.
 
-        content: the decompressed bytes. Each line must become a row or a broken line, unless the whole file is refused.
+        file: a local file, which may be compressed with gzip. Each line must become a row or a broken line, unless the
+        whole file is refused with RefusedExtractError.
         """
 
     @abstractmethod

@@ -8,11 +8,14 @@ from csv import reader as csv_reader
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sixtyforty.ingest.decompression import decompress
 from sixtyforty.ingest.extract import (
     EMPTY_FILE,
     BrokenLine,
+    Chunk,
     MatchedColumns,
-    ParsedExtract,
+    OpenedExtract,
+    RefusedExtractError,
     binary_problem,
     count_lines,
     empty_rows,
@@ -45,16 +48,17 @@ class CsvLines(ExtractFormat):
         """Return False. Any text could be CSV, so CSV is used only if no other format recognizes a file."""
         return False
 
-    def parse(self, content: bytes, source: Source) -> ParsedExtract:
-        """Parse a CSV extract. See ExtractFormat.
+    def open(self, file: Path, source: Source) -> OpenedExtract:
+        """Open a CSV extract. See ExtractFormat.
 
         A line is broken if its number of fields differs from the header's, or if the line leaves a quote open.
         """
+        content = decompress(file.read_bytes())
         matched = _match_header(content[:HEAD_BYTES], source)
         problem = matched if isinstance(matched, str) else binary_problem(content)
         if isinstance(matched, str) or problem:
-            return ParsedExtract(problem=problem, lines=count_lines(content))
-        return _parse_rows(content, matched)
+            raise RefusedExtractError(str(problem), count_lines(content))
+        return OpenedExtract(matched.undeclared, iter([_parse_rows(content, matched)]))
 
     def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
         """Load CSV files, and detect how they write missing values and times. See ExtractFormat."""
@@ -84,7 +88,7 @@ def _match_header(head: bytes, source: Source) -> MatchedColumns | str:
     return matched
 
 
-def _parse_rows(content: bytes, matched: MatchedColumns) -> ParsedExtract:
+def _parse_rows(content: bytes, matched: MatchedColumns) -> Chunk:
     import numpy as np
     import pyarrow as pa
 
@@ -93,17 +97,17 @@ def _parse_rows(content: bytes, matched: MatchedColumns) -> ParsedExtract:
     broken = [BrokenLine(number, OPEN_QUOTE, text) for number, text in unclosed.items()]
     if not numbers:  # Arrow doesn't read a file that has only a header
         rows = empty_rows(list(matched.names))
-        return ParsedExtract(table=rows, broken=broken, lines=line_count, undeclared=matched.undeclared)
+        return Chunk(rows, broken)
     misfits: list[csv.InvalidRow] = []
     try:
         sound_lines = _without_lines(content, unclosed) if unclosed else content
         table = matched.to_contract(_read_table(sound_lines, matched.file_columns, misfits))
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        return ParsedExtract(problem=f"the file is not readable as CSV: {error}", lines=count_lines(content))
+        raise RefusedExtractError(f"the file is not readable as CSV: {error}", count_lines(content)) from None
     row_count = table.num_rows + len(misfits)
     if row_count != len(numbers):
         problem = f"{len(numbers)} lines give {row_count} rows: a quoted value contains a line break."
-        return ParsedExtract(problem=problem, lines=line_count)
+        raise RefusedExtractError(problem, line_count)
     positions = [misfit.number - 2 for misfit in misfits]  # Arrow numbers the header 1 and the first row 2
     broken += [
         BrokenLine(numbers[position], _misfit_reason(misfit), misfit.text)
@@ -111,7 +115,7 @@ def _parse_rows(content: bytes, matched: MatchedColumns) -> ParsedExtract:
     ]
     row_numbers = np.delete(np.asarray(numbers, "int64"), positions)
     table = table.append_column("_row", pa.array(row_numbers, pa.int64()))
-    return ParsedExtract(table=table, broken=sorted(broken), lines=line_count, undeclared=matched.undeclared)
+    return Chunk(table, sorted(broken))
 
 
 def _read_table(content: bytes, columns: list[str], misfits: list[csv.InvalidRow]) -> pa.Table:

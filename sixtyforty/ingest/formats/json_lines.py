@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty.ingest.decompression import decompress
 from sixtyforty.ingest.extract import (
     EMPTY_FILE,
     BrokenLine,
-    ParsedExtract,
+    Chunk,
+    OpenedExtract,
+    RefusedExtractError,
     binary_problem,
     count_lines,
     match_columns,
@@ -40,18 +43,19 @@ class JsonLines(ExtractFormat):
         """Return whether the file starts with a JSON object."""
         return head.lstrip().startswith(b"{")
 
-    def parse(self, content: bytes, source: Source) -> ParsedExtract:
-        """Parse an extract of JSON lines. See ExtractFormat. A line that is not a JSON object is a broken line."""
+    def open(self, file: Path, source: Source) -> OpenedExtract:
+        """Open an extract of JSON lines. See ExtractFormat. A line that is not a JSON object is a broken line."""
+        content = decompress(file.read_bytes())
         problem = binary_problem(content)
         if problem:
-            return ParsedExtract(problem=problem, lines=count_lines(content))
+            raise RefusedExtractError(problem, count_lines(content))
         lines = content.removeprefix(BYTE_ORDER_MARK).split(b"\n")
         numbered_lines = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
         if not numbered_lines:
-            return ParsedExtract(problem=EMPTY_FILE, lines=1)
+            raise RefusedExtractError(EMPTY_FILE)
         if numbered_lines[0][1].strip().startswith(b"["):
             problem = "the file is a JSON array, expected JSON lines. Write one object per line."
-            return ParsedExtract(problem=problem, lines=len(numbered_lines))
+            raise RefusedExtractError(problem, len(numbered_lines))
         return _parse_lines(numbered_lines, source)
 
     def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
@@ -63,7 +67,7 @@ class _Number(str):
     """The text of a JSON number, exactly as the file has it."""
 
 
-def _parse_lines(numbered_lines: Sequence[tuple[int, bytes]], source: Source) -> ParsedExtract:
+def _parse_lines(numbered_lines: Sequence[tuple[int, bytes]], source: Source) -> OpenedExtract:
     import pyarrow as pa
 
     names_by_column = {column: source.names_of(column) for column in source.columns}
@@ -83,13 +87,13 @@ def _parse_lines(numbered_lines: Sequence[tuple[int, bytes]], source: Source) ->
         rows.append(row)
     matched = match_columns(source, sorted(names))
     if rows and matched.missing:
-        return ParsedExtract(problem=f"columns missing from every line: {matched.missing}", lines=len(numbered_lines))
+        raise RefusedExtractError(f"columns missing from every line: {matched.missing}", len(numbered_lines))
     texts: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * len(names_by_column)
     table = pa.table(
         {column: pa.array(cells, pa.string()) for column, cells in zip(names_by_column, texts, strict=True)}
         | {"_row": pa.array(numbers, pa.int64())}
     )
-    return ParsedExtract(table=table, broken=broken, lines=len(numbered_lines), undeclared=matched.undeclared)
+    return OpenedExtract(matched.undeclared, iter([Chunk(table, broken)]))
 
 
 def _first_field(fields: dict[str, Any], keys: Sequence[str]) -> Any:

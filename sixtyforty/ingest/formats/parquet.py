@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.ingest import extract
-from sixtyforty.ingest.extract import MatchedColumns, ParsedExtract, match_columns
+from sixtyforty.ingest.decompression import decompress
+from sixtyforty.ingest.extract import Chunk, MatchedColumns, OpenedExtract, RefusedExtractError, match_columns
 from sixtyforty.ingest.formats.base import ExtractFormat, LoadedFiles, load_with_reader
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.duckdb_session import connect
@@ -37,29 +38,30 @@ class Parquet(ExtractFormat):
         """Return whether the file starts with Parquet's magic bytes."""
         return head.startswith(MAGIC)
 
-    def parse(self, content: bytes, source: Source) -> ParsedExtract:
-        """Parse a Parquet extract. See ExtractFormat.
+    def open(self, file: Path, source: Source) -> OpenedExtract:
+        """Open a Parquet extract. See ExtractFormat.
 
         A file that is cut off, lacks columns or is too large is refused.
         """
         import duckdb
         import pyarrow as pa
 
+        content = decompress(file.read_bytes())
         if len(content) < SMALLEST_FILE or not content.endswith(MAGIC):
             problem = "the file is cut off, or it is not a Parquet file. Ask the sender to send it again."
-            return ParsedExtract(problem=problem, lines=1)
+            raise RefusedExtractError(problem)
         try:
             return _parse(content, source)
         except (pa.ArrowException, OSError, UnicodeDecodeError, duckdb.Error) as error:
             reason = str(error).splitlines()[0]
-            return ParsedExtract(problem=f"the file is not readable as Parquet: {reason}", lines=1)
+            raise RefusedExtractError(f"the file is not readable as Parquet: {reason}") from None
 
     def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
         """Load Parquet files with DuckDB's Parquet reader. See ExtractFormat."""
         return load_with_reader(db, "read_parquet", files)
 
 
-def _parse(content: bytes, source: Source) -> ParsedExtract:
+def _parse(content: bytes, source: Source) -> OpenedExtract:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -70,13 +72,13 @@ def _parse(content: bytes, source: Source) -> ParsedExtract:
     columns = matched.file_columns
     problem = _file_problem(file, matched)
     if problem:
-        return ParsedExtract(problem=problem, lines=max(1, row_count))
+        raise RefusedExtractError(problem, max(1, row_count))
     table = file.read(columns)
     if sum(_text_bytes(table[column]) for column in columns if column in text_columns) > extract.MAX_UNPACKED_BYTES:
-        return ParsedExtract(problem=extract.TOO_LARGE, lines=max(1, row_count))
+        raise RefusedExtractError(extract.TOO_LARGE, max(1, row_count))
     rows = matched.to_contract(_text_table(table, columns))
     rows = rows.append_column("_row", pa.array(range(1, row_count + 1), pa.int64()))
-    return ParsedExtract(table=rows, lines=row_count, undeclared=matched.undeclared)
+    return OpenedExtract(matched.undeclared, iter([Chunk(rows, [])]))
 
 
 def _file_problem(file: pq.ParquetFile, matched: MatchedColumns) -> str | None:

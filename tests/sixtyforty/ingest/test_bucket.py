@@ -20,6 +20,7 @@ from sixtyforty.ingest.locations import UnreachableSourceError
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.workspace import Workspace
 from tests.helpers import CALLS, calls_on, csv_text, make_workspace, pending_extracts
+from tests.staged import lines_of
 
 DAY, NEXT = date(2013, 3, 10), date(2013, 3, 11)
 
@@ -85,7 +86,7 @@ def test_objects_are_of_any_format(tmp_path: Path, shop: Shop) -> None:
         shop.files.pipe_file(f"{shop.root}/calls_{ending}", content)
         arrival = landing.scan("calls")[-1]
         assert (arrival.name, arrival.problem) == (f"calls_{ending}", None)
-        read.append(landing.lines("calls", arrival)[str(DAY)].drop_columns(["_row"]).to_pydict())
+        read.append(lines_of(landing.lines("calls", arrival), str(DAY)).drop_columns(["_row"]).to_pydict())
     assert read == read[:1] * 3
 
 
@@ -93,8 +94,10 @@ def test_known_objects_are_not_read_again(tmp_path: Path, shop: Shop, monkeypatc
     shop.put("calls_a.csv", text(DAY))
     before = workspace_at(tmp_path, shop.url).landing.scan("calls")
     read: list[str] = []
-    real = Bucket.read
-    monkeypatch.setattr(Bucket, "read", lambda self, file: read.append(file.name) or real(self, file))
+    real = Bucket.open_file
+    monkeypatch.setattr(
+        Bucket, "open_file", lambda self, file, scratch: read.append(file.name) or real(self, file, scratch)
+    )
     landing = workspace_at(tmp_path, shop.url).landing
     assert landing.scan("calls") == before
     assert read == []

@@ -14,19 +14,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sixtyforty.ingest.casting import raw_schema, type_rows
-from sixtyforty.ingest.extract_reader import read_extract
-from sixtyforty.ingest.partitioning import partition_lines
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
-from sixtyforty.storage.lake import Lake
 from tests.helpers import CALLS, csv_text, make_use_case
-from tests.sixtyforty.ingest.formats.samples import typed_rows
+from tests.sixtyforty.ingest.formats.samples import parse_content, typed_rows
+from tests.staged import lines_by_partition, stage_file
 
 NAME, DAY, NEXT = "calls_2013-03-10.csv", "2013-03-10", "2013-03-11"
 
 
 NOON, NOON_AFTER = "2013-03-10 12:00:00", "2013-03-11 12:00:00"
+COUNTED = ": the line counts in the earliest partition of the file name"
 
 
 def partition_text(
@@ -34,13 +33,12 @@ def partition_text(
 ) -> dict[str, pa.Table]:
     path = folder / name
     path.write_text(text)
-    (rows,) = partition_lines(
-        [(name, read_extract(path.read_bytes(), use_case.sources[source]))], use_case, source, Lake(path.parent)
-    )
-    return rows
+    return lines_by_partition(stage_file(use_case, path, source))
 
 
-def type_texts(use_case: UseCase, folder: Path, *texts: str, source: str = "calls") -> list[dict[str, Any]]:
+def type_texts(
+    use_case: UseCase, folder: Path, *texts: str, source: str = "calls", newest_full: dict[str, int] | None = None
+) -> list[dict[str, Any]]:
     """Each line of these extracts, landed one after the other, as the contract takes it."""
     contract, landed = use_case.sources[source], []
     for seq, text in enumerate(texts, 1):
@@ -56,7 +54,7 @@ def type_texts(use_case: UseCase, folder: Path, *texts: str, source: str = "call
         return []
     with connect(use_case.timezone) as db:
         db.register("landed", pa.concat_tables(landed))
-        type_rows(db, contract)
+        type_rows(db, contract, newest_full)
         return list(db.sql("from typed").to_arrow_table().to_pylist())
 
 
@@ -87,28 +85,63 @@ def test_rows_get_their_types(tiny_use_case: UseCase, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        (("s3cret", "a", NOON, 0.5), "id is not INTEGER"),
-        (("99999999999", "a", NOON, 0.5), "id is not INTEGER"),
-        ((1, "a", NOON, "s3cret"), "load is not DOUBLE"),
-        ((1, "a", NOON, "nan"), "load is not DOUBLE"),
-        (("s3cret", "a", NOON, "s3cret"), "id is not INTEGER; load is not DOUBLE"),
+        (("s3cret", "a", NOON, 0.5), "id is 's3cret', expected INTEGER"),
+        (("99999999999", "a", NOON, 0.5), "id is '99999999999', expected INTEGER"),
+        ((1, "a", NOON, "x" * 200), f"load is '{'x' * 100}', expected DOUBLE"),
+        ((1, "a", NOON, "nan"), "load is 'nan', expected DOUBLE"),
+        ((" ", "a", NOON, 0.5), "id is empty, but it is part of the key"),
+        (("x", "a", NOON, "y"), "id is 'x', expected INTEGER; load is 'y', expected DOUBLE"),
         (
             (1, "a", "s3cret", 0.5),
-            "the line has no readable date, so its partition is unknown; call_hour is not TIMESTAMP",
+            f"the line has no readable date, so its partition is unknown{COUNTED};"
+            " call_hour is 's3cret', expected TIMESTAMP",
         ),
         (
             ("s3cret", "a", "2014-06-01 00:00", 0.5),
-            "the date 2014-05-31 is outside the partitions of the use case; id is not INTEGER",
+            f"the date 2014-05-31 is outside the partitions of the use case{COUNTED}; id is 's3cret', expected INTEGER",
         ),
     ],
 )
-def test_a_value_of_another_type_is_quarantined_with_the_name_of_its_column(
+def test_a_value_of_another_type_is_quarantined_with_its_column_and_text(
     tiny_use_case: UseCase, tmp_path: Path, row: tuple, reason: str
 ) -> None:
     bad, good = type_texts(tiny_use_case, tmp_path, calls(row, (2, "b", NOON, 0.5)))
     assert (bad["_status"], bad["_reason"]) == ("quarantined", reason)
-    assert "s3cret" not in str(bad)
     assert (good["_status"], good["_reason"]) == ("row", None)
+
+
+def test_the_text_of_a_personal_column_is_not_shown(tmp_path: Path) -> None:
+    use_case = make_use_case(tmp_path / "u", sources={"calls": {"personal": ["id"]}})
+    (bad,) = type_texts(use_case, tmp_path, calls(("s3cret", "a", NOON, 0.5)))
+    assert bad["_reason"] == "id is personal and not shown, expected INTEGER"
+    assert "s3cret" not in str(bad)
+
+
+@pytest.mark.parametrize("key", [["id"], ["id", "site"], ["site"]])
+def test_rows_without_a_key_are_quarantined_and_never_merged(tmp_path: Path, key: list[str]) -> None:
+    use_case = make_use_case(tmp_path / "u", sources={"calls": {"key": key}})
+    first, second = calls(("", "", NOON, 0.1), ("NA", " ", NOON, 0.1)), calls(("", "", NOON, 0.2))
+    rows = type_texts(use_case, tmp_path, first, second)
+    reason = "; ".join(f"{column} is empty, but it is part of the key" for column in key)
+    assert [(r["_status"], r["_reason"]) for r in rows] == [("quarantined", reason)] * 3
+
+
+def test_a_part_of_a_key_is_not_enough(tmp_path: Path) -> None:
+    use_case = make_use_case(tmp_path / "u", sources={"calls": {"key": ["id", "site"]}})
+    rows = type_texts(use_case, tmp_path, calls((1, "", NOON, 0.1), (1, "a", NOON, 0.2)), calls((1, "NA", NOON, 0.3)))
+    assert [r["_status"] for r in rows] == ["quarantined", "row", "quarantined"]
+
+
+def test_rows_of_earlier_full_extracts_are_superseded(tiny_use_case: UseCase, tmp_path: Path) -> None:
+    texts = calls((1, "a", NOON, 0.1), (2, "b", NOON, "bad")), calls((2, "b", NOON, 0.2), (2, "b", NOON, 0.2))
+    rows = type_texts(tiny_use_case, tmp_path, *texts, newest_full={DAY: 2})
+    assert statuses(rows) == {
+        ("x1", 2): "superseded",
+        ("x1", 3): "superseded",
+        ("x2", 2): "row",
+        ("x2", 3): "duplicate",
+    }
+    assert [r["_reason"] for r in rows] == [None] * 4
 
 
 def test_a_repeated_row_is_a_duplicate_within_an_extract_and_across(tiny_use_case: UseCase, tmp_path: Path) -> None:
@@ -201,6 +234,7 @@ def test_every_line_has_one_status_and_the_latest_row_of_each_key_counts(
     assert sorted((r["_extract"], r["_row"]) for r in rows) == sorted((r["_extract"], r["_row"]) for r in landed)
     assert all((r["_status"] == "quarantined") == (r["_reason"] is not None) for r in rows)
     assert {r["_status"] for r in rows} <= {"row", "duplicate", "superseded", "quarantined"}
+    assert all(r["_status"] == "quarantined" for r in rows if r["id"] is None)
     sound = [r for r in rows if r["_status"] != "quarantined"]
     last = {key: max(r["_seq"] for r in sound if r["id"] == key) for key in {r["id"] for r in sound}}
     latest_rows = {tuple(r[c] for c in columns) for r in sound if r["_seq"] == last[r["id"]]}
@@ -222,14 +256,14 @@ def test_every_line_has_one_status_and_the_latest_row_of_each_key_counts(
 def test_a_utc_offset_is_converted_in_every_format(text: str) -> None:
     source = Source(description="x", files="x", columns={"at": "TIMESTAMP"}, key=["at"])
     for data in (f"at\n{text}\n".encode(), f'{{"at": "{text}"}}'.encode()):
-        assert typed_rows(read_extract(data, source), source) == [(datetime(2013, 7, 1, 12),)]
+        assert typed_rows(parse_content(data, source), source) == [(datetime(2013, 7, 1, 12),)]
 
 
 @given(moment=st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)), minutes=st.integers(-14 * 60, 14 * 60))
 def test_any_utc_offset_is_converted(moment: datetime, minutes: int) -> None:
     source = Source(description="x", files="x", columns={"at": "TIMESTAMP"}, key=["at"])
     local = moment.replace(tzinfo=UTC).astimezone(timezone(timedelta(minutes=minutes)))
-    assert typed_rows(read_extract(f"at\n{local}\n".encode(), source), source) == [(moment,)]
+    assert typed_rows(parse_content(f"at\n{local}\n".encode(), source), source) == [(moment,)]
 
 
 def test_columns_and_null_texts_may_hold_quotes(tmp_path: Path) -> None:
@@ -238,4 +272,4 @@ def test_columns_and_null_texts_may_hold_quotes(tmp_path: Path) -> None:
     use_case = make_use_case(tmp_path / "u", sources={"quoted": quoted})
     (row, bad) = type_texts(use_case, tmp_path, '"a""b",it\'s\n1,n\'a\nx,y\n', source="quoted")
     assert (row['a"b'], row["it's"], row["_status"]) == (1, None, "row")
-    assert bad["_reason"] == 'a"b is not INTEGER'
+    assert bad["_reason"] == """a"b is 'x', expected INTEGER"""

@@ -96,7 +96,9 @@ def test_raw_rows_are_text_and_keep_their_own_columns(tmp_path: Path) -> None:
 
 def test_only_a_column_that_is_declared_now_and_absent_is_worth_reading_again(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
-    entry = lake.write("raw/calls", "2013-03-01", raw_schema(contract({"id": "x", "weight": "x"})).empty_table())
+    entry = lake.write(
+        "raw/calls", "2013-03-01", raw_schema(contract({"id": "INTEGER", "weight": "DOUBLE"})).empty_table()
+    )
     assert lacks_columns(lake, TODAY, entry, ["crew"])
     assert not lacks_columns(lake, TODAY, entry, ["colour", "load"]), "the partition holds the load as weight"
 

@@ -23,6 +23,7 @@ from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.storage.response_log import Response
 from sixtyforty.workspace import Workspace
 from tests.helpers import SITES, WITH_RESPONSES, accept_partitions, make_workspace, merge, pending_extracts, read_files
+from tests.staged import lines_of
 
 NOON = datetime(2013, 3, 10, 12)
 DAY, NEXT = "2013-03-10", "2013-03-11"
@@ -185,7 +186,7 @@ def test_a_process_killed_at_any_point_loses_and_doubles_no_row(
 def test_a_text_with_line_breaks_quotes_and_commas_stays_one_row(ws: Workspace, shop: Shop) -> None:
     shop.order(1, site='a "b",\r\n=c')
     (arrival,) = ws.landing.scan("calls")
-    table = ws.landing.lines("calls", arrival)[DAY]
+    table = lines_of(ws.landing.lines("calls", arrival), DAY)
     assert table["site"].to_pylist() == ['a "b", =c']
     assert table["_broken"].to_pylist() == [None]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 
-from sixtyforty.ingest.extract_reader import content_hash, read_extract
+from sixtyforty.ingest.extract_reader import content_hash
 from sixtyforty.spec.sources import Source
+from tests.sixtyforty.ingest.formats.samples import parse_content
 
 SOURCE = Source(description="Parcels.", files="parcels_*.csv", columns={"parcel": "INTEGER"}, key=["parcel"])
 
@@ -15,20 +16,20 @@ def test_the_hash_depends_on_the_content_alone() -> None:
 
 
 def test_an_extract_is_read_packed_or_not() -> None:
-    plain = read_extract(b"parcel\n1\n", SOURCE)
-    packed = read_extract(gzip.compress(b"parcel\n1\n"), SOURCE)
+    plain = parse_content(b"parcel\n1\n", SOURCE)
+    packed = parse_content(gzip.compress(b"parcel\n1\n"), SOURCE)
     assert plain.table is not None
     assert plain.table.to_pydict() == {"parcel": ["1"], "_row": [2]}
     assert packed == plain
 
 
 def test_a_damaged_gzip_file_is_refused_and_counts_as_a_loss() -> None:
-    parsed = read_extract(gzip.compress(b"parcel\n1\n")[:-9], SOURCE)
+    parsed = parse_content(gzip.compress(b"parcel\n1\n")[:-9], SOURCE)
     assert (parsed.table, parsed.lines) == (None, 1)
     assert "cut off" in str(parsed.problem)
 
 
 def test_the_content_decides_over_the_declared_ending() -> None:
-    parsed = read_extract(b'{"parcel": 7}\n', SOURCE)
+    parsed = parse_content(b'{"parcel": 7}\n', SOURCE)
     assert parsed.table is not None
     assert parsed.table["parcel"].to_pylist() == ["7"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -13,14 +14,17 @@ from threading import Event
 import pytest
 
 from sixtyforty.ingest import arrivals as arrivals_module
-from sixtyforty.ingest import landing_zone as landing_module
+from sixtyforty.ingest import extract_staging
 from sixtyforty.ingest.arrivals import Arrival
+from sixtyforty.ingest.extract import Chunk, OpenedExtract, RefusedExtractError
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.listing_memory import ListedFile
 from sixtyforty.ingest.locations import Folder
 from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.sources import Source
 from sixtyforty.workspace import Workspace
 from tests.helpers import CALLS, SITES, calls_on, csv_text, land_extract, make_workspace
+from tests.staged import lines_by_partition
 
 DAY, NEXT = date(2013, 3, 10), date(2013, 3, 11)
 
@@ -41,13 +45,13 @@ def day(of: date, count: int = 4) -> str:
 
 def run_before_reading(monkeypatch: pytest.MonkeyPatch, before: Callable[[ListedFile], object]) -> None:
     """Something happens between the listing of a file and its reading."""
-    real = Folder.read
+    real = Folder.open_file
 
-    def read(self: Folder, file: ListedFile) -> bytes:
+    def open_file(self: Folder, file: ListedFile, scratch: Path) -> AbstractContextManager[Path]:
         before(file)
-        return real(self, file)
+        return real(self, file, scratch)
 
-    monkeypatch.setattr(Folder, "read", read)
+    monkeypatch.setattr(Folder, "open_file", open_file)
 
 
 def names(arrivals: list[Arrival]) -> list[str]:
@@ -99,7 +103,7 @@ def test_a_scan_without_changes_reads_and_writes_nothing(landing: LandingZone, m
     def unexpected(*_: object) -> None:
         raise AssertionError("read or written reopen")
 
-    for where, name in ((Folder, "read"), (arrivals_module, "write_atomic")):
+    for where, name in ((Folder, "open_file"), (arrivals_module, "write_atomic")):
         monkeypatch.setattr(where, name, unexpected)
     assert reopen(landing).scan("calls") == before
 
@@ -108,7 +112,7 @@ def test_a_touched_file_is_the_same_extract(landing: LandingZone, monkeypatch: p
     path = land_extract(landing, "calls_a.csv", day(DAY))
     (before,) = landing.scan("calls")
     os.utime(path, (2_000_000_000, 2_000_000_000))
-    monkeypatch.setattr(landing_module, "read_extract", None)  # not read reopen
+    monkeypatch.setattr(extract_staging, "read_extract", None)  # not read again
     (arrivals,) = reopen(landing).scan("calls")
     assert arrivals == Arrival(**before.__dict__ | {"mtime_ns": path.stat().st_mtime_ns})
 
@@ -241,7 +245,7 @@ def test_lines_are_those_of_the_current_file(tmp_path: Path) -> None:
         for count, text in zip((3, 4), texts, strict=True):
             land_extract(landing, name, text)
             (arrivals,) = landing.scan(source)
-            assert landing.lines(source, arrivals)[partition].num_rows == count
+            assert landing.lines(source, arrivals).counts == {partition: count}
 
 
 def test_files_of_equal_names_in_subfolders_are_different_extracts(tmp_path: Path) -> None:
@@ -251,7 +255,7 @@ def test_files_of_equal_names_in_subfolders_are_different_extracts(tmp_path: Pat
         (landing.folder / folder / "calls_a.csv").write_text(day(DAY, count))
     arrivals = landing.scan("calls")
     assert sorted(names(arrivals)) == ["north/calls_a.csv", "south/calls_a.csv"]
-    rows = {e.name: reopen(landing).lines("calls", e)[str(DAY)].num_rows for e in arrivals}
+    rows = {e.name: reopen(landing).lines("calls", e).counts[str(DAY)] for e in arrivals}
     assert rows == {"north/calls_a.csv": 3, "south/calls_a.csv": 4}
 
 
@@ -262,19 +266,19 @@ def test_only_the_file_name_promises_partitions(tmp_path: Path) -> None:
     assert landing.scan("calls")[0].partitions == {"2013-03-10": 1}
 
 
-def test_the_cache_of_lines_is_bounded(landing: LandingZone, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_staged_lines_are_bounded(landing: LandingZone, monkeypatch: pytest.MonkeyPatch) -> None:
     land_extract(landing, "calls_0.csv", day(DAY, 1))
     (first,) = landing.scan("calls")
-    monkeypatch.setattr(landing._recent_lines, "limit", 2 * landing.lines("calls", first)[str(DAY)].nbytes)
+    monkeypatch.setattr(landing._staged, "limit", 2 * landing.lines("calls", first).byte_count)
     for i in range(1, 4):
         land_extract(landing, f"calls_{i}.csv", day(DAY, 1))
     landing.scan("calls")
-    assert [name for _, name, _ in landing._recent_lines._entries] == ["calls_2.csv", "calls_3.csv"]
-    assert landing.lines("calls", first)[str(DAY)].num_rows == 1
+    assert [name for _, name, _ in landing._staged._entries] == ["calls_2.csv", "calls_3.csv"]
+    assert landing.lines("calls", first).counts == {str(DAY): 1}
 
 
 def test_files_partitioned_in_batches_keep_their_order_and_lines(landing, monkeypatch) -> None:
-    monkeypatch.setattr(landing_module, "LINES_PER_BATCH", 4)
+    monkeypatch.setattr(extract_staging, "ROWS_PER_BATCH", 4)
     texts = {f"calls_{i}.csv": day(DAY, 1 + i % 3) for i in range(7)} | {
         "calls_3b.csv": "",
         "calls_9.csv": "a;b\n1;2\n",
@@ -285,24 +289,83 @@ def test_files_partitioned_in_batches_keep_their_order_and_lines(landing, monkey
     assert [e.seq for e in arrivals] == list(range(1, 10))
     assert {e.name: e.rows for e in arrivals if not e.problem} == {f"calls_{i}.csv": 1 + i % 3 for i in range(7)}
     assert {e.name for e in arrivals if e.problem} == {"calls_3b.csv", "calls_9.csv"}
-    rows = {e.name: reopen(landing).lines("calls", e)[str(DAY)] for e in arrivals if not e.problem}
-    assert all(landing.lines("calls", e)[str(DAY)] == rows[e.name] for e in arrivals if not e.problem)
+    for arrival in arrivals:
+        if not arrival.problem:
+            again = lines_by_partition(reopen(landing).lines("calls", arrival))
+            assert lines_by_partition(landing.lines("calls", arrival)) == again
 
 
 def test_one_unreadable_file_does_not_stop_the_others(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     land_extract(workspace.landing, "calls_a.csv", day(DAY))
     land_extract(workspace.landing, "calls_b.csv", day(NEXT))
-    real = Folder.read
+    real = Folder.open_file
 
-    def read(self: Folder, file: ListedFile) -> bytes:
+    def open_file(self: Folder, file: ListedFile, scratch: Path) -> AbstractContextManager[Path]:
         if file.name == "calls_a.csv":
             raise PermissionError(13, "Permission denied")
-        return real(self, file)
+        return real(self, file, scratch)
 
     with monkeypatch.context() as closed:
-        closed.setattr(Folder, "read", read)
+        closed.setattr(Folder, "open_file", open_file)
         assert names(workspace.landing.scan("calls")) == ["calls_b.csv"]
         assert workspace.landing.unread["calls"].keys() == {"calls_a.csv"}
         assert "Permission denied" in workspace.landing.unread["calls"]["calls_a.csv"]
     assert names(workspace.landing.scan("calls")) == ["calls_b.csv", "calls_a.csv"]
     assert workspace.landing.unread["calls"] == {}
+
+
+def test_a_file_that_changes_while_its_chunks_are_read_is_left_for_the_next_scan(
+    landing: LandingZone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if its size and its modification time are what they were."""
+    path, other = land_extract(landing, "calls_a.csv", day(DAY, 3)), land_extract(landing, "calls_b.csv", day(NEXT))
+    real, status = extract_staging.read_extract, path.stat()
+
+    def change_then_read(file: Path, source: Source) -> OpenedExtract:
+        if file == path and path.read_text() == day(DAY, 3):
+            path.write_text(day(NEXT, 3))
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        return real(file, source)
+
+    monkeypatch.setattr(extract_staging, "read_extract", change_then_read)
+    monkeypatch.setattr(extract_staging, "ROWS_PER_BATCH", 1)
+    assert names(landing.scan("calls")) == [other.name]
+    assert landing.unread["calls"] == {}
+    assert [(e.name, e.partitions) for e in landing.scan("calls")] == [
+        (other.name, {str(NEXT): 4}),
+        (path.name, {str(NEXT): 3}),
+    ]
+
+
+def test_an_extract_that_is_refused_midway_has_no_lines(landing: LandingZone, monkeypatch: pytest.MonkeyPatch) -> None:
+    land_extract(landing, "calls_a.csv", day(DAY, 3))
+    land_extract(landing, "calls_b.csv", day(NEXT))
+    real = extract_staging.read_extract
+
+    def refuse_midway(file: Path, source: Source) -> OpenedExtract:
+        opened = real(file, source)
+
+        def chunks() -> Iterator[Chunk]:
+            yield from opened.chunks
+            if file.name == "calls_a.csv":
+                raise RefusedExtractError("the rest of the file is damaged.")
+
+        return OpenedExtract(opened.undeclared, chunks())
+
+    monkeypatch.setattr(extract_staging, "read_extract", refuse_midway)
+    refused, sound = landing.scan("calls")
+    assert (refused.problem, refused.rows, refused.partitions) == (
+        "the rest of the file is damaged.",
+        3,
+        {str(landing.use_case.partitions.start): 0},
+    )
+    assert (sound.problem, sound.partitions) == (None, {str(NEXT): 4})
+    assert landing.lines("calls", refused).counts == {}
+
+
+def test_a_sensor_counts_lines_and_keeps_none(landing: LandingZone) -> None:
+    land_extract(landing, "calls_a.csv", day(DAY, 3))
+    (arrival,) = landing.scan("calls", patient=True)
+    assert arrival.partitions == {str(DAY): 3}
+    assert len(landing._staged) == 0
+    assert landing.lines("calls", arrival).counts == {str(DAY): 3}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -54,10 +55,14 @@ def test_a_flat_and_a_nested_glob_list_files_but_no_folders(tmp_path: Path) -> N
 def test_a_file_is_read_only_as_it_was_listed(tmp_path: Path) -> None:
     (tmp_path / "calls_a.csv").write_text("x")
     (listed,) = Folder(tmp_path).list_files("*.csv")
-    assert Folder(tmp_path).read(listed) == b"x"
+    with Folder(tmp_path).open_file(listed, tmp_path) as path:
+        assert path.read_bytes() == b"x"
+    with pytest.raises(FileChangedError), Folder(tmp_path).open_file(listed, tmp_path) as path:
+        path.write_text("y")
+        os.utime(path, ns=(listed.mtime_ns, listed.mtime_ns))
     (tmp_path / "calls_a.csv").write_text("xy")
-    with pytest.raises(FileChangedError):
-        Folder(tmp_path).read(listed)
+    with pytest.raises(FileChangedError), Folder(tmp_path).open_file(listed, tmp_path):
+        raise AssertionError("the file is not as it was listed")
 
 
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
@@ -65,5 +70,8 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "calls_a.csv").symlink_to(tmp_path / "outside.csv")
     (listed,) = Folder(tmp_path / "in").list_files("*.csv")
-    with pytest.raises(PermissionError, match="outside the folder"):
-        Folder(tmp_path / "in").read(listed)
+    with (
+        pytest.raises(PermissionError, match="outside the folder"),
+        Folder(tmp_path / "in").open_file(listed, tmp_path),
+    ):
+        raise AssertionError("the file is outside the folder")

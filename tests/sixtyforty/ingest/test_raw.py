@@ -14,9 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sixtyforty.ingest import extract_staging, staged_lines
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.storage import parquet_files
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.workspace import Workspace
 from tests.helpers import (
@@ -394,3 +396,29 @@ def test_a_removed_column_leaves_a_partition_when_it_is_written_again(workspace:
     entry = ingest_calls(changed)[str(DAY)]
     assert "site" not in changed.lake.columns(entry)
     assert ids(changed) == ["93700", "93701", "1"]
+
+
+def test_partitions_are_the_same_when_staged_lines_and_row_groups_are_in_small_pieces(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With files for staged lines, several row groups, and corrections between the extracts of a day."""
+    other = make_workspace(tmp_path / "other")
+    contents = [text(DAY, NEXT, count=9), text(LATER, DAY, count=5) + "x\n", text(NEXT, DAY, count=7)]
+    small = {staged_lines: ("staging_limit", lambda: 100), parquet_files: ("GROUP_ROWS", 4)}
+    for ws in (workspace, other):
+        with monkeypatch.context() as patch:
+            for module, (name, limit) in small.items() if ws is other else ():
+                patch.setattr(module, name, limit)
+            if ws is other:
+                patch.setattr(extract_staging, "ROWS_PER_BATCH", 3)
+            for i in (0, 2, 1):
+                land_extract(ws.landing, f"calls_{i}.csv", contents[i])
+                ingest_calls(ws)
+            land_extract(ws.landing, "calls_2.csv", contents[0])
+            ingest_calls(ws)
+    for day in DAYS:
+        first, second = (
+            pq.read_table(ws.lake.local_file(ws.lake.entries("raw/calls")[day])) for ws in (workspace, other)
+        )
+        assert first == second
+        assert first.num_rows

@@ -43,20 +43,15 @@ def test_temporary_tables_of_one_session_are_not_seen_by_another() -> None:
 
 
 @pytest.fixture
-def memory_limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Open DuckDB's databases in this process with at most 256 MB of memory."""
-    open_database = duckdb.connect
-
-    def open_small_database(config: dict[str, str]) -> duckdb.DuckDBPyConnection:
-        return open_database(config=config | {"memory_limit": "256MB"})
-
-    monkeypatch.setattr(duckdb, "connect", open_small_database)
+def small_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Open DuckDB's databases in this process with the smallest memory, 256 MB."""
+    monkeypatch.setenv("SIXTYFORTY_MEMORY", "512MB")
     duckdb_session._open_database.cache_clear()
     yield
     duckdb_session._open_database.cache_clear()
 
 
-@pytest.mark.usefixtures("memory_limit")
+@pytest.mark.usefixtures("small_memory")
 def test_a_day_of_three_million_rows_is_validated_and_has_features_within_256_mb(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path, sources={"calls": {"files": "calls_*.parquet"}})
     assert isinstance(ws.landing.folder, Path)
@@ -113,3 +108,22 @@ def test_a_session_denies_other_files_the_network_extensions_and_settings(readab
     with connect("UTC", (readable,)) as session, pytest.raises(duckdb.Error):
         session.execute(sql.format(folder=readable, outside=readable.parent))
     assert not (readable.parent / "copy.parquet").exists()
+
+
+@pytest.mark.usefixtures("small_memory")
+def test_two_databases_write_what_exceeds_their_memory_to_different_places(tmp_path: Path) -> None:
+    """Two databases of one process whose files had the same names would read one another's rows."""
+    rows = "select i, hash(i) as h, repeat(md5(i::varchar), 8) as text from range(1_500_000) r(i)"
+    with connect("UTC", scratch=tmp_path) as first, connect("Asia/Tokyo", scratch=tmp_path) as second:
+        for session, shift in ((first, 0), (second, 1)):
+            session.execute(f"create temp table spilled as select * replace (i + {shift} as i) from ({rows})")
+        assert len([folder for folder in tmp_path.iterdir() if list(folder.iterdir())]) == 2
+        for session, shift in ((first, 0), (second, 1)):
+            sums = session.execute("select sum(i), count(*) filter (h = hash(i - $1)) from spilled", [shift]).fetchone()
+            assert sums == (sum(range(1_500_000)) + shift * 1_500_000, 1_500_000)
+
+
+def test_a_session_has_half_of_the_declared_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SIXTYFORTY_MEMORY", "3GB")
+    with connect("UTC", scratch=tmp_path) as session:
+        assert session.execute("select current_setting('memory_limit')").fetchone() == ("1.3 GiB",)

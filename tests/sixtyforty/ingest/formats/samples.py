@@ -7,9 +7,11 @@ import gzip
 import io
 import json
 import re
+import tempfile
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +19,7 @@ import pyarrow.parquet as pq
 
 from sixtyforty.ingest.casting import cleaned_columns_sql, typed_columns_sql
 from sixtyforty.ingest.extract import ParsedExtract
+from sixtyforty.ingest.extract_reader import parse_extract
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.duckdb_session import connect
 
@@ -78,6 +81,14 @@ PACKINGS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "in two": lambda data: gzip.compress(data[:7]) + gzip.compress(data[7:]),
 }
+
+
+def parse_content(content: bytes, source: Source = SOURCE) -> ParsedExtract:
+    """Parse the bytes of an extract."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        return parse_extract(Path(file.name), source)
 
 
 def typed_rows(parsed: ParsedExtract, source: Source = SOURCE) -> list[Row]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sixtyforty.ingest.extract import MISSING_CURE, ParsedExtract
-from sixtyforty.ingest.extract_reader import read_extract
+from sixtyforty.ingest.extract_reader import parse_extract
 from sixtyforty.spec.sources import Source
 
 SOURCE = Source(
@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 def parse(path: Path, content: str | bytes) -> ParsedExtract:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_extract(path.read_bytes(), SOURCE)
+    return parse_extract(path, SOURCE)
 
 
 def rows(parsed: ParsedExtract) -> list[tuple[Any, ...]]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from sixtyforty.ingest.extract import MISSING_CURE, ParsedExtract
-from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.spec.sources import Source
+from tests.sixtyforty.ingest.formats.samples import parse_content
 
 
 def parse_lines(*texts: str | bytes, columns: dict[str, str] | None = None) -> ParsedExtract:
     source = Source(
         description="x", files="x_*.jsonl", columns=columns or {"id": "INTEGER", "x": "VARCHAR"}, key=["id"]
     )
-    return read_extract(b"\n".join(f if isinstance(f, bytes) else f.encode() for f in texts), source)
+    return parse_content(b"\n".join(f if isinstance(f, bytes) else f.encode() for f in texts), source)
 
 
 def test_numbers_keep_their_digits_and_lists_stay_json() -> None:

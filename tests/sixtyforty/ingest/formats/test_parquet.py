@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sixtyforty.ingest.extract import MISSING_CURE
-from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.spec.sources import Source
 from tests.sixtyforty.ingest.formats.samples import (
     SAMPLE_ROWS,
     SOURCE,
+    parse_content,
     typed_rows,
     write_parquet,
 )
@@ -23,7 +23,7 @@ from tests.sixtyforty.ingest.formats.samples import (
 
 def read_one_value(kind: pa.DataType, value: Any, contract: str) -> Any:
     source = Source(description="One.", files="x", columns={"x": contract}, key=["x"], null_text="")
-    return typed_rows(read_extract(write_parquet([[value]], {"x": kind}), source), source)[0][0]
+    return typed_rows(parse_content(write_parquet([[value]], {"x": kind}), source), source)[0][0]
 
 
 @pytest.mark.parametrize(
@@ -60,31 +60,33 @@ def test_a_value_becomes_the_text_of_itself(kind: pa.DataType, value: Any, contr
 def test_a_truncated_file_is_refused(share: float) -> None:
     data = write_parquet(SAMPLE_ROWS)
     source = SOURCE.model_copy(update={"files": "x_*.parquet"})
-    assert "is cut off" in str(read_extract(data[: int(len(data) * share)], source).problem)
+    assert "is cut off" in str(parse_content(data[: int(len(data) * share)], source).problem)
 
 
 @given(at=st.floats(0, 0.999), byte=st.integers(0, 255))
 def test_a_file_with_a_wrong_byte_is_read_or_refused(at: float, byte: int) -> None:
     data = bytearray(write_parquet(SAMPLE_ROWS[:20]))
     data[int(at * len(data))] = byte
-    parsed = read_extract(bytes(data), SOURCE)
+    parsed = parse_content(bytes(data), SOURCE)
     assert (parsed.problem is None) == (parsed.table is not None)
 
 
 def test_a_file_without_a_column_is_refused_with_the_name() -> None:
     data = write_parquet([[1, "a"]], {"number": pa.int64(), "nmae": pa.string()})
     source = Source(description="x", files="x", columns={"number": "BIGINT", "name": "VARCHAR"}, key=["number"])
-    assert read_extract(data, source).problem == f"columns missing from the file: 'name' (is it 'nmae'?).{MISSING_CURE}"
+    assert (
+        parse_content(data, source).problem == f"columns missing from the file: 'name' (is it 'nmae'?).{MISSING_CURE}"
+    )
 
 
 def test_a_damaged_column_name_is_refused() -> None:
     content = write_parquet(SAMPLE_ROWS[:20])
     damaged = content.replace(b"price", b"pri\x80e")
-    parsed = read_extract(damaged, SOURCE)
+    parsed = parse_content(damaged, SOURCE)
     assert parsed.table is None
     assert parsed.problem
 
 
 def test_column_names_may_hold_quotes() -> None:
     source = Source(description="x", files="x", columns={'a"b': "BIGINT"}, key=['a"b'], null_text="")
-    assert typed_rows(read_extract(write_parquet([[1]], {'a"b': pa.int64()}), source), source) == [(1,)]
+    assert typed_rows(parse_content(write_parquet([[1]], {'a"b': pa.int64()}), source), source) == [(1,)]

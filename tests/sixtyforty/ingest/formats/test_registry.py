@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from expectations.rules import Suite
 from expectations.validation import validate
-from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.ingest.formats.registry import FORMATS, choose_format, describe_formats, format_of_name
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.spec.partitions import SNAPSHOT
@@ -28,6 +27,7 @@ from tests.sixtyforty.ingest.formats.samples import (
     SOURCE,
     WRITERS,
     Row,
+    parse_content,
     typed_rows,
     write_csv,
 )
@@ -55,7 +55,7 @@ ROWS = st.lists(
 @settings(max_examples=15)
 @given(rows=ROWS)
 def test_rows_are_read_back_equal(extension: str, packed: str, rows: list[Row]) -> None:
-    parsed = read_extract(PACKINGS[packed](WRITERS[extension](rows)), SOURCE)
+    parsed = parse_content(PACKINGS[packed](WRITERS[extension](rows)), SOURCE)
     assert [list(r) for r in typed_rows(parsed)] == [list(r) for r in rows]
     assert parsed.lines == len(rows)
 
@@ -65,10 +65,10 @@ def test_all_formats_give_the_same_rows(subtests: Any) -> None:
         [1, 0.1, 'a "b", c', datetime(2013, 3, 10, 12), date(2013, 3, 10), True, Decimal("1.50")],
         [2, inf, None, datetime(2013, 3, 10, 12, 0, 0, 5), None, False, None],
     ]
-    expected = typed_rows(read_extract(write_csv(rows), SOURCE))
+    expected = typed_rows(parse_content(write_csv(rows), SOURCE))
     for extension, written in WRITERS.items():
         with subtests.test(extension):
-            assert typed_rows(read_extract(written(rows), SOURCE)) == expected
+            assert typed_rows(parse_content(written(rows), SOURCE)) == expected
 
 
 @pytest.mark.parametrize("packed", ["", ".gz"])

@@ -1,0 +1,79 @@
+"""Measure what grows with the rows of a day: import and validation of large extracts, with a limit on memory.
+
+The plain script reads, types, deduplicates and checks the same extracts in DuckDB with 512 MB. The imports of both
+sides are not timed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+from bench.measure import ROOT, BenchError, ProcessRun, Settings, run_in_turns, run_process
+from bench.order_extracts import write_orders
+from bench.project_copy import worker_command
+from bench.results import ItemReport, Row, compare_memory, compare_seconds
+
+DAYS = 3
+ROWS_PER_DAY = (100_000, 1_000_000, 3_333_334)
+MEMORY = "1GB"
+MAX_RATIO = 2.0
+MAX_PEAK_MB = 1500  # MEMORY, and 500 MB for the libraries
+
+
+def measure(settings: Settings) -> ItemReport:
+    """Measure raw and validated of three days, for several numbers of rows a day."""
+    report = ItemReport("Rows: import and validation of large extracts")
+    for rows_per_day in ROWS_PER_DAY[:1] if settings.small else ROWS_PER_DAY:
+        rounds = measure_rows(settings.work / f"rows-{rows_per_day}", rows_per_day, settings)
+        report.figures[f"{rows_per_day}"] = rounds
+        report.rows += describe_rounds(rows_per_day * DAYS, rounds, is_largest=rows_per_day == ROWS_PER_DAY[-1])
+    report.remarks += [
+        f"SIXTYFORTY_MEMORY is {MEMORY}. The chain's libraries need about 350 MB more, the script's 100 MB.",
+        "The chain drafts the use case from the extracts before the clock starts, as `sixtyforty new` does.",
+    ]
+    return report
+
+
+def measure_rows(work: Path, rows_per_day: int, settings: Settings) -> list[dict[str, ProcessRun]]:
+    """Return the measured runs of both sides. Raises BenchError if they accept different numbers of rows."""
+    landing = work / "landing"
+    write_orders(landing, rows_per_day, DAYS)
+    rounds = run_in_turns(sides(work, landing), settings.pairs)
+    for runs in rounds:
+        if runs["chain"].printed["rows"] != runs["duckdb"].printed["rows"]:
+            raise BenchError(f"the chain and the script accepted different numbers of rows: {runs}")
+    return rounds
+
+
+def sides(work: Path, landing: Path) -> Mapping[str, Callable[[int], ProcessRun]]:
+    """Return the function that runs each side of the comparison."""
+    script = [sys.executable, str(ROOT / "bench" / "scripts" / "plain_orders.py")]
+    commands = {
+        "chain": [*worker_command("orders_chain"), "--landing", str(landing), "--home", str(work / "home")],
+        "duckdb": [*script, "--landing", str(landing), "--out", str(work / "out")],
+    }
+    return {side: partial(run_side, command, work / side) for side, command in commands.items()}
+
+
+def run_side(command: Sequence[str], log: Path, number: int) -> ProcessRun:
+    """Run one side of the comparison in round `number`."""
+    return run_process(command, log.with_name(f"{log.name}-{number}"), {"SIXTYFORTY_MEMORY": MEMORY})
+
+
+def describe_rounds(row_count: int, rounds: Sequence[dict[str, ProcessRun]], is_largest: bool) -> list[Row]:
+    """Return the report rows about seconds and memory for one number of rows. Only the largest number has an aim."""
+
+    def middle(side: str, figure: str) -> float:
+        return median(runs[side].printed[figure] for runs in rounds)
+
+    chain, script = (middle(side, "seconds") for side in ("chain", "duckdb"))
+    chain_mb, script_mb = (median(runs[side].peak_rss_mb for runs in rounds) for side in ("chain", "duckdb"))
+    label = f"raw and validated of {row_count:,} rows"
+    return [
+        compare_seconds(label, chain, script, len(rounds), MAX_RATIO if is_largest else None),
+        compare_memory(f"{label}: peak memory", chain_mb, script_mb, MAX_PEAK_MB, len(rounds)),
+    ]

@@ -1,0 +1,106 @@
+"""Write what validation decided to the lake: the validated, quarantined and rejected partitions of a source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sixtyforty.ingest.casting import LINEAGE
+from sixtyforty.spec.sources import Source
+from sixtyforty.storage.files import run_in_parallel
+from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.listed_extracts import listed_extracts
+from sixtyforty.storage.manifests import Entry, versions_by_partition
+from sixtyforty.storage.partition_stream import write_partitions
+from sixtyforty.storage.restatement import shared_key_facts
+from sixtyforty.storage.sql import identifiers
+from sixtyforty.storage.verdicts import Verdict, verdict_facts
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Publication:
+    """The rows of the table `typed`, and where they are published.
+
+    - raw: the raw manifests by partition.
+    - shared: the partitions that share keys with each partition.
+    - code: the code version to write into manifests.
+    """
+
+    db: duckdb.DuckDBPyConnection
+    lake: Lake
+    source: str
+    contract: Source
+    raw: Mapping[str, Entry]
+    shared: Mapping[str, Sequence[str]]
+    code: str
+
+    def publish(self, verdicts: Mapping[str, Verdict]) -> None:
+        """Write some partitions, several at the same time. verdicts: by partition.
+
+        The validated partition is written last. So whoever finds it finds its quarantine, too.
+        """
+        if not verdicts:
+            return
+        write = partial(self._write, verdicts)
+        quarantined = write_partitions(
+            self._select_quarantined(list(verdicts)), "_partition", partial(write, "quarantine")
+        )
+        rows = self._select_accepted([partition for partition, verdict in verdicts.items() if verdict.accepted])
+        no_rows = rows.schema.remove(rows.schema.get_field_index("_partition")).empty_table()
+        validated = write_partitions(rows, "_partition", partial(write, "validated"))
+
+        def finish(partition: str) -> None:
+            if partition not in quarantined:
+                self.lake.drop(f"quarantine/{self.source}", partition)
+            if not verdicts[partition].accepted:
+                write("rejected", partition, no_rows)
+                return
+            if partition not in validated:
+                write("validated", partition, no_rows)
+            self.lake.drop(f"rejected/{self.source}", partition)
+
+        run_in_parallel(finish, verdicts)
+
+    def _write(
+        self, verdicts: Mapping[str, Verdict], kind: str, partition: str, rows: pa.Table | pa.RecordBatchReader
+    ) -> None:
+        self.lake.write(
+            f"{kind}/{self.source}",
+            partition,
+            rows,
+            inputs={f"raw/{self.source}": versions_by_partition({partition: self.raw[partition]})},
+            code=self.code,
+            facts=verdict_facts(verdicts[partition]) | shared_key_facts(self.shared.get(partition, ())),
+        )
+
+    def _select_accepted(self, partitions: Sequence[str]) -> pa.RecordBatchReader:
+        lineage, key = ", ".join(LINEAGE), identifiers(self.contract.key)
+        return self.db.sql(
+            f"""select * exclude (_reason, _status, _seq, {lineage}), {lineage} from typed
+            where _status = 'row' and list_contains($partitions, _partition) order by _partition, {key}, {lineage}""",
+            params={"partitions": partitions},
+        ).to_arrow_reader()
+
+    def _select_quarantined(self, partitions: Sequence[str]) -> pa.RecordBatchReader:
+        """Return the quarantined rows, with the name of their file in `_file`."""
+        self._register_file_names()
+        return self.db.sql(
+            """select t.* exclude (_status), _file from typed t left join file_names using (_partition, _seq)
+            where _status = 'quarantined' and list_contains($partitions, _partition) order by _partition, _seq, _row""",
+            params={"partitions": partitions},
+        ).to_arrow_reader()
+
+    def _register_file_names(self) -> None:
+        import pyarrow as pa
+
+        names = [(p, extract.seq, extract.name) for p, entry in self.raw.items() for extract in listed_extracts(entry)]
+        columns = list(zip(*names, strict=True)) or [(), (), ()]
+        kinds = {"_partition": pa.string(), "_seq": pa.int64(), "_file": pa.string()}
+        arrays = [pa.array(values, kind) for values, kind in zip(columns, kinds.values(), strict=True)]
+        self.db.register("file_names", pa.table(arrays, names=list(kinds)))

@@ -1,0 +1,147 @@
+"""SQL that casts a text to a type of the data contract only if the value means exactly what the text says.
+
+DuckDB's own casts guess: `99.5` becomes the BIGINT 100, `1.005` the DECIMAL 1.01, and `BST` the zone of Bangladesh. So
+each text must have one of the forms in docs/concepts/quarantine.md. Most texts are written as DuckDB writes the value,
+which is a cheap comparison. Only other texts are matched with a regular expression.
+"""
+
+from __future__ import annotations
+
+from sixtyforty.spec.contract_types import MICROSECOND_DECIMALS, ContractType, parse_type
+from sixtyforty.storage.sql import literal
+
+FIRST_TIME, LAST_TIME = "timestamp '0001-01-01'", "timestamp '9999-12-31 23:59:59.999999'"
+_WHOLE = r"[+-]?[0-9]{1,38}(\.0*)?"
+_DAY = r"[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}"
+_MIDNIGHT = r"([ T]00:00(:00(\.0*)?)?)?"
+_OFFSET = r" ?(Z|[+-](0[0-9]|1[0-5])(:?[0-5][0-9])?(:[0-5][0-9])?)"
+_ZONE = r" (UTC|GMT|[A-Z][A-Za-z]+(/[A-Za-z0-9_+-]+)+)"
+_UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+_TRUTHS = ("true", "false", "True", "False", "TRUE", "FALSE", "t", "f", "T", "F", "1", "0")
+_MORE_TRUTHS = ("yes", "no", "y", "n")
+# The clock changes by one of these in a zone, so a local time that occurs twice has instants this far apart.
+_CLOCK_CHANGES = ("2 hours", "1 hour", "30 minutes")
+
+
+def attempt_sql(text: str, contract_type: ContractType) -> str:
+    """Return SQL that casts a text column as DuckDB does, or NULL. The value may be a guess: see `exact_sql`.
+
+    text: SQL of the column, whose texts have no spaces at either end.
+    """
+    match contract_type.kind:
+        case "text":
+            return text
+        case "timestamp":
+            return _timestamp_sql(text, contract_type)
+        case "zoned":
+            return f"({_timestamp_sql(text, contract_type)} at time zone 'UTC')"
+        case _:
+            return f"try_cast({text} as {contract_type.sql})"
+
+
+def exact_sql(text: str, value: str, contract_type: ContractType) -> str:
+    """Return SQL for a value that means exactly what its text says, and NULL for any other.
+
+    text: SQL of the column. value: SQL of what `attempt_sql` returned for it, which may be evaluated several times.
+    """
+    is_written_alike = f"{value}::varchar = {text}"
+    match contract_type.kind:
+        case "text":
+            return text
+        case "whole":
+            conditions = [is_written_alike, _matches(text, _WHOLE)]
+        case "decimal":
+            conditions = [is_written_alike, _matches(text, _decimal_form(contract_type.decimals))]
+        case "float":
+            conditions = [f"isfinite({value}) and not contains({text}, '_')"]
+        case "boolean":
+            conditions = [f"{text} in ({_literals(_TRUTHS)})", f"lower({text}) in ({_literals(_MORE_TRUTHS)})"]
+        case "date":
+            is_four_digit_year = f"{value} between date '0001-01-01' and date '9999-12-31'"
+            conditions = [
+                f"strlen({text}) = 10 and {is_written_alike}",
+                f"{is_four_digit_year} and {_matches(text, _DAY + _MIDNIGHT)}",
+            ]
+        case "time":
+            form = rf"[0-9]{{1,2}}:[0-9]{{2}}(:[0-9]{{2}}{_fraction(contract_type.decimals)})?"
+            conditions = [f"{value} < time '24:00:00' and {_matches(text, form)}"]
+        case "timestamp" if contract_type.decimals > MICROSECOND_DECIMALS:  # it holds years 1677 to 2262 only
+            return value
+        case "timestamp":
+            conditions = [f"{value} between {FIRST_TIME} and {LAST_TIME}"]
+        case "zoned":
+            conditions = [f"{value} between {FIRST_TIME} at time zone 'UTC' and {LAST_TIME} at time zone 'UTC'"]
+        case "uuid":
+            conditions = [_matches(text, _UUID)]
+        case "json":
+            conditions = [f"json_valid({text})"]
+    return f"case {' '.join(f'when {condition} then {value}' for condition in conditions)} end"
+
+
+def cast_sql(text: str, declared_type: str) -> str:
+    """Return one SQL expression that casts a text column to a declared type; NULL if the value isn't exact.
+
+    It repeats parts of itself. A query over many rows should compute `attempt_sql` in a subquery of `exact_sql`.
+    """
+    contract_type = require_type(declared_type)
+    return exact_sql(text, attempt_sql(text, contract_type), contract_type)
+
+
+def require_type(declared: str) -> ContractType:
+    """Return a declared type. The declaration was checked, so any other type is an error of the caller."""
+    contract_type = parse_type(declared)
+    if contract_type is None:
+        raise ValueError(f"{declared} is no type of a data contract")
+    return contract_type
+
+
+def _matches(text: str, form: str) -> str:
+    return f"regexp_full_match({text}, {literal(form)})"
+
+
+def _literals(texts: tuple[str, ...]) -> str:
+    return ", ".join(map(literal, texts))
+
+
+def _decimal_form(decimals: int) -> str:
+    """Return the form of a plain number with at most this many decimals, not counting zeros at its end."""
+    return rf"[+-]?([0-9]+(\.[0-9]{{0,{decimals}}}0*)?" + (rf"|\.[0-9]{{1,{decimals}}}0*)" if decimals else ")")
+
+
+def _fraction(decimals: int) -> str:
+    return rf"(\.[0-9]{{0,{decimals}}}0*)?"
+
+
+def _timestamp_sql(text: str, contract_type: ContractType) -> str:
+    """Return SQL for the UTC time of a text: without an offset it is UTC; with one, or a zone's name, it is converted.
+
+    A cast to TIMESTAMP ignores a UTC offset, and a cast to TIMESTAMPTZ is slow. So the usual form of 19 characters is
+    recognised first. It has no offset.
+    """
+    stored = "TIMESTAMP" if contract_type.kind == "zoned" else contract_type.sql
+    local = f"{_DAY}([ T][0-9]{{1,2}}:[0-9]{{2}}(:[0-9]{{2}}{_fraction(contract_type.decimals)})?)?"
+    decimals = min(contract_type.decimals, MICROSECOND_DECIMALS)
+    instant = rf"{_DAY}[ T][0-9]{{1,2}}:[0-9]{{2}}(:[0-9]{{2}}{_fraction(decimals)})?"
+    is_usual = f"strlen({text}) = 19 and {text}[17] = ':'"
+    without_space = rf"regexp_replace({text}, ' ([Z+-])', '\1')"  # DuckDB reads no space before an offset
+    converted = f"(try_cast({without_space} as timestamptz) at time zone 'UTC')"
+    return (
+        f"case when {is_usual} then try_cast({text} as {stored})"
+        f" when {_matches(text, local)} then try_cast({text} as {stored})"
+        f" when {_matches(text, instant + _OFFSET)} then {converted}::{stored}"
+        f" when {_matches(text, instant + _ZONE)} then {_zone_time_sql(text, instant)}::{stored} end"
+    )
+
+
+def _zone_time_sql(text: str, instant: str) -> str:
+    """Return SQL for the UTC time of a local time with the name of its zone.
+
+    It is NULL if the zone is unknown, or if the local time doesn't occur, or occurs twice, when the clock changes.
+    """
+    local = f"try_cast(regexp_extract({text}, {literal(f'({instant}) ')}, 1) as timestamp)"
+    zone = f"regexp_extract({text}, '[^ ]+$')"
+    converted = f"(try_cast({text} as timestamptz) at time zone 'UTC')"
+    shifted = [f"{converted} {sign} interval '{change}'" for change in _CLOCK_CHANGES for sign in "+-"]
+    is_same = f"lambda t: t at time zone 'UTC' at time zone {zone} = {local}"
+    instants = f"list_filter([{', '.join([converted, *shifted])}], {is_same})"
+    return f"case when {converted} is not null and len({instants}) = 1 then {converted} end"

@@ -1,0 +1,159 @@
+"""An index of a source's keys: the partitions in which the hash of each key has occurred.
+
+The index answers which other partitions may hold a key, at a cost that grows with the number of keys asked for. It may
+name a partition that no longer holds the key, or holds another key with the same hash. It never leaves one out. So its
+user looks at the rows of the partitions that it names.
+
+It is a list of sorted runs, each a pair of NumPy files: hashes, and the number of the partition of each hash. New pairs
+become a new run. Runs of similar length are merged, so there are few. The index can be rebuilt from the raw rows.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sixtyforty.storage.files import write_atomic
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Hashes = npt.NDArray[np.uint64]
+    Numbers = npt.NDArray[np.uint32]
+
+LONGEST_MERGED_RUN = 1 << 22  # pairs; longer runs are not merged, so that a merge takes little memory
+STATE = "index.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """Pairs of a key's hash and a partition's number, sorted by hash. name: the name of the run's files."""
+
+    name: str
+    hashes: Hashes
+    numbers: Numbers
+
+
+class KeyIndex:
+    """The index of the keys of one source.
+
+    folder: where the index is stored; None: it is only in memory. Only one process may use it at a time.
+    identity: a text that changes when hashes change, such as the types of the key. An index of another identity is not
+    used.
+    """
+
+    def __init__(self, folder: Path | None, identity: str) -> None:
+        self._folder, self._identity = folder, identity
+        self._runs: list[Run] = []
+        self.stamps: dict[str, str] = {}  # by partition, in the order of their numbers: the stamp passed to `add`
+        state = self._read_state()
+        if state.get("identity") == identity:
+            self.stamps = state["stamps"]
+            self._runs = [self._load_run(name) for name in state["runs"]]
+
+    def _read_state(self) -> dict[str, Any]:
+        if self._folder is None:
+            return {}
+        try:
+            state: dict[str, Any] = json.loads((self._folder / STATE).read_bytes())
+        except FileNotFoundError:
+            return {}
+        return state
+
+    def _load_run(self, name: str) -> Run:
+        import numpy as np
+
+        assert self._folder is not None
+        hashes, numbers = (np.load(self._folder / f"{name}.{part}.npy", mmap_mode="r") for part in ("keys", "places"))
+        return Run(name, hashes, numbers)
+
+    def add(self, hashes: Mapping[str, Hashes], stamps: Mapping[str, str]) -> None:
+        """Add the hashes of the keys of some partitions, and store the index.
+
+        hashes: by partition. A hash may occur several times. stamps: texts by partition that the index stores.
+        """
+        import numpy as np
+
+        self.stamps |= stamps
+        numbers = {partition: number for number, partition in enumerate(self.stamps)}
+        pairs: list[tuple[Hashes, Numbers]] = []
+        for partition, keys in hashes.items():
+            new = np.unique(keys)
+            positions, known = self._find(new)
+            is_new = np.ones(len(new), bool)
+            is_new[positions[known == numbers[partition]]] = False
+            pairs.append((new[is_new], np.full(is_new.sum(), numbers[partition], "uint32")))
+        if any(len(keys) for keys, _ in pairs):
+            self._append(_sorted_run(pairs))
+        self._save()
+
+    def partitions_with(self, hashes: Hashes) -> set[str]:
+        """Return the partitions in which one of these hashes has occurred."""
+        import numpy as np
+
+        partitions = list(self.stamps)
+        _, numbers = self._find(np.unique(hashes))
+        return {partitions[number] for number in np.unique(numbers).tolist()}
+
+    def _find(self, hashes: Hashes) -> tuple[npt.NDArray[np.intp], Numbers]:
+        """Return the pairs of the index with one of these hashes: the hash's position, and the partition's number."""
+        import numpy as np
+
+        positions, numbers = [np.empty(0, "intp")], [np.empty(0, "uint32")]
+        for run in self._runs:
+            first = np.searchsorted(run.hashes, hashes, "left")
+            counts = np.searchsorted(run.hashes, hashes, "right") - first
+            hits = np.flatnonzero(counts)
+            positions.append(np.repeat(hits, counts[hits]))
+            ends = np.cumsum(counts[hits])
+            within = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts[hits], counts[hits])
+            numbers.append(run.numbers[np.repeat(first[hits], counts[hits]) + within])
+        return np.concatenate(positions), np.concatenate(numbers)
+
+    def _append(self, run: Run) -> None:
+        """Add a run. Merge it with the runs before it as long as they are not much longer."""
+        pending = [run]
+        while self._runs:
+            length, last = sum(len(each.hashes) for each in pending), len(self._runs[-1].hashes)
+            if last > 2 * length or last + length > LONGEST_MERGED_RUN:
+                break
+            pending.append(self._runs.pop())
+        self._runs.append(run if len(pending) == 1 else _sorted_run([(each.hashes, each.numbers) for each in pending]))
+
+    def _save(self) -> None:
+        """Write new runs, then the list of runs, then delete merged runs. So a killed process spoils nothing."""
+        if self._folder is None:
+            return
+        for run in self._runs:
+            for part, values in (("keys", run.hashes), ("places", run.numbers)):
+                file = self._folder / f"{run.name}.{part}.npy"
+                if not file.exists():
+                    write_atomic(file, _npy_bytes(values))
+        names = [run.name for run in self._runs]
+        state = {"identity": self._identity, "stamps": self.stamps, "runs": names}
+        write_atomic(self._folder / STATE, json.dumps(state, separators=(",", ":")).encode())
+        for file in self._folder.glob("*.npy"):
+            if file.name.split(".")[0] not in names:
+                file.unlink(missing_ok=True)
+
+
+def _sorted_run(pairs: list[tuple[Hashes, Numbers]]) -> Run:
+    import numpy as np
+
+    hashes, numbers = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    order = np.argsort(hashes, kind="stable")
+    return Run(secrets.token_hex(8), hashes[order], numbers[order])
+
+
+def _npy_bytes(values: npt.NDArray[Any]) -> bytes:
+    import numpy as np
+
+    file = BytesIO()
+    np.save(file, values)
+    return file.getvalue()

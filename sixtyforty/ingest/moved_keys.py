@@ -1,0 +1,212 @@
+"""Keys that moved: a key is in force in one partition only, although its rows may have landed in several.
+
+A later extract may correct the date of a row, which then lands in another partition. The earlier row is superseded in
+the partition where it landed. So partitions that share a key are validated together, whichever of them has changed.
+
+| word | meaning |
+|---|---|
+| requested | the partitions that a run validates |
+| related | partitions that share a key with a requested one, now or at its last validation; they are validated, too |
+| bystanders | partitions that share a key with a related one; their rows are read, but they keep their version |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sixtyforty.ingest.casting import cleaned_columns_sql
+from sixtyforty.ingest.contract_rows import select_landed_rows
+from sixtyforty.ingest.exact_casts import cast_sql
+from sixtyforty.ingest.key_index import KeyIndex
+from sixtyforty.spec.decision_chain import DecisionChain
+from sixtyforty.spec.sources import Source
+from sixtyforty.storage.files import digest
+from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.locks import exclusive_lock
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.object_store import ObjectPath
+from sixtyforty.storage.restatement import partitions_sharing_keys
+from sixtyforty.storage.sql import identifier, identifiers, literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from sixtyforty.ingest.key_index import Hashes
+
+ROWS_PER_QUERY = 1 << 21
+
+
+@dataclass(frozen=True)
+class SharedKeys:
+    """The keys that the partitions of one source share. db: a session of the lake."""
+
+    db: duckdb.DuckDBPyConnection
+    use_case: DecisionChain
+    source: str
+    lake: Lake
+
+    @cached_property
+    def _contract(self) -> Source:
+        return self.use_case.sources[self.source]
+
+    def load_landed(self, requested: Mapping[str, Entry]) -> dict[str, Entry]:
+        """Create the view `landed` for `type_rows`, and return the raw manifests of the partitions to validate.
+
+        requested: the raw manifests of the requested partitions. They are returned with those of related partitions.
+        The view also has the bystanders' rows with a key of a related partition; `drop_bystanders` removes them.
+        """
+        judged, bystanders = dict(requested), dict[str, Entry]()
+        if self._keys_can_move():
+            judged |= self._raw(self._find_related(requested) - requested.keys())
+            if len(judged) > len(requested):
+                bystanders = self._raw(self._partitions_with_keys_of(judged) - judged.keys())
+        rows = select_landed_rows(self.lake, self._contract, judged.values())
+        if bystanders:
+            others = select_landed_rows(self.lake, self._contract, bystanders.values())
+            rows = f"(from {rows} union all by name {self._with_keys_of(others, rows)})"
+        self.db.execute(f"create or replace temp view landed as select * from {rows}")
+        return judged
+
+    def drop_bystanders(self, judged: Mapping[str, Entry]) -> dict[str, list[str]]:
+        """Delete the bystanders' rows from the table `typed`, and return which partitions share keys, by partition.
+
+        judged: what `load_landed` returned. A partition that shares no key is absent. Shared keys are found by their
+        superseded rows, because a key is in force in one partition only.
+        """
+        pairs = self.db.execute(
+            f"""with pairs as (
+                select distinct l._partition as one, r._partition as other
+                from typed l join typed r using ({identifiers(self._contract.key)})
+                where l._status = 'superseded' and r._reason is null and l._partition <> r._partition)
+            select one, other from pairs union select other, one from pairs order by all"""
+        ).fetchall()
+        if any(one not in judged for one, _ in pairs):
+            listed = ", ".join(map(literal, judged))
+            self.db.execute(f"delete from typed where _partition not in ({listed})")
+        shared: dict[str, list[str]] = {}
+        for one, other in pairs:
+            if one in judged:
+                shared.setdefault(one, []).append(other)
+        return shared
+
+    def _keys_can_move(self) -> bool:
+        """Return whether rows with one key can be in several partitions: the key doesn't determine the partition."""
+        import duckdb
+
+        if not self._contract.partition:
+            return False
+        key = ", ".join(f"null::{self._contract.columns[c]} as {identifier(c)}" for c in self._contract.key)
+        try:
+            self.db.execute(
+                f"explain select {self.use_case.partition_sql(self._contract.partition)} from (select {key})"
+            )
+        except duckdb.BinderException:  # the expression reads a column outside the key
+            return True
+        return False
+
+    def _raw(self, partitions: Iterable[str]) -> dict[str, Entry]:
+        return self.lake.entries(f"raw/{self.source}", sorted(partitions))
+
+    def _find_related(self, requested: Mapping[str, Entry]) -> set[str]:
+        datasets = [f"{kind}/{self.source}" for kind in ("validated", "rejected")]
+        judged = [entry for name in datasets for entry in self.lake.entries(name, requested).values()]
+        return self._partitions_with_keys_of(requested) | partitions_sharing_keys(judged)
+
+    def _partitions_with_keys_of(self, entries: Mapping[str, Entry]) -> set[str]:
+        """Return the partitions that may share a key with some raw partitions, by an up-to-date index."""
+        import numpy as np
+
+        folder = self.lake.cache / "keys" / self.source if self.lake.cache else None
+        hashes = self._read_hashes(entries)
+        if folder is None:
+            index = KeyIndex(None, self._identity)
+            self._update(index, hashes)
+        else:
+            with exclusive_lock(folder / "index.lock", f"index the keys of {self.source}"):
+                index = KeyIndex(folder, self._identity)
+                self._update(index, hashes)
+        return index.partitions_with(np.concatenate(list(hashes.values()))) if hashes else set()
+
+    @property
+    def _identity(self) -> str:
+        import duckdb
+
+        types = [self._contract.columns[column] for column in self._contract.key]
+        return digest([types, self._contract.null_text, duckdb.__version__])
+
+    def _update(self, index: KeyIndex, hashes: Mapping[str, Hashes]) -> None:
+        """Add hashes by partition to the index, and those of all raw partitions that it lacks.
+
+        The index of a folder is shared by all processes that write to the folder, so it lacks only what was lost. An
+        object store has other writers, too, so each partition's tag is compared.
+        """
+        stamps = self._stamps()
+        missing = [p for p, stamp in stamps.items() if index.stamps.get(p) != stamp and p not in hashes]
+        for portion in _portions(self._raw(missing)):
+            index.add(self._read_hashes(portion), {p: stamps[p] for p in portion})
+        if hashes:
+            index.add(hashes, {p: stamps.get(p, "") for p in hashes})
+
+    def _stamps(self) -> dict[str, str]:
+        folder = self.lake.root / f"raw/{self.source}"
+        if isinstance(folder, ObjectPath):
+            files = {name: status.tag for name, status in folder.list_objects().items() if name.endswith(".json")}
+            return {name.removesuffix(".json"): tag for name, tag in sorted(files.items())}
+        return dict.fromkeys(self.lake.partitions(f"raw/{self.source}"), "")
+
+    def _read_hashes(self, entries: Mapping[str, Entry]) -> dict[str, Hashes]:
+        """Return the hashes of the complete keys of some raw partitions, by partition."""
+        import numpy as np
+
+        hashes: dict[str, Hashes] = {}
+        for portion in _portions(entries):
+            rows = select_landed_rows(self.lake, self._contract, portion.values())
+            numbers = " ".join(f"when {literal(p)} then {n}" for n, p in enumerate(portion))
+            keys = self.db.execute(
+                f"select (case _partition {numbers} end)::uinteger as number, {self._hash_sql} as hash"
+                f" from {self._cleaned(rows)} where {self._is_complete} order by number"
+            ).fetchnumpy()
+            ends = np.searchsorted(keys["number"], np.arange(len(portion)), "right")
+            hashes |= zip(portion, np.split(np.asarray(keys["hash"]), ends[:-1]), strict=True)
+        return hashes
+
+    def _with_keys_of(self, rows: str, others: str) -> str:
+        """Return a SQL query for those rows whose key's hash occurs in other rows. rows, others: subqueries."""
+        hashes = f"select {self._hash_sql} from {self._cleaned(others)} where {self._is_complete}"
+        keyed = f"(select *, {self._hash_sql} as _hash from {self._cleaned(rows)})"
+        rows_and_lines = "_row, _seq, _extract, _partition"
+        return (
+            f"select r.* from {rows} r semi join (select {rows_and_lines} from {keyed} where _hash in ({hashes})) k"
+            f" using ({rows_and_lines})"
+        )
+
+    def _cleaned(self, rows: str) -> str:
+        return f"(select {cleaned_columns_sql(self._contract)}, _row, _seq, _extract, _partition from {rows})"
+
+    @property
+    def _casts(self) -> list[str]:
+        return [cast_sql(identifier(c), self._contract.columns[c]) for c in self._contract.key]
+
+    @property
+    def _hash_sql(self) -> str:
+        return f"hash({', '.join(self._casts)})"
+
+    @property
+    def _is_complete(self) -> str:
+        return " and ".join(f"{cast} is not null" for cast in self._casts)
+
+
+def _portions(entries: Mapping[str, Entry]) -> list[dict[str, Entry]]:
+    """Split raw manifests into portions of at most ROWS_PER_QUERY rows, or of one partition."""
+    portions: list[dict[str, Entry]] = []
+    rows = 0
+    for partition, entry in entries.items():
+        if not portions or rows + entry.rows > ROWS_PER_QUERY:
+            portions.append({})
+            rows = 0
+        portions[-1][partition] = entry
+        rows += entry.rows
+    return portions

@@ -1,0 +1,80 @@
+"""Scratch folders: private folders for files that only one process needs, such as what DuckDB doesn't hold in memory.
+
+A process deletes its scratch folders when it ends. Next to each folder is a lock file, which the process keeps locked.
+The kernel releases the lock even after a crash. So the next process that creates a scratch folder in the same place can
+tell which folders are abandoned, and deletes them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import os
+import secrets
+import shutil
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from sixtyforty.storage.files import access_errors, create_folder
+
+PREFIX = f"sixtyforty-scratch-{os.getuid()}-"  # another user's folders can't be deleted
+LOCK_ENDING = ".lock"
+
+_lock = threading.Lock()
+_folders: dict[tuple[int, Path], tuple[Path, int]] = {}  # folder and descriptor of the lock, by process and parent
+
+
+def scratch_folder(parent: Path | None) -> Path:
+    """Return the scratch folder of this process below a folder.
+
+    The first call creates it, and deletes abandoned scratch folders. Only this user can read it.
+    parent: None means the system's temporary folder. Raises FileAccessError if the folder can't be created.
+    """
+    parent = parent or Path(tempfile.gettempdir())
+    key = os.getpid(), parent  # a forked process has its own folder
+    with _lock:
+        if key not in _folders or not _folders[key][0].is_dir():
+            create_folder(parent)
+            with access_errors(parent):
+                _delete_abandoned(parent)
+                _folders[key] = _create(parent)
+        return _folders[key][0]
+
+
+def _create(parent: Path) -> tuple[Path, int]:
+    while True:
+        folder = parent / f"{PREFIX}{secrets.token_hex(8)}"
+        lock_file = folder.with_name(folder.name + LOCK_ENDING)
+        descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if lock_file.exists():  # otherwise another process took the file for abandoned before it was locked
+            folder.mkdir(mode=0o700)
+            return folder, descriptor
+        os.close(descriptor)
+
+
+def _delete_abandoned(parent: Path) -> None:
+    for lock_file in parent.glob(f"{PREFIX}*{LOCK_ENDING}"):
+        with (
+            suppress(FileNotFoundError, PermissionError),
+            lock_file.open("rb") as lock,
+        ):  # another process may delete it first
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue  # its process is alive
+            _delete(lock_file.with_suffix(""))
+
+
+def _delete(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.with_name(folder.name + LOCK_ENDING).unlink(missing_ok=True)
+
+
+@atexit.register
+def _delete_own() -> None:
+    for (process, _), (folder, _) in _folders.items():
+        if process == os.getpid():
+            _delete(folder)

@@ -1,0 +1,60 @@
+"""Row groups are bounded by rows and by bytes, and the bytes of a file depend only on its rows."""
+
+from __future__ import annotations
+
+import io
+from itertools import accumulate, pairwise
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sixtyforty.storage import parquet_files
+from sixtyforty.storage.files import parquet_bytes
+from sixtyforty.storage.parquet_files import GROUP_ROWS, row_groups, write_parquet
+
+
+def stream_bytes(rows: pa.Table) -> bytes:
+    file = io.BytesIO()
+    assert write_parquet(file, rows.to_reader()) == rows.num_rows
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("count", [0, 1, 1000, GROUP_ROWS])
+def test_a_small_file_has_the_same_bytes_as_one_written_at_once(count: int) -> None:
+    rows = pa.table(
+        {"n": pa.array(range(count), pa.int32()), "text": [None if n % 3 else f"x{n}" for n in range(count)]}
+    )
+    assert stream_bytes(rows) == parquet_bytes(rows)
+
+
+def test_a_large_file_has_row_groups_of_the_same_size() -> None:
+    file = pq.ParquetFile(io.BytesIO(stream_bytes(pa.table({"n": range(2 * GROUP_ROWS + 1)}))))
+    sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+    assert sizes == [GROUP_ROWS, GROUP_ROWS, 1]
+    assert file.read()["n"].to_pylist() == list(range(2 * GROUP_ROWS + 1))
+
+
+TEXTS = st.lists(st.none() | st.text("aé", max_size=6), max_size=30)
+
+
+@given(TEXTS, st.lists(st.integers(0, 30)), st.integers(1, 8), st.integers(1, 12))
+def test_groups_are_full_and_do_not_depend_on_the_batches(
+    texts: list[str | None], cuts: list[int], group_rows: int, group_bytes: int
+) -> None:
+    rows = pa.table({"text": pa.array(texts, pa.string()), "n": pa.array(range(len(texts)))})
+    ends = sorted({0, len(texts), *(cut for cut in cuts if cut < len(texts))})
+    batches = [batch for i, end in enumerate(ends[1:]) for batch in rows.slice(ends[i], end - ends[i]).to_batches()]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parquet_files, "GROUP_ROWS", group_rows)
+        patch.setattr(parquet_files, "GROUP_TEXT_BYTES", group_bytes)
+        groups = list(row_groups(batches, rows.schema))
+        assert groups == list(row_groups(rows.to_batches(), rows.schema))
+    assert pa.concat_tables(groups).to_pylist() == rows.to_pylist()
+    sizes = [[len((text or "").encode()) for text in group["text"].to_pylist()] for group in groups]
+    for size, following in pairwise(sizes):
+        assert len(size) == group_rows or sum(size) + following[0] > group_bytes
+    assert all(len(size) <= group_rows and (len(size) == 1 or sum(size) <= group_bytes) for size in sizes if size)
+    assert list(accumulate(map(len, sizes)))[-1] == len(texts)
