@@ -62,11 +62,13 @@ def import_extracts(run: StageRun) -> StageResult:
         result.published |= {p: PublishedPartition(e.version, _raw_metadata(e)) for p, e in entries.items()}
     extracts = landing.known(run.source)
     refused = [extract for extract in extracts if extract.problem]
-    unreachable = landing.unread.get(run.source, {})
+    unread = landing.unread.get(run.source, {})
     rows: list[TableRow] = [{"file": e.name, "lines": e.rows, "why": e.problem or ""} for e in refused]
-    rows += [{"file": name, "lines": 0, "why": why} for name, why in unreachable.items()]
+    rows += [{"file": name, "lines": 0, "why": why} for name, why in unread.items()]
     summary = f"{len(refused)} of {format_plural(len(extracts), 'extract')} refused"
-    summary += f", {len(unreachable)} unreachable at the moment" if unreachable else ""
+    summary += f", {format_plural(len(unread), 'file')} not read" if unread else ""
+    for row in rows:
+        run.log.warning(f"raw {run.source}: {row['file']}: {row['why']}")
     result.checks.append(
         CheckResult(EXTRACTS_READABLE.name, not rows, {"refused": table(rows)}, warn=True, description=summary)
     )

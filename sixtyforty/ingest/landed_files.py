@@ -11,6 +11,7 @@ Senders should write `x.csv.part`, and rename it to `x.csv` when it is complete.
 
 from __future__ import annotations
 
+import re
 import time
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from sixtyforty.storage.object_store import ObjectPath, StoragePath
 
 UNFINISHED_ENDINGS = (".part", ".tmp")
 DONE_ENDING = ".done"
+SIMILAR_ENDINGS = (".gz", ".zip", ".txt", ".csv")  # endings that mail programs, archives and editors add
 FILE_URL = "file://"
 
 
@@ -59,6 +61,40 @@ def list_finished_files(
         latest_ns = ((time.time() if now is None else now) - source.settle_seconds) * 1e9
         files = [file for file in files if file.mtime_ns <= latest_ns]
     return sorted(files, key=lambda file: (file.mtime_ns, file.name))
+
+
+def find_similar_files(location: Location, pattern: str) -> dict[str, str]:
+    """Return why the files are not taken whose names nearly match a source's glob, by name.
+
+    Only folders are searched, because a bucket would have to be listed as a whole. Raises the file system's errors.
+    """
+    if not isinstance(location, Folder):
+        return {}
+    names = {file.name for file in location.list_files(pattern)}
+    reasons: dict[str, str] = {}
+    for similar, difference in _similar_patterns(pattern):
+        for file in location.list_files(similar):
+            if file.name not in names | reasons.keys() and not _is_unfinished(file.name):
+                reasons[file.name] = f"not taken, because {difference}"
+    return reasons
+
+
+def _similar_patterns(pattern: str) -> list[tuple[str, str]]:
+    """Return globs of names that a person may mean by a glob, each with the difference to it and what to do."""
+    correct = "Rename the file, or correct `files`."
+    any_case = re.sub(r"\[[^]]*\]|[^\W\d_]", lambda part: _any_case(part.group()), pattern)
+    patterns = [(any_case, f"its name differs from `{pattern}` in upper and lower case. {correct}")]
+    if "[" in pattern:
+        meaning = f"a bracket in `{pattern}` stands for a set of characters. Write [[] in `files` for a bracket."
+        patterns.append((pattern.replace("[", "[[]"), meaning))
+    if not pattern.endswith("*"):
+        patterns += [(any_case + ending, f"its name ends in {ending}. {correct}") for ending in SIMILAR_ENDINGS]
+    return patterns
+
+
+def _any_case(part: str) -> str:
+    """Return a glob for a letter in both cases. A set in brackets is returned as it is."""
+    return part if part.startswith("[") or part.lower() == part.upper() else f"[{part.lower()}{part.upper()}]"
 
 
 def _is_unfinished(path: str) -> bool:

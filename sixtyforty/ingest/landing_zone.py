@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from sixtyforty.ingest.database_source import DatabaseSource
 from sixtyforty.ingest.extract import contract_hash
 from sixtyforty.ingest.extract_staging import ExtractStaging, NewExtract
 from sixtyforty.ingest.file_names import partitions_in_name
-from sixtyforty.ingest.landed_files import DONE_ENDING, list_finished_files, open_location
+from sixtyforty.ingest.landed_files import DONE_ENDING, find_similar_files, list_finished_files, open_location
 from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
 from sixtyforty.ingest.locations import FileChangedError, Location, UnreachableSourceError
 from sixtyforty.ingest.staged_lines import StagedLines, StagingArea
@@ -41,7 +42,7 @@ class LandingZone:
     folder: the location of sources that declare no location. The extracts of queries are written there, too.
     delivery_url: SQLAlchemy URL of the database for queries that declare no database.
     unread: after a scan, the reason for each file that couldn't be read, by source and file name. The next scan tries
-    to read these files again.
+    to read these files again. A scan that isn't patient also gives the reason for files whose names nearly match.
     """
 
     def __init__(self, folder: StoragePath, lake: Lake, use_case: DecisionChain, delivery_url: str = "") -> None:
@@ -89,6 +90,8 @@ class LandingZone:
             if updates:
                 write_arrivals(ledger, ordered)
             memory.save((arrival.listed_file for arrival in ordered), DONE_ENDING)
+            if not patient:
+                self.unread[source] |= self._find_similar_files(source)
             return ordered
 
     def _updates(
@@ -154,6 +157,19 @@ class LandingZone:
                 f"{source}: the location {contract.location or self.folder} can't be read ({_first_line(error)})."
                 " Check that it exists, and that environment variables hold its keys and endpoint."
             ) from error
+
+    def _find_similar_files(self, source: str) -> dict[str, str]:
+        """Return why files are not taken whose names nearly match the source's glob, but no other source's."""
+        contract = self.use_case.sources[source]
+        if not contract.files:
+            return {}
+        others = [other.files for other in self.use_case.sources.values() if other.location == contract.location]
+        similar = find_similar_files(self._location(source), contract.files)
+        return {
+            name: reason
+            for name, reason in similar.items()
+            if not any(fnmatchcase(name, pattern) for pattern in others if pattern)
+        }
 
     def lines(self, source: str, arrival: Arrival) -> StagedLines:
         """Return an extract's lines by partition.

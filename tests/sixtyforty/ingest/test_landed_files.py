@@ -7,7 +7,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from sixtyforty.ingest.landed_files import list_finished_files
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sixtyforty.ingest.landed_files import find_similar_files, list_finished_files
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.listing_memory import ListedFile
 from sixtyforty.ingest.locations import Folder
@@ -56,3 +60,42 @@ def test_by_default_a_file_needs_no_time_to_settle(workspace: Workspace) -> None
     path = land_extract(workspace.landing, "calls_a.csv", text(DAY))
     os.utime(path)
     assert names(workspace.landing) == ["calls_a.csv"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "reason"),
+    [
+        ("things*.csv", "THINGS_2013-03-10.CSV", "differs from `things*.csv` in upper and lower case. Rename the file"),
+        ("Ärzte_[0-9].csv", "ärzte_1.CSV", "in upper and lower case"),
+        ("things*.csv", "things_a.csv.gz", "its name ends in .gz"),
+        ("things*.csv", "Things_a.csv.txt", "its name ends in .txt"),
+        ("report[1].csv", "report[1].csv", "stands for a set of characters. Write [[] in `files` for a bracket."),
+        ("*/things.csv", "north/Things.csv", "in upper and lower case"),
+    ],
+)
+def test_a_name_that_nearly_matches_is_reported(tmp_path: Path, pattern: str, name: str, reason: str) -> None:
+    for other in (name, "other.csv", f"{name}.part", "things", "report1.csv", "things.xlsx", ".THINGS.csv"):
+        (tmp_path / other).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / other).touch()
+    similar = find_similar_files(Folder(tmp_path), pattern)
+    assert list(similar) == [name]
+    assert similar[name].startswith("not taken, because")
+    assert reason in similar[name]
+
+
+@given(st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=12))
+def test_any_glob_can_be_searched(tmp_path_factory: pytest.TempPathFactory, pattern: str) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    assert isinstance(find_similar_files(Folder(folder), pattern), dict)
+
+
+def test_a_scan_reports_similar_names_but_for_those_of_other_sources(tmp_path: Path) -> None:
+    landing = make_workspace(tmp_path, sources={"visits": {"files": "calls_*.csv.gz"}}).landing
+    for name in ("calls_a.csv", "CALLS_b.csv", "calls_c.csv.gz"):
+        land_extract(landing, name, text(DAY))
+    assert names(landing) == ["calls_a.csv"]
+    assert list(landing.unread["calls"]) == ["CALLS_b.csv"]
+    land_extract(landing, "calls_b.csv", text(NEXT))
+    (landing.folder / "CALLS_b.csv").unlink()
+    assert names(landing) == ["calls_a.csv", "calls_b.csv"]
+    assert landing.unread["calls"] == {}
