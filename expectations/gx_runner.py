@@ -147,12 +147,12 @@ def _judge_in_parts(name: str, frame: pd.DataFrame, rule: Rule, problem: str) ->
     without_rows = _evaluate(name, frame.iloc[:0], {0: rule}, PASS_OR_FAIL)[0]
     if rule.type not in ROW_RULES or isinstance(without_rows, str):
         raise _rule_error(name, rule, problem)
-    positions_by_value: dict[tuple[str, ...], list[int]] = {}
-    for position, value in enumerate(zip(*(frame[column].map(repr) for column in rule.read_columns), strict=True)):
-        positions_by_value.setdefault(value, []).append(position)
-    distinct = [positions[0] for positions in positions_by_value.values()]
+    positions_by_texts: dict[tuple[str, ...], list[int]] = {}
+    for position, texts in enumerate(zip(*(frame[column].map(repr) for column in rule.read_columns), strict=True)):
+        positions_by_texts.setdefault(texts, []).append(position)
+    distinct = [positions[0] for positions in positions_by_texts.values()]
     failing = set(_fail_or_unjudged(name, frame.iloc[distinct].reset_index(drop=True), rule, problem))
-    groups = (positions for n, positions in enumerate(positions_by_value.values()) if n in failing)
+    groups = (positions for n, positions in enumerate(positions_by_texts.values()) if n in failing)
     return sorted(position for positions in groups for position in positions)
 
 

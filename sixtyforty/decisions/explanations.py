@@ -106,12 +106,12 @@ def explain_rows(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[s
     return sentences
 
 
-def _describe_fact(text: str, value: FeatureValue) -> str:
+def _describe_fact(text: str, fact: FeatureValue) -> str:
     """Return the declared text of a feature with its value. A format that doesn't suit the value is left out."""
     try:
-        return text.format(value=value)
+        return text.format(value=fact)
     except (ValueError, TypeError):
-        return PLACEHOLDER.sub(lambda _: str(value), text)
+        return PLACEHOLDER.sub(lambda _: str(fact), text)
 
 
 def describe_effect(kpi: Kpi, change: float) -> str:

@@ -112,8 +112,8 @@ class ModelStore:
         """Store the training set of a plan, and create the model card.
 
         Only outcomes known at the start of `plan.as_of` are included. Raises ModelError if the declaration names an
-        unknown feature, if no model can learn from a feature's type, or if an outcome or a received action isn't
-        allowed by the declaration.
+        unknown feature, or if no model can learn from a feature's type. Raises it, too, if the declaration doesn't
+        allow an outcome or a received action.
         """
         table = read_training_rows(use_case, lake, plan.features, plan.outcomes, str(use_case.day_start(plan.as_of)))
         features = [name for name in feature_names(use_case, table.column_names) if name != use_case.kpi.outcome]

@@ -73,9 +73,9 @@ def _check_runs(use_case: UseCase, db: duckdb.DuckDBPyConnection, rows: str, nam
 def propose_actions(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[str]:
     """Return the action that a candidate would have taken for each row, in the order of the rows.
 
-    rows: decisions, left joined with `candidates_sql`. If a decision is a fallback, if its features no longer exist, or
-    if the gain or cost of the candidate's action is unknown, the action is that of the current process. Raises
-    CandidateError for an answer that is not a valid action.
+    rows: decisions, left joined with `candidates_sql`. The action is that of the current process if a decision is a
+    fallback, or if its features no longer exist. The same holds if the gain or cost of the candidate's action is
+    unknown. Raises CandidateError for an answer that is not a valid action.
     """
     import numpy as np
 
