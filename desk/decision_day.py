@@ -162,11 +162,17 @@ def format_clock_time(time: datetime, today: date) -> str:
     return f"{time:%H:%M}" if time.date() == today else f"{time:%H:%M on %-d %B}"
 
 
-def filter_decisions(decisions: Sequence[ShownDecision], words: str) -> list[ShownDecision]:
-    """Return the decisions that match all words. A word matches if the decision's id or a key value starts with it."""
-    prefixes = words.casefold().split()
-    return [d for d in decisions if all(any(p.startswith(prefix) for p in _parts(d)) for prefix in prefixes)]
+def filter_decisions(
+    decisions: Sequence[ShownDecision], words: str, common: Mapping[str, object]
+) -> list[ShownDecision]:
+    """Return the decisions that match all words.
+
+    A word matches if the decision's id, or a word of a key value, starts with it. common: see `DecisionDay`.
+    """
+    prefixes = words.lower().split()
+    return [d for d in decisions if all(any(p.startswith(prefix) for p in _parts(d, common)) for prefix in prefixes)]
 
 
-def _parts(decision: ShownDecision) -> list[str]:
-    return [decision.id.casefold(), *(str(part).casefold() for part in decision.unit.values())]
+def _parts(decision: ShownDecision, common: Mapping[str, object]) -> list[str]:
+    values = [*decision.unit.values(), *common.values()]
+    return [decision.id, *(word for value in values for word in str(value).lower().split())]

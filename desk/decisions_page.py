@@ -43,7 +43,7 @@ def _render(request: PageRequest, day: DecisionDay, rejected: RejectedAnswer | N
         labels = ", ".join(label for label, _ in LISTS.values())
         raise Problem(404, "This list doesn't exist", f"Choose one of the lists: {labels}.")
     matches = {
-        name: filter_decisions([d for d in day.decisions if is_listed(d)], words)
+        name: filter_decisions([d for d in day.decisions if is_listed(d)], words, day.common)
         for name, (_, is_listed) in LISTS.items()
     }
     pages = max(math.ceil(len(matches[show]) / PAGE_SIZE), 1)

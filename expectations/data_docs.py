@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from expectations.gx_runner import create_context
+from expectations.rule_times import BOUNDS, EPOCH, parse_clock_time
 from expectations.rules import Rule, Suite, personal_names
 from expectations.suites import load_suite
 from sixtyforty.spec.use_case import UseCase
@@ -145,12 +146,25 @@ def _rule_configuration(rule: Rule) -> dict[str, Any]:
     arguments = dict(rule.kwargs)
     if isinstance(arguments.get("value_set"), dict):
         arguments["value_set"] = ["{column} of {source}".format(**arguments["value_set"])]
+    for bound in BOUNDS:
+        if arguments.get(bound) is not None:
+            arguments[bound] = _shown_bound(arguments[bound])
     return {
         "type": rule.type,
         "kwargs": arguments,
         "severity": rule.severity,
         "meta": {"notes": {"format": "string", "content": rule.why}},
     }
+
+
+def _shown_bound(declared: Any) -> Any:
+    """Return a bound as Great Expectations accepts it. It knows no clock times, so these get the first day of 1970."""
+    if isinstance(declared, int | float):
+        return declared
+    try:
+        return f"{EPOCH:%Y-%m-%d} {parse_clock_time(declared)}"
+    except ValueError:
+        return str(declared)
 
 
 def _add_verdict(context: Any, source: str, rules: Sequence[Rule], entry: Entry) -> None:

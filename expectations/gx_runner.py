@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from expectations.rule_catalog import ROW_RULES
+from expectations.rule_times import with_comparable_times
 from expectations.rules import Rule
 from sixtyforty.spec.errors import SixtyfortyError
 
@@ -24,6 +27,8 @@ ROW_NUMBERS = {
     "return_unexpected_index_query": False,
 }
 PASS_OR_FAIL = {"result_format": "BOOLEAN_ONLY"}
+JSON_SCHEMA = "expect_column_values_to_match_json_schema"
+MAX_UNJUDGED = 50  # more values that one rule can't judge mean that the rule is wrong, not the values
 
 _CONFIGURATION_LOCK = threading.Lock()
 
@@ -58,18 +63,12 @@ def build_suite(name: str, rules: Sequence[Rule]) -> Any:
     """
     from great_expectations.core.expectation_suite import ExpectationSuite
 
-    suite = ExpectationSuite(
-        name=name,
-        expectations=[
-            {
-                "type": rule.type,
-                "severity": rule.severity,
-                "kwargs": rule.kwargs,
-                "meta": {"number": number, "why": rule.why},
-            }
-            for number, rule in enumerate(rules)
-        ],
-    )
+    try:
+        suite = ExpectationSuite(name=name, expectations=list(map(_configuration, range(len(rules)), rules)))
+    except ValueError as error:
+        raise RuleError(
+            f"suite {name}: Great Expectations doesn't accept the arguments of a rule. Correct the rule. {error}"
+        ) from error
     accepted = {(expectation.meta or {})["number"] for expectation in suite.expectations}
     dropped = [rule.type for number, rule in enumerate(rules) if number not in accepted]
     if dropped:
@@ -80,40 +79,137 @@ def build_suite(name: str, rules: Sequence[Rule]) -> Any:
     return suite
 
 
+def _configuration(number: int, rule: Rule) -> dict[str, Any]:
+    """Return a rule in Great Expectations' own form. number: how results refer to the rule."""
+    return {
+        "type": rule.type,
+        "severity": rule.severity,
+        "kwargs": rule.kwargs,
+        "meta": {"number": number, "why": rule.why},
+    }
+
+
 def find_failing_rows(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> list[list[int]]:
     """Return, for each rule, the positions of the rows of a DataFrame that fail the rule, in ascending order.
 
-    frame: must have a RangeIndex. name: the suite's name, for error messages. Raises RuleError if a rule can't be
-    evaluated, so that an exception never counts as a pass.
+    frame: must have a RangeIndex. name: the suite's name, for error messages. A row that a rule can't judge fails the
+    rule. Raises RuleError if a rule can't be evaluated at all, so that an exception never counts as a pass.
 
     Most rules pass. So the function first asks only which rules fail, which costs a third of asking for row numbers.
     """
     failing_rows: list[list[int]] = [[] for _ in rules]
     if not rules or frame.empty:
         return failing_rows
+    try:
+        frame, rules = with_comparable_times(frame, rules)
+    except ValueError as error:
+        raise RuleError(f"suite {name}: a rule can't be evaluated: {error}. Correct the rule.") from error
     outcomes = _evaluate(name, frame, dict(enumerate(rules)), PASS_OR_FAIL)
-    failed = {
-        number: rules[number]
-        for number, outcome in outcomes.items()
-        if not outcome.success or "mostly" in rules[number].kwargs
-    }
-    if not failed:
-        return failing_rows
-    for number, outcome in _evaluate(name, frame, failed, ROW_NUMBERS).items():
+    failed, unjudged = {}, {}
+    for number, outcome in outcomes.items():
+        if isinstance(outcome, str):
+            unjudged[number] = outcome
+        elif not outcome.success or "mostly" in rules[number].kwargs:
+            failed[number] = rules[number]
+    for number, problem in unjudged.items():
+        failing_rows[number] = _judge_in_parts(name, frame, rules[number], problem)
+    if failed:
+        for number, positions in _failing_positions(name, frame, failed).items():
+            failing_rows[number] = positions
+    return failing_rows
+
+
+def _failing_positions(name: str, frame: pd.DataFrame, rules: Mapping[int, Rule]) -> dict[int, list[int]]:
+    """Return the positions of the rows that fail each rule, by the number of the rule in `rules`."""
+    failing = {}
+    for number, outcome in _evaluate(name, frame, rules, ROW_NUMBERS).items():
+        if isinstance(outcome, str):
+            raise _rule_error(name, rules[number], outcome)
         positions = outcome.result.get("unexpected_index_list") or []
         if not outcome.success and not positions:
             raise RuleError(
                 f"suite {name}: a rule under `rows` must judge each row by itself, but {rules[number].type} judges"
                 " all rows together. Declare a metric under `partition` and write the rule about it."
             )
-        failing_rows[number] = sorted(positions)
-    return failing_rows
+        failing[number] = sorted(positions)
+    return failing
+
+
+def _judge_in_parts(name: str, frame: pd.DataFrame, rule: Rule, problem: str) -> list[int]:
+    """Return the positions of the rows that fail a rule, or that the rule can't judge, in ascending order.
+
+    problem: why the rule failed on all rows together. Raises RuleError if no row can be judged, or if more than
+    MAX_UNJUDGED different values can't.
+    """
+    alone = _evaluate(name, frame, {0: rule}, PASS_OR_FAIL)[0]
+    if not isinstance(alone, str):  # the exception of another rule had stopped this rule
+        return [] if alone.success else _failing_positions(name, frame, {0: rule})[0]
+    without_rows = _evaluate(name, frame.iloc[:0], {0: rule}, PASS_OR_FAIL)[0]
+    if rule.type not in ROW_RULES or isinstance(without_rows, str):
+        raise _rule_error(name, rule, problem)
+    positions_by_texts: dict[tuple[str, ...], list[int]] = {}
+    for position, texts in enumerate(zip(*(frame[column].map(repr) for column in rule.read_columns), strict=True)):
+        positions_by_texts.setdefault(texts, []).append(position)
+    distinct = [positions[0] for positions in positions_by_texts.values()]
+    failing = set(_fail_or_unjudged(name, frame.iloc[distinct].reset_index(drop=True), rule, problem))
+    groups = (positions for n, positions in enumerate(positions_by_texts.values()) if n in failing)
+    return sorted(position for positions in groups for position in positions)
+
+
+def _fail_or_unjudged(name: str, frame: pd.DataFrame, rule: Rule, problem: str) -> list[int]:
+    """Return the positions of the rows that fail a rule or can't be judged. The rows have different values.
+
+    The rows are halved until a half can be judged, or until a single row can't. problem: see `_judge_in_parts`.
+    """
+    failing, unjudged, judged = _not_json(frame, rule), 0, 0
+    parts = [sorted(set(range(len(frame))) - set(failing))]
+    while parts:
+        positions = parts.pop()
+        part = frame.iloc[positions].reset_index(drop=True)
+        outcome = _evaluate(name, part, {0: rule}, PASS_OR_FAIL)[0]
+        if not isinstance(outcome, str):
+            judged += len(positions)
+            if not outcome.success:
+                failing += [positions[n] for n in _failing_positions(name, part, {0: rule})[0]]
+        elif len(positions) > 1:
+            parts += [positions[: len(positions) // 2], positions[len(positions) // 2 :]]
+        else:
+            failing, unjudged = [*failing, *positions], unjudged + 1
+            if unjudged > MAX_UNJUDGED:
+                raise _rule_error(name, rule, problem)
+    if unjudged > 1 and not judged:
+        raise _rule_error(name, rule, problem)
+    return failing
+
+
+def _not_json(frame: pd.DataFrame, rule: Rule) -> list[int]:
+    """Return the positions of the texts that aren't JSON if the rule compares JSON with a schema, otherwise none."""
+    if rule.type != JSON_SCHEMA:
+        return []
+    return [n for n, text in enumerate(frame[rule.kwargs["column"]]) if not _is_null_or_json(text)]
+
+
+def _is_null_or_json(text: Any) -> bool:
+    if not isinstance(text, str):
+        return True
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _rule_error(name: str, rule: Rule, problem: str) -> RuleError:
+    return RuleError(f"suite {name}: {rule.type} can't be evaluated on {rule.column}. Correct the rule. {problem}")
 
 
 def _evaluate(
     name: str, frame: pd.DataFrame, rules: Mapping[int, Rule], result_format: Mapping[str, Any]
 ) -> dict[int, Any]:
-    """Return Great Expectations' validation result for each rule, by the number of the rule in `rules`."""
+    """Return Great Expectations' validation result for each rule, by the number of the rule in `rules`.
+
+    In place of the result of a rule that raises an exception, return the exception's message.
+    """
     numbers, suite = list(rules), build_suite(name, list(rules.values()))
     with _cached_configurations():
         batch = _batch_definition().get_batch({"dataframe": frame})
@@ -121,13 +217,7 @@ def _evaluate(
     outcomes = {}
     for outcome in validation.results:
         number = numbers[(outcome.expectation_config.meta or {})["number"]]
-        failure = _exception_message(outcome.exception_info)
-        if failure:
-            rule = rules[number]
-            raise RuleError(
-                f"suite {name}: {rule.type} can't be evaluated on {rule.column}. Correct the rule. {failure}"
-            )
-        outcomes[number] = outcome
+        outcomes[number] = _exception_message(outcome.exception_info) or outcome
     if len(outcomes) != len(rules):
         raise RuleError(
             f"suite {name}: Great Expectations evaluated only {len(outcomes)} of {len(rules)} rules."

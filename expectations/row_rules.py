@@ -1,44 +1,25 @@
 """Evaluate rules about rows on a DuckDB table, without passing every row to Great Expectations.
 
-For a rule about one column, Great Expectations gets each distinct value once; for a rule about two columns, each
-distinct pair. For a rule that values are unique, it gets only the rows whose values occur more than once. So a million
-rows become a few thousand, and the failing rows are the same. All other rules get every row.
+For a rule about one column, Great Expectations gets each distinct value once. For a rule about several columns, or with
+a `row_condition`, it gets each distinct combination of the values that the rule reads. For a rule that values are
+unique, it gets only the rows whose values occur more than once. So a million rows become a few thousand, and the
+failing rows are the same. All other rules get every row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from expectations.gx_runner import RuleError, build_suite, find_failing_rows
+from expectations.gx_runner import RuleError, find_failing_rows
+from expectations.row_conditions import CONDITION
+from expectations.rule_catalog import ROW_RULES, RULES, TEXT_RULES, UNIQUE_RULES, VALUE_RULES
 from expectations.rules import Rule
 from sixtyforty.storage.sql import identifier, identifiers
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
-
-# Rules that check each value of a column independently of other rows.
-VALUE_RULES = {
-    "expect_column_values_to_be_between",
-    "expect_column_values_to_be_in_set",
-    "expect_column_values_to_not_be_in_set",
-    "expect_column_values_to_be_null",
-    "expect_column_values_to_not_be_null",
-    "expect_column_values_to_match_regex",
-    "expect_column_values_to_not_match_regex",
-    "expect_column_value_lengths_to_be_between",
-    "expect_column_value_lengths_to_equal",
-}
-# Rules that check each pair of values of two columns independently of other rows.
-PAIR_RULES = {
-    "expect_column_pair_values_to_be_equal",
-    "expect_column_pair_values_a_to_be_greater_than_b",
-    "expect_column_pair_values_to_be_in_set",
-}
-# Rules that a row passes if no other row has the same values in the rule's columns.
-UNIQUE_RULES = {"expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"}
-ROW_CONDITIONS = {"row_condition", "condition_parser"}  # a rule with one of these arguments also reads other columns
 
 
 def record_failing_rows(db: duckdb.DuckDBPyConnection, name: str, table: str, rules: Sequence[Rule]) -> None:
@@ -51,56 +32,74 @@ def record_failing_rows(db: duckdb.DuckDBPyConnection, name: str, table: str, ru
     import duckdb
 
     db.execute("create or replace temp table failures (rule bigint, id bigint)")
-    build_suite(name, rules)
+    if unknown := [rule.type for rule in rules if rule.type not in RULES]:
+        raise RuleError(f"suite {name}: there is no row-wise rule {', '.join(unknown)}. Check the types of the rules.")
+    rows = db.sql(f"select * from {table} limit 0")
+    types = dict(zip(rows.columns, map(str, rows.types), strict=True))
     value_rules = {
-        number: rule
-        for number, rule in enumerate(rules)
-        if rule.type in VALUE_RULES and not ROW_CONDITIONS & rule.kwargs.keys()
+        number: rule for number, rule in enumerate(rules) if rule.type in VALUE_RULES and CONDITION not in rule.kwargs
     }
     try:
-        _evaluate_values(db, name, table, value_rules)
+        _evaluate_values(db, name, table, value_rules, types)
         for number, rule in enumerate(rules):
             if number not in value_rules:
-                _evaluate_rows(db, name, table, number, rule)
+                _evaluate_rows(db, name, table, number, rule, types)
     except duckdb.BinderException as error:
         raise RuleError(f"suite {name}: a rule names a column that doesn't exist. {error}") from error
 
 
-def _evaluate_values(db: duckdb.DuckDBPyConnection, name: str, table: str, rules: dict[int, Rule]) -> None:
+def _as_text(rule: Rule, types: Mapping[str, str]) -> tuple[Rule, str]:
+    """Return a rule, and the SQL of its column. A rule about texts gets the text of a value of another type.
+
+    types: the DuckDB type of each column. The text has a column of its own, since a condition may read the value.
+    """
+    column = rule.kwargs["column"]
+    if rule.type not in TEXT_RULES or types.get(column) == "VARCHAR":
+        return rule, identifier(column)
+    with_text = rule.model_copy(update={"kwargs": rule.kwargs | {"column": f"{column} (text)"}})
+    return with_text, f"{identifier(column)}::varchar"
+
+
+def _evaluate_values(
+    db: duckdb.DuckDBPyConnection, name: str, table: str, rules: dict[int, Rule], types: Mapping[str, str]
+) -> None:
     """Evaluate rules about single columns on the distinct values of these columns, which share one DataFrame."""
     import numpy as np
     import pandas as pd
 
-    columns = sorted({rule.kwargs["column"] for rule in rules.values()})
-    distinct_sql = {column: f"select distinct {identifier(column)} as value from {table}" for column in columns}
+    in_frame = {number: _as_text(rule, types) for number, rule in rules.items()}
+    sql_by_column = {rule.kwargs["column"]: sql for rule, sql in in_frame.values()}
+    distinct_sql = {column: f"select distinct {sql} as value from {table}" for column, sql in sql_by_column.items()}
     values: dict[str, pd.Series[Any]] = {
-        column: db.execute(f"{sql} order by value").df()["value"] for column, sql in distinct_sql.items()
+        column: db.execute(f"{sql} order by value").df()["value"] for column, sql in sorted(distinct_sql.items())
     }
     longest = max(map(len, values.values()), default=0)
     if not longest:
         return
     # A column with fewer distinct values repeats them to fill the DataFrame. Failures of repeated values are dropped.
     frame = pd.DataFrame({c: series.take(np.arange(longest) % len(series)).array for c, series in values.items()})
-    for number, positions in zip(rules, find_failing_rows(name, frame, list(rules.values())), strict=True):
-        column = rules[number].kwargs["column"]
+    failing_rows = find_failing_rows(name, frame, [rule for rule, _ in in_frame.values()])
+    for (number, (rule, sql)), positions in zip(in_frame.items(), failing_rows, strict=True):
+        column = rule.kwargs["column"]
         failing = [position for position in positions if position < len(values[column])]
         if failing:
             numbered = f"select value, row_number() over (order by value) - 1 as n from ({distinct_sql[column]})"
             db.execute(
                 f"""insert into failures select {number}, r._id from {table} r join ({numbered}) v
-                on r.{identifier(column)} is not distinct from v.value where v.n in ({_number_list(failing)})"""
+                on r.{sql} is not distinct from v.value where v.n in ({_number_list(failing)})"""
             )
 
 
-def _evaluate_rows(db: duckdb.DuckDBPyConnection, name: str, table: str, number: int, rule: Rule) -> None:
-    """Evaluate one rule on as few rows as its type allows: distinct pairs, rows with repeated values, or all rows."""
-    has_condition = bool(ROW_CONDITIONS & rule.kwargs.keys())
-    if rule.type in PAIR_RULES and not has_condition:
-        _evaluate_pairs(db, name, table, number, rule)
+def _evaluate_rows(
+    db: duckdb.DuckDBPyConnection, name: str, table: str, number: int, rule: Rule, types: Mapping[str, str]
+) -> None:
+    """Evaluate one rule on as few rows as its type allows: distinct values, rows with repeated values, or all rows."""
+    if rule.type in ROW_RULES:
+        _evaluate_distinct(db, name, table, number, rule, types)
         return
-    columns = identifiers(rule.columns) or "*"
+    columns = identifiers(rule.read_columns)
     only_alike = ""
-    if rule.type in UNIQUE_RULES and not has_condition:
+    if rule.type in UNIQUE_RULES and CONDITION not in rule.kwargs:
         alike = f"select {columns} from {table} group by all having count(*) > 1"
         only_alike = f"semi join ({alike}) a on {_same_values(rule)}"
     frame = db.execute(f"select _id, {columns} from {table} r {only_alike} order by _id").df()
@@ -110,22 +109,30 @@ def _evaluate_rows(db: duckdb.DuckDBPyConnection, name: str, table: str, number:
         _insert_failures(db, number, ids[positions])
 
 
-def _evaluate_pairs(db: duckdb.DuckDBPyConnection, name: str, table: str, number: int, rule: Rule) -> None:
+def _evaluate_distinct(
+    db: duckdb.DuckDBPyConnection, name: str, table: str, number: int, rule: Rule, types: Mapping[str, str]
+) -> None:
+    """Evaluate a rule on each distinct combination of the values that it reads."""
     db.execute(
-        f"create or replace temp table pairs as select *, row_number() over () - 1 as _n"
-        f" from (select distinct {identifiers(rule.columns)} from {table})"
+        f"create or replace temp table combinations as select *, row_number() over () - 1 as _n"
+        f" from (select distinct {identifiers(rule.read_columns)} from {table})"
     )
-    frame = db.execute("select * exclude _n from pairs order by _n").df()
-    (positions,) = find_failing_rows(name, frame, [rule])
+    text, in_frame = "", rule
+    if rule.type in VALUE_RULES:
+        in_frame, sql = _as_text(rule, types)
+        text = "" if in_frame is rule else f", {sql} as {identifier(in_frame.kwargs['column'])}"
+    frame = db.execute(f"select * exclude _n{text} from combinations order by _n").df()
+    (positions,) = find_failing_rows(name, frame, [in_frame])
     if positions:
         db.execute(
-            f"insert into failures select {number}, r._id from {table} r join pairs a on {_same_values(rule)}"
+            f"insert into failures select {number}, r._id from {table} r join combinations a on {_same_values(rule)}"
             f" where a._n in ({_number_list(positions)})"
         )
 
 
 def _same_values(rule: Rule) -> str:
-    return " and ".join(f"r.{identifier(c)} is not distinct from a.{identifier(c)}" for c in rule.columns)
+    columns = map(identifier, rule.read_columns)
+    return " and ".join(f"r.{column} is not distinct from a.{column}" for column in columns)
 
 
 def _number_list(numbers: Sequence[int]) -> str:

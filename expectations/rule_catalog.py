@@ -1,6 +1,7 @@
 """The row-wise rules of Great Expectations, with their arguments.
 
-The list is copied from Great Expectations, because importing the library takes seconds. A test compares them.
+The list is copied from Great Expectations, because importing the library takes seconds. A test compares them. The rules
+about LIKE patterns are missing, because Great Expectations evaluates them only in databases.
 """
 
 from __future__ import annotations
@@ -26,16 +27,12 @@ RULES = {
     "expect_column_values_to_be_of_type": "column! type_!",
     "expect_column_values_to_be_unique": "column!",
     "expect_column_values_to_match_json_schema": "column! json_schema!",
-    "expect_column_values_to_match_like_pattern": "column! like_pattern! escape",
-    "expect_column_values_to_match_like_pattern_list": "column! like_pattern_list! match_on escape",
     "expect_column_values_to_match_regex": "column! regex",
     "expect_column_values_to_match_regex_list": "column! regex_list! match_on",
     "expect_column_values_to_match_strftime_format": "column! strftime_format!",
     "expect_column_values_to_not_be_in_set": "column! value_set!",
     "expect_column_values_to_not_be_null": "column!",
     "expect_column_values_to_not_be_outliers": "column! method multiplier",
-    "expect_column_values_to_not_match_like_pattern": "column! like_pattern! escape",
-    "expect_column_values_to_not_match_like_pattern_list": "column! like_pattern_list! escape",
     "expect_column_values_to_not_match_regex": "column! regex!",
     "expect_column_values_to_not_match_regex_list": "column! regex_list!",
     "expect_compound_columns_to_be_unique": "column_list! ignore_row_if",
@@ -43,6 +40,39 @@ RULES = {
     "expect_multicolumn_values_to_be_equal": "column_list! ignore_row_if",
     "expect_select_column_values_to_be_unique_within_record": "column_list! ignore_row_if",
 }
+
+# Rules about the text of a value, such as its length. A value of another type is judged by its text.
+TEXT_RULES = {
+    "expect_column_value_lengths_to_be_between",
+    "expect_column_value_lengths_to_equal",
+    "expect_column_values_to_be_dateutil_parseable",
+    "expect_column_values_to_be_json_parseable",
+    "expect_column_values_to_match_json_schema",
+    "expect_column_values_to_match_regex",
+    "expect_column_values_to_match_regex_list",
+    "expect_column_values_to_match_strftime_format",
+    "expect_column_values_to_not_match_regex",
+    "expect_column_values_to_not_match_regex_list",
+}
+# Rules that check each value of a column independently of other rows.
+VALUE_RULES = TEXT_RULES | {
+    "expect_column_values_to_be_between",
+    "expect_column_values_to_be_in_set",
+    "expect_column_values_to_be_null",
+    "expect_column_values_to_not_be_in_set",
+    "expect_column_values_to_not_be_null",
+}
+# Rules that check each row independently of other rows.
+ROW_RULES = VALUE_RULES | {
+    "expect_column_pair_values_a_to_be_greater_than_b",
+    "expect_column_pair_values_to_be_equal",
+    "expect_column_pair_values_to_be_in_set",
+    "expect_multicolumn_sum_to_equal",
+    "expect_multicolumn_values_to_be_equal",
+    "expect_select_column_values_to_be_unique_within_record",
+}
+# Rules that a row passes if no other row has the same values in the rule's columns.
+UNIQUE_RULES = {"expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"}
 
 
 def list_arguments(rule_type: str) -> tuple[list[str], list[str]]:

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from expectations.row_conditions import CONDITION, PARSER, describe_condition
+
 MAX_LENGTH = 160  # longer descriptions are cut to this number of characters
-COLUMN_ARGUMENTS = {"column", "column_A", "column_B", "column_list", "condition_parser"}
+COLUMN_ARGUMENTS = {"column", "column_A", "column_B", "column_list", CONDITION, PARSER}
 Arguments = Mapping[str, Any]
 
 
 def describe_expected(rule_type: str, arguments: Arguments) -> str:
-    """Return in words what a rule expects of its columns, such as `50 to 75` or `one of: EWR, JFK, LGA`."""
+    """Return in words what a rule expects of its columns, such as `50 to 75` or `one of: EWR, JFK, LGA`.
+
+    A rule with a `row_condition` names the condition, as in `at least 0 where kind == "b"`.
+    """
     describe = _DESCRIPTIONS.get(rule_type)
     text = describe(arguments) if describe else _describe_by_name(rule_type, arguments)
-    return text[:MAX_LENGTH]
+    condition = describe_condition(arguments)
+    return f"{text} where {condition}"[:MAX_LENGTH] if condition else text[:MAX_LENGTH]
 
 
 def format_value(observed: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from expectations.row_conditions import CONDITION, condition_columns
 from expectations.rule_texts import describe_expected
 from sixtyforty.spec.sources import Source
 
@@ -44,6 +45,11 @@ class Rule(BaseModel):
         return [name for name in [*names, *arguments.get("column_list", [])] if name]
 
     @property
+    def read_columns(self) -> list[str]:
+        """The columns that the rule checks, and those that its `row_condition` names."""
+        return list(dict.fromkeys([*self.columns, *condition_columns(self.kwargs)]))
+
+    @property
     def column(self) -> str:
         """The columns that the rule checks, separated by commas."""
         return ", ".join(self.columns)
@@ -58,7 +64,7 @@ class Rule(BaseModel):
 
         personal: the names of the columns with personal data.
         """
-        if not personal & set(self.columns):
+        if not personal & set(self.read_columns):
             return self
         masked: dict[str, Any] = {
             name: PERSONAL_DATA for name in ("column", "column_A", "column_B") if self.kwargs.get(name) in personal
@@ -67,6 +73,8 @@ class Rule(BaseModel):
             masked["column_list"] = [PERSONAL_DATA if c in personal else c for c in self.kwargs["column_list"]]
         if "value_set" in self.kwargs:
             masked["value_set"] = [PERSONAL_DATA]
+        if personal & set(condition_columns(self.kwargs)):
+            masked[CONDITION] = PERSONAL_DATA
         return self.model_copy(update={"kwargs": self.kwargs | masked})
 
 

@@ -1,4 +1,4 @@
-"""Check the declaration of a suite: find rule types, arguments and columns that don't exist."""
+"""Check the declaration of a suite: find rule types, arguments and columns that don't exist or don't fit together."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from expectations.argument_checks import argument_type_errors
+from expectations.row_conditions import CONDITION, ConditionError, condition_columns
 from expectations.rule_catalog import RULES, list_arguments
 from expectations.rules import Rule, Suite
 from sixtyforty.spec.errors import FieldError
@@ -14,15 +16,18 @@ COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list")
 
 
 def suite_errors(
-    suite: Suite, columns: Collection[str] | None, source_columns: Mapping[str, Collection[str]]
+    suite: Suite, columns: Mapping[str, str] | None, source_columns: Mapping[str, Collection[str]]
 ) -> Iterator[FieldError]:
     """Yield an error for each unknown rule type, argument or column of a suite, and for each missing required argument.
 
-    columns: the columns of the rows that the suite checks; None if unknown. source_columns: the columns of each source.
+    An argument that can't be compared with its column is an error, too, such as a text for a column of numbers.
+
+    columns: the columns of the rows that the suite checks, with their DuckDB types; a type that isn't known is empty.
+    None if the columns are unknown. source_columns: the columns of each source.
     """
     for number, rule in enumerate(suite.rows):
         yield from _rule_errors(f"rows.{number}", rule, "column", columns, source_columns)
-    metrics = list(suite.partition.metrics)
+    metrics = dict.fromkeys(suite.partition.metrics, "")
     for number, rule in enumerate(suite.partition.rules):
         yield from _rule_errors(f"partition.rules.{number}", rule, "metric", metrics, source_columns)
 
@@ -31,7 +36,7 @@ def _rule_errors(
     field: str,
     rule: Rule,
     kind: str,
-    columns: Collection[str] | None,
+    columns: Mapping[str, str] | None,
     source_columns: Mapping[str, Collection[str]],
 ) -> Iterator[FieldError]:
     """Yield the errors of one rule. kind: what messages call the rule's columns, "column" or "metric"."""
@@ -45,6 +50,20 @@ def _rule_errors(
                 message = f"there is no {kind} '{column}'"
                 yield FieldError(f"{field}.kwargs.{argument}", message, column, columns)
     yield from _value_set_errors(f"{field}.kwargs.value_set", rule.kwargs.get("value_set"), source_columns)
+    yield from _condition_errors(f"{field}.kwargs.{CONDITION}", rule, kind, columns)
+    yield from argument_type_errors(f"{field}.kwargs", rule, (columns or {}).get(rule.kwargs.get("column", ""), ""))
+
+
+def _condition_errors(field: str, rule: Rule, kind: str, columns: Mapping[str, str] | None) -> Iterator[FieldError]:
+    """Yield the errors of a rule's `row_condition`. kind: see `_rule_errors`."""
+    try:
+        named = condition_columns(rule.kwargs)
+    except ConditionError as error:
+        yield FieldError(field, str(error))
+        return
+    for column in named:
+        if columns is not None and column not in columns:
+            yield FieldError(field, f"there is no {kind} '{column}'", column, columns)
 
 
 def _argument_errors(field: str, rule: Rule) -> Iterator[FieldError]:

@@ -174,9 +174,9 @@ def _quarantine_failing_rows(
         if isinstance(rule.kwargs.get("value_set"), dict):
             name = f"_known_{number}"
             derived[name] = _is_known_sql(lake, sources, rule)
-            rule = rule.model_copy(update={"kwargs": {"column": name, "value_set": [True]}})
+            rule = rule.model_copy(update={"kwargs": rule.kwargs | {"column": name, "value_set": [True]}})
         rules.append(rule)
-    checked = identifiers(["_id", *sorted({column for rule in rules for column in rule.columns})])
+    checked = identifiers(["_id", *sorted({column for rule in rules for column in rule.read_columns})])
     computed = "".join(f", {sql} as {identifier(name)}" for name, sql in derived.items())
     db.execute(
         f"""create or replace temp table checked_rows as select {checked}

@@ -147,7 +147,25 @@ def _content_problems(
     if check_sql and not problems:
         bindable = partial if "people" in partial.filled_in else draft
         problems, features = sql_problems(parsed, bindable, partial.filled_in, stages)
+        problems += _estimator_problems(parsed, partial)
     return [*problems, *_suite_problems(rules, draft, features)]
+
+
+def _estimator_problems(parsed: ParsedYaml, partial: PartialUseCase) -> Iterator[DeclarationProblem]:
+    """Yield a problem for each declared estimator that doesn't exist or doesn't suit the outcome."""
+    if not {"model", "kpi"} <= partial.filled_in:
+        return
+    from sixtyforty.modeling.estimator_checks import require_suitable
+    from sixtyforty.modeling.skops_files import ModelError
+
+    recipes = {"estimator": partial.model}
+    for name in partial.model.alternatives:
+        recipes[f"alternatives.{name}.estimator"] = partial.model.with_alternative(name)
+    for field, recipe in recipes.items():
+        try:
+            require_suitable(recipe, partial.kpi)
+        except ModelError as error:
+            yield parsed.problem(parsed.resolve(["model", *field.split(".")]), str(error).rstrip("."))
 
 
 def _suite_problems(folder: Path, draft: Draft, features: list[str] | None) -> Iterator[DeclarationProblem]:
@@ -165,7 +183,8 @@ def _suite_problems(folder: Path, draft: Draft, features: list[str] | None) -> I
         if suite is None:
             continue
         source = draft.sources.get(name)
-        columns = [*source.columns, *source.derived] if source else features
+        unknown_types = dict.fromkeys(source.derived if source else features or [], "")
+        columns = source.columns | unknown_types if source else (unknown_types if features is not None else None)
         source_columns = {source_name: list(source.columns) for source_name, source in draft.sources.items()}
         for error in suite_checks.suite_errors(suite, columns, source_columns):
             yield field_problem(parse_yaml(file), error)  # parse the file again to find the field's line

@@ -25,7 +25,9 @@ from sixtyforty.spec.track import Track
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value import candidates
+from sixtyforty.value.daily_value import payoffs_for_all
 from sixtyforty.value.lift import Interval, estimate_ratio
+from sixtyforty.value.payoff_sql import priced_sql
 from sixtyforty.value.payoffs import build_payoffs
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
@@ -87,12 +89,15 @@ def compute_curve(kpi: Kpi, units: pd.DataFrame) -> list[CurvePoint]:
     units_a_day = np.bincount(day)
 
     def sum_by_day(actions: list[str]) -> NDArray[np.float64]:
-        return np.bincount(day, payoffs.realized(actions, outcome), len(days)).astype(float)
+        return sum_payoffs(payoffs.realized(actions, outcome))
+
+    def sum_payoffs(payoff: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.bincount(day, payoff, len(days)).astype(float)
 
     @cache
     def paid_for_all(action: str) -> NDArray[np.float64]:
         """Return the money that each day would have brought if all units of the day had got `action`."""
-        return sum_by_day([action] * len(units))
+        return sum_payoffs(payoffs_for_all(kpi, payoffs, action, outcome))
 
     current = sum_by_day(units["current_action"].tolist())
     rng = np.random.default_rng(SEED)
@@ -185,7 +190,8 @@ def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
             f"""select _partition, d.decided_at, d.expected, d.current_action, {outcome} as outcome{prices}
             from {ws.lake.select_rows(decisions.values())} d
             join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key}) {join}
-            where d.decided_by = 'model' and {outcome} is not null order by _partition, d.decision_id"""
+            where d.decided_by = 'model' and {outcome} is not null and {priced_sql(kpi, "d.current_action")}
+            order by _partition, d.decision_id"""
         ).df()
 
 

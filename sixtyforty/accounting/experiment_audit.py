@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sixtyforty.accounting.experiment_ledger import DATASET, ExperimentAccount, declared_holdout
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.storage.sql import identifier, identifiers, literal
-from sixtyforty.value.payoff_sql import cost_sql
+from sixtyforty.value.payoff_sql import cost_sql, priced_sql
 from sixtyforty.workspace import Workspace
 
 TOLERANCE = 0.005  # half a cent: the order in which doubles are added changes the last digits
@@ -54,7 +54,8 @@ def _sum_arms(ws: Workspace, partitions: Sequence[str]) -> dict[str, tuple[float
             f"""select d._partition, coalesce(sum({unit_value}) filter (decided_by <> 'holdout'), 0),
                 coalesce(sum({unit_value}) filter (decided_by = 'holdout'), 0)
             from {decisions} d join {outcomes} o using (_partition, {key}) {join}
-            where {outcome} is not null and d.policy like '%holdout=%' and d.policy not like '%holdout=1.0'
+            where {outcome} is not null and {priced_sql(kpi, "d.action")}
+                and d.policy like '%holdout=%' and d.policy not like '%holdout=1.0'
             group by 1"""
         ).fetchall()
     return {partition: (model, current) for partition, model, current in rows}

@@ -21,6 +21,7 @@ from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value.choice_payoffs import ChoicePayoffs
 from sixtyforty.value.daily_value import CURRENT_PROCESS_DECIDERS
+from sixtyforty.value.payoff_sql import priced_sql
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -105,8 +106,9 @@ def load_units(ws: Workspace, rows: Mapping[str, Entry], outcomes: Mapping[str, 
     """Return the rows of decisions or features, each with its outcome, its cluster and the columns SUMS.
 
     rows: manifests of decisions or features, by partition. columns: SQL of the columns to select, with the column
-    `action`. The cluster is empty if units are assigned to arms one by one. A missing covariate is replaced by the mean
-    of the partition. Raises HoldoutError if the declared covariate isn't a column of features.sql.
+    `action`. The outcome is null, too, if the gain or cost of the action is unknown. The cluster is empty if units are
+    assigned to arms one by one. A missing covariate is replaced by the mean of the partition. Raises HoldoutError if
+    the declared covariate isn't a column of features.sql.
     """
     import pyarrow.parquet as pq
 
@@ -120,10 +122,11 @@ def load_units(ws: Workspace, rows: Mapping[str, Entry], outcomes: Mapping[str, 
         )
     covariate_sql = f"{identifier(covariate)}::double" if covariate else "0.0"
     prices = "".join(f", {identifier(c)}" for c in use_case.kpi.payoff_sql)
+    outcome = f"case when {priced_sql(use_case.kpi, 'd.action')} then o.{identifier(use_case.kpi.outcome)}::double end"
     taken = f"(select _partition, {key}, {columns} from {ws.lake.select_rows(rows.values())})"
     with ws.lake.open_session(use_case.timezone) as db:
         units = db.execute(
-            f"""select d.*, o.{identifier(use_case.kpi.outcome)}::double as outcome, f.* exclude (_partition, {key})
+            f"""select d.*, {outcome} as outcome, f.* exclude (_partition, {key})
             from {assignment.add_draw_columns(ws, taken, list(rows))} d
             left join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
             left join (select _partition, {key}, {covariate_sql} as covariate, decided_at{prices}

@@ -21,6 +21,7 @@ from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value import candidates, segments
 from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, value_of_day
+from sixtyforty.value.payoff_sql import priced_sql
 from sixtyforty.value.segments import SegmentMoney
 from sixtyforty.workspace import Workspace
 
@@ -146,14 +147,14 @@ def read_account(entry: Entry) -> KpiAccount | experiment_ledger.ExperimentAccou
 
 
 def known_outcome_sql(kpi: Kpi) -> str:
-    """Return the SQL of a unit's outcome, for a query in which `o` is the table of outcomes.
+    """Return the SQL of a unit's outcome, for a query in which `o` is the table of outcomes and `d` of decisions.
 
-    The outcome is null unless the other outcome columns and the actions' gains and costs are known too. The value of a
-    decision is computed from all of these columns.
+    The outcome is null unless the other outcome columns are known, and the gain and cost of the decided action and of
+    the current process's action. The value of a decision is computed from all of these columns.
     """
-    needed = [*(f"o.{identifier(c)}" for c in kpi.outcome_columns[1:]), *map(identifier, kpi.payoff_sql)]
-    complete = " and ".join(f"{column} is not null" for column in needed) or "true"
-    return f"case when {complete} then o.{identifier(kpi.outcome)} end"
+    known = [f"o.{identifier(column)} is not null" for column in kpi.outcome_columns[1:]]
+    known += [priced_sql(kpi, action) for action in ("d.action", "d.current_action")]
+    return f"case when {' and '.join(known)} then o.{identifier(kpi.outcome)} end"
 
 
 def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.response_log import ANSWERS
 from sixtyforty.storage.sql import identifier, identifiers, literal
 from sixtyforty.value import candidates
-from sixtyforty.value.payoff_sql import cost_sql, payoff_sql
+from sixtyforty.value.payoff_sql import cost_sql, payoff_sql, priced_sql
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -208,9 +208,10 @@ def _timely_sql(use_case: UseCase) -> str:
 
 
 def _known_sql(kpi: Kpi) -> str:
-    """Return a SQL condition: everything that the payoffs of the decision's unit depend on is known."""
-    needed = ["known_outcome", *map(identifier, kpi.outcome_columns[1:]), *map(identifier, kpi.payoff_sql)]
-    return "(" + " and ".join(f"{column} is not null" for column in needed) + ")"
+    """Return a SQL condition: everything that the payoffs of the decided and of the done action depend on is known."""
+    needed = ["known_outcome", *map(identifier, kpi.outcome_columns[1:])]
+    known = [f"{column} is not null" for column in needed]
+    return "(" + " and ".join([*known, priced_sql(kpi, "d.action"), priced_sql(kpi, "r.action")]) + ")"
 
 
 def _cost_saved_sql(kpi: Kpi) -> str:

@@ -36,6 +36,7 @@ from sixtyforty.value.policy import Policy
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
+    import duckdb
     import numpy as np
     import pandas as pd
     import pyarrow as pa
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
+ROUNDED_TYPES = ("DECIMAL", "HUGEINT", "UHUGEINT", "TIME")  # types that a DataFrame can't hold exactly
 LATE_REASON = "late: the inputs arrived after the decision time"
 
 
@@ -112,10 +114,12 @@ def _read_units(
         rows = assignment.add_draw_columns(ws, rows, list(features))
     until = f"and decided_at <= timestamp '{as_of}'" if as_of else ""
     with ws.lake.open_session(ws.use_case.timezone) as db:
-        units = db.execute(
+        units = _with_exact_keys(
+            db,
             f"select * from {rows} where decided_at >= timestamp '{start}' {until} and {scope_condition(ws, track)}"
-            f" order by _partition, decided_at, {identifiers(ws.use_case.decision.key)}"
-        ).df()
+            f" order by _partition, decided_at, {identifiers(ws.use_case.decision.key)}",
+            ws.use_case.decision.key,
+        )
         if before:
             decided = ws.lake.select_rows(before.values())
             taken = db.execute(f"select decision_id, action, decided_at, _partition from {decided}").df()
@@ -123,6 +127,21 @@ def _read_units(
             taken = units.iloc[:0].assign(decision_id="", action="")
     units["decision_id"] = _decision_ids(ws, track, units)
     return units[~units["decision_id"].isin(taken["decision_id"])].reset_index(drop=True), taken
+
+
+def _with_exact_keys(db: duckdb.DuckDBPyConnection, query: str, key: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of a query. Key columns whose values pandas would round, such as DECIMAL, hold Python objects.
+
+    query: must order its rows by `_partition` and key.
+    """
+    relation = db.sql(query)
+    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    rounded = [column for column in key if types[column].startswith(ROUNDED_TYPES)]
+    units = relation.df()
+    if rounded and not units.empty:
+        values = zip(*db.execute(f"select {identifiers(rounded)} from ({query})").fetchall(), strict=True)
+        units = units.assign(**dict(zip(rounded, map(list, values), strict=True)))
+    return units
 
 
 def _decision_ids(ws: Workspace, track: Track, units: pd.DataFrame) -> list[str]:
@@ -259,6 +278,7 @@ def _build_table(
 ) -> pa.Table:
     """Return the decisions of the draft as a table, sorted by partition, decision time and decision id."""
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
     partitions = units["_partition"]
     identity = ["_partition", "decision_id", *ws.use_case.decision.key, "decided_at", "current_action"]
@@ -271,5 +291,6 @@ def _build_table(
         code_version=ws.code_version,
     )
     decisions = decisions.sort_values(["_partition", "decided_at", "decision_id"], ignore_index=True)
-    schema = pa.schema([("_partition", pa.string()), *decision_schema(ws)])
+    stored = pq.read_schema(ws.lake.local_file(next(iter(features.values()))))
+    schema = pa.schema([("_partition", pa.string()), *decision_schema(ws, stored)])
     return pa.Table.from_pandas(decisions[schema.names], schema=schema, preserve_index=False)

@@ -28,13 +28,13 @@ class MatchingDecision:
 def search_decisions(ws: Workspace, track: Track, text: str, limit: int = 50) -> list[MatchingDecision]:
     """Return the newest decisions of a track that match every word of a text, newest first, at most `limit`.
 
-    A word matches if a key column, the decision id or the partition begins with the word, in upper or lower case.
+    A word matches if a word of a key column, the decision id or the partition begins with it, in upper or lower case.
     """
-    entries, words, key = ws.lake.entries(decisions_dataset(track)), text.casefold().split(), ws.use_case.decision.key
+    entries, words, key = ws.lake.entries(decisions_dataset(track)), text.lower().split(), ws.use_case.decision.key
     if not entries or not words:
         return []
     searched = [*key, "decision_id", "_partition"]
-    begins = " or ".join(f"starts_with(lower({identifier(column)}::varchar), ?)" for column in searched)
+    begins = " or ".join(f"contains(' ' || lower({identifier(column)}::varchar), ' ' || ?)" for column in searched)
     condition = " and ".join(f"({begins})" for _ in words)
     columns = f"decision_id, _partition as partition, decided_at, action, decided_by, {identifiers(key)}"
     with ws.lake.open_session(ws.use_case.timezone) as db:

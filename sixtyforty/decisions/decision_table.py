@@ -95,13 +95,12 @@ def decisions_dataset(track: Track) -> str:
     return f"decisions/{track}"
 
 
-def decision_schema(ws: Workspace) -> pa.Schema:
-    """Return the Arrow schema of a partition of decisions. Key columns have the types of the data contract."""
+def decision_schema(ws: Workspace, features: pa.Schema) -> pa.Schema:
+    """Return the Arrow schema of a partition of decisions. Key columns have the types that the features have."""
     import pyarrow as pa
 
-    columns, text = ws.use_case.unit_columns, pa.string()
-    types = {"INTEGER": pa.int32(), "BIGINT": pa.int64(), "DATE": pa.date32(), "TIMESTAMP": pa.timestamp("us")}
-    key = [(column, types.get(columns[column].upper(), text)) for column in ws.use_case.decision.key]
+    text = pa.string()
+    key = [(column, features.field(column).type) for column in ws.use_case.decision.key]
     provenance = ("decided_by", "reason", "champion_version", "data_version", "verdict_id", "policy", "code_version")
     return pa.schema(
         [

@@ -225,8 +225,12 @@ def _insert(connection: sa.Connection, target: sa.Table, partition: str, rows: p
 
 def _table_columns(connection: sa.Connection, target: sa.Table, partition: str, rows: pa.Table) -> dict[str, list[Any]]:
     import pyarrow as pa
+    import sqlalchemy as sa
 
     columns = {column: rows[column].to_pylist() for column in rows.column_names if column in target.c}
+    for column in columns:  # a column of text holds keys of other types as text, because drivers refuse some of them
+        if isinstance(target.c[column].type, sa.String) and not pa.types.is_string(rows[column].type):
+            columns[column] = [None if part is None else str(part) for part in columns[column]]
     columns["partition"] = [partition] * rows.num_rows
     columns |= {name: [None] * rows.num_rows for name in REVISION_COLUMNS} | {"revision": [0] * rows.num_rows}
     delivered_at = datetime.now(UTC).replace(tzinfo=None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -22,6 +23,7 @@ from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.object_store import StoragePath
+from sixtyforty.storage.sql import identifiers
 from sixtyforty.value.payoffs import build_payoffs
 from sixtyforty.value.policy import BEST_REASON
 from sixtyforty.workspace import Workspace
@@ -35,6 +37,7 @@ FeatureValue = float | str | bool | datetime
 MAX_FACTS = 3  # facts mentioned for a decision
 MIN_CHANGE = 0.005  # a fact that changes a probability by less than half a percentage point isn't mentioned
 INPUTS_CORRECTED = "The inputs have been corrected since; the decision stands as it was taken."
+PLACEHOLDER = re.compile(r"\{value[^{}]*\}")
 NOTHING_UNUSUAL = "No known fact is unusual."
 MODEL_UNREADABLE = "The model's files can't be read, so the facts behind this decision aren't known."
 
@@ -85,6 +88,7 @@ def explain_rows(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[s
     kpi, words = ws.use_case.kpi, ws.use_case.model.reasons
     changes = _expected_changes(ws, version, rows)
     min_change = MIN_CHANGE if kpi.outcome_type == "binary" else 0.0
+    no_facts = [NOTHING_UNUSUAL] if words else []
     features = list(changes)
     matrix = np.array([changes[feature] for feature in features]).reshape(len(features), len(rows))
     most_important = np.argsort(-np.abs(matrix), axis=0, kind="stable")[:MAX_FACTS]
@@ -93,13 +97,21 @@ def explain_rows(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[s
         facts = [(features[position], matrix[position, row]) for position in order]
         sentences.append(
             [
-                f"{describe_effect(kpi, change)}: {words[feature].format(value=rows[feature].iloc[row])}."
+                f"{describe_effect(kpi, change)}: {_describe_fact(words[feature], rows[feature].iloc[row])}."
                 for feature, change in facts
-                if abs(change) >= min_change
+                if change and abs(change) >= min_change
             ]
-            or [NOTHING_UNUSUAL]
+            or no_facts
         )
     return sentences
+
+
+def _describe_fact(text: str, fact: FeatureValue) -> str:
+    """Return the declared text of a feature with its value. A format that doesn't suit the value is left out."""
+    try:
+        return text.format(value=fact)
+    except (ValueError, TypeError):
+        return PLACEHOLDER.sub(lambda _: str(fact), text)
 
 
 def describe_effect(kpi: Kpi, change: float) -> str:
@@ -164,13 +176,14 @@ def _read_features(
 
     Return None if that version of the features is no longer stored.
     """
-    import pandas as pd
-
     entry = entry_at_version(ws, "features", partition, version)
     if entry is None or not ws.lake.local_file(entry).exists():
         return None
-    key = ws.use_case.decision.key
+    key, stored = ws.use_case.decision.key, ws.lake.select_rows([entry])
     with ws.lake.open_session(ws.use_case.timezone) as db:
-        rows = db.execute(f"select * exclude _partition from {ws.lake.select_rows([entry])}").df()
-    keys = pd.DataFrame([{column: decision.unit[column] for column in key} for decision in decisions])
-    return keys.merge(rows, on=key, how="left")
+        # Python's values of a key equal those of a decision, whatever their type. The values of a DataFrame don't.
+        keys = db.execute(f"select {identifiers(key)} from {stored} order by {identifiers(key)}").fetchall()
+        rows = db.execute(f"select * exclude _partition from {stored} order by {identifiers(key)}").df()
+    positions = {unit: position for position, unit in enumerate(keys)}
+    of_decisions = [positions[tuple(decision.unit[column] for column in key)] for decision in decisions]
+    return rows.iloc[of_decisions].reset_index(drop=True)

@@ -150,8 +150,8 @@ def _read_features(ws: Workspace, entry: Entry | None, decision: StoredDecision)
         cursor = db.execute(
             f"select * exclude _partition from {ws.lake.select_rows([entry])} where {condition}", parameters
         )
-        columns = [column[0] for column in cursor.description or []]
-        return dict(zip(columns, cursor.fetchall()[0], strict=True))
+        columns, rows = [column[0] for column in cursor.description or []], cursor.fetchall()
+        return dict(zip(columns, rows[0], strict=True)) if rows else None
 
 
 def _trace_champion(ws: Workspace, track: Track, version: str | None) -> TracedChampion | None:
@@ -186,10 +186,9 @@ def _trace_outcome(
     if entry is None:
         return None
     row = _read_outcome(ws, entry, partition, decision)
-    outcome = row[kpi.outcome].iloc[0]
-    is_unknown = outcome is None or outcome != outcome  # NaN
-    if is_unknown:
+    if row.empty or row[[kpi.outcome, "known_at"]].isna().any(axis=None):
         return TracedOutcome(kpi.outcome)
+    outcome = row[kpi.outcome].tolist()[0]
     observed = np.array([float(outcome)])
     decided, current = _outcome_values(ws, track, row, decision, observed)
     done = None
@@ -197,7 +196,7 @@ def _trace_outcome(
         done, _ = _outcome_values(ws, track, row, replace(decision, action=answer.action), observed)
     return TracedOutcome(
         name=kpi.outcome,
-        outcome=outcome.item(),
+        outcome=outcome,
         known_at=row["known_at"].iloc[0].to_pydatetime(),
         value=decided,
         value_current_process=current,
@@ -230,12 +229,15 @@ def _outcome_values(
     """
     kpi = ws.use_case.kpi
     payoffs = build_payoffs(kpi, row)
+
+    def known(payoff: NDArray[np.float64]) -> float | None:
+        return None if payoff[0] != payoff[0] else float(payoff[0])  # NaN: the action's gain or cost is unknown
+
     if ws.use_case.is_randomized(track) and isinstance(payoffs, ChoicePayoffs):
         # The action may change the outcome, so the value of the other action isn't known.
-        return float(payoffs.unit_values([decision.action], outcome)[0]), None
+        return known(payoffs.unit_values([decision.action], outcome)), None
     if kpi.treatment:  # a past experiment gives the value of many units, not of a single one
         return None, None
-    decided, current = (
-        float(payoffs.realized([action], outcome)[0]) for action in (decision.action, decision.current_action)
+    return known(payoffs.realized([decision.action], outcome)), known(
+        payoffs.realized([decision.current_action], outcome)
     )
-    return decided, current

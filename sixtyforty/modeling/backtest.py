@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import pairwise
 
 from sixtyforty.modeling.built_by import select_outdated
@@ -21,11 +21,15 @@ from sixtyforty.modeling.taint import require_sound, select_tainted
 from sixtyforty.modeling.training_plan import declared_recipes, plan_training, read_training_rows, training_days
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.bounded_cache import BoundedCache
 from sixtyforty.storage.files import canonical_json, digest, run_in_parallel, write_atomic
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.value.daily_value import POLICIES, DailyValue, value_of_day
 from sixtyforty.value.policy import Policy
+
+LAST_KNOWN_ENTRIES = 5000
+_LAST_KNOWN: BoundedCache[str, datetime] = BoundedCache(LAST_KNOWN_ENTRIES)  # by version of a partition's outcomes
 
 
 class BacktestError(SixtyfortyError):
@@ -42,12 +46,19 @@ class Fold:
 
 
 def score_block(
-    use_case: DecisionChain, lake: Lake, store: ModelStore, version: str, first: date, end: date
+    use_case: DecisionChain,
+    lake: Lake,
+    store: ModelStore,
+    version: str,
+    first: date,
+    end: date,
+    known_on: date | None = None,
 ) -> list[DailyValue]:
     """Return the daily values of a model version on the local days from `first` to the day before `end`.
 
-    Only outcomes known at the start of the day `end` count. Raises BacktestError if the model may have learned from
-    one of the days, and TaintedDataError if the features of one of the days have leakage.
+    Only outcomes known at the start of the local day `known_on` count; None stands for `end`. Raises BacktestError if
+    the model may have learned from one of the days, and TaintedDataError if the features of one of the days have
+    leakage.
     """
     card = store.card(version)
     if first < card.as_of:
@@ -68,14 +79,32 @@ def score_block(
             "policy": policy.to_dict(),
         }
     )
-    cached = lake.root / "backtest" / version / f"{first}_{end}_{inputs_hash}.json"
-    if cached.exists():
-        return [DailyValue(**day) for day in json.loads(cached.read_bytes())]
     if not features or not outcomes:
         return []
-    days = _value_days(use_case, lake, store, version, policy, features, outcomes, end)
+    # The values change until the last outcome is known, so the time of the knowledge is a part of the file's name.
+    known_at = min(use_case.day_start(known_on or end), _last_known(lake, outcomes))
+    cached = lake.root / "backtest" / version / f"{first}_{end}_{known_at:%Y%m%dT%H%M%S%f}_{inputs_hash}.json"
+    if cached.exists():
+        return [DailyValue(**day) for day in json.loads(cached.read_bytes())]
+    days = _value_days(use_case, lake, store, version, policy, features, outcomes, known_at)
     write_atomic(cached, canonical_json([day.__dict__ for day in days]).encode())
     return days
+
+
+def _last_known(lake: Lake, outcomes: dict[str, Entry]) -> datetime:
+    """Return the UTC time at which the last of some partitions' outcomes became known, or will become known."""
+    times = {entry.version: _LAST_KNOWN.get(entry.version) for entry in outcomes.values()}
+    unread = [entry for entry in outcomes.values() if times[entry.version] is None]
+    if unread:
+        with lake.open_session("UTC") as db:
+            rows = db.execute(
+                f"select _partition, max(known_at)::timestamp from {lake.select_rows(unread)} group by all"
+            ).fetchall()
+        by_partition = dict(rows)
+        for entry in unread:
+            times[entry.version] = by_partition.get(entry.partition) or datetime.min
+            _LAST_KNOWN.put(entry.version, times[entry.version] or datetime.min)
+    return max(time or datetime.min for time in times.values())
 
 
 def _select_scorable(
@@ -105,9 +134,9 @@ def _value_days(
     policy: Policy,
     features: dict[str, Entry],
     outcomes: dict[str, Entry],
-    end: date,
+    known_at: datetime,
 ) -> list[DailyValue]:
-    rows = read_training_rows(use_case, lake, features, outcomes, str(use_case.day_start(end))).to_pandas()
+    rows = read_training_rows(use_case, lake, features, outcomes, str(known_at)).to_pandas()
     if rows.empty:  # outcomes may take longer to become known than the time between two training days
         return []
     rows["action"] = policy.choose_actions(rows, store.load(version).predict(rows)).action
@@ -121,13 +150,14 @@ def list_folds(use_case: DecisionChain, lake: Lake, store: ModelStore, recipe: s
     """Return the backtest folds of a recipe before the local day `as_of`, oldest first.
 
     recipe: the hash of the recipe. Each fold is the model of one training day, which is valued until the next training
-    day. A training day without a model has no fold.
+    day. A training day has no fold without a model, or if the model learned from fewer than `gate.min_training_rows`
+    rows. Such a model says little about the recipe.
     """
     starts = [day for day in training_days(use_case, as_of) if day < as_of]
     folds = []
     for first, end in pairwise([*starts, as_of]):
         version = find_trained_version(use_case, lake, store, recipe, first)
-        if version:
+        if version and store.card(version).rows >= use_case.gate.min_training_rows:
             folds.append(Fold(version, first, end))
     return folds
 
@@ -156,10 +186,13 @@ def run_walk_forward(
 ) -> list[DailyValue]:
     """Return the backtest's daily values of a recipe before the local day `as_of`, oldest first.
 
-    recipe: the hash of the recipe. Each day is decided by the newest model of the recipe that never saw that day.
+    recipe: the hash of the recipe. Each day is decided by the newest model of the recipe that never saw that day. All
+    outcomes known at the start of `as_of` count, also those that became known after the end of their fold.
     """
     folds = list_folds(use_case, lake, store, recipe, as_of)
-    blocks = run_in_parallel(lambda fold: score_block(use_case, lake, store, fold.version, fold.first, fold.end), folds)
+    blocks = run_in_parallel(
+        lambda fold: score_block(use_case, lake, store, fold.version, fold.first, fold.end, as_of), folds
+    )
     return [day for block in blocks for day in block]
 
 

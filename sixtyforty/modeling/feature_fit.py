@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from sixtyforty.storage.partition_columns import Columns, columns_of
@@ -29,6 +29,27 @@ def kind_of(arrow_type: str) -> str:
     if arrow_type.startswith(NUMBERS):
         return "number"
     return "text" if arrow_type in ("string", "large_string") else arrow_type
+
+
+def find_unusable_features(columns: Columns, categorical: Collection[str]) -> dict[str, str]:
+    """Return the features from which no model can learn, each with the cause and the cure as a clause.
+
+    columns: the Arrow type of each feature. categorical: the features that are declared as categories. Categories must
+    be texts, whole numbers or booleans. Other features must be numbers or booleans.
+    """
+    problems = {}
+    for feature, arrow_type in columns.items():
+        kind = kind_of(arrow_type)
+        if feature in categorical:
+            if kind not in ("number", "text") or arrow_type.startswith("decimal"):
+                problems[feature] = f"is a category of the type {arrow_type}; cast it to varchar in features.sql"
+        elif kind == "text":
+            problems[feature] = "is text; list it in model.categorical, or compute a number from it in features.sql"
+        elif kind == "time":
+            problems[feature] = "is a date or time; compute a number from it in features.sql, such as the hours since"
+        elif kind != "number":
+            problems[feature] = f"is of the type {arrow_type}; compute a number from it in features.sql"
+    return problems
 
 
 def find_feature_problem(card: ModelCard, columns: Columns, payoffs: Mapping[str, str]) -> str | None:

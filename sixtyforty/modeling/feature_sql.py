@@ -59,10 +59,15 @@ def _check_actions(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> No
 def recreate_feature_table(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> None:
     """Create the table `_built` again, after the session's source tables changed. Keep the current process's actions.
 
+    A gain or cost that isn't a finite number is null, which means unknown.
+
     Raises FeatureError if the SQL doesn't return each unit exactly once.
     """
     key, unit = identifiers(use_case.decision.key), unit_columns(use_case)
-    payoffs = "".join(f", ({sql})::double as {identifier(column)}" for column, sql in use_case.kpi.payoff_sql.items())
+    payoffs = "".join(
+        f", case when isfinite(({sql})::double) then ({sql})::double end as {identifier(column)}"
+        for column, sql in use_case.kpi.payoff_sql.items()
+    )
     db.execute(f"create or replace temp table _features as select *{payoffs} from ({use_case.sql('features')})")
     units, rows, keys, decided = db.execute(
         f"""select (select count(*) from units), (select count(*) from _features),

@@ -177,6 +177,11 @@ def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVer
             f"{evidence.missing_share:.0%} of the challenger's training partitions are missing or refused;"
             f" at most {gate.max_rejected_share:.0%} are allowed",
         )
+    if evidence.training_rows is not None and evidence.training_rows < gate.min_training_rows:
+        learned = format_plural(evidence.training_rows, "row")
+        return value.stop(
+            "HOLD", f"too early to judge: the challenger learned from {learned}, {gate.min_training_rows} needed"
+        )
     if sum(day.decisions > 0 for day in days) < MINIMUM_DAYS:
         known = format_plural(len(days), "day")
         return value.stop("HOLD", f"too early to judge: {known} with known outcomes, {MINIMUM_DAYS} needed")
@@ -214,14 +219,19 @@ def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _
 def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
     """Put the challenger on HOLD if the champion beats the challenger's recipe in the newest block.
 
-    A difference of up to `gate.margin` is allowed.
+    A difference of up to `gate.margin` is allowed. The challenger is put on HOLD, too, if no outcome of a block is
+    known in which the two can be compared.
     """
     if evidence.latest is None:
+        if evidence.kind == "refresh":
+            value.reasons.append("the champion may have learned from every backtest block, so the two aren't compared")
         return value
     confidence = _two_sided(gate)
     change = _paired_gain(evidence.latest.challenger, evidence.latest.champion, confidence)
-    if math.isnan(change.value):  # no outcome of the block is known
-        return value
+    if math.isnan(change.value):
+        return value.stop(
+            "HOLD", "too early to judge: no outcome is known yet of the days on which the champion can be compared"
+        )
     value.figures = replace(value.figures, last_block_vs_champion=RoundedInterval.of(change))
     if change.value < -gate.margin:
         return value.stop(

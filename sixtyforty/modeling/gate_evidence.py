@@ -29,7 +29,10 @@ ChallengerKind = Literal["first", "refresh", "recipe"]
 
 @dataclass(frozen=True)
 class LatestBlock:
-    """The daily values of the newest backtest block under two models: the challenger's recipe, and the champion."""
+    """The daily values of the newest backtest block under two models: the challenger's recipe, and the champion.
+
+    The newest block is the last one with known outcomes. Without known outcomes, both lists are empty.
+    """
 
     challenger: Sequence[DailyValue]
     champion: Sequence[DailyValue]
@@ -51,6 +54,7 @@ class GateEvidence:
     `taint`: which training or walk-forward partitions have leakage; empty if there is no leakage.
     `withdrawal`: when and why the challenger's version or recipe was withdrawn; empty if the challenger may decide.
     `unfit_champion`: why the champion in force can't score; the challenger is then judged as the first model.
+    `training_rows`: number of rows that the challenger learned from; None if the collection ended before.
     """
 
     kind: ChallengerKind
@@ -67,6 +71,7 @@ class GateEvidence:
     withdrawal: str = ""
     taint: str = ""
     unfit_champion: str = ""
+    training_rows: int | None = None
 
 
 def collect_evidence(
@@ -128,6 +133,7 @@ def _collect_from_files(
     return GateEvidence(
         kind=kind,
         missing_share=card.missing_share,
+        training_rows=card.rows,
         walk_forward=run_walk_forward(use_case, lake, store, recipe, as_of),
         latest=latest,
         current_recipe=current_recipe,
@@ -164,18 +170,22 @@ def describe_unfit_champion(use_case: UseCase, lake: Lake, store: ModelStore, tr
 def _latest_block(
     use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: date, champion_card: ModelCard
 ) -> LatestBlock | None:
-    """Return the newest backtest block of a recipe, and the champion's values on the same days.
+    """Return the newest backtest block of a recipe with known outcomes, and the champion's values on the same days.
 
-    Return None if the recipe has no block, or if the champion may have learned from the block's days.
+    Return None if there is no block that the champion can't have learned from.
     """
     folds = list_folds(use_case, lake, store, recipe, as_of)
-    if not folds or champion_card.as_of > folds[-1].first:
+    unseen = [fold for fold in folds if fold.first >= champion_card.as_of]
+    if not unseen:
         return None
-    first, end = folds[-1].first, folds[-1].end
-    return LatestBlock(
-        challenger=score_block(use_case, lake, store, folds[-1].version, first, end),
-        champion=score_block(use_case, lake, store, champion_card.version, first, end),
-    )
+    for fold in reversed(unseen):
+        block = LatestBlock(
+            challenger=score_block(use_case, lake, store, fold.version, fold.first, fold.end, as_of),
+            champion=score_block(use_case, lake, store, champion_card.version, fold.first, fold.end, as_of),
+        )
+        if block.challenger and block.champion:
+            return block
+    return LatestBlock([], [])
 
 
 def _refused_partitions(lake: Lake, card: ModelCard) -> list[str]:

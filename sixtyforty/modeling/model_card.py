@@ -26,7 +26,7 @@ class ModelCard:
     the column with the received action of a past experiment, whose actions are in `actions`. `sample_scores`: the
     fitted model's scores of the first rows of the training set, in the shape of `FittedModel.predict`.
     `feature_kinds`: the kind of each feature's values, see `feature_fit.kind_of`; empty on the card of an early
-    release.
+    release. `ignored_features`: the features without any value in the training set, which the model ignores.
     """
 
     version: str
@@ -49,6 +49,7 @@ class ModelCard:
     sample_scores: list[Any] = field(default_factory=list)
     feature_kinds: dict[str, str] = field(default_factory=dict)
     features_sql: str = ""
+    ignored_features: list[str] = field(default_factory=list)
 
     @property
     def missing_share(self) -> float:

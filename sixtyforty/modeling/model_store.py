@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sixtyforty.modeling.built_by import FEATURES_SQL, declared_parts
 from sixtyforty.modeling.estimators import FittedModel, restore_model
-from sixtyforty.modeling.feature_fit import feature_kinds
+from sixtyforty.modeling.feature_fit import feature_kinds, find_unusable_features
 from sixtyforty.modeling.features import feature_names
 from sixtyforty.modeling.library_versions import library_versions
 from sixtyforty.modeling.model_card import ModelCard
@@ -30,6 +30,7 @@ from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.storage.manifests import versions_by_partition
 from sixtyforty.storage.object_store import StoragePath
+from sixtyforty.storage.partition_columns import columns_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,11 +112,13 @@ class ModelStore:
         """Store the training set of a plan, and create the model card.
 
         Only outcomes known at the start of `plan.as_of` are included. Raises ModelError if the declaration names an
-        unknown feature, or if an outcome or a received action isn't allowed by the declaration.
+        unknown feature, or if no model can learn from a feature's type. Raises it, too, if the declaration doesn't
+        allow an outcome or a received action.
         """
         table = read_training_rows(use_case, lake, plan.features, plan.outcomes, str(use_case.day_start(plan.as_of)))
         features = [name for name in feature_names(use_case, table.column_names) if name != use_case.kpi.outcome]
         _check_declared_features(use_case.name, plan, features)
+        _check_feature_types(use_case, plan, table.schema, features)
         _check_outcomes(use_case.kpi, table)
         blob = parquet_bytes(table)
         kinds = {name: kind for name, kind in feature_kinds(table.schema).items() if name in features}
@@ -158,7 +161,12 @@ class ModelStore:
         stored = load_skops(blob, sha256)
         with self._cards_lock():
             card = self.card(version)
-            card = replace(card, files={**card.files, MODEL: sha256}, levels=model.levels)
+            card = replace(
+                card,
+                files={**card.files, MODEL: sha256},
+                levels=model.levels,
+                ignored_features=list(model.ignored),
+            )
             scores = score_rows(restore_model(stored, card), self.sample_rows(card, version))
             card = replace(card, sample_scores=scores.tolist())
             write_atomic(self.folder(version) / MODEL, blob)
@@ -225,8 +233,19 @@ def _check_declared_features(name: str, plan: TrainingPlan, features: list[str])
             )
 
 
+def _check_feature_types(use_case: DecisionChain, plan: TrainingPlan, schema: pa.Schema, features: list[str]) -> None:
+    treatment = use_case.kpi.treatment.column if use_case.kpi.treatment else None
+    columns = {name: kind for name, kind in columns_of(schema).items() if name in features and name != treatment}
+    problems = find_unusable_features(columns, plan.model.categorical)
+    if problems:
+        listed = "; ".join(f"the feature '{feature}' {problem}" for feature, problem in problems.items())
+        raise ModelError(f"{use_case.name}: no model can learn from features.sql: {listed}.")
+
+
 def _check_outcomes(kpi: Kpi, table: pa.Table) -> None:
-    """Raise ModelError if a binary outcome isn't 0 or 1, or if a received action isn't declared."""
+    """Raise ModelError if a binary outcome isn't 0 or 1, if a number isn't finite, or if an action isn't declared."""
+    import numpy as np
+
     if kpi.outcome_type == "binary":
         invalid = int((~table[kpi.outcome].to_pandas().isin([0, 1])).sum())
         if invalid:
@@ -235,6 +254,11 @@ def _check_outcomes(kpi: Kpi, table: pa.Table) -> None:
                 f"outcomes.sql: {kpi.outcome} is neither 0 nor 1 in {count}."
                 " Correct outcomes.sql, or declare kpi.outcome_type: number."
             )
+    elif invalid := int((~np.isfinite(table[kpi.outcome].to_pandas().to_numpy(float))).sum()):
+        raise ModelError(
+            f"outcomes.sql: {kpi.outcome} is not a finite number in {format_plural(invalid, 'row')}. Materialize the"
+            " asset `outcomes` of the training window again, which makes such outcomes unknown."
+        )
     if kpi.treatment:
         unknown = set(table[kpi.treatment.column].to_pylist()) - kpi.actions.keys()
         if unknown:

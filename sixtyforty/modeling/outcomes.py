@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from sixtyforty.modeling.feature_sql import FeatureError, unit_columns
 from sixtyforty.modeling.features import BuiltPartitions
@@ -10,21 +11,28 @@ from sixtyforty.modeling.lineage import input_versions, read_inputs
 from sixtyforty.modeling.point_in_time import open_inputs
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.storage.lake import Lake, split_by_partition
-from sixtyforty.storage.sql import identifiers
+from sixtyforty.storage.sql import identifier, identifiers
+
+if TYPE_CHECKING:
+    import duckdb
+
+FLOATS = ("FLOAT", "DOUBLE")
 
 
 def build_outcomes(use_case: DecisionChain, lake: Lake, partitions: Sequence[str]) -> BuiltPartitions:
     """Build the outcomes of the units of some partitions. The rows of each table are sorted by decided_at and key.
 
     Columns: the key, decided_at (UTC), the outcome (null while it is unknown), the treatment's column if one is
-    declared, and `known_at` (UTC). Raises FeatureError if outcomes.sql returns several rows for a unit.
+    declared, and `known_at` (UTC). An outcome that isn't a finite number, such as 0 divided by 0, is unknown. Raises
+    FeatureError if outcomes.sql returns several rows for a unit.
     """
     before, after = use_case.outcome_window
     entries = read_inputs(use_case, lake, use_case.widen(partitions, before, after))
     key, unit = identifiers(use_case.decision.key), unit_columns(use_case)
     with open_inputs(use_case, lake, entries, partitions) as db:
+        finite = _only_finite(db, use_case)
         table = db.sql(
-            f"""select u._partition, {key}, u.decided_at, o.* exclude ({unit}) from units u
+            f"""select u._partition, {key}, u.decided_at, o.* exclude ({unit}) {finite} from units u
             left join ({use_case.sql("outcomes")}) o using ({unit}) order by u._partition, u.decided_at, {key}"""
         ).to_arrow_table()
         units = db.execute("select count(*) from units").fetchall()[0][0]
@@ -36,3 +44,12 @@ def build_outcomes(use_case: DecisionChain, lake: Lake, partitions: Sequence[str
     tables = split_by_partition(table, "_partition", partitions)
     windows = {partition: use_case.widen([partition], before, after) for partition in tables}
     return BuiltPartitions(tables, {p: input_versions(use_case, entries, window) for p, window in windows.items()})
+
+
+def _only_finite(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> str:
+    """Return the SQL that replaces an outcome that isn't a finite number by null; empty if the outcome is no float."""
+    outcome = identifier(use_case.kpi.outcome)
+    rows = db.sql(f"select {outcome} from ({use_case.sql('outcomes')}) limit 0")
+    if str(rows.types[0]) not in FLOATS:
+        return ""
+    return f"replace (case when isfinite(o.{outcome}) then o.{outcome} end as {outcome})"

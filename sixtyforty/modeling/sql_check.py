@@ -12,11 +12,14 @@ from sixtyforty.modeling.declared_sql import (
     source_expressions,
     target_expressions,
 )
+from sixtyforty.modeling.feature_fit import find_unusable_features
+from sixtyforty.modeling.features import feature_names
 from sixtyforty.modeling.point_in_time import create_units
 from sixtyforty.modeling.sql_guard import find_forbidden
 from sixtyforty.modeling.sql_problem import SqlProblem, problem_of_error
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.partition_columns import columns_of
 from sixtyforty.storage.sql import identifier
 
 if TYPE_CHECKING:
@@ -162,10 +165,20 @@ def _check_over_features(
         allowed = visible if must_be_visible else columns
         if name not in allowed:
             yield SqlProblem(f"'{name}' is not a feature", field, "", 1, name, tuple(allowed))
+    if {"model", "kpi", "decision"} <= set(parts) and set(use_case.model.categorical) <= set(visible):
+        yield from _check_feature_types(db, use_case)
     yield from _check_expressions(db, FEATURE_ROWS, feature_expressions(use_case, parts))
     if {"model", "kpi"} <= set(parts):
         with_outcome = f"(select *, null::double as {identifier(use_case.kpi.outcome)} from {FEATURE_ROWS})"
         yield from _check_expressions(db, with_outcome, target_expressions(use_case.model))
+
+
+def _check_feature_types(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> Iterator[SqlProblem]:
+    """Yield a problem for each feature from which no model can learn, such as a text that isn't a category."""
+    columns = columns_of(db.sql(f"select * from {FEATURE_ROWS} limit 0").to_arrow_table().schema)
+    features = {name: columns[name] for name in feature_names(use_case, list(columns)) if name != use_case.kpi.outcome}
+    for feature, problem in find_unusable_features(features, use_case.model.categorical).items():
+        yield SqlProblem(f"the feature '{feature}' {problem}", "model.categorical")
 
 
 def _check_expressions(

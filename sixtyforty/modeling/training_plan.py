@@ -33,7 +33,8 @@ class TrainingPlan:
 
     `features` and `outcomes` are the manifests of the training data, by partition. The model version is computed
     without reading rows, so an existing version is recognized early. `missing` lists the partitions of the training
-    window without features or outcomes. `outdated` lists those of them whose features an earlier features.sql built.
+    window without features or outcomes, except for those of closed days. `outdated` lists those of them whose features
+    an earlier features.sql built.
     `recipe` is the hash of the declared recipe.
     """
 
@@ -100,8 +101,9 @@ def plan_training(use_case: DecisionChain, lake: Lake, as_of: date, model: Model
     entries, outcomes = lake.entries("features", window), lake.entries("outcomes", window)
     outdated = built_by.select_outdated(use_case, entries)
     features = {partition: entry for partition, entry in entries.items() if partition not in outdated}
-    missing = [partition for partition in window if partition not in features or partition not in outcomes]
-    if len(missing) == len(window):
+    without_rows = [partition for partition in window if partition not in features or partition not in outcomes]
+    missing = [partition for partition in without_rows if not use_case.is_on_closed_day(partition)]
+    if len(without_rows) == len(window):
         raise TooEarlyError(
             f"{use_case.name}: no features with outcomes exist between {first} and {as_of}."
             f" {describe_outdated(outdated) or 'Materialize the assets `features` and `outcomes` of these days first.'}"

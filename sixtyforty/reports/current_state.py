@@ -279,7 +279,7 @@ def _outcomes_query(use_case: UseCase, features: str, outcomes: str) -> str:
     """
     kpi, key = use_case.kpi, identifiers(use_case.decision.key)
     payoff_inputs = _columns_of(kpi.payoff_sql, "f.") + _columns_of(kpi.outcome_columns[1:], "o.")
-    required = _columns_of(kpi.outcome_columns, "o.") + _columns_of(kpi.payoff_sql, "f.")
+    required = _columns_of(kpi.outcome_columns, "o.")
     extra = "".join(f", {column}" for column in payoff_inputs)
     return f"""select _partition, f.decided_at, f.current_action, f.current_action as action,
             o.{identifier(kpi.outcome)} as "an outcome"{extra}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
@@ -24,6 +24,10 @@ HOUR_FORMAT = "%Y-%m-%dT%H%M"  # the format of the keys of hourly partitions
 KEY = r"\d{4}-\d{2}-\d{2}(?:T\d{4})?"
 HOUR = timedelta(hours=1)
 DAYS_A_MONTH = 365.25 / 12
+
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 
 class Partitions(DeclaredModel):
@@ -42,6 +46,25 @@ class Partitions(DeclaredModel):
         description="Number of partitions, counted from the current one, that accept data before they end. 2: the"
         " current and the next partition.",
     )
+
+    closed_weekdays: list[Weekday] = Field(
+        default_factory=list,
+        description="Weekdays without units, such as [saturday, sunday]. A training window without data of these days"
+        " is complete. Only for hourly and daily partitions.",
+    )
+    closed_days: list[date] = Field(
+        default_factory=list, description="Other local days without units, such as public holidays."
+    )
+
+    @model_validator(mode="after")
+    def _check_closed_days(self) -> Partitions:
+        if self.every in ("week", "month"):
+            for name in ("closed_weekdays", "closed_days"):
+                if getattr(self, name):
+                    raise FieldError(name, f"partitions of a {self.every} have no closed days; remove {name}")
+        if len(set(self.closed_weekdays)) == len(WEEKDAYS):
+            raise FieldError("closed_weekdays", "every weekday is closed; leave at least one weekday open")
+        return self
 
     @model_validator(mode="after")
     def _check_order(self) -> Partitions:
@@ -134,6 +157,11 @@ class PartitionedModel(DeclaredModel):
     def first_day(self, partition: str) -> date:
         """Return the local day on which a partition starts."""
         return self.local_day(self.opens_at(partition)) if self._is_hourly else date.fromisoformat(partition)
+
+    def is_on_closed_day(self, partition: str) -> bool:
+        """Return whether a partition starts on a local day that is declared as closed, so no units are expected."""
+        day, declared = self.first_day(partition), self.partitions
+        return day in declared.closed_days or WEEKDAYS[day.weekday()] in declared.closed_weekdays
 
     def opens_at(self, partition: str) -> datetime:
         """Return the UTC time at which a partition starts."""

@@ -116,6 +116,12 @@ class Gate(DeclaredModel):
     confidence: float = Field(
         default=0.95, gt=0.5, lt=1, description="One-sided confidence with which a gain must be proven: 0.95 is 95%."
     )
+    min_training_rows: int = Field(
+        default=20,
+        ge=1,
+        description="Smallest number of training rows with which a challenger is promoted, and with which a model"
+        " counts in the walk-forward backtest.",
+    )
     max_rejected_share: float = Field(
         default=0.1,
         ge=0,

@@ -11,7 +11,7 @@ from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.sql import identifier, identifiers, literal
 from sixtyforty.value.numeric_payoffs import format_amount
-from sixtyforty.value.payoff_sql import cost_sql, gain_sql
+from sixtyforty.value.payoff_sql import cost_sql, gain_sql, priced_sql
 from sixtyforty.value.payoffs import build_payoffs
 
 if TYPE_CHECKING:
@@ -73,8 +73,9 @@ def _check_runs(use_case: UseCase, db: duckdb.DuckDBPyConnection, rows: str, nam
 def propose_actions(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[str]:
     """Return the action that a candidate would have taken for each row, in the order of the rows.
 
-    rows: decisions, left joined with `candidates_sql`. If a decision is a fallback, or its features no longer exist,
-    the action is that of the current process. Raises CandidateError for an answer that is not a valid action.
+    rows: decisions, left joined with `candidates_sql`. The action is that of the current process if a decision is a
+    fallback, or if its features no longer exist. The same holds if the gain or cost of the candidate's action is
+    unknown. Raises CandidateError for an answer that is not a valid action.
     """
     import numpy as np
 
@@ -88,7 +89,10 @@ def propose_actions(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[st
         requirement = "a number"
     if (answered & invalid).any():
         raise _invalid_answers(use_case, name, rows[answered & invalid], requirement)
-    return list(np.where(answered, chosen, rows["current_action"].to_numpy(object)))
+    current = rows["current_action"].to_numpy(object)
+    own = np.where(answered, chosen, use_case.kpi.idle_action)
+    priced = build_payoffs(use_case.kpi, rows).is_priced(own.tolist())
+    return list(np.where(answered & priced, chosen, current))
 
 
 def _actions_of_numbers(
@@ -140,4 +144,5 @@ def candidate_action_sql(use_case: UseCase, name: str) -> str:
         action = f"[{actions}][list_position([{payoffs}], list_max([{payoffs}]))]"
     else:
         action = answer
-    return f"case when known is null or decided_by = 'fallback' then current_action else {action} end"
+    proposed = f"case when known is null or decided_by = 'fallback' then current_action else {action} end"
+    return f"case when {priced_sql(kpi, proposed)} then {proposed} else current_action end"

@@ -47,7 +47,7 @@ class ChoicePayoffs:
     """The payoffs of named actions on n rows, one row per unit. Implements the interface `Payoffs`.
 
     names: the actions, cheapest first. gain, cost: arrays of shape (actions, n) in the order of `names`, in the KPI's
-    currency. A gain is per unit of outcome.
+    currency. A gain is per unit of outcome. An action whose gain or cost is unknown (NaN) on a row isn't taken there.
     """
 
     def __init__(self, kpi: Kpi, rows: pd.DataFrame) -> None:
@@ -88,11 +88,20 @@ class ChoicePayoffs:
             )
         return self._positions[at]
 
+    def is_priced(self, actions: Sequence[str]) -> NDArray[np.bool_]:
+        """Return, for each row, whether the gain and the cost of its action are known, shape (n,)."""
+        import numpy as np
+
+        position, row = self._action_positions(actions), np.arange(self.count)
+        priced: NDArray[np.bool_] = ~np.isnan(self.gain[position, row] + self.cost[position, row])
+        return priced
+
     def realized(self, actions: Sequence[str], outcome: Floats) -> Floats:
         """Return the payoff of each row's action given its outcome, in the KPI's currency, shape (n,).
 
-        If a treatment is declared, return the Horvitz-Thompson estimate. For a unit that received the same action in
-        the experiment, the estimate is (value x outcome - cost) / share. For any other unit, the estimate is 0.
+        The payoff is NaN if the action's gain or cost is unknown. If a treatment is declared, return the
+        Horvitz-Thompson estimate. For a unit that received the same action in the experiment, the estimate is
+        (value x outcome - cost) / share. For any other unit, the estimate is 0.
         """
         import numpy as np
 
@@ -114,10 +123,15 @@ class ChoicePayoffs:
     def expected_payoffs(self, score: Floats) -> Floats:
         """Return the expected payoff of each action on each row, shape (actions, n).
 
+        The payoff is -inf if the action's gain or cost is unknown, so that the action isn't taken.
+
         score: the expected outcome, shape (n,), or the expected outcome under each action, shape (actions, n).
         """
+        import numpy as np
+
         treatment = self.kpi.treatment
-        return (treatment.value_per_outcome if treatment else self.gain) * score - self.cost
+        payoffs = (treatment.value_per_outcome if treatment else self.gain) * score - self.cost
+        return np.where(np.isnan(self.gain + self.cost), -np.inf, payoffs)
 
     def best_possible(self, outcome: Floats) -> Floats:
         """Return the payoff of perfect foresight on each row, in the KPI's currency, shape (n,).
@@ -230,11 +244,14 @@ class ChoicePayoffs:
         return expected
 
     def margin(self, score: Floats) -> Floats:
-        """Return the expected payoff of the best action minus that of the second best action, shape (n,)."""
+        """Return the expected payoff of the best action minus that of the second best action, shape (n,).
+
+        The difference is inf if only one action has a known gain and cost.
+        """
         import numpy as np
 
         payoffs = np.sort(self.expected_payoffs(score), axis=0)
-        return payoffs[-1] - payoffs[-2]
+        return np.where(payoffs[-2] == -np.inf, np.inf, payoffs[-1] - np.maximum(payoffs[-2], np.finfo(float).min))
 
     def next_best(self, score: Floats, actions: Sequence[str]) -> NDArray[Any]:
         """Return, for each row, the best of the actions that it did not get; of equal actions, the cheapest.

@@ -14,6 +14,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from sixtyforty.spec.kpi import Kpi
+from sixtyforty.value.payoff_base import Payoffs
 from sixtyforty.value.payoffs import build_payoffs
 
 if TYPE_CHECKING:
@@ -70,18 +71,23 @@ def value_of_day(
 
     rows: decisions with `action`, `current_action`, and the columns that `build_payoffs` needs. Without the column
     `decided_by`, fallbacks are not counted.
-    outcome: known outcomes of the decisions, without NaN, shape (n,).
+    outcome: known outcomes of the decisions, without NaN, shape (n,). Decisions for which the gain or cost of either
+    action is unknown are left out.
     candidates: the actions of each candidate, by the candidate's name.
 
     The random choice takes each action as often as the model, on random units. Its money is the mean over all such
-    assignments.
+    assignments. Where the gain or cost of an action is unknown, it takes the idle action instead.
     """
     import numpy as np
 
     payoffs, chosen, n = build_payoffs(kpi, rows), rows["action"].to_numpy(str), len(rows)
+    priced = payoffs.is_priced(chosen.tolist()) & payoffs.is_priced(rows["current_action"].tolist())
+    if not priced.all():
+        of_priced = {name: np.array(proposed)[priced].tolist() for name, proposed in (candidates or {}).items()}
+        return value_of_day(kpi, partition, rows[priced], outcome[priced], of_priced)
     actions, counts = np.unique(chosen, return_counts=True)
     random_choice = sum(
-        count / n * float(payoffs.realized([action] * n, outcome).sum())
+        count / n * float(payoffs_for_all(kpi, payoffs, action, outcome).sum())
         for action, count in zip(actions.tolist(), counts, strict=True)
     )
     decided_by = rows.get("decided_by")
@@ -99,6 +105,17 @@ def value_of_day(
             name: float(payoffs.realized(actions_, outcome).sum()) for name, actions_ in (candidates or {}).items()
         },
     )
+
+
+def payoffs_for_all(kpi: Kpi, payoffs: Payoffs, action: str, outcome: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the payoff of each unit if all units got an action, in the KPI's currency, shape (n,).
+
+    Where the gain or cost of the action is unknown, the idle action is taken. If that is unknown, too, the payoff is 0.
+    """
+    import numpy as np
+
+    actions = np.where(payoffs.is_priced([action] * len(outcome)), action, kpi.idle_action)
+    return np.nan_to_num(payoffs.realized(actions.tolist(), outcome))
 
 
 def group_by_month(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:

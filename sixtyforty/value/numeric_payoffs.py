@@ -29,6 +29,12 @@ class NumericPayoffs:
 
     amount: Amount
 
+    def is_priced(self, actions: Sequence[str]) -> NDArray[Any]:
+        """Return True for each row: the cost of every amount is declared."""
+        import numpy as np
+
+        return np.ones(len(actions), bool)
+
     def realized(self, actions: Sequence[str], outcome: Floats) -> Floats:
         """Return the payoff of each row's amount given its outcome, in the KPI's currency, shape (n,).
 

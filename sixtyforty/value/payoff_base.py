@@ -29,6 +29,9 @@ class Payoffs(Protocol):
     treatment, a score may also have shape (actions, n): the expected outcome under each action.
     """
 
+    def is_priced(self, actions: Sequence[str]) -> NDArray[np.bool_]:
+        """Return, for each row, whether the payoff of its action can be computed once the outcome is known."""
+
     def realized(self, actions: Sequence[str], outcome: Floats) -> Floats:
         """Return the payoff of each row's action given its outcome, in the KPI's currency, shape (n,).
 
@@ -43,7 +46,10 @@ class Payoffs(Protocol):
     ) -> NDArray[Any]:
         """Return the action with the highest expected payoff for each row; of equal actions, the cheapest.
 
-        barred: the rows on which each action is forbidden. Every row must have at least one allowed action.
+        An action whose gain or cost is unknown on a row isn't taken there. Without any allowed action, return the
+        cheapest action.
+
+        barred: the rows on which each action is forbidden.
         taken: the actions already taken, which count towards the limits.
         """
 

@@ -25,6 +25,16 @@ def _number_sql(declared: float | str, column: str) -> str:
     return identifier(column) if isinstance(declared, str) else f"{float(declared)!r}::double"
 
 
+def priced_sql(kpi: Kpi, action: str) -> str:
+    """Return a SQL condition: the gain and the cost of an action are known. action: a SQL expression for its name."""
+    columns: dict[str, list[str]] = {}
+    for column in kpi.payoff_sql:
+        name = column.removeprefix("_gain ").removeprefix("_cost ")
+        columns.setdefault(name, []).append(f"{identifier(column)} is not null")
+    branches = " ".join(f"when {literal(name)} then {' and '.join(known)}" for name, known in columns.items())
+    return f"(case {action} {branches} else true end)" if branches else "true"
+
+
 def payoff_sql(kpi: Kpi, action: str, outcome: str) -> str:
     """Return a SQL expression for the payoff of an action given an outcome. Null if action or outcome is null.
 

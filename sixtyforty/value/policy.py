@@ -26,6 +26,8 @@ REVIEW_REASON = (
     "deferred: the two best actions pay nearly the same, so the current process decides until a reviewer has"
 )
 
+UNPRICED_REASON = "no allowed action has a known gain and cost: the current process decides"
+
 
 class PolicyError(SixtyfortyError):
     """The condition of a veto can't be evaluated."""
@@ -81,16 +83,23 @@ class Policy:
 
         payoffs = build_payoffs(self.kpi, rows)
         action = payoffs.choose_actions(score, taken=taken)
+        barred: dict[str, NDArray[np.bool_]] = {}
         reason, deferred = np.full(len(rows), BEST_REASON, object), np.zeros(len(rows), bool)
         if self.defer_below and isinstance(payoffs, ChoicePayoffs):
             deferred = payoffs.margin(score) < self.defer_below
         if self.vetoes:
             vetoed = _evaluate_vetoes(rows, self.vetoes)
-            allowed_action = payoffs.choose_actions(score, self._barred_rows(vetoed), taken)
+            barred = self._barred_rows(vetoed)
+            allowed_action = payoffs.choose_actions(score, barred, taken)
             for name in reversed(list(self.vetoes)):  # if several vetoes apply, the first declared one is the reason
                 applies = vetoed[name] & (action == self.vetoes[name].never)
                 reason[applies], deferred[applies] = f"veto {name}: {self.vetoes[name].why}", False
             action = allowed_action
+        impossible = ~payoffs.is_priced(action.tolist())
+        for name, where in barred.items():
+            impossible |= where & (action == name)
+        action[impossible], reason[impossible] = rows["current_action"].to_numpy(object)[impossible], UNPRICED_REASON
+        deferred[impossible] = False
         action[deferred], reason[deferred] = rows["current_action"].to_numpy(object)[deferred], REVIEW_REASON
         return ChosenActions(action, payoffs.expected_outcomes(score, action.tolist()), reason, deferred)
 

@@ -47,9 +47,9 @@ def test_a_day_knows_its_neighbours_and_its_decisions(home: Workspace) -> None:
 def test_each_word_of_a_search_begins_a_part_of_the_unit_or_the_id(home: Workspace) -> None:
     decision = shown(home)
     decisions = [decision]
-    assert filter_decisions(decisions, "") == decisions
-    assert filter_decisions(decisions, f"{decision.unit['id']} {decision.id[:9].upper()}") == decisions
-    assert filter_decisions(decisions, f"{decision.unit['id']} zebra") == []
+    assert filter_decisions(decisions, "", {}) == decisions
+    assert filter_decisions(decisions, f"{decision.unit['id']} {decision.id[:9].upper()}", {}) == decisions
+    assert filter_decisions(decisions, f"{decision.unit['id']} zebra", {}) == []
 
 
 def test_times_are_in_the_use_cases_zone_with_the_day_where_it_differs(home: Workspace) -> None:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ProcessPoolExecutor
+from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
 
+import pytest
+
 from expectations.data_docs import build_docs
+from expectations.rules import Rule, Suite
+from expectations.validation import validate
+from sixtyforty.ingest.raw import ingest
 from tests import flights
 from tests.flights import AFTER, DAY, DAYS, first_rows, flight_delays
+from tests.helpers import CALLS, csv_text, land_extract, make_workspace
 
 
 def read_pages(folder: Path) -> dict[str, str]:
@@ -75,3 +82,34 @@ def test_a_site_without_partitions_says_what_to_do_next(ws, tmp_path, monkeypatc
     index, verdict_ids = build_docs(ws.use_case, ws.lake, tmp_path / "docs")
     assert verdict_ids == []
     assert "No partition has been validated yet. Land extracts" in index.read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"column": "call_hour", "min_value": date(2013, 6, 1), "max_value": "2013-06-30 12:00"},
+        {"column": "opens", "min_value": "08:00"},
+        {"column": "load", "min_value": 0, "row_condition": "site == 'north'"},
+        {
+            "column": "load",
+            "min_value": 0,
+            "row_condition": 'col("site") == "a"',
+            "condition_parser": "great_expectations",
+        },
+    ],
+)
+def test_rules_about_times_and_with_conditions_are_shown(tmp_path, monkeypatch, arguments):
+    columns = CALLS["columns"] | {"opens": "TIME"}
+    ws = make_workspace(tmp_path, sources={"calls": {"columns": columns}})
+    land_extract(ws.landing, f"calls_{DAY}.csv", csv_text({"columns": columns}, [[1, "a", f"{DAY} 12:00", 1, "09:00"]]))
+    ingest(ws.use_case, "calls", ws.lake, ws.landing, [DAY], "test")
+    rule = Rule(type="expect_column_values_to_be_between", severity="critical", kwargs=arguments, why="implausible")
+    suite = Suite(description="calls", rows=[rule])
+    assert validate(ws.use_case, "calls", suite, ws.lake, [DAY], None, "test")[DAY].accepted
+    monkeypatch.setattr(
+        "expectations.data_docs.load_suite", lambda _, source: suite if source == "calls" else Suite(description="x")
+    )
+    build_docs(ws.use_case, ws.lake, tmp_path / "docs")
+    pages = [text for name, text in read_pages(tmp_path / "docs").items() if name.startswith("validations/calls")]
+    assert pages
+    assert not any("KeyError" in page or "Traceback" in page for page in pages)

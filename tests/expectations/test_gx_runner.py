@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from expectations import suites
-from expectations.gx_runner import RuleError, build_suite, find_failing_rows
+from expectations.gx_runner import MAX_UNJUDGED, RuleError, build_suite, find_failing_rows
 from expectations.rules import Rule
 from pipelines.authoring import catalog
 
@@ -77,3 +77,61 @@ def test_great_expectations_accepts_every_rule_of_the_use_cases(use_case, source
         plain = [r for r in rules if not isinstance(r.kwargs.get("value_set"), dict)]
         assert len(build_suite(name, plain).expectations) == len(plain)
     assert all(r.kwargs["column"] in suite.partition.metrics for r in suite.partition.rules)
+
+
+JSON_SCHEMA = {"column": "payload", "json_schema": {"type": "object", "required": ["id"]}}
+
+
+@pytest.mark.parametrize(
+    ("rule", "values", "failing"),
+    [
+        (
+            make_rule("expect_column_values_to_match_json_schema", **JSON_SCHEMA),
+            ['{"id": 1}', "not json", "{}", None, '{"id": 2}', "{broken"],
+            [1, 2, 5],
+        ),
+        (make_rule(column="payload", min_value=0), [1, 2, "three", 4, -5, None, 6], [2, 4]),
+        (make_rule(column="payload", max_value=9), [1, b"x", 20, 3, 4, 5, 6, 7], [1, 2]),
+        (
+            make_rule("expect_column_pair_values_a_to_be_greater_than_b", column_A="payload", column_B="other"),
+            [3, "odd", 1, 5],
+            [1, 2],
+        ),
+    ],
+)
+def test_a_value_that_a_rule_cannot_judge_fails_alone(rule, values, failing):
+    frame = pd.DataFrame({"payload": pd.Series(values, dtype=object), "other": 2})
+    assert find_failing_rows("odd", frame, [make_rule(column="other", max_value=1), rule]) == [
+        list(range(len(values))),
+        failing,
+    ]
+
+
+def test_a_repeated_value_that_cannot_be_judged_fails_each_time():
+    frame = pd.DataFrame({"temp": pd.Series([1, "odd"] * 200, dtype=object)})
+    assert find_failing_rows("odd", frame, [make_rule()]) == [list(range(1, 400, 2))]
+
+
+def test_a_rule_that_can_judge_no_value_is_an_error():
+    frame = pd.DataFrame({"temp": pd.Series(["a", "b", "c"], dtype=object)})
+    with pytest.raises(RuleError, match="can't be evaluated on temp"):
+        find_failing_rows("odd", frame, [make_rule()])
+
+
+def test_a_rule_that_cannot_judge_many_values_is_an_error():
+    frame = pd.DataFrame({"temp": pd.Series([1, *(f"text {n}" for n in range(MAX_UNJUDGED + 1))], dtype=object)})
+    with pytest.raises(RuleError, match="can't be evaluated on temp"):
+        find_failing_rows("odd", frame, [make_rule()])
+
+
+def test_a_rule_with_a_condition_judges_only_matching_rows():
+    beyond = make_rule(**BETWEEN, row_condition='origin == "JFK"', condition_parser="pandas")
+    assert find_failing_rows("weather", FRAME, [beyond]) == [[3]]
+
+
+def test_metrics_may_be_dates():
+    metrics = pd.DataFrame({"last_day": pd.to_datetime(["2024-03-09", "2024-03-11", None])})
+    rule = make_rule(column="last_day", max_value="2024-03-10")
+    assert find_failing_rows("weather", metrics, [rule]) == [[1]]
+    with pytest.raises(RuleError, match="neither a date nor a time"):
+        find_failing_rows("weather", metrics, [make_rule(column="last_day", max_value=5)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Any
 
 import duckdb
@@ -74,3 +75,83 @@ def test_an_empty_table_has_no_failing_rows():
 def test_a_rule_that_cannot_be_evaluated_is_an_error(broken_rule):
     with pytest.raises(RuleError):
         find_by_distinct_values(pd.DataFrame({"n": [1, 2]}), [RULES[0], broken_rule])
+
+
+TYPED = """select * from (values
+    (1, 'a', date '2024-03-08', timestamp '2024-03-08 10:00', time '08:00', 1.50::decimal(9,2), 7),
+    (2, 'b', date '2024-03-10', timestamp '2024-03-10 14:00:00.000001', time '18:30', -1.50, null),
+    (3, 'b', null, null, null, null, 12),
+    (4, null, date '9999-12-31', timestamp '2024-03-10 14:00', time '23:59:59', -2.25, 7)
+) t(id, kind, day, called_at, opens, amount, code)"""
+
+
+def failing_ids(*rules: Rule) -> list[list[int]]:
+    """Return the ids of the failing rows of the table TYPED, by rule."""
+    with duckdb.connect() as db:
+        db.execute(f"create temp table rows as select id as _id, * from ({TYPED})")
+        record_failing_rows(db, "test", "rows", rules)
+        failures = db.execute("select rule, id from failures order by all").fetchall()
+    return [[i for r, i in failures if r == number] for number in range(len(rules))]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "failing"),
+    [
+        ({"row_condition": 'kind == "b"', "condition_parser": "pandas"}, [2]),
+        ({"row_condition": "kind != 'b' and code == 7"}, [4]),
+        ({"row_condition": 'col("kind") == "b"', "condition_parser": "great_expectations"}, [2]),
+        ({"row_condition": 'col("kind").notNull()', "condition_parser": "great_expectations"}, [2]),
+        ({"row_condition": {"type": "nullity", "column": {"name": "kind"}, "is_null": True}}, [4]),
+        ({"row_condition": "day > '2024-03-09'"}, [2, 4]),
+        ({"row_condition": "opens < '20:00:00'"}, [2]),
+        ({"row_condition": "amount < -2"}, [4]),
+        ({"row_condition": 'kind == "none"'}, []),
+    ],
+)
+def test_a_condition_limits_a_rule_to_the_rows_that_fulfil_it(arguments, failing):
+    between = rule("column_values_to_be_between", column="amount", min_value=0, **arguments)
+    assert failing_ids(between, rule("column_values_to_not_be_null", column="id")) == [failing, []]
+
+
+@pytest.mark.parametrize(
+    ("limited_rule", "failing"),
+    [
+        (rule("column_values_to_be_unique", column="code"), [1, 4]),
+        (rule("column_values_to_be_unique", column="code", row_condition="kind.isnull()"), []),
+        (rule("column_values_to_match_regex", column="code", regex="^.$", row_condition="code > 7"), [3]),
+        (
+            rule("column_pair_values_to_be_equal", column_A="id", column_B="code", row_condition="kind == 'a'"),
+            [1],
+        ),
+        (rule("compound_columns_to_be_unique", column_list=["kind", "code"], row_condition="id > 1"), []),
+    ],
+)
+def test_every_kind_of_rule_may_have_a_condition(limited_rule, failing):
+    assert failing_ids(limited_rule) == [failing]
+
+
+@pytest.mark.parametrize(
+    ("timed_rule", "failing"),
+    [
+        (rule("column_values_to_be_between", column="day", max_value="2024-03-10"), [4]),
+        (rule("column_values_to_be_between", column="day", min_value=date(2024, 3, 9), max_value="9999-12-30"), [1, 4]),
+        (rule("column_values_to_be_between", column="called_at", max_value=datetime(2024, 3, 10, 14)), [2]),
+        (rule("column_values_to_be_between", column="called_at", max_value="2024-03-10T15:00+01:00"), [2]),
+        (rule("column_values_to_be_between", column="opens", min_value="08:00", max_value="18:30"), [4]),
+        (rule("column_values_to_be_in_set", column="day", value_set=["2024-03-08", date(9999, 12, 31)]), [2]),
+        (rule("column_values_to_not_be_in_set", column="opens", value_set=["23:59:59"]), [4]),
+        (
+            rule("column_pair_values_a_to_be_greater_than_b", column_A="called_at", column_B="day", or_equal=True),
+            [4],
+        ),
+        (rule("column_values_to_match_strftime_format", column="day", strftime_format="%Y-%m-%d"), []),
+        (rule("column_value_lengths_to_equal", column="opens", value=8), []),
+    ],
+)
+def test_rules_may_be_about_dates_and_times(timed_rule, failing):
+    assert failing_ids(timed_rule) == [failing]
+
+
+def test_a_rule_about_text_judges_the_text_of_a_number():
+    """Pandas would turn 7 into 7.0, because the column has a null."""
+    assert failing_ids(rule("column_values_to_match_regex", column="code", regex="^[0-9]$")) == [[3]]

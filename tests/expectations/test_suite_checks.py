@@ -11,7 +11,7 @@ from expectations.suite_checks import suite_errors
 
 BETWEEN = "expect_column_values_to_be_between"
 IN_SET = "expect_column_values_to_be_in_set"
-SOURCES = {"calls": ["id", "load"], "sites": ["site"]}
+SOURCES = {"calls": {"id": "BIGINT", "load": "DOUBLE", "day": "DATE"}, "sites": {"site": "VARCHAR"}}
 
 
 def errors(rule_type: str, **arguments: Any) -> list[tuple[str, str]]:
@@ -27,7 +27,7 @@ def errors(rule_type: str, **arguments: Any) -> list[tuple[str, str]]:
         (BETWEEN, {"column": "load", "max_value": 1}),
         (IN_SET, {"column": "load", "value_set": {"source": "sites", "column": "site"}}),
         ("expect_compound_columns_to_be_unique", {"column_list": ["id", "load"]}),
-        (BETWEEN, {"column": "load", "mostly": 0.9}),
+        (BETWEEN, {"column": "load", "max_value": 1, "mostly": 0.9}),
     ],
 )
 def test_a_sound_rule_has_no_errors(rule_type: str, arguments: dict[str, Any]) -> None:
@@ -68,3 +68,21 @@ def test_a_partition_rule_is_about_a_metric() -> None:
     suite = Suite(description="x", partition=PartitionRules(metrics={"row_count": "count(*)"}, rules=[rule]))
     (error,) = suite_errors(suite, None, SOURCES)
     assert (error.field, error.message) == ("partition.rules.0.kwargs.column", "there is no metric 'load'")
+
+
+def test_a_condition_names_existing_columns_in_a_documented_form() -> None:
+    bounds = {"column": "load", "max_value": 1}
+    assert errors(BETWEEN, **bounds, row_condition="day > '2024-03-10'", condition_parser="pandas") == []
+    assert errors(BETWEEN, **bounds, row_condition="dya > '2024-03-10'") == [
+        ("rows.0.kwargs.row_condition", "there is no column 'dya'")
+    ]
+    ((field, message),) = errors(BETWEEN, **bounds, row_condition="day >")
+    assert field == "rows.0.kwargs.row_condition"
+    assert "isn't a valid pandas expression" in message
+
+
+def test_a_bound_must_fit_the_type_of_the_column() -> None:
+    assert errors(BETWEEN, column="day", min_value="2024-03-10") == []
+    ((field, message),) = errors(BETWEEN, column="day", min_value=20240310)
+    assert field == "rows.0.kwargs.min_value"
+    assert "20240310 can't be compared with a column of type DATE" in message

@@ -8,6 +8,7 @@ import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from assets.verdict_checks import verdict_check
@@ -298,3 +299,55 @@ def test_names_of_columns_and_metrics_may_hold_quotes_and_reserved_words(tmp_pat
     verdict = validate_landed(ws, "quoted", suite, ["2013-06-12"])["2013-06-12"]
     assert verdict.reasons == ["group is 2, expected at most 1: too large"]
     assert [rule.failed for rule in verdict.rules] == [0, 0, 0, 1]
+
+
+STOCK = {
+    "files": "stock*.csv",
+    "description": "Stock of a shop.",
+    "columns": {"id": "INTEGER", "kind": "VARCHAR", "counted": "INTEGER", "sold_until": "DATE"},
+    "key": ["id"],
+    "partition": "date '2013-06-12'",
+    "known_at": "timestamp '2013-06-12'",
+    "derived": {"negative": "counted < 0"},
+}
+STOCK_ROWS = "".join(f"{n},fresh,5,2013-06-20\n" for n in range(100, 140))
+
+
+@pytest.mark.parametrize(
+    ("odd_rows", "limited", "quarantined"),
+    [
+        (
+            "1,spare,-1,2013-06-20\n2,fresh,-1,2013-06-20\n",
+            {"column": "counted", "min_value": 0, "row_condition": 'kind == "fresh"', "condition_parser": "pandas"},
+            [2],
+        ),
+        (
+            "1,,-1,2013-06-20\n2,fresh,-1,2013-06-20\n3,spare,-4,2013-06-20\n",
+            {"column": "counted", "min_value": 0, "row_condition": 'kind != "fresh"'},
+            [1, 3],
+        ),
+        (
+            "1,fresh,-1,2013-06-01\n2,fresh,1,2013-06-01\n",
+            {"column": "sold_until", "min_value": "2013-06-12", "row_condition": "not negative"},
+            [2],
+        ),
+    ],
+)
+def test_a_row_condition_quarantines_only_the_rows_that_fulfil_it(tmp_path, odd_rows, limited, quarantined):
+    ws = make_workspace(tmp_path, sources={"stock": STOCK})
+    land_extract(ws.landing, "stock.csv", "id,kind,counted,sold_until\n" + STOCK_ROWS + odd_rows)
+    rule = Rule(type="expect_column_values_to_be_between", severity="critical", kwargs=limited, why="implausible")
+    verdict = validate_landed(ws, "stock", Suite(description="stock", rows=[rule]), ["2013-06-12"])["2013-06-12"]
+    assert verdict.accepted
+    assert f"where {limited['row_condition']}" in verdict.rules[0].expected
+    entry = ws.lake.entry("quarantine/stock", "2013-06-12")
+    assert entry
+    rows = pq.read_table(ws.lake.local_file(entry)).to_pylist()
+    assert sorted(int(row["id"]) for row in rows) == quarantined
+
+
+def test_a_condition_on_a_personal_column_is_masked():
+    arguments = {"column": "counted", "min_value": 0, "row_condition": "name == 'Ann'"}
+    rule = Rule(type="expect_column_values_to_be_between", severity="info", kwargs=arguments, why="w")
+    assert "Ann" not in rule.mask_personal({"name"}).expected
+    assert rule.mask_personal({"counted"}).expected.endswith("where name == 'Ann'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -257,3 +258,54 @@ def test_dagster_commands_report_the_same_problem_and_the_other_use_cases_still_
     listed = run(project, "dg", "list", "defs", "--json")
     keys = {asset["asset_key"] for asset in json.loads(listed.stdout[listed.stdout.index("{") :])["assets"]}
     assert f"{folder.name}/declaration" in keys and f"{valid.name}/decisions" in keys
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field", "message"),
+    [
+        ({"column": "call_hour", "min_value": 20240310}, "kwargs.min_value", "can't be compared with a column of type"),
+        ({"column": "call_hour", "max_value": "10.03.2024"}, "kwargs.max_value", "write a date, such as 2024-03-10"),
+        ({"column": "load", "min_value": 0, "row_condition": "sight == 'north'"}, "kwargs.row_condition", "no column"),
+        (
+            {"column": "load", "min_value": 0, "row_condition": "site = 'n'"},
+            "kwargs.row_condition",
+            "pandas expression",
+        ),
+        ({"column": "site", "min_value": 0}, "kwargs.column", "compares only numbers, dates and times"),
+    ],
+)
+def test_a_rule_that_does_not_fit_its_column_is_reported_at_its_line(
+    arguments: dict[str, Any], field: str, message: str, tmp_path: Path
+):
+    sound = {"column": "call_hour", "min_value": date(2024, 3, 10), "row_condition": "site == 'north'"}
+    between = RULE | {"type": "expect_column_values_to_be_between"}
+    suite = SUITE | {"rows": [between | {"kwargs": sound}, between | {"kwargs": arguments}]}
+    (problem,) = load_problems(*write(tmp_path, suite=suite))
+    assert problem.file.name == "calls.yaml"
+    assert problem.field == f"rows.1.{field}"
+    assert message in problem.message
+    line = problem.file.read_text().splitlines()[problem.line - 1]
+    assert field.split(".")[-1] in line
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "message"),
+    [
+        ({"estimator": "sklearn.svm.LinearSVC"}, "model.estimator", "predicts no probabilities"),
+        (
+            {"alternatives": {"linear": {"description": "x", "estimator": "sklearn.linear_model.Logistic"}}},
+            "model.alternatives.linear.estimator",
+            "doesn't exist",
+        ),
+        ({"categorical": []}, "model.categorical", "the feature 'site' is text; list it in model.categorical"),
+    ],
+)
+def test_a_model_that_cannot_learn_is_reported_at_its_line(
+    changes: dict[str, Any], field: str, message: str, tmp_path: Path
+):
+    declared = merge(FULL, {"model": changes})
+    declared["model"]["params"] = {}
+    (problem,) = load_problems(*write(tmp_path, declared), sql=True)
+    assert (problem.file.name, problem.field) == ("defs.yaml", field)
+    assert message in problem.message
+    assert is_on_its_line(problem, tuple(field.split(".")))

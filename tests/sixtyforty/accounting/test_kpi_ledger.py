@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.value.candidates import CandidateError
 from sixtyforty.workspace import Workspace
-from tests.helpers import make_workspace, publish_days, read_lake
+from tests.helpers import make_workspace, publish_days, put_champion_in_force, read_lake
 
 DAYS = [date(2013, 4, 1) + timedelta(days=i) for i in range(3)]
 KEYS = [f"{day}" for day in DAYS]
@@ -112,3 +113,44 @@ def test_names_with_quotes_are_accounted_for_and_audited(tmp_path: Path) -> None
     kpi_ledger.write_accounts(ws, KEYS, "replay")
     assert sum(d.acted for d in kpi_ledger.read_daily_values(ws, "replay")) > 0
     assert kpi_audit.find_differences(ws, "replay", KEYS) == []
+
+
+UNPRICED_ACTIONS = {  # a second fitter can't be called in the north when it is quiet, and nobody knows the gain at noon
+    "wait": {"description": "call nobody"},
+    "act": {
+        "description": "call a second fitter in",
+        "cost": "case when site = 'south' or load > 0.3 then 3 end",
+        "gain": "case when load < 0.9 then 10 else 'nan'::double end",
+    },
+}
+
+
+@pytest.mark.parametrize("with_champion", [True, False])
+def test_a_unit_whose_cost_is_unknown_stays_in_the_accounts(tmp_path: Path, with_champion: bool) -> None:
+    """The rule acts on heavy loads, whether the cost is known or not. Its expected outcome acts on every unit."""
+    candidates = {
+        "rule": {"description": "heavy loads", "action": "case when load > 0.5 then 'act' else 'wait' end"},
+        "sure": {"description": "always late", "expected_outcome": "1.0"},
+    }
+    ws = make_workspace(tmp_path, kpi={"actions": UNPRICED_ACTIONS, "candidates": candidates})
+    publish_days(ws, [DAYS[0] - timedelta(days=n) for n in range(5, 0, -1)] + DAYS, count=20)
+    if with_champion:
+        put_champion_in_force(ws, DAYS[0])
+    take_decisions(ws, KEYS, "replay", None)
+    accounts = {p: KpiAccount.from_entry(e) for p, e in kpi_ledger.write_accounts(ws, KEYS, "replay").items()}
+    assert kpi_audit.find_differences(ws, "replay", KEYS) == []
+    for partition, account in accounts.items():
+        entry = ws.lake.entry("features", partition)
+        assert entry is not None
+        features = {row["id"]: row for row in pq.read_table(ws.lake.local_file(entry)).to_pylist()}
+        priced = {i for i, row in features.items() if None not in (row["_gain act"], row["_cost act"])}
+        assert 0 < len(priced) < 20
+        decisions = read_decisions(ws, partition, "replay")
+        assert len(decisions) == account.decisions + account.unknown == 20
+        by_model = [d for d in decisions if d.decided_by == "model"]
+        assert bool(by_model) == with_champion
+        assert all(d.unit["id"] in priced for d in by_model if d.action == "act")
+        unknown = [d for d in decisions if "act" in (d.action, d.current_action) and d.unit["id"] not in priced]
+        assert account.unknown == len(unknown)
+        assert all(map(math.isfinite, (account.model, account.current_process, account.random_choice)))
+        assert account.candidates["sure"] <= account.perfect_foresight

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import pyarrow as pa
+
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import (
     TakenDecisions,
@@ -30,7 +32,7 @@ def test_decisions_are_read_in_order_of_their_time_with_every_column(ready: Work
     decisions = read_decisions(ready, KEY, "replay")
     order = [(d.decided_at, d.decision_id) for d in decisions]
     assert order == sorted(order)
-    assert list(decisions[0].to_dict()) == decision_schema(ready).names
+    assert list(decisions[0].to_dict()) == decision_schema(ready, pa.schema([("id", pa.int32())])).names
     assert list(decisions[0].unit) == ready.use_case.decision.key
     assert read_decisions(ready, KEY, "live") == []
 

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -115,3 +116,52 @@ def test_a_declared_recipe_is_valued_on_its_own_features_alone(ws: Workspace, tm
     ws.lake.write("features", "2013-03-11", rows, inputs=entry.inputs, code="test", facts=facts)
     days = score_block(ws.use_case, ws.lake, ws.models, version, date(2013, 3, 10), date(2013, 3, 13))
     assert [day.partition for day in days] == ["2013-03-10", "2013-03-12"]
+
+
+def late_outcomes(folder: Path, days_later: int, **declared: Any) -> Workspace:
+    """Return a workspace whose outcomes become known some days after the decision, with models of two days."""
+    ws = make_workspace(
+        folder,
+        partitions={"start": "2013-03-01"},
+        replay={"retrain": "day", "warm_up_days": 2, "first_day": "2013-03-05"},
+        **declared,
+    )
+    (ws.use_case.folder / "outcomes.sql").write_text(
+        f"select u.id, v.late, v.known_at + interval {days_later} day as known_at"
+        " from units u left join visits v using (id)"
+    )
+    publish_days(ws, DAYS, count=20)
+    for day in TRAINED:
+        train_on(ws, day)
+    return ws
+
+
+@pytest.mark.parametrize(
+    ("days_later", "known_by_day"),
+    [
+        (0, {11: 1, 16: 2, 20: 2}),
+        (3, {11: 0, 13: 0, 14: 1, 18: 1, 19: 2}),
+        (5, {15: 0, 16: 1, 20: 1, 21: 2}),
+    ],
+)
+def test_an_outcome_counts_from_the_training_day_on_which_it_is_known(
+    tmp_path: Path, days_later: int, known_by_day: dict[int, int]
+) -> None:
+    ws = late_outcomes(tmp_path, days_later)
+    recipe = hash_recipe(ws.use_case)
+    for _ in range(2):  # the second time from the cache
+        for day, count in known_by_day.items():
+            days = run_walk_forward(ws.use_case, ws.lake, ws.models, recipe, date(2013, 3, day))
+            assert [d.partition for d in days] == [str(trained) for trained in TRAINED[:count]], day
+            assert all(d.decisions == 20 for d in days)
+
+
+def test_a_model_of_few_rows_has_no_fold(tmp_path: Path) -> None:
+    ws = late_outcomes(tmp_path, 0, gate={"min_training_rows": 200})
+    recipe = hash_recipe(ws.use_case)
+    rows = [ws.models.card(version).rows for version in ws.models.versions()]
+    assert rows == [180, 280]
+    folds = list_folds(ws.use_case, ws.lake, ws.models, recipe, date(2013, 3, 18))
+    assert [fold.first for fold in folds] == TRAINED[1:]
+    days = run_walk_forward(ws.use_case, ws.lake, ws.models, recipe, date(2013, 3, 18))
+    assert [day.partition for day in days] == [str(TRAINED[1])]

@@ -108,3 +108,97 @@ def test_a_feature_without_any_value_in_the_window_teaches_nothing() -> None:
     rows["load"] = np.nan
     fitted = fit_model(RECIPE, KPI, FEATURES, rows.assign(late=rows["site"] == "north"))
     assert fitted.predict(rows.assign(load=0.5)).tolist() == fitted.predict(rows).tolist()
+
+
+def refit(estimator: str, rows: pd.DataFrame, features: list[str] = FEATURES, **recipe: object) -> FittedModel:
+    changes = {"estimator": f"sklearn.{estimator}", "params": {}} | recipe
+    return fit_model(RECIPE.model_copy(update=changes), KPI, features, rows)
+
+
+@pytest.mark.parametrize("outcome", [0, 1])
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        "ensemble.HistGradientBoostingClassifier",
+        "linear_model.LogisticRegression",
+        "naive_bayes.GaussianNB",
+        "ensemble.HistGradientBoostingRegressor",
+    ],
+)
+def test_every_estimator_predicts_the_only_outcome_of_its_window(estimator: str, outcome: int) -> None:
+    rows = training_rows().assign(late=outcome)
+    model = refit(estimator, rows)
+    blob = stable_skops(dumps(model.estimator))
+    card = make_card(features=model.features, levels=model.levels)
+    restored = restore_model(load_skops(blob, sha256(blob)), card)
+    assert restored.predict(rows) == pytest.approx([outcome] * len(rows))
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    ["linear_model.LinearRegression", "neural_network.MLPClassifier", "ensemble.HistGradientBoostingClassifier"],
+)
+def test_the_later_values_of_a_feature_without_any_value_change_nothing(estimator: str) -> None:
+    """A revived feed must not move the scores of a model that never saw it."""
+    rows = training_rows()
+    rows["load"] = np.nan
+    model = refit(estimator, rows.assign(late=rows["site"] == "north"))
+    assert model.ignored == ["load"]
+    assert model.predict(rows.assign(load=1e6)).tolist() == model.predict(rows).tolist()
+
+
+def test_a_category_without_any_value_is_ignored_too() -> None:
+    rows = training_rows().assign(site=None)
+    model = fit_model(RECIPE, KPI, FEATURES, rows.assign(late=rows["load"] > 0.5))
+    assert (model.ignored, model.levels) == (["site"], {"site": []})
+    assert model.predict(rows.assign(site="east")).tolist() == model.predict(rows).tolist()
+
+
+@pytest.mark.parametrize(("shops", "distinguished"), [(254, 254), (255, 255), (256, 255), (700, 255)])
+def test_gradient_boosting_distinguishes_the_most_frequent_categories(shops: int, distinguished: int) -> None:
+    number = np.concatenate([np.arange(shops), np.arange(shops)[::2]])  # every other shop occurs twice
+    rows = pd.DataFrame({"site": [f"shop {n:03}" for n in number], "load": 0.5})
+    model = fit_model(RECIPE, KPI, FEATURES, rows.assign(late=number % 3 == 0))
+    assert len(model.levels["site"]) == distinguished
+    assert {f"shop {n:03}" for n in range(0, min(shops, 500), 2)} <= set(model.levels["site"])
+    assert np.isfinite(model.predict(rows)).all()
+    other = rows.assign(site="a new shop")
+    unlisted = rows.assign(site="shop 699" if shops == 700 else None)
+    assert model.predict(other).tolist() == model.predict(unlisted).tolist()
+
+
+def test_fewer_bins_and_other_estimators_have_their_own_limit() -> None:
+    rows = pd.DataFrame({"site": [f"shop {n % 300}" for n in range(900)], "load": 0.5})
+    rows["late"] = np.arange(900) % 3 == 0
+    few = refit("ensemble.HistGradientBoostingClassifier", rows, params={"max_bins": 16})
+    assert len(few.levels["site"]) == 16
+    assert len(refit("linear_model.LogisticRegression", rows).levels["site"]) == 300
+
+
+@pytest.mark.parametrize("estimator", ["ensemble.HistGradientBoostingClassifier", "linear_model.LogisticRegression"])
+def test_an_infinite_value_counts_as_unknown(estimator: str) -> None:
+    rows = training_rows()
+    rows["late"] = rows["load"] > 0.5
+    rows.loc[::5, "load"] = np.inf
+    model = refit(estimator, rows)
+    unknown = rows.assign(load=np.nan)
+    assert model.predict(rows.assign(load=-np.inf)).tolist() == model.predict(unknown).tolist()
+
+
+@pytest.mark.parametrize("target", ["case when load > 0.5 then late end", "late / (load - load)", "ln(late - 1)"])
+def test_a_target_that_is_not_known_for_some_rows_is_named(target: str) -> None:
+    recipe = Model(estimator="sklearn.dummy.DummyRegressor", training_days=1, target=target)
+    with pytest.raises(ModelError, match=r"^model\.target .* is null or no finite number in \d+ of 60 training rows"):
+        fit_model(recipe, KPI, ["load"], training_rows().assign(late=1.0))
+
+
+def test_a_classifier_must_learn_0_or_1() -> None:
+    recipe = RECIPE.model_copy(update={"target": "late * 2"})
+    with pytest.raises(ModelError, match=r"must learn 0 or 1, but model\.target gives 2"):
+        fit_model(recipe, KPI, FEATURES, training_rows().assign(late=[0, 1] * 30))
+
+
+def test_an_estimator_that_cannot_learn_from_the_rows_is_named() -> None:
+    rows = training_rows().assign(late=[0, 1] * 30)
+    with pytest.raises(ModelError, match=r"KNeighborsClassifier can't learn from the training set"):
+        refit("neighbors.KNeighborsClassifier", rows, params={"n_neighbors": 0})

@@ -7,7 +7,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from sixtyforty.modeling.feature_fit import SHOWN_FEATURES, feature_kinds, find_feature_problem, kind_of
+from sixtyforty.modeling.feature_fit import (
+    SHOWN_FEATURES,
+    feature_kinds,
+    find_feature_problem,
+    find_unusable_features,
+    kind_of,
+)
 from sixtyforty.storage.partition_columns import columns_of
 from tests.trained_models import make_card
 
@@ -66,3 +72,26 @@ def test_the_policy_needs_the_payoffs_that_are_declared_as_sql() -> None:
     columns = {"load": pa.float64(), "site": pa.string()}
     assert "build the features again" in str(problem({}, {"_gain act": "load * 2"}, **columns))
     assert problem({}, {"_gain act": "load * 2"}, **columns, **{"_gain act": pa.float64()}) is None
+
+
+@pytest.mark.parametrize(
+    ("arrow_type", "as_number", "as_category"),
+    [
+        (pa.int64(), None, None),
+        (pa.bool_(), None, None),
+        (pa.float64(), None, None),
+        (pa.decimal128(12, 2), None, "cast it to varchar"),
+        (pa.string(), "list it in model.categorical", None),
+        (pa.date32(), "compute a number from it", "cast it to varchar"),
+        (pa.timestamp("us"), "compute a number from it", "cast it to varchar"),
+        (pa.list_(pa.int32()), "is of the type list", "cast it to varchar"),
+    ],
+)
+def test_a_feature_from_which_no_model_can_learn_is_named_with_a_cure(
+    arrow_type: pa.DataType, as_number: str | None, as_category: str | None
+) -> None:
+    columns = {"weather": str(arrow_type)}
+    for categorical, cure in (([], as_number), (["weather"], as_category)):
+        problems = find_unusable_features(columns, categorical)
+        assert list(problems) == ([] if cure is None else ["weather"])
+        assert cure is None or cure in problems["weather"]

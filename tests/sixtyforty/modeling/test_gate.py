@@ -269,3 +269,34 @@ def test_a_day_without_a_challenger_is_an_error_that_says_what_to_do(tmp_path: P
     publish_days(ws, DAYS[:2])
     with pytest.raises(GateError, match=r"no challenger was trained on 2013-04-01. Materialize the asset `challenger`"):
         promote_challengers(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", [AS_OF])
+
+
+@pytest.mark.parametrize(
+    "latest",
+    [
+        LatestBlock([], []),
+        LatestBlock(days_gaining(100), []),
+        LatestBlock([], days_gaining(100)),
+        LatestBlock([replace(day, decisions=0) for day in days_gaining(100)], days_gaining(100)),
+    ],
+)
+def test_a_comparison_that_says_nothing_holds_the_challenger(latest: LatestBlock) -> None:
+    judgement = judge_money("refresh", days_gaining(100), latest)
+    assert judgement.verdict == "HOLD"
+    assert judgement.reasons[-1].startswith("too early to judge: no outcome is known yet")
+    assert not any("nan" in reason for reason in judgement.reasons)
+
+
+def test_a_refresh_without_a_block_that_the_champion_did_not_see_says_so() -> None:
+    judgement = judge_money("refresh", days_gaining(100))
+    assert judgement.verdict == "PROMOTE"
+    assert judgement.reasons[-1].startswith("the champion may have learned from every backtest block")
+
+
+@pytest.mark.parametrize(("rows", "verdict"), [(19, "HOLD"), (20, "PROMOTE"), (None, "PROMOTE")])
+def test_a_challenger_of_few_rows_is_held(rows: int | None, verdict: str) -> None:
+    evidence = GateEvidence("first", 0.0, days_gaining(100), training_rows=rows)
+    judgement = judge(GATE, evidence, "EUR")
+    assert judgement.verdict == verdict
+    if verdict == "HOLD":
+        assert judgement.reasons == ["too early to judge: the challenger learned from 19 rows, 20 needed"]

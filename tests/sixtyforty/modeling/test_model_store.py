@@ -17,7 +17,7 @@ from sixtyforty.modeling.skops_files import ModelError, stable_skops
 from sixtyforty.modeling.training_plan import plan_training
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace, publish_days, read_files
-from tests.trained_models import KPI, Foreign, fit_small_model, sha256
+from tests.trained_models import KPI, Foreign, fit_small_model, sha256, train_on
 
 MARCH = [date(2013, 3, 1) + timedelta(days=i) for i in range(6)]
 AS_OF = date(2013, 3, 7)
@@ -129,3 +129,48 @@ def test_an_unknown_version_is_an_error_that_lists_the_stored_ones(published: Wo
     store, version, _ = train(published, tmp_path)
     with pytest.raises(ModelError, match=rf"There is no model version x. .* stored versions: {version}"):
         store.load("x")
+
+
+@pytest.mark.parametrize(
+    ("sql", "named"),
+    [
+        ("'drizzle' as weather", "the feature 'weather' is text; list it in model.categorical"),
+        ("u.call_hour as called", "the feature 'called' is a date or time"),
+        ("[u.load] as loads", "the feature 'loads' is of the type list"),
+    ],
+)
+def test_a_feature_from_which_no_model_can_learn_is_named(tmp_path: Path, sql: str, named: str) -> None:
+    ws = make_workspace(tmp_path)
+    (ws.use_case.folder / "features.sql").write_text(f"select u.id, u.site, u.load, {sql} from units u")
+    publish_days(ws, MARCH[:3])
+    plan = plan_training(ws.use_case, ws.lake, date(2013, 3, 4))
+    with pytest.raises(ModelError, match=named) as error:
+        ws.models.write_training_set(ws.use_case, ws.lake, plan)
+    assert "drizzle" not in str(error.value)
+    assert ws.models.versions() == []
+
+
+def test_a_card_names_the_features_that_the_model_ignores(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path)
+    (ws.use_case.folder / "features.sql").write_text("select u.id, u.site, u.load, null::double as wind from units u")
+    publish_days(ws, MARCH[:3])
+    version = train_on(ws, date(2013, 3, 4))
+    assert ws.models.card(version).ignored_features == ["wind"]
+    assert ws.models.load(version).ignored == ["wind"]
+
+
+def test_ratios_of_0_by_0_among_numeric_outcomes_are_left_out(tmp_path: Path) -> None:
+    ws = make_workspace(
+        tmp_path,
+        kpi={"outcome_type": "number"},
+        model={"estimator": "sklearn.ensemble.HistGradientBoostingRegressor"},
+    )
+    (ws.use_case.folder / "outcomes.sql").write_text(
+        "select u.id, v.late / (case when u.load < 0.3 then 0 else 2 end)::double as late, v.known_at"
+        " from units u left join visits v using (id)"
+    )
+    publish_days(ws, MARCH[:3], count=12)
+    version = train_on(ws, date(2013, 3, 4))
+    rows = ws.models.training_frame(version)
+    assert 0 < len(rows) < 36
+    assert set(rows["late"]) <= {0.0, 0.5}

@@ -39,3 +39,25 @@ def test_several_outcomes_of_a_unit_are_rejected(tmp_path: Path) -> None:
     )
     with pytest.raises(FeatureError, match=r"outcomes\.sql returns 8 rows\. The query must return at most one"):
         build_outcomes(ws.use_case, ws.lake, partitions[:1])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "unknown"),
+    [
+        ("v.late::double / 0", 4),  # 0 by 0 is NaN, 1 by 0 is infinite
+        ("case when u.load > 0.5 then 'nan'::float else 2.5::float end", 1),
+        ("v.late * 'inf'::double", 4),
+        ("v.late::decimal(9,2)", 0),
+        ("v.late = 1", 0),
+    ],
+)
+def test_an_outcome_that_is_not_a_finite_number_is_unknown(tmp_path: Path, outcome: str, unknown: int) -> None:
+    ws = make_workspace(tmp_path)
+    (ws.use_case.folder / "outcomes.sql").write_text(
+        f"select u.id, {outcome} as late, v.known_at from units u left join visits v using (id)"
+    )
+    partitions = land_days(ws, DAYS)
+    accept_partitions(ws, partitions)
+    table = build_outcomes(ws.use_case, ws.lake, partitions[:1]).tables[partitions[0]]
+    assert (table.num_rows, table["late"].null_count) == (4, unknown)
+    assert table["known_at"].null_count == 0

@@ -73,3 +73,30 @@ def test_a_problem_of_a_field_names_what_exists(
 def test_an_unfinished_declaration_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:
     assert check_sql(make_use_case(tmp_path), ["sources"], set()) == ([], [])
     assert check_sql(make_use_case(tmp_path), ["sources", "decision"], {"features"})[1][:2] == ["id", "site"]
+
+
+@pytest.mark.parametrize(
+    ("feature", "categorical", "message"),
+    [
+        ("'drizzle' as weather", ["site"], "the feature 'weather' is text; list it in model.categorical"),
+        ("u.site as region", [], "the feature 'region' is text; list it in model.categorical"),
+        ("u.call_hour::date as day", ["site"], "the feature 'day' is a date or time"),
+        ("u.call_hour as called", ["site", "called"], "the feature 'called' is a category of the type timestamp"),
+        ("{'a': u.load} as loads", ["site"], "the feature 'loads' is of the type struct"),
+    ],
+)
+def test_a_feature_from_which_no_model_can_learn_is_named(
+    tmp_path: Path, feature: str, categorical: list[str], message: str
+) -> None:
+    use_case = make_use_case(tmp_path, model={"categorical": categorical})
+    others = "u.site, " if "site" in categorical else ""
+    (tmp_path / "features.sql").write_text(f"select u.id, {others}u.load, {feature} from units u")
+    ((problem,), _) = check(use_case)
+    assert problem.field == "model.categorical"
+    assert problem.message.startswith(message)
+
+
+def test_hidden_columns_and_keys_may_have_any_type(tmp_path: Path) -> None:
+    use_case = make_use_case(tmp_path)
+    (tmp_path / "features.sql").write_text("select id, site, load, call_hour as _called, 'x' as _note from units")
+    assert check(use_case)[0] == []

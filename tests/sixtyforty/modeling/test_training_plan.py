@@ -160,3 +160,19 @@ def test_features_of_an_earlier_features_sql_are_left_out_until_they_are_built_a
     assert list(plan.features) == [str(day) for day in MARCH[1:]]
     with pytest.raises(TooEarlyError, match="Left out: 1 partition from 2013-03-01 to 2013-03-01"):
         plan_training(ws.use_case, ws.lake, MARCH[1])
+
+
+@pytest.mark.parametrize(
+    ("partitions", "missing"),
+    [
+        ({}, ["2013-03-02", "2013-03-03", "2013-03-06"]),
+        ({"closed_weekdays": ["saturday", "sunday"]}, ["2013-03-06"]),
+        ({"closed_weekdays": ["sunday"], "closed_days": ["2013-03-06", "2013-03-04"]}, ["2013-03-02"]),
+    ],
+)
+def test_closed_days_are_not_missing(tmp_path: Path, partitions: dict[str, list[str]], missing: list[str]) -> None:
+    ws = make_workspace(tmp_path, partitions={"start": "2013-03-01", **partitions})
+    publish_days(ws, [date(2013, 3, day) for day in (1, 4, 5)])
+    plan = plan_training(ws.use_case, ws.lake, AS_OF)
+    assert plan.missing == missing
+    assert list(plan.features) == ["2013-03-01", "2013-03-04", "2013-03-05"]  # data of a closed day still counts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from assets.wiring import partitions_definition
-from sixtyforty.spec.partitions import PartitionedModel, Partitions, chunks
+from sixtyforty.spec.partitions import WEEKDAYS, PartitionedModel, Partitions, chunks
 from tests.helpers import make_use_case
 
 ZONES = ["America/New_York", "Europe/Berlin", "Asia/Kathmandu", "Pacific/Auckland", "UTC"]
@@ -132,9 +133,14 @@ def test_the_last_day_ends_with_its_last_hour() -> None:
             {"start": "2013-03-01", "end": "2013-02-28"},
             r"partitions\.end \(2013-02-28\) is before partitions\.start \(2013-03-01\)",
         ),
+        (
+            {"every": "week", "start": "2013-03-01", "closed_weekdays": ["sunday"]},
+            "partitions of a week have no closed days; remove closed_weekdays",
+        ),
+        ({"start": "2013-03-01", "closed_weekdays": WEEKDAYS}, "leave at least one weekday open"),
     ],
 )
-def test_an_impossible_start_or_end_is_refused(fields: dict[str, str], message: str) -> None:
+def test_an_impossible_start_or_end_is_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Partitions.model_validate(fields)
 
@@ -152,3 +158,17 @@ def test_chunks_hold_every_partition_once_in_order(days: set[date], size: int) -
     assert [partition for part in parts for partition in part] == sorted(partitions)
     assert all(1 <= len(part) <= size for part in parts)
     assert len(parts) == -(-len(partitions) // size)
+
+
+def test_closed_days_are_local_days() -> None:
+    closed = {"closed_weekdays": ["sunday"], "closed_days": [date(2013, 3, 11)]}
+    days = make_model("day", start=date(2013, 3, 1), **closed)
+    assert [p for p in days.partition_range("2013-03-08", "2013-03-12") if days.is_on_closed_day(p)] == [
+        "2013-03-10",
+        "2013-03-11",
+    ]
+    hours = make_model("hour", start=date(2013, 3, 1), **closed)  # the clock advances in the night to 10 March
+    open_hours = [
+        p for p in hours.partition_range("2013-03-10T0400", "2013-03-12T0500") if not hours.is_on_closed_day(p)
+    ]
+    assert open_hours == ["2013-03-10T0400", "2013-03-12T0400", "2013-03-12T0500"]

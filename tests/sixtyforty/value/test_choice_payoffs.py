@@ -14,7 +14,7 @@ from sixtyforty.spec.actions import Action
 from sixtyforty.spec.experiments import Holdout
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.value.choice_payoffs import decision_groups
+from sixtyforty.value.choice_payoffs import ChoicePayoffs, decision_groups
 from sixtyforty.value.payoff_base import PayoffError
 from sixtyforty.value.payoffs import build_payoffs
 from tests.sixtyforty.value.kpis import EXPERIMENT, FARES, SCORES, choice_payoffs, kpis, make_kpi
@@ -98,6 +98,39 @@ def test_payoffs_in_columns_differ_by_unit() -> None:
     assert kpi.idle_action == "wait"
     assert payoffs.realized(["act", "act"], np.ones(2)).tolist() == [7.0, -1.0]
     assert payoffs.choose_actions(np.ones(2)).tolist() == ["act", "wait"]
+
+
+UNPRICED = pd.DataFrame(
+    {"_gain act": [10.0, np.nan, 10.0, np.nan], "_cost act": [3.0, 3.0, np.nan, np.nan], "decided_at": 0}
+)
+
+
+def test_an_action_whose_gain_or_cost_is_unknown_is_not_taken_there() -> None:
+    payoffs = build_payoffs(make_kpi(actions=FARES), UNPRICED)
+    assert payoffs.is_priced(["act"] * 4).tolist() == [True, False, False, False]
+    assert payoffs.is_priced(["wait"] * 4).all()
+    assert payoffs.choose_actions(np.ones(4)).tolist() == ["act", "wait", "wait", "wait"]
+    assert payoffs.best_possible(np.ones(4)).tolist() == [7.0, 0.0, 0.0, 0.0]
+    assert np.isnan(payoffs.realized(["act"] * 4, np.ones(4))).tolist() == [False, True, True, True]
+    assert isinstance(payoffs, ChoicePayoffs)
+    assert payoffs.margin(np.ones(4)).tolist() == [7.0, np.inf, np.inf, np.inf]
+    assert payoffs.value_of_information(np.full(4, 0.5)).tolist() == [1.5, 0.0, 0.0, 0.0]
+
+
+def test_a_full_limit_is_not_filled_with_units_whose_cost_is_unknown() -> None:
+    actions = FARES | {"act": FARES["act"].model_copy(update={"limit": 3, "use_full_limit": True})}
+    payoffs = build_payoffs(make_kpi(actions=actions), UNPRICED)
+    assert payoffs.choose_actions(np.zeros(4)).tolist() == ["act", "wait", "wait", "wait"]
+    assert payoffs.choose_actions(np.ones(4)).tolist() == ["act", "wait", "wait", "wait"]
+
+
+def test_without_any_known_cost_the_cheapest_action_is_returned() -> None:
+    actions = {name: Action(description="", cost=f"{name}_fee") for name in ("mail", "call")}
+    rows = pd.DataFrame({"_cost mail": [np.nan, 2.0], "_cost call": [np.nan, np.nan]})
+    payoffs = build_payoffs(make_kpi(actions=actions), rows)
+    chosen = payoffs.choose_actions(np.ones(2))
+    assert chosen.tolist() == ["mail", "mail"]
+    assert payoffs.is_priced(chosen.tolist()).tolist() == [False, True]
 
 
 def test_rows_without_a_payoff_column_are_rejected() -> None:

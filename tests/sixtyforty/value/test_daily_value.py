@@ -18,9 +18,10 @@ from sixtyforty.value.daily_value import (
     group_by_week,
     money_by_day,
     period_name,
+    value_of_day,
 )
 from sixtyforty.value.payoffs import build_payoffs
-from tests.sixtyforty.value.kpis import THREE, TWO, account_day, day_worth, kpi_of
+from tests.sixtyforty.value.kpis import FARES, THREE, TWO, account_day, day_worth, kpi_of, make_kpi
 
 UNITS = st.lists(st.tuples(*[st.sampled_from(sorted(THREE.actions))] * 2, st.sampled_from([0.0, 1.0])), max_size=6)
 
@@ -129,3 +130,20 @@ def test_three_years_are_grouped_by_month_and_longer_histories_by_year() -> None
 def test_a_period_has_a_name_for_people() -> None:
     names = [period_name("2013-04"), period_name("2013-04", "%B"), period_name("2013")]
     assert names == ["April 2013", "April", "2013"]
+
+
+def test_units_whose_action_has_no_known_cost_are_left_out_of_the_money() -> None:
+    """The model acts on the first two units, and the current process on the last."""
+    rows = pd.DataFrame(
+        {
+            "action": ["act", "act", "wait", "wait"],
+            "current_action": ["wait", "wait", "wait", "act"],
+            "_gain act": [10.0, 8.0, None, None],
+            "_cost act": [3.0, 3.0, 3.0, None],
+        }
+    )
+    day = value_of_day(make_kpi(actions=FARES), "d", rows, np.ones(4), {"same": rows["action"].tolist()})
+    assert (day.decisions, day.acted, day.differ) == (3, 2, 2)
+    assert (day.model, day.current_process, day.perfect_foresight) == (12.0, 0.0, 12.0)
+    assert day.candidates == {"same": 12.0}
+    assert day.random_choice == pytest.approx(2 / 3 * 12)  # where the cost is unknown, random choice waits

@@ -15,7 +15,7 @@ from sixtyforty.value.payoff_base import PayoffError, Payoffs
 @pytest.mark.parametrize("kind", [ChoicePayoffs, NumericPayoffs])
 def test_every_method_of_the_interface_has_the_same_parameters(kind: type) -> None:
     methods = {name for name, _ in inspect.getmembers(Payoffs, inspect.isfunction) if not name.startswith("_")}
-    assert methods == {"realized", "best_possible", "choose_actions", "expected_outcomes"}
+    assert methods == {"realized", "is_priced", "best_possible", "choose_actions", "expected_outcomes"}
     for name in methods:
         expected, offered = (list(inspect.signature(getattr(c, name)).parameters) for c in (Payoffs, kind))
         assert offered == expected

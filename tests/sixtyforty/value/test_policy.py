@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sixtyforty.spec.actions import Action
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Veto
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.value.payoffs import build_payoffs
-from sixtyforty.value.policy import BEST_REASON, REVIEW_REASON, Policy, PolicyError
-from tests.sixtyforty.value.kpis import EXPERIMENT, SCORES, STAFF, kpis
+from sixtyforty.value.policy import BEST_REASON, REVIEW_REASON, UNPRICED_REASON, Policy, PolicyError
+from tests.sixtyforty.value.kpis import EXPERIMENT, SCORES, STAFF, kpis, make_kpi
 
 NIGHT = Veto(when="hour >= 22", never="act", why="nobody can be reached at night")
 ROWS = pd.DataFrame({"hour": [9, 23, 23, None], "current_action": ["wait", "act", "act", "act"]})
@@ -75,3 +76,12 @@ def test_the_policy_as_json_changes_with_everything_that_its_actions_depend_on(t
     ]
     assert len({json.dumps(policy.to_dict()) for policy in policies}) == len(policies)
     assert Policy.from_use_case(tiny_use_case).to_dict() == Policy(kpi, {}).to_dict()
+
+
+def test_without_an_allowed_action_of_known_cost_the_current_process_decides() -> None:
+    kpi = make_kpi(actions={"wait": Action(description="", cost="fee"), "act": Action(description="", cost=3, gain=10)})
+    rows = ROWS.assign(**{"_cost wait": [1.0, np.nan, 1.0, np.nan], "current_action": "wait"})
+    chosen = Policy(kpi, {"night": NIGHT}, defer_below=100).choose_actions(rows, np.full(4, 0.9))
+    assert chosen.action.tolist() == ["wait", "wait", "wait", "act"]
+    assert chosen.reason[1] == UNPRICED_REASON
+    assert chosen.deferred.tolist() == [True, False, False, False]

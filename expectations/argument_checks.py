@@ -1,0 +1,132 @@
+"""Check that the arguments of a rule fit its column: dates for a column of dates, numbers for a column of numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any
+
+from expectations.rule_catalog import list_arguments
+from expectations.rule_times import BOUNDS, parse_clock_time, parse_day_time
+from expectations.rules import Rule
+from sixtyforty.spec.errors import FieldError
+
+BETWEEN = "expect_column_values_to_be_between"
+SET_RULES = ("expect_column_values_to_be_in_set", "expect_column_values_to_not_be_in_set")
+REGEX_ARGUMENTS = ("regex", "regex_list")
+
+
+def argument_type_errors(field: str, rule: Rule, column_type: str) -> Iterator[FieldError]:
+    """Yield an error for each argument of a rule that can't be compared with the rule's column.
+
+    field: the path of the rule's arguments. column_type: the DuckDB type of the column; empty if it isn't known.
+    """
+    yield from _regex_errors(field, rule)
+    family = _family(column_type)
+    if rule.type == BETWEEN:
+        yield from _bound_errors(field, rule, family, column_type)
+    if rule.type in SET_RULES and family and isinstance(rule.kwargs.get("value_set"), list):
+        is_valid, example = _EXPECTED[family]
+        for number, declared in enumerate(rule.kwargs["value_set"]):
+            if declared is not None and not is_valid(declared):
+                message = f"{declared!r} can't be a value of a column of type {column_type}; write {example}"
+                yield FieldError(f"{field}.value_set.{number}", message)
+
+
+def _bound_errors(field: str, rule: Rule, family: str, column_type: str) -> Iterator[FieldError]:
+    bounds = {name: rule.kwargs[name] for name in BOUNDS if rule.kwargs.get(name) is not None}
+    if not bounds:
+        if set(rule.kwargs) - set(list_arguments(rule.type)[1]):  # a misspelt bound is reported as an unknown argument
+            return
+        yield FieldError(field, f"{rule.type} needs min_value, max_value or both")
+        return
+    if family in ("text", "boolean"):
+        message = f"the column is of type {column_type}, but {rule.type} compares only numbers, dates and times"
+        yield FieldError(f"{field}.column", message)
+        return
+    wrong = False
+    for name, declared in bounds.items():
+        is_valid, example = _EXPECTED[family or "unknown"]
+        if not is_valid(declared):
+            wrong = True
+            of_type = f" can't be compared with a column of type {column_type}" if family else " can't be compared"
+            yield FieldError(f"{field}.{name}", f"{declared!r}{of_type}; write {example}")
+    if len(bounds) == 2 and not wrong and _is_above(bounds["min_value"], bounds["max_value"]):
+        yield FieldError(f"{field}.min_value", "min_value is above max_value; exchange the two")
+
+
+def _is_above(lowest: Any, highest: Any) -> bool:
+    parsers: tuple[Callable[[Any], Any], ...] = (float, parse_day_time, parse_clock_time)
+    for parse in parsers:
+        try:
+            return bool(parse(lowest) > parse(highest))
+        except (TypeError, ValueError):
+            continue
+    return False
+
+
+def _regex_errors(field: str, rule: Rule) -> Iterator[FieldError]:
+    for name in REGEX_ARGUMENTS:
+        declared = rule.kwargs.get(name)
+        for pattern in declared if isinstance(declared, list) else [declared]:
+            if pattern is None:
+                continue
+            try:
+                re.compile(pattern)
+            except (re.error, TypeError) as error:
+                yield FieldError(f"{field}.{name}", f"{pattern!r} is not a valid regular expression: {error}")
+
+
+def _is_number(declared: Any) -> bool:
+    return isinstance(declared, int | float) and not isinstance(declared, bool)
+
+
+def _is_day_time(declared: Any) -> bool:
+    return _parses(parse_day_time, declared)
+
+
+def _is_clock_time(declared: Any) -> bool:
+    return _parses(parse_clock_time, declared)
+
+
+def _parses(parse: Callable[[Any], Any], declared: Any) -> bool:
+    try:
+        parse(declared)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_comparable(declared: Any) -> bool:
+    return _is_number(declared) or isinstance(declared, date) or _is_day_time(declared) or _is_clock_time(declared)
+
+
+# By family of types: whether a declared value fits, and what to write instead.
+_EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "number": (_is_number, "a number without quotes, such as 7.5"),
+    "text": (lambda declared: isinstance(declared, str), "a text in quotes, such as '7'"),
+    "boolean": (lambda declared: isinstance(declared, bool), "true or false"),
+    "day": (_is_day_time, "a date, such as 2024-03-10, or a date with time, such as '2024-03-10 14:00'"),
+    "clock": (_is_clock_time, "a clock time in quotes, such as '08:30'"),
+    "unknown": (_is_comparable, "a number, a date, or a time in quotes"),
+}
+_FAMILIES = (
+    (
+        re.compile(
+            r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|U?INT(1|2|4|8|16|32|64|128)|DOUBLE( PRECISION)?|FLOAT[48]?|REAL"
+            r"|(DECIMAL|NUMERIC)(\(.*\))?"
+        ),
+        "number",
+    ),
+    (re.compile(r"(VARCHAR|CHAR|BPCHAR|TEXT|STRING)(\(.*\))?"), "text"),
+    (re.compile(r"BOOL(EAN)?|LOGICAL"), "boolean"),
+    (re.compile(r"DATE|DATETIME|TIMESTAMP.*"), "day"),
+    (re.compile(r"TIME( WITHOUT TIME ZONE)?"), "clock"),
+)
+
+
+def _family(column_type: str) -> str:
+    """Return the family of a DuckDB type: number, text, boolean, day or clock; empty for another type."""
+    name = " ".join(column_type.upper().split())
+    return next((family for pattern, family in _FAMILIES if pattern.fullmatch(name)), "")

@@ -1,0 +1,129 @@
+"""Read the `row_condition` of a rule: the columns that it names, its text, and what is wrong with it.
+
+Great Expectations documents three forms:
+
+- a pandas expression, such as `kind == "b"` (`condition_parser: pandas`, or no parser)
+- a comparison of one column, such as `col("kind") == "b"` (`condition_parser: great_expectations`)
+- a condition object as a mapping, such as `{type: comparison, column: {name: kind}, operator: "==", parameter: b}`
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+CONDITION, PARSER = "row_condition", "condition_parser"
+COMPARISON_PARSERS = ("great_expectations", "great_expectations__experimental__")
+PARSERS = ("pandas", *COMPARISON_PARSERS)
+OBJECT_TYPES = ("comparison", "nullity", "and", "or", "pass_through")
+OPERATORS = ("==", "!=", "<", "<=", ">", ">=", "IN", "NOT_IN")
+_QUOTED_COLUMN = re.compile(r"`([^`]+)`")
+_TEXT = r"""(?:"[^"]*"|'[^']*')"""
+_COMPARISON = re.compile(
+    rf"""\s*col\("([^"]+)"\)\s*
+    (?:\.notnull\(\)|(?:==|!=|<=|>=|<|>)\s*(?:[+-]?\d+(?:\.\d*)?(?:e[+-]?\d+)?|{_TEXT}|date\(\s*{_TEXT}\s*\)))\s*""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+class ConditionError(ValueError):
+    """A `row_condition` that Great Expectations can't read. The message is a clause without a full stop."""
+
+
+def condition_columns(arguments: Mapping[str, Any]) -> list[str]:
+    """Return the columns that a rule's `row_condition` names, sorted; none without a condition.
+
+    arguments: the rule's arguments. Raises ConditionError if the condition isn't of a documented form.
+    """
+    condition = arguments.get(CONDITION)
+    if condition is None:
+        return []
+    if isinstance(condition, Mapping):
+        return sorted(set(_object_columns(condition)))
+    if not isinstance(condition, str):
+        raise ConditionError(f"the condition is {condition!r}; write an expression such as 'kind == \"b\"'")
+    parser = arguments.get(PARSER, "pandas")
+    if parser in COMPARISON_PARSERS:
+        return [_compared_column(condition)]
+    if parser != "pandas":
+        raise ConditionError(f"the condition_parser '{parser}' doesn't work here; write one of {', '.join(PARSERS)}")
+    return _expression_columns(condition)
+
+
+def describe_condition(arguments: Mapping[str, Any]) -> str:
+    """Return a rule's `row_condition` as text, such as `kind == "b"`; an empty text without a condition."""
+    condition = arguments.get(CONDITION)
+    if isinstance(condition, Mapping):
+        return _describe_object(condition)
+    return "" if condition is None else str(condition)
+
+
+def _compared_column(condition: str) -> str:
+    match = _COMPARISON.fullmatch(condition)
+    if match is None:
+        raise ConditionError('write one comparison, such as col("kind") == "b" or col("kind").notNull()')
+    return match[1]
+
+
+def _expression_columns(condition: str) -> list[str]:
+    """Return the columns that a pandas expression names. Names in backticks may contain spaces."""
+    if condition.lstrip().startswith("col("):
+        raise ConditionError("the condition uses col(…), so it needs condition_parser: great_expectations")
+    quoted: list[str] = []
+
+    def replace(match: re.Match[str]) -> str:
+        quoted.append(match[1])
+        return f"_quoted_{len(quoted) - 1}"
+
+    try:
+        tree = ast.parse(_QUOTED_COLUMN.sub(replace, condition).strip(), mode="eval")
+    except SyntaxError as error:
+        raise ConditionError("the condition isn't a valid pandas expression, such as 'kind == \"b\"'") from error
+    functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in functions}
+    by_placeholder = {f"_quoted_{number}": name for number, name in enumerate(quoted)}
+    return sorted({by_placeholder.get(name, name) for name in names})
+
+
+def _object_columns(condition: Mapping[str, Any]) -> Iterator[str]:
+    kind = condition.get("type")
+    if kind not in OBJECT_TYPES:
+        raise ConditionError(f"the type of the condition is '{kind}'; write one of {', '.join(OBJECT_TYPES)}")
+    if kind in ("and", "or"):
+        parts = condition.get("conditions")
+        if not isinstance(parts, list) or not all(isinstance(part, Mapping) for part in parts):
+            raise ConditionError(f"a condition of type {kind} needs a list `conditions`")
+        for part in parts:
+            yield from _object_columns(part)
+    elif kind == "pass_through":
+        yield from _expression_columns(str(condition.get("pass_through_filter", "")))
+    else:
+        yield _object_column(condition)
+
+
+def _object_column(condition: Mapping[str, Any]) -> str:
+    column = condition.get("column")
+    name = column.get("name") if isinstance(column, Mapping) else None
+    if not isinstance(name, str):
+        raise ConditionError("the condition needs its column as {name: …}")
+    if condition["type"] == "nullity" and not isinstance(condition.get("is_null"), bool):
+        raise ConditionError("a condition of type nullity needs is_null: true or false")
+    if condition["type"] == "comparison" and (
+        condition.get("operator") not in OPERATORS or condition.get("parameter") is None
+    ):
+        raise ConditionError(f"a comparison needs a parameter, and an operator: {', '.join(OPERATORS)}")
+    return name
+
+
+def _describe_object(condition: Mapping[str, Any]) -> str:
+    kind = condition.get("type")
+    if kind in ("and", "or"):
+        return "(" + f" {kind} ".join(map(_describe_object, condition["conditions"])) + ")"
+    if kind == "pass_through":
+        return str(condition["pass_through_filter"])
+    name = condition["column"]["name"]
+    if kind == "nullity":
+        return f"{name} is {'null' if condition['is_null'] else 'not null'}"
+    return f"{name} {str(condition['operator']).lower().replace('_', ' ')} {condition['parameter']}"

@@ -1,0 +1,63 @@
+"""Check that a declared estimator exists, accepts its parameters, and suits the outcome."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from sixtyforty.modeling.skops_files import ModelError
+from sixtyforty.spec.kpi import Kpi
+from sixtyforty.spec.recipe import Model
+
+EXAMPLES = {
+    "binary": "sklearn.ensemble.HistGradientBoostingClassifier",
+    "number": "sklearn.ensemble.HistGradientBoostingRegressor",
+}
+
+
+def create_estimator(recipe: Model) -> Any:
+    """Return the estimator of a recipe with its declared parameters, not yet fitted.
+
+    Raises ModelError if the estimator doesn't exist, or doesn't accept a parameter.
+    """
+    module, _, name = recipe.estimator.rpartition(".")
+    try:
+        estimator_class = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ModelError(
+            f"The estimator '{recipe.estimator}' doesn't exist. Declare the import path of a scikit-learn estimator,"
+            f" such as {EXAMPLES['binary']}."
+        ) from error
+    try:
+        return estimator_class(**recipe.params)
+    except TypeError as error:
+        raise ModelError(
+            f"The estimator {recipe.estimator} doesn't accept the declared params: {error}. Correct params."
+        ) from error
+
+
+def require_suitable(recipe: Model, kpi: Kpi) -> None:
+    """Raise ModelError if a recipe's estimator can't predict the expected outcome of the KPI.
+
+    A classifier suits a binary outcome if it predicts probabilities. A regressor suits every outcome.
+    """
+    from sklearn.base import is_classifier
+
+    estimator = create_estimator(recipe)
+    if not hasattr(estimator, "fit") or not hasattr(estimator, "predict"):
+        raise ModelError(
+            f"'{recipe.estimator}' is not an estimator with the methods fit and predict. Declare a scikit-learn"
+            f" estimator, such as {EXAMPLES[kpi.outcome_type]}."
+        )
+    if not is_classifier(estimator):
+        return
+    if kpi.outcome_type == "number" and recipe.target is None:
+        raise ModelError(
+            f"The estimator {recipe.estimator} is a classifier, but kpi.outcome_type is number. Declare a regressor,"
+            f" such as {EXAMPLES['number']}."
+        )
+    if not hasattr(estimator, "predict_proba"):
+        raise ModelError(
+            f"The estimator {recipe.estimator} predicts no probabilities, so no payoff can be expected. Declare a"
+            f" classifier with predict_proba, such as {EXAMPLES['binary']}, or a regressor."
+        )
