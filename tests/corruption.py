@@ -66,7 +66,7 @@ REJECTED = {
     ),
     "timetable cut to half": Rejected("timetable", first_rows(0.5), ("an incomplete timetable misleads",)),
     "timetable without its evening": Rejected("timetable", first_rows(0.9), ("the evening departures are missing",)),
-    "timetable with semicolons": Rejected("timetable", flights.delimited_by(";"), ("the delimiter is ';'",)),
+    "timetable with carets": Rejected("timetable", flights.delimited_by("^"), (HEADER,)),
     "timetable, a column renamed": Rejected(
         "timetable", flights.renamed("carrier", "carrier_code"), (HEADER + "'carrier' (is it 'carrier_code'?)",)
     ),
@@ -88,7 +88,7 @@ REJECTED = {
     "movements cut to half": Rejected(
         "movements", first_rows(0.5), ("the feed of movements stopped before the day was over",)
     ),
-    "movements with tabs": Rejected("movements", flights.delimited_by("\t"), ("the delimiter is '\\t'",)),
+    "movements with tildes": Rejected("movements", flights.delimited_by("~"), (HEADER,)),
     "movements, a column renamed": Rejected(
         "movements", flights.renamed("dep_delay", "departure_delay"), (HEADER + "'dep_delay' (is it",)
     ),
@@ -101,7 +101,7 @@ REJECTED = {
         "movements", first_rows(0), ("no rows, so no row count", "even on a stormy day there are a few hundred")
     ),
     "weather cut to half": Rejected("weather", first_rows(0.5), ("report 69 to 75 rows a day",)),
-    "weather with bars": Rejected("weather", flights.delimited_by("|"), ("the delimiter is '|'",)),
+    "weather with colons": Rejected("weather", flights.delimited_by(":"), (HEADER,)),
     "weather, a column renamed": Rejected("weather", flights.renamed("visib", "visibility"), (HEADER + "'visib'",)),
     "weather, binary junk": Rejected("weather", junk, ("not a text file",)),
     "weather, empty": Rejected("weather", empty, ("the file is empty",)),

@@ -37,12 +37,15 @@ def raw_schema(source: Source) -> pa.Schema:
 
 
 def cleaned_columns_sql(source: Source) -> str:
-    """Return a SELECT list that trims a source's text columns, and turns empty texts and its null text into NULL."""
-    return ", ".join(f"{_cleaned_sql(source, column)} as {identifier(column)}" for column in source.columns)
+    """Return a SELECT list that trims a source's text columns, and turns empty texts into NULL.
+
+    The null text is NULL already: the reader of CSV files applies it. In other formats it is an ordinary text.
+    """
+    return ", ".join(f"{_cleaned_sql(column)} as {identifier(column)}" for column in source.columns)
 
 
-def _cleaned_sql(source: Source, column: str) -> str:
-    return f"nullif(nullif(trim({identifier(column)}), ''), {literal(source.null_text)})"
+def _cleaned_sql(column: str) -> str:
+    return f"nullif(trim({identifier(column)}), '')"
 
 
 def typed_columns_sql(source: Source) -> str:
@@ -63,7 +66,7 @@ def _cast_rows_sql(source: Source) -> str:
     """
     columns = {column: (f"_text_{n}", f"_value_{n}", f"_exact_{n}") for n, column in enumerate(source.columns)}
     types = {column: require_type(declared) for column, declared in source.columns.items()}
-    cleaned = ", ".join(f"{_cleaned_sql(source, c)} as {text}" for c, (text, _, _) in columns.items())
+    cleaned = ", ".join(f"{_cleaned_sql(c)} as {text}" for c, (text, _, _) in columns.items())
     values = ", ".join(f"{attempt_sql(text, types[c])} as {value}" for c, (text, value, _) in columns.items())
     exact = ", ".join(f"{exact_sql(text, value, types[c])} as {name}" for c, (text, value, name) in columns.items())
     typed = ", ".join(f"{name} as {identifier(c)}" for c, (_, _, name) in columns.items())

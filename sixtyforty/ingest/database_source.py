@@ -14,14 +14,12 @@ So no row is lost or imported twice.
 
 from __future__ import annotations
 
-import csv
-import io
 import time
-from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty.ingest.database_rows import csv_line
 from sixtyforty.ingest.locations import UnreachableSourceError
 from sixtyforty.ingest.query_cursor import CursorTypeError, QueryCursor, advance_cursor
 from sixtyforty.spec.sources import Source
@@ -74,7 +72,7 @@ class DatabaseSource:
         try:
             if prepare:
                 prepare()
-            engine = open_engine(url)
+            engine = open_engine(url, **_json_options(url))
             try:
                 with engine.connect() as connection:
                     return self._extract(connection, cursor)
@@ -125,8 +123,8 @@ class DatabaseSource:
         import sqlalchemy as sa
 
         rows = connection.execution_options(yield_per=ROWS_PER_FETCH).execute(sa.select(self._query()))
-        lines = sorted(csv_line(row, self.source.null_text) for row in rows)
-        content = "".join([csv_line(self._columns, ""), *lines]).encode()
+        lines = sorted(csv_line(row) for row in rows)
+        content = "".join([csv_line(self._columns), *lines]).encode()
         path = self.folder / SNAPSHOT_EXTRACT
         is_new = not path.exists() or path.read_bytes() != content
         if is_new:
@@ -165,7 +163,7 @@ class DatabaseSource:
             statement = statement.where(sa.or_(cursor_column >= sa.literal(start), cursor_column.is_(None)))
         position = self._columns.index(self.source.cursor_column)
         for row in connection.execution_options(yield_per=ROWS_PER_FETCH).execute(statement):
-            yield row[position], csv_line(row, self.source.null_text)
+            yield row[position], csv_line(row)
 
     def _write_batch(self, cursor: QueryCursor, rows: list[tuple[Any, str]]) -> tuple[QueryCursor, str | None]:
         """Write the new rows of a batch as an extract. Return the cursor after the batch, and the name of the extract.
@@ -177,7 +175,7 @@ class DatabaseSource:
         advanced, new_lines = advance_cursor(cursor, rows, self.source.cursor_overlap)
         name = None
         if new_lines:
-            content = "".join([csv_line(self._columns, ""), *new_lines]).encode()
+            content = "".join([csv_line(self._columns), *new_lines]).encode()
             advanced.extract_count += 1
             advanced.last_extract = name = f"{advanced.extract_count:08}.{digest(content)}.csv"
             write_atomic(self._hidden_path(name), content)
@@ -195,21 +193,8 @@ class DatabaseSource:
             rename_file(self._hidden_path(cursor.last_extract), self.folder / cursor.last_extract)
 
 
-def csv_line(cells: Iterable[Any], null_text: str) -> str:
-    """Return a row as a CSV line with a line break at its end.
+def _json_options(url: str) -> dict[str, Any]:
+    """Return the options of an engine that leaves the JSON of a database as it is, instead of making Python objects."""
+    import sqlalchemy as sa
 
-    Times with a UTC offset are converted to UTC and written without the offset. A line break within a text becomes a
-    space. null_text: the text for a missing value.
-    """
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow([_cell_text(cell, null_text) for cell in cells])
-    return line.getvalue()
-
-
-def _cell_text(cell: Any, null_text: str) -> str:
-    if cell is None:
-        return null_text
-    if isinstance(cell, datetime):
-        utc = cell.astimezone(UTC).replace(tzinfo=None) if cell.tzinfo else cell
-        return utc.isoformat(sep=" ")
-    return " ".join(str(cell).splitlines()) if isinstance(cell, str) else str(cell)
+    return {"json_deserializer": str} if sa.engine.make_url(url).get_backend_name() == "postgresql" else {}

@@ -1,52 +1,78 @@
-"""Decompression of gzip files. A gzip file is recognized by its first bytes. Decompression stops at a size limit."""
+"""Reading of files with or without gzip, block by block. A gzip file is recognized by its first bytes."""
 
 from __future__ import annotations
 
+import gzip
+import tempfile
 import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, BinaryIO, cast
 
-from sixtyforty.ingest import extract
 from sixtyforty.ingest.extract import RefusedExtractError
-from sixtyforty.spec.wording import format_plural
 
 GZIP_START = b"\x1f\x8b"
-GZIP_WINDOW_BITS = 31  # tells zlib to expect a gzip header
+SEND_AGAIN = " Ask the sender to send the file again."
+LARGEST_RATIO = 50  # a copy on disk may have this many times the size of the packed file
+SMALLEST_LIMIT = 1 << 30  # but a copy of this size is always written
 
 
-def decompress(content: bytes) -> bytes:
-    """Return the decompressed content of a gzip file. Bytes that are not gzip are returned unchanged.
+def read_blocks(file: Path, size: int) -> Iterator[bytes]:
+    """Yield the content of a file in blocks of `size` bytes, unpacked if the file is packed with gzip.
 
-    A gzip file may consist of several members. Raises RefusedExtractError if the file is damaged, incomplete or too
-    large.
+    A gzip file may consist of several members, and zeros may follow the last one. Raises RefusedExtractError if it is
+    damaged, incomplete or followed by other data.
     """
-    if not content.startswith(GZIP_START):
-        return content
-    parts, room = [], extract.MAX_UNPACKED_BYTES
-    while content.strip(b"\0"):  # some senders pad the file with zeros
-        part, content = _decompress_member(content, room)
-        parts.append(part)
-        room -= len(part)
-    return b"".join(parts)
+    with _open(file) as stream:
+        while block := _read(stream, size):
+            yield block
 
 
-def _decompress_member(content: bytes, room: int) -> tuple[bytes, bytes]:
-    """Decompress the first gzip member, and return its content and the bytes that follow the member.
+def read_head(file: Path, size: int) -> bytes:
+    """Return the first `size` bytes of a file, unpacked if the file is packed. Raises RefusedExtractError."""
+    return next(read_blocks(file, size), b"")
 
-    room: the largest number of bytes to which the member may decompress.
+
+def copy_unpacked(file: Path, block_size: int) -> IO[bytes]:
+    """Return a temporary file with the unpacked content of a gzip file. It is deleted when it is closed.
+
+    Raises RefusedExtractError if the file can't be unpacked, or if it unpacks to far more bytes than is usual.
     """
-    if not content.startswith(GZIP_START):
-        raise RefusedExtractError(
-            f"the file has {format_plural(len(content), 'byte')} of other data after the end of the gzip data."
-            " Ask the sender to send the file again."
-        )
-    stream = zlib.decompressobj(wbits=GZIP_WINDOW_BITS)
+    limit = max(SMALLEST_LIMIT, LARGEST_RATIO * file.stat().st_size)
+    copy = tempfile.NamedTemporaryFile()  # noqa: SIM115  the caller closes it
     try:
-        part = stream.decompress(content, room + 1)
+        for block in read_blocks(file, block_size):
+            copy.write(block)
+            if copy.tell() > limit:
+                raise RefusedExtractError(
+                    f"the file unpacks to more than {limit >> 20:,} MB, {LARGEST_RATIO} times its size."
+                    " Ask the sender to send it without gzip."
+                )
+        copy.flush()
+    except BaseException:
+        copy.close()
+        raise
+    return copy
+
+
+def is_packed(file: Path) -> bool:
+    """Return whether a file is packed with gzip."""
+    with file.open("rb") as stream:
+        return stream.read(len(GZIP_START)) == GZIP_START
+
+
+def _open(file: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(file)) if is_packed(file) else file.open("rb")
+
+
+def _read(stream: BinaryIO, size: int) -> bytes:
+    try:
+        return stream.read(size)
+    except EOFError:
+        raise RefusedExtractError(f"the gzip data of the file is cut off.{SEND_AGAIN}") from None
+    except gzip.BadGzipFile as error:
+        if "Not a gzipped file" in str(error):  # a member ended, and no other member follows
+            raise RefusedExtractError(f"other data follows the end of the gzip data.{SEND_AGAIN}") from None
+        raise RefusedExtractError(f"the file is not readable as gzip: {error}.{SEND_AGAIN}") from None
     except zlib.error as error:
-        raise RefusedExtractError(
-            f"the file is not readable as gzip: {error}. Ask the sender to send the file again."
-        ) from None
-    if len(part) > room:
-        raise RefusedExtractError(extract.TOO_LARGE)
-    if not stream.eof:
-        raise RefusedExtractError("the gzip data of the file is cut off. Ask the sender to send the file again.")
-    return part, stream.unused_data
+        raise RefusedExtractError(f"the file is not readable as gzip: {error}.{SEND_AGAIN}") from None

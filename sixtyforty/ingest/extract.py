@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from sixtyforty.spec.errors import SixtyfortyError
@@ -14,9 +14,12 @@ from sixtyforty.storage.files import digest
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MAX_UNPACKED_BYTES = 1 << 30  # a larger extract is refused; its sender must split it
+CHUNK_ROWS = 1 << 17  # the largest number of rows in a chunk
+CHUNK_BYTES = 1 << 23  # about this many bytes of a file become one chunk
+MAX_RECORD_BYTES = 1 << 24  # a longer row is a broken line
+MAX_COLUMNS = 100_000  # a file with more columns is refused
+MAX_TEXT_BYTES = 1 << 16  # a longer broken line is kept in part
 EMPTY_FILE = "the file is empty. Ask the sender to send it again."
-TOO_LARGE = f"the file holds more than {MAX_UNPACKED_BYTES >> 20:,} MB unpacked. Ask the sender to split it."
 MISSING_CURE = " If the sender renamed or dropped these columns, declare `other_names` or `optional_columns`."
 SIMILAR_NAME = 0.4  # smallest similarity (0 to 1) of two column names at which one is suggested for the other
 
@@ -33,9 +36,10 @@ class RefusedExtractError(SixtyfortyError):
     """An extract can't be trusted as a whole. The message says why, and what to do.
 
     lines: the number of lines after the header, but at least 1, so that a refused file always shows in the counts.
+    0 until the lines are counted.
     """
 
-    def __init__(self, reason: str, lines: int = 1) -> None:
+    def __init__(self, reason: str, lines: int = 0) -> None:
         super().__init__(reason)
         self.lines = lines
 
@@ -63,25 +67,6 @@ class OpenedExtract:
 
     undeclared: list[str]
     chunks: Iterator[Chunk]
-
-
-@dataclass
-class ParsedExtract:
-    """The content of one extract after all its chunks were read.
-
-    table: the rows, or None if the extract is refused. The columns are those of the contract, all text, and `_row`, the
-    number of the line in the file. In Parquet, `_row` is the number of the row.
-    broken: the lines that can't be read as rows.
-    problem: why the extract is refused as a whole; None if it is not refused.
-    lines: the number of lines in the extract, including lines that are refused.
-    undeclared: the columns of the file that the contract doesn't name.
-    """
-
-    table: pa.Table | None = None
-    broken: list[BrokenLine] = field(default_factory=list)
-    problem: str | None = None
-    lines: int = 0
-    undeclared: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -137,7 +122,9 @@ def _describe_missing(columns: Sequence[str], undeclared: Sequence[str]) -> str:
 def contract_hash(source: Source) -> str:
     """Return the hash of the parts of a data contract that decide whether an extract is refused."""
     names = {column: source.names_of(column) for column in source.columns}
-    return digest({"files": source.files, "names": names, "optional": sorted(source.optional_columns)})
+    parts = {"files": source.files, "names": names, "optional": sorted(source.optional_columns)}
+    text = {"encoding": source.encoding, "delimiter": source.delimiter}
+    return digest(parts | {name: declared for name, declared in text.items() if declared})
 
 
 def empty_rows(columns: Sequence[str]) -> pa.Table:
@@ -147,15 +134,6 @@ def empty_rows(columns: Sequence[str]) -> pa.Table:
     return pa.schema([*((column, pa.string()) for column in columns), ("_row", pa.int64())]).empty_table()
 
 
-def binary_problem(content: bytes) -> str | None:
-    """Return why the content of a file is not text; None if it may be text."""
-    position = content.find(b"\0")
-    return None if position < 0 else f"the file is not a text file: byte {position} is zero."
-
-
-def count_lines(content: bytes) -> int:
-    """Return the number of lines after the header of a file that is refused as a whole, but at least 1.
-
-    So a refused file always shows in the counts of refused lines.
-    """
-    return max(1, content.count(b"\n") + (not content.endswith(b"\n")) - 1)
+def broken_line(number: int, reason: str, text: bytes) -> BrokenLine:
+    """Return a broken line. A long text is cut. Bytes that are not UTF-8 are replaced."""
+    return BrokenLine(number, reason, text[:MAX_TEXT_BYTES].decode(errors="replace"))

@@ -6,18 +6,21 @@ can't be trusted as a whole is refused.
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sixtyforty.ingest.decompression import decompress
-from sixtyforty.ingest.extract import OpenedExtract, ParsedExtract, RefusedExtractError, empty_rows
-from sixtyforty.ingest.formats.registry import choose_format
+from sixtyforty.ingest.decompression import read_blocks, read_head
+from sixtyforty.ingest.extract import (
+    CHUNK_BYTES,
+    Chunk,
+    OpenedExtract,
+    RefusedExtractError,
+)
+from sixtyforty.ingest.formats.registry import HEAD_BYTES, choose_format
 from sixtyforty.spec.sources import Source
 
-
-def content_hash(content: bytes) -> str:
-    """Return the SHA-256 of a file's bytes, in hex."""
-    return hashlib.sha256(content).hexdigest()
+COUNTED_BYTES = 1 << 30  # the lines of a refused file are counted up to this size
 
 
 def read_extract(file: Path, source: Source) -> OpenedExtract:
@@ -25,18 +28,41 @@ def read_extract(file: Path, source: Source) -> OpenedExtract:
 
     Raises RefusedExtractError if the file can't be trusted as a whole. The iteration over the chunks may raise it, too.
     """
-    return choose_format(decompress(file.read_bytes()), source.files).open(file, source)
+    with _lines_counted(file):
+        opened = choose_format(read_head(file, HEAD_BYTES), source.files).open(file, source)
+    return OpenedExtract(opened.undeclared, _read_chunks(opened.chunks, file))
 
 
-def parse_extract(file: Path, source: Source) -> ParsedExtract:
-    """Read all chunks of an extract into memory. A refused extract has its reason in `problem`."""
-    import pyarrow as pa
+def _read_chunks(chunks: Iterator[Chunk], file: Path) -> Iterator[Chunk]:
+    while True:
+        with _lines_counted(file):
+            chunk = next(chunks, None)
+        if chunk is None:
+            return
+        yield chunk
 
+
+@contextmanager
+def _lines_counted(file: Path) -> Iterator[None]:
+    """Count the lines of a file if it is refused."""
     try:
-        opened = read_extract(file, source)
-        chunks = list(opened.chunks)
+        yield
     except RefusedExtractError as error:
-        return ParsedExtract(problem=str(error), lines=error.lines)
-    table = pa.concat_tables([empty_rows(list(source.columns)), *(chunk.rows for chunk in chunks)]).combine_chunks()
-    broken = [line for chunk in chunks for line in chunk.broken]
-    return ParsedExtract(table, broken, lines=table.num_rows + len(broken), undeclared=opened.undeclared)
+        if not error.lines:
+            error.lines = count_lines(file)
+        raise
+
+
+def count_lines(file: Path) -> int:
+    """Return the number of lines of a text file without its header, but at least 1.
+
+    In a big or damaged file, only the lines at its start are counted.
+    """
+    line_ends, size, last = 0, 0, b""
+    with suppress(RefusedExtractError):  # the file is refused already
+        for block in read_blocks(file, CHUNK_BYTES):
+            line_ends += block.count(b"\n") or block.count(b"\r")
+            size, last = size + len(block), block[-1:]
+            if size > COUNTED_BYTES:
+                break
+    return max(1, line_ends - 1 + (last not in b"\r\n"))

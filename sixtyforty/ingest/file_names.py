@@ -11,7 +11,8 @@ from datetime import date, datetime
 
 from sixtyforty.spec.partitions import PartitionedModel
 
-_DATE = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?(?:T(\d{2})Z)?")
+# Digits that touch a date, or letters that follow a month, are part of another number, such as a UUID.
+_DATE = re.compile(r"(?<!\d)((?:19|20|21)\d{2})-(\d{2})(?:-(\d{2})(?!\d)(?:T(\d{2})Z)?|(?![0-9A-Za-z]|-\d{1,3}(?!\d)))")
 
 
 def partitions_in_name(name: str, model: PartitionedModel) -> list[str]:
@@ -19,7 +20,7 @@ def partitions_in_name(name: str, model: PartitionedModel) -> list[str]:
 
     If the name contains no valid date, return an empty list.
     """
-    dates = _DATE.findall(name)
+    dates = [parts for parts in _DATE.findall(name) if _is_date(parts)]
     if not dates:
         return []
     try:
@@ -29,6 +30,15 @@ def partitions_in_name(name: str, model: PartitionedModel) -> list[str]:
         return model.covering_days(_first_day(dates[0]), _last_day(dates[-1]))
     except (ValueError, OverflowError):
         return []
+
+
+def _is_date(parts: tuple[str, str, str, str]) -> bool:
+    year, month, day, hour = parts
+    try:
+        datetime(int(year), int(month), int(day or 1), int(hour or 0))
+    except ValueError:
+        return False
+    return True
 
 
 def _first_day(parts: tuple[str, str, str, str]) -> date:

@@ -94,7 +94,19 @@ class Source(DeclaredModel):
         " Otherwise rows accumulate: a row stays until a later extract replaces it.",
     )
     null_text: str = Field(
-        default="NA", description="Text that stands for a missing value in the extracts. An empty text does, too."
+        default="NA",
+        description="Text that stands for a missing value in CSV extracts. An empty text does, too. Parquet, JSON and"
+        " queries have nulls of their own, so there it is an ordinary text. A change applies to later extracts.",
+    )
+    encoding: str | None = Field(
+        default=None,
+        description="Encoding of CSV and JSON extracts, such as cp1252 or latin-1. If left out: UTF-8, or UTF-16 where"
+        " the file shows it. A byte order mark in a file overrides it.",
+    )
+    delimiter: str | None = Field(
+        default=None,
+        description="Character between the fields of CSV extracts. If left out: the comma, semicolon, tab or `|` with"
+        " which the header has the columns. A first line such as `sep=;` in a file overrides it.",
     )
     derived: dict[str, str] = Field(
         default_factory=dict,
@@ -104,6 +116,22 @@ class Source(DeclaredModel):
         default_factory=list,
         description="Columns with personal data: they never appear in logs, Data Docs or reports.",
     )
+
+    @model_validator(mode="after")
+    def _check_text_format(self) -> Source:
+        if self.encoding is not None:
+            try:
+                "é".encode(self.encoding, "ignore").decode(self.encoding)
+            except (LookupError, UnicodeError):
+                raise FieldError(
+                    "encoding", f"'{self.encoding}' is not an encoding that Python knows; write for example cp1252"
+                ) from None
+        delimiter = self.delimiter
+        if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0'):
+            raise FieldError(
+                "delimiter", f"{delimiter!r} is not a delimiter; write one ASCII character that is no quote"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_origin(self) -> Source:

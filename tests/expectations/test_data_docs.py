@@ -17,7 +17,7 @@ def read_pages(folder: Path) -> dict[str, str]:
 
 
 def test_the_site_has_an_index_and_a_page_for_a_rejected_day(lived, extracts, tmp_path):
-    flights.deliver(lived, extracts, flights.extract("movements", DAY), flights.delimited_by(";"), later=True)
+    flights.deliver(lived, extracts, flights.extract("movements", DAY), flights.delimited_by("^"), later=True)
     flights.validate_landed(lived, "movements", DAYS)
     index, verdict_ids = build_docs(lived.use_case, lived.lake, tmp_path / "docs")
     assert build_docs(lived.use_case, lived.lake, tmp_path / "docs") == (index, verdict_ids), "built again, the same"

@@ -1,156 +1,130 @@
-"""The file format JSON lines: one object per line.
-
-Numbers become text with exactly the digits of the file. Nested objects and lists become JSON text.
-"""
+"""The file format JSON: one object per line, or an array of objects."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.ingest.decompression import decompress
 from sixtyforty.ingest.extract import (
+    CHUNK_BYTES,
+    CHUNK_ROWS,
     EMPTY_FILE,
+    MAX_COLUMNS,
+    MAX_RECORD_BYTES,
     BrokenLine,
     Chunk,
     OpenedExtract,
     RefusedExtractError,
-    binary_problem,
-    count_lines,
     match_columns,
 )
-from sixtyforty.ingest.formats.base import BYTE_ORDER_MARK, ExtractFormat, LoadedFiles, load_with_reader
+from sixtyforty.ingest.formats.base import ExtractFormat, LoadedFiles, load_with_reader
+from sixtyforty.ingest.formats.json_array import read_elements
+from sixtyforty.ingest.formats.json_objects import DECODER, TOO_LONG, JsonObject
+from sixtyforty.ingest.formats.text_blocks import read_text_blocks
 from sixtyforty.spec.sources import Source
 
 if TYPE_CHECKING:
     import duckdb
 
+_START = re.compile(rb"\s*(?:\{|\[\s*[{\]])")  # a CSV header may start with a bracket, too
+
 
 class JsonLines(ExtractFormat):
-    """The format JSON lines. `_row` is the number of the line in the file.
+    """The format JSON. `_row` is the number of the line in the file, or of the element in the array.
 
-    If a line lacks a key, the column is null in its row. If a column of the contract is in no line, the file is
+    If an object lacks a key, the column is null in its row. If a column of the contract is in no object, the file is
     refused.
     """
 
     kind = "json"
-    title = "JSON lines"
+    title = "JSON lines or a JSON array"
     endings = ("jsonl", "ndjson", "json")
 
     def recognizes(self, head: bytes) -> bool:
-        """Return whether the file starts with a JSON object."""
-        return head.lstrip().startswith(b"{")
+        """Return whether the file starts with a JSON object, or with an array of them."""
+        return _START.match(head) is not None
 
     def open(self, file: Path, source: Source) -> OpenedExtract:
-        """Open an extract of JSON lines. See ExtractFormat. A line that is not a JSON object is a broken line."""
-        content = decompress(file.read_bytes())
-        problem = binary_problem(content)
-        if problem:
-            raise RefusedExtractError(problem, count_lines(content))
-        lines = content.removeprefix(BYTE_ORDER_MARK).split(b"\n")
-        numbered_lines = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
-        if not numbered_lines:
+        """Open a JSON extract. See ExtractFormat. What is not a JSON object is a broken line."""
+        blocks = read_text_blocks(file, source.encoding)
+        start = b""
+        while not start.strip() and (block := next(blocks, b"")):
+            start += block
+        if not start.strip():
             raise RefusedExtractError(EMPTY_FILE)
-        if numbered_lines[0][1].strip().startswith(b"["):
-            problem = "the file is a JSON array, expected JSON lines. Write one object per line."
-            raise RefusedExtractError(problem, len(numbered_lines))
-        return _parse_lines(numbered_lines, source)
+        text = chain([start], blocks)
+        objects = read_elements(text) if start.lstrip().startswith(b"[") else _read_lines(text)
+        undeclared: list[str] = []
+        return OpenedExtract(undeclared, _read_chunks(objects, source, undeclared))
 
     def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
         """Load JSON files with DuckDB's JSON reader. See ExtractFormat."""
         return load_with_reader(db, "read_json", files)
 
 
-class _Number(str):
-    """The text of a JSON number, exactly as the file has it."""
+def _read_lines(blocks: Iterator[bytes]) -> Iterator[JsonObject]:
+    """Yield what each line holds that is not empty. Of a line that is too long, only the start is read."""
+    number, rest, is_skipping = 1, b"", False
+    for block in filter(None, chain(blocks, [b"\n"])):
+        lines = (rest + block).splitlines(keepends=True)
+        rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
+        for line in lines:
+            if not is_skipping and line.strip():
+                yield _parse_line(number, line.rstrip(b"\r\n"))
+            number, is_skipping = number + 1, False
+        if len(rest) > MAX_RECORD_BYTES:
+            if not is_skipping:
+                yield _parse_line(number, rest)
+            rest, is_skipping = b"", True
 
 
-def _parse_lines(numbered_lines: Sequence[tuple[int, bytes]], source: Source) -> OpenedExtract:
+def _parse_line(number: int, line: bytes) -> JsonObject:
+    if len(line) > MAX_RECORD_BYTES:
+        return JsonObject(number, line, ValueError(TOO_LONG))
+    try:
+        return JsonObject(number, line, DECODER.decode(line.decode()))
+    except (ValueError, RecursionError) as error:
+        return JsonObject(number, line, error)
+
+
+def _read_chunks(objects: Iterator[JsonObject], source: Source, undeclared: list[str]) -> Iterator[Chunk]:
+    """Yield the rows of JSON objects in chunks. Afterwards, add the columns that the contract doesn't name."""
+    names_by_column = [source.names_of(column) for column in source.columns]
+    rows, numbers, broken = list[list[str | None]](), list[int](), list[BrokenLine]()
+    names, has_rows, size = set[str](), False, 0
+    for item in objects:
+        row = item.row(names_by_column)
+        if isinstance(row, BrokenLine):
+            broken.append(row)
+        else:
+            names |= item.content.keys()
+            rows.append(row)
+            numbers.append(item.number)
+        if len(names) > MAX_COLUMNS:
+            raise RefusedExtractError(f"the objects have more than {MAX_COLUMNS:,} different keys.")
+        size, has_rows = size + len(item.text), bool(has_rows or rows)
+        if size >= CHUNK_BYTES or len(rows) + len(broken) >= CHUNK_ROWS:
+            yield _chunk(source, rows, numbers, broken)
+            rows, numbers, broken, size = [], [], [], 0
+    if rows or broken:
+        yield _chunk(source, rows, numbers, broken)
+    matched = match_columns(source, sorted(names))
+    if has_rows and matched.missing:
+        raise RefusedExtractError(f"columns missing from every line: {matched.missing}")
+    undeclared += matched.undeclared
+
+
+def _chunk(
+    source: Source, rows: Sequence[Sequence[str | None]], numbers: Sequence[int], broken: list[BrokenLine]
+) -> Chunk:
     import pyarrow as pa
 
-    names_by_column = {column: source.names_of(column) for column in source.columns}
-    rows: list[list[str | None]] = []
-    numbers: list[int] = []
-    broken: list[BrokenLine] = []
-    names = set[str]()
-    for number, line in numbered_lines:
-        try:
-            fields = _parse_object(line)
-            row = [_as_text(_first_field(fields, keys)) for keys in names_by_column.values()]
-        except (ValueError, RecursionError) as error:
-            broken.append(BrokenLine(number, _reason(error), line.decode(errors="replace").rstrip("\r")))
-            continue
-        names |= fields.keys()
-        numbers.append(number)
-        rows.append(row)
-    matched = match_columns(source, sorted(names))
-    if rows and matched.missing:
-        raise RefusedExtractError(f"columns missing from every line: {matched.missing}", len(numbered_lines))
-    texts: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * len(names_by_column)
+    texts: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * len(source.columns)
     table = pa.table(
-        {column: pa.array(cells, pa.string()) for column, cells in zip(names_by_column, texts, strict=True)}
+        {column: pa.array(cells, pa.string()) for column, cells in zip(source.columns, texts, strict=True)}
         | {"_row": pa.array(numbers, pa.int64())}
     )
-    return OpenedExtract(matched.undeclared, iter([Chunk(table, broken)]))
-
-
-def _first_field(fields: dict[str, Any], keys: Sequence[str]) -> Any:
-    """Return the content of the first of `keys` that a JSON line contains; None if the line contains none of them."""
-    return next((fields[key] for key in keys if key in fields), None)
-
-
-def _parse_object(line: bytes) -> dict[str, Any]:
-    parsed = json.loads(
-        line.decode(),
-        parse_int=_Number,
-        parse_float=_Number,
-        parse_constant=_Number,
-        object_pairs_hook=_without_repeated_keys,
-    )
-    if not isinstance(parsed, dict):
-        raise ValueError("the line holds a list, a text or a number, not an object")
-    return parsed
-
-
-def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        raise ValueError("a key occurs twice in an object")
-    return fields
-
-
-def _as_text(content: Any) -> str | None:
-    if content is None:
-        return None
-    text = str(content) if isinstance(content, str) else _as_json(content)
-    text.encode()  # raises an error for half of a surrogate pair, such as "\ud800", which is not a character
-    return text
-
-
-def _as_json(content: Any) -> str:
-    match content:
-        case _Number():
-            return content
-        case dict():
-            fields = (f"{json.dumps(key, ensure_ascii=False)}:{_as_json(item)}" for key, item in content.items())
-            return "{" + ",".join(fields) + "}"
-        case list():
-            return "[" + ",".join(map(_as_json, content)) + "]"
-        case _:
-            return json.dumps(content, ensure_ascii=False)
-
-
-def _reason(error: Exception) -> str:
-    match error:
-        case UnicodeDecodeError():
-            return f"the line is not UTF-8: byte {error.start} is invalid"
-        case UnicodeEncodeError():
-            return "the line holds half of a surrogate pair, which is no character"
-        case json.JSONDecodeError():
-            return f"the line is not JSON: {error.msg} at character {error.pos}"
-        case RecursionError():
-            return "the line is nested too deeply"
-        case _:
-            return f"the line is not a usable JSON object: {error}"
+    return Chunk(table, broken)

@@ -5,13 +5,24 @@ Times with a time zone become UTC. Lists and structures become JSON.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
-from sixtyforty.ingest import extract
-from sixtyforty.ingest.decompression import decompress
-from sixtyforty.ingest.extract import Chunk, MatchedColumns, OpenedExtract, RefusedExtractError, match_columns
+from sixtyforty.ingest.decompression import copy_unpacked, is_packed
+from sixtyforty.ingest.extract import (
+    CHUNK_BYTES,
+    CHUNK_ROWS,
+    MAX_RECORD_BYTES,
+    BrokenLine,
+    Chunk,
+    MatchedColumns,
+    OpenedExtract,
+    RefusedExtractError,
+    match_columns,
+)
 from sixtyforty.ingest.formats.base import ExtractFormat, LoadedFiles, load_with_reader
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.duckdb_session import connect
@@ -19,12 +30,15 @@ from sixtyforty.storage.sql import identifier
 
 if TYPE_CHECKING:
     import duckdb
+    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
 MAGIC = b"PAR1"  # the first and the last bytes of every Parquet file
 SMALLEST_FILE = 12  # the size of the smallest possible Parquet file, in bytes
-BYTES_PER_CELL = 8  # the least memory that a value needs
+BYTES_PER_VALUE = 8  # the least memory that a value needs
+MAX_NESTED_BYTES = 1 << 29  # the lists of a row group may not need more memory, because one row may hold all of them
+TOO_LONG = f"the row is longer than {MAX_RECORD_BYTES >> 20} MB"
 
 
 class Parquet(ExtractFormat):
@@ -41,90 +55,172 @@ class Parquet(ExtractFormat):
     def open(self, file: Path, source: Source) -> OpenedExtract:
         """Open a Parquet extract. See ExtractFormat.
 
-        A file that is cut off, lacks columns or is too large is refused.
+        A file that is cut off, damaged or lacks columns is refused. A packed file is unpacked to a temporary file.
         """
-        import duckdb
-        import pyarrow as pa
-
-        content = decompress(file.read_bytes())
-        if len(content) < SMALLEST_FILE or not content.endswith(MAGIC):
-            problem = "the file is cut off, or it is not a Parquet file. Ask the sender to send it again."
-            raise RefusedExtractError(problem)
+        copy = copy_unpacked(file, CHUNK_BYTES) if is_packed(file) else None
         try:
-            return _parse(content, source)
-        except (pa.ArrowException, OSError, UnicodeDecodeError, duckdb.Error) as error:
-            reason = str(error).splitlines()[0]
-            raise RefusedExtractError(f"the file is not readable as Parquet: {reason}") from None
+            with _damage_refused():
+                parquet_file = _open(Path(copy.name) if copy else file)
+                matched = _match(parquet_file, source)
+        except BaseException:
+            if copy:
+                copy.close()
+            raise
+        return OpenedExtract(matched.undeclared, _read_chunks(parquet_file, matched, copy))
 
     def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
         """Load Parquet files with DuckDB's Parquet reader. See ExtractFormat."""
         return load_with_reader(db, "read_parquet", files)
 
 
-def _parse(content: bytes, source: Source) -> OpenedExtract:
+@contextmanager
+def _damage_refused() -> Iterator[None]:
+    """Refuse the file if Arrow or DuckDB can't read it."""
+    import duckdb
     import pyarrow as pa
+
+    try:
+        yield
+    except MemoryError:
+        raise  # says nothing about the file
+    except (pa.ArrowException, OSError, UnicodeDecodeError, duckdb.Error) as error:
+        reason = str(error).splitlines()[0]
+        raise RefusedExtractError(f"the file is not readable as Parquet: {reason}", lines=1) from None
+
+
+def _open(file: Path) -> pq.ParquetFile:
     import pyarrow.parquet as pq
 
-    text_columns = [field.name for field in pq.read_schema(pa.BufferReader(content)) if _is_text(field.type)]
-    file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=text_columns)
-    row_count = file.metadata.num_rows
-    matched = match_columns(source, file.schema_arrow.names)
-    columns = matched.file_columns
-    problem = _file_problem(file, matched)
-    if problem:
-        raise RefusedExtractError(problem, max(1, row_count))
-    table = file.read(columns)
-    if sum(_text_bytes(table[column]) for column in columns if column in text_columns) > extract.MAX_UNPACKED_BYTES:
-        raise RefusedExtractError(extract.TOO_LARGE, max(1, row_count))
-    rows = matched.to_contract(_text_table(table, columns))
-    rows = rows.append_column("_row", pa.array(range(1, row_count + 1), pa.int64()))
-    return OpenedExtract(matched.undeclared, iter([Chunk(rows, [])]))
-
-
-def _file_problem(file: pq.ParquetFile, matched: MatchedColumns) -> str | None:
-    names = file.schema_arrow.names
-    if matched.missing:
-        return f"columns missing from the file: {matched.missing}"
-    if len(set(names)) < len(names):
-        return "a column name occurs twice in the file."
-    if _unpacked_bytes(file, matched.file_columns) > extract.MAX_UNPACKED_BYTES:
-        return extract.TOO_LARGE
-    return None
+    with file.open("rb") as stream:
+        size = stream.seek(0, 2)
+        stream.seek(max(0, size - len(MAGIC)))
+        if size < SMALLEST_FILE or stream.read() != MAGIC:
+            raise RefusedExtractError(
+                "the file is cut off, or it is not a Parquet file. Ask the sender to send it again."
+            )
+    text_columns = [field.name for field in pq.read_schema(file) if _is_text(field.type)]
+    # A text that is repeated a million times is stored once in the file. As a dictionary it is so in memory, too.
+    return pq.ParquetFile(
+        file, read_dictionary=text_columns, buffer_size=1 << 20, coerce_int96_timestamp_unit="us", pre_buffer=False
+    )
 
 
 def _is_text(arrow_type: pa.DataType) -> bool:
+    import pyarrow.types as types
+
+    checks = (types.is_string, types.is_binary, types.is_large_string, types.is_large_binary)
+    return any(check(arrow_type) for check in checks)
+
+
+def _match(file: pq.ParquetFile, source: Source) -> MatchedColumns:
+    """Return the columns of a file, matched with the data contract. Raises RefusedExtractError if they don't fit."""
+    names, row_count = file.schema_arrow.names, max(1, file.metadata.num_rows)
+    matched = match_columns(source, names)
+    if matched.missing:
+        raise RefusedExtractError(f"columns missing from the file: {matched.missing}", row_count)
+    repeated = [name for name in matched.file_columns if names.count(name) > 1]
+    if repeated:
+        raise RefusedExtractError(f"the column '{repeated[0]}' occurs twice in the file.", row_count)
+    for column in matched.file_columns:
+        if _is_nested(file, column) and max(_group_bytes(file, [column]), default=0) > MAX_NESTED_BYTES:
+            raise RefusedExtractError(
+                f"the lists of the column '{column}' are too long to be read: a row group of the file needs more than"
+                f" {MAX_NESTED_BYTES >> 20} MB. Ask the sender for smaller row groups.",
+                row_count,
+            )
+    return matched
+
+
+def _is_nested(file: pq.ParquetFile, column: str) -> bool:
     import pyarrow as pa
 
-    return bool(pa.types.is_string(arrow_type) or pa.types.is_binary(arrow_type))
+    return bool(pa.types.is_nested(file.schema_arrow.field(column).type))
 
 
-def _unpacked_bytes(file: pq.ParquetFile, columns: list[str]) -> int:
-    """Return an estimate of the memory that columns need: their uncompressed size, but at least 8 bytes per cell.
+def _group_bytes(file: pq.ParquetFile, columns: Sequence[str]) -> list[int]:
+    """Return an estimate of the memory that columns need, for each row group.
 
-    The uncompressed size can be too low, because a repeated value takes almost no space in the file.
+    The estimate is too low for text that repeats, because it is stored once.
     """
-    row_groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
-    chunks = [group.column(number) for group in row_groups for number in range(group.num_columns)]
-    sizes = [chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns]
-    return max(sum(sizes), BYTES_PER_CELL * file.metadata.num_rows * len(columns))
+    groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+    chunks_by_group = [[group.column(number) for number in range(group.num_columns)] for group in groups]
+    return [
+        sum(
+            max(chunk.total_uncompressed_size, BYTES_PER_VALUE * chunk.num_values)
+            for chunk in chunks
+            if any(chunk.path_in_schema == c or chunk.path_in_schema.startswith(f"{c}.") for c in columns)
+        )
+        for chunks in chunks_by_group
+    ]
 
 
-def _text_bytes(column: pa.ChunkedArray) -> int:
-    """Return the total size of a column's texts in bytes. A repeated text is counted each time it occurs."""
+def _rows_per_batch(file: pq.ParquetFile, columns: Sequence[str]) -> int:
+    """Return the number of rows that need about CHUNK_BYTES, but at least one and at most CHUNK_ROWS."""
+    row_counts = [file.metadata.row_group(number).num_rows for number in range(file.metadata.num_row_groups)]
+    widths = [size / max(1, rows) for size, rows in zip(_group_bytes(file, columns), row_counts, strict=True)]
+    return max(1, min(CHUNK_ROWS, int(CHUNK_BYTES / max(1, *widths, 1))))
+
+
+def _read_chunks(file: pq.ParquetFile, matched: MatchedColumns, copy: IO[bytes] | None) -> Iterator[Chunk]:
+    """Yield the rows of a file as text. copy: the temporary file to close at the end."""
+    import numpy as np
+    import pyarrow as pa
+
+    columns, row_count = list(dict.fromkeys(matched.file_columns)), 0
+    try:
+        batches = file.iter_batches(_rows_per_batch(file, columns), columns=columns, use_threads=False)
+        while True:
+            with _damage_refused():
+                batch = next(batches, None)
+                if batch is None:
+                    return
+                table = pa.table(batch).select(columns)
+                table.validate(full=True)  # wrong indices of a damaged file would crash this process
+            numbers = np.arange(row_count + 1, row_count + 1 + table.num_rows)
+            row_count += table.num_rows
+            sizes = _row_sizes(table)
+            for start, end in _portions(sizes):
+                is_short = sizes[start:end] <= MAX_RECORD_BYTES
+                with _damage_refused():
+                    texts = _text_table(table.slice(start, end - start).filter(pa.array(is_short)), columns)
+                row_numbers = pa.array(numbers[start:end][is_short], pa.int64())
+                broken = [BrokenLine(int(number), TOO_LONG, "") for number in numbers[start:end][~is_short]]
+                yield Chunk(matched.to_contract(texts).append_column("_row", row_numbers), broken)
+    finally:
+        file.close()
+        if copy:
+            copy.close()
+
+
+def _row_sizes(table: pa.Table) -> np.ndarray:
+    """Return about how many bytes of text each row holds. A repeated text counts each time it occurs."""
+    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    total = 0
-    for chunk in column.chunks:
-        dictionary = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
-        sizes: Any = pc.cast(pc.binary_length(dictionary), pa.int64())
-        if dictionary is not chunk:
-            sizes = sizes.take(chunk.indices)
-        total += pc.sum(sizes).as_py() or 0
-    return total
+    sizes = np.zeros(table.num_rows, "int64")
+    for column in table.columns:
+        texts = column.combine_chunks()
+        if pa.types.is_dictionary(texts.type):
+            lengths = pc.binary_length(texts.dictionary).take(texts.indices)
+            sizes += pc.fill_null(pc.cast(lengths, pa.int64()), 0).to_numpy(zero_copy_only=False)
+        else:
+            sizes += texts.nbytes // max(1, len(texts))
+    return sizes
 
 
-def _text_table(table: pa.Table, columns: list[str]) -> pa.Table:
+def _portions(sizes: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yield start and end of consecutive rows that hold about CHUNK_BYTES. sizes: the bytes of each row."""
+    import numpy as np
+
+    portions = np.cumsum(sizes) // CHUNK_BYTES
+    cuts = np.flatnonzero(np.diff(portions)) + 1
+    edges = [0, *cuts.tolist(), len(sizes)]
+    yield from itertools.pairwise(edges)
+
+
+def _text_table(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """Return a table in which each value is the text of itself."""
     import pyarrow as pa
 
     with connect("UTC") as db:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sixtyforty.ingest.formats.base import BYTE_ORDER_MARK, ExtractFormat
+from sixtyforty.ingest.formats.base import ExtractFormat
 from sixtyforty.ingest.formats.csv_lines import CsvLines
 from sixtyforty.ingest.formats.json_lines import JsonLines
 from sixtyforty.ingest.formats.parquet import Parquet
+from sixtyforty.ingest.formats.text_blocks import decode_head
 
 HEAD_BYTES = 1 << 16  # how many bytes at the start of a file the formats check to recognize it
 DEFAULT_FORMAT = CsvLines()
@@ -27,11 +28,11 @@ def format_of_name(name: str | None) -> ExtractFormat | None:
     return next((extract_format for extract_format in FORMATS if ending in extract_format.endings), None)
 
 
-def choose_format(content: bytes, name: str | None) -> ExtractFormat:
+def choose_format(head: bytes, name: str | None) -> ExtractFormat:
     """Return the format of an extract: the format that recognizes its first bytes, or the format of its ending, or CSV.
 
-    content: the bytes of the extract. name: the file glob of the source, whose ending counts.
+    head: the first bytes of the unpacked file. name: the file glob of the source, whose ending counts.
     """
-    head = content[:HEAD_BYTES].removeprefix(BYTE_ORDER_MARK)
-    recognized = next((extract_format for extract_format in FORMATS if extract_format.recognizes(head)), None)
+    heads = (head, decode_head(head))
+    recognized = next((f for f in FORMATS if any(map(f.recognizes, heads))), None)
     return recognized or format_of_name(name) or DEFAULT_FORMAT

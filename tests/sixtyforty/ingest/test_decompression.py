@@ -1,20 +1,19 @@
-"""Gzip is unpacked whole or refused."""
+"""Gzip is unpacked block by block, or the file is refused."""
 
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sixtyforty.ingest import extract
-from sixtyforty.spec.sources import Source
+from sixtyforty.ingest import decompression
+from sixtyforty.ingest.decompression import copy_unpacked, read_blocks, read_head
+from sixtyforty.ingest.extract import RefusedExtractError
 from tests.sixtyforty.ingest.formats.samples import (
     SAMPLE_ROWS,
-    SOURCE,
     WRITERS,
     parse_content,
     typed_rows,
@@ -26,7 +25,7 @@ from tests.sixtyforty.ingest.formats.samples import (
 @given(share=st.floats(0, 0.999), extension=st.sampled_from(["json", "parquet", "csv"]))
 def test_a_truncated_file_is_refused(share: float, extension: str) -> None:
     data = gzip.compress(WRITERS[extension](SAMPLE_ROWS[:20]))
-    parsed = parse_content(data[: int(len(data) * share)], SOURCE)
+    parsed = parse_content(data[: int(len(data) * share)])
     assert parsed.table is None
     assert parsed.problem
     assert parsed.lines >= 1
@@ -34,16 +33,35 @@ def test_a_truncated_file_is_refused(share: float, extension: str) -> None:
 
 def test_bytes_after_the_end_are_refused_and_zeros_are_padding() -> None:
     data = gzip.compress(write_csv(SAMPLE_ROWS[:2]))
-    assert typed_rows(parse_content(data + b"\0" * 100, SOURCE))
-    assert "5 bytes of other data after the end" in str(parse_content(data + b"12345", SOURCE).problem)
+    assert typed_rows(parse_content(data + b"\0" * 100))
+    assert "other data follows the end of the gzip data" in str(parse_content(data + b"12345").problem)
 
 
-def test_a_file_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extract, "MAX_UNPACKED_BYTES", 1 << 20)
-    assert "Ask the sender to split it" in str(parse_content(gzip.compress(b"a" * (1 << 20) + b"b"), SOURCE).problem)
-    source = Source(description="x", files="x", columns={"x": "VARCHAR"}, key=["x"])
-    for values_ in (pa.nulls(200_000, pa.string()), pa.array(["long" * 1000] * 1000)):  # next to nothing on disk
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.table({"x": values_}), sink)
-        assert sink.tell() < 20_000
-        assert "Ask the sender to split it" in str(parse_content(sink.getvalue().to_pybytes(), source).problem)
+@settings(max_examples=25)
+@given(at=st.floats(0, 0.999), byte=st.integers(0, 255), extension=st.sampled_from(["json", "parquet", "csv"]))
+def test_a_file_with_a_wrong_byte_is_read_or_refused(at: float, byte: int, extension: str) -> None:
+    data = bytearray(gzip.compress(WRITERS[extension](SAMPLE_ROWS[:20])))
+    data[int(at * len(data))] = byte
+    parsed = parse_content(bytes(data))
+    assert (parsed.problem is None) == (parsed.table is not None)
+
+
+@given(st.binary(max_size=100), st.binary(max_size=100), st.integers(1, 9))
+def test_members_are_read_one_after_the_other(
+    tmp_path_factory: pytest.TempPathFactory, a: bytes, b: bytes, n: int
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "any.gz"
+    file.write_bytes(gzip.compress(a) + gzip.compress(b))
+    assert b"".join(read_blocks(file, n)) == a + b
+    assert read_head(file, n) == (a + b)[:n]
+    with copy_unpacked(file, n) as copy:
+        assert Path(copy.name).read_bytes() == a + b
+    assert not Path(copy.name).exists()
+
+
+def test_a_file_that_unpacks_to_far_too_much_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decompression, "SMALLEST_LIMIT", 1 << 20)
+    file = tmp_path / "any.gz"
+    file.write_bytes(gzip.compress(bytes(10 << 20)))
+    with pytest.raises(RefusedExtractError, match="unpacks to more than 1 MB"):
+        copy_unpacked(file, 1 << 16)

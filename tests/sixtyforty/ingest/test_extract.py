@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
-import pytest
 
 from sixtyforty.ingest.extract import (
+    MAX_TEXT_BYTES,
     MISSING_CURE,
-    binary_problem,
+    broken_line,
     contract_hash,
-    count_lines,
     empty_rows,
     match_columns,
 )
@@ -61,22 +60,17 @@ def test_only_what_a_refusal_depends_on_changes_the_hash_of_a_contract() -> None
         {"optional_columns": ["weight"]},
         {"other_names": {"weight": ["mass"]}},
         {"columns": {"parcel": "VARCHAR"}},
+        {"encoding": "cp1252"},
+        {"delimiter": ";"},
     ]
-    assert len({contract_hash(plain.model_copy(update=change)) for change in changes} | {contract_hash(plain)}) == 4
-
-
-def test_a_zero_byte_shows_that_a_file_is_not_text() -> None:
-    assert binary_problem(b"a,b\n") is None
-    assert binary_problem(b"a\0") == "the file is not a text file: byte 1 is zero."
-
-
-@pytest.mark.parametrize(
-    ("content", "count"), [(b"", 1), (b"h", 1), (b"h\n", 1), (b"h\n1\n", 1), (b"h\n1\n2", 2), (b"h\n1\n2\n", 2)]
-)
-def test_lines_are_counted_without_the_header_and_at_least_one(content: bytes, count: int) -> None:
-    assert count_lines(content) == count
+    assert len({contract_hash(plain.model_copy(update=change)) for change in changes} | {contract_hash(plain)}) == 6
 
 
 def test_a_file_without_rows_has_the_columns_as_text() -> None:
     assert empty_rows(["parcel"]).schema.names == ["parcel", "_row"]
     assert empty_rows(["parcel"]).num_rows == 0
+
+
+def test_a_broken_line_has_the_start_of_a_long_text() -> None:
+    assert broken_line(7, "why", b"a\xff") == (7, "why", "a\ufffd")
+    assert len(broken_line(7, "why", b"a" * (MAX_TEXT_BYTES + 1)).text) == MAX_TEXT_BYTES

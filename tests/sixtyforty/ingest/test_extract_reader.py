@@ -1,18 +1,17 @@
-"""An extract is decompressed, its format is chosen, and its hash is that of its bytes."""
+"""An extract is unpacked, its format is chosen, and the lines of a refused file are counted."""
 
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 
-from sixtyforty.ingest.extract_reader import content_hash
+import pytest
+
+from sixtyforty.ingest.extract_reader import count_lines
 from sixtyforty.spec.sources import Source
 from tests.sixtyforty.ingest.formats.samples import parse_content
 
 SOURCE = Source(description="Parcels.", files="parcels_*.csv", columns={"parcel": "INTEGER"}, key=["parcel"])
-
-
-def test_the_hash_depends_on_the_content_alone() -> None:
-    assert content_hash(b"a") == content_hash(bytes([97])) != content_hash(b"b")
 
 
 def test_an_extract_is_read_packed_or_not() -> None:
@@ -33,3 +32,19 @@ def test_the_content_decides_over_the_declared_ending() -> None:
     parsed = parse_content(b'{"parcel": 7}\n', SOURCE)
     assert parsed.table is not None
     assert parsed.table["parcel"].to_pylist() == ["7"]
+
+
+@pytest.mark.parametrize(
+    ("content", "count"),
+    [(b"", 1), (b"h", 1), (b"h\n", 1), (b"h\n1\n", 1), (b"h\n1\n2", 2), (b"h\n1\n2\n", 2), (b"h\r1\r2\r", 2)],
+)
+def test_lines_are_counted_without_the_header_and_at_least_one(tmp_path: Path, content: bytes, count: int) -> None:
+    file = tmp_path / "x"
+    file.write_bytes(content)
+    assert count_lines(file) == count
+
+
+def test_the_lines_of_a_file_that_is_refused_late_are_counted() -> None:
+    content = b"parcel\n" + b"1\n" * 2_000_000 + b"\0\n" * 10
+    parsed = parse_content(content, SOURCE)
+    assert (parsed.lines, parsed.problem) == (2_000_010, "the file is not a text file: byte 4000007 is zero.")

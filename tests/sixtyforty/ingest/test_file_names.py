@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -26,6 +27,10 @@ MODEL = PartitionedModel(timezone="America/New_York", partitions=Partitions(star
         ("parcels_2013-03-10T04Z.csv", "2013-03-09", "2013-03-09"),  # hours are in UTC
         ("parcels_2013-03-10T05Z.csv", "2013-03-10", "2013-03-10"),
         ("parcels_2013-03-10T05Z_2013-03-11T05Z.csv", "2013-03-10", "2013-03-11"),
+        ("parcels2013-03-10a.csv", "2013-03-10", "2013-03-10"),
+        ("parcels_2013-03-10-4711.csv", "2013-03-10", "2013-03-10"),
+        ("parcels-2013-02-2013-03.csv", "2013-02-01", "2013-03-31"),
+        ("4711-13_parcels_2013-03-10.csv", "2013-03-10", "2013-03-10"),  # 4711-13 is no month
     ],
 )
 def test_a_name_promises_the_partitions_of_its_dates(name: str, first: str, last: str) -> None:
@@ -46,10 +51,22 @@ def test_a_name_promises_the_partitions_of_its_dates(name: str, first: str, last
         "parcels_0000-01.csv",
         "parcels_2013-03-10T25Z.csv",
         "parcels_2013-03-12_2013-03-10.csv",
+        "parcels_550e8400-e29b-2013-0312-446655440000.csv",
+        "parcels_12345678-2013-03ab-8d1f-00c04fd430c8.csv",
+        "parcels_92013-03.csv",
+        "parcels_92013-03-10.csv",
+        "parcels_2013-03-105.csv",
+        "parcels_2013-031.csv",
+        "parcels_2013-03x.csv",
     ],
 )
 def test_a_name_without_a_valid_date_promises_nothing(name: str) -> None:
     assert partitions_in_name(name, MODEL) == []
+
+
+@given(st.uuids())
+def test_a_uuid_promises_nothing(number: UUID) -> None:
+    assert partitions_in_name(f"parcels_{number}.csv", MODEL) == []
 
 
 @given(st.text(max_size=30) | st.from_regex(r"\d{4}-\d\d(-\d\d)?(T\d\dZ)?", fullmatch=True))

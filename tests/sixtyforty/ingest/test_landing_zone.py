@@ -210,9 +210,9 @@ def test_a_scan_waits_for_the_scan_before_and_keeps_its_arrivals(
 
 
 def test_a_refused_file_belongs_to_the_partitions_in_its_name(landing: LandingZone) -> None:
-    land_extract(landing, "calls_2013-03-10_2013-03-11.csv", "id;site;call_hour;load\n1;a;b;c\n")
+    land_extract(landing, "calls_2013-03-10_2013-03-11.csv", "id^site^call_hour^load\n1^a^b^c\n")
     (arrivals,) = landing.scan("calls")
-    assert arrivals.problem == "the delimiter is ';', expected ','. Ask the sender to use commas."
+    assert str(arrivals.problem).startswith("columns missing from the header: 'id', 'site', 'call_hour', 'load'.")
     assert arrivals.partitions == {"2013-03-10": 0, "2013-03-11": 0}
     assert arrivals.rows == 1
 

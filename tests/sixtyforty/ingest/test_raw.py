@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sixtyforty.ingest import extract_staging, staged_lines
+from sixtyforty.ingest.extract import MISSING_CURE
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.spec.partitions import SNAPSHOT
@@ -219,10 +220,10 @@ def test_an_unfinished_file_is_not_ingested(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_file_is_in_the_manifest_with_its_problem(workspace: Workspace) -> None:
-    land_extract(workspace.landing, "calls_2013-03-10_2013-03-11.csv", "a;b\n1;2\n3;4\n")
+    land_extract(workspace.landing, "calls_2013-03-10_2013-03-11.csv", "a,b\n1,2\n3,4\n")
     land_extract(workspace.landing, "calls_good.csv", text(DAY))
     entries = ingest_calls(workspace)
-    problem = "the delimiter is ';', expected ','. Ask the sender to use commas."
+    problem = f"columns missing from the header: 'id', 'site', 'call_hour', 'load'.{MISSING_CURE}"
     assert [(e["name"], e["rows"], e["refused"], e["problem"]) for e in entries[str(DAY)].facts["extracts"]] == [
         ("calls_2013-03-10_2013-03-11.csv", 0, 2, problem),
         ("calls_good.csv", 2, 0, None),

@@ -9,6 +9,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -18,8 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sixtyforty.ingest.casting import cleaned_columns_sql, typed_columns_sql
-from sixtyforty.ingest.extract import ParsedExtract
-from sixtyforty.ingest.extract_reader import parse_extract
+from sixtyforty.ingest.extract import BrokenLine, RefusedExtractError, empty_rows
+from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.duckdb_session import connect
 
@@ -81,6 +82,32 @@ PACKINGS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "in two": lambda data: gzip.compress(data[:7]) + gzip.compress(data[7:]),
 }
+
+
+@dataclass
+class ParsedExtract:
+    """All chunks of an extract.
+
+    table: the rows; None if the extract is refused. problem: why it is refused. lines: the number of its lines.
+    """
+
+    table: pa.Table | None = None
+    broken: list[BrokenLine] = field(default_factory=list)
+    problem: str | None = None
+    lines: int = 0
+    undeclared: list[str] = field(default_factory=list)
+
+
+def parse_extract(file: Path, source: Source) -> ParsedExtract:
+    """Read all chunks of an extract."""
+    try:
+        opened = read_extract(file, source)
+        chunks = list(opened.chunks)
+    except RefusedExtractError as error:
+        return ParsedExtract(problem=str(error), lines=error.lines)
+    table = pa.concat_tables([empty_rows(list(source.columns)), *(chunk.rows for chunk in chunks)])
+    broken = [line for chunk in chunks for line in chunk.broken]
+    return ParsedExtract(table, broken, lines=table.num_rows + len(broken), undeclared=opened.undeclared)
 
 
 def parse_content(content: bytes, source: Source = SOURCE) -> ParsedExtract:

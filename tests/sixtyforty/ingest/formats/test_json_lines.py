@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from sixtyforty.ingest.extract import MISSING_CURE, ParsedExtract
+from sixtyforty.ingest.extract import MAX_TEXT_BYTES, MISSING_CURE
+from sixtyforty.ingest.formats import json_lines
 from sixtyforty.spec.sources import Source
-from tests.sixtyforty.ingest.formats.samples import parse_content
+from tests.sixtyforty.ingest.formats.samples import ParsedExtract, parse_content
 
 
 def parse_lines(*texts: str | bytes, columns: dict[str, str] | None = None) -> ParsedExtract:
@@ -38,10 +39,10 @@ def test_numbers_keep_their_digits_and_lists_stay_json() -> None:
     [
         ('{"id": 2, "x": "a', "the line is not JSON: Unterminated string starting at at character 15"),
         ("nonsense", "the line is not JSON: Expecting value at character 0"),
-        ("[1, 2]", "holds a list, a text or a number, not an object"),
-        ("7", "holds a list, a text or a number, not an object"),
+        ("[1, 2]", "it is a list, a text or a number, not an object"),
+        ("7", "it is a list, a text or a number, not an object"),
         ('{"id": 1, "id": 2}', "a key occurs twice"),
-        (b'{"id": 2, "x": "\xff"}', "not UTF-8: byte 16"),
+        (b'{"id": 2, "x": "\xff"}', "not UTF-8: byte 16 is invalid"),
         (r'{"id": 2, "x": "\ud800"}', "half of a surrogate pair"),
         ('{"id": 2, "x": ' + "[" * 100_000, "too deeply"),
     ],
@@ -53,7 +54,7 @@ def test_a_bad_line_is_broken_and_the_rest_is_read(line: str | bytes, why: str) 
     ((number, reason, text),) = parsed.broken
     assert (number, parsed.lines) == (2, 3)
     assert why in reason
-    assert text == (line if isinstance(line, str) else line.decode(errors="replace"))
+    assert text == (line if isinstance(line, str) else line.decode(errors="replace"))[:MAX_TEXT_BYTES]
 
 
 def test_a_bad_first_line_is_not_a_header() -> None:
@@ -65,9 +66,13 @@ def test_a_bad_first_line_is_not_a_header() -> None:
     ("texts", "message"),
     [
         (['{"id": 1, "xx": "a"}', '{"id": 2}'], f"columns missing from every line: 'x' (is it 'xx'?).{MISSING_CURE}"),
-        (["[", '{"id": 1, "x": 2}', "]"], "a JSON array"),
         ([""], "the file is empty"),
-        (['{"id": 1}'.encode("utf-16")], "is zero"),
+        (['[{"id": 1, "x": 2}'], "the JSON array is cut off"),
+        (['[{"id": 1, "x": 2}, {"id": 2 "x": 3}]'], "element 2 of the JSON array is not JSON"),
+        (['[{"id": 1, "x": 2} {"id": 2}]'], "a comma or the end of the array is missing after element 1"),
+        (['[{"id": 1, "x": 2}] {}'], "other text follows"),
+        (["[]x"], "other text follows"),
+        (['{"id": 1}\n\0'], "is zero"),
     ],
 )
 def test_an_unreliable_file_is_refused(texts: list[str], message: str) -> None:
@@ -75,3 +80,57 @@ def test_an_unreliable_file_is_refused(texts: list[str], message: str) -> None:
     assert parsed.table is None
     assert message in str(parsed.problem)
     assert parsed.lines >= 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_lines_may_have_any_encoding_that_the_file_shows(encoding: str) -> None:
+    parsed = parse_lines('{"id": 1, "x": "Zoë"}\r\n{"id": 2, "x": "NA"}\r\n'.encode(encoding))
+    assert parsed.table is not None
+    assert parsed.table.to_pydict() == {"id": ["1", "2"], "x": ["Zoë", "NA"], "_row": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"id":1,"x":"a"},{"id":2,"x":{"b":[1.10,null]}}]',
+        ' [\n  {"id": 1, "x": "a"},\r\n  {"id": 2, "x": {"b": [1.10, null]}}\n] \n',
+        '\ufeff[\n{"id":1,"x":"a"}\n,{"id":2,"x":{"b":[1.10,null]}}]',
+    ],
+)
+def test_an_array_is_read_like_lines(text: str) -> None:
+    parsed = parse_lines(text)
+    assert parsed.table is not None
+    assert parsed.table.to_pydict() == {"id": ["1", "2"], "x": ["a", '{"b":[1.10,null]}'], "_row": [1, 2]}
+    assert (parsed.broken, parsed.lines) == ([], 2)
+
+
+def test_an_element_that_is_no_object_is_broken() -> None:
+    parsed = parse_lines(
+        r'[7, {"id": 1, "x": 1}, {"id": 1, "id": 2}, {"id": 2, "x": "\ud800"}, {"id": 3}, [{"id": 4}]]'
+    )
+    assert parsed.table is not None
+    assert parsed.table["id"].to_pylist() == ["1", "3"]
+    assert [(number, text) for number, _, text in parsed.broken] == [
+        (1, "7"),
+        (3, '{"id": 1, "id": 2}'),
+        (4, r'{"id": 2, "x": "\ud800"}'),
+        (6, '[{"id": 4}]'),
+    ]
+
+
+def test_an_empty_array_has_no_rows() -> None:
+    parsed = parse_lines("[]")
+    assert (parsed.problem, parsed.lines) == (None, 0)
+
+
+def test_a_long_line_is_broken_and_the_next_one_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_lines, "MAX_RECORD_BYTES", 1_000)
+    parsed = parse_lines('{"id": 1, "x": 1}', '{"id": 2, "x": "' + "y" * 5_000 + '"}', '{"id": 3, "x": 3}')
+    assert parsed.table is not None
+    assert parsed.table["_row"].to_pylist() == [1, 3]
+    assert [number for number, _, _ in parsed.broken] == [2]
+
+
+def test_an_object_with_very_many_keys_is_refused() -> None:
+    keys = ", ".join(f'"k{n}": {n}' for n in range(json_lines.MAX_COLUMNS))
+    assert "more than 100,000 different keys" in str(parse_lines(f'{{"id": 1, "x": 2, {keys}}}').problem)

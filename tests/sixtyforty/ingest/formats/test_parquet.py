@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sixtyforty.ingest.extract import MISSING_CURE
+from sixtyforty.ingest.extract import CHUNK_BYTES, MAX_RECORD_BYTES, MISSING_CURE, Chunk, RefusedExtractError
+from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.spec.sources import Source
 from tests.sixtyforty.ingest.formats.samples import (
     SAMPLE_ROWS,
@@ -49,6 +52,16 @@ def read_one_value(kind: pa.DataType, value: Any, contract: str) -> Any:
         (pa.time64("us"), None, "TIME", None),
         (pa.null(), None, "INTEGER", None),
         (pa.bool_(), True, "VARCHAR", "true"),
+        (pa.string(), "NA", "VARCHAR", "NA"),
+        (
+            pa.list_(pa.struct([("a", pa.int32()), ("b", pa.list_(pa.string()))])),
+            [{"a": 1, "b": ["x", None]}],
+            "VARCHAR",
+            '[{"a":1,"b":["x",null]}]',
+        ),
+        (pa.large_list(pa.large_string()), ["x"], "VARCHAR", '["x"]'),
+        (pa.large_binary(), b"x", "VARCHAR", "x"),
+        (pa.dictionary(pa.int32(), pa.large_string()), "north", "VARCHAR", "north"),
     ],
 )
 def test_a_value_becomes_the_text_of_itself(kind: pa.DataType, value: Any, contract: str, expected: Any) -> None:
@@ -90,3 +103,58 @@ def test_a_damaged_column_name_is_refused() -> None:
 def test_column_names_may_hold_quotes() -> None:
     source = Source(description="x", files="x", columns={'a"b': "BIGINT"}, key=['a"b'], null_text="")
     assert typed_rows(parse_content(write_parquet([[1]], {'a"b': pa.int64()}), source), source) == [(1,)]
+
+
+ONE = Source(description="One.", files="x", columns={"x": "VARCHAR"}, key=["x"])
+
+
+def read_chunks(tmp_path: Path, table: pa.Table, **options: Any) -> list[Chunk]:
+    file = tmp_path / "x.parquet"
+    pq.write_table(table, file, **options)
+    return list(read_extract(file, ONE).chunks)
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.binary(), pa.dictionary(pa.int32(), pa.string())])
+def test_a_text_that_repeats_comes_in_small_chunks(tmp_path: Path, kind: pa.DataType) -> None:
+    """200 MB of text are a few kilobytes in the file."""
+    texts = pa.array(["long" * 25_000] * 2_000).cast(kind)
+    chunks = read_chunks(tmp_path, pa.table({"x": texts}))
+    assert (tmp_path / "x.parquet").stat().st_size < 30_000
+    assert sum(chunk.rows.num_rows for chunk in chunks) == 2_000
+    assert max(chunk.rows.nbytes for chunk in chunks) < 2 * CHUNK_BYTES
+    assert [row for chunk in chunks for row in chunk.rows["_row"].to_pylist()] == list(range(1, 2_001))
+
+
+def test_a_row_that_is_too_long_is_broken(tmp_path: Path) -> None:
+    chunks = read_chunks(tmp_path, pa.table({"x": ["a", "b" * (MAX_RECORD_BYTES + 1), "c"]}))
+    assert [row for chunk in chunks for row in chunk.rows["x"].to_pylist()] == ["a", "c"]
+    assert [row for chunk in chunks for row in chunk.rows["_row"].to_pylist()] == [1, 3]
+    assert [line.number for chunk in chunks for line in chunk.broken] == [2]
+
+
+def test_lists_that_are_too_long_are_refused(tmp_path: Path) -> None:
+    """One row may hold all values of its row group."""
+    lists = pa.ListArray.from_arrays(pa.array([0, 70_000_000]), pa.nulls(70_000_000, pa.int8()))
+    with pytest.raises(RefusedExtractError, match="the lists of the column 'x' are too long"):
+        read_chunks(tmp_path, pa.table({"x": lists}))
+
+
+def test_rows_have_their_numbers_over_row_groups(tmp_path: Path) -> None:
+    chunks = read_chunks(tmp_path, pa.table({"x": list(map(str, range(1_000)))}), row_group_size=7)
+    rows = pa.concat_tables(chunk.rows for chunk in chunks)
+    assert rows["x"].to_pylist() == list(map(str, range(1_000)))
+    assert rows["_row"].to_pylist() == list(range(1, 1_001))
+
+
+def test_dates_beyond_nanoseconds_are_read(tmp_path: Path) -> None:
+    times = pa.array([datetime(9999, 12, 31), datetime(2013, 3, 10, 12)], pa.timestamp("us"))
+    (chunk,) = read_chunks(tmp_path, pa.table({"x": times}), use_deprecated_int96_timestamps=True)
+    assert chunk.rows["x"].to_pylist() == ["9999-12-31 00:00:00", "2013-03-10 12:00:00"]
+
+
+def test_a_repeated_name_matters_only_in_the_contract(tmp_path: Path) -> None:
+    columns = [pa.array(["a"]), pa.array(["b"]), pa.array(["c"])]
+    (chunk,) = read_chunks(tmp_path, pa.Table.from_arrays(columns, names=["y", "x", "y"]))
+    assert chunk.rows["x"].to_pylist() == ["b"]
+    with pytest.raises(RefusedExtractError, match="the column 'x' occurs twice"):
+        read_chunks(tmp_path, pa.Table.from_arrays(columns, names=["x", "x", "y"]))

@@ -1,0 +1,72 @@
+"""Writing of database rows as lines of CSV extracts, so that every value and every null is read back as it was."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+
+def csv_line(cells: Iterable[Any]) -> str:
+    """Return a row of a database as a CSV line with a line break at its end.
+
+    A missing value is an empty field without quotes. An empty text has quotes, so no text stands for a missing value.
+    Times with a UTC offset are converted to UTC and written without the offset. Lists and objects are JSON.
+    """
+    line = ",".join("" if cell is None else _quoted(cell_text(cell)) for cell in cells)
+    return (line or '""') + "\n"  # an empty line would be no row
+
+
+def _quoted(text: str) -> str:
+    needs_quotes = not text or any(character in text for character in ',"\r\n')
+    return '"' + text.replace('"', '""') + '"' if needs_quotes else text
+
+
+def cell_text(cell: Any) -> str:
+    """Return a value of a database, which is not null, as text."""
+    match cell:
+        case str():
+            return cell
+        case bool():
+            return str(cell).lower()
+        case datetime():
+            utc = cell.astimezone(UTC).replace(tzinfo=None) if cell.tzinfo else cell
+            return utc.isoformat(sep=" ")
+        case Decimal():
+            return f"{cell:f}"
+        case bytes() | bytearray() | memoryview():
+            return _bytes_text(bytes(cell))
+        case dict() | list() | tuple():
+            return _json_text(cell)
+        case _:
+            return str(cell)
+
+
+def _bytes_text(content: bytes) -> str:
+    """Return bytes as text; bytes that are not UTF-8 become hexadecimal digits, as PostgreSQL writes them."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return f"\\x{content.hex()}"
+
+
+def _json_text(cell: Any) -> str:
+    """Return the value of a JSON or array column as JSON."""
+    match cell:
+        case dict():
+            return (
+                "{"
+                + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_json_text(v)}" for key, v in cell.items())
+                + "}"
+            )
+        case list() | tuple():
+            return "[" + ",".join(map(_json_text, cell)) + "]"
+        case None | bool() | str() | int():
+            return json.dumps(cell, ensure_ascii=False)
+        case float() | Decimal():
+            return cell_text(cell) if math.isfinite(cell) else json.dumps(cell_text(cell))
+        case _:
+            return json.dumps(cell_text(cell), ensure_ascii=False)

@@ -1,0 +1,137 @@
+"""The header of a CSV file, and the delimiter that it shows.
+
+A first line such as `sep=;` names the delimiter. Otherwise it is the declared one. If none is declared, it is the one
+with which the header has the columns of the data contract.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+from sixtyforty.ingest.extract import (
+    EMPTY_FILE,
+    MAX_RECORD_BYTES,
+    MatchedColumns,
+    RefusedExtractError,
+    match_columns,
+)
+from sixtyforty.ingest.formats.csv_records import RecordPatterns
+from sixtyforty.spec.sources import Source
+
+DELIMITERS = (",", ";", "\t", "|")
+_SEPARATOR_LINE = re.compile(rb'"?sep=([\t -~])"?(?:\r\n|\n|\r)', re.I)  # Excel reads and writes it
+
+
+class Header(NamedTuple):
+    """The header of a CSV file.
+
+    - delimiter: the delimiter of the file.
+    - names: the name of each column of the file. Trailing columns may have no name.
+    - matched: the columns, matched with the data contract.
+    - rest: the text after the header, as far as it was read.
+    - line: the number of the first line after the header.
+    """
+
+    delimiter: str
+    names: list[str]
+    matched: MatchedColumns
+    rest: bytes
+    line: int
+
+    @property
+    def named_count(self) -> int:
+        """The number of columns up to the last one with a name."""
+        return max(position for position, name in enumerate(self.names, 1) if name)
+
+
+class _Reading(NamedTuple):
+    """A header as it reads with one delimiter. end: where it ends in the text."""
+
+    delimiter: str
+    names: list[str]
+    matched: MatchedColumns
+    end: int
+
+
+def read_header(blocks: Iterator[bytes], source: Source) -> Header:
+    """Read the header of a CSV file. blocks: the text of the file in UTF-8; the header takes the first of them.
+
+    Raises RefusedExtractError if the file has no header or lacks columns of the contract.
+    """
+    text, readings, start = b"", list[_Reading](), 0
+    for block in chain(blocks, [b"\n"]):
+        text += block
+        start, separator = _skip_first_lines(text)
+        delimiters = [separator] if separator else dict.fromkeys([*DELIMITERS, source.delimiter or ","])
+        readings = [reading for d in delimiters if (reading := _read_names(text, start, d, source))]
+        if any(reading.end < len(text) for reading in readings) or len(text) > MAX_RECORD_BYTES:
+            break
+    if not text.strip():
+        raise RefusedExtractError(EMPTY_FILE)
+    if not readings:
+        raise RefusedExtractError(
+            f"the header is longer than {MAX_RECORD_BYTES >> 20} MB, or a quote in it is out of place or never closed."
+            " Ask the sender for a header in the first line."
+        )
+    reading = max(readings, key=lambda reading: _rank(reading, source.delimiter))
+    problem = _header_problem(reading, readings, source)
+    if problem:
+        raise RefusedExtractError(problem)
+    line = 1 + len(text[: reading.end].splitlines())
+    return Header(reading.delimiter, reading.names, reading.matched, text[reading.end :], line)
+
+
+def _skip_first_lines(text: bytes) -> tuple[int, str | None]:
+    """Return where the header starts, and the delimiter that a line before it names; None if no line names one."""
+    start = len(text) - len(text.lstrip(b"\r\n"))
+    match = _SEPARATOR_LINE.match(text, start)
+    return (match.end(), match.group(1).decode()) if match else (start, None)
+
+
+def _read_names(text: bytes, start: int, delimiter: str, source: Source) -> _Reading | None:
+    """Return the header as it reads with a delimiter; None if it isn't complete or has a quote out of place."""
+    match = RecordPatterns(delimiter.encode()).sound.match(text, start)
+    if not match:
+        return None
+    try:
+        header = match.group().decode()
+        names = next(csv.reader(io.StringIO(header, newline=""), delimiter=delimiter), [])
+    except UnicodeDecodeError as error:
+        raise RefusedExtractError(
+            f"the header is not UTF-8: byte {error.start} is invalid. Declare the `encoding` of the source, such as"
+            " cp1252."
+        ) from None
+    except csv.Error as error:
+        raise RefusedExtractError(f"the header is not readable: {error}. Ask the sender for shorter names.") from None
+    return _Reading(delimiter, names, match_columns(source, filter(None, names)), match.end())
+
+
+def _rank(reading: _Reading, declared: str | None) -> tuple[bool, bool, int, int]:
+    """Return how well a reading of the header fits the data contract, as a tuple that sorts like it."""
+    column_count = sum(bool(names) for names in reading.matched.names.values())
+    return reading.delimiter == declared, reading.matched.missing is None, column_count, len(reading.names)
+
+
+def _header_problem(reading: _Reading, others: Sequence[_Reading], source: Source) -> str | None:
+    """Return why a file with this header is refused; None if it isn't.
+
+    others: the header, read with other delimiters.
+    """
+    names = [name for column in source.columns for name in source.names_of(column) if reading.names.count(name) > 1]
+    if names:
+        return f"the column '{names[0]}' occurs twice in the header. Ask the sender for unique column names."
+    if not reading.matched.missing:
+        return None
+    fitting = next((other.delimiter for other in others if not other.matched.missing), None)
+    if fitting:
+        return (
+            f"the delimiter is {fitting!r}, but the source declares {reading.delimiter!r}."
+            " Correct its `delimiter`, or ask the sender to use the declared one."
+        )
+    cut = "" if reading.delimiter == "," else f" The delimiter is {reading.delimiter!r}."
+    return f"columns missing from the header: {reading.matched.missing}{cut}"

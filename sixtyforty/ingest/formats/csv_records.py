@@ -1,0 +1,284 @@
+"""Cutting of CSV text into records. A record is a row of the file, and may have line breaks within quoted values.
+
+The rules are those of RFC 4180, and of Python's `csv` module where the RFC is silent:
+
+- A quote opens a quoted value only at the start of a field. Two quotes within a quoted value are one quote.
+- Any other quote is text.
+- A record is broken if text follows a closing quote, or if a quote is never closed.
+- All lines of a broken record are broken lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from sixtyforty.ingest.extract import CHUNK_ROWS, MAX_RECORD_BYTES, BrokenLine, broken_line
+
+if TYPE_CHECKING:
+    import numpy as np
+
+NEWLINE, RETURN, QUOTE = b'\n\r"'
+LINE_ENDS = b"\r\n"
+TOO_LONG = f"the record that starts in line {{}} is longer than {MAX_RECORD_BYTES >> 20} MB"
+OPEN_QUOTE = "the record that starts in line {} has a quote that is never closed"
+TEXT_AFTER_QUOTE = "the record that starts in line {} has text after a closing quote"
+
+
+class RecordBatch(NamedTuple):
+    """Consecutive records of a CSV file, at most CHUNK_ROWS.
+
+    content: the sound records, with their line ends. Empty lines between them are no records.
+    numbers: for each sound record, the number of its first line.
+    broken: the lines of the broken records, in order.
+    has_line_breaks: whether a quoted value may contain a line break.
+    """
+
+    content: bytes
+    numbers: Sequence[int] | np.ndarray
+    broken: list[BrokenLine]
+    has_line_breaks: bool
+
+
+class RecordPatterns:
+    """Regular expressions for the records of a CSV file with a delimiter. None of them backtracks.
+
+    - sound: a sound record with its line end.
+    - record: a record with its line end, sound or not. It doesn't match if a quote is left open.
+    - after_field, after_quote: the rest of a record, from a place outside of quotes or within them.
+    - closed: for each of these patterns but `sound`, the pattern of its text up to a place outside of quotes.
+    """
+
+    def __init__(self, delimiter: bytes) -> None:
+        comma, other = re.escape(delimiter), rb"[^" + re.escape(delimiter) + rb"\r\n]"
+        within = rb'(?:[^"]++|"")*+"'
+        plain = rb"[^" + re.escape(delimiter) + rb'"\r\n]' + other + rb"*+"
+        sound_field = rb'(?:"' + within + rb"|" + plain + rb"|)"
+        field = rb'(?:"' + within + other + rb"*+|" + plain + rb"|)"
+        fields, end = rb"(?:" + comma + field + rb")*+", rb"(?:\r\n|\n|\r)"
+        self.sound = re.compile(sound_field + rb"(?:" + comma + sound_field + rb")*+" + end)
+        self.record = re.compile(field + fields + end)
+        self.after_field = re.compile(other + rb"*+" + fields + end)
+        self.after_quote = re.compile(within + other + rb"*+" + fields + end)
+        self.closed = {
+            self.record: re.compile(field + fields),
+            self.after_field: re.compile(other + rb"*+" + fields),
+            self.after_quote: re.compile(within + other + rb"*+" + fields),
+        }
+
+
+class _Layout(NamedTuple):
+    """Where the complete records of a text are. The text starts with a record.
+
+    - end: where the last complete record ends.
+    - line_count: the number of lines before `end`.
+    - starts, ends: where each record starts, and where it ends with its line end; None if each line is a record.
+    - lines: the position of each record's first line among the lines; None if each line is a record.
+    - is_filled: whether each record is more than a line end; None if all are.
+    """
+
+    end: int
+    line_count: int
+    starts: np.ndarray | None = None
+    ends: np.ndarray | None = None
+    lines: np.ndarray | None = None
+    is_filled: np.ndarray | None = None
+
+    @property
+    def has_line_breaks(self) -> bool:
+        """Whether a quoted value contains a line break."""
+        return self.ends is not None and len(self.ends) < self.line_count
+
+    def portions(self, line: int) -> Iterator[tuple[int, int, Sequence[int] | np.ndarray]]:
+        """Yield start, end and line numbers of at most CHUNK_ROWS records at a time.
+
+        line: the number of the first line.
+        """
+        if self.starts is None or self.ends is None or self.lines is None or self.is_filled is None:
+            yield 0, self.end, range(line, line + self.line_count)
+            return
+        for first in range(0, len(self.ends), CHUNK_ROWS):
+            portion = slice(first, first + CHUNK_ROWS)
+            start, end = int(self.starts[first]), int(self.ends[portion][-1])
+            yield start, end, line + self.lines[portion][self.is_filled[portion]]
+
+
+def split_records(blocks: Iterable[bytes], delimiter: bytes, line: int) -> Iterator[RecordBatch]:
+    """Yield the records of a CSV text, in the order of the file.
+
+    blocks: the text in UTF-8, cut anywhere. line: the number of the first line.
+    """
+    splitter = _Splitter(delimiter, line)
+    for block in blocks:
+        yield from splitter.feed(block)
+    yield from splitter.finish()
+
+
+def list_records(batch: RecordBatch, delimiter: bytes) -> list[bytes]:
+    """Return the sound records of a batch with their line ends, one for each of its numbers."""
+    pattern = RecordPatterns(delimiter).sound
+    return [match.group() for match in pattern.finditer(batch.content) if match.group()[0] not in LINE_ENDS]
+
+
+def break_record(record: bytes, number: int, reason: str) -> list[BrokenLine]:
+    """Return the lines of a record as broken lines. Empty lines are left out. number: the number of its first line."""
+    lines = enumerate(record.splitlines(), number)
+    return [broken_line(line_number, reason, line) for line_number, line in lines if line]
+
+
+class _Splitter:
+    """Cuts text that arrives in blocks.
+
+    - _rest: the text that is not used yet. It starts with a record, or within a record that is too long to be held.
+    - _line: the number of the line that `_rest` starts with.
+    - _pattern: the pattern for the start of `_rest`.
+    - _reason: why the lines of a long record are broken; empty between two records.
+    - _is_reported: whether the line that `_rest` starts with is among the broken lines already.
+    """
+
+    def __init__(self, delimiter: bytes, line: int) -> None:
+        self._delimiter, self._line = delimiter, line
+        self._patterns = RecordPatterns(delimiter)
+        self._rest, self._reason, self._is_reported = b"", "", False
+        self._pattern = self._patterns.record
+
+    def feed(self, block: bytes) -> Iterator[RecordBatch]:
+        """Yield the records that are complete with a further block of the text."""
+        text = self._rest + block
+        undecided = b"\r" if text.endswith(b"\r") else b""  # perhaps the first half of a line end
+        yield from self._take(text.removesuffix(undecided))
+        self._rest += undecided
+
+    def finish(self) -> Iterator[RecordBatch]:
+        """Yield the last records, which may lack their line end."""
+        text = self._rest
+        if text and text[-1] not in LINE_ENDS:
+            text += b"\n"
+        yield from self._take(text)
+        if self._rest:
+            yield from self._break_lines(self._rest, self._reason or OPEN_QUOTE.format(self._line))
+
+    def _take(self, text: bytes) -> Iterator[RecordBatch]:
+        """Yield the complete records at the start of a text, and hold the rest."""
+        if not self._reason:
+            layout = _find_records(text, self._delimiter[0]) if b'"' in text else _find_lines(text)
+            if layout is not None:
+                for start, end, numbers in layout.portions(self._line):
+                    if len(numbers):
+                        yield RecordBatch(text[start:end], numbers, [], layout.has_line_breaks)
+                self._line += layout.line_count
+                text = text[layout.end :]
+        yield from self._take_one_by_one(text)
+        if len(self._rest) > MAX_RECORD_BYTES:
+            yield from self._drop_long_record()
+
+    def _take_one_by_one(self, text: bytes) -> Iterator[RecordBatch]:
+        """Yield the complete records of a text for which there is no quick way, and hold the rest."""
+        position, sound, numbers, broken = 0, list[bytes](), list[int](), list[BrokenLine]()
+        while match := self._pattern.match(text, position):
+            record, position = match.group(), match.end()
+            if self._reason or not self._patterns.sound.fullmatch(record):
+                broken += self._broken_lines(record, self._reason or TEXT_AFTER_QUOTE.format(self._line))
+            elif record[0] not in LINE_ENDS:
+                sound.append(record)
+                numbers.append(self._line)
+            self._line += len(record.splitlines()) if b'"' in record else 1
+            self._pattern, self._reason, self._is_reported = self._patterns.record, "", False
+            if len(numbers) + len(broken) >= CHUNK_ROWS:
+                yield RecordBatch(b"".join(sound), numbers, broken, True)
+                sound, numbers, broken = [], [], []
+        if numbers or broken:
+            yield RecordBatch(b"".join(sound), numbers, broken, True)
+        self._rest = text[position:]
+
+    def _drop_long_record(self) -> Iterator[RecordBatch]:
+        """Yield the lines of a record that is too long to be held as broken lines, and go on within the record."""
+        text, patterns = self._rest, self._patterns
+        self._reason = self._reason or TOO_LONG.format(self._line)
+        if patterns.closed[self._pattern].fullmatch(text):
+            self._pattern, held = patterns.after_field, self._delimiter if text.endswith(self._delimiter) else b""
+        else:
+            quotes = len(text) - len(text.rstrip(b'"'))
+            self._pattern, held = patterns.after_quote, b'"' * (quotes % 2)  # the next character says what it is
+        yield from self._break_lines(text, self._reason)
+        self._rest = held
+
+    def _break_lines(self, text: bytes, reason: str) -> Iterator[RecordBatch]:
+        """Yield the lines of a text as broken lines. If its last line has no line end, the next text continues it."""
+        broken = self._broken_lines(text, reason)
+        for first in range(0, len(broken), CHUNK_ROWS):
+            yield RecordBatch(b"", [], broken[first : first + CHUNK_ROWS], False)
+        self._is_reported = text[-1] not in LINE_ENDS
+        self._line += len(text.splitlines()) - self._is_reported
+
+    def _broken_lines(self, text: bytes, reason: str) -> list[BrokenLine]:
+        broken = break_record(text, self._line, reason)
+        return [line for line in broken if line.number > self._line] if self._is_reported else broken
+
+
+def _find_lines(text: bytes) -> _Layout:
+    """Return the layout of a text without quotes: each line is a record."""
+    end = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+    newlines, returns = text.count(b"\n", 0, end), text.count(b"\r", 0, end)
+    has_one_line_end = returns in (0, text.count(b"\r\n", 0, end)) and newlines <= CHUNK_ROWS
+    if has_one_line_end and not _has_empty_lines(text, end, returns > 0):
+        return _Layout(end, newlines)
+    import numpy as np
+
+    line_ends = _line_ends(np.frombuffer(text, np.uint8, end))
+    return _layout(np.frombuffer(text, np.uint8, end), line_ends, line_ends)
+
+
+def _has_empty_lines(text: bytes, end: int, has_returns: bool) -> bool:
+    if text[:1] in (b"\r", b"\n") or text.find(b"\n\n", 0, end) >= 0:
+        return True
+    return has_returns and text.find(b"\n\r\n", 0, end) >= 0
+
+
+def _find_records(text: bytes, delimiter: int) -> _Layout | None:
+    """Return the layout of a text with quotes; None if it has no complete record, or if any quote is not in its place.
+
+    If all quotes are in their places, they open and close values in turn. Two quotes in a row, which are one quote of a
+    value, close it and open it again.
+    """
+    import numpy as np
+
+    array = np.frombuffer(text, np.uint8)
+    line_ends, quotes = _line_ends(array), np.flatnonzero(array == QUOTE)
+    ends = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0]
+    if not len(ends):
+        return None
+    array = array[: ends[-1] + 1]
+    quotes = quotes[: np.searchsorted(quotes, len(array))]
+    may_touch = np.zeros(256, bool)
+    may_touch[[delimiter, NEWLINE, RETURN, QUOTE]] = True
+    opening, closing = quotes[::2], quotes[1::2]
+    are_placed = may_touch[array[opening - 1]] | (opening == 0), may_touch[array[closing + 1]]
+    if not (are_placed[0].all() and are_placed[1].all()):
+        return None
+    return _layout(array, line_ends[: np.searchsorted(line_ends, len(array))], ends)
+
+
+def _line_ends(array: np.ndarray) -> np.ndarray:
+    """Return the positions of the last byte of each line end: of each newline, and of each return without a newline."""
+    import numpy as np
+
+    is_end = array == NEWLINE
+    returns = np.flatnonzero(array == RETURN)
+    if len(returns):
+        after = array[np.minimum(returns + 1, len(array) - 1)]
+        is_end[returns[after != NEWLINE]] = True
+    return np.flatnonzero(is_end)
+
+
+def _layout(array: np.ndarray, line_ends: np.ndarray, ends: np.ndarray) -> _Layout:
+    """Return the layout of a text. line_ends, ends: the positions of the last byte of each line and of each record."""
+    import numpy as np
+
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    lines = np.searchsorted(line_ends, starts)
+    first_bytes = array[starts]
+    return _Layout(
+        len(array), len(line_ends), starts, ends + 1, lines, (first_bytes != NEWLINE) & (first_bytes != RETURN)
+    )

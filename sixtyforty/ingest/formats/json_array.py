@@ -1,0 +1,84 @@
+"""Reading of a JSON array of objects, element by element."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Iterator
+
+from sixtyforty.ingest.extract import MAX_RECORD_BYTES, RefusedExtractError
+from sixtyforty.ingest.formats.json_objects import DECODER, TOO_LONG, JsonObject
+
+SPACE = " \t\r\n"
+SEND_AGAIN = "Ask the sender to send the file again."
+
+
+def read_elements(blocks: Iterator[bytes]) -> Iterator[JsonObject]:
+    """Yield the elements of a JSON array. They are numbered from 1. blocks: the text of the file in UTF-8.
+
+    Raises RefusedExtractError if the array is cut off or damaged, because no later element can then be trusted.
+    """
+    text = _GrowingText(blocks)
+    text.skip("[", "the file is no JSON array")
+    number = 0
+    while text.next_character() != "]" or number:
+        number += 1
+        yield text.read_element(number)
+        if text.next_character() in ("]", ""):
+            break
+        text.skip(",", f"a comma or the end of the array is missing after element {number}")
+    text.skip("]", "the JSON array is cut off")
+    if text.next_character():
+        raise RefusedExtractError(f"other text follows the end of the JSON array. {SEND_AGAIN}")
+
+
+class _GrowingText:
+    """A text that is read in blocks, and a position in it."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks, self._text, self._position = blocks, "", 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._is_complete = False
+
+    def _grow(self) -> None:
+        """Read another block, and forget the text before the position."""
+        block = next(self._blocks, None)
+        self._is_complete = block is None
+        self._text = self._text[self._position :] + self._decoder.decode(block or b"", final=block is None)
+        self._position = 0
+
+    def next_character(self) -> str:
+        """Return the next character that is no space, without moving behind it; empty at the end of the text."""
+        while True:
+            while self._position < len(self._text) and self._text[self._position] in SPACE:
+                self._position += 1
+            if self._position < len(self._text) or self._is_complete:
+                return self._text[self._position : self._position + 1]
+            self._grow()
+
+    def skip(self, character: str, problem: str) -> None:
+        """Move behind the next character. Raises RefusedExtractError if it is another one."""
+        if self.next_character() != character:
+            raise RefusedExtractError(f"{problem}. {SEND_AGAIN}")
+        self._position += 1
+
+    def read_element(self, number: int) -> JsonObject:
+        """Return the element at the position, and move behind it."""
+        self.next_character()
+        while True:
+            problem = ""
+            try:
+                content, end = DECODER.raw_decode(self._text, self._position)
+                if end < len(self._text) or self._is_complete:
+                    text = self._text[self._position : end].encode(errors="surrogateescape")
+                    self._position = end
+                    return JsonObject(number, text, content)
+            except json.JSONDecodeError as error:
+                problem = f"element {number} of the JSON array is not JSON: {error.msg}. {SEND_AGAIN}"
+            except RecursionError:
+                raise RefusedExtractError(f"element {number} of the JSON array is nested too deeply.") from None
+            if problem and self._is_complete:
+                raise RefusedExtractError(problem)
+            if len(self._text) - self._position > MAX_RECORD_BYTES:
+                raise RefusedExtractError(problem or f"element {number} of the JSON array: {TOO_LONG}.")
+            self._grow()

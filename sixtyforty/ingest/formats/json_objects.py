@@ -1,0 +1,99 @@
+"""Parsing of JSON objects into rows of text.
+
+Numbers keep exactly the digits of the file. Nested objects and lists become JSON text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sixtyforty.ingest.extract import MAX_RECORD_BYTES, BrokenLine, broken_line
+
+TOO_LONG = f"the object is longer than {MAX_RECORD_BYTES >> 20} MB"
+
+
+class JsonNumber(str):
+    """The text of a JSON number, exactly as the file has it."""
+
+
+class RepeatedKeys(dict[str, Any]):
+    """A JSON object in which a key occurs twice, so that its value is uncertain."""
+
+
+class JsonObject(NamedTuple):
+    """One object of a JSON file, or what stands in its place.
+
+    number: the number of its line, or of its element in an array.
+    text: its JSON text. content: what the text holds; an exception if the text can't be parsed.
+    """
+
+    number: int
+    text: bytes
+    content: Any
+
+    def row(self, names_by_column: Sequence[Sequence[str]]) -> list[str | None] | BrokenLine:
+        """Return the texts of the columns, or a broken line. names_by_column: the names that each column may have."""
+        try:
+            if isinstance(self.content, Exception):
+                raise self.content
+            if not isinstance(self.content, dict):
+                raise ValueError("it is a list, a text or a number, not an object")
+            if isinstance(self.content, RepeatedKeys):
+                raise ValueError("a key occurs twice")
+            return [_as_text(_first_field(self.content, names)) for names in names_by_column]
+        except (ValueError, RecursionError) as error:
+            return broken_line(self.number, _reason(error), self.text)
+
+
+def _keep_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    return fields if len(fields) == len(pairs) else RepeatedKeys(fields)
+
+
+DECODER = json.JSONDecoder(
+    parse_int=JsonNumber, parse_float=JsonNumber, parse_constant=JsonNumber, object_pairs_hook=_keep_repeated_keys
+)
+
+
+def _first_field(fields: dict[str, Any], names: Sequence[str]) -> Any:
+    """Return the content of the first of these fields that an object has; None if it has none of them."""
+    return next((fields[name] for name in names if name in fields), None)
+
+
+def _as_text(content: Any) -> str | None:
+    if content is None:
+        return None
+    text = str(content) if isinstance(content, str) else _as_json(content)
+    text.encode()  # raises an error for half of a surrogate pair, such as "\ud800", which is not a character
+    return text
+
+
+def _as_json(content: Any) -> str:
+    match content:
+        case JsonNumber():
+            return content
+        case RepeatedKeys():
+            raise ValueError("a key occurs twice")
+        case dict():
+            fields = (f"{json.dumps(key, ensure_ascii=False)}:{_as_json(item)}" for key, item in content.items())
+            return "{" + ",".join(fields) + "}"
+        case list():
+            return "[" + ",".join(map(_as_json, content)) + "]"
+        case _:
+            return json.dumps(content, ensure_ascii=False)
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case UnicodeDecodeError():
+            return f"the object is not UTF-8: byte {error.start} is invalid"
+        case UnicodeEncodeError():
+            return "the object holds half of a surrogate pair, which is no character"
+        case json.JSONDecodeError():
+            return f"the line is not JSON: {error.msg} at character {error.pos}"
+        case RecursionError():
+            return "the object is nested too deeply"
+        case _:
+            return f"the object is not usable: {error}"

@@ -1,0 +1,96 @@
+"""Reading of text files as blocks of UTF-8, whichever encoding the file has.
+
+The byte order mark of a file names its encoding. Without a mark, it is the declared encoding of the source. If none is
+declared, it is UTF-16 if every second byte at the start of the file is zero, and otherwise UTF-8.
+
+Bytes that are invalid in the encoding of the file stay invalid in the blocks, so that the formats can name their lines.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from pathlib import Path
+
+from sixtyforty.ingest.decompression import read_blocks
+from sixtyforty.ingest.extract import CHUNK_BYTES, RefusedExtractError
+
+BYTE_ORDER_MARKS = (  # the marks of UTF-32 come first, because that of UTF-16 is the start of one of them
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+UTF_8 = ("utf-8", "utf-8-sig")
+SNIFFED_BYTES = 1 << 12
+MOSTLY, HARDLY = 0.7, 0.1  # shares of zero bytes at which a text is taken for UTF-16
+
+
+def read_text_blocks(file: Path, declared: str | None = None, size: int = CHUNK_BYTES) -> Iterator[bytes]:
+    """Yield the content of a text file as UTF-8 without a byte order mark, in blocks of about `size` bytes.
+
+    The file may be packed with gzip. declared: the encoding of the source; None if it declares none. Raises
+    RefusedExtractError if the file isn't a text file, can't be unpacked, or is cut off within a character.
+    """
+    blocks = read_blocks(file, size)
+    first = next(blocks, b"")
+    encoding, mark = detect_encoding(first, declared)
+    texts = _chain(first[len(mark) :], blocks)
+    position = 0
+    for block in texts if encoding in UTF_8 else _transcode(texts, encoding):
+        zero = block.find(b"\0")
+        if zero >= 0:
+            raise RefusedExtractError(f"the file is not a text file: byte {position + zero} is zero.")
+        position += len(block)
+        yield block
+
+
+def detect_encoding(head: bytes, declared: str | None = None) -> tuple[str, bytes]:
+    """Return the encoding of a file, and the byte order mark at its start, which may be empty.
+
+    head: the first bytes of the file. declared: the encoding that its source declares.
+    """
+    for mark, encoding in BYTE_ORDER_MARKS:
+        if head.startswith(mark):
+            return encoding, mark
+    if declared:
+        return codecs.lookup(declared).name, b""
+    start = head[:SNIFFED_BYTES]
+    zeros = [start[offset::2].count(0) / max(1, len(start[offset::2])) for offset in (0, 1)]
+    if zeros[1] > MOSTLY and zeros[0] < HARDLY:
+        return "utf-16-le", b""
+    if zeros[0] > MOSTLY and zeros[1] < HARDLY:
+        return "utf-16-be", b""
+    return "utf-8", b""
+
+
+def decode_head(head: bytes) -> bytes:
+    """Return the first bytes of a file as UTF-8 without a byte order mark."""
+    encoding, mark = detect_encoding(head)
+    content = head.removeprefix(mark)
+    return content if encoding in UTF_8 else content.decode(encoding, "replace").encode()
+
+
+def _chain(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from blocks
+
+
+def _transcode(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
+    try:
+        for block in blocks:
+            yield _encode(decoder.decode(block))
+        yield _encode(decoder.decode(b"", final=True))
+    except UnicodeDecodeError as error:
+        raise RefusedExtractError(
+            f"the file is not readable as {encoding}: {error.reason}. Ask the sender to send the file again, or declare"
+            " the `encoding` of the source."
+        ) from None
+
+
+def _encode(text: str) -> bytes:
+    """Return text as UTF-8. Bytes that the decoder couldn't decode become bytes that are no UTF-8."""
+    return text.encode("utf-8", "surrogatepass")
