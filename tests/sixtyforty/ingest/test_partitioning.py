@@ -137,6 +137,8 @@ def test_every_line_goes_to_one_partition(tmp_path_factory: pytest.TempPathFacto
 def cut_into_chunks(opened: OpenedExtract, lines_per_chunk: int) -> OpenedExtract:
     """Cut an extract's lines into chunks of another size. Lines without a row are in the chunk of the line before."""
     chunks = list(opened.chunks)
+    if not chunks:
+        return OpenedExtract(opened.undeclared, iter(()))
     rows = pa.concat_tables([chunk.rows for chunk in chunks])
     broken = {line.number: line for chunk in chunks for line in chunk.broken}
     positions = {number: position for position, number in enumerate(rows["_row"].to_pylist())}

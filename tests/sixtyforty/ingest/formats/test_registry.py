@@ -6,7 +6,6 @@ import gzip
 import json
 from datetime import date, datetime
 from decimal import Decimal
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ WORDS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_si
 ROWS = st.lists(
     st.tuples(
         st.none() | st.integers(-(2**63), 2**63 - 1),
-        st.none() | st.floats(allow_nan=False),
+        st.none() | st.floats(allow_nan=False, allow_infinity=False),
         st.none() | WORDS.map(lambda w: f"{w} {w}"),
         st.none() | st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)),
         st.none() | st.dates(date(1900, 1, 1), date(2200, 1, 1)),
@@ -63,7 +62,7 @@ def test_rows_are_read_back_equal(extension: str, packed: str, rows: list[Row]) 
 def test_all_formats_give_the_same_rows(subtests: Any) -> None:
     rows = [
         [1, 0.1, 'a "b", c', datetime(2013, 3, 10, 12), date(2013, 3, 10), True, Decimal("1.50")],
-        [2, inf, None, datetime(2013, 3, 10, 12, 0, 0, 5), None, False, None],
+        [2, 1e-300, None, datetime(2013, 3, 10, 12, 0, 0, 5), None, False, None],
     ]
     expected = typed_rows(parse_content(write_csv(rows), SOURCE))
     for extension, written in WRITERS.items():
