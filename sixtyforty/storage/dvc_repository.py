@@ -3,10 +3,14 @@
 The repository is not connected to git. Its pointers (`.dvc` files and `dvc.lock`) change with every retraining, so git
 would always report uncommitted changes. DVC waits only three seconds for its own lock, so each process first takes a
 lock of this project, which waits longer.
+
+DVC records in `.dvc/tmp/rwlock` which process reads or writes which file. A power cut can cut this file off, and a
+killed process leaves its entries in it. Both would block every later command, so they are removed with a warning.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -18,6 +22,7 @@ from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.files import TEMPORARY_PREFIX, create_folder, write_atomic
 from sixtyforty.storage.locks import exclusive_lock
 
+LOG = logging.getLogger(__name__)
 TEMPORARY_FILES = f"{TEMPORARY_PREFIX}*"  # a killed process may leave such files; no version includes them
 WRITER_TIMEOUT = 3600.0  # seconds to wait for the lock; the first push of a large home takes long
 REMOTE_NAME = "store"
@@ -47,6 +52,7 @@ def open_repository(home: Path, remote: str, purpose: str) -> Iterator[Any]:
         logging.getLogger("dvc").setLevel(logging.WARNING)  # DVC logs to stdout, where commands write their output
         try:
             _initialize(home, remote)
+            clear_stale_entries(home / ".dvc" / "tmp")
             repository = Repo(str(home))
             try:
                 yield repository
@@ -81,3 +87,48 @@ def _initialize(home: Path, remote: str) -> None:
                 config.setdefault(section, {}).update(options)
     finally:
         repository.close()
+
+
+def clear_stale_entries(folder: Path) -> None:
+    """Remove the entries of ended processes from DVC's file of read and write locks, or the file if it is unreadable.
+
+    folder: DVC's folder of temporary files. Logs a warning about what was removed. Raises a DvcException if another DVC
+    process edits the file for longer than DVC's own timeout.
+    """
+    from dvc.lock import make_lock
+    from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK, SCHEMA
+    from voluptuous import Invalid
+
+    file = folder / RWLOCK_FILE
+    if not file.exists():
+        return
+    with make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)):
+        try:
+            locks = SCHEMA(json.loads(file.read_bytes()))
+        except (ValueError, Invalid):
+            file.unlink()
+            LOG.warning(f"{file}: DVC's lock file is damaged, as after a power cut. It was removed.")
+            return
+        written_at = file.stat().st_mtime
+        writers = {path: entry for path, entry in locks["write"].items() if _is_alive(entry["pid"], written_at)}
+        readers = {
+            path: [entry for entry in entries if _is_alive(entry["pid"], written_at)]
+            for path, entries in locks["read"].items()
+        }
+        live = {"write": writers, "read": {path: entries for path, entries in readers.items() if entries}}
+        if live != locks:
+            write_atomic(file, json.dumps(live).encode())
+            LOG.warning(f"{file}: locks of ended DVC processes were removed.")
+
+
+def _is_alive(pid: int, written_at: float) -> bool:
+    """Return whether the process that wrote an entry still runs. A process that started later has reused its number.
+
+    written_at: when the file with the entry was written, in seconds since 1970.
+    """
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).create_time() <= written_at)
+    except psutil.NoSuchProcess:
+        return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -39,3 +41,47 @@ def test_only_one_process_opens_the_repository(tmp_path: Path, monkeypatch: pyte
         open_repository(tmp_path, str(tmp_path / "remote"), "test"),
     ):
         pytest.fail("two processes opened the repository")
+
+
+DEAD = {"pid": 2**22 + 1, "cmd": "dvc commit"}  # larger than any process number of Linux
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"write": {', "damaged, as after a power cut"),
+        ("", "damaged"),
+        ("\0\0\0\0", "damaged"),
+        ('{"write": {"data/x": "somebody"}}', "damaged"),
+        (json.dumps({"write": {"{file}": DEAD}, "read": {}}), "locks of ended DVC processes"),
+        (json.dumps({"write": {}, "read": {"{file}": [DEAD, DEAD]}}), "locks of ended DVC processes"),
+        (json.dumps({"write": {"{file}": {"pid": os.getpid(), "cmd": "x"}}}), "locks of ended DVC processes"),
+    ],
+)
+def test_locks_that_a_killed_dvc_left_are_cleared_with_a_warning(
+    content: str, message: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, remote = tmp_path / "data" / "x", str(tmp_path / "remote")
+    with open_repository(tmp_path, remote, "create it"):
+        file.write_text("one")
+    locks = tmp_path / ".dvc" / "tmp" / "rwlock"
+    locks.write_text(content.replace("{file}", str(file)))
+    os.utime(locks, (1_000_000_000, 1_000_000_000))  # before this process started, so its number was reused
+    with open_repository(tmp_path, remote, "add a file") as repository:
+        repository.add([str(file)])
+    assert file.with_name("x.dvc").exists()
+    assert message in caplog.text
+
+
+def test_locks_of_a_running_dvc_stay(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file, remote = tmp_path / "data" / "x", str(tmp_path / "remote")
+    with open_repository(tmp_path, remote, "create it"):
+        file.write_text("one")
+    locks = tmp_path / ".dvc" / "tmp" / "rwlock"
+    locks.write_text(json.dumps({"write": {str(file): {"pid": os.getppid(), "cmd": "dvc repro"}}, "read": {}}))
+    with (
+        pytest.raises(DvcVersionError, match="is busy"),
+        open_repository(tmp_path, remote, "add a file") as repository,
+    ):
+        repository.add([str(file)])
+    assert "removed" not in caplog.text
