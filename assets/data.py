@@ -65,6 +65,10 @@ def import_extracts(run: StageRun) -> StageResult:
     unreachable = landing.unread.get(run.source, {})
     rows: list[TableRow] = [{"file": e.name, "lines": e.rows, "why": e.problem or ""} for e in refused]
     rows += [{"file": name, "lines": 0, "why": why} for name, why in unreachable.items()]
+    late = landing.query_problems.get(run.source, [])
+    rows += [{"file": "the query", "lines": 0, "why": why} for why in late]
+    for why in late:
+        run.log.warning(f"raw {run.source}: {why}")
     summary = f"{len(refused)} of {format_plural(len(extracts), 'extract')} refused"
     summary += f", {len(unreachable)} unreachable at the moment" if unreachable else ""
     result.checks.append(
