@@ -18,6 +18,7 @@ from pipelines.cli import (  # noqa: F401 (importing a module registers its comm
     decisions,
     desk,
     exit_codes,
+    extracts,
     going_live,
     holdout,
     impact,
