@@ -10,10 +10,11 @@ killed process leaves its entries in it. Both would block every later command, s
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -78,15 +79,26 @@ def _initialize(home: Path, remote: str) -> None:
     settings = {
         "core": {"no_scm": True, "analytics": False, "check_update": False, "remote": REMOTE_NAME},
         "cache": {"dir": str(home / "data" / "dvc" / "cache"), "type": "reflink,copy"},
-        "remote": {REMOTE_NAME: {"url": remote}},
+        f'remote "{REMOTE_NAME}"': {"url": remote},
     }
-    repository = Repo(str(home))
-    try:
-        with repository.config.edit("local") as config:
-            for section, options in settings.items():
-                config.setdefault(section, {}).update(options)
-    finally:
-        repository.close()
+    _write_settings(home / ".dvc" / "config.local", settings)
+
+
+def _write_settings(file: Path, settings: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write options into a configuration file of DVC, by section. Other options in the file stay.
+
+    DVC itself writes configurations as ASCII, so it can't write the path of a home such as `/srv/Bücher`.
+    """
+    from configobj import ConfigObj
+
+    before = file.read_bytes() if file.exists() else b""
+    config = ConfigObj(before.decode().splitlines(), encoding="utf-8")
+    for section, options in settings.items():
+        config.setdefault(section, {}).update({name: str(option) for name, option in options.items()})
+    content = io.BytesIO()
+    config.write(content)
+    if content.getvalue() != before:
+        write_atomic(file, content.getvalue())
 
 
 def clear_stale_entries(folder: Path) -> None:

@@ -25,6 +25,29 @@ def test_a_new_home_gets_a_repository_without_scm_that_ignores_half_written_file
     assert (home / ".dvcignore").read_text() == "mine\n.writing-*\n"
 
 
+@pytest.mark.parametrize("name", ["Bücher und Ämter", "东京", "a, b # c", 'it\'s "so"'])
+def test_a_home_and_a_remote_of_any_name_work(name: str, tmp_path: Path) -> None:
+    home, remote = tmp_path / name, str(tmp_path / f"remote of {name}")
+    for content in ("one", "two"):
+        with open_repository(home, remote, "test") as repository:
+            (home / "data" / "x").write_text(content)
+            repository.add([str(home / "data" / "x")])
+            assert repository.config["remote"]["store"]["url"] == remote
+            assert repository.push() == 1
+        (home / ".dvc" / "config.local").open("a").write("[feature]\n")
+    assert (home / "data" / "dvc" / "cache").is_dir() and Path(remote).is_dir()
+
+
+def test_options_that_people_added_to_the_configuration_stay(tmp_path: Path) -> None:
+    with open_repository(tmp_path, str(tmp_path / "remote"), "create it"):
+        pass
+    file = tmp_path / ".dvc" / "config.local"
+    file.write_text(file.read_text().replace("url =", "jobs = 3\n    url ="))
+    with open_repository(tmp_path, str(tmp_path / "moved"), "open it again") as repository:
+        assert repository.config["remote"]["store"]["jobs"] == 3
+        assert repository.config["remote"]["store"]["url"] == str(tmp_path / "moved")
+
+
 def test_an_error_of_dvc_names_the_home(tmp_path: Path) -> None:
     with (
         pytest.raises(DvcVersionError, match=rf"^{tmp_path}: DVC failed \(.*absent"),
