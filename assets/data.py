@@ -65,6 +65,8 @@ def import_extracts(run: StageRun) -> StageResult:
     unread = landing.unread.get(run.source, {})
     rows: list[TableRow] = [{"file": e.name, "lines": e.rows, "why": e.problem or ""} for e in refused]
     rows += [{"file": name, "lines": 0, "why": why} for name, why in unread.items()]
+    late = landing.query_problems.get(run.source, [])
+    rows += [{"file": "the query", "lines": 0, "why": why} for why in late]
     summary = f"{len(refused)} of {format_plural(len(extracts), 'extract')} refused"
     summary += f", {format_plural(len(unread), 'file')} not read" if unread else ""
     for row in rows:

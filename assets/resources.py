@@ -1,13 +1,13 @@
 """Define the resources of a run: the locations of the project's data, and the business clock."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from sixtyforty.spec.clock import now
+from sixtyforty.spec.clock import now, parse_time
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.dvc_versions import DvcVersions
@@ -59,17 +59,20 @@ class BusinessClock(dg.ConfigurableResource):  # type: ignore[type-arg]
     _started: datetime | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Stop the clock at the start of a run, so that all its stages see the same time."""
+        """Stop the clock at the start of a run, so that all its stages see the same time.
+
+        Raises InvalidTimeError before any stage runs if `as_of` is not a time.
+        """
         self._started = now()
+        self.time_limit()
 
     def time_limit(self) -> datetime | None:
         """Return the UTC time (naive) up to which data and decisions count, or None in a replay without `as_of`.
 
-        Times with a UTC offset are converted to UTC. Times without an offset are read as UTC.
+        Times with a UTC offset are converted to UTC. Times without an offset are read as UTC. Raises InvalidTimeError.
         """
         if self.as_of:
-            as_of = datetime.fromisoformat(self.as_of)
-            return (as_of.astimezone(UTC) if as_of.tzinfo else as_of).replace(tzinfo=None)
+            return parse_time(self.as_of, "as_of")
         return None if self.track == "replay" else self._started or now()
 
     def current_time(self) -> datetime:

@@ -96,6 +96,7 @@ def prepare_dagster_home(during_move: bool = False) -> Settings:
     with access_errors(settings.dagster_home):
         shutil.copyfile(ROOT / "dagster.yaml", settings.dagster_home / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
+    os.environ.setdefault("PYTHONUTF8", "1")  # for the processes that this one starts
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     pin_threads()

@@ -20,6 +20,7 @@ from sixtyforty.spec.clock import now
 from sixtyforty.spec.use_case import UseCase
 
 NEW_DATA_SECONDS = 1  # shortest time between two evaluations of a sensor
+MAX_CURSOR_DIGITS = 18
 RETRAIN_SECONDS = 30
 DIGEST_SECONDS = 300
 
@@ -41,7 +42,7 @@ def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
         if refusal := refusal_of_runs(ws):
             context.log.error(refusal)
             return dg.SkipReason(refusal)
-        turn = int(context.cursor or 0)  # selects the part of a long history that this evaluation checks
+        turn = _read_turn(context, use_case.name)
         context.update_cursor(f"{turn + 1}")
         requests, skipped = list[dg.RunRequest](), list[str]()
         for kind, stale, stages in (
@@ -57,6 +58,21 @@ def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
         return requests or dg.SkipReason("; ".join(skipped) or up_to_date)
 
     return sensor
+
+
+def _read_turn(context: dg.SensorEvaluationContext, name: str) -> int:
+    """Return the number of this evaluation, which selects the part of a long history that the evaluation checks.
+
+    People can edit the cursor on Dagster's pages. If the cursor is not a number, the count starts again at 0.
+    """
+    cursor = context.cursor or "0"
+    if cursor.isascii() and cursor.isdigit() and len(cursor) <= MAX_CURSOR_DIGITS:
+        return int(cursor)
+    context.log.warning(
+        f"{name}: the cursor is {cursor[:40]!r}, expected a whole number. The sensor starts again at 0."
+        " It compares all data each time, so nothing is lost."
+    )
+    return 0
 
 
 def retrain_sensor(use_case: UseCase) -> dg.SensorDefinition:

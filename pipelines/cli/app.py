@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import locale
 import os
 import sys
 import traceback
@@ -18,6 +19,7 @@ from pipelines.cli import (  # noqa: F401 (importing a module registers its comm
     decisions,
     desk,
     exit_codes,
+    extracts,
     going_live,
     holdout,
     impact,
@@ -46,11 +48,23 @@ def command() -> None:
 
     After a run, Python needs up to 2 seconds to shut down the interpreter. `os._exit` saves this time.
     """
+    _require_utf8()
     codes: list[int] = []
     # Exit handlers run in reverse order of registration. This handler is registered first, so it runs last.
     atexit.register(lambda: _exit_now(*codes))
     codes.append(main())
     sys.exit(codes[0])
+
+
+def _require_utf8() -> None:
+    """Start this process again in Python's UTF-8 mode if its locale has another encoding.
+
+    Files, paths and output are UTF-8, whatever the locale. Processes that this one starts inherit the mode.
+    """
+    if sys.flags.utf8_mode or locale.getencoding().lower() in ("utf-8", "utf8"):
+        return
+    os.environ["PYTHONUTF8"] = "1"
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _exit_now(code: int | None = None) -> None:

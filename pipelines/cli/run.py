@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -38,7 +37,7 @@ def run(
     first: FirstDay,
     last: LastDay,
     as_of: Annotated[
-        datetime | None, typer.Option(metavar="TIME", help="UTC time up to which decisions are due. Default: now.")
+        str | None, typer.Option(metavar="TIME", help="UTC time up to which decisions are due. Default: now.")
     ] = None,
     select: Annotated[
         list[str] | None, typer.Option(metavar="STAGES", help="Run only these stages, separated by commas.")
@@ -59,6 +58,7 @@ def run(
     from pipelines.authoring import catalog
     from pipelines.cli.errors import CommandError
     from sixtyforty.lifecycle.fixed_parts import require_fixed_parts
+    from sixtyforty.spec.clock import parse_time
 
     if select and partitions_per_run:
         raise CommandError("--select and --partitions-per-run exclude each other. Give one of them.")
@@ -66,7 +66,7 @@ def run(
     require_fixed_parts(catalog.open_declared_workspace(use_case))
     if rebuild_replay:
         _check_rebuild(use_case, track, bool(select or partitions_per_run))
-    as_of_text = as_of.isoformat() if as_of else None
+    as_of_text = parse_time(as_of, "--as-of").isoformat() if as_of is not None else None
     if partitions_per_run:
         from pipelines.operations.parallel_backfill import run_in_parallel
 
@@ -74,9 +74,19 @@ def run(
         return RunAnswer(run_id=None, runs=runs, text=f"{format_plural(len(runs), 'run')} succeeded.")
     from pipelines.operations.run import run_range
 
-    stages = [stage for stages in select or [] for stage in stages.split(",") if stage]
-    run_id = run_range(use_case, first, last, as_of_text, track, select=stages or None, rebuild_replay=rebuild_replay)
+    stages = _selected_stages(select) if select else None
+    run_id = run_range(use_case, first, last, as_of_text, track, select=stages, rebuild_replay=rebuild_replay)
     return RunAnswer(run_id=run_id, runs=[run_id], text=f"Run {run_id} succeeded.")
+
+
+def _selected_stages(select: Sequence[str]) -> list[str]:
+    """Return the stages that `--select` names. Raises CommandError if it names none."""
+    from pipelines.cli.errors import CommandError
+
+    stages = [stage.strip() for stages in select for stage in stages.split(",")]
+    if stages := [stage for stage in stages if stage]:
+        return stages
+    raise CommandError("--select names no stage. Name at least one, such as --select features, or leave it out.")
 
 
 def _check_rebuild(use_case: str, track: Track, is_partial: bool) -> None:

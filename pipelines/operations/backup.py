@@ -111,7 +111,7 @@ def restore_backup(folder: Path) -> RestoredBackup:
     """Restore a backup into an empty home, lake and PostgreSQL.
 
     Raises BackupError before anything is changed: if a file of the backup differs from its hash in the backup's
-    manifest, or if a target is not empty.
+    manifest, or if a target is not empty. Also raises it if a restored file differs from its hash.
     Raises LedgerError if a restored ledger was changed after it was written.
     """
     manifest = _read_manifest(folder)
@@ -130,6 +130,11 @@ def restore_backup(folder: Path) -> RestoredBackup:
         create_folder(target.parent)
         with access_errors(target):
             shutil.copy2(folder / name, target)
+        if _sha256(target) != manifest.files[name]:
+            raise BackupError(
+                f"{target} differs from the file in the backup after it was copied. Check the disk, empty the home and"
+                " the lake, then restore again."
+            )
     prepare_dagster_home()
     workspaces = catalog.load_workspaces().complete
     ledgers = {name: len(ws.champion_ledger.rows()) + len(ws.rollout_ledger.rows()) for name, ws in workspaces.items()}

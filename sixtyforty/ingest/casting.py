@@ -115,7 +115,9 @@ def type_rows(db: duckdb.DuckDBPyConnection, source: Source, newest_full: Mappin
     - `quarantined`: the line can't be read as a row, a text isn't an exact value of its type, or a part of the key is
       empty;
     - `duplicate`: an earlier row of the partition is equal in all columns;
-    - `superseded`: a later extract has a row with the same key and other values, in this partition or another one;
+    - `superseded`: a later extract has a row with the same key and other values, in this partition or another one.
+      A row that doesn't fit its types is superseded if a later extract has a valid row with its key and partition, so a
+      row that people correct and land again leaves the quarantine;
     - `row`: a valid row, to which no other status applies.
 
     If an extract corrects a row and a third extract repeats the original row, the original row is valid again. If a key
@@ -128,6 +130,7 @@ def type_rows(db: duckdb.DuckDBPyConnection, source: Source, newest_full: Mappin
     columns, key = identifiers(source.columns), identifiers(source.key)
     is_gone = _is_gone_sql(newest_full or {})
     gone_rows = f"select * replace (null as _reason), 'superseded' from cast_rows where {is_gone}"
+    lacks_key = " or ".join(f"{identifier(column)} is null" for column in source.key)
     # Only rows that share a key can be duplicates. They are few, so the slow window functions run on those rows alone.
     db.execute(
         f"""create or replace temp table typed as
@@ -142,12 +145,14 @@ def type_rows(db: duckdb.DuckDBPyConnection, source: Source, newest_full: Mappin
             union all select *, 1, _seq from counted where not _shares_key),
         latest as (
             select *, max(_seq) filter (_reason is null) over same_key as _latest_seq,
-                arg_max(_partition, (_seq, _row)) filter (_reason is null) over same_key as _latest_partition
+                arg_max(_partition, (_seq, _row)) filter (_reason is null) over same_key as _latest_partition,
+                max(_seq) filter (_reason is null) over same_place as _corrected_seq
             from copies where _shares_key
-            window same_key as (partition by {key})
-            union all select *, _seq, _partition from copies where not _shares_key)
-        select * exclude (_shares_key, _copy, _repeated_seq, _latest_seq, _latest_partition), case
-            when _reason is not null then 'quarantined'
+            window same_key as (partition by {key}), same_place as (partition by _partition, {key})
+            union all select *, _seq, _partition, _seq from copies where not _shares_key)
+        select * exclude (_shares_key, _copy, _repeated_seq, _latest_seq, _latest_partition, _corrected_seq), case
+            when _reason is not null and (_seq >= coalesce(_corrected_seq, _seq) or {lacks_key}) then 'quarantined'
+            when _reason is not null then 'superseded'
             when _copy > 1 then 'duplicate'
             when _repeated_seq < _latest_seq or _partition <> _latest_partition then 'superseded'
             else 'row' end as _status

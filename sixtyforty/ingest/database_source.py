@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty.ingest.database_rows import csv_line
 from sixtyforty.ingest.locations import UnreachableSourceError
 from sixtyforty.ingest.query_cursor import CursorTypeError, QueryCursor, advance_cursor
+from sixtyforty.spec.clock import now
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.databases import DatabaseError, open_engine
 from sixtyforty.storage.files import digest, rename_file, write_atomic
@@ -33,16 +34,21 @@ if TYPE_CHECKING:
 ROWS_PER_EXTRACT = 100_000
 ROWS_PER_FETCH = 10_000
 SNAPSHOT_EXTRACT = "all.csv"
+CHEAP_SECONDS = 0.1  # a count that takes no longer is made after each read
+COUNT_SHARE = 50  # a slower count takes at most 1 / COUNT_SHARE of a process's time
+_COUNTS: dict[str, tuple[float, float]] = {}  # when a table was counted last, and how long this took, by cursor file
 
 
 class DatabaseSource:
     """A source that is a database query. It writes the new rows of the query as extracts.
 
-    folder: where the extracts are written. cursor_file: where the cursor is stored between two reads.
+    folder: where the extracts are written. cursor_file: where the cursor is stored between two reads. problems: after a
+    read, the problems with the table's times, as texts.
     """
 
     def __init__(self, name: str, source: Source, folder: StoragePath, cursor_file: StoragePath) -> None:
         self.name, self.source, self.folder, self.cursor_file = name, source, folder, cursor_file
+        self.problems: list[str] = []
 
     def was_read_recently(self) -> bool:
         """Return whether the query ran less than `query_interval_seconds` ago."""
@@ -60,7 +66,7 @@ class DatabaseSource:
         prepare: called before the query, for example to create a missing table.
         Raises UnreachableSourceError if the database can't be read.
         """
-        cursor = self._load_cursor()
+        cursor = self._load_cursor().without_future(now())
         self._publish(cursor)
         if not url:
             raise UnreachableSourceError(
@@ -112,8 +118,35 @@ class DatabaseSource:
             cursor, name = self._write_batch(cursor, batch)
             if name:
                 names.append(name)
-        self._record_read(cursor)
+        counted = self._count_settled(connection, cursor)
+        self.problems = counted.describe_problems(self.source.cursor_column, str(self.cursor_file), now())
+        if counted != cursor:
+            write_atomic(self.cursor_file, counted.to_json())
+        self._record_read(counted)
         return names
+
+    def _count_settled(self, connection: sa.Connection, cursor: QueryCursor) -> QueryCursor:
+        """Return the cursor after a read, with the table's rows counted. See `QueryCursor.count_settled`.
+
+        Counting a big table can take long, so a process then counts less often. See COUNT_SHARE.
+        """
+        import sqlalchemy as sa
+
+        counted_at, seconds = _COUNTS.get(str(self.cursor_file), (0.0, 0.0))
+        began = time.monotonic()
+        if seconds > CHEAP_SECONDS and began < counted_at + seconds * COUNT_SHARE:
+            return cursor
+        assert self.source.cursor_column
+        query = self._query()
+        cursor_column = query.c[self.source.cursor_column]
+
+        def count_before(start: Any) -> int:
+            is_before = cursor_column < sa.literal(start)
+            return int(connection.execute(sa.select(sa.func.count()).select_from(query).where(is_before)).scalar_one())
+
+        counted = cursor.count_settled(cursor.start(self.source.cursor_overlap), count_before)
+        _COUNTS[str(self.cursor_file)] = time.monotonic(), time.monotonic() - began
+        return counted
 
     def _extract_snapshot(self, connection: sa.Connection) -> list[str]:
         """Write all rows as one extract if any row differs from the last extract. Return the extract's name in a list.
@@ -172,7 +205,7 @@ class DatabaseSource:
 
         rows: (cursor value, CSV line) of each row, sorted by the cursor column.
         """
-        advanced, new_lines = advance_cursor(cursor, rows, self.source.cursor_overlap)
+        advanced, new_lines = advance_cursor(cursor, rows, self.source.cursor_overlap, now())
         name = None
         if new_lines:
             content = "".join([csv_line(self._columns), *new_lines]).encode()

@@ -43,11 +43,13 @@ class LandingZone:
     delivery_url: SQLAlchemy URL of the database for queries that declare no database.
     unread: after a scan, the reason for each file that couldn't be read, by source and file name. The next scan tries
     to read these files again. A scan that isn't patient also gives the reason for files whose names nearly match.
+    query_problems: after a scan, the problems with the times in a query's table, as texts, by source.
     """
 
     def __init__(self, folder: StoragePath, lake: Lake, use_case: DecisionChain, delivery_url: str = "") -> None:
         self.folder, self.lake, self.use_case, self._delivery_url = folder, lake, use_case, delivery_url
         self.unread: dict[str, dict[str, str]] = {}
+        self.query_problems: dict[str, list[str]] = {}
         self._locations: dict[str, Location] = {}
         self._area = StagingArea(lake)
         # An extract larger than the cache is weighed as if it just fitted, so it stays until the next extract is read.
@@ -128,6 +130,7 @@ class LandingZone:
             lock = self.lake.root / ".responses.lock"
             prepare = partial(open_response_log, self.use_case.name, self._delivery_url, lock)
         self._queries[source].extract_new_rows(os.environ.get(database) if database else self._delivery_url, prepare)
+        self.query_problems[source] = self._queries[source].problems
 
     @cached_property
     def _queries(self) -> dict[str, DatabaseSource]:

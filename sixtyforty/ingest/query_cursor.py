@@ -2,21 +2,26 @@
 
 A row may be committed after a row with a larger cursor value. So each read starts at the newest cursor value minus a
 declared overlap. Rows that an earlier read imported are recognized by their hash and skipped.
+
+A time in the future never moves the start, or else all rows until then would be skipped. A row that is committed with a
+time before the start is never read. To notice such rows, the cursor counts the table's rows before the start.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import canonical_json, digest
 
 SECONDS_PER_DAY = 86400
+AHEAD = timedelta(days=1)  # a later cursor value is in the future, whatever the time zone of a time without an offset
 CursorValue = Any  # a value of the cursor column; the keys of PARSERS name its types
 ParseValue = Callable[[str], CursorValue]
 PARSERS: dict[str, ParseValue] = {  # functions that parse a stored cursor value, by the name of the value's type
@@ -41,24 +46,40 @@ class QueryCursor:
     - taken: the cursor value of each imported row that the next read returns again, by the hash of the row.
     - extract_count: the number of extracts written so far.
     - last_extract: the name of the extract that was written last.
+    - settled_before, settled_rows: the start of the next read when the rows were counted last, and the number of rows
+      of the table before it.
+    - late_rows: the number of rows that were later added before that start, and so were never read.
     """
 
     newest: CursorValue = None
     taken: dict[str, CursorValue] = field(default_factory=dict)
     extract_count: int = 0
     last_extract: str | None = None
+    settled_before: CursorValue = None
+    settled_rows: int = 0
+    late_rows: int = 0
 
     def to_json(self) -> bytes:
         """Return this cursor as the content of the cursor file."""
         taken = {row: _to_pair(cursor_value) for row, cursor_value in self.taken.items()}
-        return canonical_json(vars(self) | {"newest": _to_pair(self.newest), "taken": taken}).encode()
+        pairs = {"newest": _to_pair(self.newest), "settled_before": _to_pair(self.settled_before), "taken": taken}
+        return canonical_json(vars(self) | pairs).encode()
 
     @classmethod
     def from_json(cls, content: bytes) -> QueryCursor:
         """Return the cursor that the content of a cursor file describes."""
         fields = json.loads(content)
         taken = {row: _from_pair(pair) for row, pair in fields["taken"].items()}
-        return cls(**fields | {"newest": _from_pair(fields["newest"]), "taken": taken})
+        times = {name: _from_pair(fields.get(name)) for name in ("newest", "settled_before")}
+        return cls(**fields | times | {"taken": taken})
+
+    def without_future(self, now: datetime) -> QueryCursor:
+        """Return this cursor, or one that reads all rows again if the newest cursor value is in the future.
+
+        now: UTC, naive. The newest value is in the future if the clock was wrong, or if the file was edited. Rows that
+        are read again are counted as duplicates.
+        """
+        return replace(self, newest=None) if is_future(self.newest, now) else self
 
     def start(self, overlap: float) -> CursorValue:
         """Return the cursor value at which the next read starts; None if the next read must read all rows.
@@ -66,6 +87,50 @@ class QueryCursor:
         overlap: in seconds, or in units of a numeric cursor column.
         """
         return None if self.newest is None else subtract_overlap(self.newest, overlap)
+
+    def count_settled(self, start: CursorValue, count_before: Callable[[CursorValue], int]) -> QueryCursor:
+        """Return this cursor after a read, with the rows before the next start counted, and the rows that came late.
+
+        start: where the next read starts. count_before: counts the rows of the table with a smaller cursor value.
+        """
+        settled_rows = 0 if start is None else count_before(start)
+        late_rows = 0
+        if self.settled_before is not None:
+            rows = settled_rows if self.settled_before == start else count_before(self.settled_before)
+            late_rows = max(0, rows - self.settled_rows)
+        return replace(self, settled_before=start, settled_rows=settled_rows, late_rows=self.late_rows + late_rows)
+
+    def describe_problems(self, column: str, file: str, now: datetime) -> list[str]:
+        """Return a text for each problem with the times of the table: times in the future, and rows that came late.
+
+        column: the cursor column. file: the path of the cursor file. now: UTC, naive.
+        """
+        problems = []
+        if future_rows := sum(is_future(cursor_value, now) for cursor_value in self.taken.values()):
+            problems.append(
+                f"{format_plural(future_rows, 'row')} with a {column} in the future, after {now + AHEAD:%Y-%m-%d}. They"
+                " were imported, and don't move the start of the next read. Correct them in the database."
+            )
+        if self.late_rows:
+            problems.append(
+                f"{format_plural(self.late_rows, 'row')} got a {column} earlier than cursor_overlap allows, so they"
+                f" were not imported. Declare a larger cursor_overlap, and delete {file} to read all rows again."
+            )
+        return problems
+
+
+def is_future(cursor_value: CursorValue, now: datetime) -> bool:
+    """Return whether a cursor value is a time more than AHEAD after `now` (UTC, naive). Numbers are never future."""
+    if isinstance(cursor_value, str):
+        try:
+            cursor_value = datetime.fromisoformat(cursor_value)
+        except ValueError:
+            return False
+    if isinstance(cursor_value, datetime):
+        return (
+            cursor_value.astimezone(UTC).replace(tzinfo=None) if cursor_value.tzinfo else cursor_value
+        ) > now + AHEAD
+    return isinstance(cursor_value, date) and cursor_value > (now + AHEAD).date()
 
 
 def _to_pair(cursor_value: CursorValue) -> list[str] | None:
@@ -105,11 +170,12 @@ def subtract_overlap(cursor_value: CursorValue, overlap: float) -> CursorValue:
 
 
 def advance_cursor(
-    cursor: QueryCursor, rows: Iterable[tuple[CursorValue, str]], overlap: float
+    cursor: QueryCursor, rows: Iterable[tuple[CursorValue, str]], overlap: float, now: datetime
 ) -> tuple[QueryCursor, list[str]]:
     """Return the cursor after some rows were read, and the CSV lines that are new, in order and without repetition.
 
-    rows: (cursor value, CSV line) of each row. overlap: in seconds, or in units of a numeric cursor column.
+    rows: (cursor value, CSV line) of each row. overlap: in seconds, or in units of a numeric cursor column. now: UTC,
+    naive. A cursor value in the future doesn't advance the cursor.
     """
     taken, newest, new_lines = dict(cursor.taken), cursor.newest, []
     for cursor_value, line in rows:
@@ -117,8 +183,10 @@ def advance_cursor(
         if row_hash not in taken:
             new_lines.append(line)
         taken[row_hash] = cursor_value
-        if cursor_value is not None and (newest is None or cursor_value > newest):
+        is_newest = cursor_value is not None and (newest is None or cursor_value > newest)
+        if is_newest and not is_future(cursor_value, now):
             newest = cursor_value
-    start = None if newest is None else subtract_overlap(newest, overlap)
-    in_overlap = {row: value for row, value in taken.items() if value is None or start is None or value >= start}
-    return QueryCursor(newest, in_overlap, cursor.extract_count, cursor.last_extract), new_lines
+    advanced = replace(cursor, newest=newest)
+    start = advanced.start(overlap)
+    advanced.taken = {row: value for row, value in taken.items() if value is None or start is None or value >= start}
+    return advanced, new_lines

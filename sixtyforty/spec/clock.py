@@ -6,6 +6,8 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sixtyforty.spec.errors import SixtyfortyError
+
 CLOCK_FILE_VARIABLE = "SIXTYFORTY_CLOCK"  # names a file that holds the drill's current time, in UTC and ISO format
 
 
@@ -15,3 +17,22 @@ def now() -> datetime:
     if clock_file:
         return datetime.fromisoformat(Path(clock_file).read_text().strip())
     return datetime.now(UTC).replace(tzinfo=None)
+
+
+class InvalidTimeError(SixtyfortyError):
+    """A text is not a time."""
+
+
+def parse_time(text: str, name: str) -> datetime:
+    """Return the UTC time (naive) that a text in ISO 8601 names.
+
+    A time with a UTC offset is converted to UTC. A time without one is read as UTC. name: what the text is, for the
+    error. Raises InvalidTimeError.
+    """
+    try:
+        time = datetime.fromisoformat(text.strip())
+        return (time.astimezone(UTC) if time.tzinfo else time).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        raise InvalidTimeError(
+            f"{name} is '{text}', expected a UTC time. Write it as 2013-06-02 or 2013-06-02T10:00:00."
+        ) from None

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from sixtyforty.storage.memory import duckdb_limit
 from sixtyforty.storage.scratch import scratch_folder
 from sixtyforty.storage.sql import literal
+from sixtyforty.storage.timezone_rules import require_same_rules
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,6 +38,7 @@ def _open_database(timezone: str, folders: tuple[Path, ...], scratch: Path) -> d
             "temp_directory": tempfile.mkdtemp(prefix="duckdb-", dir=scratch),
         }
     )
+    require_same_rules(database, timezone)
     zone = literal(timezone)
     database.execute(f"create macro local(ts) as (ts at time zone 'UTC' at time zone {zone})")
     database.execute(f"create macro utc(ts) as (ts::timestamp at time zone {zone} at time zone 'UTC')")
@@ -59,6 +61,7 @@ def connect(timezone: str, folders: tuple[Path, ...] = (), scratch: Path | None 
     and `utc(ts)` converts back. folders: the folders whose files the session can read, without symbolic links.
     scratch: the scratch folder for data that doesn't fit into memory. None: one in the system's temporary folder.
     `Lake.open_session` opens sessions that read the lake. The sessions share a database, because opening a database is
-    slow. So the caller must create only temporary tables.
+    slow. So the caller must create only temporary tables. Raises TimezoneRulesError if DuckDB and Python disagree about
+    the time zone.
     """
     return _open_database(timezone, folders, scratch or scratch_folder(None)).cursor()

@@ -3,13 +3,18 @@
 The repository is not connected to git. Its pointers (`.dvc` files and `dvc.lock`) change with every retraining, so git
 would always report uncommitted changes. DVC waits only three seconds for its own lock, so each process first takes a
 lock of this project, which waits longer.
+
+DVC records in `.dvc/tmp/rwlock` which process reads or writes which file. A power cut can cut this file off, and a
+killed process leaves its entries in it. Both would block every later command, so they are removed with a warning.
 """
 
 from __future__ import annotations
 
+import io
+import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +23,7 @@ from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.files import TEMPORARY_PREFIX, create_folder, write_atomic
 from sixtyforty.storage.locks import exclusive_lock
 
+LOG = logging.getLogger(__name__)
 TEMPORARY_FILES = f"{TEMPORARY_PREFIX}*"  # a killed process may leave such files; no version includes them
 WRITER_TIMEOUT = 3600.0  # seconds to wait for the lock; the first push of a large home takes long
 REMOTE_NAME = "store"
@@ -47,6 +53,7 @@ def open_repository(home: Path, remote: str, purpose: str) -> Iterator[Any]:
         logging.getLogger("dvc").setLevel(logging.WARNING)  # DVC logs to stdout, where commands write their output
         try:
             _initialize(home, remote)
+            clear_stale_entries(home / ".dvc" / "tmp")
             repository = Repo(str(home))
             try:
                 yield repository
@@ -72,12 +79,68 @@ def _initialize(home: Path, remote: str) -> None:
     settings = {
         "core": {"no_scm": True, "analytics": False, "check_update": False, "remote": REMOTE_NAME},
         "cache": {"dir": str(home / "data" / "dvc" / "cache"), "type": "reflink,copy"},
-        "remote": {REMOTE_NAME: {"url": remote}},
+        f'remote "{REMOTE_NAME}"': {"url": remote},
     }
-    repository = Repo(str(home))
+    _write_settings(home / ".dvc" / "config.local", settings)
+
+
+def _write_settings(file: Path, settings: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write options into a configuration file of DVC, by section. Other options in the file stay.
+
+    DVC itself writes configurations as ASCII, so it can't write the path of a home such as `/srv/Bücher`.
+    """
+    from configobj import ConfigObj
+
+    before = file.read_bytes() if file.exists() else b""
+    config = ConfigObj(before.decode().splitlines(), encoding="utf-8")
+    for section, options in settings.items():
+        config.setdefault(section, {}).update({name: str(option) for name, option in options.items()})
+    content = io.BytesIO()
+    config.write(content)
+    if content.getvalue() != before:
+        write_atomic(file, content.getvalue())
+
+
+def clear_stale_entries(folder: Path) -> None:
+    """Remove the entries of ended processes from DVC's file of read and write locks, or the file if it is unreadable.
+
+    folder: DVC's folder of temporary files. Logs a warning about what was removed. Raises a DvcException if another DVC
+    process edits the file for longer than DVC's own timeout.
+    """
+    from dvc.lock import make_lock
+    from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK, SCHEMA
+    from voluptuous import Invalid
+
+    file = folder / RWLOCK_FILE
+    if not file.exists():
+        return
+    with make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)):
+        try:
+            locks = SCHEMA(json.loads(file.read_bytes()))
+        except (ValueError, Invalid):
+            file.unlink()
+            LOG.warning(f"{file}: DVC's lock file is damaged, as after a power cut. It was removed.")
+            return
+        written_at = file.stat().st_mtime
+        writers = {path: entry for path, entry in locks["write"].items() if _is_alive(entry["pid"], written_at)}
+        readers = {
+            path: [entry for entry in entries if _is_alive(entry["pid"], written_at)]
+            for path, entries in locks["read"].items()
+        }
+        live = {"write": writers, "read": {path: entries for path, entries in readers.items() if entries}}
+        if live != locks:
+            write_atomic(file, json.dumps(live).encode())
+            LOG.warning(f"{file}: locks of ended DVC processes were removed.")
+
+
+def _is_alive(pid: int, written_at: float) -> bool:
+    """Return whether the process that wrote an entry still runs. A process that started later has reused its number.
+
+    written_at: when the file with the entry was written, in seconds since 1970.
+    """
+    import psutil
+
     try:
-        with repository.config.edit("local") as config:
-            for section, options in settings.items():
-                config.setdefault(section, {}).update(options)
-    finally:
-        repository.close()
+        return bool(psutil.Process(pid).create_time() <= written_at)
+    except psutil.NoSuchProcess:
+        return False

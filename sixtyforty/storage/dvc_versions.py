@@ -1,12 +1,15 @@
 """Versions of training sets and models, recorded with DVC and restored by hash.
 
 DVC records only the partitions that changed. A pointer is a `.dvc` file or `dvc.lock`. It names the recorded files by
-hash. All pointers are also stored in the DVC remote, in `sixtyforty/pointers.json`.
+hash. All pointers are also stored in the DVC remote, in `sixtyforty/pointers.json`. Before files are restored, every
+byte of theirs is checked against its hash.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Sequence
@@ -14,11 +17,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.dvc_repository import REMOTE_NAME, TEMPORARY_FILES, DvcVersionError, open_repository
 from sixtyforty.storage.files import create_folder, write_atomic
 from sixtyforty.storage.mirror import mirror_folder
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
 
+LOG = logging.getLogger(__name__)
+DIRECTORY = ".dir"  # ending of the hash of a folder's listing
 POINTERS = "sixtyforty/pointers.json"
 MAX_FILE_TARGETS = 64  # if more files are new, DVC records their whole folder faster
 
@@ -85,9 +91,49 @@ class DvcVersions:
         return [path] if (gone and new) or len(new) > MAX_FILE_TARGETS else new
 
     def _recorded_files(self, pointer: Path) -> set[str]:
-        md5 = _recorded_hash(pointer)
-        listing = self.home / "data" / "dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
+        listing = self._cached_file(_recorded_hash(pointer))
         return {file["relpath"] for file in json.loads(listing.read_bytes())} if listing.exists() else set()
+
+    def _cached_file(self, md5: str) -> Path:
+        """Return the path of a recorded file or listing in DVC's cache, by its hash."""
+        return self.home / "data" / "dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
+
+    def _fetch(self, repository: Any, pointers: Sequence[Path]) -> None:
+        """Fetch the files that some pointers name into DVC's cache, and check every byte against its hash.
+
+        A damaged file of the cache is deleted and fetched once more. Raises DvcVersionError if this doesn't help.
+        """
+        targets = [str(pointer) for pointer in pointers]
+        repository.fetch(targets)
+        if damaged := self._find_damaged(pointers):
+            for file in damaged:
+                file.unlink(missing_ok=True)
+            LOG.warning(
+                f"{self.home}: {format_plural(len(damaged), 'file')} of DVC's cache were damaged or missing, and are"
+                " fetched from the DVC remote again."
+            )
+            repository.fetch(targets)
+            damaged = self._find_damaged(pointers)
+        if damaged:
+            raise DvcVersionError(
+                f"{self.remote}: {format_plural(len(damaged), 'file')} of the DVC remote are missing or differ from"
+                f" their recorded hash, such as {damaged[0].parent.name}{damaged[0].name}. Nothing was restored."
+                " Restore the DVC remote from a backup."
+            )
+
+    def _find_damaged(self, pointers: Sequence[Path]) -> list[Path]:
+        """Return the files of DVC's cache that some pointers name, and that are missing or differ from their hash."""
+        damaged = []
+        for pointer in pointers:
+            md5 = _recorded_hash(pointer)
+            listing = self._cached_file(md5)
+            if not _has_hash(listing, md5):
+                damaged.append(listing)
+            elif md5.endswith(DIRECTORY):
+                hashes = {file["md5"] for file in json.loads(listing.read_bytes())}
+                files = [(self._cached_file(file_md5), file_md5) for file_md5 in sorted(hashes)]
+                damaged += [file for file, file_md5 in files if not _has_hash(file, file_md5)]
+        return damaged
 
     def commit(self, stages: Sequence[str]) -> None:
         """Record the current outputs of some stages of `dvc.yaml`, such as `train@USE_CASE`, in `dvc.lock`.
@@ -133,15 +179,17 @@ class DvcVersions:
     def pull(self, pointers: Sequence[str]) -> None:
         """Restore the files that some pointers name into the home, from DVC's cache or the DVC remote.
 
-        pointers: paths of the pointers, relative to the home.
+        pointers: paths of the pointers, relative to the home. Raises DvcVersionError if a file is damaged or missing.
         """
         with self._open("pull files from the DVC remote") as repository:
-            repository.pull([str(self.home / pointer) for pointer in pointers])
+            files = [self.home / pointer for pointer in pointers]
+            self._fetch(repository, files)
+            repository.checkout([str(file) for file in files])
 
     def restore(self, folder: StoragePath, target: Path) -> list[Path]:
         """Copy a recorded folder from DVC's cache or the DVC remote into `target`, and return the copied files.
 
-        Raises DvcVersionError if the folder was never recorded.
+        Raises DvcVersionError if the folder was never recorded, or if a file is damaged or missing.
         """
         path = self._path_in_home(folder)
         pointer = _pointer(path)
@@ -152,10 +200,9 @@ class DvcVersions:
                 f"{path.name}: DVC has recorded no version. Materialize the assets training_set and challenger."
             )
         with self._open("restore a version from DVC") as repository:
-            repository.fetch([str(pointer)])
-            cache = repository.cache.local
-            listing = json.loads(Path(cache.oid_to_path(_recorded_hash(pointer))).read_bytes())
-            files = {target / file["relpath"]: cache.oid_to_path(file["md5"]) for file in listing}
+            self._fetch(repository, [pointer])
+            listing = json.loads(self._cached_file(_recorded_hash(pointer)).read_bytes())
+            files = {target / file["relpath"]: self._cached_file(file["md5"]) for file in listing}
             for file, source in files.items():
                 create_folder(file.parent)
                 shutil.copyfile(source, file)
@@ -196,6 +243,14 @@ def _recorded_hash(pointer: Path) -> str:
     import yaml
 
     return str(yaml.safe_load(pointer.read_text())["outs"][0]["md5"])
+
+
+def _has_hash(file: Path, md5: str) -> bool:
+    """Return whether a file exists and has this hash. The hash of a folder's listing ends in `.dir`."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "md5").hexdigest() == md5.removesuffix(DIRECTORY)
 
 
 def _remote_pointers(repository: Any) -> tuple[Any, str]:

@@ -1,15 +1,17 @@
 """Exclusive locks between processes, with a timeout and a message that names the holder.
 
 In a folder, the lock is a file that `filelock` locks. The kernel releases the lock when the process ends, even after a
-crash. Object stores have no locks, so the lock for an object is an advisory lock of PostgreSQL, which ends with its
-transaction. If no lock database is declared, only one machine may use the object store. A file in that machine's
-temporary folder is then enough.
+crash. The file names its holder until the holder releases it. So the next process can tell that a holder was killed,
+and logs a warning. Object stores have no locks, so the lock for an object is an advisory lock of PostgreSQL, which ends
+with its transaction. If no lock database is declared, only one machine may use the object store. A file in that
+machine's temporary folder is then enough.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import socket
 import tempfile
@@ -28,6 +30,7 @@ from sixtyforty.storage.object_store import ObjectPath, StoragePath
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+LOG = logging.getLogger(__name__)
 LOCK_TIMEOUT = 600.0  # seconds
 POLL_INTERVAL = 0.02  # seconds
 LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's error code when lock_timeout has passed
@@ -75,12 +78,16 @@ def _file_lock(file: Path, name: str, purpose: str, timeout: float) -> Iterator[
     from filelock import FileLock, Timeout
 
     create_folder(file.parent)
+    descriptors: list[int] = []
+
+    def record_holder(descriptor: int) -> None:
+        descriptors.append(descriptor)
+        if killed := read_holder(file):
+            LOG.warning(f"{name}: {killed} ended before it released this lock. The lock was cleared.")
+        _write_holder(descriptor, _this_process(purpose))
+
     lock = FileLock(
-        file,
-        timeout=timeout,
-        poll_interval=POLL_INTERVAL,
-        preserve_lock_file=True,
-        on_acquired=lambda descriptor: _write_holder(descriptor, _this_process(purpose)),
+        file, timeout=timeout, poll_interval=POLL_INTERVAL, preserve_lock_file=True, on_acquired=record_holder
     )
     try:
         lock.acquire()
@@ -91,11 +98,12 @@ def _file_lock(file: Path, name: str, purpose: str, timeout: float) -> Iterator[
     try:
         yield
     finally:
+        os.ftruncate(descriptors[-1], 0)
         lock.release()
 
 
 def read_holder(file: Path) -> LockHolder | None:
-    """Return the process that last locked a lock file, even if it has ended; None if the file names no process."""
+    """Return the process that holds a lock file, or that ended without releasing it; None if the file names none."""
     try:
         return LockHolder(**json.loads(file.read_bytes()))
     except (OSError, ValueError, TypeError):

@@ -47,6 +47,15 @@ def test_each_look_takes_another_stretch_of_a_long_history(
     assert cursor == f"{looks}"
 
 
+@pytest.mark.parametrize("cursor", ["2013-03-05", "all", "-3", "1e9", '{"turn": 4}', "9" * 5000, "٣"])
+def test_a_cursor_that_was_edited_by_hand_starts_again(
+    cursor: str, ws: Workspace, instance: dg.DagsterInstance
+) -> None:
+    tick = evaluate_sensor(ws, instance, "new_data", cursor)
+    assert partition_range(tick.request.tags) == ("2013-03-05", "2013-03-07")
+    assert tick.cursor == "1"
+
+
 def test_new_data_is_judged_by_the_stage_gate(ws: Workspace, instance: dg.DagsterInstance) -> None:
     use_case = make_use_case(ws.home / "use_case", stages={"poc": GATE}, **NIGHTLY)
     tick = evaluate_sensor(Workspace(use_case, ws.home, ws.database_url), instance, "new_data")

@@ -69,6 +69,17 @@ def test_shell_completion_completes_commands_and_use_cases(home: Path, monkeypat
     assert installed("").out.split() == ["flight_delays"]
 
 
+@pytest.mark.parametrize("variables", [{}, {"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}, {"LANG": "C"}])
+def test_text_is_utf8_in_every_locale(variables: dict[str, str], tmp_path: Path) -> None:
+    home = tmp_path / "Bücher und Ämter"
+    program = str(Path(sys.executable).with_name("sixtyforty"))
+    environment = {"PATH": os.environ["PATH"], "SIXTYFORTY_HOME": str(home), **variables}
+    line = ["land-demo-data", "household_offers", "--from", "2017-01-01", "--to", "2017-01-02"]
+    process = subprocess.run([program, *line], capture_output=True, cwd=ROOT, env=environment, check=False)
+    assert process.returncode == 0, process.stderr
+    assert f"in {home}/data/landing" in process.stdout.decode()
+
+
 @pytest.mark.e2e
 def test_a_run_prints_its_id_and_no_library_messages(home: Path) -> None:
     """DuckDB once printed sixty lines about leaks after Great Expectations was loaded in the same process."""

@@ -38,6 +38,40 @@ def test_run_passes_on_days_stages_and_time(run_cli: RunCli, monkeypatch: pytest
     assert calls == [("flight_delays", *days, "2013-06-02T10:00:00", "replay", stages, False)]
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--as-of yesterday", "--as-of is 'yesterday', expected a UTC time. Write it as 2013-06-02 or"),
+        ("--as-of 2013-13-01", "--as-of is '2013-13-01', expected a UTC time."),
+        ("--as-of ''", "--as-of is '', expected a UTC time."),
+        ("--as-of 2013-06-01T25:00", "--as-of is '2013-06-01T25:00', expected a UTC time."),
+        ("--select ,", "--select names no stage."),
+        ("--select ' '", "--select names no stage."),
+        ("--select featurs", "flight_delays has no stage 'featurs'. Did you mean features?"),
+        ("--select Raw/weather", "flight_delays has no stage 'Raw/weather'. Did you mean raw/weather?"),
+        ("--select 'raw/weather, wether'", "flight_delays has no stage 'wether'."),
+    ],
+)
+def test_a_typo_in_a_stage_or_a_time_is_one_line(options: str, message: str, run_cli: RunCli) -> None:
+    finished = run_cli(f"run flight_delays {DAYS} {options}")
+    assert (finished.code, finished.out) == (1, "")
+    lines = finished.err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith(f"sixtyforty: {message}"), finished.err
+
+
+def test_a_time_with_an_offset_is_converted_to_utc(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    times: list[object] = []
+
+    def run_range(use_case: str, first: date, last: date, as_of: str, *_: object, **__: object) -> str:
+        times.append(as_of)
+        return "1"
+
+    monkeypatch.setattr("pipelines.operations.run.run_range", run_range)
+    for time in ("2013-06-02T12:00+02:00", "2013-06-02T10:00Z", "'2013-06-02 10:00'", "20130602T10"):
+        assert run_cli(f"run flight_delays {DAYS} --as-of {time}").code == 0
+    assert times == ["2013-06-02T10:00:00"] * 4
+
+
 def test_partitions_per_run_split_the_range(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[object, ...]] = []
 

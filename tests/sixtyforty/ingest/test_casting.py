@@ -232,10 +232,18 @@ def test_every_line_has_one_status_and_the_latest_row_of_each_key_counts(
     rows = database.sql("from typed").to_arrow_table().to_pylist()
 
     assert sorted((r["_extract"], r["_row"]) for r in rows) == sorted((r["_extract"], r["_row"]) for r in landed)
-    assert all((r["_status"] == "quarantined") == (r["_reason"] is not None) for r in rows)
+    assert all(r["_reason"] is not None for r in rows if r["_status"] == "quarantined")
+    valid_seqs: dict[int, int] = {}
+    for r in rows:
+        if r["_reason"] is None and r["id"] is not None:
+            valid_seqs[r["id"]] = max(r["_seq"], valid_seqs.get(r["id"], 0))
+    for r in rows:
+        if r["_reason"] is not None:
+            is_corrected = r["id"] is not None and valid_seqs.get(r["id"], 0) > r["_seq"]
+            assert r["_status"] == ("superseded" if is_corrected else "quarantined")
     assert {r["_status"] for r in rows} <= {"row", "duplicate", "superseded", "quarantined"}
     assert all(r["_status"] == "quarantined" for r in rows if r["id"] is None)
-    sound = [r for r in rows if r["_status"] != "quarantined"]
+    sound = [r for r in rows if r["_reason"] is None]
     last = {key: max(r["_seq"] for r in sound if r["id"] == key) for key in {r["id"] for r in sound}}
     latest_rows = {tuple(r[c] for c in columns) for r in sound if r["_seq"] == last[r["id"]]}
     in_force = [tuple(r[c] for c in columns) for r in sound if r["_status"] == "row"]

@@ -124,6 +124,41 @@ def test_new_and_late_rows_come_once(ws: Workspace, shop: Shop) -> None:
     assert rows(ws) == [1, 2, 1]
 
 
+def test_rows_that_come_before_the_overlap_are_reported_until_all_rows_are_read_again(
+    ws: Workspace, shop: Shop
+) -> None:
+    shop.order(1)
+    shop.order(2, NOON - timedelta(hours=2))
+    assert rows(ws) == [2]
+    shop.order(3, NOON - timedelta(hours=1))
+    shop.order(4, NOON - timedelta(days=400))
+    shop.order(5, NOON + timedelta(minutes=1))
+    landing = reopen(ws)
+    assert [e.rows for e in landing.scan("calls")] == [2, 1]
+    (problem,) = landing.query_problems["calls"]
+    assert problem.startswith("2 rows got a changed earlier than cursor_overlap allows, so they were not imported.")
+    again = reopen(ws)
+    again.scan("calls")
+    assert again.query_problems["calls"] == [problem]
+    cursor_file = Path(problem.rpartition("delete ")[2].removesuffix(" to read all rows again."))
+    cursor_file.unlink()
+    healed = reopen(ws)
+    assert [e.rows for e in healed.scan("calls")] == [2, 1, 5]
+    assert healed.query_problems["calls"] == []
+
+
+def test_a_row_from_the_future_hides_no_other_row(ws: Workspace, shop: Shop) -> None:
+    shop.order(1, datetime(2103, 1, 1))
+    shop.order(2)
+    assert rows(ws) == [2]
+    shop.order(3, NOON + timedelta(minutes=1))
+    landing = reopen(ws)
+    assert [e.rows for e in landing.scan("calls")] == [2, 1]
+    (problem,) = landing.query_problems["calls"]
+    assert problem.startswith("1 row with a changed in the future")
+    assert rows(ws) == [2, 1]
+
+
 def test_a_changed_row_replaces_the_first_one(ws: Workspace, shop: Shop) -> None:
     shop.order(1, load=0.1)
     shop.order(2)

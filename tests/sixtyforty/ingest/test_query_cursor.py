@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.ingest.query_cursor import CursorTypeError, QueryCursor, advance_cursor, subtract_overlap
+from sixtyforty.ingest.query_cursor import CursorTypeError, QueryCursor, advance_cursor, is_future, subtract_overlap
 
 NOON = datetime(2013, 3, 10, 12)
 
@@ -28,8 +28,8 @@ NOON = datetime(2013, 3, 10, 12)
 )
 def test_the_overlap_is_subtracted_in_the_type_of_the_cursor(cursor_value: Any, overlap: float, start: Any) -> None:
     assert subtract_overlap(cursor_value, overlap) == start
-    restored = QueryCursor.from_json(QueryCursor(cursor_value, {"a": cursor_value, "b": None}, 3, "x").to_json())
-    assert restored == QueryCursor(cursor_value, {"a": cursor_value, "b": None}, 3, "x")
+    cursor = QueryCursor(cursor_value, {"a": cursor_value, "b": None}, 3, "x", start, 7, 2)
+    assert QueryCursor.from_json(cursor.to_json()) == cursor
 
 
 def test_a_cursor_of_another_type_is_refused() -> None:
@@ -40,8 +40,57 @@ def test_a_cursor_of_another_type_is_refused() -> None:
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 3)), max_size=30), st.integers(0, 60))
 def test_rows_of_the_overlap_are_taken_once(rows: list[tuple[int, int]], overlap: int) -> None:
     lines = [(cursor_value, f"{cursor_value},{x}\n") for cursor_value, x in sorted(rows)]
-    cursor, new_lines = advance_cursor(QueryCursor(), lines, overlap)
+    cursor, new_lines = advance_cursor(QueryCursor(), lines, overlap, NOON)
     assert new_lines == list(dict.fromkeys(text for _, text in lines))
     start = cursor.start(overlap)
-    same, repeated_lines = advance_cursor(cursor, [r for r in lines if start is None or r[0] >= start], overlap)
+    same, repeated_lines = advance_cursor(cursor, [r for r in lines if start is None or r[0] >= start], overlap, NOON)
     assert (same, repeated_lines) == (cursor, [])
+
+
+@pytest.mark.parametrize(
+    "future",
+    [
+        datetime(2103, 1, 1),
+        datetime(2013, 3, 12, tzinfo=UTC),
+        date(2013, 3, 12),
+        "2103-01-01 00:00:00",
+        "2013-03-11T13:00:00+00:00",
+    ],
+)
+def test_a_time_in_the_future_does_not_move_the_start(future: Any) -> None:
+    cursor, new_lines = advance_cursor(QueryCursor(), [(future, "future\n")], 60, NOON)
+    assert new_lines == ["future\n"]
+    assert cursor.newest is None and cursor.start(60) is None
+    repeated, new_lines = advance_cursor(cursor, [(future, "future\n")], 60, NOON)
+    assert (repeated, new_lines) == (cursor, [])
+    (problem,) = cursor.describe_problems("changed", "calls.cursor.json", NOON)
+    assert problem.startswith("1 row with a changed in the future, after 2013-03-11.")
+
+
+@pytest.mark.parametrize(
+    "present", [NOON, NOON + timedelta(hours=14), date(2013, 3, 11), "2013-03-10", "01ARZ3", 5, None]
+)
+def test_times_of_any_time_zone_and_other_values_are_not_in_the_future(present: Any) -> None:
+    assert not is_future(present, NOON)
+
+
+@pytest.mark.parametrize("newest", [datetime(2103, 1, 1), "2103-01-01", date(2103, 1, 1)])
+def test_a_cursor_that_is_in_the_future_reads_all_rows_again(newest: Any) -> None:
+    cursor = QueryCursor(newest, {"a": newest}, 3, "x").without_future(NOON)
+    assert (cursor.start(60), cursor.taken, cursor.extract_count) == (None, {"a": newest}, 3)
+    assert QueryCursor(NOON).without_future(NOON) == QueryCursor(NOON)
+
+
+@given(
+    st.lists(st.integers(0, 50), min_size=1, max_size=20), st.lists(st.integers(0, 80), max_size=20), st.integers(0, 30)
+)
+def test_rows_before_the_start_are_counted_as_late(first: list[int], added: list[int], overlap: int) -> None:
+    table = [(value, f"{value},{n}\n") for n, value in enumerate(first)]
+    cursor, _ = advance_cursor(QueryCursor(), sorted(table), overlap, NOON)
+    start = cursor.start(overlap)
+    cursor = cursor.count_settled(start, lambda end: sum(value < end for value, _ in table))
+    table += [(value, f"{value},late {n}\n") for n, value in enumerate(added)]
+    cursor, new_lines = advance_cursor(cursor, sorted(row for row in table if row[0] >= start), overlap, NOON)
+    cursor = cursor.count_settled(cursor.start(overlap), lambda end: sum(value < end for value, _ in table))
+    assert len(new_lines) + cursor.late_rows == len(added), "each added row is imported, or counted as late"
+    assert bool(cursor.describe_problems("n", "file", NOON)) == bool(cursor.late_rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,29 @@ def test_a_new_home_gets_a_repository_without_scm_that_ignores_half_written_file
     assert (home / ".dvcignore").read_text() == "mine\n.writing-*\n"
 
 
+@pytest.mark.parametrize("name", ["Bücher und Ämter", "东京", "a, b # c", 'it\'s "so"'])
+def test_a_home_and_a_remote_of_any_name_work(name: str, tmp_path: Path) -> None:
+    home, remote = tmp_path / name, str(tmp_path / f"remote of {name}")
+    for content in ("one", "two"):
+        with open_repository(home, remote, "test") as repository:
+            (home / "data" / "x").write_text(content)
+            repository.add([str(home / "data" / "x")])
+            assert repository.config["remote"]["store"]["url"] == remote
+            assert repository.push() == 1
+        (home / ".dvc" / "config.local").open("a").write("[feature]\n")
+    assert (home / "data" / "dvc" / "cache").is_dir() and Path(remote).is_dir()
+
+
+def test_options_that_people_added_to_the_configuration_stay(tmp_path: Path) -> None:
+    with open_repository(tmp_path, str(tmp_path / "remote"), "create it"):
+        pass
+    file = tmp_path / ".dvc" / "config.local"
+    file.write_text(file.read_text().replace("url =", "jobs = 3\n    url ="))
+    with open_repository(tmp_path, str(tmp_path / "moved"), "open it again") as repository:
+        assert repository.config["remote"]["store"]["jobs"] == 3
+        assert repository.config["remote"]["store"]["url"] == str(tmp_path / "moved")
+
+
 def test_an_error_of_dvc_names_the_home(tmp_path: Path) -> None:
     with (
         pytest.raises(DvcVersionError, match=rf"^{tmp_path}: DVC failed \(.*absent"),
@@ -39,3 +64,47 @@ def test_only_one_process_opens_the_repository(tmp_path: Path, monkeypatch: pyte
         open_repository(tmp_path, str(tmp_path / "remote"), "test"),
     ):
         pytest.fail("two processes opened the repository")
+
+
+DEAD = {"pid": 2**22 + 1, "cmd": "dvc commit"}  # larger than any process number of Linux
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"write": {', "damaged, as after a power cut"),
+        ("", "damaged"),
+        ("\0\0\0\0", "damaged"),
+        ('{"write": {"data/x": "somebody"}}', "damaged"),
+        (json.dumps({"write": {"{file}": DEAD}, "read": {}}), "locks of ended DVC processes"),
+        (json.dumps({"write": {}, "read": {"{file}": [DEAD, DEAD]}}), "locks of ended DVC processes"),
+        (json.dumps({"write": {"{file}": {"pid": os.getpid(), "cmd": "x"}}}), "locks of ended DVC processes"),
+    ],
+)
+def test_locks_that_a_killed_dvc_left_are_cleared_with_a_warning(
+    content: str, message: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, remote = tmp_path / "data" / "x", str(tmp_path / "remote")
+    with open_repository(tmp_path, remote, "create it"):
+        file.write_text("one")
+    locks = tmp_path / ".dvc" / "tmp" / "rwlock"
+    locks.write_text(content.replace("{file}", str(file)))
+    os.utime(locks, (1_000_000_000, 1_000_000_000))  # before this process started, so its number was reused
+    with open_repository(tmp_path, remote, "add a file") as repository:
+        repository.add([str(file)])
+    assert file.with_name("x.dvc").exists()
+    assert message in caplog.text
+
+
+def test_locks_of_a_running_dvc_stay(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file, remote = tmp_path / "data" / "x", str(tmp_path / "remote")
+    with open_repository(tmp_path, remote, "create it"):
+        file.write_text("one")
+    locks = tmp_path / ".dvc" / "tmp" / "rwlock"
+    locks.write_text(json.dumps({"write": {str(file): {"pid": os.getppid(), "cmd": "dvc repro"}}, "read": {}}))
+    with (
+        pytest.raises(DvcVersionError, match="is busy"),
+        open_repository(tmp_path, remote, "add a file") as repository,
+    ):
+        repository.add([str(file)])
+    assert "removed" not in caplog.text

@@ -107,3 +107,63 @@ def test_restoring_a_folder_that_was_never_recorded_names_the_next_step(tmp_path
     versions.publish()
     with pytest.raises(DvcVersionError, match=r"v1: DVC has recorded no version\. Materialize the assets training_set"):
         versions.restore(tmp_path / "home" / "data" / "models" / "v1", tmp_path / "restored")
+
+
+def objects_of(folder: Path, content: bytes) -> list[Path]:
+    """Return DVC's stored copies of a content below a folder."""
+    return [path for path in folder.rglob("*") if path.is_file() and path.read_bytes() == content]
+
+
+def overwrite(file: Path, content: bytes) -> None:
+    """Change a stored file as a bad disk does: its permissions stay, so DVC trusts it."""
+    mode = file.stat().st_mode
+    file.chmod(0o644)
+    file.write_bytes(content)
+    file.chmod(mode)
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> DvcVersions:
+    """A home with a recorded and published folder of two files, and a file."""
+    versions = DvcVersions(tmp_path / "home", str(tmp_path / "remote"))
+    for name, content in (("model/a", b"weights"), ("model/b", b"card"), ("rows", b"rows")):
+        write_atomic(versions.home / "data" / name, content)
+    versions.snapshot([versions.home / "data" / "model", versions.home / "data" / "rows"])
+    versions.publish()
+    return versions
+
+
+@pytest.mark.parametrize("damage", [b"weight5", b"", b"weights and more", None], ids=["bit", "empty", "longer", "gone"])
+def test_a_damaged_file_of_the_cache_is_fetched_again(
+    damage: bytes | None, published: DvcVersions, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for file in objects_of(published.home / "data" / "dvc" / "cache", b"weights"):
+        if damage is None:
+            file.unlink()
+        else:
+            overwrite(file, damage)
+    restored = published.restore(published.home / "data" / "model", tmp_path / "restored")
+    assert [path.read_bytes() for path in restored] == [b"weights", b"card"]
+    assert ("1 file of DVC's cache" in caplog.text) == (damage is not None)
+
+
+@pytest.mark.parametrize("content", [b"weights", b"rows"])
+def test_a_damaged_file_of_the_remote_is_never_restored(content: bytes, published: DvcVersions, tmp_path: Path) -> None:
+    (file,) = objects_of(tmp_path / "remote", content)
+    overwrite(file, content[:-1] + b"?")
+    clone = DvcVersions(tmp_path / "clone", str(tmp_path / "remote"))
+    clone.fetch_pointers()
+    with pytest.raises(DvcVersionError):
+        clone.pull(["data/model.dvc", "data/rows.dvc"])
+    assert not (clone.home / "data" / "rows").exists() and not (clone.home / "data" / "model").exists()
+    if content == b"weights":
+        with pytest.raises(DvcVersionError):
+            clone.restore(clone.home / "data" / "model", tmp_path / "restored")
+        assert not (tmp_path / "restored").exists()
+
+
+def test_a_damaged_listing_is_fetched_again(published: DvcVersions, tmp_path: Path) -> None:
+    (listing,) = (published.home / "data" / "dvc" / "cache").rglob("*.dir")
+    overwrite(listing, listing.read_bytes().replace(b"a", b"c"))
+    restored = published.restore(published.home / "data" / "model", tmp_path / "restored")
+    assert sorted(path.name for path in restored) == ["a", "b"]

@@ -73,6 +73,25 @@ def test_processes_take_turns_and_a_killed_one_holds_no_lock(lock: StoragePath, 
     assert log.read_text().split() == ["in", "out"] * 3
 
 
+def test_a_lock_of_a_killed_process_is_cleared_with_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lock = tmp_path / "x.lock"
+    holder = start_holder(lock, tmp_path)
+    holder.kill()
+    holder.join()
+    for _ in range(2):
+        with exclusive_lock(lock, "go on", timeout=1):
+            pass
+    with pytest.raises(KeyError), exclusive_lock(lock, "fail"):
+        raise KeyError
+    with exclusive_lock(lock, "go on", timeout=1):
+        pass
+    (message,) = [record.getMessage() for record in caplog.records if "lock was cleared" in record.getMessage()]
+    assert message.startswith(f"{lock}: process {holder.pid} on {socket.gethostname()}")
+    assert "(keep others waiting)" in message
+
+
 def test_a_timeout_names_the_process_that_holds_the_lock(lock: StoragePath, tmp_path: Path) -> None:
     holder = start_holder(lock, tmp_path)
     try:
@@ -109,13 +128,14 @@ def test_a_process_that_starts_another_one_and_ends_leaves_no_lock(tmp_path: Pat
         child.wait()
 
 
-def test_the_lock_file_names_its_last_holder(tmp_path: Path) -> None:
+def test_the_lock_file_names_its_holder_until_it_is_released(tmp_path: Path) -> None:
     with exclusive_lock(tmp_path / "x.lock", "a long purpose that fills the file"):
         pass
     with exclusive_lock(tmp_path / "x.lock", "short"):
         holder = read_holder(tmp_path / "x.lock")
     assert holder is not None
     assert (holder.pid, holder.host, holder.purpose) == (os.getpid(), socket.gethostname(), "short")
+    assert read_holder(tmp_path / "x.lock") is None
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[]", b'{"pid": 1}', b"\xff"])

@@ -1,0 +1,175 @@
+"""Commands about the rows of extracts: check and quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.cli.answer import Answer
+from pipelines.cli.commands import BUILD, OPERATE, command
+from pipelines.cli.errors import CommandError
+from pipelines.cli.options import UseCaseName
+from sixtyforty.spec.wording import format_plural
+
+if TYPE_CHECKING:
+    from pipelines.operations.extract_check import FileJudgement
+    from sixtyforty.ingest.quarantine import QuarantineAccount
+
+SHOWN_REASONS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckAnswer(Answer):
+    """Answer of `sixtyforty check`: what would happen to the file if it landed."""
+
+    accepted: Annotated[bool, "Whether the file would be taken and all of its rows accepted."]
+    judgement: Annotated[
+        Mapping[str, Any],
+        {
+            "name_problem": "Why a scan would not take the file. Null: its name matches the glob of the source.",
+            "problem": "Why the whole file would be refused. Null: it would not.",
+            "drift": "Columns that are new, missing, optional (and missing), renamed or retyped.",
+            "rows": "Numbers of rows: landed, accepted, quarantined, duplicates, superseded.",
+            "refused": "One object for each reason: reason, rows, lines (the first line numbers).",
+            "warnings": "Rules of severity warning that fail, with the number of rows.",
+            "partitions": "Number of rows by partition.",
+            "rejected": "Partitions that would be rejected, with the reasons.",
+        },
+    ]
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the file would be taken and all of its rows accepted."""
+        return self.accepted
+
+
+@command(BUILD, "check", "orders_2024-03-05.csv --source {demo}/weather")
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to check. It stays where it is.")],
+    source: Annotated[
+        str, typer.Option("--source", metavar="USE_CASE/SOURCE", help="The source in which the file would land.")
+    ],
+) -> CheckAnswer:
+    """Judge a file before it lands: its columns, its values and the rules of its suite."""
+    from pipelines.authoring import catalog
+    from pipelines.operations.extract_check import check_extract
+
+    use_case, separator, name = source.partition("/")
+    if not separator:
+        raise CommandError(f"--source is '{source}', expected USE_CASE/SOURCE, such as flight_delays/weather.")
+    judgement = check_extract(catalog.open_workspace(use_case), name, file)
+    counts = ("landed", "accepted", "quarantined", "duplicates", "superseded")
+    shown = {
+        "name_problem": judgement.name_problem,
+        "problem": judgement.problem,
+        "drift": asdict(judgement.drift),
+        "rows": {count: getattr(judgement, count) for count in counts},
+        "refused": [asdict(rows) for rows in judgement.refused],
+        "warnings": judgement.warnings,
+        "partitions": judgement.partitions,
+        "rejected": judgement.rejected,
+    }
+    text = "\n".join(_judgement_lines(file, source, judgement))
+    return CheckAnswer(accepted=judgement.is_accepted, judgement=shown, text=text)
+
+
+def _judgement_lines(file: Path, source: str, judgement: FileJudgement) -> Iterator[str]:
+    verdict = "accepted" if judgement.is_accepted else "NOT accepted as it is"
+    yield f"{file} for {source}: {verdict}"
+    if judgement.name_problem:
+        yield f"Name: {judgement.name_problem}"
+    for line in judgement.drift.describe():
+        yield f"Columns: {line}"
+    if judgement.problem:
+        yield f"Refused: {judgement.problem}"
+        return
+    yield (
+        f"Rows: {judgement.landed:,} landed = {judgement.accepted:,} accepted + {judgement.quarantined:,} quarantined"
+        f" + {judgement.duplicates:,} duplicates + {judgement.superseded:,} superseded"
+    )
+    for refused in judgement.refused[:SHOWN_REASONS]:
+        lines = ", ".join(map(str, refused.lines))
+        yield f"  {format_plural(refused.rows, 'row')}: {refused.reason} (line {lines})"
+    if len(judgement.refused) > SHOWN_REASONS:
+        yield f"  and {format_plural(len(judgement.refused) - SHOWN_REASONS, 'more reason')}. All are in --json."
+    for partition, reasons in judgement.rejected.items():
+        yield f"Rejected: {partition}: {'; '.join(reasons)}"
+    for warning in judgement.warnings:
+        yield f"Warning: {warning}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuarantineAnswer(Answer):
+    """Answer of `sixtyforty quarantine`: the quarantined rows of each source, and the export."""
+
+    sources: Annotated[
+        Sequence[Mapping[str, Any]], "One object for each source: source, quarantined, exported, resubmitted, open."
+    ]
+    file: Annotated[Path | None, "The exported file. Null: nothing was exported."]
+    rows: Annotated[int, "Number of exported rows."]
+
+
+@command(OPERATE, "quarantine", "{demo}", "{demo} --source weather --export corrections.csv")
+def quarantine(
+    use_case: UseCaseName,
+    source: Annotated[
+        str | None, typer.Option(metavar="SOURCE", help="One source. Default: the only one with quarantined rows.")
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the rows with their reasons to this new CSV file.")
+    ] = None,
+) -> QuarantineAnswer:
+    """Show how many rows are in quarantine, and export them for correction."""
+    from pipelines.authoring import catalog
+    from sixtyforty.ingest.quarantine import account_for, export_quarantine
+
+    ws = catalog.open_workspace(use_case)
+    if source is not None and source not in ws.use_case.sources:
+        raise CommandError(f"{use_case} has no source '{source}'. Its sources: {', '.join(ws.use_case.sources)}.")
+    rows = 0
+    if export:
+        name = source or _only_source([account_for(ws.landing, name) for name in ws.use_case.sources])
+        if export.exists():
+            raise CommandError(f"{export} exists already, and may hold corrections. Name a new file.")
+        content, rows = export_quarantine(ws.use_case, name, ws.lake, ws.code_version)
+        _write_private(export, content)
+    names = [source] if source else list(ws.use_case.sources)
+    accounts = [account_for(ws.landing, name) for name in names]
+    text = "\n".join(_account_lines(accounts, export, rows))
+    objects = [asdict(account) | {"open": account.open} for account in accounts]
+    return QuarantineAnswer(sources=objects, file=export, rows=rows, text=text)
+
+
+def _only_source(accounts: Sequence[QuarantineAccount]) -> str:
+    """Return the only source with quarantined rows. Raises CommandError if there is none, or more than one."""
+    names = [account.source for account in accounts if account.quarantined]
+    if len(names) == 1:
+        return names[0]
+    if names:
+        raise CommandError(
+            f"Several sources have quarantined rows. Name one of them with --source: {', '.join(names)}."
+        )
+    raise CommandError("No source has quarantined rows, so there is nothing to export.")
+
+
+def _write_private(file: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, because quarantined rows may hold personal data."""
+    from sixtyforty.storage.files import write_atomic
+
+    write_atomic(file.resolve(), content)
+    file.chmod(0o600)
+
+
+def _account_lines(accounts: Sequence[QuarantineAccount], export: Path | None, rows: int) -> Iterator[str]:
+    for account in accounts:
+        yield (
+            f"{account.source}: {format_plural(account.quarantined, 'row')} in quarantine,"
+            f" {account.exported:,} exported, {account.resubmitted:,} resubmitted, {account.open:,} open"
+        )
+    if export:
+        yield f"Wrote {format_plural(rows, 'row')} to {export}."
+        yield "Correct the rows, and land the file under a name that the source's glob matches."

@@ -1,0 +1,208 @@
+"""Judge a file before it lands: validate it in a temporary lake, and compare its columns with the data contract."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from expectations.rules import PartitionRules
+from expectations.suites import load_suite
+from expectations.validation import validate
+from sixtyforty.ingest.casting import cleaned_columns_sql
+from sixtyforty.ingest.contract_rows import select_landed_rows
+from sixtyforty.ingest.formats.base import UnreadableExtractError
+from sixtyforty.ingest.landing_zone import LandingZone
+from sixtyforty.ingest.profiling import profile_files
+from sixtyforty.ingest.raw import ingest
+from sixtyforty.ingest.schema_drift import SchemaDrift, compare_columns, is_readable_as
+from sixtyforty.spec.clock import now
+from sixtyforty.spec.errors import SixtyfortyError, closest_match
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.sources import Source
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.sql import identifier
+from sixtyforty.storage.verdicts import Verdict
+from sixtyforty.workspace import Workspace
+
+MISFIT_SHARE = 0.5  # a column counts as retyped if more than this share of its values doesn't fit its declared type
+LINE_SAMPLES = 3
+
+
+class CheckError(SixtyfortyError):
+    """A file can't be checked: the file or the source doesn't exist."""
+
+
+@dataclass(frozen=True)
+class RefusedRows:
+    """Rows that would be quarantined for the same reason: their number, and the numbers of the first lines."""
+
+    reason: str
+    rows: int
+    lines: list[int]
+
+
+@dataclass(frozen=True)
+class FileJudgement:
+    """What would happen to a file if it landed.
+
+    - name_problem: why a scan would not take the file; None if its name matches the source's glob.
+    - problem: why the whole file would be refused; None if it would not.
+    - landed, accepted, quarantined, duplicates, superseded: numbers of rows.
+    - refused: the quarantined rows by reason, the most frequent reason first.
+    - warnings: failed rules of severity warning, with the number of rows.
+    - partitions: the number of rows by partition. rejected: the partitions that would be rejected, with the reasons.
+    """
+
+    name_problem: str | None
+    problem: str | None
+    drift: SchemaDrift
+    landed: int
+    accepted: int
+    quarantined: int
+    duplicates: int
+    superseded: int
+    refused: list[RefusedRows]
+    warnings: list[str]
+    partitions: dict[str, int]
+    rejected: dict[str, list[str]]
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the file would be taken, and all of its rows accepted."""
+        whole = not (self.name_problem or self.problem or self.drift.is_breaking)
+        return whole and not self.quarantined and not self.rejected
+
+
+def check_extract(ws: Workspace, source: str, file: Path) -> FileJudgement:
+    """Judge a file by the contract and the rules of a source, without writing to the home.
+
+    Rules about whole partitions are left out, because the file may be only a part of a partition. Raises CheckError if
+    the file or the source doesn't exist.
+    """
+    if source not in ws.use_case.sources:
+        meant = closest_match(source, ws.use_case.sources)
+        hint = f"Did you mean {meant}?" if meant else f"Its sources: {', '.join(ws.use_case.sources)}."
+        raise CheckError(f"{ws.use_case.name} has no source '{source}'. {hint}")
+    if not file.is_file():
+        raise CheckError(f"{file}: there is no such file. Name a file to check.")
+    contract = ws.use_case.sources[source]
+    with tempfile.TemporaryDirectory(prefix="sixtyforty-check-") as folder:
+        scratch = Workspace(_use_case_of_file(ws.use_case, source, file, Path(folder)), Path(folder), "")
+        shutil.copyfile(file, Path(folder) / file.name)
+        landing = LandingZone(Path(folder), scratch.lake, scratch.use_case)
+        (arrival,) = landing.scan(source)
+        raw = ingest(scratch.use_case, source, scratch.lake, landing, list(arrival.partitions), "")
+        verdicts = _validate(ws.lake, scratch, source, list(raw))
+        misfits = [] if arrival.problem else _find_misfits(scratch, source, raw)
+        return FileJudgement(
+            name_problem=_name_problem(contract, file.name),
+            problem=arrival.problem or landing.unread.get(source, {}).get(file.name),
+            drift=_compare(contract, file, misfits),
+            landed=sum(verdict.landed for verdict in verdicts.values()),
+            accepted=sum(verdict.accepted_rows for verdict in verdicts.values()),
+            quarantined=sum(verdict.quarantined for verdict in verdicts.values()),
+            duplicates=sum(verdict.duplicates for verdict in verdicts.values()),
+            superseded=sum(verdict.superseded for verdict in verdicts.values()),
+            refused=_refused_rows(scratch, source),
+            warnings=_warnings(verdicts),
+            partitions=arrival.partitions,
+            rejected={p: verdict.reasons for p, verdict in verdicts.items() if not verdict.accepted},
+        )
+
+
+def _use_case_of_file(use_case: UseCase, source: str, file: Path, folder: Path) -> UseCase:
+    """Return the use case with a source whose only extract is this file, in a temporary folder."""
+    changes = {
+        "files": glob.escape(file.name),
+        "location": str(folder),
+        "query": None,
+        "requires_done_file": False,
+        "settle_seconds": 0.0,
+    }
+    contract = use_case.sources[source].model_copy(update=changes)
+    return use_case.model_copy(update={"sources": {**use_case.sources, source: contract}})
+
+
+def _name_problem(contract: Source, name: str) -> str | None:
+    if contract.files is None or fnmatch.fnmatchcase(name, Path(contract.files).name):
+        return None
+    return f"the name doesn't match {contract.files}, so a scan would not take the file. Rename the file."
+
+
+def _validate(lake: Lake, scratch: Workspace, source: str, partitions: list[str]) -> dict[str, Verdict]:
+    suite = load_suite(scratch.use_case.name, source)
+    suite = suite.model_copy(update={"partition": PartitionRules()})
+    for rule in suite.rows:  # rules may compare a column with the values of a snapshot
+        value_set = rule.kwargs.get("value_set")
+        dataset = f"validated/{value_set['source']}" if isinstance(value_set, dict) else ""
+        if dataset and (entry := lake.entry(dataset, SNAPSHOT)):
+            scratch.lake.write(dataset, SNAPSHOT, pq.read_table(lake.local_file(entry)))
+    return validate(scratch.use_case, source, suite, scratch.lake, partitions, now(), "")
+
+
+def _find_misfits(scratch: Workspace, source: str, raw: Mapping[str, Entry]) -> list[str]:
+    """Return the columns of the contract most of whose values don't fit the declared type."""
+    contract, lake = scratch.use_case.sources[source], scratch.lake
+    typed = [column for column, kind in contract.columns.items() if kind.upper() != "VARCHAR"]
+    if not typed or not raw:
+        return []
+    quarantined = lake.entries(f"quarantine/{source}")
+    if not quarantined:
+        return []
+    counts = ", ".join(
+        f"count(l.{name}), count(*) filter (l.{name} is not null and q._reason is not null and q.{name} is null)"
+        for name in map(identifier, typed)
+    )
+    with lake.open_session(scratch.use_case.timezone) as db:
+        landed = select_landed_rows(lake, contract, raw.values())
+        cleaned = f"select {cleaned_columns_sql(contract)}, _partition, _extract, _row from {landed}"
+        refused = lake.select_rows(quarantined.values())
+        figures = db.execute(
+            f"select {counts} from ({cleaned}) l left join {refused} q using (_partition, _extract, _row)"
+        ).fetchall()[0]
+    pairs = zip(typed, figures[::2], figures[1::2], strict=True)
+    return [column for column, filled, misfits in pairs if misfits > MISFIT_SHARE * filled]
+
+
+def _compare(contract: Source, file: Path, misfits: list[str]) -> SchemaDrift:
+    try:
+        profile = profile_files([file])
+    except UnreadableExtractError:  # the judgement has the reason why the file would be refused
+        return SchemaDrift()
+    types = {column.name: column.kind for column in profile.columns}
+    retyped = [
+        column
+        for column in misfits
+        if not any(is_readable_as(contract.columns[column], types.get(n, "")) for n in contract.names_of(column))
+    ]
+    return compare_columns(contract, types, retyped)
+
+
+def _refused_rows(scratch: Workspace, source: str) -> list[RefusedRows]:
+    entries = scratch.lake.entries(f"quarantine/{source}")
+    if not entries:
+        return []
+    with scratch.lake.open_session(scratch.use_case.timezone) as db:
+        rows = db.execute(
+            f"""select _reason, count(*) as rows, (list(_row order by _row))[1:{LINE_SAMPLES}]
+            from {scratch.lake.select_rows(entries.values())} group by 1 order by rows desc, 1"""
+        ).fetchall()
+    return [RefusedRows(*row) for row in rows]
+
+
+def _warnings(verdicts: Mapping[str, Verdict]) -> list[str]:
+    failed: dict[str, int] = {}
+    for verdict in verdicts.values():
+        for rule in verdict.warnings:
+            text = f"{rule.column}: {rule.rule}"
+            failed[text] = failed.get(text, 0) + rule.failed
+    return [f"{text} ({rows:,} rows)" for text, rows in failed.items()]

@@ -1,0 +1,122 @@
+"""Quarantined rows are exported with their texts and reasons; corrected rows that land count as resubmitted."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from expectations.rules import Rule, Suite
+from expectations.validation import validate
+from sixtyforty.ingest.landing_zone import LandingZone
+from sixtyforty.ingest.quarantine import account_for, export_quarantine
+from sixtyforty.ingest.raw import ingest
+from sixtyforty.workspace import Workspace
+from tests.helpers import land_extract, make_workspace, read_lake
+
+DAY, NEXT = "2013-03-10", "2013-03-11"
+HEADER = "id,site,call_hour,load\n"
+LOAD = Rule.model_validate(
+    {
+        "type": "expect_column_values_to_be_between",
+        "severity": "critical",
+        "kwargs": {"column": "load", "max_value": 1},
+        "why": "too much",
+    }
+)
+BAD = (
+    HEADER
+    + "1,north,2013-03-10 12:00:00,0.5\n"
+    + '2,"no, south",2013-03-10 12:00:00,lots\n'
+    + "3,north,2013-03-10 12:00:00,7.5\n"
+    + "4,north\n"
+    + "5,north,2013-03-11 12:00:00,NA\n"
+    + "6,north,2013-03-11 12:00:00,much\n"
+)
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Workspace:
+    ws = make_workspace(tmp_path, governance={"max_quarantined_share": 0.9})
+    land(ws, "calls_1.csv", BAD)
+    return ws
+
+
+def land(ws: Workspace, name: str, text: str) -> None:
+    """Land an extract, and validate its days."""
+    land_extract(ws.landing, name, text)
+    landing = LandingZone(ws.landing.folder, ws.lake, ws.use_case)
+    ingest(ws.use_case, "calls", ws.lake, landing, [DAY, NEXT], "code")
+    validate(ws.use_case, "calls", Suite(description="loads", rows=[LOAD]), ws.lake, [DAY, NEXT], None, "code")
+
+
+def export(ws: Workspace) -> list[dict[str, str]]:
+    content, count = export_quarantine(ws.use_case, "calls", ws.lake, "code")
+    rows = list(csv.DictReader(io.StringIO(content.decode())))
+    assert len(rows) == count
+    return rows
+
+
+def figures(ws: Workspace) -> tuple[int, int, int, int]:
+    account = account_for(LandingZone(ws.landing.folder, ws.lake, ws.use_case), "calls")
+    return account.quarantined, account.exported, account.resubmitted, account.open
+
+
+def test_rows_are_exported_with_their_texts_and_reasons(ws: Workspace) -> None:
+    assert figures(ws) == (4, 0, 0, 0)
+    rows = export(ws)
+    assert [(row["id"], row["site"], row["load"], row["_line"]) for row in rows] == [
+        ("2", "no, south", "lots", "3"),
+        ("3", "north", "7.5", "4"),
+        ("", "", "", "5"),
+        ("6", "north", "much", "7"),
+    ]
+    assert {row["_file"] for row in rows} == {"calls_1.csv"}
+    assert [row["_partition"] for row in rows] == [DAY, DAY, DAY, NEXT]
+    assert "load" in rows[0]["_reason"] and "too much" in rows[1]["_reason"]
+    assert rows[2]["_text"] == "4,north"
+    assert figures(ws) == (4, 4, 0, 4)
+
+
+def test_corrected_rows_are_accepted_and_count_as_resubmitted(ws: Workspace) -> None:
+    rows = export(ws)
+    rows[0]["load"], rows[1]["load"], rows[3]["load"] = "0.4", "8.5", "0.6"
+    rows[2].update(id="4", site="north", call_hour=f"{DAY} 12:00:00", load="0.1")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    land(ws, "calls_2.csv", text.getvalue())
+    # The row with id 3 is wrong again. The line without an id can't be recognized, so it stays open.
+    assert figures(ws) == (2, 4, 2, 2)
+    accepted = {partition: entry.rows for partition, entry in ws.lake.entries("validated/calls").items()}
+    assert accepted == {DAY: 3, NEXT: 2}
+
+
+@pytest.mark.parametrize("earlier", [True, False], ids=["an earlier extract", "the same extract"])
+def test_another_row_with_the_key_is_no_correction_unless_it_lands_later(earlier: bool, tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path, governance={"max_quarantined_share": 0.9})
+    sound, bad = "2,north,2013-03-10 12:00:00,0.3\n", "2,north,2013-03-10 12:00:00,lots\n"
+    if earlier:
+        land(ws, "calls_1.csv", HEADER + sound)
+    land(ws, "calls_2.csv", HEADER + bad + ("" if earlier else sound))
+    export(ws)
+    assert figures(ws) == (1, 1, 0, 1)
+
+
+def test_an_export_is_remembered_once(ws: Workspace) -> None:
+    export(ws)
+    before = read_lake(ws.lake)
+    assert len(export(ws)) == 4
+    assert read_lake(ws.lake) == before
+    land(ws, "calls_1.csv", HEADER + "1,north,2013-03-10 12:00:00,0.5\n")  # the sender corrects the file itself
+    assert export(ws) == []
+    assert figures(ws) == (0, 4, 0, 4)
+
+
+def test_without_quarantined_rows_the_export_is_a_header(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path)
+    content, count = export_quarantine(ws.use_case, "calls", ws.lake, "code")
+    assert (content, count) == (b"id,site,call_hour,load,_reason,_file,_line,_partition,_text\n", 0)

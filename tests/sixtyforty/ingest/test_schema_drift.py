@@ -1,0 +1,65 @@
+"""New, missing, renamed and retyped columns are told apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from sixtyforty.ingest.schema_drift import SchemaDrift, compare_columns, is_readable_as
+from sixtyforty.spec.sources import Source
+
+SOURCE = Source(
+    description="Orders.",
+    files="orders*.csv",
+    columns={"order_id": "BIGINT", "placed": "DATE", "note": "VARCHAR", "total": "DECIMAL(12,2)"},
+    other_names={"total": ["sum"]},
+    optional_columns=["note"],
+    key=["order_id"],
+)
+SAME = {"order_id": "BIGINT", "placed": "DATE", "note": "VARCHAR", "total": "DECIMAL(18,2)"}
+
+
+@pytest.mark.parametrize(
+    ("types", "misfits", "drift", "is_breaking"),
+    [
+        (SAME, [], SchemaDrift(), False),
+        ({"order_id": "BIGINT", "placed": "DATE", "note": "VARCHAR", "sum": "BIGINT"}, [], SchemaDrift(), False),
+        (SAME | {"vat": "DOUBLE"}, [], SchemaDrift(new=["vat"]), False),
+        ({k: v for k, v in SAME.items() if k != "note"}, [], SchemaDrift(optional=["note"]), False),
+        ({k: v for k, v in SAME.items() if k != "placed"}, [], SchemaDrift(missing=["placed"]), True),
+        (
+            {"OrderID": "BIGINT", "placed": "DATE", "note": "VARCHAR", "total": "DOUBLE"},
+            [],
+            SchemaDrift(renamed={"order_id": "OrderID"}),
+            True,
+        ),
+        (
+            SAME | {"placed": "VARCHAR"},
+            ["placed"],
+            SchemaDrift(retyped={"placed": ("DATE", "VARCHAR")}),
+            True,
+        ),
+    ],
+)
+def test_differences_are_named(
+    types: dict[str, str], misfits: list[str], drift: SchemaDrift, is_breaking: bool
+) -> None:
+    assert compare_columns(SOURCE, types, misfits) == drift
+    assert drift.is_breaking == is_breaking
+    assert bool(drift.describe()) == (drift != SchemaDrift())
+
+
+@pytest.mark.parametrize(
+    ("declared", "present", "readable"),
+    [
+        ("VARCHAR", "BIGINT", True),
+        ("BIGINT", "INTEGER", True),
+        ("BIGINT", "DOUBLE", False),
+        ("DECIMAL(12,2)", "DECIMAL(18,4)", True),
+        ("DOUBLE", "DECIMAL(18,4)", True),
+        ("DATE", "TIMESTAMP", False),
+        ("TIMESTAMP", "DATE", True),
+        ("DATE", "VARCHAR", False),
+    ],
+)
+def test_types_that_hold_the_values_exactly_are_readable(declared: str, present: str, readable: bool) -> None:
+    assert is_readable_as(declared, present) == readable
