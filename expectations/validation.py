@@ -122,8 +122,8 @@ def _validate_portion(
         failing_metrics = find_failing_rows(f"{source}_partitions", metrics, suite.partition.rules)
         evaluation = Evaluation(_count_rows(db), _read_row_failures(db), metrics, failing_metrics)
         verdicts = {p: _judge(use_case, source, suite, entry, evaluation, now) for p, entry in raw.items()}
-        # Partitions whose raw rows changed come last. If the process is killed before that, the next run finds them, and
-        # validates those that share keys with them again.
+        # Partitions whose raw rows changed come last. If the process is killed before that, the next run finds them and
+        # repeats both groups.
         settled = {p: verdict for p, verdict in verdicts.items() if is_judged(raw[p], before[p])}
         publication.publish(settled)
         publication.publish({p: verdict for p, verdict in verdicts.items() if p not in settled})

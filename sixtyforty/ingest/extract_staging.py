@@ -46,11 +46,13 @@ class NewExtract:
 class ExtractStaging:
     """Stages the lines of a source's extracts. The chunks of several small extracts are assigned by one query.
 
-    area: where the lines are staged. None: the lines are only counted.
+    area: where the lines are staged. None: the lines are only counted. seen_at: see ExtractPartitions.
     """
 
-    def __init__(self, use_case: DecisionChain, source: str, lake: Lake, area: StagingArea | None) -> None:
-        self._use_case, self._source, self._lake, self._area = use_case, source, lake, area
+    def __init__(
+        self, use_case: DecisionChain, source: str, lake: Lake, area: StagingArea | None, seen_at: str = ""
+    ) -> None:
+        self._use_case, self._source, self._lake, self._area, self._seen_at = use_case, source, lake, area, seen_at
         self._chunks: list[tuple[NewExtract, Chunk]] = []  # not assigned yet
         self._row_count, self._byte_count = 0, 0  # of these chunks
 
@@ -95,4 +97,5 @@ class ExtractStaging:
             self.flush()
 
     def _new_partitions(self, file: ListedFile) -> ExtractPartitions:
-        return ExtractPartitions(Path(file.name).name, self._use_case, self._source, StagedLines(self._area))
+        lines = StagedLines(self._area)
+        return ExtractPartitions(Path(file.name).name, self._use_case, self._source, lines, self._seen_at)

@@ -164,7 +164,7 @@ class LandingZone:
         key = source, arrival.name, arrival.sha256
         lines = self._staged.get(key)
         if lines is None:
-            staging = ExtractStaging(self.use_case, source, self.lake, self._area)
+            staging = ExtractStaging(self.use_case, source, self.lake, self._area, arrival.seen_at)
             try:
                 with self._location(source).open_file(arrival.listed_file, self.lake.scratch) as path:
                     if file_sha256(path) != arrival.sha256:
@@ -190,7 +190,8 @@ class LandingZone:
         due: each file with its arrival in the ledger, or None if the file is new. last_seq: the largest `seq` in the
         ledger. area: see ExtractStaging. Files that are missing, changing or unreadable are left for the next scan.
         """
-        staging = ExtractStaging(self.use_case, source, self.lake, area)
+        seen_at = now().isoformat(timespec="seconds")
+        staging = ExtractStaging(self.use_case, source, self.lake, area, seen_at)
         extracts: list[NewExtract] = []
         for file, known in due:
             arrival = self._read_file(source, staging, file, known)
@@ -199,9 +200,16 @@ class LandingZone:
             elif arrival:
                 extracts.append(arrival)
         staging.flush()
-        seen_at = now().isoformat(timespec="seconds")
+        # A full extract lists the partitions of all earlier extracts, because it removes their rows there.
+        is_full, earlier = self.use_case.sources[source].full, set[str]()
+        if is_full:
+            earlier = {partition for arrival in self.known(source) for partition in arrival.partitions}
         for seq, extract in enumerate(extracts, last_seq + 1):
-            yield self._new_arrival(source, extract, seq, seen_at, keep=area is not None)
+            arrival = self._new_arrival(source, extract, seq, seen_at, keep=area is not None)
+            if is_full and not arrival.problem:
+                arrival = replace(arrival, partitions=dict.fromkeys(sorted(earlier), 0) | arrival.partitions)
+                earlier |= arrival.partitions.keys()
+            yield arrival
 
     def _read_file(
         self, source: str, staging: ExtractStaging, file: ListedFile, known: Arrival | None
@@ -262,10 +270,10 @@ class LandingZone:
         """
         if not self.use_case.sources[source].partition:
             return {SNAPSHOT: extract.line_count}
-        first, last = self.use_case.limits
-        promised = [p for p in partitions_in_name(Path(extract.file.name).name, self.use_case) if first <= p <= last]
+        in_name = partitions_in_name(Path(extract.file.name).name, self.use_case)
+        promised = [partition for partition in in_name if extract.partitions.is_inside(partition)]
         if not promised and extract.problem:
-            promised = [first]
+            promised = [self.use_case.limits[0]]
         return dict.fromkeys(promised, 0) | extract.lines.counts
 
 

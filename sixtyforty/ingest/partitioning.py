@@ -1,13 +1,14 @@
 """Assignment of an extract's lines to partitions, chunk by chunk. The lines stay text.
 
-If a line has no usable partition, for example because its date can't be read, it is assigned to the partition of the
-line before it. If no earlier line has a partition, the line is assigned to the first partition in the file name, or
-otherwise to the earliest partition of the extract. It is quarantined there, so it is not lost.
+Some lines have no usable partition: the line can't be read as a row, its date can't be read, or its date is outside the
+partitions of the use case. Such lines are assigned to the first partition in the file name, or otherwise to the
+earliest partition of the extract. They are quarantined there, so they are counted and not lost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sixtyforty.ingest.casting import cleaned_columns_sql, typed_columns_sql
@@ -24,27 +25,36 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-UNASSIGNED = ""  # the partition of an extract's first lines, as long as no partition is known for them
+UNASSIGNED = ""  # the partition of unusable lines, until the earliest partition of the extract is known
+LONGEST_LEAD = timedelta(days=366)  # rows dated longer after their extract's arrival are outside the partitions
 
 
 class ExtractPartitions:
     """The partitions of one extract, to whose `lines` chunks are added in the order of the file.
 
-    name: the name of the file.
+    name: the name of the file. seen_at: the UTC time at which the extract arrived, in ISO format; empty if it isn't
+    known. limits: the first and the last partition of the extract's rows. fallback: the partition of unusable lines.
     """
 
-    def __init__(self, name: str, use_case: DecisionChain, source: str, lines: StagedLines) -> None:
-        self.lines, self._first = lines, SNAPSHOT
-        self.partition_before = SNAPSHOT  # of the line before the next chunk
+    def __init__(self, name: str, use_case: DecisionChain, source: str, lines: StagedLines, seen_at: str = "") -> None:
+        self.lines, self.limits, self.fallback = lines, (SNAPSHOT, SNAPSHOT), SNAPSHOT
         if use_case.sources[source].partition:
-            self._first, last = use_case.limits
-            in_name = (key for key in partitions_in_name(name, use_case) if self._first <= key <= last)
-            self.partition_before = next(in_name, UNASSIGNED)
+            first, last = use_case.limits
+            if seen_at and use_case.partitions.end is None:
+                last = use_case.partition_at(datetime.fromisoformat(seen_at) + LONGEST_LEAD)
+            self.limits = (first, last)
+            in_name = (key for key in partitions_in_name(name, use_case) if self.is_inside(key))
+            self.fallback = next(in_name, UNASSIGNED)
+
+    def is_inside(self, partition: str) -> bool:
+        """Return whether rows of a partition are usable."""
+        first, last = self.limits
+        return first <= partition <= last
 
     def finish(self) -> None:
-        """Assign the first lines for which no partition is known. Call this after the last chunk."""
+        """Assign unusable lines if the file name has no partition. Call this after the last chunk."""
         known = [partition for partition in self.lines.counts if partition != UNASSIGNED]
-        self.lines.move_first(UNASSIGNED, min(known, default=self._first))
+        self.lines.move_first(UNASSIGNED, min(known, default=self.limits[0]))
 
 
 def add_chunks(
@@ -64,7 +74,7 @@ def add_chunks(
         for extract, chunk in chunks:
             chunk_keys = keys.slice(start, chunk.rows.num_rows)
             start += chunk.rows.num_rows
-            _add_chunk(db, use_case, contract, extract, chunk, chunk_keys)
+            _add_chunk(db, contract, extract, chunk, chunk_keys)
 
 
 def _partition_keys(
@@ -84,36 +94,26 @@ def _partition_keys(
 
 def _add_chunk(
     db: duckdb.DuckDBPyConnection,
-    use_case: DecisionChain,
     contract: Source,
     extract: ExtractPartitions,
     chunk: Chunk,
     keys: pa.ChunkedArray,
 ) -> None:
     """Add a chunk's lines to the partitions of its extract. keys: the partition key of each row, or null."""
-    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    partitions = sorted(key for key in pc.unique(keys).to_pylist() if _is_inside(key, use_case))
+    partitions = sorted(key for key in pc.unique(keys).to_pylist() if key is not None and extract.is_inside(key))
     inside = pc.is_in(keys, pa.array(partitions, pa.string()))
     if not chunk.broken and pc.all(inside).as_py() is not False:  # the fast path, for nearly every chunk
         lines_by_partition = _split_sound_rows(chunk.rows, keys, partitions)
     else:
         db.register("sound_rows", chunk.rows)
         db.register("broken_lines", _broken_table(chunk.broken))
-        db.register("keyed", pa.table({"_line": chunk.rows["_row"], "_key": keys}))
-        lines_by_partition = _split_all_lines(db, use_case, contract, extract.partition_before)
+        db.register("keyed", pa.table({"_line": chunk.rows["_row"], "_key": keys, "_is_inside": inside}))
+        lines_by_partition = _split_all_lines(db, contract, extract)
     for partition, lines in lines_by_partition.items():
         extract.lines.append(partition, lines)
-    positions = np.flatnonzero(inside.to_numpy())
-    if len(positions):
-        extract.partition_before = keys[int(positions[-1])].as_py()
-
-
-def _is_inside(key: str | None, use_case: DecisionChain) -> bool:
-    first, last = use_case.limits
-    return key is not None and (first <= key <= last or key == SNAPSHOT)
 
 
 def _split_sound_rows(table: pa.Table, keys: pa.ChunkedArray, partitions: list[str]) -> dict[str, pa.Table]:
@@ -140,26 +140,25 @@ def _broken_table(lines: Sequence[BrokenLine]) -> pa.Table:
 
 
 def _split_all_lines(
-    db: duckdb.DuckDBPyConnection, use_case: DecisionChain, contract: Source, partition_before: str
+    db: duckdb.DuckDBPyConnection, contract: Source, extract: ExtractPartitions
 ) -> dict[str, pa.Table]:
-    """Return the lines of a chunk by partition, including broken lines.
+    """Return the lines of a chunk by partition, including lines that are unusable, with the reason.
 
-    A line without a usable key gets the partition of the line before it. Lines before the first usable key get the
-    partition `partition_before`. The tables `sound_rows`, `broken_lines` and `keyed` must be registered in `db`.
+    The tables `sound_rows`, `broken_lines` and `keyed` must be registered in `db`.
     """
-    first, last = use_case.limits
-    is_inside = f"(_key between {literal(first)} and {literal(last)} or _key = {literal(SNAPSHOT)})"
+    place = "file name" if extract.fallback else "extract"
+    counted = f": the line counts in the earliest partition of the {place}"
+    undated = literal(f"the line has no readable date, so its partition is unknown{counted}")
+    outside = literal(f" is outside the partitions of the use case{counted}")
     lines = db.sql(
         f"""with lines as (
-            select {identifiers(contract.columns)}, _row, case
-                when _key is null then 'the line has no readable date, so its partition is unknown'
-                when not {is_inside} then 'the date ' || _key || ' is outside the partitions of the use case'
+            select {identifiers(contract.columns)}, _row, case when _is_inside then _key end as _key, case
+                when _key is null then {undated}
+                when not _is_inside then 'the date ' || _key || {outside}
                 end as _broken, null::varchar as _text
             from sound_rows join keyed on _line = _row
             union all by name select * from broken_lines)
-        select coalesce(_key, $before) as _partition, lines.*
-        from lines asof left join (select * from keyed where {is_inside}) k on _line <= _row
-        order by _partition, _row""",
-        params={"before": partition_before},
+        select coalesce(_key, $fallback) as _partition, lines.* exclude (_key) from lines order by _partition, _row""",
+        params={"fallback": extract.fallback},
     ).to_arrow_table()
     return split_by_partition(lines, "_partition", sorted(set(lines["_partition"].to_pylist())))

@@ -25,6 +25,7 @@ NAME, DAY, NEXT = "calls_2013-03-10.csv", "2013-03-10", "2013-03-11"
 
 
 NOON, NOON_AFTER = "2013-03-10 12:00:00", "2013-03-11 12:00:00"
+COUNTED = ": the line counts in the earliest partition of the file name"
 
 
 def partition_text(
@@ -92,11 +93,12 @@ def test_rows_get_their_types(tiny_use_case: UseCase, tmp_path: Path) -> None:
         (("x", "a", NOON, "y"), "id is 'x', expected INTEGER; load is 'y', expected DOUBLE"),
         (
             (1, "a", "s3cret", 0.5),
-            "the line has no readable date, so its partition is unknown; call_hour is 's3cret', expected TIMESTAMP",
+            f"the line has no readable date, so its partition is unknown{COUNTED};"
+            " call_hour is 's3cret', expected TIMESTAMP",
         ),
         (
             ("s3cret", "a", "2014-06-01 00:00", 0.5),
-            "the date 2014-05-31 is outside the partitions of the use case; id is 's3cret', expected INTEGER",
+            f"the date 2014-05-31 is outside the partitions of the use case{COUNTED}; id is 's3cret', expected INTEGER",
         ),
     ],
 )

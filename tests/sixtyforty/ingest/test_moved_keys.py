@@ -190,3 +190,44 @@ def test_one_run_and_many_runs_give_the_same_rows(
     validate_all(many)
     assert lake_content(many) == lake_content(one)
     assert all(verdict.conserved for verdict in verdicts(many).values())
+
+
+def full_workspace(folder: Path) -> Workspace:
+    return make_workspace(folder, sources={"calls": {"full": True}})
+
+
+def test_a_full_extract_removes_rows_that_have_gone(tmp_path: Path) -> None:
+    ws = full_workspace(tmp_path)
+    land_calls(ws, "a", (1, DAYS[0], 0.1), (2, DAYS[0], 0.2), (3, DAYS[1], 0.3))
+    validate_pending(ws)
+    land_calls(ws, "b", (2, DAYS[0], 0.2), (4, DAYS[2], 0.4))
+    validate_pending(ws)
+    assert in_force(ws) == {DAYS[0]: [(2, 0.2)], DAYS[2]: [(4, 0.4)]}
+    counts = {day: (v.landed, v.accepted_rows, v.superseded) for day, v in verdicts(ws).items()}
+    assert counts == {DAYS[0]: (3, 1, 2), DAYS[1]: (1, 0, 1), DAYS[2]: (1, 1, 0)}
+
+
+def test_full_extracts_of_one_scan_and_of_several_give_the_same(tmp_path: Path) -> None:
+    one, many = full_workspace(tmp_path / "one"), full_workspace(tmp_path / "many")
+    extracts = [[(1, DAYS[0], 0.1), (2, DAYS[1], 0.2)], [(1, DAYS[3], 0.1)], [(5, DAYS[0], 0.1), (2, DAYS[1], 0.2)]]
+    for number, calls in enumerate(extracts):
+        for ws in (one, many):
+            land_calls(ws, str(number), *calls)
+        validate_pending(many)
+    validate_pending(one)
+    assert in_force(one) == in_force(many) == {DAYS[0]: [(5, 0.1)], DAYS[1]: [(2, 0.2)]}
+
+
+def test_a_refused_full_extract_removes_nothing(tmp_path: Path) -> None:
+    ws = full_workspace(tmp_path)
+    land_calls(ws, "a", (1, DAYS[0], 0.1))
+    land_extract(ws.landing, "calls_b.csv", "no header\n")
+    validate_pending(ws)
+    assert in_force(ws) == {DAYS[0]: [(1, 0.1)]}
+
+
+def test_without_full_rows_accumulate(workspace: Workspace) -> None:
+    land_calls(workspace, "a", (1, DAYS[0], 0.1))
+    land_calls(workspace, "b", (2, DAYS[0], 0.2))
+    validate_pending(workspace)
+    assert in_force(workspace) == {DAYS[0]: [(1, 0.1), (2, 0.2)]}

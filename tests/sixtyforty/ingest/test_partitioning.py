@@ -62,12 +62,16 @@ def test_days_start_at_local_midnight_when_clocks_change(tiny_use_case: UseCase,
     assert line_numbers(lines) == {DAY: [2], NEXT: [3], "2013-11-03": [4], "2013-11-04": [5]}
 
 
-def test_a_broken_line_goes_with_the_line_before_it(tiny_use_case: UseCase, tmp_path: Path) -> None:
-    text = calls((1, "a", NOON, 0), (2, "a"), (3, "a", NOON_AFTER, 0), ("x", "y"))
+def test_unusable_lines_go_to_the_day_in_the_name(tiny_use_case: UseCase, tmp_path: Path) -> None:
+    text = calls((1, "a", NOON, 0), (2, "a"), (3, "a", NOON_AFTER, 0), ("x", "y"), (4, "b", "soon", 0))
     lines = partition_text(tiny_use_case, tmp_path, text, "calls_2013-03-01.csv")
-    assert line_numbers(lines) == {DAY: [2, 3], NEXT: [4, 5]}
-    assert lines[DAY]["_text"].to_pylist() == [None, "2,a"]
-    assert lines[NEXT]["_broken"].to_pylist() == [None, "the line has 2 fields, the header has 4"]
+    assert line_numbers(lines) == {"2013-03-01": [3, 5, 6], DAY: [2], NEXT: [4]}
+    assert lines["2013-03-01"]["_text"].to_pylist() == ["2,a", "x,y", None]
+    assert lines["2013-03-01"]["_broken"].to_pylist() == [
+        *["the line has 2 fields, the header has 4"] * 2,
+        "the line has no readable date, so its partition is unknown:"
+        " the line counts in the earliest partition of the file name",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -79,12 +83,12 @@ def test_a_broken_line_goes_with_the_line_before_it(tiny_use_case: UseCase, tmp_
         ("calls.csv", DAY),
     ],
 )
-def test_broken_first_lines_go_to_the_partition_of_the_name_or_to_the_first_one(
+def test_unusable_lines_go_to_the_first_partition_of_the_name_or_to_the_earliest_one(
     tiny_use_case: UseCase, tmp_path: Path, name: str, home: str
 ) -> None:
-    text = calls((2, "a"), (1, "a", NOON_AFTER, 0), (3, "a", NOON, 0))
+    text = calls((1, "a", NOON_AFTER, 0), (2, "a"), (3, "a", NOON, 0))
     assert home in line_numbers(partition_text(tiny_use_case, tmp_path, text, name))
-    assert 2 in line_numbers(partition_text(tiny_use_case, tmp_path, text, name))[home]
+    assert 3 in line_numbers(partition_text(tiny_use_case, tmp_path, text, name))[home]
 
 
 def test_broken_lines_alone_go_to_the_first_partition(tiny_use_case: UseCase, tmp_path: Path) -> None:
@@ -93,14 +97,36 @@ def test_broken_lines_alone_go_to_the_first_partition(tiny_use_case: UseCase, tm
     }
 
 
-@pytest.mark.parametrize("hour", ["2012-12-31 12:00:00", "2013-02-28 12:00:00", "2014-01-01 12:00:00"])
+@pytest.mark.parametrize(
+    "hour", ["2012-12-31 12:00:00", "2013-02-28 12:00:00", "2014-01-01 12:00:00", "2103-03-10 12:00:00"]
+)
 def test_a_row_dated_outside_the_partitions_is_broken(tiny_use_case: UseCase, tmp_path: Path, hour: str) -> None:
     lines = partition_text(tiny_use_case, tmp_path, calls((1, "a", hour, 0.5), (2, "b", NOON, 0.5)))
     assert line_numbers(lines) == {DAY: [2, 3]}
     assert lines[DAY]["_broken"].to_pylist() == [
-        f"the date {hour[:10]} is outside the partitions of the use case",
+        f"the date {hour[:10]} is outside the partitions of the use case:"
+        " the line counts in the earliest partition of the file name",
         None,
     ]
+
+
+@pytest.mark.parametrize(
+    "hour", ["12013-03-10 12:00:00", "0044-03-15 12:00:00 (BC)", "-2013-03-10 12:00:00", "infinity"]
+)
+def test_a_date_that_no_calendar_of_today_has_is_not_readable(
+    tiny_use_case: UseCase, tmp_path: Path, hour: str
+) -> None:
+    lines = partition_text(tiny_use_case, tmp_path, calls((1, "a", hour, 0.5), (2, "b", NOON, 0.5)), "calls.csv")
+    assert line_numbers(lines) == {DAY: [2, 3]}
+    assert "no readable date" in lines[DAY]["_broken"].to_pylist()[0]
+
+
+@pytest.mark.parametrize(("hour", "is_usable"), [("2014-03-10 12:00:00", True), ("2014-03-14 12:00:00", False)])
+def test_without_an_end_a_row_may_be_a_year_ahead_of_its_extract(tmp_path: Path, hour: str, is_usable: bool) -> None:
+    use_case = make_use_case(tmp_path / "u", partitions={"end": None})
+    (tmp_path / NAME).write_text(calls((1, "a", hour, 0.5), (2, "b", NOON, 0.5)))
+    lines = lines_by_partition(stage_file(use_case, tmp_path / NAME, seen_at="2013-03-11T08:00:00"))
+    assert line_numbers(lines) == ({DAY: [3], hour[:10]: [2]} if is_usable else {DAY: [2, 3]})
 
 
 def test_an_impossible_date_breaks_only_its_own_line(tmp_path: Path) -> None:
@@ -108,7 +134,10 @@ def test_an_impossible_date_breaks_only_its_own_line(tmp_path: Path) -> None:
     use_case = make_use_case(tmp_path / "u", sources=changes)
     lines = partition_text(use_case, tmp_path, calls((3, "a", NOON, 0), (13, "b", NOON, 0), (4, "c", NOON, 0)))
     assert line_numbers(lines) == {DAY: [2, 3], "2013-04-10": [4]}
-    assert lines[DAY]["_broken"].to_pylist() == [None, "the line has no readable date, so its partition is unknown"]
+    assert [reason and reason[:28] for reason in lines[DAY]["_broken"].to_pylist()] == [
+        None,
+        "the line has no readable dat",
+    ]
 
 
 def test_a_snapshot_is_one_partition(tmp_path: Path) -> None:
