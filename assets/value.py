@@ -10,14 +10,8 @@ import dagster as dg
 
 from assets.metadata import Metadata, TableRow, image, table
 from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResult, StageRun, StageTarget, refusal_check
-from sixtyforty.accounting import (
-    acceptance,
-    build_or_buy,
-    kpi_audit,
-    kpi_ledger,
-    kpi_summary,
-    usage,
-)
+from assets.unit_checks import UNITS_CONSERVED, check_units
+from sixtyforty.accounting import acceptance, build_or_buy, kpi_audit, kpi_ledger, kpi_summary, usage
 from sixtyforty.accounting.acceptance_messages import describe_gain_per_override, find_alarms
 from sixtyforty.accounting.experiment_ledger import ExperimentAccount
 from sixtyforty.accounting.forecast import ChampionTerm, read_forecasts
@@ -64,7 +58,8 @@ RESPONSES_MATCH = StageCheck("responses_match", "Every response belongs to a dec
 
 def kpi_checks(target: StageTarget) -> list[StageCheck]:
     """Return the checks of the stage kpi_impact, including HOLDOUT_INTACT if the use case has a holdout."""
-    checks = [MONEY_RECONCILES, FIGURES_SOUND, BEATS_CURRENT_PROCESS, NO_SEGMENT_LOSES, DECISIONS_DIFFER]
+    checks = [UNITS_CONSERVED, MONEY_RECONCILES, FIGURES_SOUND]
+    checks += [BEATS_CURRENT_PROCESS, NO_SEGMENT_LOSES, DECISIONS_DIFFER]
     return checks + ([HOLDOUT_INTACT] if target.use_case.kpi.holdout else [])
 
 
@@ -76,6 +71,7 @@ def account_kpi(run: StageRun) -> StageResult:
         for partition, entry in kpi_ledger.write_accounts(run.ws, portion, run.track).items():
             metadata = _account_metadata(entry, kpi) | {"label": run.use_case.label(run.track)}
             result.published[partition] = PublishedPartition(entry.version, metadata)
+    result.checks.append(check_units(run))
     daily_values = kpi_ledger.read_daily_values(run.ws, run.track)
     if not daily_values:
         run.log.info("kpi_impact: skipped (no decision has a known outcome yet)")

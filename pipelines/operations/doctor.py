@@ -129,6 +129,12 @@ def _ledger_checks(name: str) -> list[Check]:
             f"Declare the suggested known_at in defs.yaml. Then make the replay again: sixtyforty run {name}"
             " --from DATE --to DATE --rebuild-replay",
         ),
+        Check(
+            f"units of {name}",
+            False,
+            partial(_units, name),
+            f"Recalculate these days: sixtyforty run {name} --from DATE --to DATE",
+        ),
         Check(f"findings of {name}", False, partial(_findings, name), restore.format("findings.jsonl")),
     ]
 
@@ -301,6 +307,15 @@ def _arrivals(name: str) -> str:
     if late := list_late_arrivals(ws):
         raise NotAvailableError(" ".join(late))
     return summarize_arrivals(ws)
+
+
+def _units(name: str) -> str:
+    from sixtyforty.accounting.unit_accounts import describe_differences
+    from sixtyforty.spec.clock import now
+
+    if differences := describe_differences(catalog.open_workspace(name), now()):
+        raise NotAvailableError(differences)
+    return "each has features, an outcome or none yet, a decision when due, and a line in the accounts"
 
 
 def _findings(name: str) -> str:

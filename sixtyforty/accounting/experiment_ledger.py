@@ -125,7 +125,7 @@ def load_units(ws: Workspace, rows: Mapping[str, Entry], outcomes: Mapping[str, 
         units = db.execute(
             f"""select d.*, o.{identifier(use_case.kpi.outcome)}::double as outcome, f.* exclude (_partition, {key})
             from {assignment.add_draw_columns(ws, taken, list(rows))} d
-            join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
+            left join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
             left join (select _partition, {key}, {covariate_sql} as covariate, decided_at{prices}
                 from {ws.lake.select_rows(features.values())}) f
             using (_partition, {key}) order by _partition, {key}"""

@@ -182,7 +182,7 @@ def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
             f"""select _partition, d.decided_at, d.action, d.current_action, d.decided_by,
                 {known_outcome_sql(kpi)} as outcome{"".join(f", {identifier(c)}" for c in columns)}
             from {ws.lake.select_rows(decisions.values())} d
-            join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
+            left join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
             {join} order by _partition, d.decided_at, {key}"""
         ).df()
     return units.assign(

@@ -1,0 +1,119 @@
+"""Account for every unit of a partition, from its accepted row to its line in the accounts.
+
+| count | where | must equal |
+|---|---|---|
+| accepted units | rows of `validated/<unit source>` | units with features |
+| features | rows of `features` | units with an outcome, known or unknown |
+| due | units whose decision time has passed, in the scope of the stage | units with a decision |
+| decisions | rows of the track's decisions | lines in the accounts: known, unknown and held back |
+
+A decision is never taken back. So a decision whose unit was corrected away stays, and its outcome is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import get_args
+
+from sixtyforty.accounting.experiment_ledger import ExperimentAccount
+from sixtyforty.accounting.kpi_ledger import kpi_dataset, read_account
+from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.decisions.due_decisions import count_due
+from sixtyforty.spec.track import Track
+from sixtyforty.spec.wording import format_plural
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.workspace import Workspace
+
+SHOWN = 3  # how many differences a line of text names
+
+
+@dataclass(frozen=True)
+class UnitAccount:
+    """The counts of one partition's units. A count is None where the stage has no partition, or needs none.
+
+    - accepted: accepted rows of the unit source; None if the units are not the rows of a partitioned source.
+    - features, outcomes, decisions: rows of these datasets.
+    - undecided: units that are due and have no decision.
+    - lines: decisions in the accounts.
+    """
+
+    partition: str
+    accepted: int | None
+    features: int | None
+    outcomes: int | None
+    decisions: int | None
+    undecided: int
+    lines: int | None
+
+    @property
+    def differences(self) -> list[str]:
+        """What is missing, one text per difference; empty if every unit is accounted for."""
+        texts = []
+        if self.accepted is not None and self.accepted != (self.features or 0):
+            texts.append(f"{format_plural(self.accepted, 'accepted unit')}, but features of {self.features or 0:,}")
+        if self.features is not None and self.features != (self.outcomes or 0):
+            texts.append(f"features of {format_plural(self.features, 'unit')}, but outcomes of {self.outcomes or 0:,}")
+        if self.undecided:
+            texts.append(f"{format_plural(self.undecided, 'unit')} due without a decision")
+        if self.decisions is not None and self.decisions != (self.lines or 0):
+            lines = format_plural(self.lines or 0, "line")
+            texts.append(f"{format_plural(self.decisions, 'decision')}, but {lines} in the accounts")
+        return [f"{self.partition}: {text}" for text in texts]
+
+
+def account_units(ws: Workspace, track: Track, partitions: Sequence[str], now: datetime) -> list[UnitAccount]:
+    """Return the counts of the units of some partitions, in the order of the partitions. now: UTC, naive.
+
+    Partitions without units are left out.
+    """
+    use_case, lake = ws.use_case, ws.lake
+    with_units = use_case.partitions_with_units(partitions)
+    unit_source = use_case.decision.unit_source
+    accepted: Mapping[str, Entry] = {}
+    if unit_source in use_case.partitioned:
+        accepted = lake.entries(f"validated/{unit_source}", with_units)
+    names = ("features", "outcomes", decisions_dataset(track), kpi_dataset(track))
+    features, outcomes, decisions, accounts = (lake.entries(name, with_units) for name in names)
+    decided = [p for p in with_units if track == "live" or p >= use_case.replay.first_day.isoformat()]
+    undecided = count_due(ws, decided, track, now)
+    return [
+        UnitAccount(
+            partition=p,
+            accepted=accepted[p].rows if p in accepted else None,
+            features=_rows(features.get(p)),
+            outcomes=_rows(outcomes.get(p)),
+            decisions=_rows(decisions.get(p)),
+            undecided=undecided.get(p, 0),
+            lines=count_lines(accounts[p]) if p in accounts else None,
+        )
+        for p in with_units
+        if p in accepted or p in features or p in decisions
+    ]
+
+
+def describe_differences(ws: Workspace, now: datetime) -> str:
+    """Return the first differences in all partitions with decisions, in words; empty if there are none.
+
+    now: UTC, naive.
+    """
+    accounts = [
+        account
+        for track in get_args(Track)
+        for account in account_units(ws, track, ws.lake.partitions(decisions_dataset(track)), now)
+    ]
+    differences = [text for account in accounts for text in account.differences]
+    more = f"; and {len(differences) - SHOWN:,} more" if len(differences) > SHOWN else ""
+    return "; ".join(differences[:SHOWN]) + more
+
+
+def count_lines(account: Entry) -> int:
+    """Return the number of decisions in an account, with known and unknown outcomes, held back or not."""
+    counts = read_account(account)
+    others = counts.outside_experiment if isinstance(counts, ExperimentAccount) else counts.held_back
+    return counts.decisions + counts.unknown + others
+
+
+def _rows(entry: Entry | None) -> int | None:
+    return entry.rows if entry else None

@@ -1,0 +1,86 @@
+"""Every accepted unit has features, an outcome or its absence, a decision when due, and a line in the accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from sixtyforty.accounting import kpi_ledger
+from sixtyforty.accounting.unit_accounts import account_units, describe_differences
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.workspace import Workspace
+from tests.helpers import CALLS, calls_on, csv_text, land_extract, make_workspace, publish_days, publish_landed_days
+
+DAYS = [date(2013, 4, 1) + timedelta(days=i) for i in range(2)]
+FIRST, SECOND = KEYS = [f"{day}" for day in DAYS]
+NOW = datetime(2013, 5, 1)
+
+
+def accounted_home(folder: Path) -> Workspace:
+    ws = make_workspace(folder)
+    publish_days(ws, DAYS, count=20)
+    take_decisions(ws, KEYS, "replay", None)
+    kpi_ledger.write_accounts(ws, KEYS, "replay")
+    return ws
+
+
+def differences(ws: Workspace) -> list[str]:
+    return [text for account in account_units(ws, "replay", KEYS, NOW) for text in account.differences]
+
+
+def lose_row(ws: Workspace, dataset: str) -> None:
+    entry = ws.lake.entry(dataset, FIRST)
+    assert entry is not None
+    rows = pq.read_table(ws.lake.local_file(entry)).slice(1)
+    ws.lake.write(dataset, FIRST, rows, inputs=entry.inputs, code=entry.code, facts=entry.facts)
+
+
+def test_every_unit_is_accounted_for(tmp_path: Path) -> None:
+    ws = accounted_home(tmp_path)
+    assert (differences(ws), describe_differences(ws, NOW)) == ([], "")
+    first = account_units(ws, "replay", KEYS, NOW)[0]
+    assert (first.accepted, first.features, first.outcomes, first.decisions, first.lines) == (20, 20, 20, 20, 20)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda ws: lose_row(ws, "features"), ["20 accepted units, but features of 19", "features of 19 units, but"]),
+        (lambda ws: ws.lake.drop("features", FIRST), ["20 accepted units, but features of 0"]),
+        (lambda ws: lose_row(ws, "outcomes"), ["features of 20 units, but outcomes of 19"]),
+        (lambda ws: lose_row(ws, "decisions/replay"), ["1 unit due without a decision", "19 decisions, but 20 lines"]),
+        (lambda ws: ws.lake.drop("kpi/replay", FIRST), ["20 decisions, but 0 lines in the accounts"]),
+    ],
+)
+def test_a_unit_that_is_lost_on_the_way_is_named(
+    tmp_path: Path, spoil: Callable[[Workspace], None], expected: list[str]
+) -> None:
+    ws = accounted_home(tmp_path)
+    spoil(ws)
+    for text, start in zip(differences(ws), expected, strict=True):
+        assert text.startswith(f"{FIRST}: {start}")
+    assert describe_differences(ws, NOW) == "; ".join(differences(ws))
+
+
+def test_units_that_are_not_due_need_no_decision(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path)
+    publish_days(ws, DAYS, count=20)
+    before = datetime(2013, 4, 1)
+    assert [account.differences for account in account_units(ws, "replay", KEYS, before)] == [[], []]
+
+
+def test_the_decision_of_a_unit_that_was_corrected_away_stays_in_the_accounts(tmp_path: Path) -> None:
+    ws = accounted_home(tmp_path)
+    land_extract(ws.landing, f"calls_{FIRST}.csv", csv_text(CALLS, calls_on(DAYS[0], 20)[1:]))
+    publish_landed_days(ws, KEYS)
+    kpi_ledger.write_accounts(ws, KEYS, "replay")
+    assert differences(ws) == []
+    first = account_units(ws, "replay", KEYS, NOW)[0]
+    assert (first.accepted, first.decisions, first.lines) == (19, 20, 20)
+    entry = ws.lake.entry("kpi/replay", FIRST)
+    assert entry is not None
+    assert entry.facts["unknown"] == 1
