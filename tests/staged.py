@@ -16,8 +16,8 @@ from sixtyforty.storage.lake import Lake
 def stage_file(use_case: DecisionChain, file: Path, source: str = "calls", seen_at: str = "") -> StagedLines:
     """Read an extract, and return its staged lines."""
     lake = Lake(file.parent)
-    staging = ExtractStaging(use_case, source, lake, StagingArea(lake), seen_at)
-    extract = staging.read(file, ListedFile(file.name, 0, 0), "hash")
+    staging = ExtractStaging(use_case, source, lake, StagingArea(lake))
+    extract = staging.read(file, ListedFile(file.name, 0, 0), "hash", seen_at)
     staging.flush()
     extract.partitions.finish()
     return extract.lines

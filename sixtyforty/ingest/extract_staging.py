@@ -23,6 +23,7 @@ class NewExtract:
 
     - file, sha256: the file in the listing, and the hash of its bytes.
     - seq: the number of the file's earlier arrival, if it is read again under a changed data contract; otherwise None.
+    - seen_at: the UTC time of the scan that found the extract first, in ISO format.
     - partitions: the partitions with their lines.
     - line_count: the number of lines, including lines that are refused.
     - problem: why the extract is refused as a whole; None if it is not refused.
@@ -32,6 +33,7 @@ class NewExtract:
     file: ListedFile
     sha256: str
     seq: int | None
+    seen_at: str
     partitions: ExtractPartitions
     line_count: int = 0
     problem: str | None = None
@@ -46,22 +48,21 @@ class NewExtract:
 class ExtractStaging:
     """Stages the lines of a source's extracts. The chunks of several small extracts are assigned by one query.
 
-    area: where the lines are staged. None: the lines are only counted. seen_at: see ExtractPartitions.
+    area: where the lines are staged. None: the lines are only counted.
     """
 
-    def __init__(
-        self, use_case: DecisionChain, source: str, lake: Lake, area: StagingArea | None, seen_at: str = ""
-    ) -> None:
-        self._use_case, self._source, self._lake, self._area, self._seen_at = use_case, source, lake, area, seen_at
+    def __init__(self, use_case: DecisionChain, source: str, lake: Lake, area: StagingArea | None) -> None:
+        self._use_case, self._source, self._lake, self._area = use_case, source, lake, area
         self._chunks: list[tuple[NewExtract, Chunk]] = []  # not assigned yet
         self._row_count, self._byte_count = 0, 0  # of these chunks
 
-    def read(self, path: Path, file: ListedFile, sha256: str, seq: int | None = None) -> NewExtract:
+    def read(self, path: Path, file: ListedFile, sha256: str, seen_at: str, seq: int | None = None) -> NewExtract:
         """Read an extract to its end, and return it. Its lines are staged after the next `flush`.
 
-        path: the local file. If it can't be read, an OSError is raised, and nothing of the file is staged.
+        path: the local file. seen_at: see ExtractPartitions. seq: see NewExtract. If the file can't be read, an OSError
+        is raised, and nothing of the file is staged.
         """
-        extract = NewExtract(file, sha256, seq, self._new_partitions(file))
+        extract = NewExtract(file, sha256, seq, seen_at, self._new_partitions(file, seen_at))
         try:
             opened = read_extract(path, self._use_case.sources[self._source])
             for chunk in opened.chunks:
@@ -78,7 +79,7 @@ class ExtractStaging:
     def discard(self, extract: NewExtract) -> None:
         """Forget all lines of an extract."""
         self._chunks = [(owner, chunk) for owner, chunk in self._chunks if owner is not extract]
-        extract.partitions = self._new_partitions(extract.file)
+        extract.partitions = self._new_partitions(extract.file, extract.seen_at)
 
     def flush(self) -> None:
         """Assign the chunks that were read so far to their partitions."""
@@ -96,6 +97,6 @@ class ExtractStaging:
         if self._row_count >= ROWS_PER_BATCH or self._byte_count >= BYTES_PER_BATCH:
             self.flush()
 
-    def _new_partitions(self, file: ListedFile) -> ExtractPartitions:
+    def _new_partitions(self, file: ListedFile, seen_at: str) -> ExtractPartitions:
         lines = StagedLines(self._area)
-        return ExtractPartitions(Path(file.name).name, self._use_case, self._source, lines, self._seen_at)
+        return ExtractPartitions(Path(file.name).name, self._use_case, self._source, lines, seen_at)

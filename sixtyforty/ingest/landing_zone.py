@@ -174,28 +174,44 @@ class LandingZone:
             if not any(fnmatchcase(name, pattern) for pattern in others if pattern)
         }
 
-    def lines(self, source: str, arrival: Arrival) -> StagedLines:
-        """Return an extract's lines by partition.
+    def lines(self, source: str, arrivals: Iterable[Arrival]) -> dict[int, StagedLines]:
+        """Return the lines of extracts by partition, by the `seq` of each arrival.
 
-        The lines that a scan of this process staged are used. Otherwise the extract is read again. Raises
-        FileNotFoundError if the extract was archived or replaced after its arrival.
+        Lines that a scan of this process staged are used. Other extracts are read again. Extracts that were archived or
+        replaced after their arrival are left out.
         """
-        key = source, arrival.name, arrival.sha256
-        lines = self._staged.get(key)
-        if lines is None:
-            staging = ExtractStaging(self.use_case, source, self.lake, self._area, arrival.seen_at)
-            try:
-                with self._location(source).open_file(arrival.listed_file, self.lake.scratch) as path:
-                    if file_sha256(path) != arrival.sha256:
-                        raise FileChangedError(arrival.name)
-                    extract = staging.read(path, arrival.listed_file, arrival.sha256)
-            except FileChangedError as error:
-                raise FileNotFoundError(f"the extract {arrival.name} was replaced; scan its source again") from error
-            staging.flush()
-            extract.partitions.finish()
-            lines = extract.lines
-            self._staged.put(key, lines)
+        staging = ExtractStaging(self.use_case, source, self.lake, self._area)
+        lines: dict[int, StagedLines] = {}
+        read_again: list[tuple[Arrival, NewExtract]] = []
+        for arrival in arrivals:
+            staged = self._staged.get((source, arrival.name, arrival.sha256))
+            if staged:
+                lines[arrival.seq] = staged
+            elif extract := self._read_again(source, staging, arrival):
+                read_again.append((arrival, extract))
+        staging.flush()
+        for arrival, extract in read_again:
+            lines[arrival.seq] = self._keep(source, extract)
         return lines
+
+    def _read_again(self, source: str, staging: ExtractStaging, arrival: Arrival) -> NewExtract | None:
+        """Read the extract of an arrival. Return None if the file was archived or replaced."""
+        extract: NewExtract | None = None
+        try:
+            with self._location(source).open_file(arrival.listed_file, self.lake.scratch) as path:
+                if file_sha256(path) == arrival.sha256:
+                    extract = staging.read(path, arrival.listed_file, arrival.sha256, arrival.seen_at)
+            return extract
+        except (FileNotFoundError, FileChangedError):
+            if extract:
+                staging.discard(extract)
+            return None
+
+    def _keep(self, source: str, extract: NewExtract) -> StagedLines:
+        """Keep the lines of an extract for its ingest, and return them."""
+        extract.partitions.finish()
+        self._staged.put((source, extract.file.name, extract.sha256), extract.lines)
+        return extract.lines
 
     def _read_files(
         self,
@@ -210,10 +226,10 @@ class LandingZone:
         ledger. area: see ExtractStaging. Files that are missing, changing or unreadable are left for the next scan.
         """
         seen_at = now().isoformat(timespec="seconds")
-        staging = ExtractStaging(self.use_case, source, self.lake, area, seen_at)
+        staging = ExtractStaging(self.use_case, source, self.lake, area)
         extracts: list[NewExtract] = []
         for file, known in due:
-            arrival = self._read_file(source, staging, file, known)
+            arrival = self._read_file(source, staging, file, known, seen_at)
             if isinstance(arrival, Arrival):
                 yield arrival
             elif arrival:
@@ -224,18 +240,23 @@ class LandingZone:
         if is_full:
             earlier = {partition for arrival in self.known(source) for partition in arrival.partitions}
         for seq, extract in enumerate(extracts, last_seq + 1):
-            arrival = self._new_arrival(source, extract, seq, seen_at, keep=area is not None)
+            if area:
+                self._keep(source, extract)
+            else:
+                extract.partitions.finish()
+            arrival = self._new_arrival(source, extract, seq, seen_at)
             if is_full and not arrival.problem:
                 arrival = replace(arrival, partitions=dict.fromkeys(sorted(earlier), 0) | arrival.partitions)
                 earlier |= arrival.partitions.keys()
             yield arrival
 
     def _read_file(
-        self, source: str, staging: ExtractStaging, file: ListedFile, known: Arrival | None
+        self, source: str, staging: ExtractStaging, file: ListedFile, known: Arrival | None, seen_at: str
     ) -> Arrival | NewExtract | None:
         """Read a file. Return its known arrival if its bytes are unchanged, otherwise the extract; None if that fails.
 
-        known: the file's arrival in the ledger. It is returned with the time and tag of the new listing.
+        known: the file's arrival in the ledger. It is returned with the time and tag of the new listing. seen_at: the
+        time of the scan.
         """
         extract: NewExtract | None = None
         try:
@@ -245,7 +266,7 @@ class LandingZone:
                     if not _was_refused_by_another(known, contract_hash(self.use_case.sources[source])):
                         return replace(known, size=file.size, mtime_ns=file.mtime_ns, tag=file.tag)
                     seq = known.seq
-                extract = staging.read(path, file, sha256, seq)
+                extract = staging.read(path, file, sha256, seen_at, seq)
             return extract
         except (FileNotFoundError, FileChangedError):
             reason = ""
@@ -259,12 +280,8 @@ class LandingZone:
             self.unread[source][file.name] = reason
         return None
 
-    def _new_arrival(self, source: str, extract: NewExtract, seq: int, seen_at: str, keep: bool) -> Arrival:
-        """Return the arrival of a new extract. keep: whether its lines are kept for the ingest."""
+    def _new_arrival(self, source: str, extract: NewExtract, seq: int, seen_at: str) -> Arrival:
         contract = self.use_case.sources[source]
-        extract.partitions.finish()
-        if keep:
-            self._staged.put((source, extract.file.name, extract.sha256), extract.lines)
         return Arrival(
             name=extract.file.name,
             sha256=extract.sha256,

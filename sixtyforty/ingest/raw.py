@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,20 +70,21 @@ def _read_new_lines(
     left out.
     """
     contract, lake = landing.use_case.sources[source], landing.lake
-    new_lines: dict[str, dict[int, StagedLines]] = {}
-    for arrival in arrivals:
-        needed = {
-            p
-            for p in outdated
+    needed: dict[str, list[Arrival]] = {
+        p: [
+            arrival
+            for arrival in arrivals
             if p in arrival.partitions
+            and not arrival.problem
             and (not _holds(entries.get(p), arrival) or _offers_columns(lake, contract, entries.get(p), arrival))
-        }
-        if needed and not arrival.problem:
-            with suppress(FileNotFoundError):
-                lines = landing.lines(source, arrival)
-                for partition in needed:
-                    new_lines.setdefault(partition, {})[arrival.seq] = lines
-    return new_lines
+        ]
+        for p in outdated
+    }
+    needed_seqs = {arrival.seq for needed_arrivals in needed.values() for arrival in needed_arrivals}
+    lines = landing.lines(source, [arrival for arrival in arrivals if arrival.seq in needed_seqs])
+    return {
+        p: {a.seq: lines[a.seq] for a in needed_arrivals if a.seq in lines} for p, needed_arrivals in needed.items()
+    }
 
 
 def _offers_columns(lake: Lake, contract: Source, entry: Entry | None, arrival: Arrival) -> bool:

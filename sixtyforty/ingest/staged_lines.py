@@ -99,11 +99,12 @@ class StagedLines:
     def append(self, partition: str, lines: pa.Table) -> None:
         """Add lines after the other lines of a partition."""
         self.counts[partition] = self.counts.get(partition, 0) + lines.num_rows
-        self.byte_count += lines.nbytes
         if self._area:
+            byte_count = lines.nbytes
             self._parts.setdefault(partition, []).append(lines)
-            self._holdings.byte_count += lines.nbytes
-            self._area.count(lines.nbytes)
+            self.byte_count += byte_count
+            self._holdings.byte_count += byte_count
+            self._area.count(byte_count)
             if self._area.is_full:
                 self._move_to_file(self._area)
 

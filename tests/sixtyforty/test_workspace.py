@@ -35,7 +35,7 @@ def test_everything_is_below_the_home_by_default(tmp_path: Path) -> None:
     paths = paths_of(ws)
     assert all(path.startswith(f"{tmp_path / 'data'}/") for path in paths)
     assert len(set(paths)) == len(paths)
-    assert ws.lake.cache is None
+    assert ws.lake.cache == ws.cache
 
 
 def test_two_use_cases_share_no_path(tmp_path: Path) -> None:

@@ -86,7 +86,9 @@ def test_objects_are_of_any_format(tmp_path: Path, shop: Shop) -> None:
         shop.files.pipe_file(f"{shop.root}/calls_{ending}", content)
         arrival = landing.scan("calls")[-1]
         assert (arrival.name, arrival.problem) == (f"calls_{ending}", None)
-        read.append(lines_of(landing.lines("calls", arrival), str(DAY)).drop_columns(["_row"]).to_pydict())
+        read.append(
+            lines_of(landing.lines("calls", [arrival])[arrival.seq], str(DAY)).drop_columns(["_row"]).to_pydict()
+        )
     assert read == read[:1] * 3
 
 

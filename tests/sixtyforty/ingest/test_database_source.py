@@ -222,7 +222,7 @@ def test_a_process_killed_at_any_point_loses_and_doubles_no_row(
 def test_a_text_with_line_breaks_quotes_and_commas_stays_one_row(ws: Workspace, shop: Shop) -> None:
     shop.order(1, site='a "b",\r\n=c')
     (arrival,) = ws.landing.scan("calls")
-    table = lines_of(ws.landing.lines("calls", arrival), DAY)
+    table = lines_of(ws.landing.lines("calls", [arrival])[arrival.seq], DAY)
     assert table["site"].to_pylist() == ['a "b",\r\n=c']
     assert table["_broken"].to_pylist() == [None]
 
