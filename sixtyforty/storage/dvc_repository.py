@@ -76,7 +76,7 @@ def _initialize(home: Path, remote: str) -> None:
     patterns = ignored.read_text() if ignored.exists() else ""
     if TEMPORARY_FILES not in patterns:
         write_atomic(ignored, f"{patterns}{TEMPORARY_FILES}\n".encode())
-    settings = {
+    settings: dict[str, dict[str, Any]] = {
         "core": {"no_scm": True, "analytics": False, "check_update": False, "remote": REMOTE_NAME},
         "cache": {"dir": str(home / "data" / "dvc" / "cache"), "type": "reflink,copy"},
         f'remote "{REMOTE_NAME}"': {"url": remote},
