@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sixtyforty.modeling.built_by import FEATURES_SQL, declared_parts
 from sixtyforty.modeling.estimators import FittedModel, restore_model
-from sixtyforty.modeling.feature_fit import feature_kinds, find_unusable_features
+from sixtyforty.modeling.feature_fit import feature_kinds, find_unusable_features, kind_of
 from sixtyforty.modeling.features import feature_names
 from sixtyforty.modeling.library_versions import library_versions
 from sixtyforty.modeling.model_card import ModelCard
@@ -246,6 +246,11 @@ def _check_outcomes(kpi: Kpi, table: pa.Table) -> None:
     """Raise ModelError if a binary outcome isn't 0 or 1, if a number isn't finite, or if an action isn't declared."""
     import numpy as np
 
+    outcome_type = str(table.schema.field(kpi.outcome).type)
+    if kind_of(outcome_type) != "number":
+        raise ModelError(
+            f"outcomes.sql: {kpi.outcome} is of the type {outcome_type}. Return a number, or true and false."
+        )
     if kpi.outcome_type == "binary":
         invalid = int((~table[kpi.outcome].to_pandas().isin([0, 1])).sum())
         if invalid:

@@ -12,7 +12,7 @@ from sixtyforty.modeling.declared_sql import (
     source_expressions,
     target_expressions,
 )
-from sixtyforty.modeling.feature_fit import find_unusable_features
+from sixtyforty.modeling.feature_fit import find_unusable_features, kind_of
 from sixtyforty.modeling.features import feature_names
 from sixtyforty.modeling.point_in_time import create_units
 from sixtyforty.modeling.sql_guard import find_forbidden
@@ -117,7 +117,22 @@ def _check_stages(
         yield from _check_stage(db, use_case, "current_process", [*key, "action"])
     if "outcomes" in stages:
         outcome_columns = use_case.kpi.outcome_columns if "kpi" in parts else []
-        yield from _check_stage(db, use_case, "outcomes", [*key, *outcome_columns, "known_at"])
+        problems = list(_check_stage(db, use_case, "outcomes", [*key, *outcome_columns, "known_at"]))
+        yield from problems
+        if outcome_columns and not problems:
+            yield from _check_outcome_type(db, use_case)
+
+
+def _check_outcome_type(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> Iterator[SqlProblem]:
+    """Yield a problem if the outcome is no number or boolean, such as the text 'yes'."""
+    outcome = use_case.kpi.outcome
+    rows = db.sql(f"select {identifier(outcome)} from ({use_case.sql('outcomes')}) limit 0")
+    (arrow_type,) = columns_of(rows.to_arrow_table().schema).values()
+    if kind_of(arrow_type) not in ("number", "null"):
+        yield SqlProblem(
+            f"the outcome '{outcome}' is of the type {rows.types[0]}; return a number, or true and false",
+            stage="outcomes",
+        )
 
 
 def _check_stage(

@@ -174,3 +174,15 @@ def test_ratios_of_0_by_0_among_numeric_outcomes_are_left_out(tmp_path: Path) ->
     rows = ws.models.training_frame(version)
     assert 0 < len(rows) < 36
     assert set(rows["late"]) <= {0.0, 0.5}
+
+
+@pytest.mark.parametrize("outcome", ["'yes'", "v.seen_at"])
+def test_an_outcome_that_is_no_number_is_named(tmp_path: Path, outcome: str) -> None:
+    ws = make_workspace(tmp_path)
+    (ws.use_case.folder / "outcomes.sql").write_text(
+        f"select u.id, {outcome} as late, v.known_at from units u left join visits v using (id)"
+    )
+    publish_days(ws, MARCH[:3])
+    plan = plan_training(ws.use_case, ws.lake, date(2013, 3, 4))
+    with pytest.raises(ModelError, match=r"outcomes\.sql: late is of the type .*\. Return a number"):
+        ws.models.write_training_set(ws.use_case, ws.lake, plan)

@@ -100,3 +100,22 @@ def test_hidden_columns_and_keys_may_have_any_type(tmp_path: Path) -> None:
     use_case = make_use_case(tmp_path)
     (tmp_path / "features.sql").write_text("select id, site, load, call_hour as _called, 'x' as _note from units")
     assert check(use_case)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [
+        ("'yes'", "the outcome 'late' is of the type VARCHAR; return a number, or true and false"),
+        ("v.seen_at", "the outcome 'late' is of the type TIMESTAMP"),
+        ("v.late = 1", None),
+        ("v.late::decimal(9,2)", None),
+    ],
+)
+def test_an_outcome_must_be_a_number_or_a_boolean(tmp_path: Path, outcome: str, message: str | None) -> None:
+    use_case = make_use_case(tmp_path)
+    (tmp_path / "outcomes.sql").write_text(
+        f"select id, {outcome} as late, v.known_at from units left join visits v using (id)"
+    )
+    problems, _ = check(use_case)
+    assert [problem.stage for problem in problems] == ([] if message is None else ["outcomes"])
+    assert message is None or problems[0].message.startswith(message)
