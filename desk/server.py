@@ -23,6 +23,10 @@ class PortTakenError(SixtyfortyError):
     """The desk can't listen on the requested port, for example because another program uses it."""
 
 
+class NoUseCaseError(SixtyfortyError):
+    """No use case is complete, so the desk has nothing to show."""
+
+
 class DeskServer(uvicorn.Server):
     """A web server that calls `on_ready` when it accepts connections.
 
@@ -51,11 +55,17 @@ class DeskServer(uvicorn.Server):
 
 
 def serve_desk(workspaces: Mapping[str, Workspace], port: int, url: str | None, show: Callable[[str], None]) -> None:
-    """Serve the desk of some use cases (at least one) until the process is asked to end.
+    """Serve the desk of some use cases until the process is asked to end.
 
     port: 0 chooses a free port. url: the address at which people reach the desk through a proxy; None without a proxy.
-    show: a function that prints a line. Raises PortTakenError if the desk can't listen on the port.
+    show: a function that prints a line. Raises NoUseCaseError without a use case, and PortTakenError if the desk can't
+    listen on the port.
     """
+    if not workspaces:
+        raise NoUseCaseError(
+            "No use case is complete, so the desk has nothing to show. `dg check defs` names what is still to be"
+            " filled in or corrected."
+        )
     public = urlsplit(url or "")
     with listen(port) as listening:
         database = prepare_database(next(iter(workspaces.values())).database_url, show)

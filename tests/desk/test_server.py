@@ -16,7 +16,7 @@ import pytest
 
 from desk import accounts, tables
 from desk.roles import PAGES_OF_ROLE
-from desk.server import PortTakenError, listen, prepare_database
+from desk.server import NoUseCaseError, PortTakenError, listen, prepare_database, serve_desk
 from pipelines.cli.app import main
 from pipelines.settings import load_settings
 from tests.desk.conftest import PASSWORD, Person
@@ -145,3 +145,8 @@ def test_a_password_at_the_keyboard_is_typed_twice(home: Path, monkeypatch: pyte
     monkeypatch.setattr("pipelines.cli.desk.getpass", lambda prompt: next(typed))
     assert main(["desk-account", "ann", "--role", "owner"]) == 1
     assert main(["desk-account", "ann", "--role", "owner"]) == 0
+
+
+def test_without_a_complete_use_case_the_desk_says_what_to_do() -> None:
+    with pytest.raises(NoUseCaseError, match=r"`dg check defs` names what is still to be filled in"):
+        serve_desk({}, 0, None, print)
