@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from expectations.rule_decimals import with_scaled_decimals
 from expectations.rules import Rule
 from sixtyforty.spec.errors import SixtyfortyError
 
@@ -91,6 +92,7 @@ def find_failing_rows(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> 
     failing_rows: list[list[int]] = [[] for _ in rules]
     if not rules or frame.empty:
         return failing_rows
+    frame, rules = with_scaled_decimals(frame, rules)
     outcomes = _evaluate(name, frame, dict(enumerate(rules)), PASS_OR_FAIL)
     failed = {
         number: rules[number]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from expectations.gx_runner import RuleError, build_suite, find_failing_rows
+from expectations.rule_decimals import read_frame
 from expectations.rules import Rule
 from sixtyforty.storage.sql import identifier, identifiers
 
@@ -74,7 +75,7 @@ def _evaluate_values(db: duckdb.DuckDBPyConnection, name: str, table: str, rules
     columns = sorted({rule.kwargs["column"] for rule in rules.values()})
     distinct_sql = {column: f"select distinct {identifier(column)} as value from {table}" for column in columns}
     values: dict[str, pd.Series[Any]] = {
-        column: db.execute(f"{sql} order by value").df()["value"] for column, sql in distinct_sql.items()
+        column: read_frame(db, f"{sql} order by value")["value"] for column, sql in distinct_sql.items()
     }
     longest = max(map(len, values.values()), default=0)
     if not longest:
@@ -103,7 +104,7 @@ def _evaluate_rows(db: duckdb.DuckDBPyConnection, name: str, table: str, number:
     if rule.type in UNIQUE_RULES and not has_condition:
         alike = f"select {columns} from {table} group by all having count(*) > 1"
         only_alike = f"semi join ({alike}) a on {_same_values(rule)}"
-    frame = db.execute(f"select _id, {columns} from {table} r {only_alike} order by _id").df()
+    frame = read_frame(db, f"select _id, {columns} from {table} r {only_alike} order by _id")
     ids = frame["_id"].to_numpy()
     (positions,) = find_failing_rows(name, frame.drop(columns="_id"), [rule])
     if positions:
@@ -115,7 +116,7 @@ def _evaluate_pairs(db: duckdb.DuckDBPyConnection, name: str, table: str, number
         f"create or replace temp table pairs as select *, row_number() over () - 1 as _n"
         f" from (select distinct {identifiers(rule.columns)} from {table})"
     )
-    frame = db.execute("select * exclude _n from pairs order by _n").df()
+    frame = read_frame(db, "select * exclude _n from pairs order by _n")
     (positions,) = find_failing_rows(name, frame, [rule])
     if positions:
         db.execute(
