@@ -36,6 +36,7 @@ class MainSource:
     """The source that a drafted use case decides about: the largest source with a time column.
 
     - `end`: the last day of historical extracts; None if new extracts are expected.
+    - `closed_weekdays`: the weekdays on which there are never any rows.
     - `is_unit_per_partition`: whether each partition is a unit; otherwise each row is a unit.
     - `time_column`, `other_columns`: SQL names. `time_column_yaml` and `key_yaml` are the same names in YAML.
     - `partition_unit_sql`: SQL that computes a unit's key from `starts_at`, the start of its partition in UTC.
@@ -45,6 +46,7 @@ class MainSource:
     name: str
     every: str
     end: date | None
+    closed_weekdays: tuple[str, ...]
     is_unit_per_partition: bool
     time_column: str
     time_column_yaml: str
@@ -133,6 +135,7 @@ def _main_source(feed: ExtractFeed, history: TimeProfile, every: str, days: int)
         name=feed.name,
         every=every,
         end=history.last if is_historical else None,
+        closed_weekdays=history.closed_weekdays,
         is_unit_per_partition=_has_unit_per_partition(feed, history, days),
         time_column=bare_identifier(history.column),
         time_column_yaml=as_yaml(history.column),

@@ -89,8 +89,8 @@ def new(
         Literal["binary", "ranked", "amount", "experiment"],
         typer.Option(
             metavar="SHAPE",
-            help="What is decided. binary: an action, with an outcome of 1 or 0. ranked: an action for a limited number"
-            " of units. amount: a number. experiment: an action whose effect a past experiment shows.",
+            help="What is decided: `binary` (an action), `ranked` (an action for a limited number of units), `amount`"
+            " (a number) or `experiment` (an action that was once given at random).",
         ),
     ] = "binary",
     query: Annotated[

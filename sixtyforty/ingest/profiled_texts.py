@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from sixtyforty.ingest.extract import RefusedExtractError
 from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.ingest.formats.base import DEFAULT_NULL_TEXT, UnreadableExtractError
+from sixtyforty.ingest.number_forms import PLAIN, NumberForm, detect_number_form
 from sixtyforty.ingest.type_inference import InferredType, infer_type
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.sources import Source
@@ -38,12 +39,14 @@ class LoadedTexts:
     - types: the types of the columns, by name.
     - optional: the columns that some of the files lack.
     - encoding: the encoding of the files; None: UTF-8, or UTF-16 where the files show it.
+    - number_form: how the files write numbers.
     """
 
     null_text: str = DEFAULT_NULL_TEXT
     types: dict[str, InferredType] = field(default_factory=dict)
     optional: tuple[str, ...] = ()
     encoding: str | None = None
+    number_form: NumberForm = PLAIN
 
 
 class UndecodableExtractError(SixtyfortyError):
@@ -75,10 +78,17 @@ def load_texts(db: duckdb.DuckDBPyConnection, files: Sequence[Path], null_texts:
         f"nullif(nullif(trim({identifier(name)}), ''), {spelling}) as {identifier(name)}" for name in names
     )
     db.execute(f"create temp view trimmed_texts as select {texts} from landed_texts")
-    types = {name: infer_type(db, "trimmed_texts", name) for name in names}
+    number_form, written = detect_number_form(db, "trimmed_texts", names) if null_texts else (PLAIN, [])
+    plain = ", ".join(
+        f"{number_form.plain_sql(name)} as {identifier(name)}" if name in written else identifier(name)
+        for name in names
+    )
+    db.execute(f"create temp view plain_texts as select {plain} from trimmed_texts")
+    types = {name: infer_type(db, "plain_texts", name) for name in names}
     typed = ", ".join(f"{inferred.sql} as {identifier(name)}" for name, inferred in types.items())
-    db.execute(f"create temp table landed as select {typed} from trimmed_texts")
-    return LoadedTexts(null_text or DEFAULT_NULL_TEXT, types, optional_columns(files, encoding), encoding)
+    db.execute(f"create temp table landed as select {typed} from plain_texts")
+    optional = optional_columns(files, encoding)
+    return LoadedTexts(null_text or DEFAULT_NULL_TEXT, types, optional, encoding, number_form)
 
 
 def _insert_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding: str | None) -> list[str]:

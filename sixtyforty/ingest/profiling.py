@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sixtyforty.ingest.formats.base import DEFAULT_NULL_TEXT, UnreadableExtractError, sql_list
 from sixtyforty.ingest.formats.registry import describe_formats, format_of_name
+from sixtyforty.ingest.number_forms import PLAIN, NumberForm
 from sixtyforty.ingest.profiled_texts import NULL_TEXTS, LoadedTexts, load_texts, optional_columns
 from sixtyforty.ingest.type_inference import InferredType
 from sixtyforty.spec.contract_types import parse_type
@@ -109,6 +110,7 @@ class TableProfile:
     - null_text: the text for a missing value in the files.
     - optional: the columns that some of the files lack.
     - encoding: the encoding of the files; None: UTF-8, or UTF-16 where the files show it.
+    - number_form: how the files write numbers.
     """
 
     rows: int
@@ -119,6 +121,7 @@ class TableProfile:
     null_text: str = DEFAULT_NULL_TEXT
     optional: tuple[str, ...] = ()
     encoding: str | None = None
+    number_form: NumberForm = PLAIN
     files: tuple[Path, ...] = field(default=(), compare=False)
 
     def column(self, name: str) -> ColumnProfile:
@@ -172,6 +175,7 @@ def profile_table(db: duckdb.DuckDBPyConnection, table: str, loaded: LoadedTexts
         null_text=loaded.null_text,
         optional=loaded.optional,
         encoding=loaded.encoding,
+        number_form=loaded.number_form,
     )
 
 

@@ -31,9 +31,9 @@ def profile_query(query: str, url: str) -> TableProfile:
             try:
                 with engine.connect() as connection, file.open("w", encoding="utf-8", newline="") as lines:
                     streamed = connection.execution_options(yield_per=ROWS_PER_FETCH)
-                    result = streamed.execute(sa.text(query.strip().rstrip(";")))
-                    lines.write(csv_line(result.keys()))
-                    lines.writelines(csv_line(row) for row in islice(result, PROFILED_ROWS))
+                    rows = streamed.execute(sa.text(query.strip().rstrip(";")))
+                    lines.write(csv_line(rows.keys()))
+                    lines.writelines(csv_line(row) for row in islice(rows, PROFILED_ROWS))
             finally:
                 engine.dispose()
         except DatabaseError as error:

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 DAY = timedelta(days=1)
 YEARS_BACK = 2
 DAYS_REQUIRED = 7
-CURE = "Install the newest tzdata and duckdb: make lock UPGRADE=--upgrade, then make."
+CURE = (
+    "Install the newest tzdata and duckdb: make lock UPGRADE=--upgrade, then make. If one of them still lags behind,"
+    " declare another time zone with the right offset for now."
+)
 
 
 class TimezoneRulesError(SixtyfortyError):

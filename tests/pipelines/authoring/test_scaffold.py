@@ -102,6 +102,31 @@ def test_ambiguous_dates_are_marked_with_both_readings(tmp_path: Path) -> None:
     assert "gives 2024-03-01 to 2024-04-12" in line and "strptime(day, '%m/%d/%Y')::date" in line
 
 
+def test_weekdays_without_rows_become_closed(tmp_path: Path) -> None:
+    lines = [f"{day},{n % 7}" for n, day in enumerate(DAYS) if day.weekday() < 5]
+    draft = scaffold(tmp_path, ["day,load", *lines])
+    assert draft.partitions.closed_weekdays == ["saturday", "sunday"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "decimal", "thousands", "kind"),
+    [
+        (["1,50", "20,00"], ",", None, "DECIMAL(18,2)"),
+        (["1.234,50", "7,00"], ",", ".", "DECIMAL(18,2)"),
+        (["1,234.50", "7.00"], ".", ",", "DECIMAL(18,2)"),
+        (["1,5", "-0,25"], ",", None, "DOUBLE"),
+        (["12'000", "7"], ".", "'", "BIGINT"),
+    ],
+)
+def test_numbers_of_another_form_are_declared(
+    texts: list[str], decimal: str, thousands: str | None, kind: str, tmp_path: Path
+) -> None:
+    lines = [f"{n};{day};{texts[n % 2]}" for n, day in enumerate(DAYS)]
+    source = scaffold(tmp_path, ["n;day;total", *lines]).sources["shop_orders"]
+    assert source.columns == {"n": "BIGINT", "day": "DATE", "total": kind}
+    assert (source.decimal, source.thousands) == (decimal, thousands)
+
+
 def test_codes_stay_text_and_amounts_are_decimal(tmp_path: Path) -> None:
     lines = [f"{n % 28 + 1}E{n % 4},{n:05},{n}.{n % 10}0,{day}" for n, day in enumerate(DAYS)]
     draft = scaffold(tmp_path, ["sku,customer,total,day", *lines])
