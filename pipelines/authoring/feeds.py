@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,23 +12,47 @@ import yaml
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.ingest.formats.registry import describe_formats, format_of_name
 from sixtyforty.ingest.profiling import TableProfile, TimeProfile, profile_files
+from sixtyforty.ingest.query_profiling import profile_query
 from sixtyforty.spec.yaml_positions import BLANK
-from sixtyforty.storage.sql import RESERVED_WORDS
+from sixtyforty.storage.sql import RESERVED_WORDS, bare_identifier
 
 PERSONAL_NAME = re.compile(
     r"e.?mail|phone|mobile|(first|last|sur|family|full).?name|address|birth|\bssn\b|iban", re.IGNORECASE
 )
+CHANGE_NAME = re.compile(r"chang|updat|modif|geändert", re.IGNORECASE)
 DATE_OR_NUMBER = r"[-_ ]?\d[\d_\-T]*Z?$"  # end of a file name, such as `orders_2024-03-05`
 
 
 @dataclass(frozen=True)
+class Query:
+    """A query that returns the rows of a feed. database: the environment variable with the URL of its database."""
+
+    sql: str
+    database: str
+
+
+@dataclass(frozen=True)
 class ExtractFeed:
-    """The extracts of one feed and the profile of their rows. `files` is a glob pattern in the folder `location`."""
+    """The extracts of one feed and the profile of their rows. `files` is a glob pattern in the folder `location`.
+
+    query: the query that returns the rows of the feed; None if files hold the rows.
+    """
 
     name: str
     files: str
     location: Path
     profile: TableProfile
+    query: Query | None = None
+
+    @property
+    def cursor_column(self) -> str:
+        """The column whose values most likely only grow: a time of the last change, or else the time of the row."""
+        columns = [
+            history.column for history in self.profile.histories if history.sql == bare_identifier(history.column)
+        ]
+        changes = [column for column in columns if CHANGE_NAME.search(column)]
+        numbers = [c.name for c in self.profile.columns if c.kind == "BIGINT" and self.profile.keys[:1] == ((c.name,),)]
+        return next(iter([*changes, *numbers, *columns]), BLANK)
 
     @property
     def history(self) -> TimeProfile | None:
@@ -55,11 +79,16 @@ class ExtractFeed:
             name=self.name,
             files=self.files,
             location=as_yaml(str(self.location)),
+            query=as_yaml(self.query.sql) if self.query else "",
+            database=self.query.database if self.query else "",
+            cursor_column=self.cursor_column if self.cursor_column == BLANK else as_yaml(self.cursor_column),
             key=[as_yaml(column) for column in self.key],
             has_key=self.has_key,
             other_keys=" or ".join("+".join(key) for key in self.profile.keys[1:4]),
             partition=as_yaml(time if has_days else f"local({time})::date") if history else "",
             known_at=as_yaml(f"utc({time} + 1)" if has_days else time),
+            other_readings=_describe_readings(history) if history else "",
+            optional=[as_yaml(name) for name in self.profile.optional],
             personal=[as_yaml(c.name) for c in self.profile.columns if PERSONAL_NAME.search(c.name)],
             profile=self.profile,
         )
@@ -70,18 +99,36 @@ class SourceDraft:
     """Texts with which the templates of a new use case declare a source. They are YAML, quoted where needed.
 
     `partition` is empty for a snapshot. `other_keys` names other sets of columns that identify every row.
+    `query`, `database` and `cursor_column` are used if a query returns the rows. `other_readings` is empty unless the
+    dates are ambiguous.
     """
 
     name: str
     files: str
     location: str
+    query: str
+    database: str
+    cursor_column: str
     key: list[str]
     has_key: bool
     other_keys: str
     partition: str
     known_at: str
+    other_readings: str
+    optional: list[str]
     personal: list[str]
     profile: TableProfile
+
+
+def _describe_readings(history: TimeProfile) -> str:
+    """Return a text with both readings of ambiguous dates, such as `03/04/2024`; empty if they aren't ambiguous."""
+    if not history.other_sql:
+        return ""
+    others = " or ".join(history.other_sql)
+    return (
+        f"the order of day and month is ambiguous. {history.sql} gives {history.first} to {history.last}. If this is"
+        f" wrong, write {others} here and in known_at"
+    )
 
 
 def find_feeds(extracts: str) -> list[ExtractFeed]:
@@ -99,6 +146,20 @@ def find_feeds(extracts: str) -> list[ExtractFeed]:
         stem = file.name.split(".")[0]
         files_by_stem.setdefault(re.sub(DATE_OR_NUMBER, "", stem) or stem, []).append(file)
     return [_profile_feed(stem, files) for stem, files in files_by_stem.items()]
+
+
+def query_feed(query: Query, environment: Mapping[str, str]) -> ExtractFeed:
+    """Profile the rows of a query, and return its feed, which is named after the first table of the query.
+
+    environment: the environment variables. Raises UnreadableExtractError if the database can't be read.
+    """
+    url = environment.get(query.database)
+    if not url:
+        raise UnreadableExtractError(
+            f"The environment variable {query.database} is not set. Set it to the SQLAlchemy URL of the database."
+        )
+    table = re.search(r'\bfrom\s+["`\[]?(?:\w+\.)?(\w+)', query.sql, re.IGNORECASE)
+    return ExtractFeed(_source_name(table[1] if table else "rows"), "", Path(), profile_query(query.sql, url), query)
 
 
 def _list_files(path: Path) -> Sequence[Path]:

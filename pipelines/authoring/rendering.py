@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pipelines.authoring.feeds import ExtractFeed, SourceDraft, as_yaml
 from sixtyforty.ingest.profiling import TimeProfile
@@ -16,6 +16,13 @@ from sixtyforty.storage.sql import bare_identifier
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+Shape = Literal["binary", "ranked", "amount", "experiment"]
+SHAPES: dict[Shape, str] = {  # what a use case can decide
+    "binary": "an action for each unit; the outcome is 1 or 0",
+    "ranked": "an action for a limited number of units: those for which it pays most",
+    "amount": "a number for each unit, such as how many to bake",
+    "experiment": "an action whose effect a past experiment shows",
+}
 TEMPLATES = ("defs.yaml", "features.sql", "outcomes.sql", "current_process.sql", "README.md")
 LOOKBACK_PARTITIONS = {"hour": 168, "day": 28, "week": 12, "month": 12}
 HISTORICAL_DAYS = 60  # if the newest extract is older than this, no new extracts are expected
@@ -29,6 +36,7 @@ class MainSource:
     """The source that a drafted use case decides about: the largest source with a time column.
 
     - `end`: the last day of historical extracts; None if new extracts are expected.
+    - `closed_weekdays`: the weekdays on which there are never any rows.
     - `is_unit_per_partition`: whether each partition is a unit; otherwise each row is a unit.
     - `time_column`, `other_columns`: SQL names. `time_column_yaml` and `key_yaml` are the same names in YAML.
     - `partition_unit_sql`: SQL that computes a unit's key from `starts_at`, the start of its partition in UTC.
@@ -38,6 +46,7 @@ class MainSource:
     name: str
     every: str
     end: date | None
+    closed_weekdays: tuple[str, ...]
     is_unit_per_partition: bool
     time_column: str
     time_column_yaml: str
@@ -65,11 +74,12 @@ class TemplateValues:
     lookback_partitions: int
     training_days: int
     first_day: date
+    shape: Shape
 
 
-def render_files(name: str, feeds: Sequence[ExtractFeed]) -> dict[str, str]:
-    """Return the contents of the files of a new use case, by file name."""
-    template_values = _template_values(name, feeds)
+def render_files(name: str, feeds: Sequence[ExtractFeed], shape: Shape = "binary") -> dict[str, str]:
+    """Return the contents of the files of a new use case, by file name. shape: what is decided. See SHAPES."""
+    template_values = _template_values(name, feeds, shape)
     environment = _environment()
     main = template_values.main
     files = [*TEMPLATES, *(["units.sql"] if main and main.is_unit_per_partition else [])]
@@ -90,7 +100,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _template_values(name: str, feeds: Sequence[ExtractFeed]) -> TemplateValues:
+def _template_values(name: str, feeds: Sequence[ExtractFeed], shape: Shape) -> TemplateValues:
     main = max((feed for feed in feeds if feed.history), key=lambda feed: feed.profile.rows, default=None)
     history = main.history if main else None
     every = history.every if history else "day"
@@ -113,6 +123,7 @@ def _template_values(name: str, feeds: Sequence[ExtractFeed]) -> TemplateValues:
         lookback_partitions=LOOKBACK_PARTITIONS[every],
         training_days=min(730, max(60, days // 2)),
         first_day=_first_replayed_day(start, days),
+        shape=shape,
     )
 
 
@@ -124,6 +135,7 @@ def _main_source(feed: ExtractFeed, history: TimeProfile, every: str, days: int)
         name=feed.name,
         every=every,
         end=history.last if is_historical else None,
+        closed_weekdays=history.closed_weekdays,
         is_unit_per_partition=_has_unit_per_partition(feed, history, days),
         time_column=bare_identifier(history.column),
         time_column_yaml=as_yaml(history.column),

@@ -5,16 +5,17 @@ The new use case loads as a draft. TODO marks a field to fill in, CHECK marks a 
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from expectations import suites
 from pipelines.authoring import loader
 from pipelines.authoring.drafting import draft_suite, empty_suite
-from pipelines.authoring.feeds import find_feeds
-from pipelines.authoring.rendering import render_files
+from pipelines.authoring.feeds import ExtractFeed, Query, find_feeds, query_feed
+from pipelines.authoring.rendering import Shape, render_files
 from pipelines.settings import ROOT
 from sixtyforty.dvc_file import write_use_cases
 from sixtyforty.spec.base import NAME
@@ -48,6 +49,8 @@ def create_use_case(
     folder: Path = loader.FOLDER,
     rules: Path = suites.HERE,
     recipes: Path = ROOT / "dvc.yaml",
+    shape: Shape = "binary",
+    query: Query | None = None,
 ) -> tuple[Draft, list[Path]]:
     """Write the files of a new use case. Return its draft and the paths of the files.
 
@@ -55,12 +58,15 @@ def create_use_case(
     - `like`: a use case whose declaration and SQL are copied. With extracts, the sources come from the extracts.
     - `rules`: the folder for the suites.
     - `recipes`: the dvc.yaml that lists the use cases.
+    - `query`: a database query whose rows are another source.
+    - `shape`: what is decided. See `rendering.SHAPES`. A copy has the shape of the use case that it copies.
 
     Raises ScaffoldError if the name is invalid or taken, and UnreadableExtractError if an extract can't be read. After
     an error, none of the files remains.
     """
     _check_name(name, like, folder, rules)
-    texts, suite_texts = _draft_texts(name, extracts, like, folder, rules)
+    feeds = [*(find_feeds(extracts) if extracts else []), *([query_feed(query, os.environ)] if query else [])]
+    texts, suite_texts = _draft_texts(name, feeds, like, folder, rules, shape)
     files = {folder / name / file: text for file, text in texts.items()}
     files |= {rules / name / f"{source}.yaml": text for source, text in suite_texts.items()}
     try:
@@ -91,11 +97,10 @@ def _check_name(name: str, like: str | None, folder: Path, rules: Path) -> None:
 
 
 def _draft_texts(
-    name: str, extracts: str | None, like: str | None, folder: Path, rules: Path
+    name: str, feeds: Sequence[ExtractFeed], like: str | None, folder: Path, rules: Path, shape: Shape
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return the contents of a new declaration's files by file name, and the contents of its suites by source name."""
-    feeds = find_feeds(extracts) if extracts else []
-    texts = render_files(name, feeds)
+    texts = render_files(name, feeds, shape)
     if like:
         texts |= _copied_texts(folder / like, name, texts, has_feeds=bool(feeds))
     if like and not feeds:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -68,7 +68,14 @@ class NewAnswer(Answer):
     ]
 
 
-@command(BUILD, "new", "market_tents --from data/extracts", "cafe --from 'orders_*.csv' --like market_tents")
+@command(
+    BUILD,
+    "new",
+    "market_tents --from data/extracts",
+    "loaves --from data/till --shape amount",
+    "late_orders --query 'select * from orders' --database ORDERS_URL",
+    "cafe --from 'orders_*.csv' --like market_tents",
+)
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name: lower case letters, digits and _.")],
     extracts: Annotated[
@@ -78,11 +85,31 @@ def new(
     like: Annotated[
         str | None, typer.Option(metavar="USE_CASE", help="Copy the declaration of this use case as a start.")
     ] = None,
+    shape: Annotated[
+        Literal["binary", "ranked", "amount", "experiment"],
+        typer.Option(
+            metavar="SHAPE",
+            help="What is decided: `binary` (an action), `ranked` (an action for a limited number of units), `amount`"
+            " (a number) or `experiment` (an action that was once given at random).",
+        ),
+    ] = "binary",
+    query: Annotated[
+        str | None, typer.Option(metavar="SQL", help="Draft a source from the rows of this query of --database.")
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(metavar="VARIABLE", help="Environment variable with the SQLAlchemy URL of the query's database."),
+    ] = None,
 ) -> NewAnswer:
-    """Create a use case: its declaration, SQL and suites, drafted from its extracts."""
+    """Create a use case: its declaration, SQL and suites, drafted from its extracts or from a database query."""
+    from pipelines.authoring.feeds import Query
     from pipelines.authoring.scaffold import create_use_case
+    from pipelines.cli.errors import CommandError
 
-    draft, files = create_use_case(name, extracts, like)
+    if (query is None) != (database is None):
+        raise CommandError("--query and --database need each other. Give both, or none of them.")
+    rows = Query(query, database) if query and database else None
+    draft, files = create_use_case(name, extracts, like, shape=shape, query=rows)
     blanks = [
         {"what": blank.path, "why": blank.purpose, "file": str(blank.file), "line": blank.line}
         for blank in draft.blanks

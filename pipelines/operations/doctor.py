@@ -11,14 +11,13 @@ from functools import partial
 from pathlib import Path
 
 from pipelines.authoring import catalog
-from pipelines.operations.timezone_comparison import compare_rules
+from pipelines.operations.timezone_comparison import CURE, describe_rules
 from pipelines.settings import load_settings
 from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import DeclarationError, SixtyfortyError
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.databases import open_engine, parse_database_url
 from sixtyforty.storage.files import create_folder
-from sixtyforty.storage.timezone_rules import CURE
 
 ENOUGH_BYTES = 2_000_000_000
 
@@ -55,7 +54,7 @@ def examine() -> list[Examination]:
         Check("disk", True, _disk, "Free at least 2 GB, or set SIXTYFORTY_HOME to a larger disk."),
         Check("database", True, _database, "Check SIXTYFORTY_DATABASE_URL, and that the database server runs."),
         Check("dvc_remote", True, _dvc_remote, "Check SIXTYFORTY_DVC_REMOTE, and that the remote is writable."),
-        Check("time_zones", False, _time_zones, CURE),
+        Check("time_zones", False, describe_rules, CURE),
     ]
     for name in catalog.list_use_cases():
         checks += _use_case_checks(name)
@@ -198,13 +197,6 @@ def _dvc_remote() -> str:
     create_folder(Path(remote))
     with tempfile.TemporaryFile(dir=remote):
         return f"{remote} is writable"
-
-
-def _time_zones() -> str:
-    comparison = compare_rules()
-    if comparison.problem:
-        raise NotAvailableError(comparison.problem)
-    return comparison.summary
 
 
 def _landing_zone(name: str) -> str:

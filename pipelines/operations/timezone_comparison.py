@@ -3,42 +3,38 @@
 from __future__ import annotations
 
 import zoneinfo
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipelines.authoring import catalog
 from sixtyforty.spec.errors import DeclarationError
 from sixtyforty.spec.wording import format_plural
-from sixtyforty.storage.timezone_rules import days_to_compare, find_differences
+from sixtyforty.storage.timezone_rules import CURE, TimezoneRulesError, days_to_compare, find_differences
+
+__all__ = ["CURE", "describe_rules"]
 
 DAYS_AHEAD = 366
 SHOWN_ZONES = 5
 
 
-@dataclass(frozen=True)
-class TimezoneComparison:
-    """The result of the comparison. problem: the zones whose rules differ, those of use cases first; None if none."""
+def describe_rules() -> str:
+    """Compare the rules of all time zones that Python knows, from two years ago until a year from now.
 
-    summary: str
-    problem: str | None
-
-
-def compare_rules() -> TimezoneComparison:
-    """Compare the rules of all time zones that Python knows, from two years ago until a year from now."""
+    Return what was compared. Raises TimezoneRulesError with the zones whose rules differ, those of use cases first.
+    """
     import duckdb
 
     days = days_to_compare(datetime.now(UTC).replace(tzinfo=None), DAYS_AHEAD)
     zones = zoneinfo.available_timezones()
     with duckdb.connect() as db:
         differences = find_differences(db, zones, days)
-    declared = _declared_zones() if differences else set()
+    if not differences:
+        count = format_plural(len(zones), "time zone")
+        return f"DuckDB and Python have the same rules for {count} until {days[-1]:%Y-%m-%d}"
+    declared = _declared_zones()
     differences.sort(key=lambda difference: difference.zone not in declared)
     hidden = len(differences) - SHOWN_ZONES
     more = [f"and {format_plural(hidden, 'more zone')}"] if hidden > 0 else []
-    shown = [*map(str, differences[:SHOWN_ZONES]), *more]
-    count = format_plural(len(zones), "time zone")
-    summary = f"DuckDB and Python have the same rules for {count} until {days[-1]:%Y-%m-%d}"
-    return TimezoneComparison(summary, "; ".join(shown) or None)
+    raise TimezoneRulesError("; ".join([*map(str, differences[:SHOWN_ZONES]), *more]))
 
 
 def _declared_zones() -> set[str]:

@@ -142,6 +142,7 @@ def _zone_time_sql(text: str, instant: str) -> str:
     zone = f"regexp_extract({text}, '[^ ]+$')"
     converted = f"(try_cast({text} as timestamptz) at time zone 'UTC')"
     shifted = [f"{converted} {sign} interval '{change}'" for change in _CLOCK_CHANGES for sign in "+-"]
-    is_same = f"lambda t: t at time zone 'UTC' at time zone {zone} = {local}"
+    # Inside a lambda, its parameter hides a column of the same name, so it has a name that no column has.
+    is_same = f"lambda _instant_: _instant_ at time zone 'UTC' at time zone {zone} = {local}"
     instants = f"list_filter([{', '.join([converted, *shifted])}], {is_same})"
     return f"case when {converted} is not null and len({instants}) = 1 then {converted} end"

@@ -103,7 +103,7 @@ def match_columns(source: Source, names: Iterable[str]) -> MatchedColumns:
     undeclared = [name for name in present if name not in known]
     missing = [column for column, file_names in matched.items() if not file_names]
     # If no column is present, the file may have no header, so `names` may be a row of data. Messages must not show it.
-    if len(missing) == len(matched):
+    if missing and len(missing) == len(matched):
         return MatchedColumns(matched, _describe_missing(missing, []), undeclared)
     required = [column for column in missing if column not in source.optional_columns]
     return MatchedColumns(matched, _describe_missing(required, undeclared) if required else None, undeclared)

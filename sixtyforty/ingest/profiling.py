@@ -8,14 +8,18 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from sixtyforty.ingest.formats.base import DEFAULT_NULL_TEXT, LoadedFiles, UnreadableExtractError
+from sixtyforty.ingest.formats.base import DEFAULT_NULL_TEXT, UnreadableExtractError, sql_list
 from sixtyforty.ingest.formats.registry import describe_formats, format_of_name
+from sixtyforty.ingest.number_forms import PLAIN, NumberForm
+from sixtyforty.ingest.profiled_texts import NULL_TEXTS, LoadedTexts, load_texts, optional_columns
+from sixtyforty.ingest.type_inference import InferredType
+from sixtyforty.spec.contract_types import parse_type
 from sixtyforty.storage.sql import bare_identifier
 
 if TYPE_CHECKING:
@@ -28,6 +32,8 @@ NOT_IN_KEYS = ("DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN")
 MAX_KEY_COLUMNS = 4
 MAX_KEY_CANDIDATES = 12  # the number of columns that are tried as parts of a key
 MAX_KEYS = 5
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MIN_DAYS_FOR_WEEKDAYS = 28  # a shorter history doesn't show on which weekdays there are never any rows
 ESTIMATE_MARGIN = 1.1  # a count of distinct values may be an estimate that is too low
 _IDENTIFIER_NAME = re.compile(r"id|key|code|name|no$|nr$", re.I)
 PartitionLength = Literal["hour", "day", "week", "month"]
@@ -69,6 +75,8 @@ class TimeProfile:
     days: the number of days that have rows.
     per_day: the median number of rows on a day.
     most: the largest number of rows on a day.
+    closed_weekdays: the weekdays on which there are never any rows, such as saturday and sunday.
+    other_sql: if the dates are ambiguous, other SQL expressions that read them.
     """
 
     column: str
@@ -79,6 +87,8 @@ class TimeProfile:
     days: int
     per_day: float
     most: int
+    closed_weekdays: tuple[str, ...] = ()
+    other_sql: tuple[str, ...] = ()
 
     @property
     def every(self) -> PartitionLength:
@@ -98,6 +108,9 @@ class TableProfile:
     - keys: the smallest sets of columns that identify every row, the most likely key first.
     - histories: the distribution of the rows over time, for each column that holds dates or times.
     - null_text: the text for a missing value in the files.
+    - optional: the columns that some of the files lack.
+    - encoding: the encoding of the files; None: UTF-8, or UTF-16 where the files show it.
+    - number_form: how the files write numbers.
     """
 
     rows: int
@@ -106,6 +119,9 @@ class TableProfile:
     keys: tuple[tuple[str, ...], ...] = ()
     histories: tuple[TimeProfile, ...] = ()
     null_text: str = DEFAULT_NULL_TEXT
+    optional: tuple[str, ...] = ()
+    encoding: str | None = None
+    number_form: NumberForm = PLAIN
     files: tuple[Path, ...] = field(default=(), compare=False)
 
     def column(self, name: str) -> ColumnProfile:
@@ -113,10 +129,11 @@ class TableProfile:
         return next(column for column in self.columns if column.name == name)
 
 
-def profile_files(files: Sequence[Path]) -> TableProfile:
-    """Profile extracts in any registered format. All files must have the same columns.
+def profile_files(files: Sequence[Path], null_texts: Sequence[str] = NULL_TEXTS) -> TableProfile:
+    """Profile extracts in any registered format.
 
-    Raises UnreadableExtractError if the files can't be read.
+    A column is matched by its name over all files; a file may lack a column. null_texts: texts that may stand for a
+    missing value. Raises UnreadableExtractError if a file can't be read.
     """
     import duckdb
 
@@ -128,7 +145,14 @@ def profile_files(files: Sequence[Path]) -> TableProfile:
     with duckdb.connect() as db:
         db.execute("set enable_progress_bar = false; set TimeZone = 'UTC'")
         try:
-            loaded = extract_format.load_for_profiling(db, files)
+            if extract_format.typed_reader:
+                paths = sql_list([str(file) for file in files])
+                db.execute(
+                    f"create temp table landed as from {extract_format.typed_reader}({paths}, union_by_name = true)"
+                )
+                loaded = LoadedTexts(optional=optional_columns(files))
+            else:
+                loaded = load_texts(db, files, null_texts if extract_format.kind == "csv" else ())
             return replace(profile_table(db, "landed", loaded), files=tuple(files))
         except duckdb.Error as error:
             raise UnreadableExtractError(
@@ -136,19 +160,22 @@ def profile_files(files: Sequence[Path]) -> TableProfile:
             ) from error
 
 
-def profile_table(db: duckdb.DuckDBPyConnection, table: str, loaded: LoadedFiles) -> TableProfile:
-    """Profile a table or view that was loaded from files, including its keys and its distribution over time.
+def profile_table(db: duckdb.DuckDBPyConnection, table: str, loaded: LoadedTexts) -> TableProfile:
+    """Profile a table that was loaded from files, including its keys and its distribution over time.
 
-    loaded: what the file format detected when it loaded the files.
+    loaded: what was detected when the files were loaded.
     """
     profile = profile_columns(db, table)
     histories = [history for column in profile.columns if (history := _history(db, table, column, profile.rows))]
     return replace(
         profile,
-        columns=tuple(_with_cast(column, loaded.casts) for column in profile.columns),
+        columns=tuple(_as_declared(column, loaded.types.get(column.name)) for column in profile.columns),
         keys=_find_keys(db, table, profile),
-        histories=tuple(replace(history, sql=loaded.casts.get(history.column, history.sql)) for history in histories),
+        histories=tuple(_as_declared_time(history, loaded.types.get(history.column)) for history in histories),
         null_text=loaded.null_text,
+        optional=loaded.optional,
+        encoding=loaded.encoding,
+        number_form=loaded.number_form,
     )
 
 
@@ -174,18 +201,23 @@ def _profile_column(db: duckdb.DuckDBPyConnection, table: str, name: str, duckdb
 
 
 def _contract_type(duckdb_type: str) -> str:
-    """Return the type that a data contract uses for a DuckDB type. Nested and parametrized types become VARCHAR."""
+    """Return the type that a data contract uses for a DuckDB type. A type that a contract can't declare is VARCHAR."""
     if duckdb_type.startswith("TIMESTAMP"):
         return "TIMESTAMP"
-    return "VARCHAR" if duckdb_type.endswith(("[]", ")")) else duckdb_type
+    return duckdb_type if duckdb_type != "JSON" and parse_type(duckdb_type) else "VARCHAR"
 
 
-def _with_cast(column: ColumnProfile, casts: Mapping[str, str]) -> ColumnProfile:
-    """Return a column's profile. If `casts` contains the column, its type becomes VARCHAR, and its SQL that of `casts`.
+def _as_declared(column: ColumnProfile, inferred: InferredType | None) -> ColumnProfile:
+    """Return a column's profile as a data contract declares it: dates that a cast can't read are text."""
+    if inferred is None or inferred.parsing_sql is None:
+        return column
+    return replace(column, kind="VARCHAR", sql=inferred.parsing_sql)
 
-    casts: SQL by column, for the columns that a plain cast can't read.
-    """
-    return replace(column, kind="VARCHAR", sql=casts[column.name]) if column.name in casts else column
+
+def _as_declared_time(history: TimeProfile, inferred: InferredType | None) -> TimeProfile:
+    if inferred is None or inferred.parsing_sql is None:
+        return history
+    return replace(history, sql=inferred.parsing_sql, other_sql=inferred.other_parsing_sql)
 
 
 def _history(db: duckdb.DuckDBPyConnection, table: str, column: ColumnProfile, rows: int) -> TimeProfile | None:
@@ -194,11 +226,15 @@ def _history(db: duckdb.DuckDBPyConnection, table: str, column: ColumnProfile, r
     if column.kind not in TIME_TYPES or first is None or last is None or column.nulls > rows / 2:
         return None
     day = f"{column.sql}::date"
-    days, median, most = db.execute(
-        f"""select count(*), median(rows), max(rows) from
-        (select count(*) as rows from {table} where {day} is not null group by {day})"""
+    days, median, most, weekdays = db.execute(
+        f"""select count(*), median(rows), max(rows), list(distinct isodow(day)) from
+        (select {day} as day, count(*) as rows from {table} where {day} is not null group by 1)"""
     ).fetchall()[0]
-    return TimeProfile(column.name, column.kind, column.sql, first, last, days, float(median), most)
+    history = TimeProfile(column.name, column.kind, column.sql, first, last, days, float(median), most)
+    if history.every != "day" or (last - first).days < MIN_DAYS_FOR_WEEKDAYS:
+        return history
+    closed = tuple(name for number, name in enumerate(WEEKDAYS, 1) if number not in weekdays)
+    return replace(history, closed_weekdays=closed)
 
 
 def _as_day(time: Any) -> date | None:

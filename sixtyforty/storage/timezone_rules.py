@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 DAY = timedelta(days=1)
 YEARS_BACK = 2
 DAYS_REQUIRED = 7
-CURE = "Install the newest tzdata and duckdb: make lock UPGRADE=--upgrade, then make."
+_AGREED: set[str] = set()  # the zones that this process has compared
+CURE = (
+    "Install the newest tzdata and duckdb: make lock UPGRADE=--upgrade, then make. If one of them still lags behind,"
+    " declare another time zone with the right offset for now."
+)
 
 
 class TimezoneRulesError(SixtyfortyError):
@@ -87,8 +91,11 @@ def _compare(db: duckdb.DuckDBPyConnection, zone: str, times: Sequence[datetime]
 def require_same_rules(db: duckdb.DuckDBPyConnection, zone: str) -> None:
     """Raise TimezoneRulesError if DuckDB and Python disagree about a zone up to a week from now.
 
-    Disagreements about later days are shown by `sixtyforty doctor`.
+    Disagreements about later days are shown by `sixtyforty doctor`. A process compares each zone once.
     """
+    if zone in _AGREED:
+        return
     now = datetime.now(UTC).replace(tzinfo=None)
     for difference in find_differences(db, [zone], days_to_compare(now, DAYS_REQUIRED)):
         raise TimezoneRulesError(f"The time zone rules differ for {difference}. {CURE}")
+    _AGREED.add(zone)

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sixtyforty.ingest.extract import Chunk, OpenedExtract
-from sixtyforty.ingest.formats import csv_sniffing
-from sixtyforty.ingest.formats.base import ExtractFormat, LoadedFiles
+from sixtyforty.ingest.formats.base import ExtractFormat
 from sixtyforty.ingest.formats.csv_header import Header, read_header
 from sixtyforty.ingest.formats.csv_records import split_records
 from sixtyforty.ingest.formats.csv_rows import RecordReader
@@ -20,7 +19,7 @@ from sixtyforty.ingest.formats.text_blocks import read_text_blocks
 from sixtyforty.spec.sources import Source
 
 if TYPE_CHECKING:
-    import duckdb
+    pass
 
 
 class CsvLines(ExtractFormat):
@@ -47,10 +46,6 @@ class CsvLines(ExtractFormat):
         blocks = read_text_blocks(file, source.encoding)
         header = read_header(blocks, source)
         return OpenedExtract(header.matched.undeclared, _read_chunks(header, blocks, source))
-
-    def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
-        """Load CSV files, and detect how they write missing values and times. See ExtractFormat."""
-        return csv_sniffing.load_files(db, files)
 
 
 def _read_chunks(header: Header, blocks: Iterator[bytes], source: Source) -> Iterator[Chunk]:

@@ -20,14 +20,14 @@ from sixtyforty.ingest.extract import (
     RefusedExtractError,
     match_columns,
 )
-from sixtyforty.ingest.formats.base import ExtractFormat, LoadedFiles, load_with_reader
+from sixtyforty.ingest.formats.base import ExtractFormat
 from sixtyforty.ingest.formats.json_array import read_elements
 from sixtyforty.ingest.formats.json_objects import DECODER, TOO_LONG, JsonObject
 from sixtyforty.ingest.formats.text_blocks import read_text_blocks
 from sixtyforty.spec.sources import Source
 
 if TYPE_CHECKING:
-    import duckdb
+    pass
 
 _START = re.compile(rb"\s*(?:\{|\[\s*[{\]])")  # a CSV header may start with a bracket, too
 
@@ -59,10 +59,6 @@ class JsonLines(ExtractFormat):
         objects = read_elements(text) if start.lstrip().startswith(b"[") else _read_lines(text)
         undeclared: list[str] = []
         return OpenedExtract(undeclared, _read_chunks(objects, source, undeclared))
-
-    def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
-        """Load JSON files with DuckDB's JSON reader. See ExtractFormat."""
-        return load_with_reader(db, "read_json", files)
 
 
 def _read_lines(blocks: Iterator[bytes]) -> Iterator[JsonObject]:

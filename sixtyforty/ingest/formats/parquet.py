@@ -23,13 +23,12 @@ from sixtyforty.ingest.extract import (
     RefusedExtractError,
     match_columns,
 )
-from sixtyforty.ingest.formats.base import ExtractFormat, LoadedFiles, load_with_reader
+from sixtyforty.ingest.formats.base import ExtractFormat
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.sql import identifier
 
 if TYPE_CHECKING:
-    import duckdb
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -47,6 +46,7 @@ class Parquet(ExtractFormat):
     kind = "parquet"
     title = "Parquet"
     endings = ("parquet", "pq")
+    typed_reader = "read_parquet"
 
     def recognizes(self, head: bytes) -> bool:
         """Return whether the file starts with Parquet's magic bytes."""
@@ -67,10 +67,6 @@ class Parquet(ExtractFormat):
                 copy.close()
             raise
         return OpenedExtract(matched.undeclared, _read_chunks(parquet_file, matched, copy))
-
-    def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
-        """Load Parquet files with DuckDB's Parquet reader. See ExtractFormat."""
-        return load_with_reader(db, "read_parquet", files)
 
 
 @contextmanager

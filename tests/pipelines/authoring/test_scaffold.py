@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from expectations.rules import Suite
 from expectations.suites import HERE
 from pipelines.authoring import loader
+from pipelines.authoring.rendering import Shape
 from pipelines.authoring.scaffold import ScaffoldError, create_use_case
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.spec.draft import Draft
@@ -89,6 +90,87 @@ def test_rows_of_orders_are_the_units_and_personal_columns_are_marked(tmp_path: 
     assert {"features.sql", "decision.decided_at"} <= blank_paths(draft)
     suite = parse_yaml(tmp_path / "rules" / "late_orders" / "shop_orders.yaml").data
     assert not any(rule["kwargs"].get("value_set") for rule in suite["rows"])
+
+
+def test_ambiguous_dates_are_marked_with_both_readings(tmp_path: Path) -> None:
+    days = [date(2024, month, day) for month in (3, 4) for day in range(1, 13)]
+    draft = scaffold(tmp_path, ["day,load", *(f"{day:%d/%m/%Y},{n}" for n, day in enumerate(days))])
+    text = (draft.folder / "defs.yaml").read_text()
+    (line,) = [line for line in text.splitlines() if line.strip().startswith("partition:")]
+    assert draft.sources["shop_orders"].partition == "strptime(day, '%d/%m/%Y')::date"
+    assert "CHECK: the order of day and month is ambiguous" in line
+    assert "gives 2024-03-01 to 2024-04-12" in line and "strptime(day, '%m/%d/%Y')::date" in line
+
+
+def test_weekdays_without_rows_become_closed(tmp_path: Path) -> None:
+    lines = [f"{day},{n % 7}" for n, day in enumerate(DAYS) if day.weekday() < 5]
+    draft = scaffold(tmp_path, ["day,load", *lines])
+    assert draft.partitions.closed_weekdays == ["saturday", "sunday"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "decimal", "thousands", "kind"),
+    [
+        (["1,50", "20,00"], ",", None, "DECIMAL(18,2)"),
+        (["1.234,50", "7,00"], ",", ".", "DECIMAL(18,2)"),
+        (["1,234.50", "7.00"], ".", ",", "DECIMAL(18,2)"),
+        (["1,5", "-0,25"], ",", None, "DOUBLE"),
+        (["12'000", "7"], ".", "'", "BIGINT"),
+    ],
+)
+def test_numbers_of_another_form_are_declared(
+    texts: list[str], decimal: str, thousands: str | None, kind: str, tmp_path: Path
+) -> None:
+    lines = [f"{n};{day};{texts[n % 2]}" for n, day in enumerate(DAYS)]
+    source = scaffold(tmp_path, ["n;day;total", *lines]).sources["shop_orders"]
+    assert source.columns == {"n": "BIGINT", "day": "DATE", "total": kind}
+    assert (source.decimal, source.thousands) == (decimal, thousands)
+
+
+def test_codes_stay_text_and_amounts_are_decimal(tmp_path: Path) -> None:
+    lines = [f"{n % 28 + 1}E{n % 4},{n:05},{n}.{n % 10}0,{day}" for n, day in enumerate(DAYS)]
+    draft = scaffold(tmp_path, ["sku,customer,total,day", *lines])
+    columns = draft.sources["shop_orders"].columns
+    assert columns == {"sku": "VARCHAR", "customer": "VARCHAR", "total": "DECIMAL(18,2)", "day": "DATE"}
+
+
+def test_types_hold_for_all_files_whatever_the_order_of_their_columns(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "orders_1.csv").write_text("id,day,size\n1,2024-01-01,7\n2,2024-01-02,8\n")
+    (folder / "orders_2.csv").write_text("size,id,day,note\nlarge,3,2024-01-03,x\n9,4,2024-01-04,\n")
+    (tmp_path / "dvc.yaml").write_text("stages:\n  train:\n    foreach: []\n  evaluate:\n    foreach: []\n")
+    draft, _ = create_use_case(
+        "orders", str(folder), None, tmp_path / "use_cases", tmp_path / "rules", tmp_path / "dvc.yaml"
+    )
+    source = draft.sources["orders"]
+    assert source.columns == {"id": "BIGINT", "day": "DATE", "size": "VARCHAR", "note": "VARCHAR"}
+    assert source.optional_columns == ["note"], "the first file lacks it"
+
+
+@pytest.mark.parametrize("shape", ["binary", "ranked", "amount", "experiment"])
+def test_each_shape_is_complete_once_its_blanks_are_filled_in(shape: Shape, tmp_path: Path) -> None:
+    extract = tmp_path / "in" / "loads.csv"
+    extract.parent.mkdir()
+    extract.write_text("\n".join(DAILY_LINES) + "\n")
+    rules, recipes = tmp_path / "rules", tmp_path / "dvc.yaml"
+    draft, _ = create_use_case("loads", str(extract), None, tmp_path / "use_cases", rules, recipes, shape)
+    file = draft.folder / "defs.yaml"
+    text = file.read_text().replace("owner: TODO", "owner: team:x").replace("currency: TODO", "currency: EUR")
+    text = text.replace("{none: TODO, act: TODO}", "{none: 0.5, act: 0.5}").replace("limit: TODO", "limit: 3")
+    for field in ("headcount", "target", "cost", "gain", "shortage_cost", "excess_cost", "value_per_outcome"):
+        text = text.replace(f"{field}: TODO", f"{field}: 1")
+    file.write_text(text.replace("maximum: TODO", "maximum: 9").replace("TODO", "words"))
+    for stage in ("outcomes", "current_process"):
+        (draft.folder / f"{stage}.sql").write_text(draft.sql(stage).replace("-- TODO", "--"))
+    complete = loader.load_declaration(draft.folder, rules, sql=True)
+    assert not isinstance(complete, Draft)
+    kpi = complete.kpi
+    assert (kpi.amount is not None, kpi.has_limits, kpi.treatment is not None) == (
+        shape == "amount",
+        shape == "ranked",
+        shape == "experiment",
+    )
 
 
 def test_a_table_without_a_time_column_is_a_snapshot(tmp_path: Path) -> None:

@@ -274,6 +274,21 @@ def test_an_unusable_backup_changes_nothing(damage: Callable[[Path], str], small
     assert not (small_home / "data" / "models").exists()
 
 
+@pytest.mark.parametrize("content", [b"mode1", b"", b"model and more"])
+def test_a_file_that_is_damaged_while_it_is_copied_is_named(
+    content: bytes, small_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup(tmp_path / "copy")
+    shutil.rmtree(small_home)
+
+    def copy_badly(source: Path, target: Path) -> None:
+        target.write_bytes(content if source.name == "a b.skops" else source.read_bytes())
+
+    monkeypatch.setattr(backups.shutil, "copy2", copy_badly)
+    with pytest.raises(BackupError, match=r"a b\.skops differs from the file in the backup after it was copied"):
+        restore_backup(tmp_path / "copy")
+
+
 def test_existing_files_are_not_overwritten(small_home: Path, tmp_path: Path) -> None:
     backup(tmp_path / "copy")
     with pytest.raises(BackupError, match="is not empty"):

@@ -269,3 +269,11 @@ def test_text_stays_text(database: duckdb.DuckDBPyConnection) -> None:
 def test_any_utc_offset_is_converted(database: duckdb.DuckDBPyConnection, moment: datetime, minutes: int) -> None:
     local = moment.replace(tzinfo=UTC).astimezone(timezone(timedelta(minutes=minutes)))
     assert cast_texts(database, [str(local)], "TIMESTAMP") == [moment]
+
+
+@pytest.mark.parametrize("name", ["t", "v", "x", "_instant"])
+def test_a_column_of_any_name_is_cast(database: duckdb.DuckDBPyConnection, name: str) -> None:
+    database.register("texts", pa.table({name: ["2024-07-01 10:00:00 Europe/Berlin"]}))
+    assert database.execute(f"select {cast_sql(name, 'TIMESTAMP')} from texts").fetchall() == [
+        (datetime(2024, 7, 1, 8),)
+    ]

@@ -75,9 +75,8 @@ def test_packed_files_parquet_and_several_files_are_profiled_alike(tmp_path: Pat
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("x.csv", "a;b\n1;2\n", "Write the file with commas"),
         ("x.csv", "1,2\n3,4\n", "no header"),
-        ("x.csv", "", "no header"),
+        ("x.csv", "", "the file is empty"),
         ("x.xlsx", "PK", "no known file format has this ending. Use CSV"),
         ("x.parquet", "text", "not readable as Parquet"),
     ],
@@ -87,3 +86,73 @@ def test_a_file_that_is_no_extract_is_an_error(name: str, text: str, message: st
     path.write_text(text)
     with pytest.raises(UnreadableExtractError, match=message):
         profile_files([path])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_files_of_other_programs_are_profiled(encoding: str, delimiter: str, tmp_path: Path) -> None:
+    lines = [["Größe", "Tag", "Ort"], *([str(n), f"{day:%d.%m.%Y}", "Köln"] for n, day in enumerate(DAYS))]
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join(map(delimiter.join, lines)) + "\n", encoding=encoding)
+    profile = profile_files([path])
+    assert [(column.name, column.kind) for column in profile.columns] == [
+        ("Größe", "BIGINT"),
+        ("Tag", "VARCHAR"),
+        ("Ort", "VARCHAR"),
+    ]
+    assert (profile.encoding, profile.column("Ort").values) == ("cp1252" if encoding == "cp1252" else None, ("Köln",))
+    assert (profile.histories[0].first, profile.histories[0].last) == (DAYS[0], DAYS[-1])
+
+
+def test_json_lines_and_arrays_are_profiled_alike(tmp_path: Path) -> None:
+    objects = [f'{{"n": {n}, "day": "{day}", "tags": [1, {n}]}}' for n, day in enumerate(DAYS)]
+    lines, array = tmp_path / "x.jsonl", tmp_path / "y.json"
+    lines.write_text("\n".join(objects))
+    array.write_text(f"[{', '.join(objects)}]")
+    profile = profile_files([lines])
+    assert {column.name: column.kind for column in profile.columns} == {
+        "day": "DATE",
+        "n": "BIGINT",
+        "tags": "VARCHAR",
+    }
+    assert profile_files([array]) == profile
+
+
+def test_a_typed_file_keeps_its_types(tmp_path: Path) -> None:
+    import duckdb
+
+    path = tmp_path / "x.parquet"
+    duckdb.execute(
+        f"""copy (select 1.50::decimal(12,2) as price, '00123' as code, {{'a': 1}} as nested, [1] as list,
+            timestamptz '2024-01-01 00:00:00+01' as at, uuid() as id) to '{path}'"""
+    )
+    kinds = {column.name: column.kind for column in profile_files([path]).columns}
+    assert kinds == {
+        "price": "DECIMAL(12,2)",
+        "code": "VARCHAR",
+        "nested": "VARCHAR",
+        "list": "VARCHAR",
+        "at": "TIMESTAMP",
+        "id": "UUID",
+    }
+
+
+@pytest.mark.parametrize(
+    ("open_days", "closed"),
+    [
+        ({0, 1, 2, 3, 4}, ("saturday", "sunday")),
+        ({0, 1, 2, 3, 4, 5}, ("sunday",)),
+        (set(range(7)), ()),
+    ],
+)
+def test_weekdays_without_rows_are_closed(open_days: set[int], closed: tuple[str, ...], tmp_path: Path) -> None:
+    days = [day for n in range(90) if (day := DAYS[0] + timedelta(days=n)).weekday() in open_days]
+    (history,) = profile_files([write_csv(tmp_path, "day", [str(day) for day in days])]).histories
+    assert (history.every, history.closed_weekdays) == ("day", closed)
+
+
+def test_a_column_is_optional_if_a_file_lacks_it(tmp_path: Path) -> None:
+    first = write_csv(tmp_path, "n,m", ["1,2"], "a_1.csv")
+    second = write_csv(tmp_path, "m,note", ["3,x"], "a_2.csv")
+    profile = profile_files([first, second])
+    assert ([column.name for column in profile.columns], profile.optional) == (["n", "m", "note"], ("n", "note"))

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from sixtyforty.storage import timezone_rules
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.timezone_rules import (
     TimezoneRulesError,
@@ -33,6 +34,7 @@ def berlin_with_rules_of_tokyo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """Give Python other rules for a time zone than those of the package tzdata."""
     import tzdata
 
+    monkeypatch.setattr(timezone_rules, "_AGREED", set())
     folder = Path(tzdata.__file__).parent / "zoneinfo"
     (tmp_path / "Europe").mkdir()
     (tmp_path / "Europe" / "Berlin").write_bytes((folder / "Asia" / "Tokyo").read_bytes())

@@ -1,0 +1,77 @@
+"""Detect how files write numbers: which decimal point they have, and whether digits are grouped, as in `1.234,50`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sixtyforty.ingest.type_inference import CODE_WITH_E, FLOATING_POINT, LEADING_ZERO
+from sixtyforty.ingest.written_forms import plain_text_sql
+from sixtyforty.spec.sources import Source
+from sixtyforty.storage.sql import identifier, literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class NumberForm:
+    """How numbers are written. decimal: the decimal point. thousands: the character between groups of three digits."""
+
+    decimal: Literal[".", ","] = "."
+    thousands: str | None = None
+
+    def plain_sql(self, name: str) -> str:
+        """Return SQL that turns a column's numbers into plain ones, as a run does; NULL for a text of another form."""
+        source = Source(
+            description="Numbers.",
+            files="*.csv",
+            columns={name: "DOUBLE"},
+            key=[name],
+            decimal=self.decimal,
+            thousands=self.thousands,
+        )
+        return plain_text_sql(source, name, identifier(name))
+
+
+PLAIN = NumberForm()
+# If several forms fit equally many columns, the first one counts. Groups of exactly three digits are no accident.
+FORMS = (
+    NumberForm(".", ","),
+    NumberForm(","),
+    NumberForm(",", "."),
+    NumberForm(".", " "),
+    NumberForm(",", " "),
+    NumberForm(".", "'"),
+)
+
+
+def detect_number_form(db: duckdb.DuckDBPyConnection, table: str, names: Sequence[str]) -> tuple[NumberForm, list[str]]:
+    """Return the form of the numbers of a table, and the columns whose numbers need it.
+
+    table: its texts are trimmed, and null where a value is missing. names: its columns. A form is chosen only if it
+    fits all columns of numbers.
+    """
+    plain = [name for name in names if _fits(db, table, name, identifier(name))]
+    others = [name for name in names if name not in plain]
+    columns_by_form = {}
+    for form in FORMS:
+        needing = [name for name in others if _fits(db, table, name, form.plain_sql(name))]
+        if needing and all(_fits(db, table, name, form.plain_sql(name)) for name in plain):
+            columns_by_form[form] = needing
+    form = max(columns_by_form, key=lambda form: len(columns_by_form[form]), default=PLAIN)
+    return form, columns_by_form.get(form, [])
+
+
+def _fits(db: duckdb.DuckDBPyConnection, table: str, name: str, plain: str) -> bool:
+    """Return whether all texts of a column are numbers, and none of them is a code. plain: SQL of the plain numbers."""
+    column = identifier(name)
+    number, code, zero = (
+        f"regexp_full_match(p, {literal(form)})" for form in (FLOATING_POINT, CODE_WITH_E, LEADING_ZERO)
+    )
+    filled, fitting = db.execute(
+        f"""select count(*), count(*) filter ({number} and not {code} and not {zero})
+        from (select {plain} as p from {table} where {column} is not null)"""
+    ).fetchall()[0]
+    return bool(filled and filled == fitting)

@@ -1,0 +1,153 @@
+"""Load extracts without a data contract: all columns as text, then with the types that fit all of their texts.
+
+The files are read as a run reads them, so a run accepts what was profiled.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sixtyforty.ingest.extract import RefusedExtractError
+from sixtyforty.ingest.extract_reader import read_extract
+from sixtyforty.ingest.formats.base import DEFAULT_NULL_TEXT, UnreadableExtractError
+from sixtyforty.ingest.number_forms import PLAIN, NumberForm, detect_number_form
+from sixtyforty.ingest.type_inference import InferredType, infer_type
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.sources import Source
+from sixtyforty.storage.sql import identifier, literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+NULL_TEXTS = ("NA", "NaN", "nan", "NULL", "null", "None", "N/A", "n/a", "-", "?")  # usual spellings of a missing value
+UNDECODABLE = "UTF-8"  # occurs in the reasons of refusals and broken lines that are not text in UTF-8
+OTHER_ENCODING = "cp1252"  # of most files that are not UTF-8; it contains Latin-1
+NUMBER = re.compile(r"-?[\d.,]*")
+
+
+@dataclass(frozen=True)
+class LoadedTexts:
+    """What was detected in files.
+
+    - null_text: the text for a missing value.
+    - types: the types of the columns, by name.
+    - optional: the columns that some of the files lack.
+    - encoding: the encoding of the files; None: UTF-8, or UTF-16 where the files show it.
+    - number_form: how the files write numbers.
+    """
+
+    null_text: str = DEFAULT_NULL_TEXT
+    types: dict[str, InferredType] = field(default_factory=dict)
+    optional: tuple[str, ...] = ()
+    encoding: str | None = None
+    number_form: NumberForm = PLAIN
+
+
+class UndecodableExtractError(SixtyfortyError):
+    """A file is not text in UTF-8."""
+
+
+def optional_columns(files: Sequence[Path], encoding: str | None = None) -> tuple[str, ...]:
+    """Return the columns that some of the files lack. Raises UnreadableExtractError if a file can't be read."""
+    names_by_file = [_column_names(file, encoding) for file in files]
+    names = dict.fromkeys(name for file_names in names_by_file for name in file_names)
+    return tuple(name for name in names if not all(name in file_names for file_names in names_by_file))
+
+
+def load_texts(db: duckdb.DuckDBPyConnection, files: Sequence[Path], null_texts: Sequence[str]) -> LoadedTexts:
+    """Load files into a new table `landed`, with the types that fit all of their texts.
+
+    A column is matched by its name over all files. null_texts: texts that may stand for a missing value. Raises
+    UnreadableExtractError if a file can't be read.
+    """
+    try:
+        encoding = None
+        names = _insert_files(db, files, encoding)
+    except UndecodableExtractError:
+        encoding = OTHER_ENCODING
+        names = _insert_files(db, files, encoding)
+    null_text = _most_frequent_null_text(db, names, null_texts)
+    spelling = "null" if null_text is None else literal(null_text)
+    texts = ", ".join(
+        f"nullif(nullif(trim({identifier(name)}), ''), {spelling}) as {identifier(name)}" for name in names
+    )
+    db.execute(f"create temp view trimmed_texts as select {texts} from landed_texts")
+    number_form, written = detect_number_form(db, "trimmed_texts", names) if null_texts else (PLAIN, [])
+    plain = ", ".join(
+        f"{number_form.plain_sql(name)} as {identifier(name)}" if name in written else identifier(name)
+        for name in names
+    )
+    db.execute(f"create temp view plain_texts as select {plain} from trimmed_texts")
+    types = {name: infer_type(db, "plain_texts", name) for name in names}
+    typed = ", ".join(f"{inferred.sql} as {identifier(name)}" for name, inferred in types.items())
+    db.execute(f"create temp table landed as select {typed} from plain_texts")
+    optional = optional_columns(files, encoding)
+    return LoadedTexts(null_text or DEFAULT_NULL_TEXT, types, optional, encoding, number_form)
+
+
+def _insert_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding: str | None) -> list[str]:
+    """Load files into a new table `landed_texts` with all columns as text, and return the names of the columns."""
+    names = list(dict.fromkeys(name for file in files for name in _column_names(file, encoding)))
+    columns = ", ".join(f"{identifier(name)} varchar" for name in names)
+    db.execute(f"create or replace temp table landed_texts ({columns})")
+    source = Source(
+        description="Files without a data contract.",
+        files=files[0].name,
+        columns=dict.fromkeys(names, "VARCHAR"),
+        optional_columns=names,
+        key=names[:1],
+        null_text="",
+        encoding=encoding,
+    )
+    for file in files:
+        with _errors_of(file, encoding):
+            for chunk in read_extract(file, source).chunks:
+                if encoding is None and any(UNDECODABLE in line.reason for line in chunk.broken):
+                    raise UndecodableExtractError(file.name)
+                db.register("chunk", chunk.rows)
+                db.execute("insert into landed_texts select * exclude (_row) from chunk")
+                db.unregister("chunk")
+    return names
+
+
+def _column_names(file: Path, encoding: str | None) -> list[str]:
+    """Return the names of the columns of a file. Raises UnreadableExtractError."""
+    source = Source(description="Any file.", files=file.name, columns={}, key=[], encoding=encoding)
+    with _errors_of(file, encoding):
+        opened = read_extract(file, source)
+        if not opened.undeclared:  # in JSON, each object may have other names
+            deque(opened.chunks, maxlen=0)
+    if any(NUMBER.fullmatch(name.strip()) for name in opened.undeclared):
+        raise UnreadableExtractError(f"{file.name}: the file has no header. Write the column names in its first line.")
+    return opened.undeclared
+
+
+@contextmanager
+def _errors_of(file: Path, encoding: str | None) -> Iterator[None]:
+    """Turn a refusal into an error that names the file. UndecodableExtractError: the file isn't UTF-8."""
+    try:
+        yield
+    except RefusedExtractError as error:
+        if encoding is None and UNDECODABLE in str(error):
+            raise UndecodableExtractError(file.name) from error
+        raise UnreadableExtractError(f"{file.name}: {error}") from error
+
+
+def _most_frequent_null_text(
+    db: duckdb.DuckDBPyConnection, names: Sequence[str], null_texts: Sequence[str]
+) -> str | None:
+    """Return the text of `null_texts` that occurs most often; the default if none occurs; None if there are none."""
+    if not null_texts:
+        return None
+    texts, spellings = ", ".join(map(identifier, names)), ", ".join(map(literal, null_texts))
+    counts = db.execute(
+        f"""select spelling, count(*) from (select unnest([{texts}]) as spelling from landed_texts)
+        where spelling in ({spellings}) group by 1 order by 2 desc, 1 limit 1"""
+    ).fetchall()
+    return str(counts[0][0]) if counts else DEFAULT_NULL_TEXT

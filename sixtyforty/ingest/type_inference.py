@@ -1,0 +1,169 @@
+"""Infer the types of text columns from all of their values.
+
+A type is chosen only if every value fits it exactly, so that the drafted contract accepts each row of the files. Codes
+stay text: a number with leading zeros (`00123`), or digits around an E (`10E2`), would change if it became a number.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sixtyforty.ingest.exact_casts import cast_sql
+from sixtyforty.storage.sql import bare_identifier, literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+# Regular expressions for all of a text.
+INTEGER = r"[-+]?[0-9]+"
+LEADING_ZERO = r"[-+]?0[0-9].*"
+FIXED_POINT = r"[-+]?[0-9]+\.[0-9]+"
+FLOATING_POINT = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
+CODE_WITH_E = r"[-+]?[0-9]+[eE][0-9]+"
+ISO_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+ISO_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[-+][0-9]{2}(:?[0-9]{2})?)?"
+COMPACT_DATE = r"(19|20)[0-9]{6}"
+CODE_NAME = re.compile(r"zip|postal|post_?code|plz|phone|\bsku\b|\bean\b|gtin|isbn|iban", re.I)
+DATE_NAME = re.compile(r"date|day|datum|tag|jour|fecha", re.I)
+
+FORM_PARTS = {
+    **dict.fromkeys(("%d", "%m", "%H", "%I", "%M", "%S"), "[0-9]{1,2}"),
+    **{"%Y": "[0-9]{4}", "%y": "[0-9]{2}", "%b": "[A-Za-z]{3}", "%B": "[A-Za-z]+", "%p": "[AaPp][Mm]"},
+}
+MAX_DECIMAL_DIGITS = 18
+DECIMAL_SCALES = range(2, 7)  # money and quantities are written with so many decimals in each value
+
+DATE_FORMATS = (
+    *("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%m.%d.%Y"),
+    *("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y"),
+)
+TIME_FORMATS = (" %H:%M:%S", " %H:%M", "T%H:%M:%S", " %I:%M:%S %p", " %I:%M %p")
+
+
+@dataclass(frozen=True)
+class InferredType:
+    """The type of a text column.
+
+    - kind: the column's type in a data contract.
+    - sql: a SQL expression that converts the column's text exactly.
+    - parsing_sql: equal to `sql` for a date in a form that a cast can't read, otherwise None. A data contract declares
+      such a column as text.
+    - other_parsing_sql: other ways to read the dates, if their form is ambiguous, such as `03/04/2024`.
+    """
+
+    kind: str
+    sql: str
+    parsing_sql: str | None = None
+    other_parsing_sql: tuple[str, ...] = ()
+
+
+def infer_type(db: duckdb.DuckDBPyConnection, table: str, name: str) -> InferredType:
+    """Return the type that all values of a text column have.
+
+    table: a table or view whose texts are trimmed, and null where a value is missing.
+    """
+    column = bare_identifier(name)
+    db.execute(
+        f"create or replace temp table _values as select distinct {column}::varchar as t from {table}"
+        f" where {column} is not null"
+    )
+    count = _count(db, "true")
+    text = InferredType("VARCHAR", column)
+    if not count or CODE_NAME.search(name):
+        return text
+    inferred = _infer(db, name, column, count) or text
+    is_exact = inferred.parsing_sql or not _count(db, f"{cast_sql('t', inferred.kind)} is null")
+    return inferred if is_exact else text
+
+
+def _infer(db: duckdb.DuckDBPyConnection, name: str, column: str, count: int) -> InferredType | None:
+    if number := _infer_number(db, name, column, count):
+        return number
+    if _count(db, "lower(t) in ('true', 'false')") == count:
+        return InferredType("BOOLEAN", f"{column}::boolean")
+    return _infer_time(db, column, count)
+
+
+def _count(db: duckdb.DuckDBPyConnection, condition: str) -> int:
+    return int(db.execute(f"select count(*) from _values where {condition}").fetchall()[0][0])
+
+
+def _matches(pattern: str) -> str:
+    return f"regexp_full_match(t, {literal(pattern)})"
+
+
+def _infer_number(db: duckdb.DuckDBPyConnection, name: str, column: str, count: int) -> InferredType | None:
+    if _count(db, _matches(FLOATING_POINT)) < count:
+        return None
+    text = InferredType("VARCHAR", column)
+    if _count(db, f"{_matches(LEADING_ZERO)} or {_matches(CODE_WITH_E)}"):
+        return text
+    if _count(db, _matches(INTEGER)) == count:
+        if DATE_NAME.search(name) and _count(db, f"{_matches(COMPACT_DATE)} and {_parses('%Y%m%d')}") == count:
+            return _parsed(column, ["%Y%m%d"], "DATE")
+        if _count(db, "try_cast(t as bigint) is null"):
+            return text
+        return InferredType("BIGINT", f"{column}::bigint")
+    if scale := _fixed_scale(db, count):
+        kind = f"DECIMAL({MAX_DECIMAL_DIGITS},{scale})"
+        return InferredType(kind, f"{column}::{kind}")
+    if _count(db, "isinf(try_cast(t as double)) is not false"):
+        return text
+    return InferredType("DOUBLE", f"{column}::double")
+
+
+def _fixed_scale(db: duckdb.DuckDBPyConnection, count: int) -> int | None:
+    """Return the number of decimals if all values have the same number, and so are amounts; otherwise None.
+
+    Trailing zeros show that the number of decimals is fixed.
+    """
+    if _count(db, _matches(FIXED_POINT)) < count or not _count(db, "t like '%0'"):
+        return None
+    scales, digits = db.execute(
+        "select list(distinct length(t) - instr(t, '.')), max(length(regexp_replace(t, '[^0-9]', '', 'g')))"
+        " from _values"
+    ).fetchall()[0]
+    fits = len(scales) == 1 and scales[0] in DECIMAL_SCALES and digits <= MAX_DECIMAL_DIGITS
+    return int(scales[0]) if fits else None
+
+
+def _infer_time(db: duckdb.DuckDBPyConnection, column: str, count: int) -> InferredType | None:
+    if _count(db, f"{_matches(ISO_DATE)} and try_cast(t as date) is not null") == count:
+        return InferredType("DATE", f"{column}::date")
+    is_time = f"({_matches(ISO_TIME)} or {_matches(ISO_DATE)}) and try_cast(t as timestamptz) is not null"
+    if _count(db, is_time) == count:
+        return InferredType("TIMESTAMP", f"({column}::timestamptz at time zone 'UTC')")
+    for suffix in ("", *TIME_FORMATS):
+        formats = [form + suffix for form in DATE_FORMATS if _count(db, _parses(form + suffix)) == count]
+        if formats:
+            return _parsed(column, _by_span(db, formats), "TIMESTAMP" if suffix else "DATE")
+    return None
+
+
+def _parses(form: str) -> str:
+    """Return a SQL condition: the text has this form. DuckDB alone would read `24` as a year with four digits."""
+    pattern = re.sub(r"%\w|.", lambda part: FORM_PARTS.get(part[0], re.escape(part[0])), form)
+    return f"({_matches(pattern)} and try_strptime(t, {literal(form)}) is not null)"
+
+
+def _by_span(db: duckdb.DuckDBPyConnection, formats: list[str]) -> list[str]:
+    """Return formats sorted by the span of the times that they give: a wrong format scatters the days over the year.
+
+    Formats that read all values alike count once.
+    """
+    spans: dict[str, tuple[float, str]] = {}
+    for form in formats:
+        span, content = db.execute(
+            f"select epoch(max(p) - min(p)), md5(string_agg(p::varchar, ',' order by t))"
+            f" from (select t, strptime(t, {literal(form)}) as p from _values)"
+        ).fetchall()[0]
+        spans.setdefault(str(content), (float(span), form))
+    return [form for _, form in sorted(spans.values(), key=lambda pair: pair[0])]
+
+
+def _parsed(column: str, formats: list[str], kind: str) -> InferredType:
+    cast = "::date" if kind == "DATE" else ""
+    first, *others = (f"strptime({column}, {literal(form)}){cast}" for form in formats)
+    return InferredType(kind, first, first, tuple(others))

@@ -1,0 +1,135 @@
+"""A type is chosen only if every text fits it exactly; codes stay text, and ambiguous dates have all readings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sixtyforty.ingest.type_inference import InferredType, infer_type
+from sixtyforty.storage.sql import bare_identifier
+
+DAYS = [date(2024, 1, 1) + timedelta(days=n) for n in range(60)]
+
+
+def infer(texts: Sequence[str | None], name: str = "x") -> tuple[InferredType, list[Any]]:
+    """Return the inferred type of some texts, and their converted values."""
+    with duckdb.connect() as db:
+        db.execute(f"create table landed (n integer, {bare_identifier(name)} varchar)")
+        db.executemany("insert into landed values (?, ?)", list(enumerate(texts)))
+        inferred = infer_type(db, "landed", name)
+        return inferred, [row[0] for row in db.execute(f"select {inferred.sql} from landed order by n").fetchall()]
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind", "values"),
+    [
+        (["1", "-2", "+3", None, "0"], "BIGINT", [1, -2, 3, None, 0]),
+        (["1", "2.5"], "DOUBLE", [1.0, 2.5]),
+        (["0.5", "1.0", "1.5"], "DOUBLE", [0.5, 1.0, 1.5]),
+        (["1.5e-05", "2E+07"], "DOUBLE", [1.5e-05, 2e07]),
+        (["855.00", "742.50"], "DECIMAL(18,2)", [Decimal("855.00"), Decimal("742.50")]),
+        (["0.123450", "1.000000"], "DECIMAL(18,6)", [Decimal("0.123450"), Decimal("1.000000")]),
+        (["true", "FALSE"], "BOOLEAN", [True, False]),
+        (["2024-02-29", "2024-03-01"], "DATE", [date(2024, 2, 29), date(2024, 3, 1)]),
+        (["2024-02-29 10:30:00", "2024-03-01"], "TIMESTAMP", [datetime(2024, 2, 29, 10, 30), datetime(2024, 3, 1)]),
+        (["2024-02-29T10:30:00+02:00"], "TIMESTAMP", [datetime(2024, 2, 29, 8, 30)]),
+        ([None, None], "VARCHAR", [None, None]),
+        (["a", "1"], "VARCHAR", ["a", "1"]),
+    ],
+)
+def test_types_are_inferred_from_all_texts(texts: list[str | None], kind: str, values: list[Any]) -> None:
+    inferred, converted = infer(texts)
+    assert (inferred.kind, converted) == (kind, values)
+    assert inferred.parsing_sql is None
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["1E0", "10E2", "28E3"],  # article numbers
+        ["7e1", "5"],
+        ["00123", "10456"],  # customer numbers
+        ["007.5", "1.5"],
+        ["-01", "2"],
+        ["12345678901234567890"],  # longer than BIGINT
+        ["1_000"],
+        ["0x1F"],
+        ["inf", "1.5"],
+        ["1e+400", "2e+1"],
+        ["1,5", "2,5"],
+        ["2024-02-30", "2024-02-01"],
+        ["1.", "2.5."],
+        ["t", "f"],
+    ],
+)
+def test_codes_and_texts_that_a_number_would_change_stay_text(texts: list[str]) -> None:
+    assert infer(texts) == (InferredType("VARCHAR", "x"), texts)
+
+
+@pytest.mark.parametrize("name", ["zip", "Postal Code", "PLZ", "sku", "phone_1"])
+def test_codes_are_recognized_by_the_name_of_the_column(name: str) -> None:
+    inferred, _ = infer(["12345", "67890"], name)
+    assert inferred.kind == "VARCHAR" and inferred.parsing_sql is None
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%d/%m/%y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y"],
+)
+def test_dates_in_another_form_are_parsed(form: str) -> None:
+    inferred, converted = infer([f"{day:{form}}" for day in DAYS])
+    assert (inferred.kind, converted, inferred.other_parsing_sql) == ("DATE", DAYS, ())
+    assert inferred.parsing_sql == f"strptime(x, '{form}')::date"
+
+
+@pytest.mark.parametrize("suffix", [" %H:%M", " %H:%M:%S", " %I:%M %p"])
+def test_times_in_another_form_are_parsed(suffix: str) -> None:
+    times = [datetime(day.year, day.month, day.day, day.day % 24, 30) for day in DAYS]
+    inferred, converted = infer([f"{time:%d.%m.%Y}{time:{suffix}}" for time in times])
+    assert (inferred.kind, converted) == ("TIMESTAMP", times)
+
+
+def test_compact_dates_are_recognized_by_the_name_of_the_column() -> None:
+    texts = [f"{day:%Y%m%d}" for day in DAYS]
+    assert infer(texts, "order_date")[1] == DAYS
+    assert infer(texts, "amount")[0].kind == "BIGINT"
+
+
+@pytest.mark.parametrize(("form", "other"), [("%d/%m/%Y", "%m/%d/%Y"), ("%m/%d/%Y", "%d/%m/%Y")])
+def test_ambiguous_dates_have_both_readings_and_the_shorter_span_comes_first(form: str, other: str) -> None:
+    days = [date(2024, 5, day) for day in range(1, 13)]
+    inferred, converted = infer([f"{day:{form}}" for day in days])
+    assert converted == days
+    assert inferred.other_parsing_sql == (f"strptime(x, '{other}')::date",)
+
+
+def test_dates_that_read_alike_in_every_form_are_not_ambiguous() -> None:
+    assert infer(["05/05/2024", "07/07/2024"])[0].other_parsing_sql == ()
+
+
+def test_mixed_orders_of_day_and_month_stay_text() -> None:
+    assert infer(["25/12/2024", "12/26/2024"])[0] == InferredType("VARCHAR", "x")
+
+
+CODES = st.text("0123456789eE.+-", min_size=1, max_size=12)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(CODES, min_size=1, max_size=5))
+def test_a_number_is_equal_to_its_text(texts: list[str]) -> None:
+    inferred, converted = infer(texts)
+    for text, value in zip(texts, converted, strict=True):
+        if inferred.kind == "DOUBLE":
+            assert value == float(text)
+        elif inferred.kind.startswith(("BIGINT", "DECIMAL")):
+            assert Decimal(value) == Decimal(text)
+            assert text.lstrip("+-").startswith("0") <= (len(text.lstrip("+-").partition(".")[0]) == 1)
+        else:
+            assert str(value) == text or isinstance(value, date)
