@@ -35,13 +35,17 @@ ALL_COLUMNS = re.compile(r"(\bselect|,|\.)\s*\*", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class SourceVersion:
-    """The parts of a source on which decisions depend. `columns` contains only the columns that SQL names."""
+    """The parts of a source on which decisions depend.
+
+    `columns` contains only the columns that SQL names. `forms` is how numbers and dates are written.
+    """
 
     columns: Mapping[str, str]
     key: Sequence[str]
     known_at: str | None
     partition: str | None
     null_text: str
+    forms: Sequence[str | None]
 
 
 def declared_version(use_case: DecisionChain) -> str:
@@ -75,7 +79,8 @@ def _source_version(use_case: DecisionChain, name: str, sql: Mapping[str, str]) 
         for column, kind in source.columns.items()
         if takes_all or re.search(rf"\b{re.escape(column)}\b", texts, re.IGNORECASE)
     }
-    return SourceVersion(columns, source.key, source.known_at, source.partition, source.null_text)
+    forms = [source.decimal, source.thousands, source.date_format]
+    return SourceVersion(columns, source.key, source.known_at, source.partition, source.null_text, forms)
 
 
 def declared_versions(use_case: DecisionChain, before: Entry | None) -> list[str]:

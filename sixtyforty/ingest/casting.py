@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sixtyforty.ingest.exact_casts import attempt_sql, cast_sql, exact_sql, require_type
+from sixtyforty.ingest.written_forms import plain_text_sql
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.sql import identifier, identifiers, literal
 
@@ -39,9 +40,12 @@ def raw_schema(source: Source) -> pa.Schema:
 def cleaned_columns_sql(source: Source) -> str:
     """Return a SELECT list that trims a source's text columns, and turns empty texts into NULL.
 
-    The null text is NULL already: the reader of CSV files applies it. In other formats it is an ordinary text.
+    Numbers and dates get the form that the casts accept, if the source declares another form. The null text is NULL
+    already: the reader of CSV files applies it. In other formats it is an ordinary text.
     """
-    return ", ".join(f"{_cleaned_sql(column)} as {identifier(column)}" for column in source.columns)
+    return ", ".join(
+        f"{plain_text_sql(source, column, _cleaned_sql(column))} as {identifier(column)}" for column in source.columns
+    )
 
 
 def _cleaned_sql(column: str) -> str:
@@ -67,8 +71,9 @@ def _cast_rows_sql(source: Source) -> str:
     columns = {column: (f"_text_{n}", f"_value_{n}", f"_exact_{n}") for n, column in enumerate(source.columns)}
     types = {column: require_type(declared) for column, declared in source.columns.items()}
     cleaned = ", ".join(f"{_cleaned_sql(c)} as {text}" for c, (text, _, _) in columns.items())
-    values = ", ".join(f"{attempt_sql(text, types[c])} as {value}" for c, (text, value, _) in columns.items())
-    exact = ", ".join(f"{exact_sql(text, value, types[c])} as {name}" for c, (text, value, name) in columns.items())
+    plain = {c: plain_text_sql(source, c, text) for c, (text, _, _) in columns.items()}
+    values = ", ".join(f"{attempt_sql(plain[c], types[c])} as {value}" for c, (_, value, _) in columns.items())
+    exact = ", ".join(f"{exact_sql(plain[c], value, types[c])} as {name}" for c, (_, value, name) in columns.items())
     typed = ", ".join(f"{name} as {identifier(c)}" for c, (_, _, name) in columns.items())
     lineage = "_extract, _row, _seq, _partition"
     return f"""

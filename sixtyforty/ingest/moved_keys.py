@@ -135,7 +135,8 @@ class SharedKeys:
         import duckdb
 
         types = [self._contract.columns[column] for column in self._contract.key]
-        return digest([types, self._contract.null_text, duckdb.__version__])
+        forms = [self._contract.decimal, self._contract.thousands, self._contract.date_format]
+        return digest([types, forms, duckdb.__version__])
 
     def _update(self, index: KeyIndex, hashes: Mapping[str, Hashes]) -> None:
         """Add hashes by partition to the index, and those of all raw partitions that it lacks.

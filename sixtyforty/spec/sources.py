@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from sixtyforty.spec.base import VARIABLE, DeclaredModel
@@ -108,6 +111,19 @@ class Source(DeclaredModel):
         description="Character between the fields of CSV extracts. If left out: the comma, semicolon, tab or `|` with"
         " which the header has the columns. A first line such as `sep=;` in a file overrides it.",
     )
+    decimal: Literal[".", ","] = Field(
+        default=".", description="The decimal point of numbers in CSV extracts. Declare `','` for numbers such as 1,5."
+    )
+    thousands: str | None = Field(
+        default=None,
+        description="Character between groups of three digits in numbers of CSV extracts, such as the comma in 1,234.5."
+        " If left out, a number with such a character is quarantined.",
+    )
+    date_format: str | None = Field(
+        default=None,
+        description="Form of dates in CSV extracts, such as `%d.%m.%Y`: %d day, %m month, %b or %B its English name, %Y"
+        " or %y year. A time of day may follow after a space. If left out: year, month, day, as in 2024-02-03.",
+    )
     derived: dict[str, str] = Field(
         default_factory=dict,
         description="Extra columns for the suite's rules, as SQL over the typed columns; they are not stored.",
@@ -131,6 +147,22 @@ class Source(DeclaredModel):
             raise FieldError(
                 "delimiter", f"{delimiter!r} is not a delimiter; write one ASCII character that is no quote"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_written_forms(self) -> Source:
+        thousands = self.thousands
+        if thousands is not None and (len(thousands) != 1 or thousands.isalnum() or thousands in "+-" + self.decimal):
+            raise FieldError(
+                "thousands", f"{thousands!r} can't group digits; write one character, other than the decimal point"
+            )
+        if self.date_format is not None:
+            parts = re.findall(r"%-?(.)", self.date_format)
+            if sorted(part.lower().replace("b", "m") for part in parts) != ["d", "m", "y"]:
+                raise FieldError(
+                    "date_format",
+                    f"'{self.date_format}' doesn't hold day, month and year once; write for example %d.%m.%Y",
+                )
         return self
 
     @model_validator(mode="after")

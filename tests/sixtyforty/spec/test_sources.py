@@ -25,6 +25,15 @@ BY_ID = QUERY | {"cursor_column": "id", "partition": "day", "known_at": "day"}
         (BY_ID | {"location": "/landing"}, "a source with `query` writes its extracts to the landing folder"),
         (FILES | {"location": "landing"}, "'landing' is neither a full path nor a URL"),
         (QUERY | {"database": "postgresql://u:p@h/d"}, "database"),
+        (FILES | {"encoding": "utf-99"}, "'utf-99' is not an encoding that Python knows"),
+        (FILES | {"encoding": "base64"}, "'base64' is not an encoding that Python knows"),
+        (FILES | {"delimiter": '"'}, "is not a delimiter; write one ASCII character"),
+        (FILES | {"delimiter": ";;"}, "';;' is not a delimiter"),
+        (FILES | {"decimal": "x"}, "decimal"),
+        (FILES | {"thousands": "."}, "'.' can't group digits; write one character, other than the decimal point"),
+        (FILES | {"thousands": "0"}, "'0' can't group digits"),
+        (FILES | {"date_format": "%d.%m"}, "'%d.%m' doesn't hold day, month and year once"),
+        (FILES | {"date_format": "%d.%m.%Y %H:%M"}, "doesn't hold day, month and year once"),
     ],
 )
 def test_a_contradiction_is_refused(declared: dict[str, Any], message: str) -> None:
