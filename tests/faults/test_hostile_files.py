@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import csv as reader
+import gzip
+import json
 import os
 import resource
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.delivery import deliver_decisions
 from sixtyforty.ingest import extract_staging, landing_zone
+from sixtyforty.ingest.extract import RefusedExtractError
+from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.modeling import features
+from sixtyforty.spec.sources import Source
 from sixtyforty.storage.files import file_sha256
 from sixtyforty.storage.lake import Lake
 from sixtyforty.workspace import Workspace
@@ -171,8 +179,6 @@ def test_a_formula_is_text_in_the_csv_for_people_and_unchanged_in_the_parquet_fo
     with Path(f"{ws.deliveries}/replay/{P}.csv").open(newline="") as file:
         shown = {row["id"] for row in reader.DictReader(file)}
     assert shown == {"'" + f for f in FORMULAS} | {"an equation 1=1"}
-    import pyarrow.parquet as pq
-
     delivered = pq.read_table(ws.deliveries / "replay" / f"{P}.parquet")["id"].to_pylist()
     assert set(delivered) == {*FORMULAS, "an equation 1=1"}
 
@@ -198,3 +204,71 @@ def test_a_full_disk_leaves_the_old_version_in_force_and_no_other_file(tmp_path:
     entry = lake.entry("things", "2013-03-12")
     assert entry is not None
     assert entry.rows == 100_000
+
+
+def write_line_of_quotes(path: Path) -> None:
+    path.write_bytes(b"id,site,call_hour,load\n1," + b'"' * (50 << 20) + b"\n")
+
+
+def write_open_quote(path: Path) -> None:
+    path.write_bytes(b'id,site,call_hour,load\n1,"north\n' + b"1,a,b,c\n" * (3 << 20))
+
+
+def write_one_line(path: Path) -> None:
+    with gzip.open(path, "wb", 1) as file:
+        file.write(b"id,site,call_hour,load\n")
+        for _ in range(16):
+            file.write(b"a" * (1 << 24))
+
+
+def write_many_keys(path: Path) -> None:
+    path.write_text(json.dumps({"id": 1, "site": 2} | {f"k{number}": number for number in range(10**6)}))
+
+
+def write_repeated_text(path: Path) -> None:
+    columns = {"id": pa.array(range(10_000)), "load": pa.nulls(10_000)}
+    for column, kind in (("site", pa.string()), ("call_hour", pa.large_string())):
+        texts = pa.array(["x" * 100_000], kind)
+        columns[column] = pa.DictionaryArray.from_arrays(pa.array([0] * 10_000, pa.int32()), texts)
+    pq.write_table(pa.table(columns), path)
+
+
+def write_lists_of_repeated_text(path: Path) -> None:
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 100_000, pa.int32()), pa.array(["x" * 100_000]))
+    lists = pa.ListArray.from_arrays(pa.array([0, 100_000]), texts)
+    nulls = pa.nulls(1)
+    pq.write_table(pa.table({"id": [1], "site": lists, "call_hour": nulls, "load": nulls}), path)
+
+
+def write_sparse_file(path: Path) -> None:
+    path.write_bytes(GOOD.encode())
+    os.truncate(path, 5 << 30)
+
+
+HOSTILE_WRITERS = (
+    write_line_of_quotes,
+    write_open_quote,
+    write_one_line,
+    write_many_keys,
+    write_repeated_text,
+    write_lists_of_repeated_text,
+    write_sparse_file,
+)
+CHUNKS_MEMORY = 320 << 20  # what the chunks and the libraries of one reader need, whatever the file
+
+
+def _measure_reading(path: Path, output: Path) -> None:
+    """Read a file to its end, and write by how many bytes the memory of this process grew at most."""
+    source = Source(**CALLS | {"files": "*"})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with suppress(RefusedExtractError):
+        for _ in read_extract(path, source).chunks:
+            pass
+    output.write_text(str(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)))
+
+
+@pytest.mark.parametrize("write", HOSTILE_WRITERS)
+def test_a_hostile_file_is_read_within_the_memory_of_its_chunks(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    write(tmp_path / "file")
+    assert wait_for_exit(start_process(_measure_reading, tmp_path / "file", tmp_path / "growth")) == 0
+    assert int((tmp_path / "growth").read_text()) < CHUNKS_MEMORY

@@ -6,8 +6,6 @@ with which the header has the columns of the data contract.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -15,12 +13,13 @@ from typing import NamedTuple
 
 from sixtyforty.ingest.extract import (
     EMPTY_FILE,
+    MAX_COLUMNS,
     MAX_RECORD_BYTES,
     MatchedColumns,
     RefusedExtractError,
     match_columns,
 )
-from sixtyforty.ingest.formats.csv_records import RecordPatterns
+from sixtyforty.ingest.formats.csv_records import RecordPatterns, split_fields
 from sixtyforty.spec.sources import Source
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -57,28 +56,36 @@ class _Reading(NamedTuple):
     matched: MatchedColumns
     end: int
 
+    @property
+    def column_count(self) -> int:
+        """The number of columns of the data contract that the header has."""
+        return sum(bool(names) for names in self.matched.names.values())
+
 
 def read_header(blocks: Iterator[bytes], source: Source) -> Header:
     """Read the header of a CSV file. blocks: the text of the file in UTF-8; the header takes the first of them.
 
     Raises RefusedExtractError if the file has no header or lacks columns of the contract.
     """
-    text, readings, start = b"", list[_Reading](), 0
+    text, readings, usual = b"", list[_Reading](), source.delimiter or ","
     for block in chain(blocks, [b"\n"]):
         text += block
         start, separator = _skip_first_lines(text)
-        delimiters = [separator] if separator else dict.fromkeys([*DELIMITERS, source.delimiter or ","])
+        usual = separator or source.delimiter or ","
+        delimiters = [separator] if separator else dict.fromkeys([*DELIMITERS, usual])
         readings = [reading for d in delimiters if (reading := _read_names(text, start, d, source))]
         if any(reading.end < len(text) for reading in readings) or len(text) > MAX_RECORD_BYTES:
             break
     if not text.strip():
         raise RefusedExtractError(EMPTY_FILE)
-    if not readings:
+    reading = max(readings, key=lambda reading: _rank(reading, source.delimiter), default=None)
+    # With a wrong delimiter, a quote that is out of place may be the text of a field.
+    is_certain = reading and (reading.column_count or any(other.delimiter == usual for other in readings))
+    if reading is None or not is_certain:
         raise RefusedExtractError(
             f"the header is longer than {MAX_RECORD_BYTES >> 20} MB, or a quote in it is out of place or never closed."
             " Ask the sender for a header in the first line."
         )
-    reading = max(readings, key=lambda reading: _rank(reading, source.delimiter))
     problem = _header_problem(reading, readings, source)
     if problem:
         raise RefusedExtractError(problem)
@@ -99,22 +106,19 @@ def _read_names(text: bytes, start: int, delimiter: str, source: Source) -> _Rea
     if not match:
         return None
     try:
-        header = match.group().decode()
-        names = next(csv.reader(io.StringIO(header, newline=""), delimiter=delimiter), [])
+        match.group().decode()
     except UnicodeDecodeError as error:
         raise RefusedExtractError(
             f"the header is not UTF-8: byte {error.start} is invalid. Declare the `encoding` of the source, such as"
             " cp1252."
         ) from None
-    except csv.Error as error:
-        raise RefusedExtractError(f"the header is not readable: {error}. Ask the sender for shorter names.") from None
+    names = [field.decode() for field in split_fields(match.group(), delimiter.encode())]
     return _Reading(delimiter, names, match_columns(source, filter(None, names)), match.end())
 
 
 def _rank(reading: _Reading, declared: str | None) -> tuple[bool, bool, int, int]:
     """Return how well a reading of the header fits the data contract, as a tuple that sorts like it."""
-    column_count = sum(bool(names) for names in reading.matched.names.values())
-    return reading.delimiter == declared, reading.matched.missing is None, column_count, len(reading.names)
+    return reading.delimiter == declared, reading.matched.missing is None, reading.column_count, len(reading.names)
 
 
 def _header_problem(reading: _Reading, others: Sequence[_Reading], source: Source) -> str | None:
@@ -122,6 +126,8 @@ def _header_problem(reading: _Reading, others: Sequence[_Reading], source: Sourc
 
     others: the header, read with other delimiters.
     """
+    if len(reading.names) > MAX_COLUMNS:
+        return f"the header has more than {MAX_COLUMNS:,} columns."
     names = [name for column in source.columns for name in source.names_of(column) if reading.names.count(name) > 1]
     if names:
         return f"the column '{names[0]}' occurs twice in the header. Ask the sender for unique column names."
@@ -133,5 +139,5 @@ def _header_problem(reading: _Reading, others: Sequence[_Reading], source: Sourc
             f"the delimiter is {fitting!r}, but the source declares {reading.delimiter!r}."
             " Correct its `delimiter`, or ask the sender to use the declared one."
         )
-    cut = "" if reading.delimiter == "," else f" The delimiter is {reading.delimiter!r}."
+    cut = "" if reading.delimiter == "," or not reading.column_count else f" The delimiter is {reading.delimiter!r}."
     return f"columns missing from the header: {reading.matched.missing}{cut}"

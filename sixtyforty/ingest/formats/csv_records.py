@@ -44,6 +44,7 @@ class RecordBatch(NamedTuple):
 class RecordPatterns:
     """Regular expressions for the records of a CSV file with a delimiter. None of them backtracks.
 
+    - field: a field, sound or empty.
     - sound: a sound record with its line end.
     - record: a record with its line end, sound or not. It doesn't match if a quote is left open.
     - after_field, after_quote: the rest of a record, from a place outside of quotes or within them.
@@ -57,6 +58,7 @@ class RecordPatterns:
         sound_field = rb'(?:"' + within + rb"|" + plain + rb"|)"
         field = rb'(?:"' + within + other + rb"*+|" + plain + rb"|)"
         fields, end = rb"(?:" + comma + field + rb")*+", rb"(?:\r\n|\n|\r)"
+        self.field = re.compile(sound_field)
         self.sound = re.compile(sound_field + rb"(?:" + comma + sound_field + rb")*+" + end)
         self.record = re.compile(field + fields + end)
         self.after_field = re.compile(other + rb"*+" + fields + end)
@@ -121,6 +123,19 @@ def list_records(batch: RecordBatch, delimiter: bytes) -> list[bytes]:
     return [match.group() for match in pattern.finditer(batch.content) if match.group()[0] not in LINE_ENDS]
 
 
+def split_fields(record: bytes, delimiter: bytes) -> list[bytes]:
+    """Return the fields of a sound record, which may have a line end. Quoted fields lose their quotes."""
+    fields, position = list[bytes](), 0
+    pattern = RecordPatterns(delimiter).field
+    while match := pattern.match(record, position):
+        field, position = match.group(), match.end()
+        fields.append(field[1:-1].replace(b'""', b'"') if field.startswith(b'"') else field)
+        if record[position : position + 1] != delimiter:
+            return fields
+        position += 1
+    raise ValueError("the record is not sound")
+
+
 def break_record(record: bytes, number: int, reason: str) -> list[BrokenLine]:
     """Return the lines of a record as broken lines. Empty lines are left out. number: the number of its first line."""
     lines = enumerate(record.splitlines(), number)
@@ -178,16 +193,23 @@ class _Splitter:
         position, sound, numbers, broken = 0, list[bytes](), list[int](), list[BrokenLine]()
         while match := self._pattern.match(text, position):
             record, position = match.group(), match.end()
-            if self._reason or not self._patterns.sound.fullmatch(record):
-                broken += self._broken_lines(record, self._reason or TEXT_AFTER_QUOTE.format(self._line))
-            elif record[0] not in LINE_ENDS:
-                sound.append(record)
-                numbers.append(self._line)
-            self._line += len(record.splitlines()) if b'"' in record else 1
-            self._pattern, self._reason, self._is_reported = self._patterns.record, "", False
-            if len(numbers) + len(broken) >= CHUNK_ROWS:
+            line_count = len(record.splitlines()) if b'"' in record else 1
+            if len(numbers) + len(broken) + line_count > CHUNK_ROWS and (numbers or broken):
                 yield RecordBatch(b"".join(sound), numbers, broken, True)
                 sound, numbers, broken = [], [], []
+            if self._reason or not self._patterns.sound.fullmatch(record):
+                reason = self._reason or TEXT_AFTER_QUOTE.format(self._line)
+                if line_count > CHUNK_ROWS:
+                    yield from self._break_lines(record, reason)
+                else:
+                    broken += self._broken_lines(record, reason)
+                    self._line += line_count
+            else:
+                if record[0] not in LINE_ENDS:
+                    sound.append(record)
+                    numbers.append(self._line)
+                self._line += line_count
+            self._pattern, self._reason, self._is_reported = self._patterns.record, "", False
         if numbers or broken:
             yield RecordBatch(b"".join(sound), numbers, broken, True)
         self._rest = text[position:]
@@ -206,15 +228,28 @@ class _Splitter:
 
     def _break_lines(self, text: bytes, reason: str) -> Iterator[RecordBatch]:
         """Yield the lines of a text as broken lines. If its last line has no line end, the next text continues it."""
-        broken = self._broken_lines(text, reason)
-        for first in range(0, len(broken), CHUNK_ROWS):
-            yield RecordBatch(b"", [], broken[first : first + CHUNK_ROWS], False)
-        self._is_reported = text[-1] not in LINE_ENDS
-        self._line += len(text.splitlines()) - self._is_reported
+        position = 0
+        while position < len(text):
+            end = _end_of_lines(text, position)
+            piece, position = text[position:end], end
+            broken = self._broken_lines(piece, reason)
+            if broken:
+                yield RecordBatch(b"", [], broken, False)
+            self._is_reported = piece[-1] not in LINE_ENDS
+            self._line += len(piece.splitlines()) - self._is_reported
 
     def _broken_lines(self, text: bytes, reason: str) -> list[BrokenLine]:
         broken = break_record(text, self._line, reason)
         return [line for line in broken if line.number > self._line] if self._is_reported else broken
+
+
+def _end_of_lines(text: bytes, start: int) -> int:
+    """Return where some lines end that have at most CHUNK_ROWS lines, but at least one."""
+    limit = start + 2 * CHUNK_ROWS  # an empty line is no broken line, so each has two bytes at least
+    end = (text.rfind(b"\n", start, limit) + 1) or (text.rfind(b"\r", start, limit) + 1)
+    if not end:
+        end = next((after for after in (text.find(b"\n", start) + 1, text.find(b"\r", start) + 1) if after), len(text))
+    return end + text.startswith(b"\n", end) if text[end - 1] == RETURN else end
 
 
 def _find_lines(text: bytes) -> _Layout:

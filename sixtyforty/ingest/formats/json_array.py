@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 
 from sixtyforty.ingest.extract import MAX_RECORD_BYTES, RefusedExtractError
 from sixtyforty.ingest.formats.json_objects import DECODER, TOO_LONG, JsonObject
 
-SPACE = " \t\r\n"
+_SPACES = re.compile(r"[ \t\r\n]*+")
 SEND_AGAIN = "Ask the sender to send the file again."
 
 
@@ -50,8 +51,7 @@ class _GrowingText:
     def next_character(self) -> str:
         """Return the next character that is no space, without moving behind it; empty at the end of the text."""
         while True:
-            while self._position < len(self._text) and self._text[self._position] in SPACE:
-                self._position += 1
+            self._position = _SPACES.match(self._text, self._position).end()  # type: ignore[union-attr]
             if self._position < len(self._text) or self._is_complete:
                 return self._text[self._position : self._position + 1]
             self._grow()
@@ -70,7 +70,7 @@ class _GrowingText:
             try:
                 content, end = DECODER.raw_decode(self._text, self._position)
                 if end < len(self._text) or self._is_complete:
-                    text = self._text[self._position : end].encode(errors="surrogateescape")
+                    text = self._text[self._position : end]
                     self._position = end
                     return JsonObject(number, text, content)
             except json.JSONDecodeError as error:

@@ -26,11 +26,11 @@ class JsonObject(NamedTuple):
     """One object of a JSON file, or what stands in its place.
 
     number: the number of its line, or of its element in an array.
-    text: its JSON text. content: what the text holds; an exception if the text can't be parsed.
+    text: its JSON text, or its bytes. content: what the text holds; an exception if the text can't be parsed.
     """
 
     number: int
-    text: bytes
+    text: str | bytes
     content: Any
 
     def row(self, names_by_column: Sequence[Sequence[str]]) -> list[str | None] | BrokenLine:
@@ -44,7 +44,8 @@ class JsonObject(NamedTuple):
                 raise ValueError("a key occurs twice")
             return [_as_text(_first_field(self.content, names)) for names in names_by_column]
         except (ValueError, RecursionError) as error:
-            return broken_line(self.number, _reason(error), self.text)
+            text = self.text.encode(errors="surrogateescape") if isinstance(self.text, str) else self.text
+            return broken_line(self.number, _reason(error), text)
 
 
 def _keep_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ Times with a time zone become UTC. Lists and structures become JSON.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from sixtyforty.ingest.extract import (
     MatchedColumns,
     OpenedExtract,
     RefusedExtractError,
+    empty_rows,
     match_columns,
 )
 from sixtyforty.ingest.formats.base import ExtractFormat
@@ -29,7 +29,7 @@ from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.sql import identifier
 
 if TYPE_CHECKING:
-    import numpy as np
+    import duckdb
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -94,18 +94,19 @@ def _open(file: Path) -> pq.ParquetFile:
             raise RefusedExtractError(
                 "the file is cut off, or it is not a Parquet file. Ask the sender to send it again."
             )
-    text_columns = [field.name for field in pq.read_schema(file) if _is_text(field.type)]
     # A text that is repeated a million times is stored once in the file. As a dictionary it is so in memory, too.
+    texts = [column.path for column in _leaf_columns(pq.read_metadata(file)) if _is_text(column)]
     return pq.ParquetFile(
-        file, read_dictionary=text_columns, buffer_size=1 << 20, coerce_int96_timestamp_unit="us", pre_buffer=False
+        file, read_dictionary=texts, buffer_size=1 << 20, coerce_int96_timestamp_unit="us", pre_buffer=False
     )
 
 
-def _is_text(arrow_type: pa.DataType) -> bool:
-    import pyarrow.types as types
+def _leaf_columns(metadata: pq.FileMetaData) -> list[pq.ColumnSchema]:
+    return [metadata.schema.column(number) for number in range(metadata.num_columns)]
 
-    checks = (types.is_string, types.is_binary, types.is_large_string, types.is_large_binary)
-    return any(check(arrow_type) for check in checks)
+
+def _is_text(column: pq.ColumnSchema) -> bool:
+    return bool(column.physical_type == "BYTE_ARRAY" and column.logical_type.type != "DECIMAL")
 
 
 def _match(file: pq.ParquetFile, source: Source) -> MatchedColumns:
@@ -159,7 +160,6 @@ def _rows_per_batch(file: pq.ParquetFile, columns: Sequence[str]) -> int:
 
 def _read_chunks(file: pq.ParquetFile, matched: MatchedColumns, copy: IO[bytes] | None) -> Iterator[Chunk]:
     """Yield the rows of a file as text. copy: the temporary file to close at the end."""
-    import numpy as np
     import pyarrow as pa
 
     columns, row_count = list(dict.fromkeys(matched.file_columns)), 0
@@ -168,51 +168,66 @@ def _read_chunks(file: pq.ParquetFile, matched: MatchedColumns, copy: IO[bytes] 
         while True:
             with _damage_refused():
                 batch = next(batches, None)
-                if batch is None:
+                table = pa.table(batch).select(columns) if batch is not None else None
+                if table is None:
                     return
-                table = pa.table(batch).select(columns)
                 table.validate(full=True)  # wrong indices of a damaged file would crash this process
-            numbers = np.arange(row_count + 1, row_count + 1 + table.num_rows)
+            for start, part in _portions(table):
+                yield _read_portion(part, matched, row_count + start + 1)
             row_count += table.num_rows
-            sizes = _row_sizes(table)
-            for start, end in _portions(sizes):
-                is_short = sizes[start:end] <= MAX_RECORD_BYTES
-                with _damage_refused():
-                    texts = _text_table(table.slice(start, end - start).filter(pa.array(is_short)), columns)
-                row_numbers = pa.array(numbers[start:end][is_short], pa.int64())
-                broken = [BrokenLine(int(number), TOO_LONG, "") for number in numbers[start:end][~is_short]]
-                yield Chunk(matched.to_contract(texts).append_column("_row", row_numbers), broken)
     finally:
         file.close()
         if copy:
             copy.close()
 
 
-def _row_sizes(table: pa.Table) -> np.ndarray:
-    """Return about how many bytes of text each row holds. A repeated text counts each time it occurs."""
-    import numpy as np
+def _portions(table: pa.Table, start: int = 0) -> Iterator[tuple[int, pa.Table]]:
+    """Cut a table in halves until each part has about CHUNK_BYTES of text, or one row. Yield the parts in order.
+
+    start: the position of the first row, which is yielded with the part.
+    """
+    if table.num_rows < 2 or sum(map(_text_bytes, table.columns)) <= CHUNK_BYTES:
+        yield start, table
+        return
+    half = table.num_rows // 2
+    yield from _portions(table.slice(0, half), start)
+    yield from _portions(table.slice(half), start + half)
+
+
+def _text_bytes(array: pa.Array | pa.ChunkedArray) -> int:
+    """Return about how many bytes the texts of a column have. A text that repeats counts each time it occurs."""
     import pyarrow as pa
     import pyarrow.compute as pc
+    from pyarrow import types
 
-    sizes = np.zeros(table.num_rows, "int64")
-    for column in table.columns:
-        texts = column.combine_chunks()
-        if pa.types.is_dictionary(texts.type):
-            lengths = pc.binary_length(texts.dictionary).take(texts.indices)
-            sizes += pc.fill_null(pc.cast(lengths, pa.int64()), 0).to_numpy(zero_copy_only=False)
-        else:
-            sizes += texts.nbytes // max(1, len(texts))
-    return sizes
+    if isinstance(array, pa.ChunkedArray):
+        return sum(map(_text_bytes, array.chunks))
+    if types.is_dictionary(array.type):
+        if not (types.is_binary(array.type.value_type) or types.is_string(array.type.value_type)):
+            return int(array.nbytes)
+        lengths = pc.cast(pc.binary_length(array.dictionary), pa.int64())
+        return pc.sum(lengths.take(array.indices)).as_py() or 0
+    if types.is_struct(array.type):
+        return sum(map(_text_bytes, array.flatten()))
+    is_list = (types.is_list, types.is_large_list, types.is_fixed_size_list, types.is_map)
+    if any(check(array.type) for check in is_list):
+        return int(array.nbytes) + _text_bytes(array.flatten())
+    return int(array.nbytes)
 
 
-def _portions(sizes: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Yield start and end of consecutive rows that hold about CHUNK_BYTES. sizes: the bytes of each row."""
-    import numpy as np
+def _read_portion(table: pa.Table, matched: MatchedColumns, first_row: int) -> Chunk:
+    """Return the rows of a table as text. A row that is too long is a broken line.
 
-    portions = np.cumsum(sizes) // CHUNK_BYTES
-    cuts = np.flatnonzero(np.diff(portions)) + 1
-    edges = [0, *cuts.tolist(), len(sizes)]
-    yield from itertools.pairwise(edges)
+    first_row: the number of the first row.
+    """
+    import pyarrow as pa
+
+    if table.num_rows == 1 and sum(map(_text_bytes, table.columns)) > MAX_RECORD_BYTES:
+        return Chunk(empty_rows(list(matched.names)), [BrokenLine(first_row, TOO_LONG, "")])
+    with _damage_refused():
+        rows = matched.to_contract(_text_table(table, table.column_names))
+    numbers = pa.array(range(first_row, first_row + table.num_rows), pa.int64())
+    return Chunk(rows.append_column("_row", numbers), [])
 
 
 def _text_table(table: pa.Table, columns: Sequence[str]) -> pa.Table:

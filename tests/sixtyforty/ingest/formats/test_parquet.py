@@ -158,3 +158,12 @@ def test_a_repeated_name_matters_only_in_the_contract(tmp_path: Path) -> None:
     assert chunk.rows["x"].to_pylist() == ["b"]
     with pytest.raises(RefusedExtractError, match="the column 'x' occurs twice"):
         read_chunks(tmp_path, pa.Table.from_arrays(columns, names=["x", "x", "y"]))
+
+
+def test_a_list_of_a_text_that_repeats_is_measured_before_it_is_written(tmp_path: Path) -> None:
+    """10 GB of text in one row are a few kilobytes in the file."""
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 100_000, pa.int32()), pa.array(["x" * 100_000]))
+    lists = pa.ListArray.from_arrays(pa.array([0, 2, 100_000]), texts)
+    chunks = read_chunks(tmp_path, pa.table({"x": lists}))
+    assert [row for chunk in chunks for row in chunk.rows["_row"].to_pylist()] == [1]
+    assert [line.number for chunk in chunks for line in chunk.broken] == [2]
