@@ -29,7 +29,6 @@ from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.sql import identifier
 
 if TYPE_CHECKING:
-    import duckdb
     import pyarrow as pa
     import pyarrow.parquet as pq
 
