@@ -82,7 +82,7 @@ def _scale_rule(rule: Rule, frame: pd.DataFrame, decimals: Mapping[str, int], ad
         arguments["column_list"] = [new_names[name] for name in arguments["column_list"]]
     arguments |= {k: _whole(arguments[k], scale) for k in NUMBERS if arguments.get(k) is not None}
     if arguments.get("value_set") is not None:
-        arguments["value_set"] = [_whole(value, scale) for value in arguments["value_set"]]
+        arguments["value_set"] = [_whole(member, scale) for member in arguments["value_set"]]
     return rule.model_copy(update={"kwargs": arguments})
 
 
@@ -102,9 +102,9 @@ def _compared(rule: Rule) -> list[str]:
     return [*single, *rule.kwargs.get("column_list", ())]
 
 
-def _whole(value: Any, scale: int) -> Any:
+def _whole(number: Any, scale: int) -> Any:
     """Return a number in units of 10 to the power of -scale: a whole number, or a float between two whole numbers."""
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        return value
-    scaled = Decimal(str(value)).scaleb(scale)
+    if isinstance(number, bool) or not isinstance(number, int | float | Decimal):
+        return number
+    scaled = Decimal(str(number)).scaleb(scale)
     return int(scaled) if scaled == scaled.to_integral_value() else float(scaled)

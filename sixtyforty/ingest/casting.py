@@ -72,8 +72,8 @@ def _cast_rows_sql(source: Source) -> str:
     types = {column: require_type(declared) for column, declared in source.columns.items()}
     cleaned = ", ".join(f"{_cleaned_sql(c)} as {text}" for c, (text, _, _) in columns.items())
     plain = {c: plain_text_sql(source, c, text) for c, (text, _, _) in columns.items()}
-    values = ", ".join(f"{attempt_sql(plain[c], types[c])} as {value}" for c, (_, value, _) in columns.items())
-    exact = ", ".join(f"{exact_sql(plain[c], value, types[c])} as {name}" for c, (_, value, name) in columns.items())
+    values = ", ".join(f"{attempt_sql(plain[c], types[c])} as {typed}" for c, (_, typed, _) in columns.items())
+    exact = ", ".join(f"{exact_sql(plain[c], typed, types[c])} as {name}" for c, (_, typed, name) in columns.items())
     typed = ", ".join(f"{name} as {identifier(c)}" for c, (_, _, name) in columns.items())
     lineage = "_extract, _row, _seq, _partition"
     return f"""

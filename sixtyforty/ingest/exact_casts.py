@@ -39,12 +39,12 @@ def attempt_sql(text: str, contract_type: ContractType) -> str:
             return f"try_cast({text} as {contract_type.sql})"
 
 
-def exact_sql(text: str, value: str, contract_type: ContractType) -> str:
+def exact_sql(text: str, typed: str, contract_type: ContractType) -> str:
     """Return SQL for a value that means exactly what its text says, and NULL for any other.
 
     text: SQL of the column. value: SQL of what `attempt_sql` returned for it, which may be evaluated several times.
     """
-    is_written_alike = f"{value}::varchar = {text}"
+    is_written_alike = f"{typed}::varchar = {text}"
     match contract_type.kind:
         case "text":
             return text
@@ -53,29 +53,29 @@ def exact_sql(text: str, value: str, contract_type: ContractType) -> str:
         case "decimal":
             conditions = [is_written_alike, _matches(text, _decimal_form(contract_type.decimals))]
         case "float":
-            conditions = [f"isfinite({value}) and not contains({text}, '_')"]
+            conditions = [f"isfinite({typed}) and not contains({text}, '_')"]
         case "boolean":
             conditions = [f"{text} in ({_literals(_TRUTHS)})", f"lower({text}) in ({_literals(_MORE_TRUTHS)})"]
         case "date":
-            is_four_digit_year = f"{value} between date '0001-01-01' and date '9999-12-31'"
+            is_four_digit_year = f"{typed} between date '0001-01-01' and date '9999-12-31'"
             conditions = [
                 f"strlen({text}) = 10 and {is_written_alike}",
                 f"{is_four_digit_year} and {_matches(text, _DAY + _MIDNIGHT)}",
             ]
         case "time":
             form = rf"[0-9]{{1,2}}:[0-9]{{2}}(:[0-9]{{2}}{_fraction(contract_type.decimals)})?"
-            conditions = [f"{value} < time '24:00:00' and {_matches(text, form)}"]
+            conditions = [f"{typed} < time '24:00:00' and {_matches(text, form)}"]
         case "timestamp" if contract_type.decimals > MICROSECOND_DECIMALS:  # it holds years 1677 to 2262 only
-            return value
+            return typed
         case "timestamp":
-            conditions = [f"{value} between {FIRST_TIME} and {LAST_TIME}"]
+            conditions = [f"{typed} between {FIRST_TIME} and {LAST_TIME}"]
         case "zoned":
-            conditions = [f"{value} between {FIRST_TIME} at time zone 'UTC' and {LAST_TIME} at time zone 'UTC'"]
+            conditions = [f"{typed} between {FIRST_TIME} at time zone 'UTC' and {LAST_TIME} at time zone 'UTC'"]
         case "uuid":
             conditions = [_matches(text, _UUID)]
         case "json":
             conditions = [f"json_valid({text})"]
-    return f"case {' '.join(f'when {condition} then {value}' for condition in conditions)} end"
+    return f"case {' '.join(f'when {condition} then {typed}' for condition in conditions)} end"
 
 
 def cast_sql(text: str, declared_type: str) -> str:

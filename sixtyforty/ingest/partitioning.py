@@ -32,8 +32,10 @@ LONGEST_LEAD = timedelta(days=366)  # rows dated longer after their extract's ar
 class ExtractPartitions:
     """The partitions of one extract, to whose `lines` chunks are added in the order of the file.
 
-    name: the name of the file. seen_at: the UTC time at which the extract arrived, in ISO format; empty if it isn't
-    known. limits: the first and the last partition of the extract's rows. fallback: the partition of unusable lines.
+    - name: the name of the file.
+    - seen_at: the UTC time at which the extract arrived, in ISO format; empty if it isn't known.
+    - limits: the first and the last partition of the extract's rows.
+    - fallback: the partition of unusable lines.
     """
 
     def __init__(self, name: str, use_case: DecisionChain, source: str, lines: StagedLines, seen_at: str = "") -> None:

@@ -46,8 +46,8 @@ def cast_texts(db: duckdb.DuckDBPyConnection, texts: Sequence[str], declared: st
         f"select *, {exact_sql('x', 'v', kind)} as layered from (select *, {attempt_sql('x', kind)} as v from texts)"
     )
     rows = db.execute(f"select {cast_sql('x', declared)}, layered from ({layered}) order by n").fetchall()
-    assert [nested for nested, _ in rows] == [value for _, value in rows]
-    return [value for value, _ in rows]
+    assert [nested for nested, _ in rows] == [stored for _, stored in rows]
+    return [stored for stored, _ in rows]
 
 
 NUMBER_LIKE = st.one_of(
@@ -238,7 +238,7 @@ def test_the_name_of_a_zone_is_converted(database: duckdb.DuckDBPyConnection, te
 def test_fractions_of_seconds_that_a_type_cannot_hold_are_refused(database: duckdb.DuckDBPyConnection) -> None:
     texts = [f"2013-07-01 12:00:00{fraction}" for fraction in ("", ".500", ".5001", ".123456789")]
     held = {
-        declared: [value is not None for value in cast_texts(database, texts, declared)]
+        declared: [stored is not None for stored in cast_texts(database, texts, declared)]
         for declared in ("TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP", "TIMESTAMP_NS")
     }
     assert held == {

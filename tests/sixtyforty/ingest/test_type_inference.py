@@ -125,11 +125,11 @@ CODES = st.text("0123456789eE.+-", min_size=1, max_size=12)
 @given(st.lists(CODES, min_size=1, max_size=5))
 def test_a_number_is_equal_to_its_text(texts: list[str]) -> None:
     inferred, converted = infer(texts)
-    for text, value in zip(texts, converted, strict=True):
+    for text, number in zip(texts, converted, strict=True):
         if inferred.kind == "DOUBLE":
-            assert value == float(text)
+            assert number == float(text)
         elif inferred.kind.startswith(("BIGINT", "DECIMAL")):
-            assert Decimal(value) == Decimal(text)
+            assert Decimal(number) == Decimal(text)
             assert text.lstrip("+-").startswith("0") <= (len(text.lstrip("+-").partition(".")[0]) == 1)
         else:
-            assert str(value) == text or isinstance(value, date)
+            assert str(number) == text or isinstance(number, date)

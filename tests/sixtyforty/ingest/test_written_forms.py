@@ -33,8 +33,8 @@ def read(db: duckdb.DuckDBPyConnection, declared_type: str, text: str, **forms: 
     source = Source(description="x", files="x.csv", columns={"x": declared_type}, key=["x"], **forms)
     db.register("landed", pa.table({"x": [text]}))
     cleaned = f"select {cleaned_columns_sql(source)} from landed"
-    ((value,),) = db.execute(f"select {typed_columns_sql(source)} from ({cleaned})").fetchall()
-    return value
+    ((stored,),) = db.execute(f"select {typed_columns_sql(source)} from ({cleaned})").fetchall()
+    return stored
 
 
 @pytest.mark.parametrize(

@@ -34,27 +34,27 @@ def days_that_gain(gains: Sequence[float], first: date = date(2013, 4, 29)) -> l
 
 def test_months_and_total_add_up(kpi: Kpi) -> None:
     now, unchanged, after = (days_that_gain([gain] * 4) for gain in (10.0, 4.0, 6.0))
-    value = compare_values(kpi, now, unchanged, after, {"2013-04-30": 3, "2013-05-01": 2})
-    april, may = value.periods
+    edit_value = compare_values(kpi, now, unchanged, after, {"2013-04-30": 3, "2013-05-01": 2})
+    april, may = edit_value.periods
     assert (april.period, april.decisions, april.flips, april.now) == ("2013-04", 40, 3, 100.0)
     assert (may.period, may.flips, may.unchanged, may.after) == ("2013-05", 2, 88.0, 92.0)
-    assert (value.total.decisions, value.total.flips) == (80, 5)
-    assert (value.total.now, value.total.unchanged, value.total.after) == (200.0, 176.0, 184.0)
+    assert (edit_value.total.decisions, edit_value.total.flips) == (80, 5)
+    assert (edit_value.total.now, edit_value.total.unchanged, edit_value.total.after) == (200.0, 176.0, 184.0)
 
 
 def test_flips_are_worth_the_difference_under_the_edited_payoffs(kpi: Kpi) -> None:
     unchanged, after = days_that_gain([1.0] * 30), days_that_gain([1.0, 3.0] * 15)
-    value = compare_values(kpi, days_that_gain([9.0] * 30), unchanged, after, {})
+    edit_value = compare_values(kpi, days_that_gain([9.0] * 30), unchanged, after, {})
     expected = estimate_lift([replace(day, candidates={"u": 41.0}) for day in after], against="candidate u")
-    assert value.flips_per_1000 == RoundedInterval.of(expected)
-    assert value.flips_per_1000.value == 50.0
-    assert not value.flips_per_1000.contains_zero
+    assert edit_value.flips_per_1000 == RoundedInterval.of(expected)
+    assert edit_value.flips_per_1000.value == 50.0
+    assert not edit_value.flips_per_1000.contains_zero
 
 
 def test_a_gain_that_was_proven_and_no_longer_is_loses_its_significance(kpi: Kpi) -> None:
     now, weak = days_that_gain([8.0, 12.0] * 15), days_that_gain([-9.0, 10.0] * 15)
-    value = compare_values(kpi, now, weak, weak, {})
-    assert value.lost == [LIFT, "gain over the candidate by_load"]
+    edit_value = compare_values(kpi, now, weak, weak, {})
+    assert edit_value.lost == [LIFT, "gain over the candidate by_load"]
     assert compare_values(kpi, weak, weak, weak, {}).lost == [], "it was not proven before"
     assert compare_values(kpi, weak, now, now, {}).lost == []
 
@@ -67,8 +67,8 @@ def test_an_unknown_interval_is_not_significant() -> None:
 
 def test_without_today_s_payoffs_the_flips_have_no_value(kpi: Kpi) -> None:
     days = days_that_gain([5.0] * 4)
-    value = compare_values(kpi, days, [], days, {})
-    assert (value.total.unchanged, value.flips_per_1000.value) == (None, None)
+    edit_value = compare_values(kpi, days, [], days, {})
+    assert (edit_value.total.unchanged, edit_value.flips_per_1000.value) == (None, None)
 
 
 def test_a_new_candidate_has_no_earlier_value(kpi: Kpi) -> None:
@@ -86,7 +86,7 @@ def test_an_edit_without_effect_changes_the_value_by_zero(gains: list[float]) ->
         target=1,
         actions={"act": {"description": "act"}, "wait": {"description": "wait"}},
     )
-    value = compare_values(kpi, days, days, days, {})
-    assert value.flips_per_1000 == RoundedInterval(0.0, 0.0, 0.0)
-    assert value.total.now == value.total.unchanged == value.total.after
-    assert value.lost == []
+    edit_value = compare_values(kpi, days, days, days, {})
+    assert edit_value.flips_per_1000 == RoundedInterval(0.0, 0.0, 0.0)
+    assert edit_value.total.now == edit_value.total.unchanged == edit_value.total.after
+    assert edit_value.lost == []
