@@ -178,15 +178,18 @@ def estimate_gain(daily_values: Sequence[DailyValue], planned: float, final: boo
 def read_stage_status(ws: Workspace, now: datetime) -> StageStatus:
     """Return the status of a use case's stage at a UTC time, judged by the gate that the stage ledger registered.
 
-    Raises StageError if the use case declares no stages.
+    Raises StageError if the use case declares no stages, unless it was retired.
     """
-    if ws.use_case.stages is None:
+    row, declared = ws.stage_ledger.current_registration(), ws.use_case.stages
+    stage: Stage = "poc"
+    if row:
+        stage, gate = row.stage, row.gate
+    elif declared:
+        gate = declared.poc
+    else:
         raise StageError(
             f"{ws.use_case.name} declares no stages, so no gate can judge it. Declare `stages` in defs.yaml."
         )
-    row = ws.stage_ledger.current_registration()
-    stage: Stage = row.stage if row else "poc"
-    gate = row.gate if row else ws.use_case.stages.poc
     since = next((event.at for event in reversed(ws.stage_ledger.entered_stages())), now)
     figures = measure_stage(ws, stage, since, now, gate)
     figures = replace(figures, outdated=describe_outdated(ws, figures.track))

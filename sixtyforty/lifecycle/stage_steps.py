@@ -147,7 +147,7 @@ def register_gate(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent
 def find_declaration_differences(ws: Workspace) -> list[str]:
     """Return a sentence for each difference in stage or gate between the declaration and the stage ledger."""
     use_case, row = ws.use_case, ws.stage_ledger.current_registration()
-    if use_case.stages is None:
+    if use_case.stages is None and row is None:
         return []
     differences = []
     stage = row.stage if row else "poc"
@@ -156,7 +156,7 @@ def find_declaration_differences(ws: Workspace) -> list[str]:
             f"defs.yaml declares the stage {use_case.stage}, but the ledger records {stage}"
             f" (see `sixtyforty stage {use_case.name}`)"
         )
-    if row and row.gate is not None and row.gate != use_case.stages.gate(row.stage):
+    if row and row.gate and use_case.stages and row.gate != use_case.stages.gate(row.stage):
         differences.append(
             f"the declared gate in stages.{row.stage} has no effect: it differs from the gate registered on"
             f" {row.effective_from[:10]}"

@@ -19,19 +19,20 @@ REMEMBERED_DECLARATIONS = 64
 CLOCK_FUNCTIONS = {
     *("current_date", "current_localtime", "current_localtimestamp", "current_time", "current_timestamp"),
     *("get_current_time", "get_current_timestamp", "localtime", "localtimestamp", "now", "today"),
-    "transaction_timestamp",
+    *("pg_postmaster_start_time", "pg_conf_load_time", "transaction_timestamp"),
 }
 RANDOM_FUNCTIONS = {"gen_random_uuid", "random", "setseed", "uuid", "uuidv4", "uuidv7"}
 SESSION_FUNCTIONS = {
     *("current_connection_id", "current_database", "current_query", "current_query_id", "current_schema"),
     *("current_schemas", "current_setting", "current_transaction_id", "current_user", "currval", "getenv"),
     *("getvariable", "in_search_path", "nextval", "session_user", "setval", "sleep_ms", "stats", "txid_current"),
-    *("vector_type", "write_log"),
+    *("current_catalog", "current_role", "vector_type", "version", "write_log"),
 }
 WITHOUT_PARENTHESES = {
-    *("current_date", "current_time", "current_timestamp", "current_user", "localtime", "localtimestamp"),
-    "session_user",
+    *("current_catalog", "current_date", "current_role", "current_time", "current_timestamp", "current_user"),
+    *("localtime", "localtimestamp", "session_user"),
 }
+CATALOGS = {"information_schema", "pg_catalog", "sqlite_master", "sqlite_schema", "sqlite_temp_master"}
 READERS = re.compile(  # table functions that read files, run SQL, or describe the session
     r"(read|parquet|duckdb|pragma)_\w+|\w+_scan(_\w+)?|\w*checkpoint|\w+_(logging|profiling|duckdb_logs)|glob|query|query_table"
     r"|sniff_csv|which_secret|python_map_function|json_execute_serialized_sql|sql_auto_complete|check_peg_parser"
@@ -118,9 +119,19 @@ def _forbidden_reason(tokens: Sequence[_Token], position: int) -> str | None:
     is_member = position > 0 and tokens[position - 1].text == "."
     if is_call and token.text == "age" and _argument_count(tokens, position + 1) + is_member == 1:
         return _clock_reason("age() with one argument")
+    if token.text in CATALOGS:
+        return f"{token.text} describes the database session, not the data. Read only the sources and `units`."
+    if _is_sample(tokens, position):
+        return f"{token.text} takes other rows in each run. Choose rows by a hash of the key instead."
     if is_call or (token.text in WITHOUT_PARENTHESES and not is_member):
         return _reason_of_function(token.text, f"{token.text}()" if is_call else token.text)
     return None
+
+
+def _is_sample(tokens: Sequence[_Token], position: int) -> bool:
+    """Return whether a token starts a clause that takes random rows: `tablesample` or `using sample`."""
+    text, before = tokens[position].text, tokens[position - 1].text if position else ""
+    return text == "tablesample" or (text == "sample" and before == "using")
 
 
 def _argument_count(tokens: Sequence[_Token], opening: int) -> int:

@@ -1,8 +1,9 @@
 """The format of a home's files: a number that tells whether this version of the project can read the files.
 
 The file `data/home_format.json` holds the number. A home of version 0.1 has no such file, and can't be read. It is
-recognized by its non-empty folder `data/dagster`. Other folders prove nothing, because a new home may have them before
-its first run, for example after a restore. The steps in `MIGRATIONS` convert a home to a later format.
+recognized by the records of runs in `data/dagster`. Other folders prove nothing, because a new home may have them
+before its first run, for example after a restore. Empty databases of Dagster prove nothing either, because a check of
+the definitions creates them. The steps in `MIGRATIONS` convert a home to a later format.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from sixtyforty.storage.locks import exclusive_lock
 
 HOME_FORMAT = 2  # version 0.1 wrote format 1, without a format file
 FORMAT_FILE = "home_format.json"
-FOLDER_OF_FORMAT_1 = "dagster"  # version 0.1 wrote files into this folder before its first run
+FOLDER_OF_FORMAT_1 = "dagster"
+EMPTY_DATABASES = {"index.db", "runs.db", "schedules.db"}  # Dagster creates them before the first run
 
 BUILD_AGAIN = "Move or delete that folder, then build the home again, for example with `make demo`."
 
@@ -62,8 +64,9 @@ def read_home_format(home: Path) -> int | None:
             content = file.read_bytes()
         return int(json.loads(content)["format"])
     except FileNotFoundError:
-        is_format_1 = any((home / "data" / FOLDER_OF_FORMAT_1).glob("*"))
-        return 1 if is_format_1 else None
+        files = (path for path in (home / "data" / FOLDER_OF_FORMAT_1).rglob("*") if path.is_file())
+        has_records = any(path.name.partition("-")[0] not in EMPTY_DATABASES for path in files)
+        return 1 if has_records else None
     except (ValueError, TypeError, KeyError) as error:
         raise HomeFormatError(
             f'{file}: the content is not {{"format": {HOME_FORMAT}}}. Restore the file from a backup.'

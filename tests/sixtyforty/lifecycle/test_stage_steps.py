@@ -127,6 +127,18 @@ def test_a_retired_use_case_stays_retired(passing: Workspace) -> None:
         enter_next_stage(passing, "Ada", "again", NOW)
 
 
+def test_a_use_case_without_stages_can_be_retired(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path)
+    retire_use_case(ws, "Ada", "the process is gone", NOW)
+    status = read_stage_status(ws, NOW)
+    assert (status.stage, status.verdict, status.gate, status.obstacles) == ("retired", None, None, [])
+    assert find_declaration_differences(ws) == [
+        "defs.yaml declares the stage poc, but the ledger records retired (see `sixtyforty stage calls_in_time`)"
+    ]
+    with pytest.raises(StageError, match="is already retired, since"):
+        retire_use_case(ws, "Ada", "again", NOW)
+
+
 def test_assumed_figures_carry_nothing_into_production(ws: Workspace) -> None:
     """The pilot's figures are those of its live holdout; those of the replay never count there."""
     holdout = {"share": 0.1, "value_per_outcome": -10}

@@ -32,8 +32,19 @@ def test_a_home_where_no_run_has_started_counts_as_new(tmp_path: Path, folder: s
     assert read_home_format(tmp_path) == HOME_FORMAT
 
 
+def test_a_check_of_the_definitions_in_a_new_home_does_not_make_it_old(tmp_path: Path) -> None:
+    storage = tmp_path / "data" / "dagster" / "storage"
+    for name in ("schedules/schedules.db", "history/runs.db", "history/runs/index.db", "history/runs/index.db-wal"):
+        (storage / name).parent.mkdir(parents=True, exist_ok=True)
+        (storage / name).touch()
+    ensure_home_format(tmp_path)
+    assert read_home_format(tmp_path) == HOME_FORMAT
+
+
 def test_a_home_of_version_0_1_is_refused_with_the_cure(tmp_path: Path) -> None:
-    (tmp_path / "data" / "dagster" / "history").mkdir(parents=True)
+    runs = tmp_path / "data" / "dagster" / "storage" / "history" / "runs"
+    runs.mkdir(parents=True)
+    (runs / "2f3c0f8e.db").touch()
     for _ in range(2):
         with pytest.raises(HomeFormatError, match=r"a home of version 0\.1.*Move or delete.*`make demo`"):
             ensure_home_format(tmp_path)
