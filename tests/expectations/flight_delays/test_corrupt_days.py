@@ -275,7 +275,7 @@ def test_a_truncated_month_rejects_the_missing_days(ws, extracts, clean):
     assert {d: v.accepted for d, v in verdicts.items()} == {BEFORE: True, DAY: False, AFTER: False}
     assert verdicts[BEFORE].accepted_rows == clean.verdicts["movements"][BEFORE].accepted_rows
     assert sum(v.landed for v in verdicts.values()) == lines(whole[:cut])
-    (broken,) = table(ws.lake, "quarantine/movements")  # in the day before it, not in the first day of the file
+    (broken,) = table(ws.lake, "quarantine/movements", BEFORE)  # the first day in the name of the file
     assert broken["_row"] == lines(whole[:cut]) + 1
     assert {d: ws.lake.entry("validated/movements", d).sha256 for d in (DAY, AFTER)} == {
         d: kept[d].sha256 for d in (DAY, AFTER)
