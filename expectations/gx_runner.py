@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from expectations.rule_catalog import ROW_RULES
+from expectations.rule_decimals import with_scaled_decimals
 from expectations.rule_times import with_comparable_times
 from expectations.rules import Rule
 from sixtyforty.spec.errors import SixtyfortyError
@@ -100,6 +101,7 @@ def find_failing_rows(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> 
     failing_rows: list[list[int]] = [[] for _ in rules]
     if not rules or frame.empty:
         return failing_rows
+    frame, rules = with_scaled_decimals(frame, rules)
     try:
         frame, rules = with_comparable_times(frame, rules)
     except ValueError as error:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from expectations.gx_runner import RuleError, find_failing_rows
 from expectations.row_conditions import CONDITION
 from expectations.rule_catalog import ROW_RULES, RULES, TEXT_RULES, UNIQUE_RULES, VALUE_RULES
+from expectations.rule_decimals import read_frame
 from expectations.rules import Rule
 from sixtyforty.storage.sql import identifier, identifiers
 
@@ -71,7 +72,7 @@ def _evaluate_values(
     sql_by_column = {rule.kwargs["column"]: sql for rule, sql in in_frame.values()}
     distinct_sql = {column: f"select distinct {sql} as value from {table}" for column, sql in sql_by_column.items()}
     values: dict[str, pd.Series[Any]] = {
-        column: db.execute(f"{sql} order by value").df()["value"] for column, sql in sorted(distinct_sql.items())
+        column: read_frame(db, f"{sql} order by value")["value"] for column, sql in sorted(distinct_sql.items())
     }
     longest = max(map(len, values.values()), default=0)
     if not longest:
@@ -102,7 +103,7 @@ def _evaluate_rows(
     if rule.type in UNIQUE_RULES and CONDITION not in rule.kwargs:
         alike = f"select {columns} from {table} group by all having count(*) > 1"
         only_alike = f"semi join ({alike}) a on {_same_values(rule)}"
-    frame = db.execute(f"select _id, {columns} from {table} r {only_alike} order by _id").df()
+    frame = read_frame(db, f"select _id, {columns} from {table} r {only_alike} order by _id")
     ids = frame["_id"].to_numpy()
     (positions,) = find_failing_rows(name, frame.drop(columns="_id"), [rule])
     if positions:
@@ -121,7 +122,7 @@ def _evaluate_distinct(
     if rule.type in VALUE_RULES:
         in_frame, sql = _as_text(rule, types)
         text = "" if in_frame is rule else f", {sql} as {identifier(in_frame.kwargs['column'])}"
-    frame = db.execute(f"select * exclude _n{text} from combinations order by _n").df()
+    frame = read_frame(db, f"select * exclude _n{text} from combinations order by _n")
     (positions,) = find_failing_rows(name, frame, [in_frame])
     if positions:
         db.execute(

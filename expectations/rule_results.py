@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from expectations.rule_texts import format_value
@@ -109,4 +110,6 @@ def _plain_value(measured: Any) -> Any:
 
     if pd.isna(measured):
         return None
+    if isinstance(measured, Decimal):
+        return float(measured)
     return measured.item() if hasattr(measured, "item") else str(measured)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from expectations.gx_runner import find_failing_rows
 from expectations.row_rules import record_failing_rows
+from expectations.rule_decimals import read_frame
 from expectations.rule_results import SAMPLE_ROWS, RowFailures, partition_rule_results, row_rule_results
 from expectations.rules import Suite
 from sixtyforty.spec.decision_chain import DecisionChain
@@ -70,7 +71,7 @@ def _evaluate(use_case: DecisionChain, suite: Suite, tables: Mapping[str, pa.Tab
         record_failing_rows(db, FEATURES, "feature_rows", suite.rows)
         failures = db.execute("select rule, id from failures order by rule, id").fetchnumpy()
         aggregates = "".join(f", {sql} as {identifier(name)}" for name, sql in suite.partition.metrics.items())
-        metrics = db.execute(f"select _partition{aggregates} from feature_rows group by 1 order by 1").df()
+        metrics = read_frame(db, f"select _partition{aggregates} from feature_rows group by 1 order by 1")
     failing_rows = {number: failures["id"][failures["rule"] == number] for number in range(len(suite.rows))}
     failing_metrics = find_failing_rows(f"{FEATURES}_partitions", metrics, suite.partition.rules)
     return _Evaluation(failing_rows, metrics, failing_metrics)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from expectations.gx_runner import find_failing_rows
 from expectations.publication import Publication
 from expectations.row_rules import record_failing_rows
+from expectations.rule_decimals import read_frame
 from expectations.rule_results import SAMPLE_ROWS, RowFailures, partition_rule_results, row_rule_results
 from expectations.rules import Rule, Suite, personal_names
 from sixtyforty.ingest.casting import type_rows
@@ -205,9 +206,9 @@ def _mark_quarantined(db: duckdb.DuckDBPyConnection, suite: Suite) -> None:
 def _read_metrics(db: duckdb.DuckDBPyConnection, suite: Suite) -> pd.DataFrame:
     """Return a suite's metrics: one row per partition with accepted rows, computed on these rows."""
     aggregates = "".join(f", {sql} as {identifier(name)}" for name, sql in suite.partition.metrics.items())
-    return db.execute(
-        f"select _partition{aggregates} from typed where _status = 'row' group by _partition order by _partition"
-    ).df()
+    return read_frame(
+        db, f"select _partition{aggregates} from typed where _status = 'row' group by _partition order by _partition"
+    )
 
 
 def _count_rows(db: duckdb.DuckDBPyConnection) -> dict[str, RowCounts]:

@@ -1,0 +1,94 @@
+"""The quarantine names file, line, column and text of each row that is no exact value, from landing to the lake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from expectations.rules import Rule
+from expectations.suites import Suite
+from expectations.validation import validate
+from sixtyforty.ingest.raw import ingest
+from sixtyforty.workspace import Workspace
+from tests.helpers import land_extract, make_workspace
+
+DAY = "2013-03-10"
+
+
+def things(folder: Path, **changes: Any) -> Workspace:
+    """A home whose source `things` has a number, a day and the column x."""
+    source = {
+        "description": "Things.",
+        "files": "things*",
+        "columns": {"id": "BIGINT", "day": "DATE", "x": "BIGINT"},
+        "key": ["id"],
+        "partition": "day",
+        "known_at": "day::timestamp",
+    }
+    return make_workspace(folder, sources={"things": source | changes})
+
+
+def validate_things(
+    ws: Workspace, rows: list[tuple[str, str]], good: str = "1", suite: Suite | None = None
+) -> list[dict[str, Any]]:
+    """Land rows of number and x after 40 rows with a good x, validate them, and return the quarantined rows."""
+    lines = [*((str(number), good) for number in range(100, 140)), *rows]
+    text = "id,day,x\n" + "".join(f"{number},{DAY},{x}\n" for number, x in lines)
+    land_extract(ws.landing, f"things_{DAY}.csv", text)
+    ingest(ws.use_case, "things", ws.lake, ws.landing, [DAY], "test")
+    suite = suite or Suite(description="no rules")
+    verdict = validate(ws.use_case, "things", suite, ws.lake, [DAY], None, "test")[DAY]
+    assert verdict.accepted
+    assert verdict.conserved
+    entry = ws.lake.entry("quarantine/things", DAY)
+    return pq.read_table(ws.lake.local_file(entry)).to_pylist() if entry else []
+
+
+@pytest.mark.parametrize(
+    ("declared", "text"),
+    [
+        ("BIGINT", "99.5"),
+        ("INTEGER", "1e3"),
+        ("BIGINT", "1.23457E+17"),
+        ("SMALLINT", "40000"),
+        ("DECIMAL(12,2)", "1.005"),
+        ("DECIMAL(4,1)", "1000"),
+        ("DOUBLE", "1e400"),
+        ("DOUBLE", "inf"),
+        ("BOOLEAN", "2"),
+        ("DATE", "2013-03-10 10:00"),
+        ("TIMESTAMP", "2013-03-10 10:00 BST"),
+        ("TIMESTAMP", "infinity"),
+    ],
+)
+def test_a_value_that_would_be_a_guess_is_quarantined(tmp_path: Path, declared: str, text: str) -> None:
+    ws = things(tmp_path, columns={"id": "BIGINT", "day": "DATE", "x": declared})
+    (bad,) = validate_things(ws, [("1", text)], DAY if declared in ("DATE", "TIMESTAMP") else "1")
+    assert (bad["_file"], bad["_row"]) == (f"things_{DAY}.csv", 42)
+    assert bad["_reason"] == f"x is '{text}', expected {declared}"
+
+
+@pytest.mark.parametrize("number", ["", "NA", "  "])
+def test_rows_without_a_key_are_kept_apart(tmp_path: Path, number: str) -> None:
+    bad = validate_things(things(tmp_path), [(number, "5"), (number, "5"), (number, "6")])
+    assert [row["_reason"] for row in bad] == ["id is empty, but it is part of the key"] * 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([("1", "0.30"), ("2", "0.31")], [2]),
+        ([("1", "0.3"), ("2", "0.29"), ("3", "1.00")], [2, 3]),
+        ([("1", "0.300"), ("2", "-0.30")], [2]),
+    ],
+)
+def test_a_rule_about_decimals_is_exact(tmp_path: Path, rows: list[tuple[str, str]], expected: list[int]) -> None:
+    columns = {"id": "BIGINT", "day": "DATE", "x": "DECIMAL(12,2)"}
+    ws = things(tmp_path, columns=columns, derived={"rest": "x - 0.1::decimal(12,2) - 0.2::decimal(12,2)"})
+    arguments = {"column": "rest", "value_set": [0]}
+    zero = Rule(type="expect_column_values_to_be_in_set", severity="critical", kwargs=arguments, why="x")
+    bad = validate_things(ws, rows, "0.30", Suite(description="sums", rows=[zero]))
+    assert [row["id"] for row in bad] == expected

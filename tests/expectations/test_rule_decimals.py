@@ -1,0 +1,98 @@
+"""DECIMAL stays decimal through rules and sums: no floating-point error fails a row, and none lets one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from expectations.row_rules import record_failing_rows
+from expectations.rule_decimals import read_frame, with_scaled_decimals
+from expectations.rules import Rule
+from sixtyforty.storage.duckdb_session import connect
+
+Amount = tuple[str | None, str | None, str | None]
+
+
+def rule(kind: str, **arguments: Any) -> Rule:
+    return Rule(type=f"expect_{kind}", severity="critical", kwargs=arguments, why="for the test")
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    with connect("UTC") as db:
+        yield db
+
+
+def failing(db: duckdb.DuckDBPyConnection, rows: list[Amount], *rules: Rule) -> list[list[int]]:
+    """Numbers of the rows that fail each rule. The columns are net, tax and paid, of DECIMAL(12,2)."""
+    columns = zip(*rows, strict=True)
+    texts = {name: pa.array(column, pa.string()) for name, column in zip(("net", "tax", "paid"), columns, strict=True)}
+    db.register("texts", pa.table({"_id": range(len(rows)), **texts}))
+    casts = ", ".join(f"{name}::decimal(12,2) as {name}" for name in texts)
+    db.execute(f"create or replace temp table amounts as select _id, {casts}, 1::integer as one from texts")
+    record_failing_rows(db, "amounts", "amounts", rules)
+    failures = db.execute("select rule, id from failures order by all").fetchall()
+    return [[row for number, row in failures if number == n] for n in range(len(rules))]
+
+
+ROWS: list[Amount] = [
+    ("0.10", "0.20", "-0.30"),
+    ("1.00", "1.00", "-3.00"),
+    ("0.70", "0.10", "-0.80"),
+    ("0.10", None, "-0.10"),
+]
+
+
+@pytest.mark.parametrize(
+    ("checked", "expected"),
+    [
+        (rule("multicolumn_sum_to_equal", column_list=["net", "tax", "paid"], sum_total=0), [1, 3]),
+        (rule("multicolumn_sum_to_equal", column_list=["net", "tax"], sum_total=0.3), [1, 2, 3]),
+        (rule("multicolumn_sum_to_equal", column_list=["net", "tax", "one"], sum_total=1.8), [0, 1, 3]),
+        (rule("column_values_to_be_between", column="net", min_value=0.1, max_value=0.7), [1]),
+        (rule("column_values_to_be_between", column="net", min_value=0.1, strict_min=True), [0, 3]),
+        (rule("column_values_to_be_between", column="net", min_value=0.105), [0, 3]),
+        (rule("column_values_to_be_in_set", column="net", value_set=[0.1, 0.7]), [1]),
+        (rule("column_values_to_not_be_in_set", column="tax", value_set=[0.2]), [0]),
+        (rule("column_values_to_not_be_null", column="tax"), [3]),
+    ],
+)
+def test_a_rule_compares_exact_numbers(database: duckdb.DuckDBPyConnection, checked: Rule, expected: list[int]) -> None:
+    assert failing(database, ROWS, checked) == [expected]
+
+
+CENTS = st.integers(-(10**9), 10**9)
+
+
+@settings(max_examples=10)
+@given(rows=st.lists(st.tuples(CENTS, CENTS), min_size=1, max_size=6), total=CENTS)
+def test_sums_are_exact(database: duckdb.DuckDBPyConnection, rows: list[tuple[int, int]], total: int) -> None:
+    amounts: list[Amount] = [(f"{Decimal(a) / 100}", f"{Decimal(total - a) / 100}", "0") for a, _ in rows]
+    amounts += [(f"{Decimal(a) / 100}", f"{Decimal(b) / 100}", "0") for a, b in rows]
+    checked = rule("multicolumn_sum_to_equal", column_list=["net", "tax", "paid"], sum_total=total / 100)
+    wrong = [len(rows) + n for n, (a, b) in enumerate(rows) if a + b != total]
+    assert failing(database, amounts, checked) == [wrong]
+
+
+def test_a_sum_of_decimals_stays_decimal(database: duckdb.DuckDBPyConnection) -> None:
+    frame = read_frame(database, "select sum(x) as total, avg(x) as mean from (values (0.10), (0.20), (-0.30)) t(x)")
+    assert (frame["total"].tolist(), frame["total"].dtype) == ([Decimal("0.00")], object)
+    between = rule("column_values_to_be_between", column="total", min_value=0, max_value=0)
+    scaled, (changed,) = with_scaled_decimals(frame, [between])
+    assert scaled[changed.kwargs["column"]].tolist() == [0]
+    assert scaled["total"].dtype == "float64"
+
+
+def test_other_columns_and_rules_are_left_alone(database: duckdb.DuckDBPyConnection) -> None:
+    frame = read_frame(database, "select 1.5::double as x, 'a' as y")
+    between = rule("column_values_to_be_between", column="x", max_value=2)
+    unchanged, rules = with_scaled_decimals(frame, [between])
+    assert unchanged is frame
+    assert rules == [between]
