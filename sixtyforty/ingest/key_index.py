@@ -73,33 +73,42 @@ class KeyIndex:
         hashes, numbers = (np.load(self._folder / f"{name}.{part}.npy", mmap_mode="r") for part in ("keys", "places"))
         return Run(name, hashes, numbers)
 
-    def add(self, hashes: Mapping[str, Hashes], stamps: Mapping[str, str]) -> None:
-        """Add the hashes of the keys of some partitions, and store the index.
+    def add(self, hashes: Mapping[str, Hashes], stamps: Mapping[str, str]) -> set[str]:
+        """Add the hashes of the keys of some partitions, store the index, and return where the keys occurred before.
 
-        hashes: by partition. A hash may occur several times. stamps: texts by partition that the index stores.
+        hashes: by partition. A hash may occur several times. stamps: texts by partition that the index stores. The
+        returned partitions may include those of `hashes`.
         """
         import numpy as np
 
+        is_changed = any(self.stamps.get(partition) != stamp for partition, stamp in stamps.items())
         self.stamps |= stamps
         numbers = {partition: number for number, partition in enumerate(self.stamps)}
         pairs: list[tuple[Hashes, Numbers]] = []
+        earlier: set[str] = set()
         for partition, keys in hashes.items():
-            new = np.unique(keys)
-            positions, known = self._find(new)
-            is_new = np.ones(len(new), bool)
+            distinct = _sorted_distinct(keys)
+            positions, known = self._find(distinct)
+            earlier |= self._names(known)
+            is_new = np.ones(len(distinct), bool)
             is_new[positions[known == numbers[partition]]] = False
-            pairs.append((new[is_new], np.full(is_new.sum(), numbers[partition], "uint32")))
+            pairs.append((distinct[is_new], np.full(is_new.sum(), numbers[partition], "uint32")))
         if any(len(keys) for keys, _ in pairs):
             self._append(_sorted_run(pairs))
-        self._save()
+            is_changed = True
+        if is_changed:
+            self._save()
+        return earlier
 
     def partitions_with(self, hashes: Hashes) -> set[str]:
         """Return the partitions in which one of these hashes has occurred."""
+        return self._names(self._find(_sorted_distinct(hashes))[1])
+
+    def _names(self, numbers: Numbers) -> set[str]:
         import numpy as np
 
         partitions = list(self.stamps)
-        _, numbers = self._find(np.unique(hashes))
-        return {partitions[number] for number in np.unique(numbers).tolist()}
+        return {partitions[number] for number in np.flatnonzero(np.bincount(numbers)).tolist()}
 
     def _find(self, hashes: Hashes) -> tuple[npt.NDArray[np.intp], Numbers]:
         """Return the pairs of the index with one of these hashes: the hash's position, and the partition's number."""
@@ -108,12 +117,12 @@ class KeyIndex:
         positions, numbers = [np.empty(0, "intp")], [np.empty(0, "uint32")]
         for run in self._runs:
             first = np.searchsorted(run.hashes, hashes, "left")
-            counts = np.searchsorted(run.hashes, hashes, "right") - first
-            hits = np.flatnonzero(counts)
-            positions.append(np.repeat(hits, counts[hits]))
-            ends = np.cumsum(counts[hits])
-            within = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts[hits], counts[hits])
-            numbers.append(run.numbers[np.repeat(first[hits], counts[hits]) + within])
+            hits = np.flatnonzero(run.hashes[np.minimum(first, len(run.hashes) - 1)] == hashes)
+            counts = np.searchsorted(run.hashes, hashes[hits], "right") - first[hits]
+            positions.append(np.repeat(hits, counts))
+            ends = np.cumsum(counts)
+            within = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
+            numbers.append(run.numbers[np.repeat(first[hits], counts) + within])
         return np.concatenate(positions), np.concatenate(numbers)
 
     def _append(self, run: Run) -> None:
@@ -141,6 +150,16 @@ class KeyIndex:
         for file in self._folder.glob("*.npy"):
             if file.name.split(".")[0] not in names:
                 file.unlink(missing_ok=True)
+
+
+def _sorted_distinct(hashes: Hashes) -> Hashes:
+    """Return the distinct hashes, sorted. On a million hashes, numpy.unique takes ten times as long."""
+    import numpy as np
+
+    ordered = np.sort(hashes)
+    is_first = np.ones(len(ordered), bool)
+    is_first[1:] = ordered[1:] != ordered[:-1]
+    return ordered[is_first]
 
 
 def _sorted_run(pairs: list[tuple[Hashes, Numbers]]) -> Run:

@@ -117,18 +117,12 @@ class SharedKeys:
 
     def _partitions_with_keys_of(self, entries: Mapping[str, Entry]) -> set[str]:
         """Return the partitions that may share a key with some raw partitions, by an up-to-date index."""
-        import numpy as np
-
-        folder = self.lake.cache / "keys" / self.source if self.lake.cache else None
         hashes = self._read_hashes(entries)
-        if folder is None:
-            index = KeyIndex(None, self._identity)
-            self._update(index, hashes)
-        else:
-            with exclusive_lock(folder / "index.lock", f"index the keys of {self.source}"):
-                index = KeyIndex(folder, self._identity)
-                self._update(index, hashes)
-        return index.partitions_with(np.concatenate(list(hashes.values()))) if hashes else set()
+        if self.lake.cache is None:
+            return self._update(KeyIndex(None, self._identity), hashes)
+        folder = self.lake.cache / "keys" / self.source
+        with exclusive_lock(folder / "index.lock", f"index the keys of {self.source}"):
+            return self._update(KeyIndex(folder, self._identity), hashes)
 
     @property
     def _identity(self) -> str:
@@ -137,8 +131,10 @@ class SharedKeys:
         types = [self._contract.columns[column] for column in self._contract.key]
         return digest([types, self._contract.null_text, duckdb.__version__])
 
-    def _update(self, index: KeyIndex, hashes: Mapping[str, Hashes]) -> None:
-        """Add hashes by partition to the index, and those of all raw partitions that it lacks.
+    def _update(self, index: KeyIndex, hashes: Mapping[str, Hashes]) -> set[str]:
+        """Add hashes by partition to the index, and return the partitions in which they occurred before.
+
+        Those of all raw partitions that the index lacks are added first.
 
         The index of a folder is shared by all processes that write to the folder, so it lacks only what was lost. An
         object store has other writers, too, so each partition's tag is compared.
@@ -147,8 +143,7 @@ class SharedKeys:
         missing = [p for p, stamp in stamps.items() if index.stamps.get(p) != stamp and p not in hashes]
         for portion in _portions(self._raw(missing)):
             index.add(self._read_hashes(portion), {p: stamps[p] for p in portion})
-        if hashes:
-            index.add(hashes, {p: stamps.get(p, "") for p in hashes})
+        return index.add(hashes, {p: stamps.get(p, "") for p in hashes})
 
     def _stamps(self) -> dict[str, str]:
         folder = self.lake.root / f"raw/{self.source}"

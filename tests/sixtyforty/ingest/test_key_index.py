@@ -55,7 +55,8 @@ def test_long_runs_are_not_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_index_of_other_keys_is_not_used(tmp_path: Path) -> None:
-    KeyIndex(tmp_path, "x").add({"day": keys(1)}, {"day": ""})
+    assert KeyIndex(tmp_path, "x").add({"day": keys(1)}, {"day": ""}) == set()
+    assert KeyIndex(tmp_path, "x").add({"next": keys(1, 2)}, {"next": ""}) == {"day"}
     other = KeyIndex(tmp_path, "y")
     assert (other.stamps, other.partitions_with(keys(1))) == ({}, set())
 
