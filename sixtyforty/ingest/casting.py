@@ -127,38 +127,46 @@ def type_rows(db: duckdb.DuckDBPyConnection, source: Source, newest_full: Mappin
     newest_full: for a source whose extracts are full, the number of the newest extract of each partition. Rows of
     earlier extracts are superseded.
     """
-    columns, key = identifiers(source.columns), identifiers(source.key)
     is_gone = _is_gone_sql(newest_full or {})
-    gone_rows = f"select * replace (null as _reason), 'superseded' from cast_rows where {is_gone}"
-    lacks_key = " or ".join(f"{identifier(column)} is null" for column in source.key)
-    # Only rows that share a key can be duplicates. They are few, so the slow window functions run on those rows alone.
     db.execute(
         f"""create or replace temp table typed as
-        with cast_rows as ({_cast_rows_sql(source)}),
-        counted as (
-            select *, count(*) over (partition by {key}) > 1 as _shares_key from cast_rows where not {is_gone}),
-        copies as (
-            select *, row_number() over (same_row order by _seq, _row) as _copy,
-                max(_seq) over same_row as _repeated_seq
-            from counted where _shares_key
-            window same_row as (partition by _partition, _reason is null, {columns})
-            union all select *, 1, _seq from counted where not _shares_key),
-        latest as (
-            select *, max(_seq) filter (_reason is null) over same_key as _latest_seq,
-                arg_max(_partition, (_seq, _row)) filter (_reason is null) over same_key as _latest_partition,
-                max(_seq) filter (_reason is null) over same_place as _corrected_seq
-            from copies where _shares_key
-            window same_key as (partition by {key}), same_place as (partition by _partition, {key})
-            union all select *, _seq, _partition, _seq from copies where not _shares_key)
-        select * exclude (_shares_key, _copy, _repeated_seq, _latest_seq, _latest_partition, _corrected_seq), case
-            when _reason is not null and (_seq >= coalesce(_corrected_seq, _seq) or {lacks_key}) then 'quarantined'
-            when _reason is not null then 'superseded'
-            when _copy > 1 then 'duplicate'
-            when _repeated_seq < _latest_seq or _partition <> _latest_partition then 'superseded'
+        select * replace (case when not {is_gone} then _reason end as _reason), case
+            when {is_gone} then 'superseded'
+            when _reason is not null then 'quarantined'
             else 'row' end as _status
-        from latest
-        {f"union all {gone_rows}" if newest_full else ""}
-        order by _partition, _seq, _row"""
+        from ({_cast_rows_sql(source)})"""
+    )
+    _mark_repeated_keys(db, source)
+
+
+def _mark_repeated_keys(db: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """Mark the duplicate and superseded rows in the table `typed`.
+
+    Before, its rows have the status `row` or `quarantined`, but for the superseded rows that a full extract removed.
+    Only rows that share a key can be duplicates. They are few, so the slow window functions run on those rows alone.
+    """
+    columns, key = identifiers(source.columns), identifiers(source.key)
+    db.execute(
+        f"""update typed set _status = repeated._status from (
+            with shared as (select {key} from typed where _status <> 'superseded' group by all having count(*) > 1),
+            copies as (
+                select rowid as _id, _partition, _seq, _row, _reason, {key}, max(_seq) over same_row as _repeated_seq,
+                    row_number() over (same_row order by _seq, _row) as _copy
+                from typed semi join shared using ({key}) where _status <> 'superseded'
+                window same_row as (partition by _partition, _reason is null, {columns})),
+            latest as (
+                select *, max(_seq) filter (_reason is null) over same_key as _latest_seq,
+                    arg_max(_partition, (_seq, _row)) filter (_reason is null) over same_key as _latest_partition,
+                    max(_seq) filter (_reason is null) over same_place as _corrected_seq
+                from copies window same_key as (partition by {key}), same_place as (partition by _partition, {key}))
+            select _id, case
+                when _reason is not null and _seq >= coalesce(_corrected_seq, _seq) then 'quarantined'
+                when _reason is not null then 'superseded'
+                when _copy > 1 then 'duplicate'
+                when _repeated_seq < _latest_seq or _partition <> _latest_partition then 'superseded'
+                else 'row' end as _status
+            from latest) repeated
+        where typed.rowid = repeated._id"""
     )
 
 
