@@ -101,6 +101,7 @@ def find_failing_rows(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> 
     failing_rows: list[list[int]] = [[] for _ in rules]
     if not rules or frame.empty:
         return failing_rows
+    frame, rules = with_scaled_decimals(frame, rules)
     try:
         frame, rules = with_comparable_times(frame, rules)
     except ValueError as error:

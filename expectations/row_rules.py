@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+VALUES_PER_FRAME = 1 << 17
+
 
 def record_failing_rows(db: duckdb.DuckDBPyConnection, name: str, table: str, rules: Sequence[Rule]) -> None:
     """Evaluate rules on a table, and create the table `failures` with one row for each failing row of each rule.
@@ -64,31 +66,48 @@ def _as_text(rule: Rule, types: Mapping[str, str]) -> tuple[Rule, str]:
 def _evaluate_values(
     db: duckdb.DuckDBPyConnection, name: str, table: str, rules: dict[int, Rule], types: Mapping[str, str]
 ) -> None:
-    """Evaluate rules about single columns on the distinct values of these columns, which share one DataFrame."""
-    import numpy as np
-    import pandas as pd
-
+    """Evaluate rules about single columns on the distinct values of these columns."""
     in_frame = {number: _as_text(rule, types) for number, rule in rules.items()}
     sql_by_column = {rule.kwargs["column"]: sql for rule, sql in in_frame.values()}
     distinct_sql = {column: f"select distinct {sql} as value from {table}" for column, sql in sql_by_column.items()}
     values: dict[str, pd.Series[Any]] = {
         column: read_frame(db, f"{sql} order by value")["value"] for column, sql in sorted(distinct_sql.items())
     }
-    longest = max(map(len, values.values()), default=0)
-    if not longest:
-        return
-    # A column with fewer distinct values repeats them to fill the DataFrame. Failures of repeated values are dropped.
-    frame = pd.DataFrame({c: series.take(np.arange(longest) % len(series)).array for c, series in values.items()})
-    failing_rows = find_failing_rows(name, frame, [rule for rule, _ in in_frame.values()])
-    for (number, (rule, sql)), positions in zip(in_frame.items(), failing_rows, strict=True):
-        column = rule.kwargs["column"]
-        failing = [position for position in positions if position < len(values[column])]
-        if failing:
-            numbered = f"select value, row_number() over (order by value) - 1 as n from ({distinct_sql[column]})"
-            db.execute(
-                f"""insert into failures select {number}, r._id from {table} r join ({numbered}) v
-                on r.{sql} is not distinct from v.value where v.n in ({_number_list(failing)})"""
-            )
+    failing_values = _find_failing_values(name, {number: rule for number, (rule, _) in in_frame.items()}, values)
+    for number, positions in failing_values.items():
+        rule, sql = in_frame[number]
+        numbered = (
+            f"select value, row_number() over (order by value) - 1 as n from ({distinct_sql[rule.kwargs['column']]})"
+        )
+        db.execute(
+            f"""insert into failures select {number}, r._id from {table} r join ({numbered}) v
+            on r.{sql} is not distinct from v.value where v.n in ({_number_list(positions)})"""
+        )
+
+
+def _find_failing_values(
+    name: str, rules: Mapping[int, Rule], values: Mapping[str, pd.Series[Any]]
+) -> dict[int, list[int]]:
+    """Return, for each rule that fails, the positions of the values of its column that fail it, by the rule's number.
+
+    The values of all columns share DataFrames of at most VALUES_PER_FRAME rows, because Great Expectations copies them.
+    """
+    import numpy as np
+    import pandas as pd
+
+    failing: dict[int, list[int]] = {}
+    for start in range(0, max(map(len, values.values()), default=0), VALUES_PER_FRAME):
+        parts = {column: series.iloc[start : start + VALUES_PER_FRAME] for column, series in values.items()}
+        parts = {column: part for column, part in parts.items() if len(part)}
+        positions = np.arange(max(map(len, parts.values())))
+        # A column with fewer values repeats them to fill the DataFrame. Failures of repeated values are dropped.
+        frame = pd.DataFrame({c: part.take(positions % len(part)).array for c, part in parts.items()})
+        in_frame = {number: rule for number, rule in rules.items() if rule.kwargs["column"] in parts}
+        for number, rows in zip(in_frame, find_failing_rows(name, frame, list(in_frame.values())), strict=True):
+            count = len(parts[in_frame[number].kwargs["column"]])
+            if any(row < count for row in rows):
+                failing.setdefault(number, []).extend(start + row for row in rows if row < count)
+    return failing
 
 
 def _evaluate_rows(

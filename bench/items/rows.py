@@ -42,6 +42,7 @@ def measure_rows(work: Path, rows_per_day: int, settings: Settings) -> list[dict
     """Return the measured runs of both sides. Raises BenchError if they accept different numbers of rows."""
     landing = work / "landing"
     write_orders(landing, rows_per_day, DAYS)
+    run_process([*chain_command(work, landing), "--draft"], work / "draft")
     rounds = run_in_turns(sides(work, landing), settings.pairs)
     for runs in rounds:
         if runs["chain"].printed["rows"] != runs["duckdb"].printed["rows"]:
@@ -53,10 +54,15 @@ def sides(work: Path, landing: Path) -> Mapping[str, Callable[[int], ProcessRun]
     """Return the function that runs each side of the comparison."""
     script = [sys.executable, str(ROOT / "bench" / "scripts" / "plain_orders.py")]
     commands = {
-        "chain": [*worker_command("orders_chain"), "--landing", str(landing), "--home", str(work / "home")],
+        "chain": chain_command(work, landing),
         "duckdb": [*script, "--landing", str(landing), "--out", str(work / "out")],
     }
     return {side: partial(run_side, command, work / side) for side, command in commands.items()}
+
+
+def chain_command(work: Path, landing: Path) -> list[str]:
+    """Return the command that runs the chain."""
+    return [*worker_command("orders_chain"), "--landing", str(landing), "--home", str(work / "home")]
 
 
 def run_side(command: Sequence[str], log: Path, number: int) -> ProcessRun:

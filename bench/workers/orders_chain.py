@@ -1,8 +1,10 @@
-"""Import and validate the extracts of orders as the chain does, as a new use case drafts them. Print JSON.
+"""Import and validate the extracts of orders as the chain does. Print JSON.
 
-    python -m bench.workers.orders_chain --landing DIR --home DIR
+    python -m bench.workers.orders_chain --landing DIR --home DIR [--draft]
 
-Prints the number of validated rows, and the seconds of the stages raw and validated. The imports are done before.
+With `--draft`, only the use case is drafted from the extracts, as `sixtyforty new` does. It must be drafted before, and
+in another process, because the peak memory of a process includes drafting. Otherwise, the number of validated rows is
+printed, and the seconds of the stages raw and validated. The imports are done before.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ from pathlib import Path
 
 from expectations.suites import read_suite
 from expectations.validation import validate
+from pipelines.authoring.loader import load_declaration
 from pipelines.authoring.scaffold import create_use_case
 from sixtyforty.ingest.raw import ingest
-from sixtyforty.spec.use_case import UseCase
 from sixtyforty.workspace import Workspace
 
 NAME = "orders"
@@ -26,22 +28,38 @@ IMPORTED_BEFORE = ("great_expectations", "pyarrow.parquet", "pyarrow.csv", "pand
 
 
 def main() -> None:
-    """Process all extracts of the landing folder in a new home. An older home is deleted."""
+    """Draft the use case in a new home, or process all extracts of the landing folder. Older files are deleted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--landing", type=Path, required=True)
     parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--draft", action="store_true")
     options = parser.parse_args()
-    shutil.rmtree(options.home, ignore_errors=True)
-    use_case, suite_file = draft_use_case(options.home, options.landing)
-    ws = Workspace(use_case, options.home, f"sqlite:///{options.home / 'deliveries.sqlite'}")
-    landing = options.home / "data" / "landing"
-    landing.mkdir(parents=True)
-    (landing / NAME).symlink_to(options.landing.resolve(), target_is_directory=True)
+    if options.draft:
+        draft_use_case(options.home, options.landing)
+    else:
+        print("\n" + json.dumps(process_extracts(options.home, options.landing)))
+
+
+def draft_use_case(home: Path, landing: Path) -> None:
+    """Draft the use case from the extracts, in a new home."""
+    shutil.rmtree(home, ignore_errors=True)
+    create_use_case(
+        NAME, str(landing), folder=home / "use_cases", rules=home / "expectations", recipes=home / "dvc.yaml"
+    )
+
+
+def process_extracts(home: Path, landing: Path) -> dict[str, float]:
+    """Import and validate all extracts, and return the number of validated rows, and seconds."""
+    shutil.rmtree(home / "data", ignore_errors=True)
+    use_case = load_declaration(home / "use_cases" / NAME, home / "expectations")
+    ws = Workspace(use_case, home, f"sqlite:///{home / 'deliveries.sqlite'}")
+    (home / "data" / "landing").mkdir(parents=True)
+    (home / "data" / "landing" / NAME).symlink_to(landing.resolve(), target_is_directory=True)
+    (source,) = use_case.sources
     for module in IMPORTED_BEFORE:
         importlib.import_module(module)
-    suite, _ = read_suite(suite_file)
+    suite, _ = read_suite(home / "expectations" / NAME / f"{source}.yaml")
     assert suite is not None
-    (source,) = use_case.sources
     seconds = {}
     started = time.perf_counter()
     partitions = sorted({partition for arrival in ws.landing.scan(source) for partition in arrival.partitions})
@@ -51,15 +69,7 @@ def main() -> None:
     verdicts = validate(use_case, source, suite, ws.lake, partitions, None, "bench")
     seconds["validated"] = time.perf_counter() - started
     rows = sum(verdict.accepted_rows for verdict in verdicts.values() if verdict.accepted)
-    print("\n" + json.dumps({"rows": rows, "seconds": sum(seconds.values()), **seconds}))
-
-
-def draft_use_case(home: Path, landing: Path) -> tuple[UseCase, Path]:
-    """Draft a use case from the extracts, as `sixtyforty new` does. Return it, and the file of its suite."""
-    folder, rules = home / "use_cases", home / "expectations"
-    draft, _ = create_use_case(NAME, str(landing), folder=folder, rules=rules, recipes=home / "dvc.yaml")
-    (source,) = draft.sources
-    return draft, rules / NAME / f"{source}.yaml"
+    return {"rows": rows, "seconds": sum(seconds.values()), **seconds}
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from expectations import row_rules
 from expectations.gx_runner import RuleError, find_failing_rows
 from expectations.row_rules import record_failing_rows
 from expectations.rules import Rule
@@ -57,6 +58,21 @@ def test_distinct_values_find_the_same_rows_as_all_rows(seed):
     rows = pd.DataFrame({c: draw.choice(np.array(v, object), 12) for c, v in choices.items()})
     frame = rows.astype({"n": "int32", "x": "float64", "kind": "str", "yes": "bool"})
     assert find_by_distinct_values(frame, RULES) == find_failing_rows("test", frame, RULES)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_values_in_several_frames_fail_the_same_rules(monkeypatch, seed):
+    rng = np.random.default_rng(seed)
+    rows = pd.DataFrame({"n": rng.integers(-3, 9, 60), "kind": rng.choice(["a", "b", "", "c", None], 60)})
+    rules = [
+        rule("column_values_to_be_between", column="n", min_value=0, max_value=5),
+        rule("column_values_to_not_be_null", column="kind"),
+        rule("column_values_to_be_in_set", column="kind", value_set=["a", "b"]),
+    ]
+    expected = find_by_distinct_values(rows, rules)
+    assert all(expected)
+    monkeypatch.setattr(row_rules, "VALUES_PER_FRAME", 3)
+    assert find_by_distinct_values(rows, rules) == expected
 
 
 def test_an_empty_table_has_no_failing_rows():
