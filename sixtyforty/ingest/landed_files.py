@@ -11,6 +11,7 @@ Senders should write `x.csv.part`, and rename it to `x.csv` when it is complete.
 
 from __future__ import annotations
 
+import fnmatch
 import re
 import time
 from functools import partial
@@ -70,13 +71,15 @@ def find_similar_files(location: Location, pattern: str) -> dict[str, str]:
     """
     if not isinstance(location, Folder):
         return {}
-    names = {file.name for file in location.list_files(pattern)}
-    reasons: dict[str, str] = {}
-    for similar, difference in _similar_patterns(pattern):
-        for file in location.list_files(similar):
-            if file.name not in names | reasons.keys() and not _is_unfinished(file.name):
-                reasons[file.name] = f"not taken, because {difference}"
-    return reasons
+    differences = _similar_patterns(pattern)
+    is_similar = re.compile("|".join(fnmatch.translate(similar) for similar, _ in differences)).match
+    globs = [similar for similar, _ in differences] if "/" in pattern or "**" in pattern else ["*"]
+    names = {name for glob in globs for name in location.list_names(glob) if is_similar(name)}
+    return {
+        name: next(f"not taken, because {why}" for similar, why in differences if fnmatch.fnmatchcase(name, similar))
+        for name in sorted(names)
+        if not fnmatch.fnmatchcase(name, pattern) and not _is_unfinished(name) and (location.root / name).is_file()
+    }
 
 
 def _similar_patterns(pattern: str) -> list[tuple[str, str]]:

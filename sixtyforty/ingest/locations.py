@@ -66,6 +66,10 @@ class Folder:
                     files.append(ListedFile(name, status.st_size, status.st_mtime_ns))
         return files
 
+    def list_names(self, pattern: str) -> list[str]:
+        """List the names of files and folders that match a glob. This takes a fraction of the time of `list_files`."""
+        return [name for name, _ in self._matching(pattern)]
+
     def _matching(self, pattern: str) -> Iterator[tuple[str, Path | os.DirEntry[str]]]:
         if "/" in pattern or "**" in pattern:
             yield from ((path.relative_to(self.root).as_posix(), path) for path in self.root.glob(pattern))
