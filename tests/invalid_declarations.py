@@ -79,7 +79,7 @@ def _field_mutations(model: type[BaseModel], name: str, path: FieldPath) -> Iter
         yield Mutation("missing", path, REMOVED)
         if plain is field.annotation:
             yield Mutation("empty", path, None)
-    if get_origin(plain) is Literal and isinstance(get_args(plain)[0], str):
+    if get_origin(plain) is Literal and isinstance(get_args(plain)[0], str) and len(get_args(plain)[0]) > 1:
         yield Mutation("nearly", path, get_args(plain)[0][:-1] + "x")
     for constraint in [*field.metadata, *constraints]:
         for bound, offset in (("ge", -1), ("gt", 0), ("le", 1), ("lt", 0)):

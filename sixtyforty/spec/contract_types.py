@@ -11,9 +11,10 @@ Kind = Literal["whole", "decimal", "float", "boolean", "date", "time", "timestam
 
 MAX_DECIMAL_WIDTH = 38
 DEFAULT_DECIMAL = (18, 3)  # DuckDB's width and scale of a DECIMAL without parameters
-ALLOWED = (
-    "VARCHAR, BOOLEAN, TINYINT to HUGEINT, UTINYINT to UBIGINT, DECIMAL(width, scale), FLOAT, DOUBLE, DATE, TIME,"
-    " TIMESTAMP, TIMESTAMPTZ, UUID, JSON"
+ALLOWED = (  # the names that messages suggest; other names of the same types are accepted, too
+    *("VARCHAR", "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT"),
+    *("UINTEGER", "UBIGINT", "DECIMAL(width, scale)", "FLOAT", "DOUBLE", "DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ"),
+    *("UUID", "JSON"),
 )
 _NAMES: dict[Kind, tuple[str, ...]] = {
     "whole": (

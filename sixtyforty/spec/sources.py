@@ -64,7 +64,7 @@ class Source(DeclaredModel):
     )
     columns: dict[str, str] = Field(
         description="The data contract: each column name with its DuckDB type, in the order of the extracts. Types:"
-        f" {ALLOWED}. Declare lists, structures and intervals as VARCHAR or JSON."
+        f" {', '.join(ALLOWED)}. Declare lists, structures and intervals as VARCHAR or JSON."
     )
     other_names: dict[str, list[str]] = Field(
         default_factory=dict,
@@ -181,9 +181,7 @@ class Source(DeclaredModel):
         for column, declared in self.columns.items():
             contract_type = parse_type(declared)
             if contract_type is None:
-                raise FieldError(
-                    f"columns.{column}", f"a column can't have the type '{declared}'; declare one of: {ALLOWED}"
-                )
+                raise FieldError(f"columns.{column}", f"a column can't have the type '{declared}'", declared, ALLOWED)
             if contract_type.kind == "json" and column in self.key:
                 raise FieldError(
                     "key", f"'{column}' is JSON, and equal documents may differ in their text; declare it VARCHAR"
