@@ -91,11 +91,13 @@ def plan(
     """
     from pipelines.authoring import catalog
     from pipelines.settings import pin_threads
+    from sixtyforty.lifecycle.fixed_parts import refuse_changed_parts
     from sixtyforty.lifecycle.plan import make_plan
     from sixtyforty.spec.clock import now
 
     pin_threads()
     catalog.load_use_case(use_case, sql=True)
+    refuse_changed_parts(catalog.open_declared_workspace(use_case))
     rebuild = None
     if compute:
         from pipelines.operations.plan_compute import rebuild_inputs

@@ -278,11 +278,9 @@ def _features(name: str) -> str:
 
 
 def _fixed_parts(name: str) -> str:
-    from sixtyforty.lifecycle.fixed_parts import describe_changes, find_changed_parts
+    from sixtyforty.lifecycle.fixed_parts import refuse_changed_parts
 
-    ws = catalog.open_declared_workspace(name)
-    if changes := find_changed_parts(ws):
-        raise NotAvailableError(describe_changes(ws, changes))
+    refuse_changed_parts(catalog.open_declared_workspace(name))
     return "unchanged since the data was stored"
 
 

@@ -70,7 +70,8 @@ def run_in_parallel(
             )
         refusals = list_refusals(instance, run_ids)
     if refusals:
-        raise RunFailedError(f"The runs finished, but some stages refused to produce a result: {'; '.join(refusals)}")
+        lines = ["The runs finished, but some of their stages refused their work:", *refusals]
+        raise RunFailedError("\n  ".join(lines))
     return run_ids
 
 

@@ -131,22 +131,31 @@ def _finished_run_id(run: dg.ExecuteInProcessResult, refusals: Sequence[str] = (
         reasons = "; ".join(f"{event.step_key}: {_root_cause(event)}" for event in failures)
         raise RunFailedError(f"Run {run.run_id} failed: {reasons or 'see the page of the run in Dagster'}")
     if refusals:
-        raise RunFailedError(
-            f"Run {run.run_id} finished, but some of its stages refused their work: {'; '.join(refusals)}"
-        )
+        lines = [f"Run {run.run_id} finished, but some of its stages refused their work:", *refusals]
+        raise RunFailedError("\n  ".join(lines))
     return str(run.run_id)
 
 
 def list_refusals(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> list[str]:
-    """Return one text for each failed check of these runs that refused work: the asset and the reason."""
+    """Return one text for each distinct reason for which stages of these runs refused work: the stages, the reason.
+
+    A list of tainted partitions that occurs in several reasons is shown in the first one.
+    """
     import dagster as dg
 
     from assets.stage import REFUSED
+    from sixtyforty.modeling.taint import shorten_repeats
 
     logs = (instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION) for run_id in run_ids)
     evaluations = [e.dagster_event.asset_check_evaluation_data for log in logs for e in log if e.dagster_event]
     failed = [evaluation for evaluation in evaluations if not evaluation.passed and REFUSED in evaluation.metadata]
-    return sorted({f"{'/'.join(e.asset_key.path[1:])}: {e.metadata[REFUSED].value}" for e in failed})
+    stages_by_reason: dict[str, set[str]] = {}
+    for evaluation in failed:
+        stages = stages_by_reason.setdefault(str(evaluation.metadata[REFUSED].value), set())
+        stages.add("/".join(evaluation.asset_key.path[1:]))
+    return shorten_repeats(
+        sorted(f"{', '.join(sorted(names))}: {reason}" for reason, names in stages_by_reason.items())
+    )
 
 
 def _run_lock(run_id: str) -> AbstractContextManager[object]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from sixtyforty.accounting import kpi_ledger
+from sixtyforty.accounting.refused_figures import describe_refusal
 from sixtyforty.lifecycle.revocation import find_tainted_training
 from sixtyforty.modeling import training_plan
 from sixtyforty.modeling.library_versions import library_versions
@@ -55,9 +56,8 @@ def adopt_champion(ws: Workspace, by: str, why: str, now: datetime, version: str
         )
     replayed = {row.version: row for row in ws.champion_ledger.promotions("replay")}
     if not replayed:
-        raise ChampionError(
-            f"{ws.use_case.name}: the replay has no champion yet. Run the chain first, with `sixtyforty run`."
-        )
+        require_sound(find_tainted(ws.lake), f"{ws.use_case.name}: no model can go live")
+        raise ChampionError(f"{ws.use_case.name}: the replay has no champion yet. {_explain_missing_champion(ws)}")
     if version is not None and version not in replayed:
         raise ChampionError(
             f"{version} was never champion of the replay. Choose one of its champions: {', '.join(replayed)}."
@@ -67,6 +67,21 @@ def adopt_champion(ws: Workspace, by: str, why: str, now: datetime, version: str
     _refuse_withdrawn(ws, chosen)
     require_sound(find_tainted(ws.lake), f"{ws.use_case.name}: no model can go live")
     return _put_in_force(ws, replayed[chosen], "adopted", by, why, now)
+
+
+def _explain_missing_champion(ws: Workspace) -> str:
+    """Return why the gate promoted no model in the replay, and what to do next."""
+    if refusal := describe_refusal(ws, "replay"):
+        return refusal
+    verdicts = ws.champion_ledger.verdicts("replay")
+    if not verdicts:
+        return f"Run the chain first: `sixtyforty run {ws.use_case.name} --from DATE --to DATE`."
+    newest = verdicts[-1]
+    reasons = "; ".join(newest.reasons).removesuffix(".")
+    return (
+        f"The gate's newest verdict is {newest.verdict}, on {newest.version}: {reasons}. Remove this cause, or replay"
+        f" more days: `sixtyforty run {ws.use_case.name} --from DATE --to DATE`."
+    )
 
 
 def _refuse_after_end(ws: Workspace, now: datetime) -> None:

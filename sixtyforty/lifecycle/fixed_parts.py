@@ -80,15 +80,26 @@ def find_changed_parts(ws: Workspace) -> list[ChangedPart]:
     return [change for change in changes if _has_data(ws, change.field)]
 
 
-def require_fixed_parts(ws: Workspace) -> None:
-    """Record the declared fixed parts. Raises FixedPartError if the declaration changed a recorded part.
+def refuse_changed_parts(ws: Workspace) -> None:
+    """Raise FixedPartError if the declaration changed a recorded part. Nothing is written.
 
-    A draft may still change every part, because it has taken no decisions.
+    ws: a workspace with the keys and the calendar of the current declaration. A draft may still change every part,
+    because it has taken no decisions.
     """
     if isinstance(ws.use_case, Draft):
         return
     if changes := find_changed_parts(ws):
         raise FixedPartError(describe_changes(ws, changes))
+
+
+def require_fixed_parts(ws: Workspace) -> None:
+    """Record the declared fixed parts. Raises FixedPartError if the declaration changed a recorded part.
+
+    The parts of a draft are not recorded.
+    """
+    if isinstance(ws.use_case, Draft):
+        return
+    refuse_changed_parts(ws)
     stored = _read(_file(ws))
     recorded = {**stored, **declared_parts(ws.use_case)}
     if recorded != stored:

@@ -11,6 +11,7 @@ leakage is detected.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -26,6 +27,8 @@ FACT = "taint"
 HASHES = "sha256"  # fact in the index: the hashes of the feature files that are tainted
 SHOWN_PARTITIONS = 3
 SHOWN_TIMES = 3
+# The list of partitions in a text of `describe`. Each partition has its units and decision time in brackets.
+DESCRIBED = re.compile(r"know the future \((?P<partitions>(?:[^()]|\([^()]*\))*?)(?:; and \d+ more)?\)")
 CURE = "Correct features.sql or the declared known_at, then build the features of these partitions again."
 
 
@@ -171,6 +174,22 @@ def describe(tainted: Sequence[TaintedPartition]) -> str:
     shown = "; ".join(map(str, tainted[:SHOWN_PARTITIONS]))
     more = f"; and {len(tainted) - SHOWN_PARTITIONS} more" if len(tainted) > SHOWN_PARTITIONS else ""
     return f"features of {format_plural(len(tainted), 'partition')} know the future ({shown}{more})"
+
+
+def shorten_repeats(texts: Iterable[str]) -> list[str]:
+    """Return the texts, but show each list of tainted partitions only at its first occurrence.
+
+    texts: sentences that contain texts of `describe`. Two lists are the same if they name the same first partitions.
+    """
+    listed: set[str] = set()
+
+    def shorten(match: re.Match[str]) -> str:
+        if match["partitions"] in listed:
+            return "know the future (the first ones are listed above)"
+        listed.add(match["partitions"])
+        return match[0]
+
+    return [DESCRIBED.sub(shorten, text) for text in texts]
 
 
 def require_sound(tainted: Sequence[TaintedPartition], refusal: str) -> None:

@@ -256,6 +256,9 @@ def test_a_changed_key_or_calendar_is_refused_and_the_accounts_stay_readable(
     with pytest.raises(FixedPartError):
         live.catch_up_anyway(CHANGED)
     assert not doctor(run_cli, "keys and calendar")["ok"]
+    assert run_cli("doctor").code == 1
+    planned = run_cli(f"plan {NAME}")
+    assert (planned.code, reason in planned.err, "To apply the edit" in planned.out) == (1, True, False), planned.out
     assert reason in alerts()["key or calendar changed"]
     assert run_cli(f"impact {NAME} --track live").out == impact.out
     assert run_cli(f"decisions {NAME} --date {ADOPTED} --track live").out == decisions.out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -44,11 +45,12 @@ def test_a_misdeclared_experiment_is_refused_everywhere_and_cured(world: World, 
     finished = run_cli(f"run {NAME} {days_between(FIRST, LAST)}")
     assert finished.code == 1
     for stage in ("backtest", "champion", "kpi_impact"):
-        assert f"{stage}: " in finished.err, finished.err
+        assert re.search(rf"^  [\w, ]*\b{stage}\b[\w, ]*: ", finished.err, re.M), finished.err
     assert REASON in finished.err and SEEN in finished.err
     ws = world.open()
     assert ws.champion_ledger.promotions("replay") == []
-    for command in (f"impact {NAME}", f"impact {NAME} --json", f"stage {NAME}", "portfolio"):
+    adoption = f"adopt {NAME} --why 'it pays'"
+    for command in (f"impact {NAME}", f"impact {NAME} --json", f"stage {NAME}", "portfolio", adoption):
         refused = run_cli(command)
         assert (refused.code, REASON in refused.err + refused.out) == (1, True), command
     pages = [ws.reports / "impact.html", ws.reports / "model_record.md", ws.reports.parent / "portfolio.html"]

@@ -99,6 +99,25 @@ def test_what_a_failed_check_refuses_is_listed_with_its_reason() -> None:
         assert list_refusals(instance, [run.run_id]) == ["champion: the file is rubbish"]
 
 
+def test_a_reason_of_several_stages_is_listed_once() -> None:
+    @dg.multi_asset(
+        specs=[dg.AssetSpec(["calls", name]) for name in ("training_set", "champion", "kpi_impact")],
+        check_specs=[
+            dg.AssetCheckSpec("sound", asset=["calls", name]) for name in ("training_set", "champion", "kpi_impact")
+        ],
+    )
+    def stages():  # type: ignore[no-untyped-def]  # Dagster reads annotations
+        for name, reason in (("training_set", "too old"), ("champion", "too old"), ("kpi_impact", "too new")):
+            yield dg.MaterializeResult(asset_key=["calls", name])
+            yield dg.AssetCheckResult(
+                asset_key=["calls", name], check_name="sound", passed=False, metadata={REFUSED: reason}
+            )
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = dg.materialize([stages], instance=instance)
+        assert list_refusals(instance, [run.run_id]) == ["champion, training_set: too old", "kpi_impact: too new"]
+
+
 def test_a_failed_run_is_reported_with_the_root_cause_of_each_step() -> None:
     @dg.op(name="features")
     def fail() -> None:

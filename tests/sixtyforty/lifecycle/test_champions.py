@@ -76,6 +76,15 @@ def test_only_a_champion_of_the_replay_can_be_adopted(ws: Workspace, tmp_path: P
         champions.adopt_champion(make_workspace(tmp_path / "new"), by="Ada", why="a hunch", now=NOON)
 
 
+def test_without_a_champion_the_newest_verdict_of_the_gate_is_named(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path)
+    append_verdict(ws, "2013-03-12-00000000", verdict="HOLD")
+    append_verdict(ws, "2013-03-13-00000000", verdict="REJECT")
+    message = r"no champion yet\. The gate's newest verdict is REJECT, on 2013-03-13-00000000: better\. Remove"
+    with pytest.raises(ChampionError, match=message):
+        champions.adopt_champion(ws, by="Ada", why="a hunch", now=NOON)
+
+
 def test_a_model_file_that_was_changed_is_not_adopted(ws: Workspace) -> None:
     version = ws.champion_ledger.promotions("replay")[-1].version
     (ws.models.folder(version) / "model.skops").write_bytes(b"something else")

@@ -16,6 +16,7 @@ from sixtyforty.lifecycle.fixed_parts import (
     FixedPartError,
     declared_parts,
     find_changed_parts,
+    refuse_changed_parts,
     require_fixed_parts,
     with_stored_parts,
 )
@@ -92,6 +93,15 @@ def test_the_weekday_of_weeks_is_fixed(tmp_path: Path) -> None:
     assert [str(c) for c in find_changed_parts(shifted)] == ["partitions.start was 'Monday' and is 'Tuesday' now"]
     readable = with_stored_parts(shifted).use_case
     assert readable.partition_at(datetime(2013, 3, 14)) == ws.use_case.partition_at(datetime(2013, 3, 14))
+
+
+def test_a_check_without_a_run_records_nothing(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path)
+    refuse_changed_parts(ws)
+    assert not (ws.lake.root / FILE).exists()
+    store(ws, "raw/calls")
+    with pytest.raises(FixedPartError, match="timezone was"):
+        refuse_changed_parts(declare(ws, tmp_path, timezone="UTC"))
 
 
 def test_before_there_is_data_everything_may_change(tmp_path: Path) -> None:

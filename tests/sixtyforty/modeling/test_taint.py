@@ -60,6 +60,21 @@ def test_many_partitions_are_named_by_the_first_ones() -> None:
     assert text.endswith("; and 14 more)")
 
 
+def test_a_list_of_partitions_is_shown_once() -> None:
+    tainted = [taint.TaintedPartition(key, [taint.FeatureTaint("x", 1, 2, [str(NOON)])]) for key in KEYS]
+    texts = [
+        f"{stage}: the {taint.describe(part)}. Stop."
+        for stage, part in zip("abc", (tainted, tainted[:5], tainted[5:]), strict=True)
+    ]
+    shortened = taint.shorten_repeats([*texts, "d: too old"])
+    assert shortened == [
+        texts[0],
+        "b: the features of 5 partitions know the future (the first ones are listed above). Stop.",
+        texts[2],
+        "d: too old",
+    ]
+
+
 def test_a_tainted_partition_is_refused_and_cured(workspace: Workspace) -> None:
     publish_days(workspace, DAYS, count=12)
     version, lake = put_champion_in_force(workspace, date(2013, 4, 1)), workspace.lake
