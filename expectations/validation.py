@@ -117,7 +117,7 @@ def _validate_portion(
         raw = shared_keys.load_landed(raw)
         before = _read_judged(lake, source, raw)
         type_rows(db, contract, _newest_full_extracts(contract, raw))
-        publication = Publication(db, lake, source, contract, raw, shared_keys.drop_bystanders(raw), code)
+        publication = Publication(db, lake, source, contract, raw, shared_keys.drop_compared(raw), code)
         _quarantine_failing_rows(db, use_case.sources, source, suite, lake)
         metrics = _read_metrics(db, suite)
         failing_metrics = find_failing_rows(f"{source}_partitions", metrics, suite.partition.rules)

@@ -7,7 +7,7 @@ the partition where it landed. So partitions that share a key are validated toge
 |---|---|
 | requested | the partitions that a run validates |
 | related | partitions that share a key with a requested one, now or at its last validation; they are validated, too |
-| bystanders | partitions that share a key with a related one; their rows are read, but they keep their version |
+| compared | partitions that share a key with a related one; their rows are read, but they keep their version |
 """
 
 from __future__ import annotations
@@ -56,25 +56,26 @@ class SharedKeys:
         """Create the view `landed` for `type_rows`, and return the raw manifests of the partitions to validate.
 
         requested: the raw manifests of the requested partitions. They are returned with those of related partitions.
-        The view also has the bystanders' rows with a key of a related partition; `drop_bystanders` removes them.
+        The view also has the rows of compared partitions with a key of a related one; `drop_compared` removes them.
         """
-        judged, bystanders = dict(requested), dict[str, Entry]()
+        judged, compared = dict(requested), dict[str, Entry]()
         if self._keys_can_move():
             judged |= self._raw(self._find_related(requested) - requested.keys())
             if len(judged) > len(requested):
-                bystanders = self._raw(self._partitions_with_keys_of(judged) - judged.keys())
+                compared = self._raw(self._partitions_with_keys_of(judged) - judged.keys())
         rows = select_landed_rows(self.lake, self._contract, judged.values())
-        if bystanders:
-            others = select_landed_rows(self.lake, self._contract, bystanders.values())
+        if compared:
+            others = select_landed_rows(self.lake, self._contract, compared.values())
             rows = f"(from {rows} union all by name {self._with_keys_of(others, rows)})"
         self.db.execute(f"create or replace temp view landed as select * from {rows}")
         return judged
 
-    def drop_bystanders(self, judged: Mapping[str, Entry]) -> dict[str, list[str]]:
-        """Delete the bystanders' rows from the table `typed`, and return which partitions share keys, by partition.
+    def drop_compared(self, judged: Mapping[str, Entry]) -> dict[str, list[str]]:
+        """Delete from the table `typed` the rows of partitions that were only loaded for comparison.
 
-        judged: what `load_landed` returned. A partition that shares no key is absent. Shared keys are found by their
-        superseded rows, because a key is in force in one partition only.
+        judged: the partitions that are validated, as `load_landed` returned them. Returns, for each of them, the other
+        partitions with a row of the same key; a partition without such a row is absent. One partition holds the current
+        row of a key, and its rows in all other partitions are superseded, so these rows show which keys are shared.
         """
         pairs = self.db.execute(
             f"""with pairs as (

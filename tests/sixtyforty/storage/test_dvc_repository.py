@@ -80,6 +80,7 @@ DEAD = {"pid": 2**22 + 1, "cmd": "dvc commit"}  # larger than any process number
         (json.dumps({"write": {}, "read": {"{file}": [DEAD, DEAD]}}), "locks of ended DVC processes"),
         (json.dumps({"write": {"{file}": {"pid": os.getpid(), "cmd": "x"}}}), "locks of ended DVC processes"),
     ],
+    ids=["cut off", "empty", "zeros", "no process", "ended writer", "ended readers", "this process"],
 )
 def test_locks_that_a_killed_dvc_left_are_cleared_with_a_warning(
     content: str, message: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
