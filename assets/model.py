@@ -71,8 +71,8 @@ def record_training_sets(run: StageRun) -> StageResult:
     folders = [store.folder(plan.version) for plan in plans]
     recorded = run.project_home.dvc_versions().snapshot([*datasets, *folders])
     run.log.info(
-        f"training_set: recorded ({len(missing)} new of {format_plural(len(plans), 'training set')},"
-        f" {format_plural(recorded, 'folder')} new in DVC)"
+        f"training_set: recorded ({len(missing)} of {format_plural(len(plans), 'training set')} written now,"
+        f" {format_plural(recorded, 'folder')} of data added to DVC)"
     )
     check = check_training_data(run, planned.refusals)
     if not plans:

@@ -65,7 +65,7 @@ def test_without_features_there_is_nothing_to_train(tmp_path: Path) -> None:
 def test_the_model_stages_in_their_order(ws: Workspace) -> None:
     recorded = model.record_training_sets(run := run_of(ws))
     plans = len(model.plan_trainings(run).plans)
-    assert run.log.lines[0].startswith(f"INFO: training_set: recorded ({plans} new of {plans} training sets, ")
+    assert run.log.lines[0].startswith(f"INFO: training_set: recorded ({plans} of {plans} training sets written now, ")
     (sets,) = [entry.metadata["training sets"] for entry in recorded.published.values()]
     assert len(sets.records) == plans
     assert list(ws.models.root.rglob("*.dvc")), "DVC records a training set before anything is trained"
