@@ -30,7 +30,8 @@ RUN = "run flight_delays --from 2013-06-12 --to 2013-06-12"
 
 COMMANDS = command_objects()
 NAMES = {
-    *("demo", "new", "rename", "remove", "land-demo-data", "build-or-buy", "vendor-extract"),
+    *("demo", "new", "rename", "remove", "check", "quarantine", "land-demo-data"),
+    *("build-or-buy", "vendor-extract"),
     *("run", "plan", "adopt", "approve", "rollback", "withdraw", "rollout", "stage", "fetch-training-data"),
     *("decisions", "explain", "champion", "replay", "impact", "holdout", "portfolio", "model-record", "knowledge"),
     *("acceptance", "answer", "simulate-responses", "training", "add-finding", "digest", "desk-account"),
