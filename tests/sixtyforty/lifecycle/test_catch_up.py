@@ -23,6 +23,7 @@ from sixtyforty.lifecycle.catch_up import find_stale_partitions, list_stretches
 from sixtyforty.modeling.built_by import FACT, declared_parts
 from sixtyforty.modeling.features import FeatureWindow
 from sixtyforty.modeling.outcomes import build_outcomes
+from sixtyforty.spec.clock import now
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.workspace import Workspace

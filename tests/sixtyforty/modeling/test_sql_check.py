@@ -53,7 +53,6 @@ def test_a_problem_of_a_file_has_its_line(tmp_path: Path, stage: str, text: str,
         ({"model": {"target": "lat"}}, "model.target", "late"),
         ({"decision": {"decided_at": "call_our"}}, "decision.decided_at", "call_hour"),
         ({"sources": {"calls": {"known_at": "call_our"}}}, "sources.calls.known_at", "call_hour"),
-        ({"sources": {"calls": {"columns": {"load": "DUBLE"}}}}, "sources.calls.columns.load", "DOUBLE"),
         (
             {"model": {"vetoes": {"v": {"when": "lod > 1", "never": "act", "why": "so"}}}},
             "model.vetoes.v.when",
