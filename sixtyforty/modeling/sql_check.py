@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from sixtyforty.spec.sources import Source
 
-COMMON_TYPES = ("VARCHAR", "INTEGER", "BIGINT", "DOUBLE", "BOOLEAN", "DATE", "TIMESTAMP", "TIME", "DECIMAL(12,2)")
 FEATURE_ROWS = "_built"
 
 
@@ -61,17 +60,7 @@ def check_sql(use_case: UseCase, parts: Collection[str], stages: Collection[str]
 def _check_source(
     db: duckdb.DuckDBPyConnection, use_case: UseCase, name: str, source: Source, parts: Collection[str]
 ) -> Iterator[SqlProblem]:
-    """Yield the problems in a source's column types and expressions. Create an empty table if the types are valid."""
-    unknown_types = [
-        SqlProblem(
-            f"'{kind}' is not a DuckDB type", f"sources.{name}.columns.{column}", "", 1, kind.upper(), COMMON_TYPES
-        )
-        for column, kind in source.columns.items()
-        if _binding_error(db, f"select null::{kind}")
-    ]
-    if unknown_types:
-        yield from unknown_types
-        return
+    """Create an empty table of a source, and yield the problems in the source's expressions."""
     columns = ", ".join(f"null::{kind} as {identifier(column)}" for column, kind in source.columns.items())
     db.execute(
         f"create or replace temp table {identifier(name)} as"
