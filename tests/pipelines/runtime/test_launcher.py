@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 
 import dagster as dg
@@ -47,6 +48,12 @@ def sleep() -> None:
 def slow() -> None:
     """Sleep."""
     sleep()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fresh_fork_server() -> None:
+    """Stop the fork server that a test of another module started in its environment. The next run starts a new one."""
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
 
 
 @pytest.fixture
