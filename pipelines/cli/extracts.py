@@ -60,7 +60,7 @@ def check(
 
     use_case, separator, name = source.partition("/")
     if not separator:
-        raise CommandError(f"--source is '{source}', expected USE_CASE/SOURCE, such as flight_delays/weather.")
+        raise CommandError(f"--source is '{source}', expected USE_CASE/SOURCE, such as second_baker/guests.")
     judgement = check_extract(catalog.open_workspace(use_case), name, file)
     counts = ("landed", "accepted", "quarantined", "duplicates", "superseded")
     shown = {
