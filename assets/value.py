@@ -341,5 +341,7 @@ def compare_build_or_buy(run: StageRun) -> StageResult:
         f"options, {scorecard.unit} over {scorecard.months} months": table([asdict(way) for way in scorecard.ways]),
         "what would change the verdict": table([asdict(scenario) for scenario in scorecard.scenarios]),
     }
-    run.log.info(f"build_or_buy: compared (verdict: {scorecard.verdict}, kind of value: {scorecard.label})")
+    run.log.info(
+        f"build_or_buy: our decisions compared with vendors' (verdict: {scorecard.verdict}; {scorecard.label})"
+    )
     return StageResult.snapshot(digest(scorecard.to_dict()), metadata)

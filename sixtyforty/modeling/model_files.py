@@ -86,6 +86,6 @@ def _check_scores(card: ModelCard, scores: NDArray[np.float64]) -> None:
     recorded = np.array(card.sample_scores, float)
     if recorded.shape != scores.shape or not np.allclose(scores, recorded, rtol=TOLERANCE, atol=TOLERANCE):
         raise ModelError(
-            f"The model's scores of the first {scores.shape[-1]} rows of {TRAINING_SET} differ from the scores that"
-            " the model card recorded at the fit."
+            f"The model no longer gives the scores that its model card recorded at the training (checked on the first"
+            f" {scores.shape[-1]} rows of {TRAINING_SET})."
         )

@@ -44,7 +44,7 @@ def field_problem(parsed: ParsedYaml, error: FieldError, above: FieldPath = ()) 
     """Return a FieldError as a problem with file, line and suggestion.
 
     parsed: the YAML that contains the field.
-    above: the path of the model to which the error's `field` is relative.
+    above: the YAML keys that lead to the section in which the error's `field` is.
     """
     path = parsed.resolve(error.field.split(".") if error.field else [], above)
     if error.allowed is None:

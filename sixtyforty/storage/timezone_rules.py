@@ -97,5 +97,5 @@ def require_same_rules(db: duckdb.DuckDBPyConnection, zone: str) -> None:
         return
     now = datetime.now(UTC).replace(tzinfo=None)
     for difference in find_differences(db, [zone], days_to_compare(now, DAYS_REQUIRED)):
-        raise TimezoneRulesError(f"The time zone rules differ for {difference}. {CURE}")
+        raise TimezoneRulesError(f"Python and DuckDB have different time zone rules for {difference}. {CURE}")
     _AGREED.add(zone)

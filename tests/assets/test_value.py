@@ -121,7 +121,7 @@ def test_build_or_buy_compares_each_way_with_its_costs(tmp_path: Path, monkeypat
     assert {"build", "oracle"} <= set(ways)
     assert entry.metadata["verdict"] in (*ways, "neither")
     verdict, label = entry.metadata["verdict"], entry.metadata["label"]
-    assert run.log.lines == [f"INFO: build_or_buy: compared (verdict: {verdict}, kind of value: {label})"]
+    assert run.log.lines == [f"INFO: build_or_buy: our decisions compared with vendors' (verdict: {verdict}; {label})"]
 
 
 def test_build_or_buy_waits_for_the_first_known_outcome(tmp_path: Path) -> None:

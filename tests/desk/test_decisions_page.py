@@ -20,7 +20,7 @@ def test_a_day_shows_each_action_with_its_reasons_and_expected_outcome(desk: Run
         text = decision_text(page, row.decision_id)
         assert f"id {row.unit['id']} " in text
         assert ("Call a second fitter in" if row.action == "act" else "Call nobody") in text
-        assert ("Differs from the current rule" in text) == (row.action != row.current_action)
+        assert ("Differs from the current process" in text) == (row.action != row.current_action)
         assert "the risk:" in text or "unusual" in text
         assert f"{row.expected * 100:.0f}" in text
         assert "Accept" in text and "Override" in text

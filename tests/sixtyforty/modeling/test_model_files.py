@@ -99,7 +99,7 @@ FAULTS: list[tuple[Fault, str]] = [
     (write_rubbish, "hash of the model file differs"),
     (truncate_model, "hash of the model file differs"),
     (swap_model, "hash of the model file differs"),
-    (swap_model_and_its_hash, "differ from the scores that the model card recorded at the fit"),
+    (swap_model_and_its_hash, "no longer gives the scores that its model card recorded"),
     (swap_card, "The model card is for calls_in_time 2013-03-08-"),
     (swap_everything, "The model card is for calls_in_time 2013-03-08-"),
     (rename_swapped_card, "The version isn't the hash"),

@@ -62,7 +62,7 @@ def test_a_difference_is_named_with_both_offsets(
     (difference,) = find_differences(db, [berlin_with_rules_of_tokyo, "UTC"], days_to_compare(NOW, 7))
     assert (difference.duckdb_offset, difference.python_offset) == (timedelta(hours=1), timedelta(hours=9))
     assert str(difference) == "Europe/Berlin from 2024-11-28: DuckDB has UTC+1 h, Python has UTC+9 h"
-    with pytest.raises(TimezoneRulesError, match="The time zone rules differ for Europe/Berlin"):
+    with pytest.raises(TimezoneRulesError, match="Python and DuckDB have different time zone rules for Europe/Berlin"):
         connect(berlin_with_rules_of_tokyo, (Path("/a folder that no other test uses"),))
 
 
