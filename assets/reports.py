@@ -20,7 +20,7 @@ POLICY_NAMES = {
 
 
 def describe_current_state(run: StageRun) -> StageResult:
-    """Write the page about the state before any model: data, similar sources, and value of the current process."""
+    """Write the page about the time before any model: data, similar data of other use cases, current process."""
     now = run.clock.current_time()
     others = [run.project_home.workspace(c) for c in run.load_use_cases() if c.name != run.use_case.name]
     state = current_state.describe_current_state(run.ws, others, now)

@@ -107,7 +107,7 @@ def _object_column(condition: Mapping[str, Any]) -> str:
     column = condition.get("column")
     name = column.get("name") if isinstance(column, Mapping) else None
     if not isinstance(name, str):
-        raise ConditionError("the condition needs its column as {name: …}")
+        raise ConditionError("the condition doesn't name its column. Write it as {column: {name: COLUMN}}")
     if condition["type"] == "nullity" and not isinstance(condition.get("is_null"), bool):
         raise ConditionError("a condition of type nullity needs is_null: true or false")
     if condition["type"] == "comparison" and (

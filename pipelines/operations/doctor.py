@@ -296,7 +296,9 @@ def _champion(name: str) -> str:
     if problem := describe_unfit_champion(ws.use_case, ws.lake, ws.models, "live", champion.version):
         raise NotAvailableError(problem)
     if outage := current_outage(ws, "live", now()):
-        raise NotAvailableError(f"{outage.text} The cause is gone: the champion can score the newest features.")
+        raise NotAvailableError(
+            f"{outage.text} The champion can score the newest features again, so the next run decides by it."
+        )
     return f"the champion {champion.version} can score the newest features"
 
 

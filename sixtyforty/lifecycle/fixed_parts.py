@@ -149,7 +149,7 @@ def _restore(use_case: UseCase, parts: Parts) -> UseCase:
 
 
 def _has_data(ws: Workspace, field: str) -> bool:
-    """Return whether data is stored that was made with a field of the declaration, so that the field must not change."""
+    """Return whether data is stored that was made with a declared field, so that the field must not change."""
     if field.startswith("sources."):
         return bool(ws.lake.partitions(f"raw/{field.split('.')[1]}"))
     if field.startswith("decision."):

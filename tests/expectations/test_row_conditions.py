@@ -47,7 +47,7 @@ def test_a_condition_names_its_columns(condition: Any, parser: str | None, colum
         (5, None, "write an expression"),
         ({"type": "like"}, None, "the type of the condition is 'like'"),
         (KIND_IS_B | {"operator": "~"}, None, "a comparison needs a parameter, and an operator"),
-        (KIND_IS_B | {"column": "kind"}, None, "needs its column as"),
+        (KIND_IS_B | {"column": "kind"}, None, "doesn't name its column"),
         (AMOUNT_KNOWN | {"is_null": "no"}, None, "needs is_null"),
         ({"type": "or", "conditions": "kind"}, None, "needs a list `conditions`"),
     ],

@@ -41,7 +41,7 @@ class JsonObject(NamedTuple):
             if not isinstance(self.content, dict):
                 raise ValueError("it is a list, a text or a number, not an object")
             if isinstance(self.content, RepeatedKeys):
-                raise ValueError("a key occurs twice")
+                raise ValueError("the object has two values under one name")
             return [_as_text(_first_field(self.content, names)) for names in names_by_column]
         except (ValueError, RecursionError) as error:
             text = self.text.encode(errors="surrogateescape") if isinstance(self.text, str) else self.text
@@ -76,7 +76,7 @@ def _as_json(content: Any) -> str:
         case JsonNumber():
             return content
         case RepeatedKeys():
-            raise ValueError("a key occurs twice")
+            raise ValueError("the object has two values under one name")
         case dict():
             fields = (f"{json.dumps(key, ensure_ascii=False)}:{_as_json(item)}" for key, item in content.items())
             return "{" + ",".join(fields) + "}"

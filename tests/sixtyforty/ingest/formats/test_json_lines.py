@@ -41,7 +41,7 @@ def test_numbers_keep_their_digits_and_lists_stay_json() -> None:
         ("nonsense", "the line is not JSON: Expecting value at character 0"),
         ("[1, 2]", "it is a list, a text or a number, not an object"),
         ("7", "it is a list, a text or a number, not an object"),
-        ('{"id": 1, "id": 2}', "a key occurs twice"),
+        ('{"id": 1, "id": 2}', "two values under one name"),
         (b'{"id": 2, "x": "\xff"}', "not UTF-8: byte 16 is invalid"),
         (r'{"id": 2, "x": "\ud800"}', "half of a surrogate pair"),
         ('{"id": 2, "x": ' + "[" * 100_000, "too deeply"),
