@@ -70,7 +70,7 @@ class ListingMemory:
         return {known.name: known for known in self._known_iterable}
 
     def state(self, pattern: str) -> ListingState:
-        """Return what earlier scans stored about the list of the source's extracts. pattern: the glob of their names."""
+        """Return what earlier scans stored about the list of the source's extracts. pattern: the names' glob."""
         return self._open(pattern, self._known_files)
 
     def marker_state(self, pattern: str, ending: str) -> ListingState:
