@@ -33,11 +33,11 @@ def read_frame(db: duckdb.DuckDBPyConnection, sql: str) -> pd.DataFrame:
     """Return the rows of a query. Columns of the type DECIMAL hold Python Decimals, and None for null."""
     import pandas as pd
 
-    relation = db.sql(sql)
-    decimals = [name for name, kind in zip(relation.columns, relation.types, strict=True) if kind.id == "decimal"]
+    rows = db.execute(sql)
+    decimals = [name for name, kind, *_ in rows.description or () if str(kind).startswith("DECIMAL")]
     if not decimals:
-        return relation.df()
-    table = relation.to_arrow_table()
+        return rows.df()
+    table: Any = rows.to_arrow_table()
     frame = db.from_arrow(table).df()
     return frame.assign(**{name: pd.Series(table[name].to_pylist(), dtype=object) for name in decimals})
 

@@ -35,6 +35,8 @@ ENTRY_POINTS = (
     "sixtyforty.decisions.deciding",
 )
 
+_newest_code: dict[Path, tuple[CodeCache, str]] = {}  # for the newest source folder: its modules and their digest
+
 
 def decision_code(sources: Path = SOURCES, cache_file: Path | None = None) -> str:
     """Return the digest of the code that turns extracts into decisions.
@@ -42,11 +44,19 @@ def decision_code(sources: Path = SOURCES, cache_file: Path | None = None) -> st
     sources: the folder that holds the project's packages.
     cache_file: a file that stores parsed modules between processes, so that only changed modules are parsed again.
     None: every module is parsed.
+
+    Each stage of a run asks for the digest. It is computed again only if a module of the closure has changed.
     """
+    if sources in _newest_code:
+        cache, code = _newest_code[sources]
+        if cache.file == cache_file and cache.is_current():
+            return code
     cache = CodeCache(cache_file)
-    modules = find_closure(ENTRY_POINTS, sources, cache)
+    code = closure_digest(find_closure(ENTRY_POINTS, sources, cache))
     cache.save()
-    return closure_digest(modules)
+    _newest_code.clear()
+    _newest_code[sources] = cache, code
+    return code
 
 
 def code_version(

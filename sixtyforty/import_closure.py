@@ -61,6 +61,13 @@ def _stamp(path: Path) -> list[int]:
     return [status.st_mtime_ns, status.st_size]
 
 
+def _current_stamp(path: Path) -> list[int] | None:
+    try:
+        return _stamp(path)
+    except FileNotFoundError:
+        return None
+
+
 class CodeCache:
     """A cache file with the digest and the imports of each parsed module of a source tree.
 
@@ -91,6 +98,10 @@ class CodeCache:
             entry = CachedModule(stamp, parse_module(path.read_bytes()))
         self._used[str(path)] = entry
         return entry.module
+
+    def is_current(self) -> bool:
+        """Return whether each module that `read` returned is unchanged since then."""
+        return all(_current_stamp(Path(path)) == entry.stamp[:2] for path, entry in self._used.items())
 
     def save(self) -> None:
         """Write all modules that `read` returned to the cache file, unless the file holds the same modules already.

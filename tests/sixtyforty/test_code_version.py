@@ -279,4 +279,7 @@ def test_the_version_is_cheap_once_modules_are_cached(shared_copy: Path, cache_f
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(Path, "read_bytes", read_bytes)
         decision_code(shared_copy, cache_file)
+        assert reads == []
+        monkeypatch.setattr(code_version_module, "_newest_code", {})  # as in another process
+        decision_code(shared_copy, cache_file)
     assert reads == [cache_file]

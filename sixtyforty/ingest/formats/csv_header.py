@@ -7,7 +7,7 @@ with which the header has the columns of the data contract.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -72,8 +72,7 @@ def read_header(blocks: Iterator[bytes], source: Source) -> Header:
         text += block
         start, separator = _skip_first_lines(text)
         usual = separator or source.delimiter or ","
-        delimiters = [separator] if separator else dict.fromkeys([*DELIMITERS, usual])
-        readings = [reading for d in delimiters if (reading := _read_names(text, start, d, source))]
+        readings = _read_alternatives(text, start, [separator] if separator else [usual, *DELIMITERS], source)
         if any(reading.end < len(text) for reading in readings) or len(text) > MAX_RECORD_BYTES:
             break
     if not text.strip():
@@ -98,6 +97,18 @@ def _skip_first_lines(text: bytes) -> tuple[int, str | None]:
     start = len(text) - len(text.lstrip(b"\r\n"))
     match = _SEPARATOR_LINE.match(text, start)
     return (match.end(), match.group(1).decode()) if match else (start, None)
+
+
+def _read_alternatives(text: bytes, start: int, delimiters: Iterable[str], source: Source) -> list[_Reading]:
+    """Return the header as it reads with each delimiter, up to the first with which it has all columns."""
+    readings = list[_Reading]()
+    for delimiter in dict.fromkeys(delimiters):
+        reading = _read_names(text, start, delimiter, source)
+        if reading:
+            readings.append(reading)
+            if reading.column_count == len(source.columns):
+                break
+    return readings
 
 
 def _read_names(text: bytes, start: int, delimiter: str, source: Source) -> _Reading | None:
