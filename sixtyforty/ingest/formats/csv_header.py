@@ -100,13 +100,16 @@ def _skip_first_lines(text: bytes) -> tuple[int, str | None]:
 
 
 def _read_alternatives(text: bytes, start: int, delimiters: Iterable[str], source: Source) -> list[_Reading]:
-    """Return the header as it reads with each delimiter, up to the first with which it has all columns."""
+    """Return the header as it reads with each delimiter, up to the first with which it has all columns.
+
+    A source without columns, as in profiling, has all readings.
+    """
     readings = list[_Reading]()
     for delimiter in dict.fromkeys(delimiters):
         reading = _read_names(text, start, delimiter, source)
         if reading:
             readings.append(reading)
-            if reading.column_count == len(source.columns):
+            if source.columns and reading.column_count == len(source.columns):
                 break
     return readings
 
