@@ -74,15 +74,18 @@ def _evaluate_values(
         column: read_frame(db, f"{sql} order by value")["value"] for column, sql in sorted(distinct_sql.items())
     }
     failing_values = _find_failing_values(name, {number: rule for number, (rule, _) in in_frame.items()}, values)
+    failing_rows = []
     for number, positions in failing_values.items():
         rule, sql = in_frame[number]
         numbered = (
             f"select value, row_number() over (order by value) - 1 as n from ({distinct_sql[rule.kwargs['column']]})"
         )
-        db.execute(
-            f"""insert into failures select {number}, r._id from {table} r join ({numbered}) v
-            on r.{sql} is not distinct from v.value where v.n in ({_number_list(positions)})"""
+        failing_rows.append(
+            f"select {number}, r._id from {table} r join ({numbered}) v on r.{sql} is not distinct from v.value"
+            f" where v.n in ({_number_list(positions)})"
         )
+    if failing_rows:
+        db.execute(f"insert into failures {' union all '.join(failing_rows)}")
 
 
 def _find_failing_values(

@@ -11,7 +11,7 @@ A raw partition has the contract's columns as text, and five more columns:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from sixtyforty.ingest.exact_casts import attempt_sql, cast_sql, exact_sql, require_type
@@ -37,14 +37,14 @@ def raw_schema(source: Source) -> pa.Schema:
     return pa.schema([(column, pa.int64() if column in ("_row", "_seq") else pa.string()) for column in columns])
 
 
-def cleaned_columns_sql(source: Source) -> str:
-    """Return a SELECT list that trims a source's text columns, and turns empty texts into NULL.
+def cleaned_columns_sql(source: Source, columns: Collection[str]) -> str:
+    """Return a SELECT list that trims some text columns of a source, and turns empty texts into NULL.
 
     Numbers and dates get the form that the casts accept, if the source declares another form. The null text is NULL
     already: the reader of CSV files applies it. In other formats it is an ordinary text.
     """
     return ", ".join(
-        f"{plain_text_sql(source, column, _cleaned_sql(column))} as {identifier(column)}" for column in source.columns
+        f"{plain_text_sql(source, column, _cleaned_sql(column))} as {identifier(column)}" for column in columns
     )
 
 
@@ -52,14 +52,13 @@ def _cleaned_sql(column: str) -> str:
     return f"nullif(trim({identifier(column)}), '')"
 
 
-def typed_columns_sql(source: Source) -> str:
-    """Return a SELECT list that casts cleaned text columns to the types of the data contract.
+def typed_columns_sql(source: Source, columns: Collection[str]) -> str:
+    """Return a SELECT list that casts some cleaned text columns to the types of the data contract.
 
     Cleaned columns are those that `cleaned_columns_sql` returns. A text without an exact value becomes NULL.
     """
     return ", ".join(
-        f"{cast_sql(identifier(column), contract_type)} as {identifier(column)}"
-        for column, contract_type in source.columns.items()
+        f"{cast_sql(identifier(column), source.columns[column])} as {identifier(column)}" for column in columns
     )
 
 

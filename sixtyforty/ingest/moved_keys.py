@@ -181,7 +181,8 @@ class SharedKeys:
         )
 
     def _cleaned(self, rows: str) -> str:
-        return f"(select {cleaned_columns_sql(self._contract)}, _row, _seq, _extract, _partition from {rows})"
+        key = cleaned_columns_sql(self._contract, self._contract.key)
+        return f"(select {key}, _row, _seq, _extract, _partition from {rows})"
 
     @property
     def _casts(self) -> list[str]:

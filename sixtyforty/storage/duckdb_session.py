@@ -47,11 +47,21 @@ def _open_database(timezone: str, folders: tuple[Path, ...], scratch: Path) -> d
         f"set allowed_directories = [{allowed}]; set global TimeZone = 'UTC';"
         " set enable_external_access = false; set lock_configuration = true"
     )
+    _newest[:] = [database]
     return database
 
 
+_newest: list[duckdb.DuckDBPyConnection] = []  # the database that was opened last
+
+
+def close_databases() -> None:
+    """Close all databases of this process that no session uses."""
+    _newest.clear()
+    _open_database.cache_clear()
+
+
 # A database that is still open when the interpreter ends prints sixty lines of warnings.
-atexit.register(_open_database.cache_clear)
+atexit.register(close_databases)
 
 
 def connect(timezone: str, folders: tuple[Path, ...] = (), scratch: Path | None = None) -> duckdb.DuckDBPyConnection:
@@ -65,3 +75,11 @@ def connect(timezone: str, folders: tuple[Path, ...] = (), scratch: Path | None 
     the time zone.
     """
     return _open_database(timezone, folders, scratch or scratch_folder(None)).cursor()
+
+
+def connect_for_types() -> duckdb.DuckDBPyConnection:
+    """Return a locked session for a query about types, which reads no rows and no local times.
+
+    It shares the database that was opened last, because opening another one takes as long as many such queries.
+    """
+    return _newest[0].cursor() if _newest else connect("UTC")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sixtyforty.storage.bounded_cache import BoundedCache
-from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.duckdb_session import connect_for_types
 from sixtyforty.storage.files import digest, parquet_bytes
 
 if TYPE_CHECKING:
@@ -50,6 +50,6 @@ def stored_type(sql_type: str) -> str:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with connect("UTC") as db:
+    with connect_for_types() as db:
         table = db.sql(f"select null::{sql_type} as x").to_arrow_table()
     return columns_of(pq.read_schema(pa.BufferReader(parquet_bytes(table))))["x"]

@@ -32,8 +32,8 @@ def read(db: duckdb.DuckDBPyConnection, declared_type: str, text: str, **forms: 
     """The value of a text; None if it is quarantined."""
     source = Source(description="x", files="x.csv", columns={"x": declared_type}, key=["x"], **forms)
     db.register("landed", pa.table({"x": [text]}))
-    cleaned = f"select {cleaned_columns_sql(source)} from landed"
-    ((stored,),) = db.execute(f"select {typed_columns_sql(source)} from ({cleaned})").fetchall()
+    cleaned = f"select {cleaned_columns_sql(source, source.columns)} from landed"
+    ((stored,),) = db.execute(f"select {typed_columns_sql(source, source.columns)} from ({cleaned})").fetchall()
     return stored
 
 

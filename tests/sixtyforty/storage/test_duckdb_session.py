@@ -46,9 +46,9 @@ def test_temporary_tables_of_one_session_are_not_seen_by_another() -> None:
 def small_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Open DuckDB's databases in this process with the smallest memory, 256 MB."""
     monkeypatch.setenv("SIXTYFORTY_MEMORY", "512MB")
-    duckdb_session._open_database.cache_clear()
+    duckdb_session.close_databases()
     yield
-    duckdb_session._open_database.cache_clear()
+    duckdb_session.close_databases()
 
 
 @pytest.mark.usefixtures("small_memory")

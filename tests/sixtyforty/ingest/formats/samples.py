@@ -125,8 +125,10 @@ def typed_rows(parsed: ParsedExtract, source: Source = SOURCE) -> list[Row]:
     assert parsed.table.schema.types == [*[pa.string()] * len(source.columns), pa.int64()]
     with connect("UTC") as db:
         db.register("landed", parsed.table)
-        cleaned = f"select {cleaned_columns_sql(source)}, _row from landed"
-        return db.execute(f"select {typed_columns_sql(source)} from ({cleaned}) order by _row").fetchall()
+        cleaned = f"select {cleaned_columns_sql(source, source.columns)}, _row from landed"
+        return db.execute(
+            f"select {typed_columns_sql(source, source.columns)} from ({cleaned}) order by _row"
+        ).fetchall()
 
 
 SAMPLE_ROWS = [[i, 0.5, f"name {i}", datetime(2013, 3, 10), date(2013, 3, 10), True, Decimal(1)] for i in range(500)]
