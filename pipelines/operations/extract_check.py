@@ -164,7 +164,7 @@ def _find_misfits(scratch: Workspace, source: str, raw: Mapping[str, Entry]) -> 
     )
     with lake.open_session(scratch.use_case.timezone) as db:
         landed = select_landed_rows(lake, contract, raw.values())
-        cleaned = f"select {cleaned_columns_sql(contract)}, _partition, _extract, _row from {landed}"
+        cleaned = f"select {cleaned_columns_sql(contract, typed)}, _partition, _extract, _row from {landed}"
         refused = lake.select_rows(quarantined.values())
         figures = db.execute(
             f"select {counts} from ({cleaned}) l left join {refused} q using (_partition, _extract, _row)"

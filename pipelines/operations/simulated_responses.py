@@ -14,11 +14,10 @@ class NoResponsesError(SixtyfortyError):
 
 
 def add_simulated_responses(use_case: str, first: date | None = None, last: date | None = None, seed: int = 0) -> int:
-    """Simulate people's responses to the decisions of the local days `first` to `last`.
+    """Simulate people's responses to the decisions of the local days `first` to `last`. Return their number.
 
-    Return the number of responses.
-    The days default to all days of the replay. The stages that read responses run afterwards, up to the impact report.
-    Raises NoResponsesError if the use case declares no source of responses.
+    Then run the stages that read responses, up to the impact report. The days default to all days of the replay. Raises
+    NoResponsesError if the use case declares no source of responses.
     """
     from sixtyforty.decisions.simulation import simulate_responses
 

@@ -15,11 +15,12 @@ So no row is lost or imported twice.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.ingest.database_rows import csv_line
+from sixtyforty.ingest.database_rows import cell_text, csv_line
 from sixtyforty.ingest.locations import UnreachableSourceError
 from sixtyforty.ingest.query_cursor import CursorTypeError, QueryCursor, advance_cursor
 from sixtyforty.spec.clock import now
@@ -68,6 +69,27 @@ class DatabaseSource:
         """
         cursor = self._load_cursor().without_future(now())
         self._publish(cursor)
+        with self._connect(url, prepare) as connection:
+            return self._extract(connection, cursor)
+
+    def count_rows(self, url: str | None, columns: Sequence[str]) -> Iterator[tuple[list[str | None], int]]:
+        """Yield the texts of some columns, and the number of rows of the query that have these values.
+
+        A missing value is None. url: see `extract_new_rows`. Raises UnreachableSourceError if the database can't be
+        read.
+        """
+        import sqlalchemy as sa
+
+        with self._connect(url) as connection:
+            query = self._query()
+            groups = [query.c[column] for column in columns]
+            statement = sa.select(*groups, sa.func.count()).group_by(*groups)
+            for *cells, count in connection.execution_options(yield_per=ROWS_PER_FETCH).execute(statement):
+                yield [None if cell is None else cell_text(cell) for cell in cells], count
+
+    @contextmanager
+    def _connect(self, url: str | None, prepare: Callable[[], object] | None = None) -> Iterator[sa.Connection]:
+        """Connect to the database. Its errors in the `with` block become UnreachableSourceError."""
         if not url:
             raise UnreachableSourceError(
                 f"{self.name}: the environment variable {self.source.database} is not set. Set it to the SQLAlchemy URL"
@@ -81,7 +103,7 @@ class DatabaseSource:
             engine = open_engine(url, **_json_options(url))
             try:
                 with engine.connect() as connection:
-                    return self._extract(connection, cursor)
+                    yield connection
             finally:
                 engine.dispose()
         except DatabaseError as error:

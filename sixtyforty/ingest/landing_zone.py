@@ -124,13 +124,21 @@ class LandingZone:
                 yield replace(known, is_present=known.name in names)
 
     def _run_query(self, source: str) -> None:
-        database = self.use_case.sources[source].database
         prepare: Callable[[], object] | None = None
-        if database is None and source not in self.use_case.inputs:  # the table of responses may not exist yet
+        is_own_table = self.use_case.sources[source].database is None
+        if is_own_table and source not in self.use_case.inputs:  # the table of responses may not exist yet
             lock = self.lake.root / ".responses.lock"
             prepare = partial(open_response_log, self.use_case.name, self._delivery_url, lock)
-        self._queries[source].extract_new_rows(os.environ.get(database) if database else self._delivery_url, prepare)
+        self._queries[source].extract_new_rows(self._database_url(source), prepare)
         self.query_problems[source] = self._queries[source].problems
+
+    def count_query_rows(self, source: str, columns: Sequence[str]) -> Iterator[tuple[list[str | None], int]]:
+        """Yield the values of some columns of a source's query, with their number of rows. See `DatabaseSource`."""
+        return self._queries[source].count_rows(self._database_url(source), columns)
+
+    def _database_url(self, source: str) -> str | None:
+        database = self.use_case.sources[source].database
+        return os.environ.get(database) if database else self._delivery_url
 
     @cached_property
     def _queries(self) -> dict[str, DatabaseSource]:

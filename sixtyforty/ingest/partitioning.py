@@ -71,7 +71,7 @@ def add_chunks(
 
     contract = use_case.sources[source]
     with lake.open_session(use_case.timezone) as db:
-        keys = _partition_keys(db, use_case, contract, pa.concat_tables([chunk.rows for _, chunk in chunks]))
+        keys = partition_keys(db, use_case, contract, pa.concat_tables([chunk.rows for _, chunk in chunks]))
         start = 0
         for extract, chunk in chunks:
             chunk_keys = keys.slice(start, chunk.rows.num_rows)
@@ -79,29 +79,39 @@ def add_chunks(
             _add_chunk(db, contract, extract, chunk, chunk_keys)
 
 
-def _partition_keys(
+def partition_columns(use_case: DecisionChain, contract: Source) -> list[str]:
+    """Return the columns that the partition of a row may depend on: those whose name the SQL contains.
+
+    Without a column in the SQL, all columns are returned. DuckDB takes as long to plan the casts of all columns as to
+    run those of a few.
+    """
+    expression = _key_sql(use_case, contract).lower()
+    read = [c for c in contract.columns if c.lower() in expression or identifier(c).lower() in expression]
+    return read or list(contract.columns)
+
+
+def partition_keys(
     db: duckdb.DuckDBPyConnection, use_case: DecisionChain, contract: Source, lines: pa.Table
 ) -> pa.ChunkedArray:
-    """Return the partition key of each line, in the order of the lines; null if the line has no readable date."""
+    """Return the partition key of each line, in the order of the lines; null if the line has no readable date.
+
+    lines: a table with at least the `partition_columns`, as text.
+    """
     import numpy as np
     import pyarrow as pa
 
-    key = use_case.partition_sql(contract.partition) if contract.partition else literal(SNAPSHOT)
-    read = _columns_in(key, contract) or list(contract.columns)
+    read = partition_columns(use_case, contract)
     db.register("lines", lines.append_column("_position", pa.array(np.arange(lines.num_rows))))
     return db.sql(
-        f"""select try({key}) as _key from (select {typed_columns_sql(contract, read)}, _position from
-        (select {cleaned_columns_sql(contract, read)}, _position from lines)) order by _position"""
+        f"""select try({_key_sql(use_case, contract)}) as _key from (
+            select {typed_columns_sql(contract, read)}, _position from (
+                select {cleaned_columns_sql(contract, read)}, _position from lines))
+        order by _position"""
     ).to_arrow_table()["_key"]
 
 
-def _columns_in(expression: str, contract: Source) -> list[str]:
-    """Return the columns that an expression may read: those whose name occurs in its text.
-
-    DuckDB takes as long to plan the casts of all columns as to run those of a few.
-    """
-    text = expression.lower()
-    return [column for column in contract.columns if column.lower() in text or identifier(column).lower() in text]
+def _key_sql(use_case: DecisionChain, contract: Source) -> str:
+    return use_case.partition_sql(contract.partition) if contract.partition else literal(SNAPSHOT)
 
 
 def _add_chunk(
