@@ -15,7 +15,7 @@ import fnmatch
 import re
 import time
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from sixtyforty.ingest.bucket import Bucket
 from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
@@ -62,6 +62,18 @@ def list_finished_files(
         latest_ns = ((time.time() if now is None else now) - source.settle_seconds) * 1e9
         files = [file for file in files if file.mtime_ns <= latest_ns]
     return sorted(files, key=lambda file: (file.mtime_ns, file.name))
+
+
+def find_name_problem(source: Source, name: str) -> str | None:
+    """Return why a scan would not take a file because of its name, as a clause; None if it would.
+
+    name: the name of the file, without folders.
+    """
+    if _is_unfinished(name):
+        return "a scan skips names that start with a dot or end in .part or .tmp"
+    if source.files and not fnmatch.fnmatchcase(name, PurePosixPath(source.files).name):
+        return f"a scan only takes names that match {source.files}"
+    return None
 
 
 def find_similar_files(location: Location, pattern: str) -> dict[str, str]:

@@ -44,8 +44,8 @@ def test_check_needs_a_use_case_and_a_source(run_cli: RunCli, tmp_path: Path) ->
 def test_quarantine_counts_and_exports_to_a_private_new_file(
     run_cli: RunCli, small_workspace: Workspace, tmp_path: Path
 ) -> None:
-    ws, export = small_workspace, tmp_path / "corrections.csv"
-    assert "nothing to export" in run_cli(f"quarantine calls_in_time --export {export}").err
+    ws, export = small_workspace, tmp_path / "calls_corrections.csv"
+    assert "No source has quarantined rows" in run_cli(f"quarantine calls_in_time --export {export}").err
     land_extract(ws.landing, "calls_1.csv", "id,site,call_hour,load\n1,north,2013-03-10 12:00:00,lots\n")
     ingest(ws.use_case, "calls", ws.lake, ws.landing, [DAY], "")
     validate(ws.use_case, "calls", Suite(description="no rules"), ws.lake, [DAY], None, "")
@@ -57,4 +57,12 @@ def test_quarantine_counts_and_exports_to_a_private_new_file(
     assert stat.S_IMODE(export.stat().st_mode) == 0o600
     finished = run_cli(f"quarantine calls_in_time --source calls --export {export}")
     assert (finished.code, "exists already" in finished.err) == (1, True)
+    other = tmp_path / "corrections.csv"
+    finished = run_cli(f"quarantine calls_in_time --source calls --export {other}")
+    assert (finished.code, finished.err.count("\n"), other.exists()) == (1, 1, False)
+    assert "corrections.csv: a scan only takes names that match calls_*.csv. Name another file, such as" in finished.err
+    visits = tmp_path / "visits_corrections.csv"
+    finished = run_cli(f"quarantine calls_in_time --source visits --export {visits}")
+    assert (finished.code, visits.exists()) == (1, False)
+    assert "visits has no quarantined rows, so there is nothing to export." in finished.err
     assert "has no source 'sites'" in run_cli("quarantine calls_in_time --source sites").err
