@@ -89,11 +89,11 @@ def _judgement_lines(file: Path, source: str, judgement: FileJudgement) -> Itera
         return
     yield (
         f"Rows: {judgement.landed:,} landed = {judgement.accepted:,} accepted + {judgement.quarantined:,} quarantined"
-        f" + {judgement.duplicates:,} duplicates + {judgement.superseded:,} superseded"
+        f" + {format_plural(judgement.duplicates, 'duplicate')} + {judgement.superseded:,} superseded"
     )
     for refused in judgement.refused[:SHOWN_REASONS]:
-        lines = ", ".join(map(str, refused.lines))
-        yield f"  {format_plural(refused.rows, 'row')}: {refused.reason} (line {lines})"
+        noun, numbers = "line" if len(refused.lines) == 1 else "lines", ", ".join(map(str, refused.lines))
+        yield f"  {format_plural(refused.rows, 'row')}: {refused.reason} ({noun} {numbers})"
     if len(judgement.refused) > SHOWN_REASONS:
         yield f"  and {format_plural(len(judgement.refused) - SHOWN_REASONS, 'more reason')}. All are in --json."
     for partition, reasons in judgement.rejected.items():

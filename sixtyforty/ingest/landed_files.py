@@ -52,7 +52,7 @@ def list_finished_files(
     Raises the errors of the file system.
     """
     listed = location.list_files(pattern, partial(memory.state, pattern) if memory else None)
-    files = [file for file in listed if not _is_unfinished(file.name)]
+    files = [file for file in listed if not is_unfinished(file.name)]
     if source.requires_done_file:
         marker_pattern = pattern + DONE_ENDING
         recall = partial(memory.marker_state, marker_pattern, DONE_ENDING) if memory else None
@@ -69,7 +69,7 @@ def find_name_problem(source: Source, name: str) -> str | None:
 
     name: the name of the file, without folders.
     """
-    if _is_unfinished(name):
+    if is_unfinished(name):
         return "a scan skips names that start with a dot or end in .part or .tmp"
     if source.files and not fnmatch.fnmatchcase(name, PurePosixPath(source.files).name):
         return f"a scan only takes names that match {source.files}"
@@ -90,7 +90,7 @@ def find_similar_files(location: Location, pattern: str) -> dict[str, str]:
     return {
         name: next(f"not taken, because {why}" for similar, why in differences if fnmatch.fnmatchcase(name, similar))
         for name in sorted(names)
-        if not fnmatch.fnmatchcase(name, pattern) and not _is_unfinished(name) and (location.root / name).is_file()
+        if not fnmatch.fnmatchcase(name, pattern) and not is_unfinished(name) and (location.root / name).is_file()
     }
 
 
@@ -112,6 +112,7 @@ def _any_case(part: str) -> str:
     return part if part.startswith("[") or part.lower() == part.upper() else f"[{part.lower()}{part.upper()}]"
 
 
-def _is_unfinished(path: str) -> bool:
+def is_unfinished(path: str) -> bool:
+    """Return whether a file has the name of an unfinished file. path: its name, with or without folders."""
     name = path.rsplit("/", 1)[-1]
     return name.startswith(".") or name.endswith(UNFINISHED_ENDINGS)

@@ -33,6 +33,22 @@ def test_check_prints_what_would_happen_and_exits_with_1_if_anything_is_refused(
     assert finished.code == 1
     assert "NOT accepted as it is" in finished.out
     assert "1 row: " in finished.out and "(line 6)" in finished.out
+    file.write_text(file.read_text() + "9,north,2013-03-10 12:00:00,lots\n" + "8,north,2013-03-10 12:00:00,0.5\n" * 2)
+    finished = run_cli(f"check {file} --source calls_in_time/calls")
+    assert "2 quarantined + 1 duplicate + 0 superseded" in finished.out
+    assert "2 rows: " in finished.out and "(lines 6, 7)" in finished.out
+
+
+@pytest.mark.parametrize("name", [".calls_1.csv", "calls_1.csv.part", "calls_1.tmp", "absent/calls_1.csv", "folder"])
+def test_a_file_that_can_not_be_checked_is_one_line(
+    name: str, run_cli: RunCli, small_workspace: Workspace, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    if "/" not in name and name != "folder":
+        (tmp_path / name).write_text(csv_text(CALLS, calls_on(date(2013, 3, 10))))
+    finished = run_cli(f"check {tmp_path / name} --source calls_in_time/calls")
+    assert (finished.code, finished.out, finished.err.count("\n")) == (1, "", 1)
+    assert f"{name}" in finished.err
 
 
 def test_check_needs_a_use_case_and_a_source(run_cli: RunCli, tmp_path: Path) -> None:
