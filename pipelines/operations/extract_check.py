@@ -18,7 +18,7 @@ from expectations.validation import validate
 from sixtyforty.ingest.casting import cleaned_columns_sql
 from sixtyforty.ingest.contract_rows import select_landed_rows
 from sixtyforty.ingest.formats.base import UnreadableExtractError
-from sixtyforty.ingest.landed_files import find_name_problem, is_unfinished
+from sixtyforty.ingest.landed_files import find_name_problem, find_skip_reason
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.profiled_texts import UndecodableExtractError, read_column_names
 from sixtyforty.ingest.raw import ingest
@@ -92,14 +92,14 @@ def check_extract(ws: Workspace, source: str, file: Path) -> FileJudgement:
     """Judge a file by the contract and the rules of a source, without writing to the home.
 
     Rules about whole partitions are left out, because the file may be only a part of a partition. Raises CheckError if
-    the source doesn't exist, if the file can't be read, or if its name is that of an unfinished file.
+    the source doesn't exist, if the file can't be read, or if every scan skips a file of this name.
     """
     if source not in ws.use_case.sources:
         meant = closest_match(source, ws.use_case.sources)
         hint = f"Did you mean {meant}?" if meant else f"Its sources: {', '.join(ws.use_case.sources)}."
         raise CheckError(f"{ws.use_case.name} has no source '{source}'. {hint}")
-    if is_unfinished(file.name):
-        raise CheckError(f"{file}: {find_name_problem(ws.use_case.sources[source], file.name)}. Rename the file.")
+    if skip_reason := find_skip_reason(file.name):
+        raise CheckError(f"{file}: {skip_reason}. Rename the file.")
     with tempfile.TemporaryDirectory(prefix="sixtyforty-check-") as folder:
         landed = _copy(file, Path(folder) / "landing")
         scratch = Workspace(_use_case_of_file(ws.use_case, source, landed), Path(folder), "")

@@ -92,7 +92,8 @@ def encode_corrections(
     columns, then the COMMENTS.
     """
     header = [*contract.columns, *COMMENTS]
-    text = _json_lines(header, rows) if kind == "json" else _csv_text(header, rows, contract.delimiter or ",")
+    usual = ";" if contract.decimal == "," else ","  # as spreadsheets write it where numbers have a decimal comma
+    text = _json_lines(header, rows) if kind == "json" else _csv_text(header, rows, contract.delimiter or usual)
     # Some texts may have no bytes in the declared encoding. A mark overrides it.
     mark = codecs.BOM_UTF8 if contract.encoding else b""
     content = mark + text.encode()

@@ -52,7 +52,7 @@ def list_finished_files(
     Raises the errors of the file system.
     """
     listed = location.list_files(pattern, partial(memory.state, pattern) if memory else None)
-    files = [file for file in listed if not is_unfinished(file.name)]
+    files = [file for file in listed if not _is_unfinished(file.name)]
     if source.requires_done_file:
         marker_pattern = pattern + DONE_ENDING
         recall = partial(memory.marker_state, marker_pattern, DONE_ENDING) if memory else None
@@ -64,13 +64,28 @@ def list_finished_files(
     return sorted(files, key=lambda file: (file.mtime_ns, file.name))
 
 
+def find_skip_reason(path: str) -> str | None:
+    """Return why a scan skips a file, whatever the glob of its source, as a clause; None if it doesn't.
+
+    path: the name of the file, with or without folders.
+    """
+    if _is_unfinished(path):
+        return "a scan skips names that start with a dot or end in .part or .tmp"
+    return None if path == printable_name(path) else "a scan skips names that are not UTF-8"
+
+
+def printable_name(path: str) -> str:
+    r"""Return the name of a file with an escape such as `\udcff` for each byte that is not UTF-8."""
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
 def find_name_problem(source: Source, name: str) -> str | None:
     """Return why a scan would not take a file because of its name, as a clause; None if it would.
 
     name: the name of the file, without folders.
     """
-    if is_unfinished(name):
-        return "a scan skips names that start with a dot or end in .part or .tmp"
+    if reason := find_skip_reason(name):
+        return reason
     if source.files and not fnmatch.fnmatchcase(name, PurePosixPath(source.files).name):
         return f"a scan only takes names that match {source.files}"
     return None
@@ -88,9 +103,11 @@ def find_similar_files(location: Location, pattern: str) -> dict[str, str]:
     globs = [similar for similar, _ in differences] if "/" in pattern or "**" in pattern else ["*"]
     names = {name for glob in globs for name in location.list_names(glob) if is_similar(name)}
     return {
-        name: next(f"not taken, because {why}" for similar, why in differences if fnmatch.fnmatchcase(name, similar))
+        printable_name(name): next(
+            f"not taken, because {why}" for similar, why in differences if fnmatch.fnmatchcase(name, similar)
+        )
         for name in sorted(names)
-        if not fnmatch.fnmatchcase(name, pattern) and not is_unfinished(name) and (location.root / name).is_file()
+        if not fnmatch.fnmatchcase(name, pattern) and not _is_unfinished(name) and (location.root / name).is_file()
     }
 
 
@@ -112,7 +129,6 @@ def _any_case(part: str) -> str:
     return part if part.startswith("[") or part.lower() == part.upper() else f"[{part.lower()}{part.upper()}]"
 
 
-def is_unfinished(path: str) -> bool:
-    """Return whether a file has the name of an unfinished file. path: its name, with or without folders."""
+def _is_unfinished(path: str) -> bool:
     name = path.rsplit("/", 1)[-1]
     return name.startswith(".") or name.endswith(UNFINISHED_ENDINGS)

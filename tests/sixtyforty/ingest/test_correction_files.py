@@ -35,11 +35,12 @@ def source(files: str = "calls_*.csv", **declared: Any) -> Source:
         ("csv", {}),
         ("csv", {"encoding": "cp1252", "delimiter": ";", "decimal": ",", "thousands": "."}),
         ("csv", {"encoding": "utf-16", "delimiter": "~"}),
+        ("csv", {"decimal": ","}),
         ("csv", {"delimiter": "\t", "null_text": ""}),
         ("json", {"files": "calls_*.jsonl"}),
         ("json", {"files": "calls_*.json", "encoding": "latin-1"}),
     ],
-    ids=["plain", "german", "utf-16", "tabs", "json", "latin json"],
+    ids=["plain", "german", "utf-16", "comma", "tabs", "json", "latin json"],
 )
 @settings(max_examples=40)
 @given(cells=CELLS)
@@ -58,6 +59,17 @@ def test_corrections_are_read_back_as_they_landed(
         spaced = [[cell if cell and cell.strip(" ") != contract.null_text else None for cell in row] for row in landed]
         landed = spaced
     assert read == landed
+
+
+@pytest.mark.parametrize(
+    ("declared", "delimiter"),
+    [({}, ","), ({"decimal": ","}, ";"), ({"decimal": ",", "delimiter": "\t"}, "\t"), ({"delimiter": "~"}, "~")],
+)
+def test_a_decimal_comma_goes_with_semicolons_unless_another_delimiter_is_declared(
+    declared: dict[str, Any], delimiter: str
+) -> None:
+    header = encode_corrections(source(**declared), "csv", "calls_2.csv", []).decode()
+    assert header.startswith(f"id{delimiter}") and header.endswith(f"{delimiter}_text\r\n")
 
 
 def test_json_lines_have_the_columns_of_the_contract_and_the_comments() -> None:

@@ -64,6 +64,7 @@ def test_a_file_that_changed_recently_has_not_settled(tmp_path: Path) -> None:
         (".calls_1.csv", "skips names that start with a dot or end in .part or .tmp"),
         ("calls_1.csv.part", "skips names"),
         ("calls_1.tmp", "skips names"),
+        ("calls_\udcff.csv", "skips names that are not UTF-8"),
     ],
 )
 def test_a_name_that_no_scan_takes_has_a_reason(name: str, problem: str | None, tmp_path: Path) -> None:
