@@ -120,7 +120,7 @@ def quarantine(
         str | None,
         typer.Option(
             metavar="SOURCE",
-            help="Source to show or export. Default: all are shown, and the only one with quarantined rows is exported.",
+            help="Source to show or export. Default: show all, and export the only one with quarantined rows.",
         ),
     ] = None,
     export: Annotated[

@@ -1,7 +1,7 @@
 """Files in which people correct quarantined rows: their format, their names, and their content.
 
-A file of corrections lands as a further extract of its source. So its name must match the source's glob, and a scan must
-read its texts exactly as they landed.
+A file of corrections lands as a further extract of its source. So its name must match the source's glob, and a scan
+must read its texts exactly as they landed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def choose_correction_format(source: str, contract: Source, name: str, landed: C
     if kind is None:
         kind = format_kind_of(name) or "csv"
         if kind == "parquet" or (kind == "json" and contract.written_forms):
-            raise CorrectionError(f"{name}: corrections of {source} can't be exported in this format. Name a .csv file.")
+            raise CorrectionError(
+                f"{name}: corrections of {source} can't be exported in this format. Name a .csv file."
+            )
     landed_names = {PurePosixPath(landed_name).name for landed_name in landed}
     problem = find_name_problem(contract, name)
     if problem is None and name in landed_names:

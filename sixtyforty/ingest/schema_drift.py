@@ -68,8 +68,8 @@ class SchemaDrift:
 def compare_columns(source: Source, names: Sequence[str], misfits: Mapping[str, str]) -> SchemaDrift:
     """Compare the columns of a file with a data contract.
 
-    names: the names of the columns of the file. misfits: for each column of the contract most of whose values don't fit
-    the declared type, the type that the values look like.
+    names: the names of the columns of the file. misfits: the columns of the contract most of whose values don't fit the
+    declared type. Each has the type that its values look like.
     """
     known = {name for column in source.columns for name in source.names_of(column)}
     new = [name for name in names if name not in known]

@@ -118,7 +118,11 @@ QUERY = {"files": None, "query": "select 1"}
         (source("a*/calls.csv"), "calls.csv", "calls takes only a.*/calls.csv, .* Correct the rows in that file"),
         (source("calls_*"), "calls_2.parquet", "can't be exported in this format. Name a .csv file"),
         (source("calls_*", decimal=","), "calls_2.json", "can't be exported in this format. Name a .csv file"),
-        (source(), "x.csv", r"x.csv: a scan only takes names that match calls_\*.csv. .* such as calls_corrections.csv"),
+        (
+            source(),
+            "x.csv",
+            r"x.csv: a scan only takes names that match calls_\*.csv. .* such as calls_corrections.csv",
+        ),
         (source(), ".calls_2.csv", r"a scan skips names that start with a dot .* such as calls_corrections.csv\.$"),
         (source(), "calls_1.csv", "calls_1.csv: an extract with this name has landed, .* such as calls_corrections"),
         (source("calls[0-9].csv"), "x.csv", r"calls\[0-9\].csv\. Name another file\.$"),

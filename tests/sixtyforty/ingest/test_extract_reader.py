@@ -54,9 +54,7 @@ def test_the_lines_of_a_file_that_is_refused_late_are_counted() -> None:
     "forms", [{"decimal": ","}, {"thousands": "'"}, {"date_format": "%d.%m.%Y"}], ids=lambda forms: next(iter(forms))
 )
 @pytest.mark.parametrize("files", ["parcels_*.csv", "parcels_*"])
-def test_another_format_than_csv_is_refused_if_the_forms_of_csv_are_declared(
-    forms: dict[str, str], files: str
-) -> None:
+def test_another_format_than_csv_is_refused_if_the_forms_of_csv_are_declared(forms: dict[str, str], files: str) -> None:
     source = SOURCE.model_copy(update={"files": files, **forms})
     assert parse_content(b"parcel\n7\n", source).problem is None
     (field,) = forms
