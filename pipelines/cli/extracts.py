@@ -89,11 +89,11 @@ def _judgement_lines(file: Path, source: str, judgement: FileJudgement) -> Itera
         return
     yield (
         f"Rows: {judgement.landed:,} landed = {judgement.accepted:,} accepted + {judgement.quarantined:,} quarantined"
-        f" + {judgement.duplicates:,} duplicates + {judgement.superseded:,} superseded"
+        f" + {format_plural(judgement.duplicates, 'duplicate')} + {judgement.superseded:,} superseded"
     )
     for refused in judgement.refused[:SHOWN_REASONS]:
-        lines = ", ".join(map(str, refused.lines))
-        yield f"  {format_plural(refused.rows, 'row')}: {refused.reason} (line {lines})"
+        noun, numbers = "line" if len(refused.lines) == 1 else "lines", ", ".join(map(str, refused.lines))
+        yield f"  {format_plural(refused.rows, 'row')}: {refused.reason} ({noun} {numbers})"
     if len(judgement.refused) > SHOWN_REASONS:
         yield f"  and {format_plural(len(judgement.refused) - SHOWN_REASONS, 'more reason')}. All are in --json."
     for partition, reasons in judgement.rejected.items():
@@ -113,14 +113,22 @@ class QuarantineAnswer(Answer):
     rows: Annotated[int, "Number of exported rows."]
 
 
-@command(OPERATE, "quarantine", "{demo}", "{demo} --source weather --export corrections.csv")
+@command(OPERATE, "quarantine", "{demo}", "{demo} --source weather --export weather_corrections.csv")
 def quarantine(
     use_case: UseCaseName,
     source: Annotated[
-        str | None, typer.Option(metavar="SOURCE", help="One source. Default: the only one with quarantined rows.")
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="Source to show or export. Default: show all, and export the only one with quarantined rows.",
+        ),
     ] = None,
     export: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the rows with their reasons to this new CSV file.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the rows with their reasons to this new file. Its name must match the glob of the source.",
+        ),
     ] = None,
 ) -> QuarantineAnswer:
     """Show how many rows are in quarantine, and export them for correction."""
@@ -135,8 +143,7 @@ def quarantine(
         name = source or _only_source([account_for(ws.landing, name) for name in ws.use_case.sources])
         if export.exists():
             raise CommandError(f"{export} exists already, and may hold corrections. Name a new file.")
-        content, rows = export_quarantine(ws.use_case, name, ws.lake, ws.code_version)
-        _write_private(export, content)
+        rows = export_quarantine(ws.landing, name, export.resolve(), ws.code_version)
     names = [source] if source else list(ws.use_case.sources)
     accounts = [account_for(ws.landing, name) for name in names]
     text = "\n".join(_account_lines(accounts, export, rows))
@@ -156,14 +163,6 @@ def _only_source(accounts: Sequence[QuarantineAccount]) -> str:
     raise CommandError("No source has quarantined rows, so there is nothing to export.")
 
 
-def _write_private(file: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, because quarantined rows may hold personal data."""
-    from sixtyforty.storage.files import write_atomic
-
-    write_atomic(file.resolve(), content)
-    file.chmod(0o600)
-
-
 def _account_lines(accounts: Sequence[QuarantineAccount], export: Path | None, rows: int) -> Iterator[str]:
     for account in accounts:
         yield (
@@ -172,4 +171,4 @@ def _account_lines(accounts: Sequence[QuarantineAccount], export: Path | None, r
         )
     if export:
         yield f"Wrote {format_plural(rows, 'row')} to {export}."
-        yield "Correct the rows, and land the file under a name that the source's glob matches."
+        yield "Correct the rows in the file, then move it to where the extracts of the source land."

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
 import glob
 import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
@@ -18,27 +18,33 @@ from expectations.validation import validate
 from sixtyforty.ingest.casting import cleaned_columns_sql
 from sixtyforty.ingest.contract_rows import select_landed_rows
 from sixtyforty.ingest.formats.base import UnreadableExtractError
+from sixtyforty.ingest.landed_files import find_name_problem, find_skip_reason
 from sixtyforty.ingest.landing_zone import LandingZone
-from sixtyforty.ingest.profiling import profile_files
+from sixtyforty.ingest.profiled_texts import UndecodableExtractError, read_column_names
 from sixtyforty.ingest.raw import ingest
-from sixtyforty.ingest.schema_drift import SchemaDrift, compare_columns, is_readable_as
+from sixtyforty.ingest.schema_drift import SchemaDrift, compare_columns
+from sixtyforty.ingest.type_inference import infer_type
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.errors import SixtyfortyError, closest_match
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
+from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifier
 from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.workspace import Workspace
 
+if TYPE_CHECKING:
+    import duckdb
+
 MISFIT_SHARE = 0.5  # a column counts as retyped if more than this share of its values doesn't fit its declared type
 LINE_SAMPLES = 3
 
 
 class CheckError(SixtyfortyError):
-    """A file can't be checked: the file or the source doesn't exist."""
+    """A file can't be checked. The message says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -86,27 +92,28 @@ def check_extract(ws: Workspace, source: str, file: Path) -> FileJudgement:
     """Judge a file by the contract and the rules of a source, without writing to the home.
 
     Rules about whole partitions are left out, because the file may be only a part of a partition. Raises CheckError if
-    the file or the source doesn't exist.
+    the source doesn't exist, if the file can't be read, or if every scan skips a file of this name.
     """
     if source not in ws.use_case.sources:
         meant = closest_match(source, ws.use_case.sources)
         hint = f"Did you mean {meant}?" if meant else f"Its sources: {', '.join(ws.use_case.sources)}."
         raise CheckError(f"{ws.use_case.name} has no source '{source}'. {hint}")
-    if not file.is_file():
-        raise CheckError(f"{file}: there is no such file. Name a file to check.")
-    contract = ws.use_case.sources[source]
+    if skip_reason := find_skip_reason(file.name):
+        raise CheckError(f"{file}: {skip_reason}. Rename the file.")
     with tempfile.TemporaryDirectory(prefix="sixtyforty-check-") as folder:
-        scratch = Workspace(_use_case_of_file(ws.use_case, source, file, Path(folder)), Path(folder), "")
-        shutil.copyfile(file, Path(folder) / file.name)
-        landing = LandingZone(Path(folder), scratch.lake, scratch.use_case)
+        landed = _copy(file, Path(folder) / "landing")
+        scratch = Workspace(_use_case_of_file(ws.use_case, source, landed), Path(folder), "")
+        contract = scratch.use_case.sources[source]
+        landing = LandingZone(landed.parent, scratch.lake, scratch.use_case)
         (arrival,) = landing.scan(source)
         raw = ingest(scratch.use_case, source, scratch.lake, landing, list(arrival.partitions), "")
         verdicts = _validate(ws.lake, scratch, source, list(raw))
-        misfits = [] if arrival.problem else _find_misfits(scratch, source, raw)
+        misfits = {} if arrival.problem else _find_misfits(scratch, source, raw)
+        name_problem = find_name_problem(ws.use_case.sources[source], file.name)
         return FileJudgement(
-            name_problem=_name_problem(contract, file.name),
-            problem=arrival.problem or landing.unread.get(source, {}).get(file.name),
-            drift=_compare(contract, file, misfits),
+            name_problem=f"{name_problem}. Rename the file." if name_problem else None,
+            problem=arrival.problem,
+            drift=_compare(contract, landed, misfits),
             landed=sum(verdict.landed for verdict in verdicts.values()),
             accepted=sum(verdict.accepted_rows for verdict in verdicts.values()),
             quarantined=sum(verdict.quarantined for verdict in verdicts.values()),
@@ -119,23 +126,33 @@ def check_extract(ws: Workspace, source: str, file: Path) -> FileJudgement:
         )
 
 
-def _use_case_of_file(use_case: UseCase, source: str, file: Path, folder: Path) -> UseCase:
-    """Return the use case with a source whose only extract is this file, in a temporary folder."""
+def _copy(file: Path, folder: Path) -> Path:
+    """Copy the file to a new folder, and return the copy. Raises CheckError."""
+    folder.mkdir()
+    try:
+        if file.is_dir():
+            raise CheckError(f"{file} is a folder. Name a file in it.")
+        return shutil.copyfile(file, folder / file.name)
+    except FileNotFoundError:
+        raise CheckError(f"{file}: there is no such file. Name a file to check.") from None
+    except OSError as error:
+        raise CheckError(
+            f"{file}: can't be copied for the check ({error.strerror or error}). Check that this user may read it, and"
+            " that the folder for temporary files has space."
+        ) from error
+
+
+def _use_case_of_file(use_case: UseCase, source: str, file: Path) -> UseCase:
+    """Return the use case with a source whose only extract is this file."""
     changes = {
         "files": glob.escape(file.name),
-        "location": str(folder),
+        "location": str(file.parent),
         "query": None,
         "requires_done_file": False,
         "settle_seconds": 0.0,
     }
     contract = use_case.sources[source].model_copy(update=changes)
     return use_case.model_copy(update={"sources": {**use_case.sources, source: contract}})
-
-
-def _name_problem(contract: Source, name: str) -> str | None:
-    if contract.files is None or fnmatch.fnmatchcase(name, Path(contract.files).name):
-        return None
-    return f"the name doesn't match {contract.files}, so a scan would not take the file. Rename the file."
 
 
 def _validate(lake: Lake, scratch: Workspace, source: str, partitions: list[str]) -> dict[str, Verdict]:
@@ -149,15 +166,16 @@ def _validate(lake: Lake, scratch: Workspace, source: str, partitions: list[str]
     return validate(scratch.use_case, source, suite, scratch.lake, partitions, now(), "")
 
 
-def _find_misfits(scratch: Workspace, source: str, raw: Mapping[str, Entry]) -> list[str]:
-    """Return the columns of the contract most of whose values don't fit the declared type."""
+def _find_misfits(scratch: Workspace, source: str, raw: Mapping[str, Entry]) -> dict[str, str]:
+    """Return the columns of the contract most of whose values don't fit the declared type.
+
+    Each has the type that its values look like.
+    """
     contract, lake = scratch.use_case.sources[source], scratch.lake
     typed = [column for column, kind in contract.columns.items() if kind.upper() != "VARCHAR"]
-    if not typed or not raw:
-        return []
     quarantined = lake.entries(f"quarantine/{source}")
-    if not quarantined:
-        return []
+    if not typed or not raw or not quarantined:
+        return {}
     counts = ", ".join(
         f"count(l.{name}), count(*) filter (l.{name} is not null and q._reason is not null and q.{name} is null)"
         for name in map(identifier, typed)
@@ -169,22 +187,25 @@ def _find_misfits(scratch: Workspace, source: str, raw: Mapping[str, Entry]) -> 
         figures = db.execute(
             f"select {counts} from ({cleaned}) l left join {refused} q using (_partition, _extract, _row)"
         ).fetchall()[0]
-    pairs = zip(typed, figures[::2], figures[1::2], strict=True)
-    return [column for column, filled, misfits in pairs if misfits > MISFIT_SHARE * filled]
+        counted = zip(typed, figures[::2], figures[1::2], strict=True)
+        columns = [column for column, filled, misfits in counted if misfits > MISFIT_SHARE * filled]
+        return {column: _look_like(db, landed, column) for column in columns}
 
 
-def _compare(contract: Source, file: Path, misfits: list[str]) -> SchemaDrift:
+def _look_like(db: duckdb.DuckDBPyConnection, landed: str, column: str) -> str:
+    """Return the type of a contract that the texts of a column look like. landed: a subquery of the landed rows."""
+    name = identifier(column)
+    db.execute(f"create or replace temp view texts as select nullif(trim({name}), '') as {name} from {landed}")
+    inferred = infer_type(db, "texts", column)
+    return "VARCHAR" if inferred.parsing_sql else inferred.kind  # a cast can't read other forms of dates
+
+
+def _compare(contract: Source, file: Path, misfits: Mapping[str, str]) -> SchemaDrift:
     try:
-        profile = profile_files([file])
-    except UnreadableExtractError:  # the judgement has the reason why the file would be refused
+        names = read_column_names(file, contract.encoding, contract.delimiter)
+    except (UnreadableExtractError, UndecodableExtractError):  # the judgement has the reason of the refusal
         return SchemaDrift()
-    types = {column.name: column.kind for column in profile.columns}
-    retyped = [
-        column
-        for column in misfits
-        if not any(is_readable_as(contract.columns[column], types.get(n, "")) for n in contract.names_of(column))
-    ]
-    return compare_columns(contract, types, retyped)
+    return compare_columns(contract, names, misfits)
 
 
 def _refused_rows(scratch: Workspace, source: str) -> list[RefusedRows]:
@@ -205,4 +226,4 @@ def _warnings(verdicts: Mapping[str, Verdict]) -> list[str]:
         for rule in verdict.warnings:
             text = f"{rule.column}: {rule.rule}"
             failed[text] = failed.get(text, 0) + rule.failed
-    return [f"{text} ({rows:,} rows)" for text, rows in failed.items()]
+    return [f"{text} ({format_plural(rows, 'row')})" for text, rows in failed.items()]

@@ -124,6 +124,7 @@ def contract_hash(source: Source) -> str:
     names = {column: source.names_of(column) for column in source.columns}
     parts = {"files": source.files, "names": names, "optional": sorted(source.optional_columns)}
     text = {"encoding": source.encoding, "delimiter": source.delimiter}
+    text |= {form: getattr(source, form) for form in source.written_forms}
     return digest(parts | {name: declared for name, declared in text.items() if declared})
 
 

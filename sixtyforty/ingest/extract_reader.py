@@ -17,7 +17,9 @@ from sixtyforty.ingest.extract import (
     OpenedExtract,
     RefusedExtractError,
 )
+from sixtyforty.ingest.formats.base import ExtractFormat
 from sixtyforty.ingest.formats.registry import HEAD_BYTES, choose_format
+from sixtyforty.spec.file_endings import FORMAT_NAMES
 from sixtyforty.spec.sources import Source
 
 COUNTED_BYTES = 1 << 30  # the lines of a refused file are counted up to this size
@@ -29,8 +31,21 @@ def read_extract(file: Path, source: Source) -> OpenedExtract:
     Raises RefusedExtractError if the file can't be trusted as a whole. The iteration over the chunks may raise it, too.
     """
     with _lines_counted(file):
-        opened = choose_format(read_head(file, HEAD_BYTES), source.files).open(file, source)
+        extract_format = choose_format(read_head(file, HEAD_BYTES), source.files)
+        _require_written_forms(extract_format, source)
+        opened = extract_format.open(file, source)
     return OpenedExtract(opened.undeclared, _read_chunks(opened.chunks, file))
+
+
+def _require_written_forms(extract_format: ExtractFormat, source: Source) -> None:
+    """Refuse a file of another format than CSV if its numbers and dates would be read in the declared forms of CSV."""
+    if extract_format.kind != "csv" and source.written_forms:
+        forms = ", ".join(f"`{form}`" for form in source.written_forms)
+        raise RefusedExtractError(
+            f"the file is {FORMAT_NAMES[extract_format.kind]}, but the source declares {forms}, which only CSV has."
+            " Declare another source for such files.",
+            lines=1 if extract_format.typed_reader else 0,  # a binary file has no lines to count
+        )
 
 
 def _read_chunks(chunks: Iterator[Chunk], file: Path) -> Iterator[Chunk]:

@@ -15,7 +15,7 @@ import fnmatch
 import re
 import time
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from sixtyforty.ingest.bucket import Bucket
 from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
@@ -64,6 +64,33 @@ def list_finished_files(
     return sorted(files, key=lambda file: (file.mtime_ns, file.name))
 
 
+def find_skip_reason(path: str) -> str | None:
+    """Return why a scan skips a file, whatever the glob of its source, as a clause; None if it doesn't.
+
+    path: the name of the file, with or without folders.
+    """
+    if _is_unfinished(path):
+        return "a scan skips names that start with a dot or end in .part or .tmp"
+    return None if path == printable_name(path) else "a scan skips names that are not UTF-8"
+
+
+def printable_name(path: str) -> str:
+    r"""Return the name of a file with an escape such as `\udcff` for each byte that is not UTF-8."""
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
+def find_name_problem(source: Source, name: str) -> str | None:
+    """Return why a scan would not take a file because of its name, as a clause; None if it would.
+
+    name: the name of the file, without folders.
+    """
+    if reason := find_skip_reason(name):
+        return reason
+    if source.files and not fnmatch.fnmatchcase(name, PurePosixPath(source.files).name):
+        return f"a scan only takes names that match {source.files}"
+    return None
+
+
 def find_similar_files(location: Location, pattern: str) -> dict[str, str]:
     """Return why the files are not taken whose names nearly match a source's glob, by name.
 
@@ -76,7 +103,9 @@ def find_similar_files(location: Location, pattern: str) -> dict[str, str]:
     globs = [similar for similar, _ in differences] if "/" in pattern or "**" in pattern else ["*"]
     names = {name for glob in globs for name in location.list_names(glob) if is_similar(name)}
     return {
-        name: next(f"not taken, because {why}" for similar, why in differences if fnmatch.fnmatchcase(name, similar))
+        printable_name(name): next(
+            f"not taken, because {why}" for similar, why in differences if fnmatch.fnmatchcase(name, similar)
+        )
         for name in sorted(names)
         if not fnmatch.fnmatchcase(name, pattern) and not _is_unfinished(name) and (location.root / name).is_file()
     }

@@ -18,7 +18,14 @@ from sixtyforty.ingest.database_source import DatabaseSource
 from sixtyforty.ingest.extract import contract_hash
 from sixtyforty.ingest.extract_staging import ExtractStaging, NewExtract
 from sixtyforty.ingest.file_names import partitions_in_name
-from sixtyforty.ingest.landed_files import DONE_ENDING, find_similar_files, list_finished_files, open_location
+from sixtyforty.ingest.landed_files import (
+    DONE_ENDING,
+    find_similar_files,
+    find_skip_reason,
+    list_finished_files,
+    open_location,
+    printable_name,
+)
 from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
 from sixtyforty.ingest.locations import FileChangedError, Location, UnreachableSourceError
 from sixtyforty.ingest.staged_lines import StagedLines, StagingArea
@@ -266,6 +273,9 @@ class LandingZone:
         known: the file's arrival in the ledger. It is returned with the time and tag of the new listing. seen_at: the
         time of the scan.
         """
+        if skip_reason := find_skip_reason(file.name):
+            self.unread[source][printable_name(file.name)] = f"{skip_reason}. Rename the file."
+            return None
         extract: NewExtract | None = None
         try:
             with self._location(source).open_file(file, self.lake.scratch) as path:

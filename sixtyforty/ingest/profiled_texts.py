@@ -55,7 +55,7 @@ class UndecodableExtractError(SixtyfortyError):
 
 def optional_columns(files: Sequence[Path], encoding: str | None = None) -> tuple[str, ...]:
     """Return the columns that some of the files lack. Raises UnreadableExtractError if a file can't be read."""
-    names_by_file = [_column_names(file, encoding) for file in files]
+    names_by_file = [read_column_names(file, encoding) for file in files]
     names = dict.fromkeys(name for file_names in names_by_file for name in file_names)
     return tuple(name for name in names if not all(name in file_names for file_names in names_by_file))
 
@@ -93,7 +93,7 @@ def load_texts(db: duckdb.DuckDBPyConnection, files: Sequence[Path], null_texts:
 
 def _insert_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding: str | None) -> list[str]:
     """Load files into a new table `landed_texts` with all columns as text, and return the names of the columns."""
-    names = list(dict.fromkeys(name for file in files for name in _column_names(file, encoding)))
+    names = list(dict.fromkeys(name for file in files for name in read_column_names(file, encoding)))
     columns = ", ".join(f"{identifier(name)} varchar" for name in names)
     db.execute(f"create or replace temp table landed_texts ({columns})")
     source = Source(
@@ -116,9 +116,15 @@ def _insert_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding
     return names
 
 
-def _column_names(file: Path, encoding: str | None) -> list[str]:
-    """Return the names of the columns of a file. Raises UnreadableExtractError."""
-    source = Source(description="Any file.", files=file.name, columns={}, key=[], encoding=encoding)
+def read_column_names(file: Path, encoding: str | None, delimiter: str | None = None) -> list[str]:
+    """Return the names of the columns of a file.
+
+    encoding, delimiter: those that a source declares. Raises UnreadableExtractError, and UndecodableExtractError if no
+    encoding is declared and the file isn't UTF-8.
+    """
+    plain = Source(description="Any file.", files=file.name, columns={}, key=[])
+    # The copy isn't validated: a source with files of several formats may declare the delimiter of its CSV files.
+    source = plain.model_copy(update={"encoding": encoding, "delimiter": delimiter})
     with _errors_of(file, encoding):
         opened = read_extract(file, source)
         if not opened.undeclared:  # in JSON, each object may have other names

@@ -6,15 +6,15 @@ from a later extract. The dataset `exported/<source>` remembers the exported row
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sixtyforty.ingest.contract_rows import select_landed_rows
+from sixtyforty.ingest.correction_files import CorrectionError, choose_correction_format, encode_corrections
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.spec.decision_chain import DecisionChain
+from sixtyforty.storage.files import write_private
 from sixtyforty.storage.lake import Lake, split_by_partition
 from sixtyforty.storage.listed_extracts import listed_extracts
 from sixtyforty.storage.sql import identifier, identifiers, literal
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-LINEAGE = ("_partition", "_extract", "_seq", "_row", "_reason")  # identify an exported row
-COMMENTS = ("_reason", "_file", "_line", "_partition", "_text")  # columns of the export that the landing ignores
+LINEAGE = ("_partition", "_extract", "_seq", "_row", "_reason")  # of an exported row
 
 
 @dataclass(frozen=True)
@@ -55,50 +54,51 @@ def account_for(landing: LandingZone, source: str) -> QuarantineAccount:
     return QuarantineAccount(source, quarantined, exported, _count_resubmitted(landing, source))
 
 
-def export_quarantine(use_case: DecisionChain, source: str, lake: Lake, code: str) -> tuple[bytes, int]:
-    """Return the quarantined rows of a source as CSV, and their number. The lake remembers that they were exported.
+def export_quarantine(landing: LandingZone, source: str, file: Path, code: str) -> int:
+    """Write the quarantined rows of a source to a new file for correction, and return their number.
 
-    The CSV has the contract's columns with the landed texts, then the reason, the file and its line, and the partition.
-    A line that couldn't be read as a row has only its text. code: the code version to write into manifests.
+    The file has the contract's columns with the landed texts, then COMMENTS: the reason, the file and its line, and the
+    partition. A line that couldn't be read as a row has only its text. Only the owner can read the file, because the
+    rows may hold personal data. Then the lake remembers that the rows were exported.
+
+    code: the code version to write into manifests. Raises CorrectionError if no row is in quarantine, or if corrections
+    can't land in such a file. Raises FileAccessError if the file can't be written.
     """
+    use_case, lake, contract = landing.use_case, landing.lake, landing.use_case.sources[source]
     entries = lake.entries(f"quarantine/{source}")
     raw = lake.entries(f"raw/{source}", entries)
-    columns = list(use_case.sources[source].columns)
-    if not entries or not raw:
-        return _csv_bytes([*columns, *COMMENTS], []), 0
-    names = {extract.sha256: extract.name for entry in raw.values() for extract in listed_extracts(entry)}
+    if not raw:
+        raise _nothing_to_export(source)
+    landed_names = [arrival.name for arrival in landing.known(source)]
+    kind = choose_correction_format(source, contract, file.name, landed_names)
+    names = {extract.seq: extract.name for entry in raw.values() for extract in listed_extracts(entry)}
     with lake.open_session(use_case.timezone) as db:
-        landed = select_landed_rows(lake, use_case.sources[source], raw.values())
+        landed = select_landed_rows(lake, contract, raw.values())
         db.execute(
             f"""create temp table quarantined as select l.*, q._reason, {_key_columns(use_case, source)}
-            from {lake.select_rows(entries.values())} q join {landed} l using (_partition, _extract, _row)"""
+            from {lake.select_rows(entries.values())} q join {landed} l using (_partition, _seq, _row)"""
         )
         rows = db.execute(
-            f"select {identifiers(columns)}, _reason, _extract, _row, _partition, _text from quarantined"
+            f"select {identifiers(contract.columns)}, _reason, _seq, _row, _partition, _text from quarantined"
             " order by _partition, _seq, _row"
         ).fetchall()
+        if not rows:
+            raise _nothing_to_export(source)
+        position = len(contract.columns) + 1
+        lines = [(*row[:position], names.get(row[position], ""), *row[position + 1 :]) for row in rows]
+        write_private(file, encode_corrections(contract, kind, file.name, lines))
         _remember(db, use_case, source, lake, code)
-    position = len(columns) + 1
-    lines = [(*row[:position], _file_name(names, row[position]), *row[position + 1 :]) for row in rows]
-    return _csv_bytes([*columns, *COMMENTS], lines), len(lines)
+    return len(rows)
+
+
+def _nothing_to_export(source: str) -> CorrectionError:
+    return CorrectionError(f"{source} has no quarantined rows, so there is nothing to export.")
 
 
 def _key_columns(use_case: DecisionChain, source: str) -> str:
     return ", ".join(
         f"q.{identifier(column)} as {identifier(f'_key_{column}')}" for column in use_case.sources[source].key
     )
-
-
-def _file_name(names: dict[str, str], extract: str) -> str:
-    return next((name for sha256, name in names.items() if sha256.startswith(extract)), "")
-
-
-def _csv_bytes(header: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue().encode()
 
 
 def _remember(db: duckdb.DuckDBPyConnection, use_case: DecisionChain, source: str, lake: Lake, code: str) -> None:
@@ -109,8 +109,8 @@ def _remember(db: duckdb.DuckDBPyConnection, use_case: DecisionChain, source: st
     if earlier := lake.entries(f"exported/{source}"):
         selects.append(f"select {identifiers([*key, *LINEAGE])} from {lake.select_rows(earlier.values())}")
     rows: pa.Table = db.sql(
-        f"select distinct on (_partition, _extract, _row) * from ({' union all '.join(selects)})"
-        " order by _partition, _extract, _row, _reason"
+        f"select distinct on (_partition, _seq, _row) * from ({' union all '.join(selects)})"
+        " order by _partition, _seq, _row, _reason"
     ).to_arrow_table()
     for partition, table in split_by_partition(rows, "_partition", sorted(set(rows["_partition"].to_pylist()))).items():
         lake.write(f"exported/{source}", partition, table, code=code)

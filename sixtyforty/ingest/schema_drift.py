@@ -65,24 +65,24 @@ class SchemaDrift:
         return [f"{kind}: {', '.join(names)}" for kind, names in texts.items() if names]
 
 
-def compare_columns(source: Source, types: Mapping[str, str], misfits: Sequence[str]) -> SchemaDrift:
+def compare_columns(source: Source, names: Sequence[str], misfits: Mapping[str, str]) -> SchemaDrift:
     """Compare the columns of a file with a data contract.
 
-    types: the type that the values of each column of the file look like. misfits: the columns of the contract most of
-    whose values don't fit the declared type.
+    names: the names of the columns of the file. misfits: the columns of the contract most of whose values don't fit the
+    declared type. Each has the type that its values look like.
     """
     known = {name for column in source.columns for name in source.names_of(column)}
-    new = [name for name in types if name not in known]
-    absent = [column for column in source.columns if not set(source.names_of(column)) & types.keys()]
+    new = [name for name in names if name not in known]
+    absent = [column for column in source.columns if set(source.names_of(column)).isdisjoint(names)]
     renamed: dict[str, str] = {}
     for column in absent:
         if similar := _similar_name(column, [name for name in new if name not in renamed.values()]):
             renamed[column] = similar
-    retyped = {}
-    for column in misfits:
-        names = [name for name in source.names_of(column) if name in types]
-        if names:
-            retyped[column] = (source.columns[column], types[names[0]])
+    retyped = {
+        column: (source.columns[column], kind)
+        for column, kind in misfits.items()
+        if not is_readable_as(source.columns[column], kind)
+    }
     left = [column for column in absent if column not in renamed]
     return SchemaDrift(
         new=[name for name in new if name not in renamed.values()],

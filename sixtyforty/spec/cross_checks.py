@@ -34,6 +34,7 @@ RESERVED_COLUMNS = {
     "_status",
     "_reason",
     "_file",
+    "_line",
 }
 Check = Callable[[UseCase], Iterator[FieldError]]
 CHECKS: list[tuple[frozenset[str], Check]] = []

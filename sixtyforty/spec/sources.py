@@ -10,6 +10,13 @@ from pydantic import Field, model_validator
 from sixtyforty.spec.base import VARIABLE, DeclaredModel
 from sixtyforty.spec.contract_types import ALLOWED, parse_type
 from sixtyforty.spec.errors import FieldError
+from sixtyforty.spec.file_endings import FORMAT_NAMES, FormatKind, format_kind_of
+
+WRITTEN_FORMS = ("decimal", "thousands", "date_format")  # fields that say how CSV extracts write numbers and dates
+FORMATS_OF_FIELDS: dict[str, tuple[FormatKind, ...]] = {
+    "encoding": ("csv", "json"),
+    **dict.fromkeys(("delimiter", *WRITTEN_FORMS), ("csv",)),
+}
 
 
 class Source(DeclaredModel):
@@ -177,6 +184,19 @@ class Source(DeclaredModel):
         return self
 
     @model_validator(mode="after")
+    def _check_format(self) -> Source:
+        """Refuse fields about file formats that the source's extracts can't have."""
+        kind = format_kind_of(self.files) if self.files else None
+        if self.files and kind is None:  # the files may have any format
+            return self
+        origin = f"the {FORMAT_NAMES[kind]} extracts that `files` names" if kind else "a query"
+        for field in self._declared(*FORMATS_OF_FIELDS):
+            if kind not in FORMATS_OF_FIELDS[field]:
+                formats = " and ".join(FORMAT_NAMES[other] for other in FORMATS_OF_FIELDS[field])
+                raise FieldError(field, f"it applies to {formats} extracts, not to {origin}; remove it")
+        return self
+
+    @model_validator(mode="after")
     def _check_types(self) -> Source:
         for column, declared in self.columns.items():
             contract_type = parse_type(declared)
@@ -223,6 +243,15 @@ class Source(DeclaredModel):
     def names_of(self, column: str) -> list[str]:
         """Return the name of a column, then its other names in the declared order."""
         return [column, *self.other_names.get(column, [])]
+
+    def _declared(self, *fields: str) -> list[str]:
+        """Return those of these fields that differ from their defaults."""
+        return [field for field in fields if getattr(self, field) != type(self).model_fields[field].default]
+
+    @property
+    def written_forms(self) -> list[str]:
+        """The declared fields that say how CSV extracts write numbers and dates."""
+        return self._declared(*WRITTEN_FORMS)
 
     @property
     def database_label(self) -> str:

@@ -24,6 +24,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 PARALLEL_THREADS = 4
 TEMPORARY_PREFIX = ".writing-"
+USUAL_MODE, PRIVATE_MODE = 0o644, 0o600
 FREE_SPACE = "Free some disk space, then try again."
 GRANT_ACCESS = "Give this user the right to read and write in that folder, or choose another folder."
 MOVE_AWAY = "A file is where a folder should be, or a folder is where a file should be. Move it away."
@@ -109,22 +110,31 @@ def write_atomic(path: StoragePath, content: bytes) -> None:
         raise access_error(path, error) from error
 
 
-def _replace_file(path: Path, content: bytes) -> None:
-    with unfinished_file(path.parent) as file:
+def write_private(path: Path, content: bytes) -> None:
+    """Write a local file that only its owner can read, from its creation on. Otherwise see `write_atomic`."""
+    with access_errors(path):
+        _replace_file(path, content, PRIVATE_MODE)
+
+
+def _replace_file(path: Path, content: bytes, mode: int = USUAL_MODE) -> None:
+    with unfinished_file(path.parent, mode) as file:
         file.write(content)
         file.publish(path)
 
 
 class UnfinishedFile(io.RawIOBase):
-    """A file that is written in parts under a temporary name, `path`, until it is published."""
+    """A file that is written in parts under a temporary name, `path`, until it is published.
 
-    def __init__(self, path: Path) -> None:
+    mode: who may read and write the file, as bits of a file mode.
+    """
+
+    def __init__(self, path: Path, mode: int = USUAL_MODE) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         try:
-            self._descriptor = os.open(path, flags, 0o644)
+            self._descriptor = os.open(path, flags, mode)
         except FileNotFoundError:  # checking first whether the folder exists would make every write 10% slower
             create_folder(path.parent)
-            self._descriptor = os.open(path, flags, 0o644)
+            self._descriptor = os.open(path, flags, mode)
         self.path, self._hash = path, hashlib.sha256()
 
     @property
@@ -162,9 +172,12 @@ class UnfinishedFile(io.RawIOBase):
         super().close()
 
 
-def unfinished_file(folder: Path) -> UnfinishedFile:
-    """Return a new file in a folder, which is created if it is missing. Close it, even after an error."""
-    return UnfinishedFile(folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+def unfinished_file(folder: Path, mode: int = USUAL_MODE) -> UnfinishedFile:
+    """Return a new file in a folder, which is created if it is missing. Close it, even after an error.
+
+    mode: see UnfinishedFile.
+    """
+    return UnfinishedFile(folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}", mode)
 
 
 def rename_file(path: StoragePath, new_path: StoragePath) -> None:

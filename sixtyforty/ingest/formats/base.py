@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from sixtyforty.ingest.extract import OpenedExtract
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.file_endings import FormatKind
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.sql import literal
 
@@ -29,7 +30,7 @@ class ExtractFormat(ABC):
     typed_reader: the DuckDB table function that reads the types that a file itself declares; None for a text format.
     """
 
-    kind: ClassVar[str]
+    kind: ClassVar[FormatKind]
     title: ClassVar[str]
     endings: ClassVar[tuple[str, ...]]
     typed_reader: ClassVar[str | None] = None

@@ -16,6 +16,7 @@ from sixtyforty.ingest.formats.csv_header import Header, read_header
 from sixtyforty.ingest.formats.csv_records import split_records
 from sixtyforty.ingest.formats.csv_rows import RecordReader
 from sixtyforty.ingest.formats.text_blocks import read_text_blocks
+from sixtyforty.spec.file_endings import ENDINGS
 from sixtyforty.spec.sources import Source
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class CsvLines(ExtractFormat):
 
     kind = "csv"
     title = "CSV"
-    endings = ("csv",)
+    endings = ENDINGS["csv"]
 
     def recognizes(self, head: bytes) -> bool:
         """Return False. Any text could be CSV, so CSV is used only if no other format recognizes a file."""

@@ -24,6 +24,7 @@ from sixtyforty.ingest.formats.base import ExtractFormat
 from sixtyforty.ingest.formats.json_array import read_elements
 from sixtyforty.ingest.formats.json_objects import DECODER, TOO_LONG, JsonObject
 from sixtyforty.ingest.formats.text_blocks import read_text_blocks
+from sixtyforty.spec.file_endings import ENDINGS
 from sixtyforty.spec.sources import Source
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class JsonLines(ExtractFormat):
 
     kind = "json"
     title = "JSON lines or a JSON array"
-    endings = ("jsonl", "ndjson", "json")
+    endings = ENDINGS["json"]
 
     def recognizes(self, head: bytes) -> bool:
         """Return whether the file starts with a JSON object, or with an array of them."""

@@ -24,6 +24,7 @@ from sixtyforty.ingest.extract import (
     match_columns,
 )
 from sixtyforty.ingest.formats.base import ExtractFormat
+from sixtyforty.spec.file_endings import ENDINGS
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.sql import identifier
@@ -44,7 +45,7 @@ class Parquet(ExtractFormat):
 
     kind = "parquet"
     title = "Parquet"
-    endings = ("parquet", "pq")
+    endings = ENDINGS["parquet"]
     typed_reader = "read_parquet"
 
     def recognizes(self, head: bytes) -> bool:

@@ -7,6 +7,7 @@ from sixtyforty.ingest.formats.csv_lines import CsvLines
 from sixtyforty.ingest.formats.json_lines import JsonLines
 from sixtyforty.ingest.formats.parquet import Parquet
 from sixtyforty.ingest.formats.text_blocks import decode_head
+from sixtyforty.spec.file_endings import format_kind_of
 
 HEAD_BYTES = 1 << 16  # how many bytes at the start of a file the formats check to recognize it
 DEFAULT_FORMAT = CsvLines()
@@ -24,8 +25,8 @@ def format_of_name(name: str | None) -> ExtractFormat | None:
 
     A `.gz` after the ending is ignored.
     """
-    ending = (name or "").lower().removesuffix(".gz").rpartition(".")[2]
-    return next((extract_format for extract_format in FORMATS if ending in extract_format.endings), None)
+    kind = format_kind_of(name or "")
+    return next((extract_format for extract_format in FORMATS if extract_format.kind == kind), None)
 
 
 def choose_format(head: bytes, name: str | None) -> ExtractFormat:

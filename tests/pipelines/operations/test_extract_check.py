@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 from expectations.rules import Rule, Suite
 from pipelines.operations.extract_check import CheckError, FileJudgement, check_extract
+from sixtyforty.ingest.schema_drift import SchemaDrift
 from sixtyforty.workspace import Workspace
 from tests.helpers import CALLS, SITES, accept_partitions, calls_on, csv_text, land_extract, make_workspace, read_files
 
@@ -115,7 +118,57 @@ def test_one_bad_value_is_no_other_type(judge: Judge) -> None:
 def test_a_name_that_no_scan_takes_is_named(judge: Judge) -> None:
     judgement = judge(sound_lines(), name="Calls [1].csv")
     assert judgement.accepted == 4 and not judgement.is_accepted
-    assert judgement.name_problem and "doesn't match calls_*.csv" in judgement.name_problem
+    assert judgement.name_problem == "a scan only takes names that match calls_*.csv. Rename the file."
+
+
+def judge_mainframe(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FileJudgement:
+    """Judge a file of a source that declares how its files are written."""
+    monkeypatch.setattr("pipelines.operations.extract_check.load_suite", lambda *_: Suite(description="none"))
+    forms = {"encoding": "cp850", "delimiter": "~", "decimal": ",", "thousands": ".", "date_format": "%d.%m.%Y"}
+    ws = make_workspace(tmp_path / "mainframe", sources={"calls": {"optional_columns": ["site"], **forms}})
+    file = tmp_path / "calls_2013-03-10.csv"
+    file.write_text(text, encoding="cp850")
+    return check_extract(ws, "calls", file)
+
+
+def test_a_file_is_read_as_its_source_declares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "id~site~call_hour~load\n1~Köln, Süd~10.03.2013 12:00:00~1.234,5\n2~Köln~10.03.2013 13:00:00~0,5\n"
+    judgement = judge_mainframe(text, tmp_path, monkeypatch)
+    assert (judgement.problem, judgement.drift, judgement.accepted) == (None, SchemaDrift(), 2)
+    assert judgement.is_accepted
+
+
+def test_columns_are_compared_as_the_source_declares_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "id~call_hour~Maß~load\n1~10.03.2013 12:00:00~1~0,5\n"
+    judgement = judge_mainframe(text, tmp_path, monkeypatch)
+    assert judgement.drift == SchemaDrift(new=["Maß"], optional=["site"]) and judgement.is_accepted
+    judgement = judge_mainframe(text.replace("load", "loads"), tmp_path, monkeypatch)
+    assert judgement.drift == SchemaDrift(new=["Maß"], renamed={"load": "loads"}, optional=["site"])
+
+
+@pytest.mark.parametrize("name", [".calls_1.csv", "calls_1.csv.part", "calls_1.tmp", "calls_\udcff.csv"])
+def test_a_name_that_every_scan_skips_is_an_error(name: str, judge: Judge) -> None:
+    with pytest.raises(CheckError, match=rf"{name}: a scan skips names that .*\. Rename the file"):
+        judge(sound_lines(), name=name)
+
+
+def test_a_name_of_a_folder_of_the_home_can_be_judged(judge: Judge) -> None:
+    assert judge(sound_lines(), name="data").accepted == 4
+
+
+def test_a_file_that_can_not_be_read_is_an_error(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(shutil, "copyfile", refuse)
+    with pytest.raises(CheckError, match=r"calls_2013-03-10.csv: can't be copied .*Permission denied\).* may read it"):
+        judge(sound_lines())
+
+
+def test_a_warning_about_one_row_is_in_the_singular(judge: Judge) -> None:
+    lines = [HEADER, "1,north,2013-03-10 12:00:00,0.5", "2,moon,2013-03-10 12:00:00,0.5"]
+    judgement = judge(lines, rule("column_values_to_be_in_set", "warning", column="site", value_set=["north"]))
+    assert judgement.warnings[0].endswith("(1 row)")
 
 
 def test_a_source_or_a_file_that_does_not_exist_is_an_error(ws: Workspace, tmp_path: Path) -> None:
@@ -123,3 +176,5 @@ def test_a_source_or_a_file_that_does_not_exist_is_an_error(ws: Workspace, tmp_p
         check_extract(ws, "call", tmp_path / "x.csv")
     with pytest.raises(CheckError, match="there is no such file"):
         check_extract(ws, "calls", tmp_path / "x.csv")
+    with pytest.raises(CheckError, match="is a folder"):
+        check_extract(ws, "calls", tmp_path)

@@ -62,8 +62,11 @@ def test_only_what_a_refusal_depends_on_changes_the_hash_of_a_contract() -> None
         {"columns": {"parcel": "VARCHAR"}},
         {"encoding": "cp1252"},
         {"delimiter": ";"},
+        {"decimal": ","},
+        {"thousands": "."},
+        {"date_format": "%d.%m.%Y"},
     ]
-    assert len({contract_hash(plain.model_copy(update=change)) for change in changes} | {contract_hash(plain)}) == 6
+    assert len({contract_hash(plain.model_copy(update=change)) for change in changes} | {contract_hash(plain)}) == 9
 
 
 def test_a_file_without_rows_has_the_columns_as_text() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from sixtyforty.ingest.extract_reader import count_lines
 from sixtyforty.spec.sources import Source
-from tests.sixtyforty.ingest.formats.samples import parse_content
+from tests.sixtyforty.ingest.formats.samples import SAMPLE_ROWS, WRITERS, parse_content
 
 SOURCE = Source(description="Parcels.", files="parcels_*.csv", columns={"parcel": "INTEGER"}, key=["parcel"])
 
@@ -48,3 +48,16 @@ def test_the_lines_of_a_file_that_is_refused_late_are_counted() -> None:
     content = b"parcel\n" + b"1\n" * 2_000_000 + b"\0\n" * 10
     parsed = parse_content(content, SOURCE)
     assert (parsed.lines, parsed.problem) == (2_000_010, "the file is not a text file: byte 4000007 is zero.")
+
+
+@pytest.mark.parametrize(
+    "forms", [{"decimal": ","}, {"thousands": "'"}, {"date_format": "%d.%m.%Y"}], ids=lambda forms: next(iter(forms))
+)
+@pytest.mark.parametrize("files", ["parcels_*.csv", "parcels_*"])
+def test_another_format_than_csv_is_refused_if_the_forms_of_csv_are_declared(forms: dict[str, str], files: str) -> None:
+    source = SOURCE.model_copy(update={"files": files, **forms})
+    assert parse_content(b"parcel\n7\n", source).problem is None
+    (field,) = forms
+    for content in (b'{"parcel": 7}\n', WRITERS["parquet"](SAMPLE_ROWS)):
+        problem = str(parse_content(content, source).problem)
+        assert f"`{field}`, which only CSV has" in problem and "Declare another source" in problem

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.ingest.landed_files import find_similar_files, list_finished_files
+from sixtyforty.ingest.landed_files import find_name_problem, find_similar_files, list_finished_files
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.listing_memory import ListedFile
 from sixtyforty.ingest.locations import Folder
@@ -54,6 +54,23 @@ def test_a_file_that_changed_recently_has_not_settled(tmp_path: Path) -> None:
     source, location = use_case.sources["calls"], Listed(tmp_path)
     assert [f.name for f in list_finished_files(source, location, "*", now=81)] == ["calls_b.csv"]
     assert [f.name for f in list_finished_files(source, location, "*", now=130)] == ["calls_b.csv", "calls_a.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("calls_1.csv", None),
+        ("Calls_1.csv", "only takes names that match north/calls_*.csv"),
+        (".calls_1.csv", "skips names that start with a dot or end in .part or .tmp"),
+        ("calls_1.csv.part", "skips names"),
+        ("calls_1.tmp", "skips names"),
+        ("calls_\udcff.csv", "skips names that are not UTF-8"),
+    ],
+)
+def test_a_name_that_no_scan_takes_has_a_reason(name: str, problem: str | None, tmp_path: Path) -> None:
+    source = make_use_case(tmp_path, sources={"calls": {"files": "north/calls_*.csv"}}).sources["calls"]
+    reason = find_name_problem(source, name)
+    assert (reason is None) if problem is None else (problem in str(reason))
 
 
 def test_by_default_a_file_needs_no_time_to_settle(workspace: Workspace) -> None:

@@ -294,6 +294,14 @@ def test_files_partitioned_in_batches_keep_their_order_and_lines(landing, monkey
         assert lines_by_partition(lines) == lines_by_partition(again[seq])
 
 
+def test_a_file_whose_name_is_not_utf_8_is_named_and_not_read(landing: LandingZone) -> None:
+    for name in ("calls_a.csv", "calls_\udcff.csv", "Calls_\udcff.csv"):
+        land_extract(landing, name, csv_text(CALLS, calls_on(DAY)))
+    assert [arrival.name for arrival in landing.scan("calls")] == ["calls_a.csv"]
+    assert landing.unread["calls"].keys() == {r"calls_\udcff.csv", r"Calls_\udcff.csv"}
+    assert landing.unread["calls"][r"calls_\udcff.csv"] == "a scan skips names that are not UTF-8. Rename the file."
+
+
 def test_one_unreadable_file_does_not_stop_the_others(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     land_extract(workspace.landing, "calls_a.csv", day(DAY))
     land_extract(workspace.landing, "calls_b.csv", day(NEXT))

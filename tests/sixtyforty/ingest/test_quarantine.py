@@ -10,9 +10,11 @@ import pytest
 
 from expectations.rules import Rule, Suite
 from expectations.validation import validate
+from sixtyforty.ingest.correction_files import CorrectionError
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.quarantine import account_for, export_quarantine
 from sixtyforty.ingest.raw import ingest
+from sixtyforty.storage.files import FileAccessError
 from sixtyforty.workspace import Workspace
 from tests.helpers import land_extract, make_workspace, read_lake
 
@@ -53,8 +55,9 @@ def land(ws: Workspace, name: str, text: str) -> None:
 
 
 def export(ws: Workspace) -> list[dict[str, str]]:
-    content, count = export_quarantine(ws.use_case, "calls", ws.lake, "code")
-    rows = list(csv.DictReader(io.StringIO(content.decode())))
+    file = ws.home / "calls_corrections.csv"
+    count = export_quarantine(ws.landing, "calls", file, "code")
+    rows = list(csv.DictReader(io.StringIO(file.read_text(), newline="")))
     assert len(rows) == count
     return rows
 
@@ -112,11 +115,34 @@ def test_an_export_is_remembered_once(ws: Workspace) -> None:
     assert len(export(ws)) == 4
     assert read_lake(ws.lake) == before
     land(ws, "calls_1.csv", HEADER + "1,north,2013-03-10 12:00:00,0.5\n")  # the sender corrects the file itself
-    assert export(ws) == []
+    with pytest.raises(CorrectionError, match="calls has no quarantined rows, so there is nothing to export"):
+        export(ws)
     assert figures(ws) == (0, 4, 0, 4)
 
 
-def test_without_quarantined_rows_the_export_is_a_header(tmp_path: Path) -> None:
+def test_equal_content_under_two_names_is_exported_once_for_each_name(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path)
-    content, count = export_quarantine(ws.use_case, "calls", ws.lake, "code")
-    assert (content, count) == (b"id,site,call_hour,load,_reason,_file,_line,_partition,_text\n", 0)
+    land(ws, "calls_1.csv", HEADER + "2,north,2013-03-10 12:00:00,lots\n")
+    land(ws, "calls_2.csv", HEADER + "2,north,2013-03-10 12:00:00,lots\n")
+    assert [(row["_file"], row["_line"]) for row in export(ws)] == [("calls_1.csv", "2"), ("calls_2.csv", "2")]
+    assert figures(ws) == (2, 2, 0, 2)
+
+
+def test_without_quarantined_rows_nothing_is_exported(tmp_path: Path) -> None:
+    ws, file = make_workspace(tmp_path), tmp_path / "calls_corrections.csv"
+    with pytest.raises(CorrectionError, match="calls has no quarantined rows, so there is nothing to export"):
+        export_quarantine(ws.landing, "calls", file, "code")
+    assert not file.exists()
+
+
+def test_rows_are_remembered_only_after_the_file_is_written(ws: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "full").write_text("a file where a folder should be")
+    with pytest.raises(FileAccessError, match="can't be used"):
+        export_quarantine(ws.landing, "calls", tmp_path / "full" / "calls_corrections.csv", "code")
+    assert figures(ws) == (4, 0, 0, 0)
+
+
+def test_corrections_that_can_not_land_are_not_exported(ws: Workspace, tmp_path: Path) -> None:
+    with pytest.raises(CorrectionError, match="an extract with this name has landed"):
+        export_quarantine(ws.landing, "calls", tmp_path / "calls_1.csv", "code")
+    assert figures(ws) == (4, 0, 0, 0)

@@ -15,35 +15,26 @@ SOURCE = Source(
     optional_columns=["note"],
     key=["order_id"],
 )
-SAME = {"order_id": "BIGINT", "placed": "DATE", "note": "VARCHAR", "total": "DECIMAL(18,2)"}
+SAME = ["order_id", "placed", "note", "total"]
 
 
 @pytest.mark.parametrize(
-    ("types", "misfits", "drift", "is_breaking"),
+    ("names", "misfits", "drift", "is_breaking"),
     [
-        (SAME, [], SchemaDrift(), False),
-        ({"order_id": "BIGINT", "placed": "DATE", "note": "VARCHAR", "sum": "BIGINT"}, [], SchemaDrift(), False),
-        (SAME | {"vat": "DOUBLE"}, [], SchemaDrift(new=["vat"]), False),
-        ({k: v for k, v in SAME.items() if k != "note"}, [], SchemaDrift(optional=["note"]), False),
-        ({k: v for k, v in SAME.items() if k != "placed"}, [], SchemaDrift(missing=["placed"]), True),
-        (
-            {"OrderID": "BIGINT", "placed": "DATE", "note": "VARCHAR", "total": "DOUBLE"},
-            [],
-            SchemaDrift(renamed={"order_id": "OrderID"}),
-            True,
-        ),
-        (
-            SAME | {"placed": "VARCHAR"},
-            ["placed"],
-            SchemaDrift(retyped={"placed": ("DATE", "VARCHAR")}),
-            True,
-        ),
+        (SAME, {}, SchemaDrift(), False),
+        (["order_id", "placed", "note", "sum"], {}, SchemaDrift(), False),
+        ([*SAME, "vat"], {}, SchemaDrift(new=["vat"]), False),
+        (["order_id", "placed", "total"], {}, SchemaDrift(optional=["note"]), False),
+        (["order_id", "note", "total"], {}, SchemaDrift(missing=["placed"]), True),
+        (["OrderID", "placed", "note", "total"], {}, SchemaDrift(renamed={"order_id": "OrderID"}), True),
+        (SAME, {"placed": "VARCHAR"}, SchemaDrift(retyped={"placed": ("DATE", "VARCHAR")}), True),
+        (SAME, {"total": "BIGINT"}, SchemaDrift(), False),
     ],
 )
 def test_differences_are_named(
-    types: dict[str, str], misfits: list[str], drift: SchemaDrift, is_breaking: bool
+    names: list[str], misfits: dict[str, str], drift: SchemaDrift, is_breaking: bool
 ) -> None:
-    assert compare_columns(SOURCE, types, misfits) == drift
+    assert compare_columns(SOURCE, names, misfits) == drift
     assert drift.is_breaking == is_breaking
     assert bool(drift.describe()) == (drift != SchemaDrift())
 

@@ -33,6 +33,10 @@ NUMBER = {"outcome_type": "number"}
             r"sources\.calls\.columns\._row: this column name is reserved",
         ),
         (
+            {"sources": {"calls": {"columns": {"_line": "INTEGER"}}}},
+            r"sources\.calls\.columns\._line: this column name is reserved",
+        ),
+        (
             {"sources": {"calls": {"known_at": None}}},
             r"sources\.calls: a source with `partition` also needs `known_at`",
         ),

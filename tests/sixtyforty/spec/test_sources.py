@@ -11,6 +11,7 @@ from sixtyforty.spec.sources import Source
 
 FILES = {"description": "x", "columns": {"id": "INTEGER"}, "key": ["id"], "files": "x*.csv"}
 QUERY = FILES | {"files": None, "query": "select 1"}
+JSON, PARQUET = FILES | {"files": "x*.jsonl"}, FILES | {"files": "x*.PQ.gz"}
 BY_ID = QUERY | {"cursor_column": "id", "partition": "day", "known_at": "day"}
 
 
@@ -34,11 +35,24 @@ BY_ID = QUERY | {"cursor_column": "id", "partition": "day", "known_at": "day"}
         (FILES | {"thousands": "0"}, "'0' can't group digits"),
         (FILES | {"date_format": "%d.%m"}, "'%d.%m' doesn't hold day, month and year once"),
         (FILES | {"date_format": "%d.%m.%Y %H:%M"}, "doesn't hold day, month and year once"),
+        (QUERY | {"decimal": ","}, "it applies to CSV extracts, not to a query; remove it"),
+        (QUERY | {"encoding": "cp1252"}, "it applies to CSV and JSON extracts, not to a query; remove it"),
+        (JSON | {"thousands": "'"}, "it applies to CSV extracts, not to the JSON extracts that `files` names; remove"),
+        (JSON | {"delimiter": ";"}, "it applies to CSV extracts, not to the JSON extracts"),
+        (PARQUET | {"date_format": "%d.%m.%Y"}, "it applies to CSV extracts, not to the Parquet extracts"),
+        (PARQUET | {"encoding": "cp1252"}, "it applies to CSV and JSON extracts, not to the Parquet extracts"),
     ],
 )
 def test_a_contradiction_is_refused(declared: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Source.model_validate(declared)
+
+
+@pytest.mark.parametrize("files", ["x*.csv", "x*.csv.gz", "x*", "x*.txt"])
+def test_the_forms_of_csv_are_declared_where_files_may_be_csv(files: str) -> None:
+    source = Source.model_validate(FILES | {"files": files, "encoding": "cp1252", "decimal": ",", "thousands": "."})
+    assert source.written_forms == ["decimal", "thousands"]
+    assert Source.model_validate(JSON | {"encoding": "cp1252", "decimal": "."}).written_forms == []
 
 
 def test_a_password_in_a_location_is_refused_and_not_in_the_message() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Callable
 from datetime import datetime
 from itertools import pairwise
@@ -27,6 +28,7 @@ from sixtyforty.storage.files import (
     rename_file,
     run_in_parallel,
     write_atomic,
+    write_private,
 )
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
 
@@ -59,6 +61,21 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path, mon
         write_atomic(file, b"new")
     assert file.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_private_file_is_never_open_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    modes = []
+
+    def note_mode(descriptor: int) -> None:
+        modes.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+
+    monkeypatch.setattr(os, "fsync", note_mode)
+    write_private(tmp_path / "deeper" / "file", b"content")
+    assert (tmp_path / "deeper" / "file").read_bytes() == b"content"
+    assert [*modes, stat.S_IMODE((tmp_path / "deeper" / "file").stat().st_mode)] == [0o600, 0o600]
+    (tmp_path / "blocked").write_bytes(b"")
+    with pytest.raises(FileAccessError, match="blocked/file: can't be used"):
+        write_private(tmp_path / "blocked" / "file", b"content")
 
 
 def test_a_renamed_file_keeps_its_content(folder: StoragePath) -> None:
