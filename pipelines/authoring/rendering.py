@@ -16,11 +16,7 @@ from sixtyforty.storage.sql import bare_identifier
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-# What a use case decides:
-# - binary: an action for each unit; the outcome is 1 or 0.
-# - ranked: an action for a limited number of units, those for which it pays most.
-# - amount: a number for each unit, such as how many to bake.
-# - experiment: an action whose effect a past experiment shows.
+# What a use case decides. `sixtyforty new --help` describes each shape.
 Shape = Literal["binary", "ranked", "amount", "experiment"]
 TEMPLATES = ("defs.yaml", "features.sql", "outcomes.sql", "current_process.sql", "README.md")
 LOOKBACK_PARTITIONS = {"hour": 168, "day": 28, "week": 12, "month": 12}
