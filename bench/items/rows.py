@@ -21,7 +21,7 @@ DAYS = 3
 ROWS_PER_DAY = (100_000, 1_000_000, 3_333_334)
 MEMORY = "1GB"
 MAX_RATIO = 2.0
-MAX_PEAK_MB = 1500  # MEMORY, and 500 MB for the libraries
+MAX_PEAK_MB = 1500  # MEMORY, about 350 MB for the libraries, and a reserve
 
 
 def measure(settings: Settings) -> ItemReport:
