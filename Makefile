@@ -17,7 +17,8 @@ export DVC_SITE_CACHE_DIR := $(CURDIR)/.cache/dvc
 export MPLCONFIGDIR := $(CURDIR)/.cache/matplotlib
 
 # One process for each core. The tests of one file share a process, so they create their fixtures once.
-PYTEST := OMP_NUM_THREADS=1 .venv/bin/pytest -n auto --maxprocesses 4 --dist loadfile
+# Files run in the order of their names. Otherwise the files with few tests, such as the long chains, would run last.
+PYTEST := OMP_NUM_THREADS=1 .venv/bin/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from expectations.data_docs import build_docs
 from expectations.serving_gate import check_features
 from expectations.suites import load_suite
 from expectations.validation import validate
+from sixtyforty.ingest.arrivals import Arrival
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.lifecycle.revocation import revoke_tainted_champions
 from sixtyforty.modeling import built_by as built_by_fact
@@ -51,6 +52,7 @@ NO_LEAKAGE = StageCheck(
     "no_leakage", "Features recomputed for sampled decision times, from data known at those times, are the same."
 )
 LEAKS_IN_SUMMARY, LEAKS_SHOWN = 5, 100
+SHOWN_COLUMNS = 30  # a check names at most this many columns that the contract lacks
 DESCRIPTION_LENGTH = 500  # maximum length of a check's description, which Dagster shows in one line
 
 
@@ -71,11 +73,20 @@ def import_extracts(run: StageRun) -> StageResult:
     summary += f", {format_plural(len(unread), 'file')} not read" if unread else ""
     for row in rows:
         run.log.warning(f"raw {run.source}: {row['file']}: {row['why']}")
-    result.checks.append(
-        CheckResult(EXTRACTS_READABLE.name, not rows, {"refused": table(rows)}, warn=True, description=summary)
-    )
+    metadata: Metadata = {"refused": table(rows)}
+    if undeclared := _undeclared_columns(run, extracts):
+        metadata["undeclared columns"] = undeclared
+    result.checks.append(CheckResult(EXTRACTS_READABLE.name, not rows, metadata, warn=True, description=summary))
     run.log.info(f"raw {run.source}: imported ({format_plural(len(result.published), 'partition')}, {summary})")
     return result
+
+
+def _undeclared_columns(run: StageRun, extracts: Sequence[Arrival]) -> str:
+    """Return a text with the columns of extracts that the contract doesn't name, each with its newest extract."""
+    contract = run.use_case.sources[run.source]
+    declared = {name for column in contract.columns for name in contract.names_of(column)}
+    newest = {column: extract.name for extract in extracts for column in extract.undeclared if column not in declared}
+    return ", ".join(f"{column} (newest: {newest[column]})" for column in sorted(newest)[:SHOWN_COLUMNS])
 
 
 def _raw_metadata(entry: Entry) -> Metadata:

@@ -16,7 +16,7 @@ from sixtyforty.decisions.responses import record_seen
 PAGE_SIZE = 50
 LISTS: dict[str, tuple[str, Callable[[ShownDecision], bool]]] = {  # name in the address: (label, condition)
     "act": ("with action", lambda decision: decision.is_active),
-    "differ": ("differ from the current rule", lambda decision: decision.differs),
+    "differ": ("differ from the current process", lambda decision: decision.differs),
     "all": ("in total", lambda decision: True),
 }
 

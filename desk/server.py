@@ -63,8 +63,7 @@ def serve_desk(workspaces: Mapping[str, Workspace], port: int, url: str | None, 
     """
     if not workspaces:
         raise NoUseCaseError(
-            "No use case is complete, so the desk has nothing to show. `dg check defs` names what is still to be"
-            " filled in or corrected."
+            "No use case is complete, so the desk has nothing to show. See what is missing: sixtyforty doctor."
         )
     public = urlsplit(url or "")
     with listen(port) as listening:

@@ -1,4 +1,4 @@
-"""Read the settings of this process from the environment. No other module reads these variables, but for the last one.
+"""Read the settings of this process from the environment. Only SIXTYFORTY_MEMORY is also read elsewhere.
 
 - `SIXTYFORTY_PROFILE`: embedded (default), production, or cluster (production on several machines).
 - `SIXTYFORTY_HOME`: the folder that holds `data/`. Default: the project's root.
@@ -7,8 +7,9 @@
 - `SIXTYFORTY_BROKER_URL`: Celery's broker, from which the workers of a cluster take their runs.
 - `SIXTYFORTY_DVC_REMOTE`: folder or URL of the DVC remote. Default: `data/dvc/remote`.
 - `SIXTYFORTY_DESK_URL`: the address of the desk, if it is behind a proxy. Default: the address where the desk listens.
-- `SIXTYFORTY_MEMORY`: the memory that a process may use for data, such as `1GB`. Default: a quarter of the machine's
-  memory, but at least `512MB`. `sixtyforty.storage.memory` reads it where it is needed; here it is only checked.
+- `SIXTYFORTY_MEMORY`: the memory that a process may use for data from an extract to a validated partition, such as
+  `1GB`. Default: a quarter of the memory of the machine or container, but at least `512MB`. `sixtyforty.storage.memory`
+  reads it where it is needed; here it is only checked.
 """
 
 from __future__ import annotations

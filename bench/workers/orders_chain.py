@@ -1,10 +1,10 @@
 """Import and validate the extracts of orders as the chain does. Print JSON.
 
-    python -m bench.workers.orders_chain --landing DIR --home DIR [--draft]
+    python -m bench.workers.orders_chain --home DIR [--draft LANDING]
 
-With `--draft`, only the use case is drafted from the extracts, as `sixtyforty new` does. It must be drafted before, and
-in another process, because the peak memory of a process includes drafting. Otherwise, the number of validated rows is
-printed, and the seconds of the stages raw and validated. The imports are done before.
+With `--draft`, only the use case is drafted from the extracts in LANDING, as `sixtyforty new` does. It must be drafted
+before, and in another process, because the peak memory of a process includes drafting. Otherwise, the number of
+validated rows is printed, and the seconds of the stages raw and validated. The imports are done before.
 """
 
 from __future__ import annotations
@@ -28,16 +28,15 @@ IMPORTED_BEFORE = ("great_expectations", "pyarrow.parquet", "pyarrow.csv", "pand
 
 
 def main() -> None:
-    """Draft the use case in a new home, or process all extracts of the landing folder. Older files are deleted."""
+    """Draft the use case in a new home, or process all its extracts. Older files are deleted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--landing", type=Path, required=True)
     parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("--draft", action="store_true")
+    parser.add_argument("--draft", type=Path, metavar="LANDING")
     options = parser.parse_args()
     if options.draft:
-        draft_use_case(options.home, options.landing)
+        draft_use_case(options.home, options.draft)
     else:
-        print("\n" + json.dumps(process_extracts(options.home, options.landing)))
+        print("\n" + json.dumps(process_extracts(options.home)))
 
 
 def draft_use_case(home: Path, landing: Path) -> None:
@@ -48,13 +47,14 @@ def draft_use_case(home: Path, landing: Path) -> None:
     )
 
 
-def process_extracts(home: Path, landing: Path) -> dict[str, float]:
-    """Import and validate all extracts, and return the number of validated rows, and seconds."""
+def process_extracts(home: Path) -> dict[str, float]:
+    """Import and validate the extracts from which the use case was drafted.
+
+    Return the number of validated rows, and seconds.
+    """
     shutil.rmtree(home / "data", ignore_errors=True)
     use_case = load_declaration(home / "use_cases" / NAME, home / "expectations")
     ws = Workspace(use_case, home, f"sqlite:///{home / 'deliveries.sqlite'}")
-    (home / "data" / "landing").mkdir(parents=True)
-    (home / "data" / "landing" / NAME).symlink_to(landing.resolve(), target_is_directory=True)
     (source,) = use_case.sources
     for module in IMPORTED_BEFORE:
         importlib.import_module(module)

@@ -16,13 +16,8 @@ from sixtyforty.storage.sql import bare_identifier
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+# What a use case decides. `sixtyforty new --help` describes each shape.
 Shape = Literal["binary", "ranked", "amount", "experiment"]
-SHAPES: dict[Shape, str] = {  # what a use case can decide
-    "binary": "an action for each unit; the outcome is 1 or 0",
-    "ranked": "an action for a limited number of units: those for which it pays most",
-    "amount": "a number for each unit, such as how many to bake",
-    "experiment": "an action whose effect a past experiment shows",
-}
 TEMPLATES = ("defs.yaml", "features.sql", "outcomes.sql", "current_process.sql", "README.md")
 LOOKBACK_PARTITIONS = {"hour": 168, "day": 28, "week": 12, "month": 12}
 HISTORICAL_DAYS = 60  # if the newest extract is older than this, no new extracts are expected
@@ -78,7 +73,7 @@ class TemplateValues:
 
 
 def render_files(name: str, feeds: Sequence[ExtractFeed], shape: Shape = "binary") -> dict[str, str]:
-    """Return the contents of the files of a new use case, by file name. shape: what is decided. See SHAPES."""
+    """Return the contents of the files of a new use case, by file name. shape: what is decided. See Shape."""
     template_values = _template_values(name, feeds, shape)
     environment = _environment()
     main = template_values.main

@@ -39,7 +39,7 @@ DATA_FIELDS = {  # fields that are copied from another use case only if the new 
 
 
 class ScaffoldError(SixtyfortyError):
-    """A new use case can't be created: its name is invalid or taken, or the use case to copy doesn't exist."""
+    """A new use case can't be created, for example because its name is taken. No file was written."""
 
 
 def create_use_case(
@@ -59,13 +59,14 @@ def create_use_case(
     - `rules`: the folder for the suites.
     - `recipes`: the dvc.yaml that lists the use cases.
     - `query`: a database query whose rows are another source.
-    - `shape`: what is decided. See `rendering.SHAPES`. A copy has the shape of the use case that it copies.
+    - `shape`: what is decided. See `rendering.Shape`. A copy has the shape of the use case that it copies.
 
-    Raises ScaffoldError if the name is invalid or taken, and UnreadableExtractError if an extract can't be read. After
-    an error, none of the files remains.
+    Raises ScaffoldError if the name is invalid or taken, if the use case to copy doesn't exist, or if two sources have
+    the same name. Raises UnreadableExtractError if an extract can't be read. After an error, none of the files remains.
     """
     _check_name(name, like, folder, rules)
     feeds = [*(find_feeds(extracts) if extracts else []), *([query_feed(query, os.environ)] if query else [])]
+    _check_sources(feeds)
     texts, suite_texts = _draft_texts(name, feeds, like, folder, rules, shape)
     files = {folder / name / file: text for file, text in texts.items()}
     files |= {rules / name / f"{source}.yaml": text for source, text in suite_texts.items()}
@@ -94,6 +95,19 @@ def _check_name(name: str, like: str | None, folder: Path, rules: Path) -> None:
         meant = closest_match(like, names)
         hint = f"Did you mean '{meant}'?" if meant else f"Declared are: {', '.join(names) or 'none'}."
         raise ScaffoldError(f"There is no use case '{like}' to copy from. {hint}")
+
+
+def _check_sources(feeds: Sequence[ExtractFeed]) -> None:
+    """Raise ScaffoldError if two feeds have the same source name."""
+    origins: dict[str, str] = {}
+    for feed in feeds:
+        origin = "--query" if feed.query else str(feed.location / feed.files)
+        if feed.name in origins:
+            raise ScaffoldError(
+                f"Two sources would have the name '{feed.name}': {origins[feed.name]} and {origin}. Rename the files of"
+                " one of them, or create the use case from one and declare the other in its defs.yaml."
+            )
+        origins[feed.name] = origin
 
 
 def _draft_texts(

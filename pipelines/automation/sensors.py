@@ -70,7 +70,7 @@ def _read_turn(context: dg.SensorEvaluationContext, name: str) -> int:
         return int(cursor)
     context.log.warning(
         f"{name}: the cursor is {cursor[:40]!r}, expected a whole number. The sensor starts again at 0."
-        " It compares all data each time, so nothing is lost."
+        " The cursor only chooses which part of a long history is checked next, so nothing is lost."
     )
     return 0
 

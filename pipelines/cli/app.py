@@ -34,6 +34,7 @@ from pipelines.cli import (  # noqa: F401 (importing a module registers its comm
 )
 from pipelines.cli.commands import app
 
+UTF8_OPTION = ["-X", "utf8"]
 REPORT = "sixtyforty: This is a fault in sixtyforty, not in your input. Please report it with the traceback above."
 
 
@@ -59,12 +60,16 @@ def command() -> None:
 def _require_utf8() -> None:
     """Start this process again in Python's UTF-8 mode if its locale has another encoding.
 
-    Files, paths and output are UTF-8, whatever the locale. Processes that this one starts inherit the mode.
+    Files, paths and output are UTF-8, whatever the locale. Processes that this one starts inherit the mode. This
+    process needs the option, because Python may ignore its environment. Exit if Python ignores the option, too.
     """
-    if sys.flags.utf8_mode or locale.getencoding().lower() in ("utf-8", "utf8"):
+    encoding = locale.getencoding()
+    if sys.flags.utf8_mode or encoding.lower() in ("utf-8", "utf8"):
         return
+    if sys.orig_argv[1:3] == UTF8_OPTION:
+        sys.exit(f"sixtyforty: the locale's encoding is {encoding}, expected UTF-8. Set LC_ALL to C.UTF-8.")
     os.environ["PYTHONUTF8"] = "1"
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    os.execv(sys.executable, [sys.executable, *UTF8_OPTION, *sys.orig_argv[1:]])
 
 
 def _exit_now(code: int | None = None) -> None:

@@ -86,13 +86,13 @@ def new(
         str | None, typer.Option(metavar="USE_CASE", help="Copy the declaration of this use case as a start.")
     ] = None,
     shape: Annotated[
-        Literal["binary", "ranked", "amount", "experiment"],
+        Literal["binary", "ranked", "amount", "experiment"] | None,
         typer.Option(
             metavar="SHAPE",
             help="What is decided: `binary` (an action), `ranked` (an action for a limited number of units), `amount`"
-            " (a number) or `experiment` (an action that was once given at random).",
+            " (a number) or `experiment` (an action once given at random). Default: `binary`. Not with --like.",
         ),
-    ] = "binary",
+    ] = None,
     query: Annotated[
         str | None, typer.Option(metavar="SQL", help="Draft a source from the rows of this query of --database.")
     ] = None,
@@ -108,8 +108,10 @@ def new(
 
     if (query is None) != (database is None):
         raise CommandError("--query and --database need each other. Give both, or none of them.")
+    if like and shape:
+        raise CommandError("--like and --shape exclude each other: a copy has the shape of the original. Give one.")
     rows = Query(query, database) if query and database else None
-    draft, files = create_use_case(name, extracts, like, shape=shape, query=rows)
+    draft, files = create_use_case(name, extracts, like, shape=shape or "binary", query=rows)
     blanks = [
         {"what": blank.path, "why": blank.purpose, "file": str(blank.file), "line": blank.line}
         for blank in draft.blanks

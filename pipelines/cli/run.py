@@ -57,16 +57,18 @@ def run(
     """Run the chain on a range of days: extracts, checks, features, decisions, value."""
     from pipelines.authoring import catalog
     from pipelines.cli.errors import CommandError
-    from sixtyforty.lifecycle.fixed_parts import require_fixed_parts
+    from sixtyforty.lifecycle.fixed_parts import refuse_changed_parts
     from sixtyforty.spec.clock import parse_time
 
     if select and partitions_per_run:
         raise CommandError("--select and --partitions-per-run exclude each other. Give one of them.")
-    catalog.load_use_case(use_case, sql=True)
-    require_fixed_parts(catalog.open_declared_workspace(use_case))
+    as_of_text = parse_time(as_of, "--as-of").isoformat() if as_of is not None else None
+    ws = catalog.open_declared_workspace(use_case)
+    stages = _selected_stages(use_case, select) if select else None
     if rebuild_replay:
         _check_rebuild(use_case, track, bool(select or partitions_per_run))
-    as_of_text = parse_time(as_of, "--as-of").isoformat() if as_of is not None else None
+    catalog.load_use_case(use_case, sql=True)
+    refuse_changed_parts(ws)
     if partitions_per_run:
         from pipelines.operations.parallel_backfill import run_in_parallel
 
@@ -74,19 +76,21 @@ def run(
         return RunAnswer(run_id=None, runs=runs, text=f"{format_plural(len(runs), 'run')} succeeded.")
     from pipelines.operations.run import run_range
 
-    stages = _selected_stages(select) if select else None
     run_id = run_range(use_case, first, last, as_of_text, track, select=stages, rebuild_replay=rebuild_replay)
     return RunAnswer(run_id=run_id, runs=[run_id], text=f"Run {run_id} succeeded.")
 
 
-def _selected_stages(select: Sequence[str]) -> list[str]:
-    """Return the stages that `--select` names. Raises CommandError if it names none."""
+def _selected_stages(use_case: str, select: Sequence[str]) -> list[str]:
+    """Return the stages that `--select` names. Raises an error if it names none, or one that doesn't exist."""
     from pipelines.cli.errors import CommandError
+    from pipelines.operations.run import require_stages
 
     stages = [stage.strip() for stages in select for stage in stages.split(",")]
-    if stages := [stage for stage in stages if stage]:
-        return stages
-    raise CommandError("--select names no stage. Name at least one, such as --select features, or leave it out.")
+    stages = [stage for stage in stages if stage]
+    if not stages:
+        raise CommandError("--select names no stage. Name at least one, such as --select features, or leave it out.")
+    require_stages(use_case, stages)
+    return stages
 
 
 def _check_rebuild(use_case: str, track: Track, is_partial: bool) -> None:

@@ -11,13 +11,14 @@ from functools import partial
 from pathlib import Path
 
 from pipelines.authoring import catalog
-from pipelines.operations.timezone_comparison import CURE, describe_rules
+from pipelines.operations.timezone_comparison import describe_rules
 from pipelines.settings import load_settings
 from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import DeclarationError, SixtyfortyError
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.databases import open_engine, parse_database_url
 from sixtyforty.storage.files import create_folder
+from sixtyforty.storage.timezone_rules import CURE
 
 ENOUGH_BYTES = 2_000_000_000
 
@@ -135,7 +136,7 @@ def _ledger_checks(name: str) -> list[Check]:
             f"units of {name}",
             False,
             partial(_units, name),
-            f"Recalculate these days: sixtyforty run {name} --from DATE --to DATE",
+            f"Recalculate these days: sixtyforty run {name} --from DATE --to DATE. If they are live, add --track live.",
         ),
         Check(f"findings of {name}", False, partial(_findings, name), restore.format("findings.jsonl")),
     ]
@@ -227,8 +228,7 @@ def _variables(name: str) -> str:
 
 
 def _verified(*row_counts: int) -> str:
-    rows = ", ".join(format_plural(count, "row") for count in row_counts)
-    return f"{rows}, hash chain verified"
+    return f"{', '.join(format_plural(count, 'row') for count in row_counts)}, hash chain verified"
 
 
 def _champions(name: str) -> str:

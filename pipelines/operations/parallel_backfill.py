@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
-from pipelines.operations.run import RunFailedError, asset_key, list_refusals, open_partitions, run_config
+from pipelines.operations.run import (
+    RunFailedError,
+    asset_key,
+    list_refusals,
+    open_partitions,
+    raise_refusals,
+    run_config,
+)
 from pipelines.settings import prepare_dagster_home
 from sixtyforty.spec.partitions import chunks
 from sixtyforty.spec.track import Track
@@ -69,9 +76,7 @@ def run_in_parallel(
                 instance, [Portion(use_case, wave.stages, keys, track, as_of) for keys in wave_portions]
             )
         refusals = list_refusals(instance, run_ids)
-    if refusals:
-        lines = ["The runs finished, but some of their stages refused their work:", *refusals]
-        raise RunFailedError("\n  ".join(lines))
+    raise_refusals("The runs", refusals)
     return run_ids
 
 

@@ -34,9 +34,9 @@ def run_range(
     """Run the stages of a use case on the local days `first` to `last` in one run. Return the run's id.
 
     as_of: UTC time up to which decisions are due. None: now.
-    select: stages to run, such as "raw/weather". None: all stages.
+    select: stages to run, such as "raw/weather", which must exist (see `require_stages`). None: all stages.
     rebuild_replay: recalculate the replay of these days with today's declaration.
-    Raises RunFailedError if a stage doesn't exist or fails, if a check refuses work, or if a day has no partition.
+    Raises RunFailedError if a stage fails, if a check refuses work, or if a day has no partition.
     """
     prepare_dagster_home()
     import dagster as dg
@@ -48,7 +48,6 @@ def run_range(
 
     partitions = open_partitions(load_use_case(use_case), first, last)
     run_id, job = new_run_id(), defs().resolve_job_def(use_case)
-    _check_stages(job, select or [])
     with dg.DagsterInstance.get() as instance, _run_lock(run_id):
         # A run that was killed earlier still occupies a slot in its concurrency pool, until it is marked as failed.
         fail_dead_runs(instance)
@@ -64,14 +63,16 @@ def run_range(
     return _finished_run_id(run, refusals)
 
 
-def _check_stages(job: dg.JobDefinition, select: Sequence[str]) -> None:
+def require_stages(use_case: str, select: Sequence[str]) -> None:
     """Raise RunFailedError, with the closest name, if the use case has no stage of a selected name."""
-    stages = ["/".join(key.path[1:]) for key in job.asset_layer.selected_asset_keys]
+    from pipelines.definitions import defs
+
+    stages = ["/".join(key.path[1:]) for key in defs().resolve_job_def(use_case).asset_layer.selected_asset_keys]
     for stage in select:
         if stage not in stages:
             meant = closest_match(stage, stages)
             hint = f"Did you mean {meant}?" if meant else f"Its stages: {', '.join(sorted(stages))}."
-            raise RunFailedError(f"{job.name} has no stage '{stage}'. {hint}")
+            raise RunFailedError(f"{use_case} has no stage '{stage}'. {hint}")
 
 
 def run_config(track: Track, as_of: str | None, rebuild_from: str | None = None) -> dict[str, Any]:
@@ -130,10 +131,18 @@ def _finished_run_id(run: dg.ExecuteInProcessResult, refusals: Sequence[str] = (
         failures = [event for event in run.all_events if event.is_step_failure]
         reasons = "; ".join(f"{event.step_key}: {_root_cause(event)}" for event in failures)
         raise RunFailedError(f"Run {run.run_id} failed: {reasons or 'see the page of the run in Dagster'}")
-    if refusals:
-        lines = [f"Run {run.run_id} finished, but some of its stages refused their work:", *refusals]
-        raise RunFailedError("\n  ".join(lines))
+    raise_refusals(f"Run {run.run_id}", refusals)
     return str(run.run_id)
+
+
+def raise_refusals(runs: str, refusals: Sequence[str]) -> None:
+    """Raise RunFailedError if some stages refused their work. runs: the runs in words, such as `The runs`.
+
+    refusals: see `list_refusals`.
+    """
+    if refusals:
+        lines = [f"{runs} finished, but some stages refused their work:", *refusals]
+        raise RunFailedError("\n  ".join(lines))
 
 
 def list_refusals(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> list[str]:

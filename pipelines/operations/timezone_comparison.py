@@ -8,9 +8,7 @@ from datetime import UTC, datetime
 from pipelines.authoring import catalog
 from sixtyforty.spec.errors import DeclarationError
 from sixtyforty.spec.wording import format_plural
-from sixtyforty.storage.timezone_rules import CURE, TimezoneRulesError, days_to_compare, find_differences
-
-__all__ = ["CURE", "describe_rules"]
+from sixtyforty.storage.timezone_rules import TimezoneRulesError, days_to_compare, find_differences
 
 DAYS_AHEAD = 366
 SHOWN_ZONES = 5

@@ -20,7 +20,7 @@ from typing import get_args
 from sixtyforty.accounting.experiment_ledger import ExperimentAccount
 from sixtyforty.accounting.kpi_ledger import kpi_dataset, read_account
 from sixtyforty.decisions.decision_table import decisions_dataset
-from sixtyforty.decisions.due_decisions import count_due
+from sixtyforty.decisions.due_decisions import count_due, first_due_partition, live_since
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.manifests import Entry
@@ -94,18 +94,38 @@ def account_units(ws: Workspace, track: Track, partitions: Sequence[str], now: d
 
 
 def describe_differences(ws: Workspace, now: datetime) -> str:
-    """Return the first differences in all partitions with decisions, in words; empty if there are none.
+    """Return the first differences of both tracks, in words; empty if there are none. now: UTC, naive.
 
-    now: UTC, naive.
+    A difference in live decisions starts with `live`.
     """
-    accounts = [
-        account
+    differences = [
+        f"live {text}" if track == "live" else text
         for track in get_args(Track)
-        for account in account_units(ws, track, ws.lake.partitions(decisions_dataset(track)), now)
+        for account in account_units(ws, track, _list_accountable(ws, track), now)
+        for text in account.differences
     ]
-    differences = [text for account in accounts for text in account.differences]
     more = f"; and {len(differences) - SHOWN:,} more" if len(differences) > SHOWN else ""
     return "; ".join(differences[:SHOWN]) + more
+
+
+def _list_accountable(ws: Workspace, track: Track) -> list[str]:
+    """Return the partitions whose due units must have decisions, sorted. They may have none by mistake.
+
+    These are the partitions with decisions. On the live track, they are also those with units since its start. In a
+    replay, they are also those with units between its first and its last decisions.
+    """
+    decided = ws.lake.partitions(decisions_dataset(track))
+    start = live_since(ws, track)
+    if start is None or (track == "replay" and not decided):
+        return decided
+    use_case = ws.use_case
+    unit_source = use_case.decision.unit_source
+    with_units = {*ws.lake.partitions("features")}
+    if unit_source in use_case.partitioned:
+        with_units.update(ws.lake.partitions(f"validated/{unit_source}"))
+    first = first_due_partition(use_case, start) if track == "live" else decided[0]
+    accountable = {p for p in with_units if p >= first and (track == "live" or p <= decided[-1])}
+    return sorted(accountable.union(decided))
 
 
 def count_lines(account: Entry) -> int:

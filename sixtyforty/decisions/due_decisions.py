@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.track import Track
+from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.bounded_cache import BoundedCache
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifiers
@@ -26,6 +27,14 @@ def live_since(ws: Workspace, track: Track) -> datetime | None:
         return datetime.min
     champions = ws.champion_ledger.promotions(track)
     return datetime.fromisoformat(champions[0].effective_from) if champions else None
+
+
+def first_due_partition(use_case: UseCase, start: datetime) -> str:
+    """Return the first partition that may have units to decide. start: see `live_since`; empty for `datetime.min`.
+
+    A unit may be decided in the partition after its own.
+    """
+    return use_case.shift(use_case.partition_at(start), -1) if start > datetime.min else ""
 
 
 def scope_condition(ws: Workspace, track: Track) -> str:
@@ -73,7 +82,7 @@ def _undecided_features(
     partitions in which each unit has a decision are left out.
     """
     use_case = ws.use_case
-    first = use_case.shift(use_case.partition_at(start), -1) if start > datetime.min else ""
+    first = first_due_partition(use_case, start)
     open_partitions = [
         partition
         for partition, entry in features.items()

@@ -27,8 +27,9 @@ FACT = "taint"
 HASHES = "sha256"  # fact in the index: the hashes of the feature files that are tainted
 SHOWN_PARTITIONS = 3
 SHOWN_TIMES = 3
+KNOW_FUTURE = "know the future"
 # The list of partitions in a text of `describe`. Each partition has its units and decision time in brackets.
-DESCRIBED = re.compile(r"know the future \((?P<partitions>(?:[^()]|\([^()]*\))*?)(?:; and \d+ more)?\)")
+DESCRIBED = re.compile(rf"{KNOW_FUTURE} \((?P<partitions>(?:[^()]|\([^()]*\))*?)(?:; and \d+ more)?\)")
 CURE = "Correct features.sql or the declared known_at, then build the features of these partitions again."
 
 
@@ -173,7 +174,7 @@ def describe(tainted: Sequence[TaintedPartition]) -> str:
     """Return a text that names the tainted partitions, their features with leakage and the number of units."""
     shown = "; ".join(map(str, tainted[:SHOWN_PARTITIONS]))
     more = f"; and {len(tainted) - SHOWN_PARTITIONS} more" if len(tainted) > SHOWN_PARTITIONS else ""
-    return f"features of {format_plural(len(tainted), 'partition')} know the future ({shown}{more})"
+    return f"features of {format_plural(len(tainted), 'partition')} {KNOW_FUTURE} ({shown}{more})"
 
 
 def shorten_repeats(texts: Iterable[str]) -> list[str]:
@@ -185,7 +186,7 @@ def shorten_repeats(texts: Iterable[str]) -> list[str]:
 
     def shorten(match: re.Match[str]) -> str:
         if match["partitions"] in listed:
-            return "know the future (the first ones are listed above)"
+            return f"{KNOW_FUTURE} (the first ones are listed above)"
         listed.add(match["partitions"])
         return match[0]
 

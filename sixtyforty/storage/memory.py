@@ -1,8 +1,9 @@
 """The setting SIXTYFORTY_MEMORY: how much memory one process may use for data.
 
 It is a number of bytes, such as `2000000000`, or a number with a unit, such as `1GB`, `512MB` or `1.5GiB`. The default
-is a quarter of the machine's memory, but at least 512 MB. A container counts as a machine. The limit covers data: what
-DuckDB holds, and lines that wait to be written. The libraries themselves need about 350 MB more.
+is a quarter of the machine's memory, but at least 512 MB. A container counts as a machine. The limit covers data on the
+way from an extract to a validated partition: what DuckDB holds, and lines that wait to be written. Features and models
+are built in memory. The libraries themselves need about 350 MB more.
 """
 
 from __future__ import annotations

@@ -46,6 +46,18 @@ def test_raw_shows_its_extracts_and_refuses_an_unreadable_one(workspace: Workspa
     assert check.metadata["refused"].records[0].data["file"] == "calls_broken.csv"
 
 
+def test_the_check_of_raw_names_columns_that_the_contract_lacks(workspace: Workspace) -> None:
+    land_days(workspace, DAYS)
+    (check,) = data.import_extracts(make_run(workspace, KEYS, "calls")).checks
+    assert "undeclared columns" not in check.metadata
+    for name in "ab":
+        text = csv_text({"columns": [*CALLS["columns"], "note", "Size"]}, [(*calls_on(DAYS[0])[0], name, name)])
+        land_extract(workspace.landing, f"calls_{name}.csv", text)
+    (check,) = data.import_extracts(make_run(workspace, KEYS, "calls")).checks
+    assert check.passed
+    assert check.metadata["undeclared columns"] == "Size (newest: calls_b.csv), note (newest: calls_b.csv)"
+
+
 def test_validated_publishes_what_is_accepted_and_conserves_every_row(workspace: Workspace, rules: Path) -> None:
     land_days(workspace, DAYS)
     data.import_extracts(make_run(workspace, KEYS, "calls"))

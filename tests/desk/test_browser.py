@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ from sixtyforty.reports import impact_report
 from sixtyforty.reports.model_record import record_finding, write_record
 from sixtyforty.spec.money import format_money
 from sixtyforty.storage.response_log import Response
+from tests.browsers import open_chromium
 from tests.desk.conftest import CODE_AS_TEXT, DAY, PASSWORD, RunningDesk, answers_of_day
 
 pytestmark = pytest.mark.browser
@@ -35,22 +35,8 @@ def find_barriers(tab: Any) -> list[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """The system's Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-    flags = [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-first-run",
-    ]
-    with sync_playwright() as play:
-        chromium_browser = play.chromium.launch(executable_path=chromium, args=flags)
-        yield chromium_browser
-        chromium_browser.close()
+    with open_chromium() as chromium:
+        yield chromium
 
 
 class Tabs:

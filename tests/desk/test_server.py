@@ -148,5 +148,5 @@ def test_a_password_at_the_keyboard_is_typed_twice(home: Path, monkeypatch: pyte
 
 
 def test_without_a_complete_use_case_the_desk_says_what_to_do() -> None:
-    with pytest.raises(NoUseCaseError, match=r"`dg check defs` names what is still to be filled in"):
+    with pytest.raises(NoUseCaseError, match="See what is missing: sixtyforty doctor"):
         serve_desk({}, 0, None, print)

@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from pipelines.settings import ROOT
+from sixtyforty.reports.alerts import AlertKind
 from tests.copies import copy_project
 from tests.docs.blocks import has_commands_to_run, install, matches, run_page, unmarked_blocks
 
@@ -47,6 +49,12 @@ def test_page_does_what_it_says(page: Path, after_tutorial: Path, tmp_path: Path
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_block_is_marked(page: Path) -> None:
     assert list(unmarked_blocks(page)) == []
+
+
+def test_every_alert_is_explained() -> None:
+    table = (DOCS / "how-to" / "operate.md").read_text().split("## Alerts")[1].split("\n## ")[0]
+    explained = re.findall(r"^\| ([^|]+) \|", table, re.M)
+    assert set(explained) - {"alert"} == set(get_args(AlertKind))
 
 
 def test_readme_is_short() -> None:

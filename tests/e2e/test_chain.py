@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -40,6 +39,7 @@ from sixtyforty.modeling.training_plan import read_training_rows
 from sixtyforty.spec.money import format_money
 from sixtyforty.value.daily_value import DailyValue, value_of_day
 from sixtyforty.value.payoffs import build_payoffs
+from tests.browsers import open_chromium
 from tests.helpers import day_range
 from tests.words import assert_plain
 
@@ -390,22 +390,8 @@ def webserver(home) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def tab():
     """A page in the installed Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-    flags = [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-first-run",
-    ]
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=flags)
-        yield browser.new_page(viewport={"width": 1600, "height": 1000})
-        browser.close()
+    with open_chromium() as chromium:
+        yield chromium.new_page(viewport={"width": 1600, "height": 1000})
 
 
 @pytest.mark.browser

@@ -13,6 +13,8 @@ import sqlalchemy as sa
 
 from expectations import suites
 from sixtyforty.accounting.kpi_summary import KpiSummary, summarize_kpi
+from sixtyforty.accounting.unit_accounts import describe_differences
+from sixtyforty.spec.clock import now
 from tests.shapes.chain_run import ChainRun, Unit, money_by_hand, run_chain
 from tests.shapes.use_cases import SHAPES, SHARES
 
@@ -44,6 +46,7 @@ def test_every_check_passes_and_the_model_gains(runs: dict[str, ChainRun], name:
     for check in ("conservation", "no_leakage", "money_reconciles", "features_current", "decisions_differ"):
         assert run.checks[check] == {True}, check
     assert run.decided_by_model()
+    assert describe_differences(run.ws, now()) == "", "doctor finds every unit"
     summary = summarize_kpi(run.ws, "replay")
     assert summary.decisions == sum(map(len, run.units.values()))
     assert summary.gain > 0

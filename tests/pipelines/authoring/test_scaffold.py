@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from expectations.rules import Suite
 from expectations.suites import HERE
 from pipelines.authoring import loader
+from pipelines.authoring.feeds import Query
 from pipelines.authoring.rendering import Shape
 from pipelines.authoring.scaffold import ScaffoldError, create_use_case
 from sixtyforty.ingest.formats.base import UnreadableExtractError
@@ -233,6 +235,29 @@ def test_missing_extracts_leave_no_file(tmp_path: Path) -> None:
     folders = tmp_path / "use_cases", tmp_path / "rules", tmp_path / "dvc.yaml"
     with pytest.raises(UnreadableExtractError, match="contains no extract"):
         create_use_case("x", str(tmp_path / "nothing*"), None, *folders)
+    assert not (tmp_path / "use_cases").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "query", "message"),
+    [
+        (["Shop-orders.csv", "shop_orders.csv"], None, r"'shop_orders': .*Shop-orders\.csv and .*shop_orders\.csv"),
+        (["shop_orders.csv"], Query("select * from shop_orders", "SHOP_URL"), r"'shop_orders': .*\.csv and --query"),
+    ],
+    ids=["files", "file and query"],
+)
+def test_two_sources_of_one_name_are_refused(
+    files: list[str], query: Query | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_URL", f"sqlite:///{tmp_path / 'shop.db'}")
+    with sqlite3.connect(tmp_path / "shop.db") as db:
+        db.execute("create table shop_orders as select 1 as id, '2020-01-01' as day")
+    for file in files:
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / file).write_text("\n".join(DAILY_LINES) + "\n")
+    folders = tmp_path / "use_cases", tmp_path / "rules", tmp_path / "dvc.yaml"
+    with pytest.raises(ScaffoldError, match=message):
+        create_use_case("x", str(tmp_path / "in"), None, *folders, query=query)
     assert not (tmp_path / "use_cases").exists()
 
 

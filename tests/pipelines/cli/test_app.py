@@ -9,9 +9,11 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from pipelines.cli import app
 from pipelines.settings import ROOT
 from tests.pipelines.conftest import CliRun
 
@@ -78,6 +80,26 @@ def test_text_is_utf8_in_every_locale(variables: dict[str, str], tmp_path: Path)
     process = subprocess.run([program, *line], capture_output=True, cwd=ROOT, env=environment, check=False)
     assert process.returncode == 0, process.stderr
     assert f"in {home}/data/landing" in process.stdout.decode()
+
+
+@pytest.mark.parametrize("options", [["-X", "utf8=0"], ["-E", "-X", "utf8=0"], ["-I", "-X", "utf8=0"]])
+def test_text_is_utf8_even_if_python_ignores_its_environment(options: list[str], tmp_path: Path) -> None:
+    """The process once started itself again for ever, because it asked for UTF-8 by an environment variable only."""
+    environment = {"PATH": os.environ["PATH"], "SIXTYFORTY_HOME": str(tmp_path / "Ämter"), "LC_ALL": "C"}
+    line = ["land-demo-data", "household_offers", "--from", "2017-01-01", "--to", "2017-01-02"]
+    command = [sys.executable, *options, "-m", "pipelines.cli", *line]
+    process = subprocess.run(command, capture_output=True, cwd=ROOT, env=environment, check=False, timeout=120)
+    assert process.returncode == 0, process.stderr
+    assert f"in {tmp_path}/Ämter/data/landing" in process.stdout.decode()
+
+
+def test_a_python_without_utf8_mode_is_refused_and_not_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.locale, "getencoding", lambda: "latin1")
+    monkeypatch.setattr(app.sys, "flags", SimpleNamespace(utf8_mode=0))
+    monkeypatch.setattr(app.sys, "orig_argv", ["python", "-X", "utf8", "-m", "pipelines.cli"])
+    monkeypatch.setattr(app.os, "execv", lambda *_: pytest.fail("started again"))
+    with pytest.raises(SystemExit, match=r"latin1.*Set LC_ALL to C\.UTF-8"):
+        app.command()
 
 
 @pytest.mark.e2e

@@ -83,3 +83,9 @@ def test_new_refuses_a_name_that_is_taken(run_cli: RunCli) -> None:
     finished = run_cli("new flight_delays")
     assert (finished.code, finished.out) == (1, "")
     assert "flight_delays" in finished.err
+
+
+def test_new_refuses_a_shape_for_a_copy(run_cli: RunCli) -> None:
+    finished = run_cli("new copied --like nowhere --shape amount")
+    assert (finished.code, finished.out) == (1, "")
+    assert "--like and --shape exclude each other" in finished.err

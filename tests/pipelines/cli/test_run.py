@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 
+from pipelines.authoring import loader
 from pipelines.operations.run import RunFailedError
 from tests.pipelines.conftest import RunCli
 
@@ -52,11 +54,15 @@ def test_run_passes_on_days_stages_and_time(run_cli: RunCli, monkeypatch: pytest
         ("--select 'raw/weather, wether'", "flight_delays has no stage 'wether'."),
     ],
 )
-def test_a_typo_in_a_stage_or_a_time_is_one_line(options: str, message: str, run_cli: RunCli) -> None:
+def test_a_typo_in_a_stage_or_a_time_is_one_line_before_the_sql_check_and_any_file(
+    options: str, message: str, run_cli: RunCli, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loader, "sql_problems", lambda *_: pytest.fail("the SQL was checked"))
     finished = run_cli(f"run flight_delays {DAYS} {options}")
     assert (finished.code, finished.out) == (1, "")
     lines = finished.err.splitlines()
     assert len(lines) == 1 and lines[0].startswith(f"sixtyforty: {message}"), finished.err
+    assert not home.exists()
 
 
 def test_a_time_with_an_offset_is_converted_to_utc(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,11 +12,11 @@ import pytest
 from assets.stage import REFUSED
 from pipelines.operations.run import (
     RunFailedError,
-    _check_stages,
     _finished_run_id,
     asset_key,
     list_refusals,
     open_partitions,
+    require_stages,
     run_config,
 )
 from tests.helpers import make_use_case
@@ -69,7 +69,7 @@ def test_a_stage_is_an_asset_of_its_use_case() -> None:
         ("xyz", "calls has no stage 'xyz'. Its stages: features, raw/weather."),
     ],
 )
-def test_a_stage_that_does_not_exist_is_refused(stage: str, message: str) -> None:
+def test_a_stage_that_does_not_exist_is_refused(stage: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     @dg.asset(key=["calls", "raw", "weather"])
     def weather() -> None: ...
 
@@ -77,10 +77,10 @@ def test_a_stage_that_does_not_exist_is_refused(stage: str, message: str) -> Non
     def features() -> None: ...
 
     definitions = dg.Definitions(assets=[weather, features], jobs=[dg.define_asset_job("calls")])
-    job = definitions.resolve_job_def("calls")
-    _check_stages(job, ["raw/weather", "features"])
+    monkeypatch.setattr("pipelines.definitions.defs", lambda: definitions)
+    require_stages("calls", ["raw/weather", "features"])
     with pytest.raises(RunFailedError) as refusal:
-        _check_stages(job, ["features", stage])
+        require_stages("calls", ["features", stage])
     assert str(refusal.value) == message
 
 

@@ -13,7 +13,16 @@ from sixtyforty.accounting import kpi_ledger
 from sixtyforty.accounting.unit_accounts import account_units, describe_differences
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.workspace import Workspace
-from tests.helpers import CALLS, calls_on, csv_text, land_extract, make_workspace, publish_days, publish_landed_days
+from tests.helpers import (
+    CALLS,
+    calls_on,
+    csv_text,
+    land_extract,
+    make_workspace,
+    publish_days,
+    publish_landed_days,
+    put_champion_in_force,
+)
 
 DAYS = [date(2013, 4, 1) + timedelta(days=i) for i in range(2)]
 FIRST, SECOND = KEYS = [f"{day}" for day in DAYS]
@@ -64,6 +73,58 @@ def test_a_unit_that_is_lost_on_the_way_is_named(
     for text, start in zip(differences(ws), expected, strict=True):
         assert text.startswith(f"{FIRST}: {start}")
     assert describe_differences(ws, NOW) == "; ".join(differences(ws))
+
+
+def publish_live_days(ws: Workspace, days: list[date]) -> list[str]:
+    """Take live decisions on the first two of some days. Only build the features of the others, and of days before."""
+    publish_days(ws, [DAYS[0] - timedelta(days=n) for n in (3, 2, 1)], count=20)
+    put_champion_in_force(ws, DAYS[0], "live")
+    partitions = publish_days(ws, days, count=20)
+    take_decisions(ws, partitions[:2], "live", None)
+    kpi_ledger.write_accounts(ws, partitions[:2], "live")
+    return partitions
+
+
+def test_a_due_live_day_without_any_decision_is_named(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path)
+    *_, third = publish_live_days(ws, [*DAYS, date(2013, 4, 3)])
+    assert describe_differences(ws, datetime(2013, 4, 3)) == ""  # no unit of the third day is due
+    assert describe_differences(ws, NOW) == f"live {third}: 20 units due without a decision"
+    take_decisions(ws, [third], "live", NOW)
+    kpi_ledger.write_accounts(ws, [third], "live")
+    assert describe_differences(ws, NOW) == ""
+
+
+def test_days_before_the_first_live_champion_need_no_live_decisions(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path)
+    publish_live_days(ws, DAYS)
+    assert describe_differences(ws, NOW) == ""
+
+
+def test_a_live_track_whose_decisions_were_never_taken_is_named(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path)
+    publish_live_days(ws, DAYS)
+    for partition in KEYS:
+        ws.lake.drop("decisions/live", partition)
+        ws.lake.drop("kpi/live", partition)
+    assert describe_differences(ws, NOW).startswith(f"live {FIRST}: 20 units due without a decision")
+
+
+def test_a_live_day_with_accepted_units_but_without_features_is_named(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path)
+    *_, third = publish_live_days(ws, [*DAYS, date(2013, 4, 3)])
+    ws.lake.drop("features", third)
+    ws.lake.drop("outcomes", third)
+    assert describe_differences(ws, NOW) == f"live {third}: 20 accepted units, but features of 0"
+
+
+def test_a_day_that_a_replay_left_out_is_named(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path)
+    days = [DAYS[0] + timedelta(days=i) for i in range(4)]
+    first, second, third, _ = publish_days(ws, days, count=20)
+    take_decisions(ws, [first, third], "replay", None)
+    kpi_ledger.write_accounts(ws, [first, third], "replay")
+    assert describe_differences(ws, NOW) == f"{second}: 20 units due without a decision"
 
 
 def test_units_that_are_not_due_need_no_decision(tmp_path: Path) -> None:

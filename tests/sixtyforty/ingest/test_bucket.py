@@ -18,24 +18,9 @@ from sixtyforty.ingest.bucket import Bucket
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.locations import UnreachableSourceError
 from sixtyforty.ingest.raw import ingest
-from sixtyforty.workspace import Workspace
-from tests.helpers import CALLS, calls_on, csv_text, make_workspace, pending_extracts
+from tests.helpers import pending_extracts
+from tests.landed_calls import DAY, NEXT, names, text, workspace_at
 from tests.staged import lines_of
-
-DAY, NEXT = date(2013, 3, 10), date(2013, 3, 11)
-
-
-def text(*days: date, count: int = 2) -> str:
-    return csv_text(CALLS, [row for d in days for row in calls_on(d, count)])
-
-
-def workspace_at(tmp_path: Path, location: str, **declared: Any) -> Workspace:
-    """A home whose calls land elsewhere."""
-    return make_workspace(tmp_path, sources={"calls": {"location": location, **declared}})
-
-
-def names(landing: LandingZone) -> list[str]:
-    return [e.name for e in landing.scan("calls")]
 
 
 class Shop:

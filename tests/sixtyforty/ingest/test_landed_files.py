@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import os
-from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sixtyforty.ingest.landed_files import find_name_problem, find_similar_files, list_finished_files
-from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.listing_memory import ListedFile
 from sixtyforty.ingest.locations import Folder
 from sixtyforty.workspace import Workspace
-from tests.helpers import CALLS, calls_on, csv_text, land_extract, make_use_case, make_workspace
-
-DAY, NEXT = date(2013, 3, 10), date(2013, 3, 11)
-
-
-def text(*days: date, count: int = 2) -> str:
-    return csv_text(CALLS, [row for d in days for row in calls_on(d, count)])
-
-
-def workspace_at(tmp_path: Path, location: str, **declared: Any) -> Workspace:
-    """A home whose calls land elsewhere."""
-    return make_workspace(tmp_path, sources={"calls": {"location": location, **declared}})
-
-
-def names(landing: LandingZone) -> list[str]:
-    return [e.name for e in landing.scan("calls")]
+from tests.helpers import land_extract, make_use_case, make_workspace
+from tests.landed_calls import DAY, NEXT, names, text
 
 
 def test_a_file_waits_for_its_done_marker(tmp_path: Path) -> None:

@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 import os
-from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.locations import FileChangedError, Folder, UnreachableSourceError
-from sixtyforty.workspace import Workspace
-from tests.helpers import CALLS, calls_on, csv_text, make_workspace
-
-DAY, NEXT = date(2013, 3, 10), date(2013, 3, 11)
-
-
-def text(*days: date, count: int = 2) -> str:
-    return csv_text(CALLS, [row for d in days for row in calls_on(d, count)])
-
-
-def workspace_at(tmp_path: Path, location: str, **declared: Any) -> Workspace:
-    """A home whose calls land elsewhere."""
-    return make_workspace(tmp_path, sources={"calls": {"location": location, **declared}})
-
-
-def names(landing: LandingZone) -> list[str]:
-    return [e.name for e in landing.scan("calls")]
+from tests.landed_calls import DAY, names, text, workspace_at
 
 
 def test_a_declared_folder_must_exist(tmp_path: Path) -> None:
