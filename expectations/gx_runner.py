@@ -106,7 +106,6 @@ def find_failing_rows(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> 
         frame, rules = with_comparable_times(frame, rules)
     except ValueError as error:
         raise RuleError(f"suite {name}: a rule can't be evaluated: {error}. Correct the rule.") from error
-    frame, rules = with_scaled_decimals(frame, rules)
     outcomes = _evaluate(name, frame, dict(enumerate(rules)), PASS_OR_FAIL)
     failed, unjudged = {}, {}
     for number, outcome in outcomes.items():
