@@ -110,9 +110,10 @@ def _converter(column: pd.Series[Any], arguments: Mapping[str, Any]) -> Callable
 def _declares_clock_times(arguments: Mapping[str, Any]) -> bool:
     declared = [*(arguments.get(bound) for bound in BOUNDS), *(arguments.get("value_set") or ())]
     try:
-        return any([parse_clock_time(each) is not None for each in declared if each is not None])
+        clock_times = [parse_clock_time(each) for each in declared if each is not None]
     except ValueError:
         return False
+    return bool(clock_times)
 
 
 def _declared_day_microseconds(declared: Any) -> int | None:

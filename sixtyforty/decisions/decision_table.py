@@ -72,8 +72,8 @@ class TakenDecisions:
     """The counts of one partition's decisions. `entry` is their manifest; `new` counts those that this run took.
 
     `by_model` counts the model's decisions. `fallback` counts decisions of the current process because of no champion,
-    unsound data, no action of known price, or a review that isn't answered yet. `held_out` counts decisions in the holdout or in shadow.
-    `unscored` counts those `fallback` decisions that the champion in force couldn't take.
+    unsound data, no action of known price, or a review that isn't answered yet. `held_out` counts decisions in the
+    holdout or in shadow. `unscored` counts those `fallback` decisions that the champion in force couldn't take.
     """
 
     entry: Entry

@@ -20,8 +20,8 @@ METHODS = ("fit", "predict")
 def create_estimator(recipe: Model) -> Any:
     """Return the estimator of a recipe with its declared parameters, not yet fitted.
 
-    Raises ModelError if the estimator doesn't exist, isn't a class with the methods fit and predict, or doesn't accept a
-    parameter. Nothing else is called, because a function could do anything.
+    Raises ModelError if the estimator doesn't exist, isn't a class with the methods fit and predict, or doesn't accept
+    a parameter. Nothing else is called, because a function could do anything.
     """
     module, _, name = recipe.estimator.rpartition(".")
     try:

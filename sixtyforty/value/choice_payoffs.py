@@ -279,8 +279,8 @@ class ChoicePayoffs:
         """Return the expected value of perfect information on each row, shape (n,), in the KPI's currency.
 
         This is the value of knowing a binary outcome before acting: E[max over actions of payoff] - max over actions of
-        E[payoff]. The value is never negative, and no reviewer can add more. The value is 0 if no action has a known gain
-        and cost, because then nobody can tell which action is better. Sources: Raiffa & Schlaifer, Applied
+        E[payoff]. The value is never negative, and no reviewer can add more. The value is 0 if no action has a known
+        gain and cost, because then nobody can tell which action is better. Sources: Raiffa & Schlaifer, Applied
         Statistical Decision Theory (1961); Howard, Information Value Theory (1966).
 
         score: the probability of outcome 1 on each row.
