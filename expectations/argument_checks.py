@@ -9,7 +9,8 @@ from typing import Any
 
 from expectations.rule_catalog import list_arguments
 from expectations.rule_times import BOUNDS, parse_clock_time, parse_day_time
-from expectations.rules import Rule
+from expectations.rules import MOSTLY, Rule
+from sixtyforty.spec.contract_types import Kind, parse_type
 from sixtyforty.spec.errors import FieldError
 
 BETWEEN = "expect_column_values_to_be_between"
@@ -23,6 +24,7 @@ def argument_type_errors(field: str, rule: Rule, column_type: str) -> Iterator[F
     field: the path of the rule's arguments. column_type: the DuckDB type of the column; empty if it isn't known.
     """
     yield from _regex_errors(field, rule)
+    yield from _share_errors(field, rule)
     family = _family(column_type)
     if rule.type == BETWEEN:
         yield from _bound_errors(field, rule, family, column_type)
@@ -78,6 +80,12 @@ def _regex_errors(field: str, rule: Rule) -> Iterator[FieldError]:
                 yield FieldError(f"{field}.{name}", f"{pattern!r} is not a valid regular expression: {error}")
 
 
+def _share_errors(field: str, rule: Rule) -> Iterator[FieldError]:
+    declared = rule.kwargs.get(MOSTLY, 1)
+    if not _is_number(declared) or not 0 <= declared <= 1:
+        yield FieldError(f"{field}.{MOSTLY}", f"{declared!r} is no share; write a share from 0 to 1, such as 0.95")
+
+
 def _is_number(declared: Any) -> bool:
     return isinstance(declared, int | float) and not isinstance(declared, bool)
 
@@ -111,22 +119,20 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "clock": (_is_clock_time, "a clock time in quotes, such as '08:30'"),
     "unknown": (_is_comparable, "a number, a date, or a time in quotes"),
 }
-_FAMILIES = (
-    (
-        re.compile(
-            r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|U?INT(1|2|4|8|16|32|64|128)|DOUBLE( PRECISION)?|FLOAT[48]?|REAL"
-            r"|(DECIMAL|NUMERIC)(\(.*\))?"
-        ),
-        "number",
-    ),
-    (re.compile(r"(VARCHAR|CHAR|BPCHAR|TEXT|STRING)(\(.*\))?"), "text"),
-    (re.compile(r"BOOL(EAN)?|LOGICAL"), "boolean"),
-    (re.compile(r"DATE|DATETIME|TIMESTAMP.*"), "day"),
-    (re.compile(r"TIME( WITHOUT TIME ZONE)?"), "clock"),
-)
+_FAMILIES: dict[Kind, str] = {
+    "whole": "number",
+    "decimal": "number",
+    "float": "number",
+    "text": "text",
+    "boolean": "boolean",
+    "date": "day",
+    "timestamp": "day",
+    "zoned": "day",
+    "time": "clock",
+}
 
 
 def _family(column_type: str) -> str:
     """Return the family of a DuckDB type: number, text, boolean, day or clock; empty for another type."""
-    name = " ".join(column_type.upper().split())
-    return next((family for pattern, family in _FAMILIES if pattern.fullmatch(name)), "")
+    contract_type = parse_type(column_type)
+    return _FAMILIES.get(contract_type.kind, "") if contract_type else ""

@@ -4,6 +4,8 @@ For a rule about one column, Great Expectations gets each distinct value once. F
 a `row_condition`, it gets each distinct combination of the values that the rule reads. For a rule that values are
 unique, it gets only the rows whose values occur more than once. So a million rows become a few thousand, and the
 failing rows are the same. All other rules get every row.
+
+`mostly` is a share of the rows of a partition. So it is applied to the failing rows afterwards, in SQL.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from expectations.gx_runner import RuleError, find_failing_rows
-from expectations.row_conditions import CONDITION
+from expectations.row_conditions import CONDITION, PARSER
 from expectations.rule_catalog import ROW_RULES, RULES, TEXT_RULES, UNIQUE_RULES, VALUE_RULES
 from expectations.rule_decimals import read_frame
 from expectations.rules import Rule
@@ -23,14 +25,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 VALUES_PER_FRAME = 1 << 17
+NULL_RULES = ("expect_column_values_to_be_null", "expect_column_values_to_not_be_null")
+PROBE = -1  # the number of a rule that only finds the rows that fulfil a condition
 
 
 def record_failing_rows(db: duckdb.DuckDBPyConnection, name: str, table: str, rules: Sequence[Rule]) -> None:
     """Evaluate rules on a table, and create the table `failures` with one row for each failing row of each rule.
 
-    The columns of `failures` are `rule` (the number of the rule in `rules`) and `id` (the `_id` of the failing row).
-    table: must have a column `_id`. name: the suite's name, for error messages. Raises RuleError if a rule can't be
-    evaluated.
+    The columns of `failures` are `rule` (the number of the rule in `rules`) and `id` (the `_id` of the failing row). A
+    rule with `mostly` has no failing rows in a partition in which at least this share of the rows passes.
+
+    table: must have a column `_id`, and `_partition` if a rule has `mostly`. name: the suite's name, for error
+    messages. Raises RuleError if a rule can't be evaluated.
     """
     import duckdb
 
@@ -47,6 +53,9 @@ def record_failing_rows(db: duckdb.DuckDBPyConnection, name: str, table: str, ru
         for number, rule in enumerate(rules):
             if number not in value_rules:
                 _evaluate_rows(db, name, table, number, rule, types)
+        for number, rule in enumerate(rules):
+            if rule.mostly < 1:
+                _drop_tolerated(db, name, table, number, rule, types)
     except duckdb.BinderException as error:
         raise RuleError(f"suite {name}: a rule names a column that doesn't exist. {error}") from error
 
@@ -151,6 +160,40 @@ def _evaluate_distinct(
             f"insert into failures select {number}, r._id from {table} r join combinations a on {_same_values(rule)}"
             f" where a._n in ({_number_list(positions)})"
         )
+
+
+def _drop_tolerated(
+    db: duckdb.DuckDBPyConnection, name: str, table: str, number: int, rule: Rule, types: Mapping[str, str]
+) -> None:
+    """Delete the failures of a rule in the partitions in which at least the share `mostly` of the judged rows passes.
+
+    As in Great Expectations, a rule judges the rows that fulfil its condition, except those without a value.
+    """
+    judged = f"select _id, _partition from {table} where {_has_values(rule)}"
+    if CONDITION in rule.kwargs:
+        for null_rule in NULL_RULES:  # a row that fulfils the condition fails one of the two rules
+            condition = {k: rule.kwargs[k] for k in (CONDITION, PARSER) if k in rule.kwargs}
+            arguments = {"column": rule.columns[0], **condition}
+            probe = rule.model_copy(update={"type": null_rule, "kwargs": arguments})
+            _evaluate_rows(db, name, table, PROBE, probe, types)
+        judged += f" and _id in (select id from failures where rule = {PROBE})"
+    db.execute(
+        f"""delete from failures where rule = {number} and id in (
+            select unnest(list(j._id)) from ({judged}) j left join failures f on f.rule = {number} and f.id = j._id
+            group by j._partition having (count(*) - count(f.id)) / count(*)::double >= {rule.mostly!r})"""
+    )
+    db.execute(f"delete from failures where rule = {PROBE}")
+
+
+def _has_values(rule: Rule) -> str:
+    """Return a SQL condition: a row has values that the rule judges."""
+    if rule.type in NULL_RULES:
+        return "true"
+    ignored = rule.kwargs.get("ignore_row_if", "all_values_are_missing")
+    if ignored in ("neither", "never"):
+        return "true"
+    operator = " and " if ignored in ("either_value_is_missing", "any_value_is_missing") else " or "
+    return f"({operator.join(f'{identifier(column)} is not null' for column in rule.columns)})"
 
 
 def _same_values(rule: Rule) -> str:

@@ -1,6 +1,7 @@
-"""Let rules judge DECIMAL columns exactly: Great Expectations gets them as whole numbers of their smallest unit.
+"""Let rules judge DECIMAL and HUGEINT columns exactly: Great Expectations gets whole numbers of their smallest unit.
 
-As floating-point numbers, 0.10 + 0.20 - 0.30 is not 0. As whole numbers of hundredths it is.
+As floating-point numbers, 0.10 + 0.20 - 0.30 is not 0, and two large numbers that differ may be equal. As whole numbers
+of hundredths, they are exact.
 """
 
 from __future__ import annotations
@@ -18,23 +19,31 @@ if TYPE_CHECKING:
 # Rules that compare the values of columns with declared numbers, or with each other.
 NUMBER_RULES = {
     "expect_column_values_to_be_between",
+    "expect_column_values_to_be_decreasing",
     "expect_column_values_to_be_in_set",
+    "expect_column_values_to_be_increasing",
+    "expect_column_values_to_be_unique",
     "expect_column_values_to_not_be_in_set",
     "expect_column_pair_values_to_be_equal",
     "expect_column_pair_values_a_to_be_greater_than_b",
     "expect_multicolumn_sum_to_equal",
+    "expect_multicolumn_values_to_be_equal",
+    "expect_select_column_values_to_be_unique_within_record",
 }
+# Rules about several columns that compare no column with another one.
+SEPARATE_RULES = {"expect_column_pair_values_to_be_in_set", "expect_compound_columns_to_be_unique"}
 EXACT_FLOATS = 1 << 46  # a sum of a hundred such numbers is exact, too
-SINGLE_COLUMNS = ("column", "column_A", "column_B")
+PAIR_COLUMNS = ("column_A", "column_B")
+SINGLE_COLUMNS = ("column", *PAIR_COLUMNS)
 NUMBERS = ("min_value", "max_value", "sum_total")
 
 
 def read_frame(db: duckdb.DuckDBPyConnection, sql: str) -> pd.DataFrame:
-    """Return the rows of a query. Columns of the type DECIMAL hold Python Decimals, and None for null."""
+    """Return the rows of a query. Columns of the types DECIMAL and HUGEINT hold Python Decimals, and None for null."""
     import pandas as pd
 
     rows = db.execute(sql)
-    decimals = [name for name, kind, *_ in rows.description or () if str(kind).startswith("DECIMAL")]
+    decimals = [name for name, kind, *_ in rows.description or () if str(kind).startswith(("DECIMAL", "HUGEINT"))]
     if not decimals:
         return rows.df()
     table: Any = rows.to_arrow_table()
@@ -68,22 +77,41 @@ def _scale(column: pd.Series[Any]) -> int | None:
 
 def _scale_rule(rule: Rule, frame: pd.DataFrame, decimals: Mapping[str, int], added: dict[str, pd.Series[Any]]) -> Rule:
     """Return a rule about scaled columns, which are added to `added`. A rule that needs none is returned unchanged."""
-    names = _compared(rule)
-    scales = [decimals[name] for name in names if name in decimals]
-    others = [name for name in names if name not in decimals]
-    if rule.type not in NUMBER_RULES or not scales or any(frame[name].dtype.kind not in "iu" for name in others):
+    names = _columns_to_scale(rule, frame, decimals)
+    if not names:
         return rule
-    scale = max(scales)
+    scale = max(decimals.get(name, 0) for name in names)
     new_names = {name: f"{name} (1e-{scale})" for name in names}
     for name, new_name in new_names.items():
         added[new_name] = _whole_numbers(frame[name], scale)
-    arguments = rule.kwargs | {name: new_names[rule.kwargs[name]] for name in SINGLE_COLUMNS if name in rule.kwargs}
+    arguments = dict(rule.kwargs)
+    arguments |= {k: new_names[arguments[k]] for k in SINGLE_COLUMNS if arguments.get(k) in new_names}
     if "column_list" in arguments:
-        arguments["column_list"] = [new_names[name] for name in arguments["column_list"]]
+        arguments["column_list"] = [new_names.get(name, name) for name in arguments["column_list"]]
+    if "value_pairs_set" in arguments:
+        are_scaled = [rule.kwargs[k] in new_names for k in PAIR_COLUMNS]
+        arguments["value_pairs_set"] = [
+            [_whole(member, scale) if is_scaled else member for member, is_scaled in zip(pair, are_scaled, strict=True)]
+            for pair in arguments["value_pairs_set"]
+        ]
     arguments |= {k: _whole(arguments[k], scale) for k in NUMBERS if arguments.get(k) is not None}
     if arguments.get("value_set") is not None:
         arguments["value_set"] = [_whole(member, scale) for member in arguments["value_set"]]
     return rule.model_copy(update={"kwargs": arguments})
+
+
+def _columns_to_scale(rule: Rule, frame: pd.DataFrame, decimals: Mapping[str, int]) -> list[str]:
+    """Return the columns of a rule that must be scaled alike, or an empty list.
+
+    The list is empty if the rule compares no decimals, or compares them with floating-point numbers or texts.
+    """
+    single = [rule.kwargs[name] for name in SINGLE_COLUMNS if name in rule.kwargs]
+    names = [*single, *rule.kwargs.get("column_list", ())]
+    decimal_names = [name for name in names if name in decimals]
+    if rule.type in SEPARATE_RULES:
+        return decimal_names
+    are_numbers = all(name in decimals or frame[name].dtype.kind in "iu" for name in names)
+    return names if rule.type in NUMBER_RULES and decimal_names and are_numbers else []
 
 
 def _whole_numbers(column: pd.Series[Any], scale: int) -> pd.Series[Any]:
@@ -91,15 +119,13 @@ def _whole_numbers(column: pd.Series[Any], scale: int) -> pd.Series[Any]:
 
     Whole numbers are exact as floating-point numbers up to EXACT_FLOATS. Larger ones are Python integers.
     """
-    numbers = column.map(lambda number: _whole(number, scale), na_action="ignore").astype(object)
-    numbers = numbers.where(column.notna(), None)
-    is_small = all(abs(number) < EXACT_FLOATS for number in numbers.dropna())
-    return numbers.astype("float64") if is_small else numbers
+    import pandas as pd
 
-
-def _compared(rule: Rule) -> list[str]:
-    single = [rule.kwargs[name] for name in SINGLE_COLUMNS if name in rule.kwargs]
-    return [*single, *rule.kwargs.get("column_list", ())]
+    known = column.notna()
+    # Series.map would turn the numbers of a column with a null into floating-point numbers.
+    numbers = [_whole(number, scale) if is_known else None for number, is_known in zip(column, known, strict=True)]
+    is_small = all(abs(number) < EXACT_FLOATS for number in numbers if number is not None)
+    return pd.Series(numbers, index=column.index, dtype="float64" if is_small else object)
 
 
 def _whole(number: Any, scale: int) -> Any:

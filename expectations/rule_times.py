@@ -6,7 +6,7 @@ of microseconds compare exactly. A date stands for its midnight. A time without 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,8 @@ ORDER_RULES = {
     "expect_column_values_to_be_increasing",
     "expect_column_values_to_be_decreasing",
 }
+PAIR_SET = "expect_column_pair_values_to_be_in_set"
+PAIR_COLUMNS = ("column_A", "column_B")
 BOUNDS = ("min_value", "max_value")
 EPOCH = datetime(1970, 1, 1)
 MICROSECOND = timedelta(microseconds=1)
@@ -59,19 +61,9 @@ def with_comparable_times(frame: pd.DataFrame, rules: Sequence[Rule]) -> tuple[p
     times with a value of another kind.
     """
     added: dict[str, pd.Series[Any]] = {}
-    comparable = []
-    for rule in rules:
-        column = rule.kwargs.get("column")
-        if rule.type in ORDER_RULES and column in frame and _is_time(frame[column]):
-            added.setdefault(f"{column} (microseconds)", _microseconds(frame[column]))
-            rule = _in_microseconds(rule, _is_clock_time(frame[column]))
-        comparable.append(rule)
+    comparable = [_in_microseconds(rule, frame, added) for rule in rules]
     durations = {str(column): _durations(frame[column]) for column in frame if _is_clock_time(frame[column])}
     return frame.assign(**durations, **added) if durations or added else frame, comparable
-
-
-def _is_time(column: pd.Series[Any]) -> bool:
-    return column.dtype.kind == "M" or _is_clock_time(column)
 
 
 def _is_clock_time(column: pd.Series[Any]) -> bool:
@@ -81,20 +73,55 @@ def _is_clock_time(column: pd.Series[Any]) -> bool:
     return not known.empty and isinstance(known.iloc[0], time)
 
 
-def _in_microseconds(rule: Rule, is_clock_time: bool) -> Rule:
-    arguments = rule.kwargs | {"column": f"{rule.kwargs['column']} (microseconds)"}
-
-    def convert(declared: Any) -> int:
-        if is_clock_time:
-            return _clock_microseconds(parse_clock_time(declared))
-        return (parse_day_time(declared) - EPOCH) // MICROSECOND
-
-    for bound in BOUNDS:
-        if arguments.get(bound) is not None:
-            arguments[bound] = convert(arguments[bound])
-    if arguments.get("value_set") is not None:
-        arguments["value_set"] = [convert(each) for each in arguments["value_set"]]
+def _in_microseconds(rule: Rule, frame: pd.DataFrame, added: dict[str, pd.Series[Any]]) -> Rule:
+    """Return a rule about columns of microseconds, which are added to `added`, or the rule itself if it needs none."""
+    names = PAIR_COLUMNS if rule.type == PAIR_SET else ("column",) if rule.type in ORDER_RULES else ()
+    arguments = dict(rule.kwargs)
+    for position, name in enumerate(names):
+        column = arguments.get(name)
+        convert = _converter(frame[column], arguments) if column in frame else None
+        if convert is None:
+            continue
+        arguments[name] = f"{column} (microseconds)"
+        added.setdefault(arguments[name], _microseconds(frame[column]))
+        arguments |= {bound: convert(arguments[bound]) for bound in BOUNDS if bound in arguments}
+        if arguments.get("value_set") is not None:
+            arguments["value_set"] = [convert(each) for each in arguments["value_set"]]
+        if rule.type == PAIR_SET:
+            pairs = [list(pair) for pair in arguments["value_pairs_set"]]
+            for pair in pairs:
+                pair[position] = convert(pair[position])
+            arguments["value_pairs_set"] = pairs
     return rule.model_copy(update={"kwargs": arguments})
+
+
+def _converter(column: pd.Series[Any], arguments: Mapping[str, Any]) -> Callable[[Any], int | None] | None:
+    """Return the function that converts the declared values of a rule to microseconds; None for another column.
+
+    A column without any value doesn't show whether it holds clock times, so the declared values decide.
+    """
+    if column.dtype.kind == "M":
+        return _declared_day_microseconds
+    is_empty = column.dtype == object and bool(column.isna().all())
+    is_clock_time = _declares_clock_times(arguments) if is_empty else _is_clock_time(column)
+    return _declared_clock_microseconds if is_clock_time else None
+
+
+def _declares_clock_times(arguments: Mapping[str, Any]) -> bool:
+    declared = [*(arguments.get(bound) for bound in BOUNDS), *(arguments.get("value_set") or ())]
+    try:
+        clock_times = [parse_clock_time(each) for each in declared if each is not None]
+    except ValueError:
+        return False
+    return bool(clock_times)
+
+
+def _declared_day_microseconds(declared: Any) -> int | None:
+    return None if declared is None else (parse_day_time(declared) - EPOCH) // MICROSECOND
+
+
+def _declared_clock_microseconds(declared: Any) -> int | None:
+    return None if declared is None else _clock_microseconds(parse_clock_time(declared))
 
 
 def _microseconds(column: pd.Series[Any]) -> pd.Series[Any]:

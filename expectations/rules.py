@@ -16,6 +16,7 @@ from expectations.row_conditions import CONDITION, condition_columns
 from expectations.rule_texts import describe_expected
 from sixtyforty.spec.sources import Source
 
+MOSTLY = "mostly"
 PERSONAL_DATA = "(personal data)"  # replaces the name of a personal column in texts
 Severity = Literal["critical", "warning", "info"]
 
@@ -30,7 +31,8 @@ class Rule(BaseModel):
         " counted. info: failures are recorded."
     )
     kwargs: dict[str, Any] = Field(
-        description="The rule's arguments. value_set may name a column of a snapshot: {source: …, column: …}."
+        description="The rule's arguments. value_set may name a column of a snapshot: {source: …, column: …}. mostly is"
+        " the share of a partition's rows that must pass: with fewer, the rule fails, and the failing rows count."
     )
     why: str = Field(description="What a failure of the rule means, in words for people.")
     applies: Literal["always", "after_close"] = Field(
@@ -48,6 +50,17 @@ class Rule(BaseModel):
     def read_columns(self) -> list[str]:
         """The columns that the rule checks, and those that its `row_condition` names."""
         return list(dict.fromkeys([*self.columns, *condition_columns(self.kwargs)]))
+
+    @property
+    def mostly(self) -> float:
+        """The share of the judged rows of a partition that must pass, so that the rule passes."""
+        return float(self.kwargs.get(MOSTLY, 1.0))
+
+    def without_tolerance(self) -> Rule:
+        """Return the rule without its argument `mostly`."""
+        if MOSTLY not in self.kwargs:
+            return self
+        return self.model_copy(update={"kwargs": {k: v for k, v in self.kwargs.items() if k != MOSTLY}})
 
     @property
     def column(self) -> str:

@@ -177,7 +177,7 @@ def _quarantine_failing_rows(
             derived[name] = _is_known_sql(lake, sources, rule)
             rule = rule.model_copy(update={"kwargs": rule.kwargs | {"column": name, "value_set": [True]}})
         rules.append(rule)
-    checked = identifiers(["_id", *sorted({column for rule in rules for column in rule.read_columns})])
+    checked = identifiers(sorted({"_id", "_partition"}.union(*(rule.read_columns for rule in rules))))
     computed = "".join(f", {sql} as {identifier(name)}" for name, sql in derived.items())
     db.execute(
         f"""create or replace temp table checked_rows as select {checked}

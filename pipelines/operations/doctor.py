@@ -312,12 +312,12 @@ def _arrivals(name: str) -> str:
 
 
 def _units(name: str) -> str:
-    from sixtyforty.accounting.unit_accounts import describe_differences
+    from sixtyforty.accounting.row_accounts import describe_losses
     from sixtyforty.spec.clock import now
 
-    if differences := describe_differences(catalog.open_workspace(name), now()):
+    if differences := describe_losses(catalog.open_workspace(name), now()):
         raise NotAvailableError(differences)
-    return "each has features, an outcome or none yet, a decision when due, and a line in the accounts"
+    return "each row has a verdict; each unit has features, an outcome or none yet, a due decision and an account"
 
 
 def _findings(name: str) -> str:

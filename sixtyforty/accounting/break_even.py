@@ -107,6 +107,7 @@ def compute_curve(kpi: Kpi, units: pd.DataFrame) -> list[CurvePoint]:
         known, losing = expected.copy(), order[luck[order] < share]
         known[np.sort(losing)] = expected[losing]
         chosen = payoffs.choose_actions(known)
+        chosen = np.where(payoffs.is_priced(chosen.tolist()), chosen, units["current_action"].to_numpy(object))
         model = sum_by_day(chosen.tolist())
         action_rates = {
             action: np.bincount(day, chosen == action, len(days)) / units_a_day

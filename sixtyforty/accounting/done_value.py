@@ -22,7 +22,7 @@ from sixtyforty.workspace import Workspace
 class DoneValue:
     """The value of what people did, in the KPI's currency, to the cent.
 
-    - overrides: the number of overrides in force whose outcome is known.
+    - overrides: the number of overrides that count: those in force, of decisions that count in the KPI ledger.
     - difference: the value of the actions that people took instead, minus the value of the decisions.
     - total: the value of what people did. It is the value of the decisions plus `difference`.
     - gain: the gain of what people did over the current process.
@@ -51,7 +51,7 @@ class DoneValue:
 
 
 def value_done(ws: Workspace, track: Track, partitions: Sequence[str], decided: float, gain: float) -> DoneValue | None:
-    """Return the value of what people did over some partitions, or None if no override in force has a known outcome.
+    """Return the value of what people did over some partitions, or None if no override counts.
 
     decided: the value of the decisions in these partitions, to the cent. gain: their gain over the current process.
     """

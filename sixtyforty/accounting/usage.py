@@ -149,29 +149,29 @@ def _load_responses(
     - event: `void` in place of a second answer to a decision, or of an answer that was withdrawn in time.
     - gain: null except for overrides with a known outcome. Always null in an experiment.
     - cost_saved: null except for an experiment's overrides with a known outcome.
-    - in_force: whether the response is an answer in force to a decision with a KPI account.
+    - in_force: whether the response is an answer in force to a decision that counts in the KPI ledger.
     """
     kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
-    join, gain, saved, is_known = "", "null::double", "null::double", "false"
+    join, gain, saved, is_accounted = "", "null::double", "null::double", "false"
     if outcomes:
         join, gain = _gain_sql(db, ws, decisions, outcomes)
-        is_known = _known_sql(kpi)
+        is_accounted = _accounted_sql(ws.use_case, track)
         if ws.use_case.is_randomized(track):
-            saved, gain = f"case when {is_known} then {_cost_saved_sql(kpi)} end", "null::double"
+            saved, gain = f"case when {is_accounted} then {_cost_saved_sql(kpi)} end", "null::double"
     db.execute(
         f"""create temp table track_responses as
         select _partition, decision_id, response_id, role, rating, simulated, week, decided_action, pseudonym, event,
             case when event = 'overridden' then gain end as gain,
-            case when event = 'overridden' then cost_saved end as cost_saved, is_known and is_timely as in_force
+            case when event = 'overridden' then cost_saved end as cost_saved, is_accounted and is_timely as in_force
         from (
             select r._partition, r.decision_id, r.response_id, r.role, r.rating, r.simulated,
                 strftime(local(r."at"), '%G-W%V') as week, d.action as decided_action,
                 left(sha256({literal(ws.use_case.first_name + "|")} || r.person), 16) as pseudonym,
                 case when {_void_sql(ws.use_case)} then 'void' else r.event end as event,
-                {gain} as gain, {saved} as cost_saved, {is_known} as is_known,
+                {gain} as gain, {saved} as cost_saved, {is_accounted} as is_accounted,
                 coalesce({_timely_sql(ws.use_case)}, false) as is_timely
             from ({_ranked_sql(ws.lake.select_rows(responses.values()))}) r
-            left join (select _partition, decision_id, action, decided_by, decided_at, {key}
+            left join (select _partition, decision_id, action, current_action, decided_by, decided_at, policy, {key}
                 from {ws.lake.select_rows(decisions.values())}) d using (_partition, decision_id)
             {join}
             where starts_with(r.decision_id, {literal(f"{track}-")}))"""
@@ -207,11 +207,21 @@ def _timely_sql(use_case: UseCase) -> str:
     return f'(d.decided_by not in ({held_out}) and ({deadline} is null or r."at" <= {deadline}))'
 
 
-def _known_sql(kpi: Kpi) -> str:
-    """Return a SQL condition: everything that the payoffs of the decided and of the done action depend on is known."""
+def _accounted_sql(use_case: UseCase, track: Track) -> str:
+    """Return a SQL condition: the decision counts in the KPI ledger, and the price of the done action is known.
+
+    An experiment counts only decisions at which some units, but not all, were held out. Otherwise the price of the
+    current process's action must be known, too, because the ledger compares both.
+    """
+    kpi = use_case.kpi
     needed = ["known_outcome", *map(identifier, kpi.outcome_columns[1:])]
     known = [f"{column} is not null" for column in needed]
-    return "(" + " and ".join([*known, priced_sql(kpi, "d.action"), priced_sql(kpi, "r.action")]) + ")"
+    known += [priced_sql(kpi, action) for action in ("d.action", "r.action")]
+    if use_case.is_randomized(track):
+        known.append(r"regexp_extract(d.policy, '; holdout=(.+)$', 1) not in ('', '1.0')")
+    else:
+        known.append(priced_sql(kpi, "d.current_action"))
+    return f"({' and '.join(known)})"
 
 
 def _cost_saved_sql(kpi: Kpi) -> str:

@@ -172,7 +172,7 @@ def decide_scored(
             continue
         draft.expected[mask] = chosen.expected
         draft.action[mask], draft.reason[mask] = chosen.action, chosen.reason
-        draft.decided_by[mask] = np.where(chosen.deferred, "review", "model")
+        draft.decided_by[mask] = np.select([chosen.impossible, chosen.deferred], ["fallback", "review"], "model")
 
 
 def _choose(

@@ -22,6 +22,7 @@ from sixtyforty.decisions.declaration_record import record_declaration
 from sixtyforty.decisions.due_decisions import live_since, scope_condition
 from sixtyforty.modeling.lineage import find_outdated
 from sixtyforty.modeling.taint import select_tainted
+from sixtyforty.spec.contract_types import parse_type
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.files import run_in_parallel
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-ROUNDED_TYPES = ("DECIMAL", "HUGEINT", "UHUGEINT", "TIME")  # types that a DataFrame can't hold exactly
+ROUNDED_KINDS = ("decimal", "time")  # kinds of types that a DataFrame can't hold exactly
 LATE_REASON = "late: the inputs arrived after the decision time"
 
 
@@ -136,12 +137,17 @@ def _with_exact_keys(db: duckdb.DuckDBPyConnection, query: str, key: Sequence[st
     """
     relation = db.sql(query)
     types = dict(zip(relation.columns, map(str, relation.types), strict=True))
-    rounded = [column for column in key if types[column].startswith(ROUNDED_TYPES)]
+    rounded = [column for column in key if _is_rounded(types[column])]
     units = relation.df()
     if rounded and not units.empty:
         values = zip(*db.execute(f"select {identifiers(rounded)} from ({query})").fetchall(), strict=True)
         units = units.assign(**dict(zip(rounded, map(list, values), strict=True)))
     return units
+
+
+def _is_rounded(column_type: str) -> bool:
+    contract_type = parse_type(column_type)
+    return column_type == "HUGEINT" or (contract_type is not None and contract_type.kind in ROUNDED_KINDS)
 
 
 def _decision_ids(ws: Workspace, track: Track, units: pd.DataFrame) -> list[str]:

@@ -11,7 +11,8 @@ Values of `decided_by`:
 
 - `model`: the champion.
 - `current_process`: no champion was in force, or the use case had ended.
-- `fallback`: the current process, because the inputs were late, the features suspect, or the champion couldn't score.
+- `fallback`: the current process, because the inputs were late, the features suspect, the champion couldn't score, or
+  no allowed action had a known gain and cost.
 - `review`: deferred to a reviewer; the current process decides until a reviewer answers.
 - `holdout`: the unit is held out, so that the current process decides (live only).
 - `shadow`: the rollout is in shadow, so that the current process decides (live only).
@@ -71,8 +72,8 @@ class TakenDecisions:
     """The counts of one partition's decisions. `entry` is their manifest; `new` counts those that this run took.
 
     `by_model` counts the model's decisions. `fallback` counts decisions of the current process because of no champion,
-    unsound data or a review that isn't answered yet. `held_out` counts decisions in the holdout or in shadow.
-    `unscored` counts those `fallback` decisions that the champion in force couldn't take.
+    unsound data, no action of known price, or a review that isn't answered yet. `held_out` counts decisions in the
+    holdout or in shadow. `unscored` counts those `fallback` decisions that the champion in force couldn't take.
     """
 
     entry: Entry

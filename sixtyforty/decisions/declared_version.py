@@ -4,8 +4,8 @@ A replay is a calculation: when the declaration changes, replayed decisions are 
 Live decisions are history and are never outdated. The check reads the index of manifests, and no decision rows.
 
 The version covers what decisions depend on: SQL, recipes, policy, gate, and the contract of the columns that SQL names.
-A changed title, a column that no SQL names, or a new release of sixtyforty doesn't change the version. Each decision
-names the version of the code in `code_version`.
+A changed title, a column that no SQL names, or a new release of sixtyforty doesn't change the version. So a field that
+a release adds is left out while it has its default. Each decision names the version of the code in `code_version`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.modeling.built_by import select_outdated
 from sixtyforty.modeling.training_plan import declared_recipes
 from sixtyforty.spec.decision_chain import DecisionChain
+from sixtyforty.spec.recipe import Gate
+from sixtyforty.spec.sources import Source
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import digest
@@ -37,7 +39,8 @@ ALL_COLUMNS = re.compile(r"(\bselect|,|\.)\s*\*", re.IGNORECASE)
 class SourceVersion:
     """The parts of a source on which decisions depend.
 
-    `columns` contains only the columns that SQL names. `forms` is how numbers and dates are written.
+    `columns` contains only the columns that SQL names. `forms` is how numbers and dates are written; None if they are
+    written as by default.
     """
 
     columns: Mapping[str, str]
@@ -45,7 +48,11 @@ class SourceVersion:
     known_at: str | None
     partition: str | None
     null_text: str
-    forms: Sequence[str | None]
+    forms: Sequence[str | None] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all parts as JSON values by name, except `forms` if it is None."""
+        return {name: part for name, part in vars(self).items() if name != "forms" or part is not None}
 
 
 def declared_version(use_case: DecisionChain) -> str:
@@ -61,13 +68,18 @@ def declared_parts(use_case: DecisionChain) -> dict[str, Any]:
         "decision": use_case.decision.model_dump(mode="json"),
         "timezone": use_case.timezone,
         "windows": [use_case.lookback_partitions, use_case.outcome_horizon_partitions],
-        "sources": {name: vars(_source_version(use_case, name, sql)) for name in use_case.inputs},
+        "sources": {name: _source_version(use_case, name, sql).to_dict() for name in use_case.inputs},
         "sql": sql,
         "recipes": sorted(declared_recipes(use_case)),
         "policy": Policy.from_use_case(use_case).to_dict(),
-        "gate": use_case.gate.model_dump(),
+        "gate": _gate_parts(use_case.gate),
         "replay": use_case.replay.model_dump(mode="json", exclude={"first_day"}),
     }
+
+
+def _gate_parts(gate: Gate) -> dict[str, Any]:
+    added_later = {"min_training_rows"}
+    return gate.model_dump(exclude=added_later) | gate.model_dump(include=added_later, exclude_defaults=True)
 
 
 def _source_version(use_case: DecisionChain, name: str, sql: Mapping[str, str]) -> SourceVersion:
@@ -80,7 +92,15 @@ def _source_version(use_case: DecisionChain, name: str, sql: Mapping[str, str]) 
         if takes_all or re.search(rf"\b{re.escape(column)}\b", texts, re.IGNORECASE)
     }
     forms = [source.decimal, source.thousands, source.date_format]
-    return SourceVersion(columns, source.key, source.known_at, source.partition, source.null_text, forms)
+    forms_by_default = [Source.model_fields[field].default for field in ("decimal", "thousands", "date_format")]
+    return SourceVersion(
+        columns,
+        source.key,
+        source.known_at,
+        source.partition,
+        source.null_text,
+        None if forms == forms_by_default else forms,
+    )
 
 
 def declared_versions(use_case: DecisionChain, before: Entry | None) -> list[str]:

@@ -14,11 +14,14 @@ EXAMPLES = {
     "number": "sklearn.ensemble.HistGradientBoostingRegressor",
 }
 
+METHODS = ("fit", "predict")
+
 
 def create_estimator(recipe: Model) -> Any:
     """Return the estimator of a recipe with its declared parameters, not yet fitted.
 
-    Raises ModelError if the estimator doesn't exist, or doesn't accept a parameter.
+    Raises ModelError if the estimator doesn't exist, isn't a class with the methods fit and predict, or doesn't accept
+    a parameter. Nothing else is called, because a function could do anything.
     """
     module, _, name = recipe.estimator.rpartition(".")
     try:
@@ -28,6 +31,11 @@ def create_estimator(recipe: Model) -> Any:
             f"The estimator '{recipe.estimator}' doesn't exist. Declare the import path of a scikit-learn estimator,"
             f" such as {EXAMPLES['binary']}."
         ) from error
+    if not isinstance(estimator_class, type) or not all(hasattr(estimator_class, method) for method in METHODS):
+        raise ModelError(
+            f"'{recipe.estimator}' is not an estimator with the methods fit and predict. Declare the import path of a"
+            f" scikit-learn estimator, such as {EXAMPLES['binary']}."
+        )
     try:
         return estimator_class(**recipe.params)
     except TypeError as error:
@@ -44,11 +52,6 @@ def require_suitable(recipe: Model, kpi: Kpi) -> None:
     from sklearn.base import is_classifier
 
     estimator = create_estimator(recipe)
-    if not hasattr(estimator, "fit") or not hasattr(estimator, "predict"):
-        raise ModelError(
-            f"'{recipe.estimator}' is not an estimator with the methods fit and predict. Declare a scikit-learn"
-            f" estimator, such as {EXAMPLES[kpi.outcome_type]}."
-        )
     if not is_classifier(estimator):
         return
     if kpi.outcome_type == "number" and recipe.target is None:

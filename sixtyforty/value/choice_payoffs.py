@@ -136,18 +136,20 @@ class ChoicePayoffs:
     def best_possible(self, outcome: Floats) -> Floats:
         """Return the payoff of perfect foresight on each row, in the KPI's currency, shape (n,).
 
-        Limits of actions apply, but `use_full_limit` doesn't. If a treatment is declared, the payoff is NaN (unknown).
+        Limits of actions apply, but `use_full_limit` doesn't. If the limits leave a row no action of known gain and
+        cost, its best payoff without limits counts. The payoff is NaN (unknown) if no action has a known gain and cost,
+        or if a treatment is declared.
         """
         import numpy as np
 
         if self.kpi.treatment:
             return np.full(self.count, np.nan)
         payoffs = self.expected_payoffs(outcome)
-        chosen = payoffs.argmax(axis=0)
-        if self.kpi.has_limits:
-            chosen = self._choose_within_limits(payoffs, {}, use_full_limit=False)
-        best: Floats = payoffs[chosen, np.arange(self.count)]
-        return best
+        best: Floats = payoffs.max(axis=0)
+        chosen = self._choose_within_limits(payoffs, {}, use_full_limit=False)
+        within_limits = payoffs[chosen, np.arange(self.count)]
+        best = np.where(within_limits > -np.inf, within_limits, best)
+        return np.where(best > -np.inf, best, np.nan)
 
     def choose_actions(
         self, score: Floats, barred: Barred | None = None, taken: ActionCounts | None = None
@@ -158,8 +160,7 @@ class ChoicePayoffs:
         payoffs = self.expected_payoffs(score)
         for name, where in (barred or {}).items():
             payoffs[self.names.index(name), where] = -np.inf
-        chosen = self._choose_within_limits(payoffs, taken or {}) if self.kpi.has_limits else payoffs.argmax(axis=0)
-        return np.array(self.names, object)[chosen]
+        return np.array(self.names, object)[self._choose_within_limits(payoffs, taken or {})]
 
     def _choose_within_limits(
         self, payoffs: Floats, taken: ActionCounts, use_full_limit: bool = True
@@ -171,6 +172,8 @@ class ChoicePayoffs:
         best action (deferred acceptance). An action with `use_full_limit` is then given to more rows until its limit is
         used up, first to the rows that lose least.
         """
+        if not self.kpi.has_limits:
+            return payoffs.argmax(axis=0)
         payoffs = payoffs.copy()
         limits = self._remaining_limits(taken)
         chosen = self._reject_excess_rows(payoffs, limits)
@@ -195,13 +198,15 @@ class ChoicePayoffs:
         """Return each row's best action within the limits.
 
         While a limit is exceeded, the rows with the smallest advantage lose the action: their payoff for the action is
-        set to -inf in `payoffs`, in place.
+        set to -inf in `payoffs`, in place. A row whose payoffs are all -inf gets the cheapest action without a limit.
         """
         import numpy as np
 
+        unlimited = next(n for n, name in enumerate(self.names) if not self.kpi.actions[name].limit)
         exceeded = True
         while exceeded:
             chosen, exceeded = payoffs.argmax(axis=0), False
+            chosen[payoffs.max(axis=0) == -np.inf] = unlimited
             for limit in limits:
                 takers = limit.rows[chosen[limit.rows] == limit.action]
                 if len(takers) > limit.remaining:
@@ -210,14 +215,18 @@ class ChoicePayoffs:
         return chosen
 
     def _fill_limits(self, payoffs: Floats, chosen: NDArray[np.int64], limits: list[_Limit]) -> None:
-        """Give actions with `use_full_limit` to more rows until their limits are used up. Changes `chosen` in place."""
+        """Give actions with `use_full_limit` to more rows until their limits are used up. Changes `chosen` in place.
+
+        Such an action takes no rows from another action with `use_full_limit`.
+        """
         import numpy as np
 
+        full = [n for n, name in enumerate(self.names) if self.kpi.actions[name].use_full_limit]
         for limit in limits:
-            if self.kpi.actions[self.names[limit.action]].use_full_limit:
+            if limit.action in full:
                 free = limit.remaining - int((chosen[limit.rows] == limit.action).sum())
                 eligible = limit.rows[
-                    (chosen[limit.rows] != limit.action) & (payoffs[limit.action, limit.rows] > -np.inf)
+                    ~np.isin(chosen[limit.rows], full) & (payoffs[limit.action, limit.rows] > -np.inf)
                 ]
                 chosen[_rank_by_advantage(payoffs, limit.action, eligible)[:free]] = limit.action
 
@@ -256,18 +265,22 @@ class ChoicePayoffs:
     def next_best(self, score: Floats, actions: Sequence[str]) -> NDArray[Any]:
         """Return, for each row, the best of the actions that it did not get; of equal actions, the cheapest.
 
+        Limits don't apply. An action whose gain or cost is unknown comes last.
+
         score: the expected outcome of each row. actions: the action taken on each row.
         """
         import numpy as np
 
-        taken = np.asarray(actions, dtype=str)
-        return self.choose_actions(score, {name: taken == name for name in self.names})
+        payoffs = np.maximum(self.expected_payoffs(score), np.finfo(float).min)
+        payoffs[self._action_positions(actions), np.arange(self.count)] = -np.inf
+        return np.array(self.names, object)[payoffs.argmax(axis=0)]
 
     def value_of_information(self, score: Floats) -> Floats:
         """Return the expected value of perfect information on each row, shape (n,), in the KPI's currency.
 
         This is the value of knowing a binary outcome before acting: E[max over actions of payoff] - max over actions of
-        E[payoff]. The value is never negative, and no reviewer can add more. Sources: Raiffa & Schlaifer, Applied
+        E[payoff]. The value is never negative, and no reviewer can add more. The value is 0 if no action has a known
+        gain and cost, because then nobody can tell which action is better. Sources: Raiffa & Schlaifer, Applied
         Statistical Decision Theory (1961); Howard, Information Value Theory (1966).
 
         score: the probability of outcome 1 on each row.
@@ -276,7 +289,7 @@ class ChoicePayoffs:
 
         positive, negative = self.best_possible(np.ones_like(score)), self.best_possible(np.zeros_like(score))
         informed = score * positive + (1 - score) * negative
-        return np.maximum(informed - self.best_possible(score), 0.0)
+        return np.maximum(np.nan_to_num(informed - self.best_possible(score)), 0.0)
 
 
 def _rank_by_advantage(payoffs: Floats, action: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:

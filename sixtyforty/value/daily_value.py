@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-# Values of `decided_by` if the current process decides because of no champion, unfit inputs or a pending review.
+# Values of `decided_by` if the current process decides: without a champion, sound inputs or known prices, or until a
+# reviewer has answered.
 CURRENT_PROCESS_DECIDERS = ("current_process", "fallback", "review")
 POLICIES = ("model", "current_process", "random_choice", "perfect_foresight")
 CANDIDATE_PREFIX = "candidate "  # functions accept `candidate <name>` in place of the name of a policy

@@ -47,7 +47,7 @@ class Payoffs(Protocol):
         """Return the action with the highest expected payoff for each row; of equal actions, the cheapest.
 
         An action whose gain or cost is unknown on a row isn't taken there. Without any allowed action, return the
-        cheapest action.
+        cheapest action that has no limit. That action is then barred, or its gain or cost is unknown.
 
         barred: the rows on which each action is forbidden.
         taken: the actions already taken, which count towards the limits.

@@ -72,12 +72,14 @@ class Policy:
     ) -> ChosenActions:
         """Choose the action for each row from its expected outcome.
 
-        A row whose best action is vetoed isn't deferred to a reviewer.
+        A row whose best action is vetoed isn't deferred to a reviewer. On a row without any allowed action of known
+        gain and cost, the current process decides.
 
         rows: features of n units, and `current_action`.
         score: the expected outcome, shape (n,), or the expected outcome under each action, shape (actions, n).
         taken: the actions already taken, which count towards the limits.
-        Raises PolicyError if the condition of a veto isn't valid SQL over the columns of the rows.
+        Raises PolicyError if the condition of a veto isn't valid SQL over the columns of the rows, and PayoffError if
+        the rows lack a column that a payoff needs.
         """
         import numpy as np
 
@@ -101,7 +103,7 @@ class Policy:
         action[impossible], reason[impossible] = rows["current_action"].to_numpy(object)[impossible], UNPRICED_REASON
         deferred[impossible] = False
         action[deferred], reason[deferred] = rows["current_action"].to_numpy(object)[deferred], REVIEW_REASON
-        return ChosenActions(action, payoffs.expected_outcomes(score, action.tolist()), reason, deferred)
+        return ChosenActions(action, payoffs.expected_outcomes(score, action.tolist()), reason, deferred, impossible)
 
     def _barred_rows(self, vetoed: Mapping[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:
         """Return, for each action with vetoes, a mask of the rows on which a veto forbids it.
@@ -128,12 +130,14 @@ class ChosenActions:
     - expected: the expected outcome under the chosen action.
     - reason: why the action was chosen, in words.
     - deferred: whether the decision waits for a reviewer. Until the review, the action is that of the current process.
+    - impossible: whether no allowed action has a known gain and cost. The action is that of the current process.
     """
 
     action: NDArray[Any]
     expected: NDArray[np.float64]
     reason: NDArray[Any]
     deferred: NDArray[np.bool_]
+    impossible: NDArray[np.bool_]
 
 
 def _evaluate_vetoes(rows: pd.DataFrame, vetoes: Mapping[str, Veto]) -> dict[str, NDArray[np.bool_]]:

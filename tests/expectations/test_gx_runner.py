@@ -107,6 +107,12 @@ def test_a_value_that_a_rule_cannot_judge_fails_alone(rule, values, failing):
     ]
 
 
+def test_a_rule_names_its_failing_rows_whatever_share_may_fail():
+    frame = pd.DataFrame({"payload": pd.Series([1, "odd", 2, -5, 3, 4, 5, 6], dtype=object), "other": 2})
+    tolerant = [make_rule(column=column, min_value=0, max_value=2, mostly=0.1) for column in ("payload", "other")]
+    assert find_failing_rows("odd", frame, tolerant) == [[1, 3, 4, 5, 6, 7], []]
+
+
 def test_a_repeated_value_that_cannot_be_judged_fails_each_time():
     frame = pd.DataFrame({"temp": pd.Series([1, "odd"] * 200, dtype=object)})
     assert find_failing_rows("odd", frame, [make_rule()]) == [list(range(1, 400, 2))]

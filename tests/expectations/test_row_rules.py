@@ -168,6 +168,41 @@ def test_rules_may_be_about_dates_and_times(timed_rule, failing):
     assert failing_ids(timed_rule) == [failing]
 
 
+SHARED = """select row_number() over (order by _partition, m) - 1 as _id, * from (
+    select 'd1' as _partition, case when n = 0 then -1 else n end as n, null as kind, n as m from range(10) r(n)
+    union all select 'd2', case when n < 2 then -1 else n end, case when n < 5 then 'a' end, n + 1 from range(10) r(n)
+    union all select 'd3', case when n = 1 then null when n < 3 then -1 else n end, 'a', n from range(6) r(n))"""
+
+
+@pytest.mark.parametrize("rows_per_frame", [1 << 17, 2])
+@pytest.mark.parametrize(
+    ("tolerant_rule", "failing"),
+    [
+        (rule("column_values_to_be_between", column="n", min_value=0, mostly=0.9), [10, 11, 20, 22]),
+        (rule("column_values_to_be_between", column="n", min_value=0, mostly=0.8), [20, 22]),
+        (rule("column_values_to_be_between", column="n", min_value=0, mostly=0.61), [20, 22]),
+        (rule("column_values_to_be_between", column="n", min_value=0, mostly=0.6), []),
+        (rule("column_values_to_not_be_null", column="n", mostly=0.8), []),
+        (rule("column_values_to_not_be_null", column="kind", mostly=0.5), list(range(10))),
+        (rule("column_pair_values_to_be_equal", column_A="n", column_B="m", mostly=0.5), list(range(10, 20))),
+        (
+            rule("column_values_to_be_between", column="n", min_value=0, row_condition="kind == 'a'", mostly=0.6),
+            [],
+        ),
+        (
+            rule("column_values_to_be_between", column="n", min_value=0, row_condition="kind == 'a'", mostly=0.61),
+            [10, 11, 20, 22],
+        ),
+    ],
+)
+def test_mostly_is_the_share_of_a_partitions_judged_rows(monkeypatch, rows_per_frame, tolerant_rule, failing):
+    monkeypatch.setattr(row_rules, "VALUES_PER_FRAME", rows_per_frame)
+    with duckdb.connect() as db:
+        db.execute(f"create temp table rows as {SHARED}")
+        record_failing_rows(db, "test", "rows", [tolerant_rule, rule("column_values_to_not_be_null", column="m")])
+        assert db.execute("select rule, id from failures order by all").fetchall() == [(0, i) for i in failing]
+
+
 def test_a_rule_about_text_judges_the_text_of_a_number():
     """Pandas would turn 7 into 7.0, because the column has a null."""
     assert failing_ids(rule("column_values_to_match_regex", column="code", regex="^[0-9]$")) == [[3]]

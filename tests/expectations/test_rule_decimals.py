@@ -68,6 +68,40 @@ def test_a_rule_compares_exact_numbers(database: duckdb.DuckDBPyConnection, chec
     assert failing(database, ROWS, checked) == [expected]
 
 
+LARGE = """select * from (values
+    (0, 900719925474099.30::decimal(20,2), 900719925474099.31::decimal(20,2), 9007199254740993::hugeint, 'a'),
+    (1, 900719925474099.31, 900719925474099.31, 9007199254740992, 'a'),
+    (2, 900719925474099.30, 1.00, null, 'b')) t(_id, x, y, n, kind)"""
+FIRST_TWO = {"row_condition": "kind == 'a'"}
+
+
+@pytest.mark.parametrize(
+    ("checked", "expected"),
+    [
+        (
+            rule("column_pair_values_to_be_in_set", column_A="x", column_B="kind", value_pairs_set=[[0.1, "a"]]),
+            [0, 1, 2],
+        ),
+        (rule("column_pair_values_to_be_in_set", column_A="y", column_B="kind", value_pairs_set=[[1, "b"]]), [0, 1]),
+        (rule("multicolumn_values_to_be_equal", column_list=["x", "y"]), [0, 2]),
+        (rule("select_column_values_to_be_unique_within_record", column_list=["x", "y"]), [1]),
+        (rule("column_values_to_be_unique", column="x", **FIRST_TWO), []),
+        (rule("compound_columns_to_be_unique", column_list=["x", "kind"], **FIRST_TWO), []),
+        (rule("column_values_to_be_increasing", column="x", strictly=True), [2]),
+        (rule("column_values_to_be_decreasing", column="y"), []),
+        (rule("column_values_to_be_between", column="n", max_value=9007199254740992), [0]),
+        (rule("column_values_to_be_in_set", column="n", value_set=[9007199254740992]), [0]),
+        (rule("column_values_to_be_unique", column="n", **FIRST_TWO), []),
+    ],
+)
+def test_a_rule_tells_large_numbers_apart(
+    database: duckdb.DuckDBPyConnection, checked: Rule, expected: list[int]
+) -> None:
+    database.execute(f"create or replace temp table large as {LARGE}")
+    record_failing_rows(database, "large", "large", [checked])
+    assert [number for (number,) in database.execute("select id from failures order by id").fetchall()] == expected
+
+
 CENTS = st.integers(-(10**9), 10**9)
 
 

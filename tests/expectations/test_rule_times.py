@@ -74,6 +74,35 @@ def test_clock_times_become_durations_for_conditions_and_pairs() -> None:
     assert other.kwargs == {"column": "id", "min_value": 0}
 
 
+def test_a_column_without_any_clock_time_is_compared_with_clock_times() -> None:
+    frame = pd.DataFrame({"opens": pd.Series([None, None], dtype=object)})
+    between = make_rule(column="opens", min_value="08:00", max_value="18:30")
+    converted, (rule,) = with_comparable_times(frame, [between])
+    assert converted[rule.kwargs["column"]].tolist() == [None, None]
+    assert rule.kwargs["max_value"] - rule.kwargs["min_value"] == timedelta(hours=10.5) // MICROSECOND
+    texts = make_rule("expect_column_values_to_be_in_set", column="opens", value_set=["a", "08:00"])
+    assert with_comparable_times(frame, [texts])[1] == [texts]
+
+
+def test_null_may_be_declared_as_a_member_of_a_set() -> None:
+    frame = pd.DataFrame({"day": pd.to_datetime(["2024-03-10", None]), "opens": [time(8), None]})
+    for column, declared in (("day", "2024-03-10"), ("opens", "08:00")):
+        in_set = make_rule("expect_column_values_to_be_in_set", column=column, value_set=[declared, None])
+        converted, (rule,) = with_comparable_times(frame, [in_set])
+        assert converted[rule.kwargs["column"]].tolist() == rule.kwargs["value_set"]
+
+
+def test_pairs_with_dates_and_times_are_compared_with_declared_pairs() -> None:
+    frame = pd.DataFrame({"day": pd.to_datetime(["2024-03-10"]), "opens": [time(8)], "id": [7]})
+    for first, second, pair in (("day", "id", ["2024-03-10", 7]), ("id", "opens", [7, "08:00"])):
+        declared = make_rule(
+            "expect_column_pair_values_to_be_in_set", column_A=first, column_B=second, value_pairs_set=[pair]
+        )
+        converted, (rule,) = with_comparable_times(frame, [declared])
+        columns = [rule.kwargs["column_A"], rule.kwargs["column_B"]]
+        assert converted[columns].to_numpy(object).tolist() == rule.kwargs["value_pairs_set"]
+
+
 def test_a_bound_of_another_kind_is_an_error() -> None:
     frame = pd.DataFrame({"day": pd.to_datetime(["2024-03-10"])})
     with pytest.raises(ValueError, match="630 is neither a date nor a time"):

@@ -10,6 +10,7 @@ import pytest
 from pipelines.authoring import catalog
 from pipelines.operations import doctor
 from pipelines.operations.doctor import NotAvailableError
+from sixtyforty.accounting import row_accounts
 from tests.helpers import make_use_case
 from tests.pipelines.conftest import RunCli
 
@@ -30,6 +31,13 @@ def test_an_empty_home_is_examined_with_cures(run_cli: RunCli, monkeypatch: pyte
     assert "sixtyforty land-demo-data flight_delays" in things["landing zone of flight_delays"]["cure"]
     assert (things["daemon"]["ok"], things["daemon"]["cure"]) == (False, "Start the daemon: make ui")
     assert things["champion ledger of flight_delays"]["found"] == "0 rows, hash chain verified"
+
+
+def test_a_row_that_no_verdict_counts_is_reported(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_accounts, "describe_differences", lambda ws: "flights 2013-04-01: 1 row is lost")
+    finished = run_cli("doctor --json")
+    units = next(thing for thing in finished.answer["things"] if thing["thing"] == "units of flight_delays")
+    assert (units["ok"], units["found"]) == (False, "flights 2013-04-01: 1 row is lost")
 
 
 def test_a_stage_other_than_declared_is_reported(run_cli: RunCli) -> None:

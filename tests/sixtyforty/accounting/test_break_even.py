@@ -22,10 +22,11 @@ from sixtyforty.accounting.break_even import (
 )
 from sixtyforty.accounting.degradation import FaultImpact
 from sixtyforty.accounting.feed_faults import FAULTS
+from sixtyforty.spec.actions import Action
 from sixtyforty.value.lift import Interval
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import make_accounted_home
-from tests.sixtyforty.value.kpis import THREE, TWO
+from tests.sixtyforty.value.kpis import THREE, TWO, make_kpi
 
 
 def make_units(n: int = 6000, days: int = 30, seed: int = 3) -> pd.DataFrame:
@@ -76,6 +77,24 @@ def test_of_actions_with_equal_payoffs_the_cheapest_is_taken_as_in_the_policy() 
     # An outcome pays 10 - 3 or 16 - 7, and no outcome costs 3, 7 or, by waiting, 1: the policy takes wait, then rush.
     gain = (-1 + 9) - (-1 - 1)
     assert compute_curve(THREE, units)[0].over_current_process.value == pytest.approx(1000 * gain / 2)
+
+
+def test_a_unit_without_an_action_of_known_price_is_left_to_the_current_process() -> None:
+    actions = {
+        "wait": Action(description="", cost=1.0, limit=1),
+        "act": Action(description="", cost=3.0, gain="fare"),
+    }
+    units = pd.DataFrame(
+        {
+            "_partition": "d",
+            "decided_at": 0,
+            "expected": [0.0, 0.0],
+            "current_action": "wait",
+            "outcome": 0.0,
+            "_gain act": np.nan,
+        }
+    )
+    assert compute_curve(make_kpi(actions=actions), units)[0].over_current_process.value == 0.0
 
 
 def test_the_crossing_is_interpolated() -> None:

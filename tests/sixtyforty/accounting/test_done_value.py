@@ -20,6 +20,7 @@ from sixtyforty.decisions.decision_table import StoredDecision, read_decisions
 from sixtyforty.decisions.provenance import trace_decision
 from sixtyforty.decisions.responses import add_responses
 from sixtyforty.storage.response_log import Response
+from sixtyforty.value.policy import POLICY_VERSION
 from sixtyforty.workspace import Workspace
 from tests.experiment_home import KEYS as EXPERIMENT_KEYS
 from tests.experiment_home import copy_home
@@ -158,6 +159,50 @@ def test_in_an_experiment_the_cost_of_the_action_taken_is_corrected(experiment: 
     assert (len(acted), len(waited), len(held_out), before.done) == (2, 1, 1, None)
     assert after.done and (after.done.overrides, after.done.difference) == (3, 2 * 3.0 - 3.0)
     assert after.totals == before.totals, "the experiment's own figures stay"
+
+
+def test_an_override_of_a_decision_that_is_in_no_account_changes_no_value(tmp_path: Path) -> None:
+    rush = {"description": "call two fitters in", "cost": 4, "gain": 11}
+    wait = {"cost": "null::double"}
+    ws = make_workspace(tmp_path, **merge(WITH_RESPONSES, {"kpi": {"actions": {"wait": wait, "rush": rush}}}))
+    publish_days(ws, [*TRAINED, *LIVE], count=20)
+    put_champion_in_force(ws, LIVE[0], "live")
+    take_decisions(ws, KEYS, "live", None)
+    kpi_ledger.write_accounts(ws, KEYS, "live")
+    unknown = sum(kpi_ledger.KpiAccount.from_entry(e).unknown for e in ws.lake.entries("kpi/live").values())
+    overridden = [d for d in all_decisions(ws) if d.current_action == "wait"]
+    other = {"act": "rush", "rush": "act"}
+    add_responses(
+        ws,
+        [
+            Response(d.decision_id, "ann", "decider", "overridden", other[d.action], "why", at=d.decided_at)
+            for d in overridden
+        ],
+    )
+    account(ws)
+    assert unknown == len(overridden) > 0, "the price of the current process's action is unknown"
+    assert summarize_kpi(ws, "live").done is None
+    usages = [usage.PartitionUsage.from_entry(e) for e in ws.lake.entries(usage.usage_dataset("live")).values()]
+    assert sum(u.known for u in usages) == sum(u.known_without_effect for u in usages) == len(overridden)
+    assert sum(u.gain for u in usages) == pytest.approx(sum(u.gain_without_effect for u in usages))
+
+
+def test_an_override_outside_the_experiment_changes_no_value(experiment: Workspace, tmp_path: Path) -> None:
+    ws = copy_home(experiment, tmp_path, **WITH_RESPONSES)
+    key = EXPERIMENT_KEYS[3]
+    entry = ws.lake.entry("decisions/live", key)
+    assert entry
+    rows = pq.read_table(ws.lake.local_file(entry))
+    decision = next(d for d in read_decisions(ws, key, "live") if d.decided_by == "model" and d.action == "act")
+    ids, policies = (rows[name].to_pylist() for name in ("decision_id", "policy"))
+    policies[ids.index(decision.decision_id)] = POLICY_VERSION  # as without a champion in force
+    outside = rows.set_column(rows.column_names.index("policy"), "policy", pa.array(policies))
+    ws.lake.write("decisions/live", key, outside, inputs=entry.inputs, code="test", facts=entry.facts)
+    kpi_ledger.write_accounts(ws, [key], "live")
+    at = decision.decided_at
+    add_responses(ws, [Response(decision.decision_id, "ann", "decider", "overridden", "wait", "why", at=at)])
+    account(ws, [key])
+    assert summarize_kpi(ws, "live").done is None
 
 
 def test_a_sentence_names_both_values() -> None:

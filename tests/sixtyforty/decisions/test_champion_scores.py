@@ -20,6 +20,7 @@ from sixtyforty.modeling.estimators import FittedModel
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.spec.recipe import Veto
 from sixtyforty.storage.sql import identifier
+from sixtyforty.value.policy import UNPRICED_REASON
 from sixtyforty.workspace import Workspace
 from tests.sixtyforty.decisions.conftest import KEY, KEY_BEFORE, adopt_at
 
@@ -170,6 +171,21 @@ def test_a_veto_that_can_not_be_evaluated_falls_back(patient: Workspace) -> None
     changed = replace(patient, use_case=patient.use_case.model_copy(update={"model": model}))
     (unscored,) = take_decisions(changed, [KEY], "live", END)[KEY].unscored
     assert unscored.reason.startswith("model.vetoes.crews.when")
+
+
+def test_a_unit_without_an_allowed_action_is_left_to_the_current_process(patient: Workspace) -> None:
+    adopt_at(patient, START)
+    vetoes = {
+        f"no {action}": Veto(when="true", never=action, why="the shop is closed")
+        for action in patient.use_case.kpi.actions
+    }
+    model = patient.use_case.model.model_copy(update={"vetoes": vetoes})
+    closed = replace(patient, use_case=patient.use_case.model_copy(update={"model": model}))
+    taken = take_decisions(closed, [KEY], "live", END)[KEY]
+    decisions = read_decisions(closed, KEY, "live")
+    assert {(d.decided_by, d.reason) for d in decisions} == {("fallback", UNPRICED_REASON)}
+    assert all(d.action == d.current_action for d in decisions)
+    assert (taken.by_model, taken.fallback, taken.unscored) == (0, len(decisions), ())
 
 
 def test_a_reason_is_one_sentence() -> None:

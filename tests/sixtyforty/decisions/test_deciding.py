@@ -6,11 +6,13 @@ from datetime import datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
-from sixtyforty.decisions.deciding import LATE_REASON, take_decisions
+from sixtyforty.decisions.deciding import LATE_REASON, _with_exact_keys, take_decisions
 from sixtyforty.decisions.decision_draft import NO_CHAMPION_REASON
 from sixtyforty.decisions.decision_table import decisions_dataset, read_decisions
 from sixtyforty.modeling.lineage import find_outdated
+from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.value.policy import BEST_REASON
 from sixtyforty.workspace import Workspace
 from tests.helpers import land_extract, make_workspace, publish_days, put_champion_in_force, read_lake
@@ -104,6 +106,23 @@ def test_a_second_run_writes_the_same_bytes(ready: Workspace) -> None:
     before = read_lake(ready.lake)
     take_decisions(ready, [KEY], "replay", None)
     assert read_lake(ready.lake) == before
+
+
+@pytest.mark.parametrize(
+    ("column_type", "keys"),
+    [
+        ("TIMESTAMP_NS", ["2013-03-10 12:00:00.000000001", "2013-03-10 12:00:00.000000002"]),
+        ("TIMESTAMP", ["2013-03-10 12:00:00", "2013-03-10 12:00:00.000001"]),
+        ("DECIMAL(38, 2)", ["900719925474099.30", "900719925474099.31"]),
+        ("HUGEINT", ["9007199254740992", "9007199254740993"]),
+        ("TIME", ["08:00:00", "08:00:00.000001"]),
+    ],
+)
+def test_keys_that_differ_stay_different(column_type: str, keys: list[str]) -> None:
+    rows = ", ".join(f"('{key}'::{column_type})" for key in keys)
+    with connect("UTC") as db:
+        units = _with_exact_keys(db, f"select * from (values {rows}) t(id) order by id", ["id"])
+    assert [str(key) for key in units["id"].tolist()] == keys
 
 
 def test_without_features_no_decision_is_taken(workspace: Workspace) -> None:

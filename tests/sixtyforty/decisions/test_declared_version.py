@@ -12,6 +12,7 @@ import pytest
 
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.decisions.declared_version import declared_parts as parts_of_decisions
 from sixtyforty.decisions.declared_version import declared_version, describe_outdated, find_outdated_replay
 from sixtyforty.lifecycle.withdrawal import withdraw_model
 from sixtyforty.modeling.built_by import FACT, declared_parts
@@ -88,6 +89,21 @@ def test_the_command_of_an_outdated_replay_builds_all_features_of_an_earlier_sql
 )
 def test_a_change_that_no_decision_depends_on_outdates_nothing(ws: Workspace, changes: dict[str, Any]) -> None:
     assert find_outdated_replay(declare(ws, **changes)) is None
+
+
+def test_a_field_that_a_later_release_added_counts_only_with_another_value_than_its_default(tmp_path: Path) -> None:
+    default = make_use_case(tmp_path)
+    parts = parts_of_decisions(default)
+    assert "min_training_rows" not in parts["gate"] and "confidence" in parts["gate"]
+    assert all("forms" not in source for source in parts["sources"].values())
+    stated = {"gate": {"min_training_rows": 20}, "sources": {"calls": {"decimal": "."}}}
+    assert declared_version(make_use_case(tmp_path, **stated)) == declared_version(default)
+    for changes in (
+        {"gate": {"min_training_rows": 30}},
+        {"sources": {"calls": {"decimal": ","}}},
+        {"sources": {"calls": {"date_format": "%d.%m.%Y"}}},
+    ):
+        assert declared_version(make_use_case(tmp_path, **changes)) != declared_version(default)
 
 
 def test_a_new_column_counts_where_sql_takes_all_columns(tmp_path: Path) -> None:

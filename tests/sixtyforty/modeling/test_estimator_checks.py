@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,11 +42,20 @@ def test_an_estimator_suits_a_binary_outcome(estimator: str, fields: dict[str, A
         ("Forest", {}, "doesn't exist"),
         ("sklearn.linear_model.Ridge", {"params": {"depth": 3}}, "doesn't accept the declared params"),
         ("sklearn.model_selection.KFold", {}, "is not an estimator with the methods fit and predict"),
+        ("sklearn.pipeline.make_pipeline", {}, "is not an estimator with the methods fit and predict"),
+        ("sklearn.base", {}, "is not an estimator with the methods fit and predict"),
     ],
 )
 def test_an_estimator_that_does_not_suit_is_named(estimator: str, fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         require_suitable(make_recipe(estimator, **fields), KPI)
+
+
+def test_what_is_no_estimator_is_not_called(tmp_path: Path) -> None:
+    folder = tmp_path / "made"
+    with pytest.raises(ModelError, match=r"'os\.mkdir' is not an estimator"):
+        create_estimator(make_recipe("os.mkdir", params={"path": str(folder)}))
+    assert not folder.exists()
 
 
 def test_a_classifier_does_not_suit_a_number() -> None:

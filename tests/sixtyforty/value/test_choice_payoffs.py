@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -201,6 +202,103 @@ def test_two_limited_actions_keep_their_own_limits() -> None:
     }
     payoffs = build_payoffs(make_kpi(actions=actions), rows_at_noon(3))
     assert sorted(payoffs.choose_actions(np.array([3.0, 3.0, 3.0]))) == ["call", "none", "visit"]
+
+
+def limited_fares(limit: int, **wait: Any) -> Kpi:
+    """Return a KPI whose cheapest action is limited, and whose dearest action has a price in columns."""
+    actions = {"wait": Action(description="", cost=1.0, limit=limit, **wait), "act": FARES["act"]}
+    return make_kpi(actions=actions, outcome_type="number")
+
+
+def test_a_limit_never_takes_a_units_last_known_action_twice() -> None:
+    rows = rows_at_noon(3).assign(**{"_gain act": [np.nan, np.nan, 9.0], "_cost act": 3.0})
+    kpi = limited_fares(1)
+    payoffs = build_payoffs(kpi, rows)
+    chosen = payoffs.choose_actions(np.zeros(3))
+    assert chosen.tolist() == ["wait", "act", "act"]  # the second unit has no allowed action of known price
+    assert payoffs.is_priced(chosen.tolist()).tolist() == [True, False, True]
+    assert payoffs.best_possible(np.zeros(3)).tolist() == [-1.0, -1.0, -3.0]
+
+
+def test_a_unit_without_any_known_price_uses_up_no_limit() -> None:
+    actions = {
+        "wait": Action(description="", cost="fee", limit=1, use_full_limit=True),
+        "act": Action(description="", cost="fare"),
+    }
+    rows = rows_at_noon(3).assign(**{"_cost wait": [np.nan, 2.0, 2.0], "_cost act": [np.nan, 1.0, 1.0]})
+    payoffs = build_payoffs(make_kpi(actions=actions), rows)
+    assert payoffs.choose_actions(np.zeros(3)).tolist() == ["act", "wait", "act"]
+    assert isinstance(payoffs, ChoicePayoffs)
+    best = payoffs.best_possible(np.zeros(3))
+    assert np.isnan(best[0])
+    assert best[1:].tolist() == [-1.0, -1.0]
+    assert payoffs.value_of_information(np.full(3, 0.5)).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_two_full_limits_take_no_units_from_each_other() -> None:
+    actions = {
+        "none": Action(description=""),
+        "call": Action(description="", cost=1, gain=1, limit=1, use_full_limit=True),
+        "visit": Action(description="", cost=2, gain=1, limit=1, use_full_limit=True),
+    }
+    payoffs = build_payoffs(make_kpi(actions=actions), rows_at_noon(3))
+    assert sorted(payoffs.choose_actions(np.array([0.9, 0.5, 0.5]))) == ["call", "none", "visit"]
+
+
+def test_the_next_best_action_is_another_one_even_beyond_a_limit_or_without_a_price() -> None:
+    payoffs = build_payoffs(kpi_with_limit(1), rows_at_noon(3))
+    assert isinstance(payoffs, ChoicePayoffs)
+    score = np.array([3.0, 1.0, 1.0])
+    assert payoffs.next_best(score, ["offer", "none", "none"]).tolist() == ["none", "offer", "offer"]
+    unpriced = build_payoffs(make_kpi(actions=FARES), UNPRICED)
+    assert isinstance(unpriced, ChoicePayoffs)
+    assert unpriced.next_best(np.ones(4), ["wait"] * 4).tolist() == ["act"] * 4
+
+
+PRICES = st.one_of(st.none(), st.integers(-4, 4).map(float))
+
+
+@st.composite
+def priced_choices(draw: st.DrawFn) -> tuple[ChoicePayoffs, np.ndarray, dict[str, int | None]]:
+    """Draw the payoffs of up to three actions with limits and unknown prices, scores, and the limits by action."""
+    names = ["a", "b", "c"][: draw(st.integers(2, 3))]
+    limits: dict[str, int | None] = {name: draw(st.one_of(st.none(), st.integers(1, 3))) for name in names}
+    limits[draw(st.sampled_from(names))] = None
+    actions = {
+        name: Action(
+            description="",
+            cost=f"cost_{name}" if draw(st.booleans()) else float(draw(st.integers(0, 3))),
+            gain=f"gain_{name}" if draw(st.booleans()) else float(draw(st.integers(-3, 3))),
+            limit=limit,
+            use_full_limit=limit is not None and draw(st.booleans()),
+        )
+        for name, limit in limits.items()
+    }
+    kpi, count = make_kpi(actions=actions, outcome_type="number"), draw(st.integers(1, 6))
+    prices = {column: draw(st.lists(PRICES, min_size=count, max_size=count)) for column in kpi.payoff_sql}
+    score = np.array(draw(st.lists(st.integers(-2, 2).map(float), min_size=count, max_size=count)))
+    rows = rows_at_noon(count).assign(**{c: pd.array(v, "Float64") for c, v in prices.items()})
+    return ChoicePayoffs(kpi, rows), score, limits
+
+
+@given(priced_choices())
+def test_unknown_prices_and_limits_leave_every_unit_an_action_and_every_figure_a_number(
+    drawn: tuple[ChoicePayoffs, np.ndarray, dict[str, int | None]],
+) -> None:
+    payoffs, score, limits = drawn
+    chosen = payoffs.choose_actions(score).tolist()
+    priced = np.array(payoffs.is_priced(chosen))
+    known = np.array([payoffs.is_priced([name] * len(score)) for name in limits])
+    unlimited = np.array([limit is None for limit in limits.values()])
+    for name, limit in limits.items():
+        assert limit is None or chosen.count(name) <= limit
+    assert priced[known[unlimited].any(axis=0)].all()
+    best = payoffs.best_possible(score)
+    assert np.isnan(best).tolist() == (~known.any(axis=0)).tolist()
+    assert not np.isinf(best).any()
+    assert np.isfinite(payoffs.value_of_information(np.abs(score) / 2)).all()
+    assert not np.isnan(payoffs.margin(score)).any()
+    assert all(other != action for other, action in zip(payoffs.next_best(score, chosen), chosen, strict=True))
 
 
 # Past experiments
