@@ -182,7 +182,7 @@ def build_asset(plan: AssetPlan, recorder: EventRecorder) -> dg.AssetsDefinition
         keys_by_output_name={"result": plan.key},
         check_specs_by_output_name=check_specs,
         specs=[_asset_spec(plan)],
-        backfill_policy=dg.BackfillPolicy.single_run() if plan.partitions else None,
+        backfill_policy=dg.BackfillPolicy.single_run(),
     )
 
 

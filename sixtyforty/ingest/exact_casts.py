@@ -53,7 +53,9 @@ def exact_sql(text: str, typed: str, contract_type: ContractType) -> str:
         case "decimal":
             conditions = [is_written_alike, _matches(text, _decimal_form(contract_type.decimals))]
         case "float":
-            conditions = [f"isfinite({typed}) and not contains({text}, '_')"]
+            # DuckDB ignores line breaks and tabs around a number. They sort before the space.
+            is_trimmed = f"{text} > ' ' and {text}[-1] > ' '"
+            conditions = [f"isfinite({typed}) and not contains({text}, '_') and {is_trimmed}"]
         case "boolean":
             conditions = [f"{text} in ({_literals(_TRUTHS)})", f"lower({text}) in ({_literals(_MORE_TRUTHS)})"]
         case "date":
@@ -65,12 +67,8 @@ def exact_sql(text: str, typed: str, contract_type: ContractType) -> str:
         case "time":
             form = rf"[0-9]{{1,2}}:[0-9]{{2}}(:[0-9]{{2}}{_fraction(contract_type.decimals)})?"
             conditions = [f"{typed} < time '24:00:00' and {_matches(text, form)}"]
-        case "timestamp" if contract_type.decimals > MICROSECOND_DECIMALS:  # it holds years 1677 to 2262 only
-            return typed
-        case "timestamp":
-            conditions = [f"{typed} between {FIRST_TIME} and {LAST_TIME}"]
-        case "zoned":
-            conditions = [f"{typed} between {FIRST_TIME} at time zone 'UTC' and {LAST_TIME} at time zone 'UTC'"]
+        case "timestamp" | "zoned":
+            conditions = _time_conditions(text, typed, contract_type)
         case "uuid":
             conditions = [_matches(text, _UUID)]
         case "json":
@@ -112,22 +110,40 @@ def _fraction(decimals: int) -> str:
     return rf"(\.[0-9]{{0,{decimals}}}0*)?"
 
 
+def _time_conditions(text: str, typed: str, contract_type: ContractType) -> list[str]:
+    """Return the SQL conditions under which a text means exactly a time. See `exact_sql` for the arguments."""
+    zone = " at time zone 'UTC'" if contract_type.kind == "zoned" else ""
+    is_inside = f"{typed} between {FIRST_TIME}{zone} and {LAST_TIME}{zone}"
+    if contract_type.decimals > MICROSECOND_DECIMALS:  # it holds years 1677 to 2262 only
+        is_inside = f"{typed} is not null"
+    # `_timestamp_sql` casts a text of the usual length without a look at its form.
+    has_form = f"(not ({_is_usual(text)}) or {_matches(text, _local_form(contract_type))})"
+    return [f"({typed}{zone})::varchar = {text}", f"{is_inside} and {has_form}"]
+
+
+def _is_usual(text: str) -> str:
+    return f"strlen({text}) = 19 and {text}[17] = ':'"
+
+
+def _local_form(contract_type: ContractType) -> str:
+    """Return the form of a day, which a time of day without an offset may follow."""
+    return f"{_DAY}([ T][0-9]{{1,2}}:[0-9]{{2}}(:[0-9]{{2}}{_fraction(contract_type.decimals)})?)?"
+
+
 def _timestamp_sql(text: str, contract_type: ContractType) -> str:
     """Return SQL for the UTC time of a text: without an offset it is UTC; with one, or a zone's name, it is converted.
 
     A cast to TIMESTAMP ignores a UTC offset, and a cast to TIMESTAMPTZ is slow. So the usual form of 19 characters is
-    recognised first. It has no offset.
+    recognised first. It has no offset. `_time_conditions` checks its form.
     """
     stored = "TIMESTAMP" if contract_type.kind == "zoned" else contract_type.sql
-    local = f"{_DAY}([ T][0-9]{{1,2}}:[0-9]{{2}}(:[0-9]{{2}}{_fraction(contract_type.decimals)})?)?"
     decimals = min(contract_type.decimals, MICROSECOND_DECIMALS)
     instant = rf"{_DAY}[ T][0-9]{{1,2}}:[0-9]{{2}}(:[0-9]{{2}}{_fraction(decimals)})?"
-    is_usual = f"strlen({text}) = 19 and {text}[17] = ':'"
     without_space = rf"regexp_replace({text}, ' ([Z+-])', '\1')"  # DuckDB reads no space before an offset
     converted = f"(try_cast({without_space} as timestamptz) at time zone 'UTC')"
     return (
-        f"case when {is_usual} then try_cast({text} as {stored})"
-        f" when {_matches(text, local)} then try_cast({text} as {stored})"
+        f"case when {_is_usual(text)} then try_cast({text} as {stored})"
+        f" when {_matches(text, _local_form(contract_type))} then try_cast({text} as {stored})"
         f" when {_matches(text, instant + _OFFSET)} then {converted}::{stored}"
         f" when {_matches(text, instant + _ZONE)} then {_zone_time_sql(text, instant)}::{stored} end"
     )

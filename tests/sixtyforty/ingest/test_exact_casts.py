@@ -217,6 +217,17 @@ def test_a_time_that_could_mean_several_instants_is_refused(
     assert cast_texts(database, [text], declared) == [None]
 
 
+@pytest.mark.parametrize("declared", ["TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"])
+def test_a_text_of_the_usual_length_must_have_the_form_of_a_time(
+    database: duckdb.DuckDBPyConnection, declared: str
+) -> None:
+    texts = ["2013-07-01 12:00: C", "2013-07-01 12:00:0Z", "2013-07-01\r 12:0:00", "2013/07/01T10:0 :70"]
+    texts += ["\n2013-07-01 12:00:0", "213-07-01\t 12:00:00", "\t2013-07-1 12:00:00", "2013-07-01  12:0:00"]
+    assert cast_texts(database, texts, declared) == [None] * len(texts)
+    texts = ["2013-07-01 12:00:00", "2013-07-01T12:00:00", "2013/07/01 12:00:00"]
+    assert len(set(cast_texts(database, texts, declared))) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "hour"),
     [
@@ -247,6 +258,17 @@ def test_fractions_of_seconds_that_a_type_cannot_hold_are_refused(database: duck
         "TIMESTAMP": [True, True, True, False],
         "TIMESTAMP_NS": [True, True, True, True],
     }
+
+
+@pytest.mark.parametrize("declared", ["BIGINT", "DECIMAL(12,2)", "DOUBLE", "BOOLEAN", "DATE", "TIME", "UUID"])
+@pytest.mark.parametrize(
+    "space", ["\t", "\n", "\v", "\f", "\r"], ids=["tab", "newline", "vertical tab", "feed", "return"]
+)
+def test_only_spaces_may_stand_around_a_text(database: duckdb.DuckDBPyConnection, declared: str, space: str) -> None:
+    texts = {"DATE": "2024-02-03", "TIME": "09:05", "UUID": "0f8fad5b-d9cb-469f-a165-70867728950e"}
+    text = texts.get(declared, "1")
+    assert None not in cast_texts(database, [text], declared)
+    assert cast_texts(database, [f"{space}{text}", f"{text}{space}"], declared) == [None, None]
 
 
 def test_times_uuids_and_documents_have_one_form(database: duckdb.DuckDBPyConnection) -> None:
