@@ -7,7 +7,6 @@ import dagster as dg
 
 from assets.resources import BusinessClock, ProjectHome
 from pipelines.authoring import loader
-from pipelines.authoring.recipe_list import follow_use_cases
 from pipelines.automation import housekeeping, portfolio_job
 from pipelines.component import build_use_cases
 from pipelines.runtime.console import console
@@ -23,7 +22,6 @@ def defs() -> dg.Definitions:
 @lru_cache(maxsize=1)
 def _build_definitions(settings: Settings, _: loader.DeclarationState) -> dg.Definitions:
     """Build Dagster's definitions, and reuse them until a declaration changes. Dagster loads them twice per run."""
-    follow_use_cases(settings.home)
     gc.set_threshold(100_000, 50, 50)  # definitions and run plans stay in memory, so collect garbage less often
     use_cases = build_use_cases()
     project_home = ProjectHome(settings.home, settings.database_url, settings.dvc_remote, settings.lake)

@@ -1,7 +1,6 @@
-"""Keep `dvc.yaml` complete: its use cases, and the modules that `dvc_recipe` imports, on which each stage depends.
+"""Keep `dvc.yaml` complete: it lists the modules that `dvc_recipe` imports, on which each stage depends.
 
-`python -m sixtyforty.dvc_file` rewrites the dependencies. A test fails if the file lists other modules. The list of use
-cases is rewritten whenever Dagster's definitions are loaded.
+`python -m sixtyforty.dvc_file` rewrites the dependencies. A test fails if the file lists other modules.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from sixtyforty.storage.files import write_atomic
 
 RECIPE = "sixtyforty.modeling.dvc_recipe"
 DVC_FILE = SOURCES / "dvc.yaml"
-USE_CASE_LIST = re.compile(r"foreach: \[(.*?)\]", re.DOTALL)
 CODE_LINES = re.compile(rf"(?:^ +- (?:{'|'.join(PACKAGES)})/\S+\.py\n)+", re.MULTILINE)
 
 
@@ -39,34 +37,6 @@ def replace_dependencies(text: str, dependencies: Sequence[str]) -> str:
         return "".join(f"{indent}- {dependency}\n" for dependency in dependencies)
 
     return CODE_LINES.sub(replace_block, text)
-
-
-def replace_use_cases(text: str, use_cases: Sequence[str]) -> str:
-    """Return the text of `dvc.yaml` with the names of these use cases in each stage. Other lines stay unchanged.
-
-    Names that a stage already lists come first, in the same order.
-    """
-
-    def replace_list(match: re.Match[str]) -> str:
-        listed = [name for name in re.split(r"[,\s]+", match[1]) if name in use_cases]
-        added = [name for name in use_cases if name not in listed]
-        return f"foreach: [{', '.join([*listed, *added])}]"
-
-    return USE_CASE_LIST.sub(replace_list, text)
-
-
-def write_use_cases(file: Path, use_cases: Sequence[str]) -> bool:
-    """List these use cases in each DVC stage of `dvc.yaml`. Return whether the file had to be rewritten.
-
-    A missing file is not created. Raises FileAccessError if the file can't be written.
-    """
-    if not file.exists():
-        return False
-    text = file.read_text()
-    updated = replace_use_cases(text, use_cases)
-    if updated != text:
-        write_atomic(file, updated.encode())
-    return updated != text
 
 
 def write_dependencies(file: Path = DVC_FILE) -> None:

@@ -255,7 +255,6 @@ def make_year(root: Path, patch: pytest.MonkeyPatch, run_cli: RunCli) -> Year:
     declare_use_case(loader.FOLDER, suites.HERE, NAME, **DECLARED)
     (loader.FOLDER / NAME / "features.sql").write_text(FEATURES)
     (loader.FOLDER / NAME / "current_process.sql").write_text(CURRENT_PROCESS)
-    (root / "project" / "dvc.yaml").write_text("foreach: []\n")
     year = Year(root, run_cli)
     patch.setenv(CLOCK_FILE_VARIABLE, str(year.clock))
     return year

@@ -42,9 +42,7 @@ def main() -> None:
 def draft_use_case(home: Path, landing: Path) -> None:
     """Draft the use case from the extracts, in a new home."""
     shutil.rmtree(home, ignore_errors=True)
-    create_use_case(
-        NAME, str(landing), folder=home / "use_cases", rules=home / "expectations", recipes=home / "dvc.yaml"
-    )
+    create_use_case(NAME, str(landing), folder=home / "use_cases", rules=home / "expectations")
 
 
 def process_extracts(home: Path) -> dict[str, float]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from glob import escape
 from pathlib import Path
 
 import yaml
@@ -145,7 +149,8 @@ def find_feeds(extracts: str) -> list[ExtractFeed]:
     for file in files:
         stem = file.name.split(".")[0]
         files_by_stem.setdefault(re.sub(DATE_OR_NUMBER, "", stem) or stem, []).append(file)
-    return [_profile_feed(stem, files) for stem, files in files_by_stem.items()]
+    names = _source_names(files_by_stem)
+    return [_profile_feed(names[stem], stem, feed_files, files) for stem, feed_files in files_by_stem.items()]
 
 
 def query_feed(query: Query, environment: Mapping[str, str]) -> ExtractFeed:
@@ -168,16 +173,40 @@ def _list_files(path: Path) -> Sequence[Path]:
     return sorted(path.iterdir()) if path.is_dir() else sorted(path.parent.glob(path.name))
 
 
-def _profile_feed(stem: str, files: Sequence[Path]) -> ExtractFeed:
+def _profile_feed(name: str, stem: str, files: Sequence[Path], all_files: Sequence[Path]) -> ExtractFeed:
+    return ExtractFeed(name, _glob_of(stem, files, all_files), files[0].resolve().parent, profile_files(files))
+
+
+def _glob_of(stem: str, files: Sequence[Path], all_files: Sequence[Path]) -> str:
+    """Return a glob that matches the files of a feed, and none of another feed if that is possible.
+
+    stem: what the names of the files have in common. all_files: the files of all feeds.
+    """
+    if len(files) == 1:
+        return escape(files[0].name)
     suffixes = files[0].suffixes
     ending = "".join(suffixes[-2:] if files[0].suffix == ".gz" else suffixes[-1:])
-    pattern = files[0].name if len(files) == 1 else f"{stem}*{ending}"
-    return ExtractFeed(_source_name(stem), pattern, files[0].resolve().parent, profile_files(files))
+    separators = {re.match("[-_ ]?", file.name[len(stem) :])[0] for file in files}  # type: ignore[index]
+    globs = [f"{escape(stem)}*{ending}", *(f"{escape(stem)}{separator}[0-9]*{ending}" for separator in separators)]
+    others = [file.name for file in all_files if file not in files]
+    fitting = [glob for glob in globs if all(fnmatchcase(file.name, glob) for file in files)]
+    return next((glob for glob in fitting if not any(fnmatchcase(name, glob) for name in others)), globs[0])
+
+
+def _source_names(stems: Iterable[str]) -> dict[str, str]:
+    """Return a source name for each file stem. If several stems have the same name, the later ones get a number."""
+    names: dict[str, str] = {}
+    for stem in stems:
+        name = _source_name(stem)
+        alternatives = (name if number == 1 else f"{name}_{number}" for number in itertools.count(1))
+        names[stem] = next(other for other in alternatives if other not in names.values())
+    return names
 
 
 def _source_name(stem: str) -> str:
     """Return a source name for a feed's file stem. SQL uses it as a table name, so it is never a reserved word."""
-    name = re.sub(r"\W+", "_", stem).strip("_").lower() or "extracts"
+    letters = unicodedata.normalize("NFKD", stem.lower().replace("ß", "ss")).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^a-z0-9]+", "_", letters).strip("_") or "extracts"
     if name in RESERVED_WORDS:
         return f"{name}_rows"
     return name if name[0].isalpha() else f"from_{name}"

@@ -16,8 +16,6 @@ from pipelines.authoring import loader
 from pipelines.authoring.drafting import draft_suite, empty_suite
 from pipelines.authoring.feeds import ExtractFeed, Query, find_feeds, query_feed
 from pipelines.authoring.rendering import Shape, render_files
-from pipelines.settings import ROOT
-from sixtyforty.dvc_file import write_use_cases
 from sixtyforty.spec.base import NAME
 from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import SixtyfortyError, closest_match
@@ -48,7 +46,6 @@ def create_use_case(
     like: str | None = None,
     folder: Path = loader.FOLDER,
     rules: Path = suites.HERE,
-    recipes: Path = ROOT / "dvc.yaml",
     shape: Shape = "binary",
     query: Query | None = None,
 ) -> tuple[Draft, list[Path]]:
@@ -57,7 +54,6 @@ def create_use_case(
     - `extracts`: a file, a folder or a glob pattern.
     - `like`: a use case whose declaration and SQL are copied. With extracts, the sources come from the extracts.
     - `rules`: the folder for the suites.
-    - `recipes`: the dvc.yaml that lists the use cases.
     - `query`: a database query whose rows are another source.
     - `shape`: what is decided. See `rendering.Shape`. A copy has the shape of the use case that it copies.
 
@@ -78,7 +74,6 @@ def create_use_case(
         shutil.rmtree(folder / name, ignore_errors=True)
         shutil.rmtree(rules / name, ignore_errors=True)
         raise
-    write_use_cases(recipes, loader.list_use_cases(folder))
     assert isinstance(draft, Draft), "the templates contain TODO fields"
     return draft, list(files)
 

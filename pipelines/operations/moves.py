@@ -16,7 +16,6 @@ from typing import cast
 from expectations import suites
 from pipelines.authoring import loader
 from pipelines.settings import Settings, load_settings, prepare_dagster_home
-from sixtyforty.dvc_file import write_use_cases
 from sixtyforty.spec.errors import SixtyfortyError, closest_match
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.files import write_atomic
@@ -162,12 +161,6 @@ def count_run_hours(project: Project, names: Sequence[str]) -> None:
     home = ProjectHome(settings.home, settings.database_url, settings.dvc_remote, settings.lake)
     with dg.DagsterInstance.get() as instance:
         record_run_hours(instance, home, names)
-
-
-def write_recipe_lists(project: Project) -> None:
-    """Write the declared use cases into each `dvc.yaml` that lists them."""
-    for file in dict.fromkeys([project.folder.parents[1] / "dvc.yaml", project.settings.home / "dvc.yaml"]):
-        write_use_cases(file, project.list_names())
 
 
 def rename_in_lock_file(home: Path, old: str, new: str | None) -> None:

@@ -25,13 +25,13 @@ from pipelines.operations.moves import (
     refuse_while_busy,
     rename_in_lock_file,
     take_steps,
-    write_recipe_lists,
 )
 from sixtyforty.decisions.database_tables import drop_tables, existing_tables, export_tables, table_names
 from sixtyforty.reports.findings import open_findings
 from sixtyforty.reports.removed_use_cases import Archive, RemovedPeople, RemovedUseCase, open_archive
 from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import DeclarationError
+from sixtyforty.storage.dvc_repository import write_recipe_list
 from sixtyforty.storage.moving import delete_path, move_path
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
 from sixtyforty.storage.unfinished_move import Move
@@ -108,7 +108,7 @@ def list_steps(project: Project, move: Move, archive: Archive) -> list[Step]:
         ("declaration", partial(_archive_folder, project.folder / name, archive.folder / "declaration")),
         ("suites", partial(_archive_folder, project.rules / name, archive.folder / "suites")),
         ("dvc.lock", partial(rename_in_lock_file, settings.home, name, None)),
-        ("dvc.yaml", partial(write_recipe_lists, project)),
+        ("params.yaml", partial(write_recipe_list, settings.home)),
         ("sensors", partial(move_automation, dict.fromkeys(automation_names(name)))),
     ]
 

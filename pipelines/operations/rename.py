@@ -25,13 +25,13 @@ from pipelines.operations.moves import (
     rename_in_lock_file,
     running_automation,
     take_steps,
-    write_recipe_lists,
 )
 from sixtyforty.accounting.run_hours import rename_run_hours
 from sixtyforty.decisions.database_tables import existing_tables, rename_tables, table_names
 from sixtyforty.lifecycle.name_ledger import open_name_ledger, record_renaming
 from sixtyforty.spec.base import NAME
 from sixtyforty.spec.names import has_name, write_new_name
+from sixtyforty.storage.dvc_repository import write_recipe_list
 from sixtyforty.storage.files import write_atomic
 from sixtyforty.storage.moving import delete_path, move_path, path_exists
 from sixtyforty.storage.object_store import StoragePath
@@ -87,7 +87,7 @@ def list_steps(project: Project, move: Move) -> list[Step]:
         *((label, partial(_move, label, path, new_paths[label])) for label, path in paths.items()),
         ("tables", partial(rename_tables, settings.database_url, old, new)),
         ("dvc.lock", partial(rename_in_lock_file, settings.home, old, new)),
-        ("dvc.yaml", partial(write_recipe_lists, project)),
+        ("params.yaml", partial(write_recipe_list, settings.home)),
         ("run hours", partial(_move_run_hours, project, old, new)),
         ("sensors", partial(move_automation, automation)),
     ]

@@ -27,6 +27,7 @@ LOG = logging.getLogger(__name__)
 TEMPORARY_FILES = f"{TEMPORARY_PREFIX}*"  # a killed process may leave such files; no version includes them
 WRITER_TIMEOUT = 3600.0  # seconds to wait for the lock; the first push of a large home takes long
 REMOTE_NAME = "store"
+DVC_FILE, PARAMETERS = "dvc.yaml", "params.yaml"  # DVC reads the parameters for the stages from this file
 
 
 class DvcVersionError(SixtyfortyError):
@@ -53,6 +54,7 @@ def open_repository(home: Path, remote: str, purpose: str) -> Iterator[Any]:
         logging.getLogger("dvc").setLevel(logging.WARNING)  # DVC logs to stdout, where commands write their output
         try:
             _initialize(home, remote)
+            write_recipe_list(home)
             clear_stale_entries(home / ".dvc" / "tmp")
             repository = Repo(str(home))
             try:
@@ -64,6 +66,22 @@ def open_repository(home: Path, remote: str, purpose: str) -> Iterator[Any]:
             raise DvcVersionError(
                 f"{home}: DVC failed ({reason}). Check the disk and the DVC remote, then try again."
             ) from error
+
+
+def write_recipe_list(home: Path) -> None:
+    """List the use cases that have a recipe in the home's `params.yaml`, if its `dvc.yaml` has stages for them.
+
+    `dvc.yaml` is a file of the project, so it can't name the use cases of a home. Nothing is written if the list is as
+    before. Raises FileAccessError.
+    """
+    if not (home / DVC_FILE).is_file():
+        return
+    recipes = home / "data" / "recipe"
+    names = sorted(folder.name for folder in recipes.iterdir() if folder.is_dir()) if recipes.is_dir() else []
+    content = json.dumps({"use_cases": dict.fromkeys(names, "")}, indent=1).encode()  # JSON is YAML, too
+    file = home / PARAMETERS
+    if not file.exists() or file.read_bytes() != content:
+        write_atomic(file, content)
 
 
 def _initialize(home: Path, remote: str) -> None:

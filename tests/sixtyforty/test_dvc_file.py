@@ -10,9 +10,7 @@ from sixtyforty.dvc_file import (
     DVC_FILE,
     recipe_dependencies,
     replace_dependencies,
-    replace_use_cases,
     write_dependencies,
-    write_use_cases,
 )
 
 
@@ -55,19 +53,6 @@ def test_writing_the_dependencies_is_repeatable(tmp_path: Path) -> None:
     assert file.read_text() == DVC_FILE.read_text()
 
 
-def test_the_use_cases_of_all_stages_follow_the_declared_ones(tmp_path: Path) -> None:
-    file = tmp_path / "dvc.yaml"
-    assert write_use_cases(file, ["a"]) is False and not file.exists()
-    file.write_text("stages:\n  train:\n    foreach: [c, gone, a]\n    do: x\n  evaluate:\n    foreach: []\n")
-    assert write_use_cases(file, ["a", "b", "c"])
-    assert file.read_text() == (
-        "stages:\n  train:\n    foreach: [c, a, b]\n    do: x\n  evaluate:\n    foreach: [a, b, c]\n"
-    )
-    before = file.stat()
-    assert write_use_cases(file, ["a", "b", "c"]) is False
-    assert file.stat().st_ino == before.st_ino, "an unchanged file is not written"
-
-
-def test_the_projects_file_lists_the_declared_use_cases() -> None:
-    declared = sorted(path.parent.name for path in (DVC_FILE.parent / "pipelines" / "use_cases").glob("*/defs.yaml"))
-    assert replace_use_cases(DVC_FILE.read_text(), declared) == DVC_FILE.read_text()
+def test_the_file_of_the_project_names_no_use_case() -> None:
+    declared = [path.parent.name for path in (DVC_FILE.parent / "pipelines" / "use_cases").glob("*/defs.yaml")]
+    assert declared and not [name for name in declared if name in DVC_FILE.read_text()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,34 @@ def test_files_that_differ_in_dates_are_one_feed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "name"), [("select.csv", "select_rows"), ("1st.csv", "from_1st"), ("Shop-orders.csv", "shop_orders")]
+    ("file", "name"),
+    [
+        *(("select.csv", "select_rows"), ("1st.csv", "from_1st"), ("Shop-orders.csv", "shop_orders")),
+        *(("Aufträge Köln.csv", "auftrage_koln"), ("Größe.csv", "grosse"), ("注文.csv", "extracts")),
+    ],
 )
 def test_the_name_of_a_source_is_a_valid_table(file: str, name: str, tmp_path: Path) -> None:
     write(tmp_path, file)
     (feed,) = find_feeds(str(tmp_path / file))
     assert feed.name == name
+
+
+def test_each_feed_has_a_name_of_its_own(tmp_path: Path) -> None:
+    write(tmp_path, "Orders.csv", "orders.csv", "注文.csv", "顧客.csv")
+    assert [feed.name for feed in find_feeds(str(tmp_path))] == ["orders", "orders_2", "extracts", "extracts_2"]
+
+
+@pytest.mark.parametrize("name", ["orders [new].csv", "what?.csv", "all*.csv"])
+def test_the_glob_of_a_feed_matches_its_files_alone(name: str, tmp_path: Path) -> None:
+    write(tmp_path, name, "orders n.csv", "what1.csv", "all of them.csv")
+    (feed,) = [feed for feed in find_feeds(str(tmp_path)) if fnmatchcase(name, feed.files)]
+    assert [path.name for path in tmp_path.iterdir() if fnmatchcase(path.name, feed.files)] == [name]
+
+
+def test_a_feed_with_dates_leaves_out_a_feed_of_a_longer_name(tmp_path: Path) -> None:
+    write(tmp_path, "orders_2020-01-01.csv", "orders_2020-01-02.csv", "orders_items.csv")
+    feeds = {feed.name: feed.files for feed in find_feeds(str(tmp_path))}
+    assert feeds == {"orders": "orders_[0-9]*.csv", "orders_items": "orders_items.csv"}
 
 
 def test_a_feed_drafts_its_source(tmp_path: Path) -> None:

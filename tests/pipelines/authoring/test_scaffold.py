@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def scaffold(folder: Path, lines: list[str] | None, like: str | None = None, nam
     if like and not use_cases.exists():
         shutil.copytree(loader.FOLDER, use_cases)
         shutil.copytree(HERE, rules)
-    draft, files = create_use_case(name, str(extract) if lines else None, like, use_cases, rules, folder / "dvc.yaml")
+    draft, files = create_use_case(name, str(extract) if lines else None, like, use_cases, rules)
     assert all(file.exists() for file in files)
     assert {file.name for file in files} >= {"defs.yaml", "features.sql", "outcomes.sql", "current_process.sql"}
     return draft
@@ -141,10 +142,7 @@ def test_types_hold_for_all_files_whatever_the_order_of_their_columns(tmp_path: 
     folder.mkdir()
     (folder / "orders_1.csv").write_text("id,day,size\n1,2024-01-01,7\n2,2024-01-02,8\n")
     (folder / "orders_2.csv").write_text("size,id,day,note\nlarge,3,2024-01-03,x\n9,4,2024-01-04,\n")
-    (tmp_path / "dvc.yaml").write_text("stages:\n  train:\n    foreach: []\n  evaluate:\n    foreach: []\n")
-    draft, _ = create_use_case(
-        "orders", str(folder), None, tmp_path / "use_cases", tmp_path / "rules", tmp_path / "dvc.yaml"
-    )
+    draft, _ = create_use_case("orders", str(folder), None, tmp_path / "use_cases", tmp_path / "rules")
     source = draft.sources["orders"]
     assert source.columns == {"id": "BIGINT", "day": "DATE", "size": "VARCHAR", "note": "VARCHAR"}
     assert source.optional_columns == ["note"], "the first file lacks it"
@@ -155,8 +153,8 @@ def test_each_shape_is_complete_once_its_blanks_are_filled_in(shape: Shape, tmp_
     extract = tmp_path / "in" / "loads.csv"
     extract.parent.mkdir()
     extract.write_text("\n".join(DAILY_LINES) + "\n")
-    rules, recipes = tmp_path / "rules", tmp_path / "dvc.yaml"
-    draft, _ = create_use_case("loads", str(extract), None, tmp_path / "use_cases", rules, recipes, shape)
+    rules = tmp_path / "rules"
+    draft, _ = create_use_case("loads", str(extract), None, tmp_path / "use_cases", rules, shape)
     file = draft.folder / "defs.yaml"
     text = file.read_text().replace("owner: TODO", "owner: team:x").replace("currency: TODO", "currency: EUR")
     text = text.replace("{none: TODO, act: TODO}", "{none: 0.5, act: 0.5}").replace("limit: TODO", "limit: 3")
@@ -199,11 +197,19 @@ def test_a_copy_of_another_use_case_has_its_model_but_not_its_people(lines: list
         assert other not in (draft.folder / "defs.yaml").read_text()
 
 
-def test_the_new_use_case_is_added_to_the_recipes_of_dvc(tmp_path: Path) -> None:
-    (tmp_path / "dvc.yaml").write_text("stages:\n  train:\n    foreach: [gone]\n  evaluate:\n    foreach: []\n")
-    scaffold(tmp_path, DAILY_LINES)
-    text = (tmp_path / "dvc.yaml").read_text()
-    assert text == "stages:\n  train:\n    foreach: [late_orders]\n  evaluate:\n    foreach: [late_orders]\n"
+def test_the_new_use_case_leaves_the_other_files_of_the_project_alone(tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "project")
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    extract = tmp_path / "orders.csv"
+    extract.write_text("\n".join(DAILY_LINES) + "\n")
+    done = run(project, sys.executable, "-m", "pipelines.cli", "new", "late_orders", "--from", str(extract))
+    assert done.returncode == 0, done.stderr
+    written = {
+        path for path in project.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    } - before.keys()
+    folders = {"pipelines/use_cases/late_orders", "expectations/late_orders"}
+    assert {str(path.parent.relative_to(project)) for path in written} == folders
+    assert {path: path.read_bytes() for path in before} == before
 
 
 @pytest.mark.parametrize(
@@ -221,7 +227,7 @@ def test_a_use_case_that_cannot_be_created_leaves_no_file(
     scaffold(tmp_path, DAILY_LINES)
     before = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     with pytest.raises(ScaffoldError, match=message):
-        create_use_case(name, None, like, tmp_path / "use_cases", tmp_path / "rules", tmp_path / "dvc.yaml")
+        create_use_case(name, None, like, tmp_path / "use_cases", tmp_path / "rules")
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == before
 
 
@@ -232,7 +238,7 @@ def test_a_reserved_column_name_is_reported_and_leaves_no_file(tmp_path: Path) -
 
 
 def test_missing_extracts_leave_no_file(tmp_path: Path) -> None:
-    folders = tmp_path / "use_cases", tmp_path / "rules", tmp_path / "dvc.yaml"
+    folders = tmp_path / "use_cases", tmp_path / "rules"
     with pytest.raises(UnreadableExtractError, match="contains no extract"):
         create_use_case("x", str(tmp_path / "nothing*"), None, *folders)
     assert not (tmp_path / "use_cases").exists()

@@ -15,6 +15,7 @@ from sixtyforty.accounting.run_hours import FinishedRun, add_finished_runs
 from sixtyforty.decisions.delivery_table import read_deliveries
 from sixtyforty.decisions.responses import record_response
 from sixtyforty.reports.findings import add_finding
+from sixtyforty.storage.dvc_repository import write_recipe_list
 from sixtyforty.storage.response_log import Response
 from sixtyforty.workspace import Workspace
 from tests.declared_project import declare_use_case
@@ -38,12 +39,15 @@ def make_decided_project(root: Path) -> None:
         project = _use_project(patch, root)
         declared = merge(WITH_RESPONSES, {"people": {"research": [RESEARCH]}})
         declare_use_case(project.folder, project.rules, OLD, **declared)
-        (root / "project" / "dvc.yaml").write_text(f"foreach: [other, {OLD}]\n")
         ws = open_workspace(project, OLD)
         decide_days(ws, DAYS)
         record_response(ws, Response(read_deliveries(ws, "replay")[0].decision_id, "ann", "decider", "accepted"))
         add_finding(ws, "ann", "Fog is reported a day late.")
         (ws.home / "dvc.lock").write_text(LOCK.format(OLD))
+        (ws.home / "dvc.yaml").write_text("stages: {}\n")
+        ws.recipe.mkdir(parents=True)
+        (ws.recipe / "recipe.json").write_text("{}")
+        write_recipe_list(ws.home)
         add_finished_runs(ws.home, lambda *_: [FinishedRun(OLD, 0.0, 7200.0)], 1.0)
         for path in (ws.alert_receipts, ws.digest_receipts, ws.readership):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from pipelines.operations import moves, remove
 from pipelines.operations.moves import MoveError, Project
@@ -43,7 +44,7 @@ def test_a_removed_use_case_is_archived_with_all_its_bytes(project: Project) -> 
     answer = remove_use_case(OLD, "ann", WHY, project=project)
 
     assert project.list_names() == []
-    assert (project.folder.parents[1] / "dvc.yaml").read_text() == "foreach: []\n"
+    assert yaml.safe_load((ws.home / "params.yaml").read_text()) == {"use_cases": {}}
     assert (ws.home / "dvc.lock").read_text() == "stages: {}\n"
     assert existing_tables(ws.database_url, table_names(OLD)) == {}
     assert answer.tables == {f"{OLD}_replay_decisions": len(deliveries), f"{OLD}_responses": 1}

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 
 from pipelines.operations import moves, rename
 from pipelines.operations.moves import MoveError, Project
@@ -76,7 +77,7 @@ def test_a_renamed_use_case_has_the_same_figures_and_nothing_is_stale(project: P
     (row,) = open_name_ledger(ws).rows()
     assert (row.old, row.new, row.by, row.why, list(row.heads)) == (OLD, NEW, "ann", "trains join", ["findings.jsonl"])
     assert (ws.home / "dvc.lock").read_text() == LOCK.format(NEW)
-    assert (project.folder.parents[1] / "dvc.yaml").read_text() == f"foreach: [{NEW}]\n"
+    assert list(yaml.safe_load((ws.home / "params.yaml").read_text())["use_cases"]) == [NEW]
     assert f"from {NEW}_responses" in ws.use_case.sources["responses"].query
 
 
@@ -114,7 +115,7 @@ STEPS = [
     "reads",
     "tables",
     "dvc.lock",
-    "dvc.yaml",
+    "params.yaml",
     "run hours",
     "sensors",
 ]

@@ -25,6 +25,47 @@ def test_a_new_home_gets_a_repository_without_scm_that_ignores_half_written_file
     assert (home / ".dvcignore").read_text() == "mine\n.writing-*\n"
 
 
+STAGES = """vars:
+  - use_cases: {}
+stages:
+  train:
+    foreach: ${use_cases}
+    do:
+      cmd: make ${key}
+      deps:
+        - data/recipe/${key}/recipe.json
+"""
+
+
+def test_the_stages_follow_the_recipes_of_the_home(tmp_path: Path) -> None:
+    def stages() -> list[str]:
+        with open_repository(tmp_path, str(tmp_path / "remote"), "test") as repository:
+            return sorted(stage.name for stage in repository.index.stages)
+
+    assert stages() == [] and not (tmp_path / "params.yaml").exists(), "a home without dvc.yaml needs no list"
+    (tmp_path / "dvc.yaml").write_text(STAGES)
+    assert stages() == []
+    for name in ("late_orders", "no"):
+        (tmp_path / "data" / "recipe" / name).mkdir(parents=True)
+    assert stages() == ["train@late_orders", "train@no"]
+    written = (tmp_path / "params.yaml").stat()
+    (tmp_path / "data" / "recipe" / "no").rename(tmp_path / "data" / "recipe" / "yes")
+    assert stages() == ["train@late_orders", "train@yes"]
+    assert (tmp_path / "params.yaml").stat().st_ino != written.st_ino
+    written = (tmp_path / "params.yaml").stat()
+    assert len(stages()) == 2 and (tmp_path / "params.yaml").stat().st_ino == written.st_ino, "an equal list stays"
+
+
+def test_a_new_clone_has_no_stages_and_no_error(tmp_path: Path) -> None:
+    from dvc.repo import Repo
+
+    (tmp_path / "dvc.yaml").write_text(STAGES)
+    Repo.init(str(tmp_path), no_scm=True).close()
+    repository = Repo(str(tmp_path))
+    assert list(repository.index.stages) == []
+    repository.close()
+
+
 @pytest.mark.parametrize("name", ["Bücher und Ämter", "东京", "a, b # c", 'it\'s "so"'])
 def test_a_home_and_a_remote_of_any_name_work(name: str, tmp_path: Path) -> None:
     home, remote = tmp_path / name, str(tmp_path / f"remote of {name}")
