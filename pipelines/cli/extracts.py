@@ -1,4 +1,4 @@
-"""Commands about the rows of extracts: check and quarantine."""
+"""Commands about the rows of sources: check, compare-rows and quarantine."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from sixtyforty.ingest.quarantine import QuarantineAccount
 
 SHOWN_REASONS = 20
+SHOWN_DIFFERENCES = 20
+DIFFERENCES_CURE = (
+    "Fewer rows in the database: rows were deleted there, and stay here. More rows: they are newer than the last read,"
+    " or cursor_overlap is too small for rows that come late."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +63,7 @@ def check(
     from pipelines.authoring import catalog
     from pipelines.operations.extract_check import check_extract
 
-    use_case, separator, name = source.partition("/")
-    if not separator:
-        raise CommandError(f"--source is '{source}', expected USE_CASE/SOURCE, such as second_baker/guests.")
+    use_case, name = _split_source(source, "--source")
     judgement = check_extract(catalog.open_workspace(use_case), name, file)
     counts = ("landed", "accepted", "quarantined", "duplicates", "superseded")
     shown = {
@@ -75,6 +78,62 @@ def check(
     }
     text = "\n".join(_judgement_lines(file, source, judgement))
     return CheckAnswer(accepted=judgement.is_accepted, judgement=shown, text=text)
+
+
+def _split_source(source: str, argument: str) -> tuple[str, str]:
+    """Return the use case and the source that an argument names. Raises CommandError if it doesn't name both."""
+    use_case, separator, name = source.partition("/")
+    if not separator:
+        raise CommandError(f"{argument} is '{source}', expected USE_CASE/SOURCE, such as second_baker/guests.")
+    return use_case, name
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareRowsAnswer(Answer):
+    """Answer of `sixtyforty compare-rows`: the partitions whose numbers of rows differ."""
+
+    partitions: Annotated[int, "Number of partitions with rows in the database."]
+    differences: Annotated[
+        Sequence[Mapping[str, Any]],
+        "One object for each partition that differs: partition, database_rows, lake_rows (validated or quarantined).",
+    ]
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether no partition differs."""
+        return not self.differences
+
+
+@command(OPERATE, "compare-rows", "{demo}/responses")
+def compare_rows(
+    source: Annotated[str, typer.Argument(metavar="USE_CASE/SOURCE", help="A source that has a query.")],
+) -> CompareRowsAnswer:
+    """Compare a database with the rows that were read from it, by number of rows in each partition."""
+    from pipelines.authoring import catalog
+    from sixtyforty.ingest.database_counts import count_database_rows, find_differences
+
+    use_case, name = _split_source(source, "The argument")
+    ws = catalog.open_workspace(use_case)
+    queries = [each for each, contract in ws.use_case.sources.items() if contract.query]
+    if name not in queries:
+        raise CommandError(
+            f"{use_case} has no source '{name}' with a query. Such sources: {', '.join(queries) or '-'}."
+        )
+    rows = count_database_rows(ws.landing, name)
+    differences = find_differences(name, ws.lake, rows)
+    lines = [
+        f"{source}: {format_plural(rows.total(), 'row')} in the database, in {format_plural(len(rows), 'partition')}"
+    ]
+    lines += map(str, differences[:SHOWN_DIFFERENCES])
+    if len(differences) > SHOWN_DIFFERENCES:
+        lines.append(
+            f"and {format_plural(len(differences) - SHOWN_DIFFERENCES, 'more difference')}. All are in --json."
+        )
+    if differences:
+        lines.append(DIFFERENCES_CURE)
+    return CompareRowsAnswer(
+        partitions=len(rows), differences=[asdict(each) for each in differences], text="\n".join(lines)
+    )
 
 
 def _judgement_lines(file: Path, source: str, judgement: FileJudgement) -> Iterator[str]:

@@ -30,7 +30,7 @@ RUN = "run flight_delays --from 2013-06-12 --to 2013-06-12"
 
 COMMANDS = command_objects()
 NAMES = {
-    *("demo", "new", "rename", "remove", "check", "quarantine", "land-demo-data"),
+    *("demo", "new", "rename", "remove", "check", "compare-rows", "quarantine", "land-demo-data"),
     *("build-or-buy", "vendor-extract"),
     *("run", "plan", "adopt", "approve", "rollback", "withdraw", "rollout", "stage", "fetch-training-data"),
     *("decisions", "explain", "champion", "replay", "impact", "holdout", "portfolio", "model-record", "knowledge"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
 from datetime import date
 from pathlib import Path
@@ -57,6 +58,36 @@ def test_check_needs_a_use_case_and_a_source(run_cli: RunCli, tmp_path: Path) ->
     finished = run_cli(f"check {tmp_path} --source weather")
     assert (finished.code, finished.err.count("\n")) == (1, 1)
     assert "--source is 'weather', expected USE_CASE/SOURCE" in finished.err
+
+
+def test_compare_rows_names_the_partitions_that_differ_from_the_database(
+    run_cli: RunCli, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = {"files": None, "query": "select * from orders", "database": "ORDERS_URL", "cursor_column": "id"}
+    ws = Workspace(make_use_case(tmp_path / "use_case", sources={"calls": query}), home, "")
+    use_workspace(monkeypatch, ws)
+    monkeypatch.setenv("ORDERS_URL", f"sqlite:///{tmp_path / 'orders.db'}")
+    with sqlite3.connect(tmp_path / "orders.db") as db:
+        db.execute("create table orders (id integer, site text, call_hour text, load float)")
+        db.executemany("insert into orders values (?, ?, ?, ?)", calls_on(date(2013, 3, 10)))
+        db.commit()
+        ingest(ws.use_case, "calls", ws.lake, ws.landing, [DAY], "")
+        validate(ws.use_case, "calls", Suite(description="no rules"), ws.lake, [DAY], None, "")
+        finished = run_cli("compare-rows calls_in_time/calls")
+        assert (finished.code, finished.out.strip()) == (
+            0,
+            "calls_in_time/calls: 4 rows in the database, in 1 partition",
+        )
+        db.execute("delete from orders where load = (select min(load) from orders)")
+        db.commit()
+    finished = run_cli("compare-rows calls_in_time/calls")
+    assert finished.code == 1
+    assert "2013-03-10: 3 rows in the database, 4 validated or quarantined" in finished.out
+    assert run_cli("compare-rows calls_in_time/calls --json").answer["differences"] == [
+        {"partition": DAY, "database_rows": 3, "lake_rows": 4}
+    ]
+    finished = run_cli("compare-rows calls_in_time/sites")
+    assert (finished.code, "has no source 'sites' with a query" in finished.err) == (1, True)
 
 
 def test_quarantine_counts_and_exports_to_a_private_new_file(
