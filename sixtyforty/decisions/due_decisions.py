@@ -28,6 +28,12 @@ def live_since(ws: Workspace, track: Track) -> datetime | None:
     return datetime.fromisoformat(champions[0].effective_from) if champions else None
 
 
+def partitions_to_decide(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
+    """Return those of some partitions that a track decides. A replay starts at `replay.first_day`."""
+    first = ws.use_case.replay.first_day.isoformat()
+    return [partition for partition in partitions if track == "live" or partition >= first]
+
+
 def scope_condition(ws: Workspace, track: Track) -> str:
     """Return a SQL condition on feature rows: the unit is in the scope of the use case's stage at its decision time.
 
