@@ -1,4 +1,4 @@
-"""Let rules judge DECIMAL and HUGEINT columns exactly: Great Expectations gets whole numbers of their smallest unit.
+"""Let rules judge decimals and large integers exactly: Great Expectations gets whole numbers of their smallest unit.
 
 As floating-point numbers, 0.10 + 0.20 - 0.30 is not 0, and two large numbers that differ may be equal. As whole numbers
 of hundredths, they are exact.
@@ -7,7 +7,7 @@ of hundredths, they are exact.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
 from expectations.rules import Rule
@@ -32,18 +32,20 @@ NUMBER_RULES = {
 }
 # Rules about several columns that compare no column with another one.
 SEPARATE_RULES = {"expect_column_pair_values_to_be_in_set", "expect_compound_columns_to_be_unique"}
+EXACT_TYPES = ("DECIMAL", "HUGEINT", "UBIGINT")  # pandas rounds these numbers, or subtracts them with an overflow
 EXACT_FLOATS = 1 << 46  # a sum of a hundred such numbers is exact, too
+EXACT = Context(prec=400)  # digits of the largest double, with the decimals of the smallest unit
 PAIR_COLUMNS = ("column_A", "column_B")
 SINGLE_COLUMNS = ("column", *PAIR_COLUMNS)
 NUMBERS = ("min_value", "max_value", "sum_total")
 
 
 def read_frame(db: duckdb.DuckDBPyConnection, sql: str) -> pd.DataFrame:
-    """Return the rows of a query. Columns of the types DECIMAL and HUGEINT hold Python Decimals, and None for null."""
+    """Return the rows of a query. Columns of EXACT_TYPES hold Python Decimals, and None for null."""
     import pandas as pd
 
     rows = db.execute(sql)
-    decimals = [name for name, kind, *_ in rows.description or () if str(kind).startswith(("DECIMAL", "HUGEINT"))]
+    decimals = [name for name, kind, *_ in rows.description or () if str(kind).startswith(EXACT_TYPES)]
     if not decimals:
         return rows.df()
     table: Any = rows.to_arrow_table()
@@ -132,5 +134,5 @@ def _whole(number: Any, scale: int) -> Any:
     """Return a number in units of 10 to the power of -scale: a whole number, or a float between two whole numbers."""
     if isinstance(number, bool) or not isinstance(number, int | float | Decimal):
         return number
-    scaled = Decimal(str(number)).scaleb(scale)
+    scaled = Decimal(str(number)).scaleb(scale, EXACT)
     return int(scaled) if scaled == scaled.to_integral_value() else float(scaled)

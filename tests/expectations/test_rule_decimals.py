@@ -69,9 +69,12 @@ def test_a_rule_compares_exact_numbers(database: duckdb.DuckDBPyConnection, chec
 
 
 LARGE = """select * from (values
-    (0, 900719925474099.30::decimal(20,2), 900719925474099.31::decimal(20,2), 9007199254740993::hugeint, 'a'),
-    (1, 900719925474099.31, 900719925474099.31, 9007199254740992, 'a'),
-    (2, 900719925474099.30, 1.00, null, 'b')) t(_id, x, y, n, kind)"""
+    (0, 900719925474099.30::decimal(20,2), 900719925474099.31::decimal(20,2), 9007199254740993::hugeint, 'a',
+        '1234567890123456789012345678.0000000002'::decimal(38,10), 18446744073709551614::ubigint),
+    (1, 900719925474099.31, 900719925474099.31, 9007199254740992, 'a',
+        '1234567890123456789012345678.0000000001', 18446744073709551615),
+    (2, 900719925474099.30, 1.00, null, 'b', '1234567890123456789012345678.0000000001', 0)
+    ) t(_id, x, y, n, kind, long, u)"""
 FIRST_TWO = {"row_condition": "kind == 'a'"}
 
 
@@ -92,6 +95,9 @@ FIRST_TWO = {"row_condition": "kind == 'a'"}
         (rule("column_values_to_be_between", column="n", max_value=9007199254740992), [0]),
         (rule("column_values_to_be_in_set", column="n", value_set=[9007199254740992]), [0]),
         (rule("column_values_to_be_unique", column="n", **FIRST_TWO), []),
+        (rule("column_values_to_be_increasing", column="long", strictly=True), [1, 2]),
+        (rule("column_values_to_be_unique", column="long", **FIRST_TWO), []),
+        (rule("column_values_to_be_increasing", column="u", strictly=True), [2]),
     ],
 )
 def test_a_rule_tells_large_numbers_apart(
