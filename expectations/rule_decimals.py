@@ -53,6 +53,27 @@ def read_frame(db: duckdb.DuckDBPyConnection, sql: str) -> pd.DataFrame:
     return frame.assign(**{name: pd.Series(table[name].to_pylist(), dtype=object) for name in decimals})
 
 
+def with_plain_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a DataFrame in which whole numbers with nulls are floating-point numbers or, if large, Python integers.
+
+    Great Expectations can't compare the nulls of pandas' own integers.
+    """
+    import pandas as pd
+
+    nullable = [c for c in frame if pd.api.types.is_extension_array_dtype(frame[c]) and frame[c].dtype.kind in "iu"]
+    return frame.assign(**{str(column): _plain_numbers(frame[column]) for column in nullable}) if nullable else frame
+
+
+def _plain_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
+    import pandas as pd
+
+    known = column.dropna()
+    if known.empty or max(abs(int(known.min())), int(known.max())) < EXACT_FLOATS:
+        return column.astype("float64") if column.isna().any() else column.astype("int64")
+    numbers = [None if number is pd.NA else int(number) for number in column]
+    return pd.Series(numbers, index=column.index, dtype=object)
+
+
 def with_scaled_decimals(frame: pd.DataFrame, rules: Sequence[Rule]) -> tuple[pd.DataFrame, list[Rule]]:
     """Return a DataFrame and rules in which decimals are whole numbers of their smallest unit.
 
@@ -112,8 +133,15 @@ def _columns_to_scale(rule: Rule, frame: pd.DataFrame, decimals: Mapping[str, in
     decimal_names = [name for name in names if name in decimals]
     if rule.type in SEPARATE_RULES:
         return decimal_names
-    are_numbers = all(name in decimals or frame[name].dtype.kind in "iu" for name in names)
+    are_numbers = all(name in decimals or _is_whole(frame[name]) for name in names)
     return names if rule.type in NUMBER_RULES and decimal_names and are_numbers else []
+
+
+def _is_whole(column: pd.Series[Any]) -> bool:
+    """Return whether a column holds whole numbers, of any type, and nulls."""
+    if column.dtype.kind == "f":
+        return bool((column.dropna() % 1 == 0).all())
+    return column.dtype.kind in "iu" or (column.dtype == object and all(type(n) is int for n in column.dropna()))
 
 
 def _whole_numbers(column: pd.Series[Any], scale: int) -> pd.Series[Any]:
