@@ -54,14 +54,21 @@ def read_frame(db: duckdb.DuckDBPyConnection, sql: str) -> pd.DataFrame:
 
 
 def with_plain_numbers(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a DataFrame in which whole numbers with nulls are floating-point numbers or, if large, Python integers.
+    """Return a DataFrame in which numbers can be compared with declared numbers and with each other.
 
-    Great Expectations can't compare the nulls of pandas' own integers.
+    Great Expectations can't compare the nulls of pandas' own integers. So whole numbers with nulls become
+    floating-point numbers or, if they are large, Python integers. A FLOAT of 0.1 isn't equal to the declared 0.1, so it
+    becomes the DOUBLE with the same text.
     """
     import pandas as pd
 
-    nullable = [c for c in frame if pd.api.types.is_extension_array_dtype(frame[c]) and frame[c].dtype.kind in "iu"]
-    return frame.assign(**{str(column): _plain_numbers(frame[column]) for column in nullable}) if nullable else frame
+    plain = {}
+    for name, column in frame.items():
+        if pd.api.types.is_extension_array_dtype(column) and column.dtype.kind in "iu":
+            plain[str(name)] = _plain_numbers(column)
+        elif column.dtype == "float32":
+            plain[str(name)] = column.astype(str).astype("float64")
+    return frame.assign(**plain) if plain else frame
 
 
 def _plain_numbers(column: pd.Series[Any]) -> pd.Series[Any]:

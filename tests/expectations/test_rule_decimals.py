@@ -124,6 +124,18 @@ def test_a_pair_of_whole_numbers_may_have_any_number_of_nulls(database: duckdb.D
         assert [number for (number,) in failures] == list(expected)
 
 
+def test_a_declared_number_equals_its_floating_point_number_of_any_width(database: duckdb.DuckDBPyConnection) -> None:
+    database.execute("create or replace temp table floats as select 0 as _id, 0.1::float as x, 0.1 as y, null::float z")
+    for checked in (
+        rule("column_values_to_be_in_set", column="x", value_set=[0.1, None]),
+        rule("column_values_to_be_between", column="x", min_value=0.1, max_value=0.1),
+        rule("column_pair_values_to_be_in_set", column_A="x", column_B="y", value_pairs_set=[[0.1, 0.1]]),
+        rule("column_values_to_be_in_set", column="z", value_set=[0.1]),
+    ):
+        record_failing_rows(database, "floats", "floats", [checked])
+        assert database.execute("select id from failures").fetchall() == []
+
+
 CENTS = st.integers(-(10**9), 10**9)
 
 
