@@ -14,7 +14,7 @@ from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_facts import UnscoredDecisions
 from sixtyforty.decisions.decision_table import TakenDecisions, decisions_dataset
 from sixtyforty.decisions.delivery import deliver_decisions
-from sixtyforty.decisions.due_decisions import live_since
+from sixtyforty.decisions.due_decisions import live_since, partitions_to_decide
 from sixtyforty.decisions.review_queue import QueueFigures, queue_reviews
 from sixtyforty.decisions.unscored import current_outage
 from sixtyforty.modeling.lineage import find_outdated
@@ -31,9 +31,8 @@ FEATURES_CURRENT = StageCheck(
 def decide_units(run: StageRun) -> StageResult:
     """Decide each unit once, after its decision time. A decision never changes, except when a replay is rebuilt."""
     result, totals, new_unscored = StageResult(), Counter[str](), dict[str, Sequence[UnscoredDecisions]]()
-    first = run.use_case.replay.first_day.isoformat()
     for portion in run.portions():
-        partitions = [p for p in portion if run.track == "live" or p >= first]
+        partitions = partitions_to_decide(run.ws, run.track, portion)
         taken_by_partition = take_decisions(
             run.ws, partitions, run.track, run.clock.time_limit(), anew=run.rebuilds_replay
         )

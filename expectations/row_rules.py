@@ -2,8 +2,8 @@
 
 For a rule about one column, Great Expectations gets each distinct value once. For a rule about several columns, or with
 a `row_condition`, it gets each distinct combination of the values that the rule reads. For a rule that values are
-unique, it gets only the rows whose values occur more than once. So a million rows become a few thousand, and the
-failing rows are the same. All other rules get every row.
+unique, it gets only the rows whose values occur more than once in a partition. So a million rows become a few thousand,
+and the failing rows are the same. All other rules get every row, partition by partition.
 
 `mostly` is a share of the rows of a partition. So it is applied to the failing rows afterwards, in SQL.
 """
@@ -125,20 +125,26 @@ def _find_failing_values(
 def _evaluate_rows(
     db: duckdb.DuckDBPyConnection, name: str, table: str, number: int, rule: Rule, types: Mapping[str, str]
 ) -> None:
-    """Evaluate one rule on as few rows as its type allows: distinct values, rows with repeated values, or all rows."""
+    """Evaluate one rule on as few rows as its type allows: distinct values, rows with repeated values, or all rows.
+
+    If the table has the column `_partition`, a rule that compares rows compares only rows of the same partition.
+    """
     if rule.type in ROW_RULES:
         _evaluate_distinct(db, name, table, number, rule, types)
         return
     columns = identifiers(rule.read_columns)
+    partition = "_partition" if "_partition" in types else "''"
+    rows = f"(select _id, {partition} as _of, {columns} from {table})"
     only_alike = ""
     if rule.type in UNIQUE_RULES and CONDITION not in rule.kwargs:
-        alike = f"select {columns} from {table} group by all having count(*) > 1"
-        only_alike = f"semi join ({alike}) a on {_same_values(rule)}"
-    frame = read_frame(db, f"select _id, {columns} from {table} r {only_alike} order by _id")
-    ids = frame["_id"].to_numpy()
-    (positions,) = find_failing_rows(name, frame.drop(columns="_id"), [rule])
-    if positions:
-        _insert_failures(db, number, ids[positions])
+        alike = f"select _of, {columns} from {rows} group by all having count(*) > 1"
+        only_alike = f"semi join ({alike}) a on r._of = a._of and {_same_values(rule)}"
+    frame = read_frame(db, f"select * from {rows} r {only_alike} order by _id")
+    parts = [frame] if only_alike else [part for _, part in frame.groupby("_of", sort=False)]
+    for part in parts:  # a rule compares only rows of one partition, whichever partitions are evaluated together
+        (positions,) = find_failing_rows(name, part.drop(columns=["_id", "_of"]).reset_index(drop=True), [rule])
+        if positions:
+            _insert_failures(db, number, part["_id"].to_numpy()[positions])
 
 
 def _evaluate_distinct(

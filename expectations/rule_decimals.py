@@ -1,4 +1,4 @@
-"""Let rules judge DECIMAL and HUGEINT columns exactly: Great Expectations gets whole numbers of their smallest unit.
+"""Let rules judge decimals and large integers exactly: Great Expectations gets whole numbers of their smallest unit.
 
 As floating-point numbers, 0.10 + 0.20 - 0.30 is not 0, and two large numbers that differ may be equal. As whole numbers
 of hundredths, they are exact.
@@ -7,7 +7,7 @@ of hundredths, they are exact.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
 from expectations.rules import Rule
@@ -32,23 +32,53 @@ NUMBER_RULES = {
 }
 # Rules about several columns that compare no column with another one.
 SEPARATE_RULES = {"expect_column_pair_values_to_be_in_set", "expect_compound_columns_to_be_unique"}
+EXACT_TYPES = ("DECIMAL", "HUGEINT", "UBIGINT")  # pandas rounds these numbers, or subtracts them with an overflow
 EXACT_FLOATS = 1 << 46  # a sum of a hundred such numbers is exact, too
+EXACT = Context(prec=400)  # digits of the largest double, with the decimals of the smallest unit
 PAIR_COLUMNS = ("column_A", "column_B")
 SINGLE_COLUMNS = ("column", *PAIR_COLUMNS)
 NUMBERS = ("min_value", "max_value", "sum_total")
 
 
 def read_frame(db: duckdb.DuckDBPyConnection, sql: str) -> pd.DataFrame:
-    """Return the rows of a query. Columns of the types DECIMAL and HUGEINT hold Python Decimals, and None for null."""
+    """Return the rows of a query. Columns of EXACT_TYPES hold Python Decimals, and None for null."""
     import pandas as pd
 
     rows = db.execute(sql)
-    decimals = [name for name, kind, *_ in rows.description or () if str(kind).startswith(("DECIMAL", "HUGEINT"))]
+    decimals = [name for name, kind, *_ in rows.description or () if str(kind).startswith(EXACT_TYPES)]
     if not decimals:
         return rows.df()
     table: Any = rows.to_arrow_table()
     frame = db.from_arrow(table).df()
     return frame.assign(**{name: pd.Series(table[name].to_pylist(), dtype=object) for name in decimals})
+
+
+def with_plain_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a DataFrame in which numbers can be compared with declared numbers and with each other.
+
+    Great Expectations can't compare the nulls of pandas' own integers. So whole numbers with nulls become
+    floating-point numbers or, if they are large, Python integers. A FLOAT of 0.1 isn't equal to the declared 0.1, so it
+    becomes the DOUBLE with the same text.
+    """
+    import pandas as pd
+
+    plain = {}
+    for name, column in frame.items():
+        if pd.api.types.is_extension_array_dtype(column) and column.dtype.kind in "iu":
+            plain[str(name)] = _plain_numbers(column)
+        elif column.dtype == "float32":
+            plain[str(name)] = column.astype(str).astype("float64")
+    return frame.assign(**plain) if plain else frame
+
+
+def _plain_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
+    import pandas as pd
+
+    known = column.dropna()
+    if known.empty or max(abs(int(known.min())), int(known.max())) < EXACT_FLOATS:
+        return column.astype("float64") if column.isna().any() else column.astype("int64")
+    numbers = [None if number is pd.NA else int(number) for number in column]
+    return pd.Series(numbers, index=column.index, dtype=object)
 
 
 def with_scaled_decimals(frame: pd.DataFrame, rules: Sequence[Rule]) -> tuple[pd.DataFrame, list[Rule]]:
@@ -110,8 +140,15 @@ def _columns_to_scale(rule: Rule, frame: pd.DataFrame, decimals: Mapping[str, in
     decimal_names = [name for name in names if name in decimals]
     if rule.type in SEPARATE_RULES:
         return decimal_names
-    are_numbers = all(name in decimals or frame[name].dtype.kind in "iu" for name in names)
+    are_numbers = all(name in decimals or _is_whole(frame[name]) for name in names)
     return names if rule.type in NUMBER_RULES and decimal_names and are_numbers else []
+
+
+def _is_whole(column: pd.Series[Any]) -> bool:
+    """Return whether a column holds whole numbers, of any type, and nulls."""
+    if column.dtype.kind == "f":
+        return bool((column.dropna() % 1 == 0).all())
+    return column.dtype.kind in "iu" or (column.dtype == object and all(type(n) is int for n in column.dropna()))
 
 
 def _whole_numbers(column: pd.Series[Any], scale: int) -> pd.Series[Any]:
@@ -132,5 +169,5 @@ def _whole(number: Any, scale: int) -> Any:
     """Return a number in units of 10 to the power of -scale: a whole number, or a float between two whole numbers."""
     if isinstance(number, bool) or not isinstance(number, int | float | Decimal):
         return number
-    scaled = Decimal(str(number)).scaleb(scale)
+    scaled = Decimal(str(number)).scaleb(scale, EXACT)
     return int(scaled) if scaled == scaled.to_integral_value() else float(scaled)

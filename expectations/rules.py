@@ -31,8 +31,8 @@ class Rule(BaseModel):
         " counted. info: failures are recorded."
     )
     kwargs: dict[str, Any] = Field(
-        description="The rule's arguments. value_set may name a column of a snapshot: {source: …, column: …}. With"
-        " mostly, the rule fails if a smaller share of a partition's rows passes. Only then do its failing rows count."
+        description="The rule's arguments. value_set may name a column of a snapshot: {source: …, column: …}."
+        " With mostly, the rule fails only if a smaller share of a partition's rows passes."
     )
     why: str = Field(description="What a failure of the rule means, in words for people.")
     applies: Literal["always", "after_close"] = Field(

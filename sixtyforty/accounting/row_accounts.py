@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sixtyforty.accounting import unit_accounts
-from sixtyforty.spec.wording import format_plural
+from sixtyforty.spec.wording import format_plural, join_first
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.listed_extracts import listed_extracts
 from sixtyforty.storage.manifests import Entry
@@ -26,7 +26,6 @@ from sixtyforty.storage.restatement import is_judged
 from sixtyforty.workspace import Workspace
 
 KINDS = ("accepted_rows", "quarantined", "duplicates", "superseded")
-SHOWN = 3  # how many differences a line of text names
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,7 @@ def describe_differences(ws: Workspace) -> str:
         if account.differences:
             landed = format_plural(account.landed, "row")
             texts += [f"{account.source}: {landed} landed, {account.accounted:,} accounted for", *account.differences]
-    more = f"; and {len(texts) - SHOWN:,} more" if len(texts) > SHOWN else ""
-    return "; ".join(texts[:SHOWN]) + more
+    return join_first(texts, unit_accounts.SHOWN)
 
 
 def _account_source(lake: Lake, source: str) -> RowAccount:

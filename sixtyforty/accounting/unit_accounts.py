@@ -20,9 +20,9 @@ from typing import get_args
 from sixtyforty.accounting.experiment_ledger import ExperimentAccount
 from sixtyforty.accounting.kpi_ledger import kpi_dataset, read_account
 from sixtyforty.decisions.decision_table import decisions_dataset
-from sixtyforty.decisions.due_decisions import count_due, first_due_partition, live_since
+from sixtyforty.decisions.due_decisions import count_due, first_due_partition, live_since, partitions_to_decide
 from sixtyforty.spec.track import Track
-from sixtyforty.spec.wording import format_plural
+from sixtyforty.spec.wording import format_plural, join_first
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.workspace import Workspace
 
@@ -76,8 +76,7 @@ def account_units(ws: Workspace, track: Track, partitions: Sequence[str], now: d
         accepted = lake.entries(f"validated/{unit_source}", with_units)
     names = ("features", "outcomes", decisions_dataset(track), kpi_dataset(track))
     features, outcomes, decisions, accounts = (lake.entries(name, with_units) for name in names)
-    decided = [p for p in with_units if track == "live" or p >= use_case.replay.first_day.isoformat()]
-    undecided = count_due(ws, decided, track, now)
+    undecided = count_due(ws, partitions_to_decide(ws, track, with_units), track, now)
     return [
         UnitAccount(
             partition=p,
@@ -104,8 +103,7 @@ def describe_differences(ws: Workspace, now: datetime) -> str:
         for account in account_units(ws, track, _list_accountable(ws, track), now)
         for text in account.differences
     ]
-    more = f"; and {len(differences) - SHOWN:,} more" if len(differences) > SHOWN else ""
-    return "; ".join(differences[:SHOWN]) + more
+    return join_first(differences, SHOWN)
 
 
 def _list_accountable(ws: Workspace, track: Track) -> list[str]:

@@ -30,7 +30,7 @@ from sixtyforty.storage.lake import split_by_partition
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifiers
 from sixtyforty.storage.verdicts import verdict_id
-from sixtyforty.value.choice_payoffs import decision_groups
+from sixtyforty.value.choice_payoffs import count_actions
 from sixtyforty.value.decision_ids import make_decision_ids
 from sixtyforty.value.payoff_base import ActionCounts
 from sixtyforty.value.policy import Policy
@@ -272,10 +272,9 @@ def _count_actions(taken: pd.DataFrame, by_current_process: pd.DataFrame) -> Act
 
     taken: decisions already taken. by_current_process: units on which the current process decides.
     """
-    counts: dict[tuple[str, Any], Counter[str]] = {}
-    for rows, column in ((taken, "action"), (by_current_process, "current_action")):
-        for group, action in zip(decision_groups(rows), rows[column], strict=True):
-            counts.setdefault(group, Counter())[action] += 1
+    counts = count_actions(taken, "action")
+    for group, actions in count_actions(by_current_process, "current_action").items():
+        counts.setdefault(group, Counter()).update(actions)
     return counts
 
 

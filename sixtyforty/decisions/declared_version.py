@@ -166,7 +166,7 @@ def find_outdated_replay(ws: Workspace, until: str | None = None) -> OutdatedRep
                 outdated.append(partition)
     if not outdated:
         return None
-    earliest = min(outdated[0], *select_outdated(ws.use_case, ws.lake.entries("features")), outdated[-1])
+    earliest = min([outdated[0], *select_outdated(ws.use_case, ws.lake.entries("features"))])
     first, last = (ws.use_case.first_day(partition).isoformat() for partition in (earliest, outdated[-1]))
     return OutdatedReplay(
         ws.use_case.name, ws.use_case.partitions.every, partitions, len(outdated), by_withdrawn, first, last

@@ -37,6 +37,12 @@ def first_due_partition(use_case: UseCase, start: datetime) -> str:
     return use_case.shift(use_case.partition_at(start), -1) if start > datetime.min else ""
 
 
+def partitions_to_decide(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
+    """Return those of some partitions that a track decides. A replay starts at `replay.first_day`."""
+    first = ws.use_case.replay.first_day.isoformat()
+    return [partition for partition in partitions if track == "live" or partition >= first]
+
+
 def scope_condition(ws: Workspace, track: Track) -> str:
     """Return a SQL condition on feature rows: the unit is in the scope of the use case's stage at its decision time.
 

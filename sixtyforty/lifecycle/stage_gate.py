@@ -2,8 +2,9 @@
 
 A proof of concept is judged on the replay, as of the day on which the outcomes of the newest replayed partition could
 be known. Pilot and production are judged on live decisions, as of the current day. Before its stop date, a gate is
-checked every day, so its confidence interval is an always-valid interval. On the stop date there is one planned final
-judgement. It uses the narrower interval of a single check.
+checked every day, so its confidence interval is an always-valid interval. From the stop date on, the narrower interval
+of a single check is used, for the one planned final judgement. The gain of an experiment always has an always-valid
+interval.
 """
 
 from __future__ import annotations
@@ -47,9 +48,10 @@ class StageFigures:
     """The figures by which a gate judges a stage.
 
     `label`: whether the figures are exact, assumed or randomized. `partitions`: number of partitions with known
-    outcomes. `lift`: gain over the current process on them, per 1,000 units. `today`: the local day on which the gate
-    is judged. `outdated`: which replayed decisions follow an earlier declaration; None if none does. `refusal`: why
-    the figures can't be trusted; the lift is then unknown. None if they can.
+    outcomes; in an experiment, the number of partitions with an account. `lift`: gain over the current process on them,
+    per 1,000 units. `today`: the local day on which the gate is judged. `outdated`: which replayed decisions follow an
+    earlier declaration; None if none does. `refusal`: why the figures can't be trusted; the lift is then unknown. None
+    if they can.
     """
 
     track: Track
@@ -65,7 +67,7 @@ class StageFigures:
 class StageStatus:
     """The stage in force since the UTC time `since`, its figures, and the verdict of its gate.
 
-    `verdict`: None if the stage has no gate. `obstacles`: the reasons why the gate doesn't pass, one sentence each.
+    `verdict`: None if the stage has no gate. `obstacles`: the reasons why the gate doesn't pass, as clauses.
     `remarks`: sentences for readers if the gate was changed, or was registered after its figures were known.
     """
 
@@ -110,8 +112,8 @@ def judge_gate(
     """Judge a stage by its gate and its figures: pass, continue or stop.
 
     unready: tasks that people still have to do; they delay a pass, but don't stop a stage. Production isn't stopped on
-    the stop date if the gain is proven above zero and only misses the target. Outdated or refused figures neither pass
-    nor stop a stage.
+    the stop date if the gain is proven above zero, but every stage is stopped if the gain is proven to be below the
+    minimum. Outdated or refused figures neither pass nor stop a stage.
     """
     if figures.refusal:
         return GateJudgement("continue", [figures.refusal, *unready])
@@ -157,8 +159,8 @@ def estimate_gain(daily_values: Sequence[DailyValue], planned: float, final: boo
 
     The estimate treats whole partitions, not single units, as independent observations. final: True for the one planned
     final judgement, which uses the interval of a single check. False uses the always-valid interval, which is narrowest
-    at `planned` partitions; its ends are NaN if there are too few partitions. With fewer than two partitions, all
-    figures are NaN.
+    at `planned` partitions; its ends are NaN if there are too few partitions. With fewer than two partitions, or
+    without decisions, all figures are NaN.
     """
     import numpy as np
 
@@ -178,7 +180,7 @@ def estimate_gain(daily_values: Sequence[DailyValue], planned: float, final: boo
 def read_stage_status(ws: Workspace, now: datetime) -> StageStatus:
     """Return the status of a use case's stage at a UTC time, judged by the gate that the stage ledger registered.
 
-    Raises StageError if the use case declares no stages, unless it was retired.
+    Raises StageError if the use case declares no stages, and the ledger has no registration of a stage.
     """
     row, declared = ws.stage_ledger.current_registration(), ws.use_case.stages
     stage: Stage = "poc"

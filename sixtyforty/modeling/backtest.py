@@ -29,7 +29,9 @@ from sixtyforty.value.daily_value import POLICIES, DailyValue, value_of_day
 from sixtyforty.value.policy import Policy
 
 LAST_KNOWN_ENTRIES = 5000
-_LAST_KNOWN: BoundedCache[str, datetime] = BoundedCache(LAST_KNOWN_ENTRIES)  # by version of a partition's outcomes
+# By version of a partition's outcomes, the UTC time at which the last of them became known, in a list: an empty one if
+# no outcome is known.
+_LAST_KNOWN: BoundedCache[str, list[datetime]] = BoundedCache(LAST_KNOWN_ENTRIES)
 
 
 class BacktestError(SixtyfortyError):
@@ -81,8 +83,11 @@ def score_block(
     )
     if not features or not outcomes:
         return []
+    last_known = _last_known(lake, outcomes)
+    if last_known is None:
+        return []
     # The values change until the last outcome is known, so the time of the knowledge is a part of the file's name.
-    known_at = min(use_case.day_start(known_on or end), _last_known(lake, outcomes))
+    known_at = min(use_case.day_start(known_on or end), last_known)
     cached = lake.root / "backtest" / version / f"{first}_{end}_{known_at:%Y%m%dT%H%M%S%f}_{inputs_hash}.json"
     if cached.exists():
         return [DailyValue(**day) for day in json.loads(cached.read_bytes())]
@@ -91,8 +96,11 @@ def score_block(
     return days
 
 
-def _last_known(lake: Lake, outcomes: dict[str, Entry]) -> datetime:
-    """Return the UTC time at which the last of some partitions' outcomes became known, or will become known."""
+def _last_known(lake: Lake, outcomes: dict[str, Entry]) -> datetime | None:
+    """Return the UTC time at which the last of some partitions' outcomes became known, or will become known.
+
+    Return None if none of the outcomes is known.
+    """
     times = {entry.version: _LAST_KNOWN.get(entry.version) for entry in outcomes.values()}
     unread = [entry for entry in outcomes.values() if times[entry.version] is None]
     if unread:
@@ -100,11 +108,11 @@ def _last_known(lake: Lake, outcomes: dict[str, Entry]) -> datetime:
             rows = db.execute(
                 f"select _partition, max(known_at)::timestamp from {lake.select_rows(unread)} group by all"
             ).fetchall()
-        by_partition = dict(rows)
+        by_partition = {partition: [time] for partition, time in rows if time is not None}
         for entry in unread:
-            times[entry.version] = by_partition.get(entry.partition) or datetime.min
-            _LAST_KNOWN.put(entry.version, times[entry.version] or datetime.min)
-    return max(time or datetime.min for time in times.values())
+            times[entry.version] = by_partition.get(entry.partition, [])
+            _LAST_KNOWN.put(entry.version, by_partition.get(entry.partition, []))
+    return max((time for known in times.values() for time in known or ()), default=None)
 
 
 def _select_scorable(

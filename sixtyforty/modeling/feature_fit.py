@@ -1,4 +1,4 @@
-"""Check that feature rows contain each feature that a model learned from, with values of the same kind."""
+"""Check whether a model can learn from features, and whether rows have the features that a model learned from."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def find_unusable_features(columns: Columns, categorical: Collection[str]) -> di
     """Return the features from which no model can learn, each with the cause and the cure as a clause.
 
     columns: the Arrow type of each feature. categorical: the features that are declared as categories. Categories must
-    be texts, whole numbers or booleans. Other features must be numbers or booleans.
+    be texts, booleans or numbers, but no DECIMAL. Other features must be numbers or booleans.
     """
     problems = {}
     for feature, arrow_type in columns.items():
@@ -53,7 +53,9 @@ def find_unusable_features(columns: Columns, categorical: Collection[str]) -> di
 
 
 def find_feature_problem(card: ModelCard, columns: Columns, payoffs: Mapping[str, str]) -> str | None:
-    """Return why a model can't score rows with these columns, as a clause; None if it can.
+    """Return why decisions can't be taken by a model on rows with these columns, as a clause; None if they can.
+
+    The columns must contain the model's features, with values of the same kind as in the training set.
 
     payoffs: the gains and costs that are declared as SQL, as {column: SQL}. The features must have these columns.
     """

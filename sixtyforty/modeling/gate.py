@@ -4,9 +4,10 @@ This is the only module that decides promotion. `judge` turns evidence (`gate_ev
 
 1. REJECT if the evidence can't be trusted: the challenger's files (`model_files.py`), the shares of a past experiment
    (`treatment_shares.py`), or features with leakage (`taint.py`).
-2. REJECT if governance refused data that the model learned from. REJECT, too, if the model breaks a monotone
-   constraint, or if its version or recipe was withdrawn.
-3. REJECT or HOLD if the gain over the current process or over the champion isn't proven out of sample.
+2. REJECT if governance refused data that the model learned from, or if too much of its data is missing. REJECT, too,
+   if the model breaks a monotone constraint, or if its version or recipe was withdrawn.
+3. HOLD if the model learned from too few rows, or if too few days have known outcomes. REJECT or HOLD if the gain over
+   the current process isn't proven out of sample. HOLD if the gain over the champion isn't.
 4. PENDING if the challenger passes, the track is live, and the use case requires an approval.
 5. PROMOTE otherwise.
 """
@@ -87,8 +88,9 @@ def promote_challengers(
     """Judge the challengers of the training days `as_ofs`, oldest day first. Return the new champion ledger rows.
 
     A challenger is compared with the champion in force on its training day, which an earlier training day may have
-    promoted. A promotion takes effect at the start of the training day or, on the live track, at `now` (UTC, naive).
-    No promotion takes effect before `not_before` (UTC). Raises GateError if a training day has no challenger.
+    promoted. Once a challenger of a training day passes, the day's other challengers aren't judged. A promotion takes
+    effect at the start of the training day or, on the live track, at `now` (UTC, naive). No promotion takes effect
+    before `not_before` (UTC). Raises GateError if a training day has no challenger.
     """
     rows = []
     for as_of in sorted(as_ofs):
@@ -121,7 +123,7 @@ def promote_challengers(
 
 
 def judge(gate: Gate, evidence: GateEvidence, currency: str, needs_approval: bool = False) -> Judgement:
-    """Judge a challenger on its training data, its monotone constraints and its out-of-sample value.
+    """Judge a challenger on its files, its training data, its monotone constraints and its out-of-sample value.
 
     gate: the declared rules. currency: the KPI's currency, used in the reasons. needs_approval: whether a challenger
     that passes must wait for a person's approval.
@@ -168,7 +170,7 @@ class _ValueVerdict:
 
 
 def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVerdict:
-    days = evidence.walk_forward
+    days = [day for day in evidence.walk_forward if day.decisions]
     figures = GateFigures(missing_share=round(evidence.missing_share, 4), days=len(days))
     value = _ValueVerdict("PROMOTE", [], figures)
     if evidence.missing_share > gate.max_rejected_share:
@@ -182,7 +184,7 @@ def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVer
         return value.stop(
             "HOLD", f"too early to judge: the challenger learned from {learned}, {gate.min_training_rows} needed"
         )
-    if sum(day.decisions > 0 for day in days) < MINIMUM_DAYS:
+    if len(days) < MINIMUM_DAYS:
         known = format_plural(len(days), "day")
         return value.stop("HOLD", f"too early to judge: {known} with known outcomes, {MINIMUM_DAYS} needed")
     confidence = _two_sided(gate)

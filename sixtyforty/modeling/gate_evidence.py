@@ -31,7 +31,7 @@ ChallengerKind = Literal["first", "refresh", "recipe"]
 class LatestBlock:
     """The daily values of the newest backtest block under two models: the challenger's recipe, and the champion.
 
-    The newest block is the last one with known outcomes. Without known outcomes, both lists are empty.
+    The newest block is the last one for which both models have values. Without such a block, both lists are empty.
     """
 
     challenger: Sequence[DailyValue]
@@ -43,15 +43,15 @@ class GateEvidence:
     """The evidence from which the gate judges a challenger.
 
     `kind`: first (no champion can score), refresh (the champion has the same recipe) or recipe (another recipe).
-    `missing_share`: share of the training window's partitions without features or outcomes. `walk_forward`: daily
-    values of the challenger's recipe, out of sample. `latest`: the newest backtest block of recipe and champion, for a
-    refresh. `current_recipe`: daily values of the champion's recipe, out of sample, for another recipe.
-    `refused_partitions`: training partitions whose features governance refused. `broken_constraints`: a text for each
-    monotone constraint that the model breaks. `is_assumed`: whether the gain is assumed: the action may
-    change the outcome, and no experiment measured by how much. `selection_reason`: why this challenger was selected.
-    `file_problem`: why the files of the challenger, or of a model in the comparison, can't be trusted.
-    `share_mismatch`: how the received actions of a past experiment differ from the declared shares.
-    `taint`: which training or walk-forward partitions have leakage; empty if there is no leakage.
+    `missing_share`: share of the training window's partitions without features or outcomes, closed days aside.
+    `walk_forward`: daily values of the challenger's recipe, out of sample. `latest`: the newest backtest block of
+    recipe and champion, for a refresh. `current_recipe`: daily values of the champion's recipe, out of sample, for
+    another recipe. `refused_partitions`: training partitions whose features governance refused, or whose verdict is no
+    longer stored. `broken_constraints`: a text for each monotone constraint that the model breaks. `is_assumed`:
+    whether the gain is assumed: the action may change the outcome, and no experiment measured by how much.
+    `selection_reason`: why this challenger was selected. `file_problem`: why the files of the challenger, or of a model
+    in the comparison, can't be trusted. `share_mismatch`: how the received actions of a past experiment differ from the
+    declared shares. `taint`: which training or walk-forward partitions have leakage; empty if there is no leakage.
     `withdrawal`: when and why the challenger's version or recipe was withdrawn; empty if the challenger may decide.
     `unfit_champion`: why the champion in force can't score; the challenger is then judged as the first model.
     `training_rows`: number of rows that the challenger learned from; None if the collection ended before.
@@ -170,7 +170,7 @@ def describe_unfit_champion(use_case: UseCase, lake: Lake, store: ModelStore, tr
 def _latest_block(
     use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: date, champion_card: ModelCard
 ) -> LatestBlock | None:
-    """Return the newest backtest block of a recipe with known outcomes, and the champion's values on the same days.
+    """Return the newest backtest block for which a recipe and the champion have values.
 
     Return None if there is no block that the champion can't have learned from.
     """
@@ -189,7 +189,10 @@ def _latest_block(
 
 
 def _refused_partitions(lake: Lake, card: ModelCard) -> list[str]:
-    """Return the training partitions whose features governance refused, in the version that the model learned from."""
+    """Return the training partitions whose features governance refused, in the version that the model learned from.
+
+    A partition whose version is no longer stored counts as refused.
+    """
     refused = []
     for partition, version in card.data["features"].items():
         current = lake.entry("features", partition)

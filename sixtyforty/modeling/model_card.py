@@ -19,14 +19,16 @@ class ModelCard:
     """The description of a model version, stored as `card.json`.
 
     `as_of`: the local day at whose start the model was trained. `rows`, `first`, `last`: number of rows, and first and
-    last partition, of the training set. `missing_days`: partitions of the training window without features or outcomes.
-    `recipe`: the declared model, without reasons and alternatives, with the hash `recipe_version`. `data`: the versions
-    of features and outcomes by partition, with their hash `data_version`. `libraries`: version by library. `files`:
-    SHA-256 by file name. `levels`: the values of each categorical feature, empty until a model is fitted. `treatment`:
-    the column with the received action of a past experiment, whose actions are in `actions`. `sample_scores`: the
-    fitted model's scores of the first rows of the training set, in the shape of `FittedModel.predict`.
-    `feature_kinds`: the kind of each feature's values, see `feature_fit.kind_of`; empty on the card of an early
-    release. `ignored_features`: the features without any value in the training set, which the model ignores.
+    last partition, of the training set. `missing_days`: partitions of the training window without features or outcomes,
+    except for those of closed days. `features`: the names of the features. `recipe`: the declared model, without
+    reasons and alternatives, with the hash `recipe_version`. `data`: the versions of features and outcomes by
+    partition, with their hash `data_version`. `libraries`: version by library. `files`: SHA-256 by file name. `levels`:
+    the values of each categorical feature, empty until a model is fitted. `treatment`: the column with the received
+    action of a past experiment, whose actions are in `actions`. `sample_scores`: the fitted model's scores of the first
+    rows of the training set, in the shape of `FittedModel.predict`. `feature_kinds`: the kind of each feature's values,
+    see `feature_fit.kind_of`; empty on the card of an early release. `features_sql`: the hash of features.sql; empty on
+    the card of an early release. `ignored_features`: the features without any value in the training set, which the
+    model ignores.
     """
 
     version: str
@@ -53,9 +55,12 @@ class ModelCard:
 
     @property
     def missing_share(self) -> float:
-        """Return the share of the training window's partitions that have no features or outcomes."""
-        present, missing = len(self.data["features"]), len(self.missing_days)
-        return missing / (present + missing)
+        """Return the share of the training window's partitions that have no features or outcomes.
+
+        Partitions of closed days count only if they have both.
+        """
+        complete, missing = len(self.data["features"].keys() & self.data["outcomes"].keys()), len(self.missing_days)
+        return missing / (complete + missing)
 
     def to_json(self) -> bytes:
         """Return the model card as JSON."""

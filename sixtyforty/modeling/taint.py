@@ -18,7 +18,7 @@ from typing import Any
 
 from sixtyforty.modeling.leakage import UNIT, Leak
 from sixtyforty.modeling.skops_files import ModelError
-from sixtyforty.spec.wording import format_plural
+from sixtyforty.spec.wording import format_plural, join_first
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry
 
@@ -172,9 +172,8 @@ def _write_index(lake: Lake, tainted: TaintedPartition, hashes: Iterable[str]) -
 
 def describe(tainted: Sequence[TaintedPartition]) -> str:
     """Return a text that names the tainted partitions, their features with leakage and the number of units."""
-    shown = "; ".join(map(str, tainted[:SHOWN_PARTITIONS]))
-    more = f"; and {len(tainted) - SHOWN_PARTITIONS} more" if len(tainted) > SHOWN_PARTITIONS else ""
-    return f"features of {format_plural(len(tainted), 'partition')} {KNOW_FUTURE} ({shown}{more})"
+    shown = join_first(list(map(str, tainted)), SHOWN_PARTITIONS)
+    return f"features of {format_plural(len(tainted), 'partition')} {KNOW_FUTURE} ({shown})"
 
 
 def shorten_repeats(texts: Iterable[str]) -> list[str]:

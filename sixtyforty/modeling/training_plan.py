@@ -33,8 +33,8 @@ class TrainingPlan:
 
     `features` and `outcomes` are the manifests of the training data, by partition. The model version is computed
     without reading rows, so an existing version is recognized early. `missing` lists the partitions of the training
-    window without features or outcomes, except for those of closed days. `outdated` lists those of them whose features
-    an earlier features.sql built.
+    window without features or outcomes, except for those of closed days. `outdated` lists the partitions of the window
+    that are left out because an earlier features.sql built their features.
     `recipe` is the hash of the declared recipe.
     """
 
@@ -115,7 +115,7 @@ def plan_training(use_case: DecisionChain, lake: Lake, as_of: date, model: Model
 
 
 def describe_outdated(outdated: Sequence[str]) -> str:
-    """Return a sentence about partitions that training leaves out, because an earlier features.sql built them.
+    """Return two sentences about partitions that training leaves out, because an earlier features.sql built them.
 
     Without such partitions, return an empty text.
     """

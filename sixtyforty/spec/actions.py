@@ -71,6 +71,13 @@ class Amount(DeclaredModel):
             raise FieldError(
                 "maximum", f"maximum ({self.maximum:g}) must be above minimum ({self.minimum:g}); raise maximum"
             )
+        for field, limit in (("minimum", self.minimum), ("maximum", self.maximum)):
+            if self.whole_numbers and math.isfinite(limit) and not limit.is_integer():
+                raise FieldError(
+                    field,
+                    f"{field} is {limit:g}, but the amount must be a whole number; round it, or write"
+                    " `whole_numbers: false`",
+                )
         return self
 
 

@@ -1,6 +1,8 @@
-"""Format counts for people, with the right plural: `1 extract`, `1,200 extracts`."""
+"""Format counts and lists for people: `1 extract`, `1,200 extracts`, `a; b; and 3 more`."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 def format_plural(count: float, singular: str, plural: str = "") -> str:
@@ -9,3 +11,9 @@ def format_plural(count: float, singular: str, plural: str = "") -> str:
     plural: the noun's plural; by default, the singular with an s.
     """
     return f"{count:,.0f} {singular if count == 1 else plural or f'{singular}s'}"
+
+
+def join_first(texts: Sequence[str], shown: int) -> str:
+    """Return the first `shown` texts, and how many more there are, such as `a; b; and 3 more`. No text gives ''."""
+    more = [f"and {len(texts) - shown:,} more"] if len(texts) > shown else []
+    return "; ".join([*texts[:shown], *more])

@@ -10,6 +10,7 @@ from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.sql import identifier, identifiers, literal
+from sixtyforty.value.choice_payoffs import count_actions
 from sixtyforty.value.numeric_payoffs import format_amount
 from sixtyforty.value.payoff_sql import cost_sql, gain_sql, priced_sql
 from sixtyforty.value.payoffs import build_payoffs
@@ -85,7 +86,7 @@ def propose_actions(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[st
         invalid = ~answers.isin(list(use_case.kpi.actions)).to_numpy()
         chosen, requirement = answers.to_numpy(object), f"one of {', '.join(use_case.kpi.actions)}"
     else:
-        chosen, invalid = _actions_of_numbers(use_case.kpi, candidate, rows, answers)
+        chosen, invalid = _actions_of_numbers(use_case.kpi, candidate, rows, answers, answered)
         requirement = "a number"
     if (answered & invalid).any():
         raise _invalid_answers(use_case, name, rows[answered & invalid], requirement)
@@ -96,11 +97,12 @@ def propose_actions(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[st
 
 
 def _actions_of_numbers(
-    kpi: Kpi, candidate: Candidate, rows: pd.DataFrame, answers: pd.Series[Any]
+    kpi: Kpi, candidate: Candidate, rows: pd.DataFrame, answers: pd.Series[Any], answered: NDArray[np.bool_]
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return the action for each of a candidate's answers, and a mask of the answers that are not finite numbers.
 
-    answers: amounts or expected outcomes, as the candidate declares.
+    answers: amounts or expected outcomes, as the candidate declares. answered: a mask of the rows on which the
+    candidate decides. On the other rows, the action of the current process uses up the limits of actions.
     """
     import numpy as np
     import pandas as pd
@@ -110,7 +112,10 @@ def _actions_of_numbers(
     numbers = np.where(invalid, 0.0, numbers)
     if candidate.expected_outcome is None:
         return np.array([format_amount(amount) for amount in numbers], object), invalid
-    return build_payoffs(kpi, rows).choose_actions(numbers), invalid
+    counts = count_actions(rows[~answered], "current_action") if kpi.has_limits else None
+    chosen = rows["current_action"].to_numpy(object).copy()
+    chosen[answered] = build_payoffs(kpi, rows[answered]).choose_actions(numbers[answered], taken=counts)
+    return chosen, invalid
 
 
 def _invalid_answers(use_case: UseCase, name: str, rows: pd.DataFrame, requirement: str) -> CandidateError:
@@ -135,9 +140,10 @@ def candidate_action_sql(use_case: UseCase, name: str) -> str:
     gives_outcome = kpi.candidates[name].expected_outcome is not None
     if kpi.amount and gives_outcome:
         rounded = f"round_even({answer}, 0)" if kpi.amount.whole_numbers else answer
-        action = f"least(greatest({rounded}, {kpi.amount.minimum!r}), {kpi.amount.maximum!r})::varchar"
+        minimum, maximum = (f"'{limit!r}'::double" for limit in (kpi.amount.minimum, kpi.amount.maximum))
+        action = f"format('{{:.10g}}', least(greatest({rounded}, {minimum}), {maximum})::double)"
     elif kpi.amount:
-        action = f"{answer}::varchar"
+        action = f"format('{{:.10g}}', {answer}::double)"
     elif gives_outcome:
         payoffs = ", ".join(f"{gain_sql(kpi, a)} * {answer} - {cost_sql(kpi, a)}" for a in kpi.actions_by_cost)
         actions = ", ".join(literal(a) for a in kpi.actions_by_cost)

@@ -10,6 +10,7 @@ Sources:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,14 @@ def decision_groups(rows: pd.DataFrame) -> list[tuple[str, Any]]:
     """
     partitions = rows["_partition"].tolist() if "_partition" in rows else [""] * len(rows)
     return list(zip(partitions, rows["decided_at"].tolist(), strict=True))
+
+
+def count_actions(rows: pd.DataFrame, column: str) -> dict[tuple[str, Any], Counter[str]]:
+    """Count how often each group of `decision_groups` has each action. column: the column with the actions."""
+    counts: dict[tuple[str, Any], Counter[str]] = {}
+    for group, action in zip(decision_groups(rows), rows[column], strict=True):
+        counts.setdefault(group, Counter())[action] += 1
+    return counts
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class Policy:
         A row whose best action is vetoed isn't deferred to a reviewer. On a row without any allowed action of known
         gain and cost, the current process decides.
 
-        rows: features of n units, and `current_action`.
+        rows: features of n units, `current_action` and the columns that `build_payoffs` needs.
         score: the expected outcome, shape (n,), or the expected outcome under each action, shape (actions, n).
         taken: the actions already taken, which count towards the limits.
         Raises PolicyError if the condition of a veto isn't valid SQL over the columns of the rows, and PayoffError if

@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sixtyforty.spec.wording import format_plural
+from sixtyforty.spec.wording import format_plural, join_first
 
 LEVEL = 0.001
 OVERALL = "overall"
@@ -78,9 +78,8 @@ def describe_mismatches(mismatches: Sequence[DealtUnits], declared_in: str) -> s
 
     declared_in: the declared field with the shares, such as `kpi.holdout.share`.
     """
-    shown = "; ".join(mismatch.describe() for mismatch in mismatches[:SHOWN_STRATA])
-    more = f"; and {len(mismatches) - SHOWN_STRATA} more" if len(mismatches) > SHOWN_STRATA else ""
+    shown = join_first([mismatch.describe() for mismatch in mismatches], SHOWN_STRATA)
     return (
-        f"the shares of the experiment differ from those declared in {declared_in} ({shown}{more})."
+        f"the shares of the experiment differ from those declared in {declared_in} ({shown})."
         f" Correct {declared_in}, or find out where units were lost or dealt otherwise."
     )

@@ -168,6 +168,28 @@ def test_rules_may_be_about_dates_and_times(timed_rule, failing):
     assert failing_ids(timed_rule) == [failing]
 
 
+TWO_DAYS = """select * from (values
+    (0, 'd1', 1, 'a'), (1, 'd1', 3, 'a'), (2, 'd1', 3, 'b'), (3, 'd2', 1, 'a'), (4, 'd2', 2, 'a'), (5, 'd2', 2, null),
+    (6, 'd2', null, null)) t(_id, _partition, n, kind)"""
+
+
+@pytest.mark.parametrize(
+    ("checked_rule", "failing"),
+    [
+        (rule("column_values_to_be_unique", column="n"), [1, 2, 4, 5]),
+        (rule("column_values_to_be_unique", column="n", row_condition="kind == 'a'"), []),
+        (rule("compound_columns_to_be_unique", column_list=["n", "kind"]), []),
+        (rule("column_values_to_be_increasing", column="n"), []),
+        (rule("column_values_to_be_increasing", column="n", strictly=True), [2, 5]),
+    ],
+)
+def test_a_rule_compares_the_rows_of_one_partition(checked_rule, failing):
+    with duckdb.connect() as db:
+        db.execute(f"create temp table rows as {TWO_DAYS}")
+        record_failing_rows(db, "test", "rows", [checked_rule])
+        assert db.execute("select rule, id from failures order by all").fetchall() == [(0, i) for i in failing]
+
+
 SHARED = """select row_number() over (order by _partition, m) - 1 as _id, * from (
     select 'd1' as _partition, case when n = 0 then -1 else n end as n, null as kind, n as m from range(10) r(n)
     union all select 'd2', case when n < 2 then -1 else n end, case when n < 5 then 'a' end, n + 1 from range(10) r(n)

@@ -69,9 +69,12 @@ def test_a_rule_compares_exact_numbers(database: duckdb.DuckDBPyConnection, chec
 
 
 LARGE = """select * from (values
-    (0, 900719925474099.30::decimal(20,2), 900719925474099.31::decimal(20,2), 9007199254740993::hugeint, 'a'),
-    (1, 900719925474099.31, 900719925474099.31, 9007199254740992, 'a'),
-    (2, 900719925474099.30, 1.00, null, 'b')) t(_id, x, y, n, kind)"""
+    (0, 900719925474099.30::decimal(20,2), 900719925474099.31::decimal(20,2), 9007199254740993::hugeint, 'a',
+        '1234567890123456789012345678.0000000002'::decimal(38,10), 18446744073709551614::ubigint),
+    (1, 900719925474099.31, 900719925474099.31, 9007199254740992, 'a',
+        '1234567890123456789012345678.0000000001', 18446744073709551615),
+    (2, 900719925474099.30, 1.00, null, 'b', '1234567890123456789012345678.0000000001', 0)
+    ) t(_id, x, y, n, kind, long, u)"""
 FIRST_TWO = {"row_condition": "kind == 'a'"}
 
 
@@ -92,6 +95,9 @@ FIRST_TWO = {"row_condition": "kind == 'a'"}
         (rule("column_values_to_be_between", column="n", max_value=9007199254740992), [0]),
         (rule("column_values_to_be_in_set", column="n", value_set=[9007199254740992]), [0]),
         (rule("column_values_to_be_unique", column="n", **FIRST_TWO), []),
+        (rule("column_values_to_be_increasing", column="long", strictly=True), [1, 2]),
+        (rule("column_values_to_be_unique", column="long", **FIRST_TWO), []),
+        (rule("column_values_to_be_increasing", column="u", strictly=True), [2]),
     ],
 )
 def test_a_rule_tells_large_numbers_apart(
@@ -100,6 +106,34 @@ def test_a_rule_tells_large_numbers_apart(
     database.execute(f"create or replace temp table large as {LARGE}")
     record_failing_rows(database, "large", "large", [checked])
     assert [number for (number,) in database.execute("select id from failures order by id").fetchall()] == expected
+
+
+def test_a_pair_of_whole_numbers_may_have_any_number_of_nulls(database: duckdb.DuckDBPyConnection) -> None:
+    database.execute(
+        "create or replace temp table pairs as select n as _id, case when n < 100 then n end as x, n as y,"
+        " 9007199254740992 + case when n > 0 then n end as large, 0.10::decimal(9,2) as amount from range(200) t(n)"
+    )
+    for checked, expected in (
+        (rule("column_pair_values_to_be_equal", column_A="x", column_B="y"), range(100, 200)),
+        (rule("column_pair_values_a_to_be_greater_than_b", column_A="large", column_B="x"), [0, *range(100, 200)]),
+        (rule("column_values_to_be_in_set", column="large", value_set=[9007199254740993]), range(2, 200)),
+        (rule("multicolumn_sum_to_equal", column_list=["x", "amount"], sum_total=1.1), [0, *range(2, 200)]),
+    ):
+        record_failing_rows(database, "pairs", "pairs", [checked])
+        failures = database.execute("select id from failures order by id").fetchall()
+        assert [number for (number,) in failures] == list(expected)
+
+
+def test_a_declared_number_equals_its_floating_point_number_of_any_width(database: duckdb.DuckDBPyConnection) -> None:
+    database.execute("create or replace temp table floats as select 0 as _id, 0.1::float as x, 0.1 as y, null::float z")
+    for checked in (
+        rule("column_values_to_be_in_set", column="x", value_set=[0.1, None]),
+        rule("column_values_to_be_between", column="x", min_value=0.1, max_value=0.1),
+        rule("column_pair_values_to_be_in_set", column_A="x", column_B="y", value_pairs_set=[[0.1, 0.1]]),
+        rule("column_values_to_be_in_set", column="z", value_set=[0.1]),
+    ):
+        record_failing_rows(database, "floats", "floats", [checked])
+        assert database.execute("select id from failures").fetchall() == []
 
 
 CENTS = st.integers(-(10**9), 10**9)

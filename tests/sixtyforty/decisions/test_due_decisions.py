@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from sixtyforty.decisions.deciding import take_decisions
-from sixtyforty.decisions.due_decisions import count_due, live_since, scope_condition
+from sixtyforty.decisions.due_decisions import count_due, live_since, partitions_to_decide, scope_condition
 from sixtyforty.storage.lake import Lake
 from sixtyforty.workspace import Workspace
 from tests.sixtyforty.decisions.conftest import KEY, adopt_at, mark_first_unit_suspect
@@ -18,6 +18,12 @@ def test_nothing_is_due_live_before_a_champion_is_adopted(ready: Workspace) -> N
     assert live_since(ready, "replay") == datetime.min
     assert take_decisions(ready, [KEY], "live", datetime(2013, 3, 14)) == {}
     assert count_due(ready, [KEY], "live", datetime(2013, 3, 14)) == {}
+
+
+def test_a_replay_decides_from_its_first_day(ready: Workspace) -> None:
+    partitions = ["2013-03-31", "2013-04-01"]
+    assert partitions_to_decide(ready, "replay", partitions) == partitions[1:]
+    assert partitions_to_decide(ready, "live", partitions) == partitions
 
 
 def test_due_decisions_are_counted_until_they_are_taken(ready: Workspace) -> None:

@@ -95,6 +95,14 @@ def test_a_single_day_proves_nothing() -> None:
     assert judgement.reasons == ["too early to judge: 1 day with known outcomes, 2 needed"]
 
 
+def test_a_day_without_a_decision_of_known_value_is_not_counted() -> None:
+    first, *others = days_with_gains(*[1000] * 4)
+    days = [first, *(replace(day, decisions=0) for day in others)]
+    judgement = judge_money("first", days)
+    assert judgement.reasons == ["too early to judge: 1 day with known outcomes, 2 needed"]
+    assert judgement.figures.days == 1
+
+
 def test_a_gain_that_could_be_chance_is_held() -> None:
     judgement = judge_money("first", days_with_gains(*[500, -400] * 10))
     lift = gain_of(judgement, "lift_vs_current")

@@ -19,8 +19,14 @@ def test_a_card_is_read_as_it_was_written() -> None:
 
 
 def test_the_missing_share_counts_the_partitions_of_the_window() -> None:
-    card = make_card(missing_days=["2013-03-02"], data={"features": dict.fromkeys("abc", "v"), "outcomes": {}})
+    versions = dict.fromkeys("abc", "v")
+    card = make_card(missing_days=["2013-03-02"], data={"features": versions, "outcomes": versions})
     assert card.missing_share == 0.25
+
+
+def test_a_partition_with_features_alone_counts_once_in_the_missing_share() -> None:
+    data = {"features": dict.fromkeys("abcd", "v"), "outcomes": dict.fromkeys("ab", "v")}
+    assert make_card(missing_days=["c", "d"], data=data).missing_share == 0.5
 
 
 def test_a_card_without_a_valid_recipe_is_refused_in_one_line() -> None:

@@ -34,5 +34,12 @@ def test_the_best_quantile_weighs_shortage_against_excess() -> None:
     assert Amount(description="x", shortage_cost=9, excess_cost=1).quantile == 0.9
 
 
+@pytest.mark.parametrize("limit", ["minimum", "maximum"])
+def test_a_limit_of_whole_numbers_is_a_whole_number(limit: str) -> None:
+    with pytest.raises(ValidationError, match=f"{limit}: {limit} is 1.5, but the amount must be a whole number"):
+        Amount(description="x", shortage_cost=1, excess_cost=1, **{limit: 1.5})
+    assert Amount(description="x", shortage_cost=1, excess_cost=1, whole_numbers=False, **{limit: 1.5})
+
+
 def test_costs_are_zero_unless_declared() -> None:
     assert set(Costs().model_dump().values()) == {0.0}

@@ -1,10 +1,10 @@
-"""Counts for people."""
+"""Counts and lists for people."""
 
 from __future__ import annotations
 
 import pytest
 
-from sixtyforty.spec.wording import format_plural
+from sixtyforty.spec.wording import format_plural, join_first
 
 
 @pytest.mark.parametrize(
@@ -16,3 +16,9 @@ def test_the_noun_agrees_with_the_count(count: int, text: str) -> None:
 
 def test_an_irregular_plural_is_stated() -> None:
     assert [format_plural(count, "query", "queries") for count in (1, 3)] == ["1 query", "3 queries"]
+
+
+def test_a_long_list_says_how_many_it_leaves_out() -> None:
+    texts = [f"t{number}" for number in range(2003)]
+    assert [join_first(texts[:count], 2) for count in (0, 2, 3)] == ["", "t0; t1", "t0; t1; and 1 more"]
+    assert join_first(texts, 2) == "t0; t1; and 2,001 more"

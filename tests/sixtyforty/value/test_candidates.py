@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -14,12 +15,13 @@ from sixtyforty.accounting import kpi_audit, kpi_ledger
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.modeling import features
-from sixtyforty.spec.actions import Candidate
+from sixtyforty.spec.actions import Action, Amount, Candidate
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.value.candidates import CandidateError, candidate_action_sql, propose_actions
 from sixtyforty.value.summary import summarize_days
 from sixtyforty.workspace import Workspace
 from tests.helpers import SQL, make_use_case, make_workspace, publish_days, put_champion_in_force, read_lake
+from tests.sixtyforty.value.kpis import make_kpi
 
 DAYS = [date(2013, 3, 8) + timedelta(days=i) for i in range(5)]
 KEYS = [day.isoformat() for day in DAYS[-2:]]
@@ -150,6 +152,49 @@ def test_sql_gives_the_same_actions_as_python(tmp_path: Path, kpi: dict[str, Any
 
 
 def _amount() -> Any:
-    from sixtyforty.spec.actions import Amount
-
     return Amount(**AMOUNT)
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [
+        {},  # without a maximum
+        {"whole_numbers": False},
+        {"whole_numbers": False, "minimum": -1.5, "maximum": 1e12},
+    ],
+)
+@pytest.mark.parametrize("gives", ["action", "expected_outcome"])
+def test_sql_gives_the_same_amounts_as_python_whatever_their_size(amount: dict[str, Any], gives: str) -> None:
+    kpi = make_kpi(
+        amount=Amount(description="fitters", shortage_cost=60, excess_cost=20, **amount),
+        outcome_type="number",
+        candidates={"rule": Candidate(description="r", **{gives: "x"})},
+    )
+    use_case: Any = SimpleNamespace(name="u", kpi=kpi)
+    numbers = [0.4, 2.5, -3.0, -0.0, 1234567.254321, 12345678901.5, 1e-7, 1e300]
+    rows = pd.DataFrame({"candidate rule": numbers, "known": True, "decided_by": "model", "current_action": "1"})
+    with connect("UTC") as db:
+        db.register("rows", rows)
+        by_sql = [row[0] for row in db.execute(f"select {candidate_action_sql(use_case, 'rule')} from rows").fetchall()]
+    assert [float(action) for action in by_sql] == [float(each) for each in propose_actions(use_case, rows, "rule")]
+
+
+@pytest.mark.parametrize("use_full_limit", [False, True])
+def test_the_current_process_uses_up_the_limits_of_a_candidate_where_it_decides(use_full_limit: bool) -> None:
+    offer = Action(description="offer", cost=2.0, gain=1.0, limit=2, use_full_limit=use_full_limit)
+    kpi = make_kpi(
+        actions={"none": Action(description=""), "offer": offer},
+        outcome_type="number",
+        candidates={"rule": Candidate(description="r", expected_outcome="x")},
+    )
+    use_case: Any = SimpleNamespace(name="u", kpi=kpi)
+    rows = pd.DataFrame(
+        {
+            "candidate rule": [9.0, 9.0, 5.0, 4.0],
+            "known": [True, None, True, True],
+            "decided_by": ["fallback", "model", "model", "model"],
+            "current_action": ["offer", "none", "none", "none"],
+            "decided_at": pd.Timestamp("2013-03-10 12:00"),
+        }
+    )
+    assert propose_actions(use_case, rows, "rule") == ["offer", "none", "offer", "none"]
