@@ -22,9 +22,9 @@ def describe_formats() -> str:
 def format_of_name(name: str | None) -> ExtractFormat | None:
     """Return the format that has the ending of a file name or glob; None if no format has this ending.
 
-    A `.gz` after the ending is ignored.
+    A `.gz` after the ending is ignored, and so is a `*` at the end of a glob.
     """
-    ending = (name or "").lower().removesuffix(".gz").rpartition(".")[2]
+    ending = (name or "").lower().rstrip("*").removesuffix(".gz").rpartition(".")[2]
     return next((extract_format for extract_format in FORMATS if ending in extract_format.endings), None)
 
 
