@@ -76,13 +76,13 @@ class Publication:
             if name
         )
         self.db.register("stored", stored.append_column("_position", pa.array(range(stored.num_rows), pa.int64())))
-        kept = self.db.sql(
+        remaining = self.db.sql(
             f"""select _position from stored s where not exists (
                 from typed t where t._status = 'row' and list_contains($accepted, t._partition) and {same_key})
             order by _position""",
             params={"accepted": list(accepted)},
         ).to_arrow_table()
-        return stored.take(kept["_position"])
+        return stored.take(remaining["_position"])
 
     def publish(self, verdicts: Mapping[str, Verdict]) -> None:
         """Write some partitions, several at the same time. verdicts: by partition.
