@@ -27,7 +27,7 @@ CONFLICTS := /^(The package|Package) / && !/`(hydra-core|omegaconf)` requires `a
 	/^(Checked|All) / {checked = 1} END {exit failed || !checked}
 
 .DEFAULT_GOAL := help
-.PHONY: help demo drill ui desk up down bench test lint lock reference docs clean
+.PHONY: help demo drill ui desk up down bench test prove lint lock reference docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -62,6 +62,11 @@ ifeq ($(CHROMIUM),)
 else
 	$(PYTEST)
 endif
+
+# `make prove SEED=1000` takes other extracts. The test suite takes the first 200 of them.
+SEED ?= 1
+prove: .venv/.installed ## Send 2,000 mutated extracts from landing to features, and count each line again
+	FUZZED_EXTRACTS=2000 FUZZ_SEED=$(SEED) $(PYTEST) --dist load tests/fuzz
 
 lint: .venv/.installed ## Check style, types and the import layers
 	.venv/bin/ruff check

@@ -15,7 +15,7 @@ from sixtyforty.storage.listed_extracts import listed_extracts
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.partition_stream import write_partitions
 from sixtyforty.storage.restatement import shared_key_facts
-from sixtyforty.storage.sql import identifiers
+from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.storage.verdicts import Verdict, verdict_facts
 
 if TYPE_CHECKING:
@@ -39,6 +39,50 @@ class Publication:
     raw: Mapping[str, Entry]
     shared: Mapping[str, Sequence[str]]
     code: str
+
+    def remove_moved_rows(self, verdicts: Mapping[str, Verdict]) -> None:
+        """Remove rows whose keys moved to accepted partitions from the last accepted versions of rejected partitions.
+
+        The last accepted version of a rejected partition stays in force, but a key is in force in one partition only.
+        """
+        accepted = [partition for partition, verdict in verdicts.items() if verdict.accepted]
+        rejected = [partition for partition in verdicts if partition not in accepted]
+        entries = self.lake.entries(f"validated/{self.source}", rejected) if rejected and accepted else {}
+        for partition, entry in entries.items():
+            rows = self._without_moved(entry, accepted)
+            if rows is not None and rows.num_rows < entry.rows:
+                self.lake.write(
+                    f"validated/{self.source}", partition, rows, inputs=entry.inputs, code=entry.code, facts=entry.facts
+                )
+
+    def _without_moved(self, entry: Entry, accepted: Sequence[str]) -> pa.Table | None:
+        """Return the rows of a validated partition whose keys are not in accepted partitions, in their order.
+
+        None if the partition lacks a column of the key, because an earlier data contract had another key.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        stored = pq.read_table(self.lake.local_file(entry))
+        names = [
+            next((name for name in self.contract.names_of(c) if name in stored.column_names), None)
+            for c in self.contract.key
+        ]
+        if None in names:
+            return None
+        same_key = " and ".join(
+            f"s.{identifier(name)}::varchar = t.{identifier(column)}::varchar"
+            for name, column in zip(names, self.contract.key, strict=True)
+            if name
+        )
+        self.db.register("stored", stored.append_column("_position", pa.array(range(stored.num_rows), pa.int64())))
+        remaining = self.db.sql(
+            f"""select _position from stored s where not exists (
+                from typed t where t._status = 'row' and list_contains($accepted, t._partition) and {same_key})
+            order by _position""",
+            params={"accepted": list(accepted)},
+        ).to_arrow_table()
+        return stored.take(remaining["_position"])
 
     def publish(self, verdicts: Mapping[str, Verdict]) -> None:
         """Write some partitions, several at the same time. verdicts: by partition.

@@ -126,6 +126,7 @@ def _validate_portion(
         # Partitions whose raw rows changed come last. If the process is killed before that, the next run finds them and
         # repeats both groups.
         settled = {p: verdict for p, verdict in verdicts.items() if is_judged(raw[p], before[p])}
+        publication.remove_moved_rows(verdicts)
         publication.publish(settled)
         publication.publish({p: verdict for p, verdict in verdicts.items() if p not in settled})
     after = _read_judged(lake, source, raw)

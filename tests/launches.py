@@ -20,8 +20,7 @@ LAUNCH = """mutation Launch($params: ExecutionParams!) {
     launchRun(executionParams: $params) {
         __typename
         ... on LaunchRunSuccess { run { runId } }
-        ... on PythonError { message }
-        ... on RunConfigValidationInvalid { errors { message } }
+        ... on Error { message }
     }
 }"""
 MODULE, LOCATION = "pipelines.definitions", "sixtyforty"

@@ -17,7 +17,7 @@ FORMAT_NAMES: dict[FormatKind, str] = {"csv": "CSV", "parquet": "Parquet", "json
 def format_kind_of(name: str) -> FormatKind | None:
     """Return the format that has the ending of a file name or glob; None if no format has this ending.
 
-    A `.gz` after the ending is ignored.
+    A `.gz` after the ending is ignored, and so is a `*` at the end of a glob.
     """
-    ending = name.lower().removesuffix(".gz").rpartition(".")[2]
+    ending = name.lower().rstrip("*").removesuffix(".gz").rpartition(".")[2]
     return next((kind for kind, endings in ENDINGS.items() if ending in endings), None)

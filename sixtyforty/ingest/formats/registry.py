@@ -23,7 +23,7 @@ def describe_formats() -> str:
 def format_of_name(name: str | None) -> ExtractFormat | None:
     """Return the format that has the ending of a file name or glob; None if no format has this ending.
 
-    A `.gz` after the ending is ignored.
+    A `.gz` after the ending is ignored, and so is a `*` at the end of a glob.
     """
     kind = format_kind_of(name or "")
     return next((extract_format for extract_format in FORMATS if extract_format.kind == kind), None)

@@ -103,6 +103,39 @@ def test_a_bad_row_moves_nothing(workspace: Workspace) -> None:
     assert in_force(workspace)[DAYS[0]] == [(1, 0.1)]
 
 
+@pytest.mark.parametrize("runs", [1, 2])
+def test_a_rejected_partition_gives_up_a_row_that_moved(workspace: Workspace, runs: int) -> None:
+    """The last accepted version of a rejected partition stays in force, without the keys that are elsewhere now."""
+    land_calls(workspace, "a", (1, DAYS[0], 0.1), (2, DAYS[0], 0.2), (3, DAYS[1], 0.3))
+    validate_pending(workspace)
+    bad = [(number, "north", f"{DAYS[0]} 16:00:00", "much") for number in (7, 8)]
+    land_extract(workspace.landing, "calls_bad.csv", csv_text(CALLS, bad))
+    if runs == 2:
+        validate_pending(workspace)
+        assert in_force(workspace)[DAYS[0]] == [(1, 0.1), (2, 0.2)]
+    land_calls(workspace, "b", (1, DAYS[1], 0.1))
+    validate_pending(workspace)
+    assert list(workspace.lake.entries("rejected/calls")) == [DAYS[0]]
+    assert in_force(workspace) == {DAYS[0]: [(2, 0.2)], DAYS[1]: [(1, 0.1), (3, 0.3)]}
+    versions = {day: entry.version for day, entry in workspace.lake.entries("validated/calls").items()}
+    validate_pending(workspace)
+    assert {day: entry.version for day, entry in workspace.lake.entries("validated/calls").items()} == versions
+
+
+def test_a_row_that_moved_to_a_rejected_partition_stays_where_it_is_in_force(workspace: Workspace) -> None:
+    land_calls(workspace, "a", (1, DAYS[0], 0.1), (2, DAYS[0], 0.2))
+    validate_pending(workspace)
+    bad = [
+        (number, "north", f"{site_day} 16:00:00", load)
+        for number, site_day, load in ((1, DAYS[1], 0.1), (8, DAYS[1], "x"))
+    ]
+    bad += [(9, "north", f"{DAYS[0]} 16:00:00", "x"), (10, "north", f"{DAYS[0]} 16:00:00", "x")]
+    land_extract(workspace.landing, "calls_b.csv", csv_text(CALLS, bad))
+    validate_pending(workspace)
+    assert list(workspace.lake.entries("rejected/calls")) == DAYS[:2]
+    assert in_force(workspace) == {DAYS[0]: [(1, 0.1), (2, 0.2)]}
+
+
 def test_the_run_returns_the_verdict_of_a_partition_that_lost_a_row(workspace: Workspace) -> None:
     land_calls(workspace, "a", (1, DAYS[0], 0.1), (2, DAYS[0], 0.2))
     land_calls(workspace, "b", (3, DAYS[3], 0.1))

@@ -122,5 +122,8 @@ def test_an_ending_names_one_format_and_every_format_has_one() -> None:
     assert len(set(endings)) == len(endings)
     for extract_format in FORMATS:
         assert format_of_name(f"x.{extract_format.endings[0].upper()}.gz") is extract_format
+        assert format_of_name(f"orders_*.{extract_format.endings[0]}*") is extract_format, (
+            "such a glob takes packed files"
+        )
         assert extract_format.describe() in describe_formats()
     assert format_of_name("x.xlsx") is format_of_name(None) is None
