@@ -13,7 +13,7 @@ the partition where it landed. So partitions that share a key are validated toge
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -41,12 +41,16 @@ ROWS_PER_QUERY = 1 << 21
 
 @dataclass(frozen=True)
 class SharedKeys:
-    """The keys that the partitions of one source share. db: a session of the lake."""
+    """The keys that the partitions of one source share.
+
+    db: a session of the lake. compared: the raw manifests of compared partitions, after `load_landed`.
+    """
 
     db: duckdb.DuckDBPyConnection
     use_case: DecisionChain
     source: str
     lake: Lake
+    compared: dict[str, Entry] = field(default_factory=dict)
 
     @cached_property
     def _contract(self) -> Source:
@@ -56,26 +60,26 @@ class SharedKeys:
         """Create the view `landed` for `type_rows`, and return the raw manifests of the partitions to validate.
 
         requested: the raw manifests of the requested partitions. They are returned with those of related partitions.
-        The view also has the rows of compared partitions with a key of a related one; `drop_compared` removes them.
+        The view also has the rows of compared partitions with a key of a related one; `set_compared_aside` marks them.
         """
-        judged, compared = dict(requested), dict[str, Entry]()
+        judged = dict(requested)
         if self._keys_can_move():
             judged |= self._raw(self._find_related(requested) - requested.keys())
             if len(judged) > len(requested):
-                compared = self._raw(self._partitions_with_keys_of(judged) - judged.keys())
+                self.compared.update(self._raw(self._partitions_with_keys_of(judged) - judged.keys()))
         rows = select_landed_rows(self.lake, self._contract, judged.values())
-        if compared:
-            others = select_landed_rows(self.lake, self._contract, compared.values())
+        if self.compared:
+            others = select_landed_rows(self.lake, self._contract, self.compared.values())
             rows = f"(from {rows} union all by name {self._with_keys_of(others, rows)})"
         self.db.execute(f"create or replace temp view landed as select * from {rows}")
         return judged
 
-    def drop_compared(self, judged: Mapping[str, Entry]) -> dict[str, list[str]]:
-        """Delete from the table `typed` the rows of partitions that were only loaded for comparison.
+    def set_compared_aside(self) -> dict[str, list[str]]:
+        """Give the rows of compared partitions in the table `typed` the status `compared`.
 
-        judged: the partitions that are validated, as `load_landed` returned them. Returns, for each of them, the other
-        partitions with a row of the same key; a partition without such a row is absent. One partition holds the current
-        row of a key, and its rows in all other partitions are superseded, so these rows show which keys are shared.
+        Returns, for each judged or compared partition, the other partitions with a row of the same key; a partition
+        without such a row is absent. One partition holds the current row of a key, and its rows in all other partitions
+        are superseded, so these rows show which keys are shared.
         """
         pairs = self.db.execute(
             f"""with pairs as (
@@ -84,13 +88,12 @@ class SharedKeys:
                 where l._status = 'superseded' and r._reason is null and l._partition <> r._partition)
             select one, other from pairs union select other, one from pairs order by all"""
         ).fetchall()
-        if any(one not in judged for one, _ in pairs):
-            listed = ", ".join(map(literal, judged))
-            self.db.execute(f"delete from typed where _partition not in ({listed})")
+        if self.compared:
+            listed = ", ".join(map(literal, self.compared))
+            self.db.execute(f"update typed set _status = 'compared' where _partition in ({listed})")
         shared: dict[str, list[str]] = {}
         for one, other in pairs:
-            if one in judged:
-                shared.setdefault(one, []).append(other)
+            shared.setdefault(one, []).append(other)
         return shared
 
     def _keys_can_move(self) -> bool:

@@ -29,16 +29,16 @@ def land_calls(ws: Workspace, name: str, *calls: Call) -> None:
     land_extract(ws.landing, f"calls_{name}.csv", csv_text(CALLS, rows))
 
 
-def validate_pending(ws: Workspace) -> dict[str, Verdict]:
+def validate_pending(ws: Workspace, suite: Suite = SUITE) -> dict[str, Verdict]:
     """Ingest and validate only the partitions of new extracts, as a sensor's run does."""
     partitions = list(pending_extracts(ws.landing, "calls"))
     ingest(ws.use_case, "calls", ws.lake, ws.landing, partitions, "test")
-    return validate(ws.use_case, "calls", SUITE, ws.lake, partitions, None, "test")
+    return validate(ws.use_case, "calls", suite, ws.lake, partitions, None, "test")
 
 
-def validate_all(ws: Workspace) -> None:
+def validate_all(ws: Workspace, suite: Suite = SUITE) -> None:
     ingest(ws.use_case, "calls", ws.lake, ws.landing, DAYS, "test")
-    validate(ws.use_case, "calls", SUITE, ws.lake, DAYS, None, "test")
+    validate(ws.use_case, "calls", suite, ws.lake, DAYS, None, "test")
 
 
 def in_force(ws: Workspace) -> dict[str, list[tuple[int, float]]]:
