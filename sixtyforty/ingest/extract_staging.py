@@ -82,11 +82,11 @@ class ExtractStaging:
         extract.partitions = self._new_partitions(extract.file, extract.seen_at)
 
     def flush(self) -> None:
-        """Assign the chunks that were read so far to their partitions."""
-        if self._chunks:
-            chunks = [(extract.partitions, chunk) for extract, chunk in self._chunks]
-            add_chunks(chunks, self._use_case, self._source, self._lake)
+        """Assign the chunks that were read so far to their partitions, each of them once, even after an error."""
+        chunks = [(extract.partitions, chunk) for extract, chunk in self._chunks]
         self._chunks, self._row_count, self._byte_count = [], 0, 0
+        if chunks:
+            add_chunks(chunks, self._use_case, self._source, self._lake)
 
     def _add(self, extract: NewExtract, chunk: Chunk) -> None:
         line_count = chunk.rows.num_rows + len(chunk.broken)

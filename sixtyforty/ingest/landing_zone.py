@@ -6,6 +6,7 @@ new, and changed if its bytes have another hash.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -27,12 +28,13 @@ from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.storage.bounded_cache import BoundedCache
-from sixtyforty.storage.files import file_sha256
+from sixtyforty.storage.files import access_error, file_sha256
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.storage.object_store import StoragePath
 from sixtyforty.storage.response_log import open_response_log
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 STAGED_BYTES = 1 << 33  # 8 GiB: how many bytes of staged lines, most of them in files, wait for their ingest
 
 
@@ -256,7 +258,7 @@ class LandingZone:
         """Read a file. Return its known arrival if its bytes are unchanged, otherwise the extract; None if that fails.
 
         known: the file's arrival in the ledger. It is returned with the time and tag of the new listing. seen_at: the
-        time of the scan.
+        time of the scan. Raises FileAccessError if the disk of this machine is full.
         """
         extract: NewExtract | None = None
         try:
@@ -273,6 +275,8 @@ class LandingZone:
         except SixtyfortyError:
             raise
         except OSError as error:  # an unreadable file must not stop the others
+            if error.errno in DISK_FULL:  # a copy of the file doesn't fit on this machine
+                raise access_error(self.lake.scratch, error) from error
             reason = f"{_first_line(error)}. Check who may read the file."
         if extract:
             staging.discard(extract)

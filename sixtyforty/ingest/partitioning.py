@@ -114,8 +114,7 @@ def _add_chunk(
         db.register("broken_lines", _broken_table(chunk.broken))
         db.register("keyed", pa.table({"_line": chunk.rows["_row"], "_key": keys, "_is_inside": inside}))
         lines_by_partition = _split_all_lines(db, contract, extract)
-    for partition, lines in lines_by_partition.items():
-        extract.lines.append(partition, lines)
+    extract.lines.append(lines_by_partition)
 
 
 def _split_sound_rows(table: pa.Table, keys: pa.ChunkedArray, partitions: list[str]) -> dict[str, pa.Table]:
