@@ -1,8 +1,9 @@
 """SQL that casts a text to a type of the data contract only if the value means exactly what the text says.
 
 DuckDB's own casts guess: `99.5` becomes the BIGINT 100, `1.005` the DECIMAL 1.01, and `BST` the zone of Bangladesh. So
-each text must have one of the forms in docs/concepts/quarantine.md. Most texts are written as DuckDB writes the value,
-which is a cheap comparison. Only other texts are matched with a regular expression.
+each text must have one of the forms in docs/concepts/quarantine.md. Most numbers and dates are written as DuckDB writes
+the value, and most times have 19 characters, which are cheap comparisons. Other texts are matched with a regular
+expression.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def attempt_sql(text: str, contract_type: ContractType) -> str:
 def exact_sql(text: str, typed: str, contract_type: ContractType) -> str:
     """Return SQL for a value that means exactly what its text says, and NULL for any other.
 
-    text: SQL of the column. value: SQL of what `attempt_sql` returned for it, which may be evaluated several times.
+    text: SQL of the column. typed: SQL of the value that `attempt_sql` returned for it; it is evaluated several times.
     """
     is_written_alike = f"{typed}::varchar = {text}"
     match contract_type.kind:
@@ -122,7 +123,7 @@ def _timestamp_sql(text: str, contract_type: ContractType) -> str:
     local = f"{_DAY}([ T][0-9]{{1,2}}:[0-9]{{2}}(:[0-9]{{2}}{_fraction(contract_type.decimals)})?)?"
     decimals = min(contract_type.decimals, MICROSECOND_DECIMALS)
     instant = rf"{_DAY}[ T][0-9]{{1,2}}:[0-9]{{2}}(:[0-9]{{2}}{_fraction(decimals)})?"
-    is_usual = f"strlen({text}) = 19 and {text}[17] = ':'"
+    is_usual = f"strlen({text}) = 19 and {text}[17] = ':' and {text}[14] = ':'"
     without_space = rf"regexp_replace({text}, ' ([Z+-])', '\1')"  # DuckDB reads no space before an offset
     converted = f"(try_cast({without_space} as timestamptz) at time zone 'UTC')"
     return (
