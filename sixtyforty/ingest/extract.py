@@ -14,6 +14,7 @@ from sixtyforty.storage.files import digest
 if TYPE_CHECKING:
     import pyarrow as pa
 
+READER_VERSION = 2  # raise it when a reader accepts more, so that extracts that it refused are read again
 CHUNK_ROWS = 1 << 17  # the largest number of rows in a chunk
 CHUNK_BYTES = 1 << 23  # about this many bytes of a file become one chunk
 MAX_RECORD_BYTES = 1 << 24  # a longer row is a broken line
@@ -120,9 +121,10 @@ def _describe_missing(columns: Sequence[str], undeclared: Sequence[str]) -> str:
 
 
 def contract_hash(source: Source) -> str:
-    """Return the hash of the parts of a data contract that decide whether an extract is refused."""
+    """Return the hash of what decides whether an extract is refused: parts of the data contract, and the readers."""
     names = {column: source.names_of(column) for column in source.columns}
-    parts = {"files": source.files, "names": names, "optional": sorted(source.optional_columns)}
+    optional = sorted(source.optional_columns)
+    parts = {"files": source.files, "names": names, "optional": optional, "readers": READER_VERSION}
     text = {"encoding": source.encoding, "delimiter": source.delimiter}
     return digest(parts | {name: declared for name, declared in text.items() if declared})
 

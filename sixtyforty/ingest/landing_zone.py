@@ -31,10 +31,12 @@ from sixtyforty.storage.bounded_cache import BoundedCache
 from sixtyforty.storage.files import access_error, file_sha256
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.locks import exclusive_lock
+from sixtyforty.storage.memory import VARIABLE
 from sixtyforty.storage.object_store import StoragePath
 from sixtyforty.storage.response_log import open_response_log
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+MORE_MEMORY = f"Set {VARIABLE} to more, or ask the sender for smaller files."
 STAGED_BYTES = 1 << 33  # 8 GiB: how many bytes of staged lines, most of them in files, wait for their ingest
 
 
@@ -274,6 +276,8 @@ class LandingZone:
             reason = ""
         except SixtyfortyError:
             raise
+        except MemoryError as error:
+            reason = f"{_first_line(error)}. {MORE_MEMORY}"
         except OSError as error:  # an unreadable file must not stop the others
             if error.errno in DISK_FULL:  # a copy of the file doesn't fit on this machine
                 raise access_error(self.lake.scratch, error) from error

@@ -15,10 +15,11 @@ import pyarrow as pa
 import pytest
 
 from sixtyforty.ingest import arrivals as arrivals_module
+from sixtyforty.ingest import extract as extract_module
 from sixtyforty.ingest import extract_staging, staged_lines
 from sixtyforty.ingest.arrivals import Arrival
 from sixtyforty.ingest.extract import Chunk, OpenedExtract, RefusedExtractError
-from sixtyforty.ingest.landing_zone import LandingZone
+from sixtyforty.ingest.landing_zone import MORE_MEMORY, LandingZone
 from sixtyforty.ingest.listing_memory import ListedFile
 from sixtyforty.ingest.locations import Folder
 from sixtyforty.spec.partitions import SNAPSHOT
@@ -313,6 +314,40 @@ def test_one_unreadable_file_does_not_stop_the_others(workspace: Workspace, monk
         assert "Permission denied" in workspace.landing.unread["calls"]["calls_a.csv"]
     assert names(workspace.landing.scan("calls")) == ["calls_b.csv", "calls_a.csv"]
     assert workspace.landing.unread["calls"] == {}
+
+
+def test_a_file_for_which_memory_lacks_is_read_by_the_next_scan(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land_extract(workspace.landing, "calls_a.csv", day(DAY))
+    land_extract(workspace.landing, "calls_b.csv", day(NEXT))
+
+    def run_out(file: ListedFile) -> None:
+        if file.name == "calls_a.csv":
+            raise MemoryError("malloc of size 8 failed")
+
+    with monkeypatch.context() as patch:
+        run_before_reading(patch, run_out)
+        assert names(workspace.landing.scan("calls")) == ["calls_b.csv"]
+        assert workspace.landing.unread["calls"] == {
+            "calls_a.csv": f"MemoryError: malloc of size 8 failed. {MORE_MEMORY}"
+        }
+    assert names(workspace.landing.scan("calls")) == ["calls_b.csv", "calls_a.csv"]
+
+
+def test_a_refused_extract_is_read_again_by_another_version_of_the_readers(
+    landing: LandingZone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land_extract(landing, "calls_a.csv", day(DAY))
+    with monkeypatch.context() as older:
+        older.setattr(extract_module, "READER_VERSION", 1)
+
+        def refuse(*_args: object) -> OpenedExtract:
+            raise RefusedExtractError("not supported yet", 4)
+
+        older.setattr(extract_staging, "read_extract", refuse)
+        assert landing.scan("calls")[0].problem == "not supported yet"
+    assert [(a.problem, a.seq) for a in reopen(landing).scan("calls")] == [(None, 1)]
 
 
 @pytest.mark.parametrize("place", ["copy", "staging"])
