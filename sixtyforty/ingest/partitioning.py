@@ -51,7 +51,8 @@ class ExtractPartitions:
     def is_inside(self, partition: str) -> bool:
         """Return whether rows of a partition are usable."""
         first, last = self.limits
-        return first <= partition <= last
+        # Only texts of equal length are in the order of time: a year of five digits would sort before some of four.
+        return len(partition) == len(first) and first <= partition <= last
 
     def finish(self) -> None:
         """Assign unusable lines if the file name has no partition. Call this after the last chunk."""
