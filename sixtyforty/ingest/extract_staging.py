@@ -93,7 +93,7 @@ class ExtractStaging:
         extract.line_count += line_count
         self._chunks.append((extract, chunk))
         self._row_count += line_count
-        self._byte_count += chunk.rows.nbytes
+        self._byte_count += chunk.rows.nbytes + sum(len(line.text) for line in chunk.broken)
         if self._row_count >= ROWS_PER_BATCH or self._byte_count >= BYTES_PER_BATCH:
             self.flush()
 
