@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.listed_extracts import listed_extracts
-from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.manifests import Entry, split_by_rows
 from sixtyforty.storage.memory import memory_limit
 from sixtyforty.storage.restatement import is_closed, is_judged
 from sixtyforty.storage.sql import identifier, identifiers, literal
@@ -84,22 +84,10 @@ def validate(
     code: the code version to write into manifests.
     """
     verdicts: dict[str, Verdict] = {}
-    for portion in _portions(lake.entries(f"raw/{source}", partitions)):
+    rows_per_portion = memory_limit() // BYTES_PER_ROW
+    for portion in split_by_rows(lake.entries(f"raw/{source}", partitions), rows_per_portion):
         verdicts |= _validate_portion(use_case, source, suite, lake, portion, now, code)
     return verdicts
-
-
-def _portions(raw: Mapping[str, Entry]) -> Iterator[dict[str, Entry]]:
-    """Yield the partitions in portions whose rows together fit the memory of a process, but at least one partition."""
-    rows_per_portion = memory_limit() // BYTES_PER_ROW
-    portion: dict[str, Entry] = {}
-    for partition, entry in raw.items():
-        if portion and sum(e.rows for e in portion.values()) + entry.rows > rows_per_portion:
-            yield portion
-            portion = {}
-        portion[partition] = entry
-    if portion:
-        yield portion
 
 
 def _validate_portion(
@@ -118,7 +106,7 @@ def _validate_portion(
         raw = shared_keys.load_landed(raw)
         before = _read_judged(lake, source, raw)
         type_rows(db, contract, _newest_full_extracts(contract, raw))
-        shared = shared_keys.set_compared_aside()
+        shared = shared_keys.set_compared_aside(raw)
         publication = Publication(db, lake, source, contract, raw, shared, code)
         restored = RestoredRows(db, lake, source, contract, shared_keys.compared)
         verdicts = _judge_portion(use_case, source, suite, raw, shared, restored, now)

@@ -115,9 +115,23 @@ def _describe_missing(columns: Sequence[str], undeclared: Sequence[str]) -> str:
 
     For each of them, the text suggests the most similar undeclared column, because the sender may have renamed it.
     """
-    similar = {column: difflib.get_close_matches(column, sorted(undeclared), 1, SIMILAR_NAME) for column in columns}
-    listed = (f"'{column}' (is it '{similar[column][0]}'?)" if similar[column] else f"'{column}'" for column in columns)
+    similar = {column: find_similar_name(column, sorted(undeclared)) for column in columns}
+    listed = (f"'{column}' (is it '{similar[column]}'?)" if similar[column] else f"'{column}'" for column in columns)
     return f"{', '.join(listed)}.{MISSING_CURE}"
+
+
+def find_similar_name(column: str, names: Sequence[str]) -> str | None:
+    """Return the name that a sender probably gave a column; None if no name is similar.
+
+    Only letters and digits count, in upper or lower case.
+    """
+    plain = {_plain(name): name for name in names}
+    matches = difflib.get_close_matches(_plain(column), plain, 1, SIMILAR_NAME)
+    return plain[matches[0]] if matches else None
+
+
+def _plain(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalnum())
 
 
 def contract_hash(source: Source) -> str:

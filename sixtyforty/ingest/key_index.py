@@ -100,10 +100,6 @@ class KeyIndex:
             self._save()
         return earlier
 
-    def partitions_with(self, hashes: Hashes) -> set[str]:
-        """Return the partitions in which one of these hashes has occurred."""
-        return self._names(self._find(_sorted_distinct(hashes))[1])
-
     def _names(self, numbers: Numbers) -> set[str]:
         import numpy as np
 

@@ -26,7 +26,7 @@ from sixtyforty.spec.sources import Source
 from sixtyforty.storage.files import digest
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.locks import exclusive_lock
-from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.manifests import Entry, split_by_rows
 from sixtyforty.storage.object_store import ObjectPath
 from sixtyforty.storage.restatement import partitions_sharing_keys
 from sixtyforty.storage.sql import identifier, identifiers, literal
@@ -64,9 +64,10 @@ class SharedKeys:
         """
         judged = dict(requested)
         if self._keys_can_move():
-            judged |= self._raw(self._find_related(requested) - requested.keys())
-            if len(judged) > len(requested):
-                self.compared.update(self._raw(self._partitions_with_keys_of(judged) - judged.keys()))
+            related = self._raw(self._find_related(requested) - requested.keys())
+            judged |= related
+            if related:  # all partitions that share a key with a requested one are related
+                self.compared.update(self._raw(self._partitions_with_keys_of(related) - judged.keys()))
         rows = select_landed_rows(self.lake, self._contract, judged.values())
         if self.compared:
             others = select_landed_rows(self.lake, self._contract, self.compared.values())
@@ -74,13 +75,16 @@ class SharedKeys:
         self.db.execute(f"create or replace temp view landed as select * from {rows}")
         return judged
 
-    def set_compared_aside(self) -> dict[str, list[str]]:
+    def set_compared_aside(self, judged: Mapping[str, Entry]) -> dict[str, list[str]]:
         """Give the rows of compared partitions in the table `typed` the status `compared`.
 
-        Returns, for each judged or compared partition, the other partitions with a row of the same key; a partition
-        without such a row is absent. One partition holds the current row of a key, and its rows in all other partitions
-        are superseded, so these rows show which keys are shared.
+        judged: the partitions that are validated, as `load_landed` returned them. Returns, for each judged or compared
+        partition, the other partitions with a row of the same key; a partition without such a row is absent. One
+        partition holds the current row of a key, and its rows in all other partitions are superseded, so these rows
+        show which keys are shared.
         """
+        if len(judged) + len(self.compared) < 2:  # most days share no key
+            return {}
         pairs = self.db.execute(
             f"""with pairs as (
                 select distinct l._partition as one, r._partition as other
@@ -146,7 +150,7 @@ class SharedKeys:
         """
         stamps = self._stamps()
         missing = [p for p, stamp in stamps.items() if index.stamps.get(p) != stamp and p not in hashes]
-        for portion in _portions(self._raw(missing)):
+        for portion in split_by_rows(self._raw(missing), ROWS_PER_QUERY):
             index.add(self._read_hashes(portion), {p: stamps[p] for p in portion})
         return index.add(hashes, {p: stamps.get(p, "") for p in hashes})
 
@@ -162,7 +166,7 @@ class SharedKeys:
         import numpy as np
 
         hashes: dict[str, Hashes] = {}
-        for portion in _portions(entries):
+        for portion in split_by_rows(entries, ROWS_PER_QUERY):
             rows = select_landed_rows(self.lake, self._contract, portion.values())
             numbers = " ".join(f"when {literal(p)} then {n}" for n, p in enumerate(portion))
             keys = self.db.execute(
@@ -197,16 +201,3 @@ class SharedKeys:
     @property
     def _is_complete(self) -> str:
         return " and ".join(f"{cast} is not null" for cast in self._casts)
-
-
-def _portions(entries: Mapping[str, Entry]) -> list[dict[str, Entry]]:
-    """Split raw manifests into portions of at most ROWS_PER_QUERY rows, or of one partition."""
-    portions: list[dict[str, Entry]] = []
-    rows = 0
-    for partition, entry in entries.items():
-        if not portions or rows + entry.rows > ROWS_PER_QUERY:
-            portions.append({})
-            rows = 0
-        portions[-1][partition] = entry
-        rows += entry.rows
-    return portions
