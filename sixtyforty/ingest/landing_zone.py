@@ -15,13 +15,14 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from sixtyforty.ingest.arrivals import Arrival, read_arrivals, write_arrivals
+from sixtyforty.ingest.bucket import Bucket
 from sixtyforty.ingest.database_source import DatabaseSource
 from sixtyforty.ingest.extract import contract_hash
 from sixtyforty.ingest.extract_staging import ExtractStaging, NewExtract
 from sixtyforty.ingest.file_names import partitions_in_name
 from sixtyforty.ingest.landed_files import DONE_ENDING, find_similar_files, list_finished_files, open_location
 from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
-from sixtyforty.ingest.locations import FileChangedError, Location, UnreachableSourceError
+from sixtyforty.ingest.locations import FileChangedError, Folder, UnreachableSourceError
 from sixtyforty.ingest.staged_lines import StagedLines, StagingArea
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.decision_chain import DecisionChain
@@ -54,7 +55,7 @@ class LandingZone:
         self.folder, self.lake, self.use_case, self._delivery_url = folder, lake, use_case, delivery_url
         self.unread: dict[str, dict[str, str]] = {}
         self.query_problems: dict[str, list[str]] = {}
-        self._locations: dict[str, Location] = {}
+        self._locations: dict[str, Folder | Bucket] = {}
         self._area = StagingArea(lake)
         # An extract larger than the cache is weighed as if it just fitted, so it stays until the next extract is read.
         # The ingest after a scan then finds it in the cache.
@@ -144,7 +145,7 @@ class LandingZone:
             if source.query
         }
 
-    def _location(self, source: str) -> Location:
+    def _location(self, source: str) -> Folder | Bucket:
         if source not in self._locations:
             self._locations[source] = open_location(self.use_case.sources[source], self.folder)
         return self._locations[source]
