@@ -80,7 +80,7 @@ class DatabaseSource:
         try:
             if prepare:
                 prepare()
-            engine = open_engine(url, **_json_options(url))
+            engine = open_engine(url, **engine_options(url))
             try:
                 with engine.connect() as connection:
                     return self._extract(connection, cursor)
@@ -239,7 +239,7 @@ def _content_hash(path: StoragePath) -> str:
     return file_sha256(path) if isinstance(path, Path) else _hash_lines([path.read_bytes()])
 
 
-def _json_options(url: str) -> dict[str, Any]:
+def engine_options(url: str) -> dict[str, Any]:
     """Return the options of an engine that leaves the JSON of a database as it is, instead of making Python objects."""
     import sqlalchemy as sa
 

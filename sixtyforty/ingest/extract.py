@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 READER_VERSION = 2  # raise it when a reader accepts more, so that extracts that it refused are read again
 CHUNK_ROWS = 1 << 17  # the largest number of rows in a chunk
 CHUNK_BYTES = 1 << 23  # about this many bytes of a file become one chunk
-MAX_RECORD_BYTES = 1 << 24  # a longer row is a broken line
-MAX_COLUMNS = 100_000  # a file with more columns is refused
+MAX_RECORD_BYTES = 1 << 24  # a longer row is a broken line; in a JSON array, the file is refused
+MAX_COLUMNS = 100_000  # a text file with more columns is refused
 MAX_TEXT_BYTES = 1 << 16  # a longer broken line is kept in part
 EMPTY_FILE = "the file is empty. Ask the sender to send it again."
 MISSING_CURE = " If the sender renamed or dropped these columns, declare `other_names` or `optional_columns`."

@@ -23,7 +23,7 @@ class NewExtract:
 
     - file, sha256: the file in the listing, and the hash of its bytes.
     - seq: the number of the file's earlier arrival, if it is read again under a changed data contract; otherwise None.
-    - seen_at: the UTC time of the scan that found the extract first, in ISO format.
+    - seen_at: the UTC time of the scan that reads the extract, in ISO format. See Arrival.
     - partitions: the partitions with their lines.
     - line_count: the number of lines, including lines that are refused.
     - problem: why the extract is refused as a whole; None if it is not refused.
