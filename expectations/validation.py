@@ -190,9 +190,10 @@ def _quarantine_failing_rows(
 ) -> None:
     """Evaluate a suite's rules about rows, and mark the rows of table `typed` that fail a critical rule as quarantined.
 
-    The failing rows are in the table `failures` (see `row_rules`), by their rowid in `typed`. done: the partitions that
-    are not evaluated again after an earlier round; None in the first round. Their failures stay, and so do those of
-    rows that are quarantined already.
+    The failing rows are in the table `failures` (see `row_rules`), by their rowid in `typed`.
+
+    done: the partitions that are not evaluated again after an earlier round; None in the first round. Their failures
+    stay, and so do those of rows that are quarantined already.
     """
     is_due = f"_status = 'row' and _partition not in ({', '.join(map(literal, ['', *sorted(done or ())]))})"
     if done is None:

@@ -60,13 +60,10 @@ class RestoredRows:
         self._find_withheld(blocking)
         columns, key = identifiers(self.contract.columns), identifiers(self.contract.key)
         # A row that equals a failing row would fail, too.
-        rows = f"""(
-            select * from (
-                select rowid as _id, *, bool_or(rowid in (from failing)) over (partition by _partition, {columns})
-                    as _fails
-                from typed semi join withheld using ({key})
-                where _reason is null or rowid in (from failing))
-            where not _fails and _id not in (select _id from withheld))"""
+        marked = f"""select rowid as _id, *,
+            bool_or(rowid in (from failing)) over (partition by _partition, {columns}) as _fails
+            from typed semi join withheld using ({key}) where _reason is null or rowid in (from failing)"""
+        rows = f"(select * from ({marked}) where not _fails and _id not in (select _id from withheld))"
         restored = self.db.execute(
             f"""update typed set _status = s._status from ({repeated_key_statuses_sql(self.contract, rows)}) s
             where typed.rowid = s._id and typed._status = 'superseded' and s._status <> 'superseded'

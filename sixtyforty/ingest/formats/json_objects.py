@@ -27,8 +27,8 @@ class JsonObject(NamedTuple):
     """One object of a JSON file, or what stands in its place.
 
     number: the number of its line, or of its element in an array.
-    text: the JSON text of an element, or the bytes of a line; if a line is too long, only its start. content: the
-    parsed text, of any type; an exception if the text can't be parsed.
+    text: the JSON text of an element, or the bytes of a line. If a line is too long, they are only its start.
+    content: the parsed text, of any type. It is an exception if the text can't be parsed.
     """
 
     number: int
