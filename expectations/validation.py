@@ -196,9 +196,7 @@ def _quarantine_failing_rows(
     stay, and so do those of rows that are quarantined already.
     """
     is_due = f"_status = 'row' and _partition not in ({', '.join(map(literal, ['', *sorted(done or ())]))})"
-    if done is None:
-        db.execute("create or replace temp table earlier_failures (rule bigint, id bigint)")
-    else:
+    if done is not None:
         db.execute(
             f"""create or replace temp table earlier_failures as
             select f.* from failures f join typed on typed.rowid = f.id where not ({is_due})"""
@@ -219,7 +217,8 @@ def _quarantine_failing_rows(
         from (select rowid as _id, *{computed} from typed where {is_due})"""
     )
     record_failing_rows(db, source, "checked_rows", rules)
-    db.execute("insert into failures from earlier_failures")
+    if done is not None:
+        db.execute("insert into failures from earlier_failures")
     _mark_quarantined(db, suite)
 
 
