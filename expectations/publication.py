@@ -87,7 +87,8 @@ class Publication:
     def publish(self, verdicts: Mapping[str, Verdict]) -> None:
         """Write some partitions, several at the same time. verdicts: by partition.
 
-        The validated partition is written last. So whoever finds it finds its quarantine, too.
+        The validated or rejected partition, which shows that the work is done, is written last. So whoever finds it
+        finds its quarantine, too, and nothing of an earlier verdict, even if a process was killed.
         """
         if not verdicts:
             return
@@ -95,21 +96,22 @@ class Publication:
         quarantined = write_partitions(
             self._select_quarantined(list(verdicts)), "_partition", partial(write, "quarantine")
         )
+
+        def drop_outdated(partition: str) -> None:
+            if partition not in quarantined:
+                self.lake.drop(f"quarantine/{self.source}", partition)
+            if verdicts[partition].accepted:
+                self.lake.drop(f"rejected/{self.source}", partition)
+
+        run_in_parallel(drop_outdated, verdicts)
         rows = self._select_accepted([partition for partition, verdict in verdicts.items() if verdict.accepted])
         no_rows = rows.schema.remove(rows.schema.get_field_index("_partition")).empty_table()
         validated = write_partitions(rows, "_partition", partial(write, "validated"))
 
-        def finish(partition: str) -> None:
-            if partition not in quarantined:
-                self.lake.drop(f"quarantine/{self.source}", partition)
-            if not verdicts[partition].accepted:
-                write("rejected", partition, no_rows)
-                return
-            if partition not in validated:
-                write("validated", partition, no_rows)
-            self.lake.drop(f"rejected/{self.source}", partition)
+        def write_empty(partition: str) -> None:
+            write("validated" if verdicts[partition].accepted else "rejected", partition, no_rows)
 
-        run_in_parallel(finish, verdicts)
+        run_in_parallel(write_empty, [partition for partition in verdicts if partition not in validated])
 
     def _write(
         self, verdicts: Mapping[str, Verdict], kind: str, partition: str, rows: pa.Table | pa.RecordBatchReader

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -16,15 +16,16 @@ from expectations.rules import Rule, Suite, personal_names
 from sixtyforty.ingest.casting import type_rows
 from sixtyforty.ingest.contract_rows import select_validated_rows
 from sixtyforty.ingest.moved_keys import SharedKeys
+from sixtyforty.ingest.restored_rows import RestoredRows
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.listed_extracts import listed_extracts
-from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.manifests import Entry, split_by_rows
 from sixtyforty.storage.memory import memory_limit
 from sixtyforty.storage.restatement import is_closed, is_judged
-from sixtyforty.storage.sql import identifier, identifiers
+from sixtyforty.storage.sql import identifier, identifiers, literal
 from sixtyforty.storage.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -83,22 +84,10 @@ def validate(
     code: the code version to write into manifests.
     """
     verdicts: dict[str, Verdict] = {}
-    for portion in _portions(lake.entries(f"raw/{source}", partitions)):
+    rows_per_portion = memory_limit() // BYTES_PER_ROW
+    for portion in split_by_rows(lake.entries(f"raw/{source}", partitions), rows_per_portion):
         verdicts |= _validate_portion(use_case, source, suite, lake, portion, now, code)
     return verdicts
-
-
-def _portions(raw: Mapping[str, Entry]) -> Iterator[dict[str, Entry]]:
-    """Yield the partitions in portions whose rows together fit the memory of a process, but at least one partition."""
-    rows_per_portion = memory_limit() // BYTES_PER_ROW
-    portion: dict[str, Entry] = {}
-    for partition, entry in raw.items():
-        if portion and sum(e.rows for e in portion.values()) + entry.rows > rows_per_portion:
-            yield portion
-            portion = {}
-        portion[partition] = entry
-    if portion:
-        yield portion
 
 
 def _validate_portion(
@@ -117,12 +106,10 @@ def _validate_portion(
         raw = shared_keys.load_landed(raw)
         before = _read_judged(lake, source, raw)
         type_rows(db, contract, _newest_full_extracts(contract, raw))
-        publication = Publication(db, lake, source, contract, raw, shared_keys.drop_compared(raw), code)
-        _quarantine_failing_rows(db, use_case.sources, source, suite, lake)
-        metrics = _read_metrics(db, suite)
-        failing_metrics = find_failing_rows(f"{source}_partitions", metrics, suite.partition.rules)
-        evaluation = Evaluation(_count_rows(db), _read_row_failures(db), metrics, failing_metrics)
-        verdicts = {p: _judge(use_case, source, suite, entry, evaluation, now) for p, entry in raw.items()}
+        shared = shared_keys.set_compared_aside(raw)
+        publication = Publication(db, lake, source, contract, raw, shared, code)
+        restored = RestoredRows(db, lake, source, contract, shared_keys.compared)
+        verdicts = _judge_portion(use_case, source, suite, raw, shared, restored, now)
         # Partitions whose raw rows changed come last. If the process is killed before that, the next run finds them and
         # repeats both groups.
         settled = {p: verdict for p, verdict in verdicts.items() if is_judged(raw[p], before[p])}
@@ -131,6 +118,38 @@ def _validate_portion(
         publication.publish({p: verdict for p, verdict in verdicts.items() if p not in settled})
     after = _read_judged(lake, source, raw)
     return {p: verdict for p, verdict in verdicts.items() if p in requested or after[p] != before[p]}
+
+
+def _judge_portion(
+    use_case: DecisionChain,
+    source: str,
+    suite: Suite,
+    raw: Mapping[str, Entry],
+    shared: Mapping[str, Sequence[str]],
+    restored: RestoredRows,
+    now: datetime | None,
+) -> dict[str, Verdict]:
+    """Evaluate a suite on the table `typed`, and return the verdicts of its partitions.
+
+    A row that isn't published must not supersede another. So rows whose correction fails a critical rule, or whose key
+    moved to a rejected partition, are restored and evaluated in another round, until no row is restored. The verdict of
+    such a rejected partition stands. shared: the partitions that share keys with each partition.
+    """
+    db, verdicts, blocking = restored.db, dict[str, Verdict](), set[str]()
+    while True:
+        _quarantine_failing_rows(db, use_case.sources, source, suite, restored.lake, blocking if verdicts else None)
+        metrics = _read_metrics(db, suite)
+        failing_metrics = find_failing_rows(f"{source}_partitions", metrics, suite.partition.rules)
+        evaluation = Evaluation(_count_rows(db), _read_row_failures(db), metrics, failing_metrics)
+        verdicts |= {
+            p: _judge(use_case, source, suite, entry, evaluation, now) for p, entry in raw.items() if p not in blocking
+        }
+        blocking |= restored.find_blocking({p for p in shared if p in verdicts and not verdicts[p].accepted} - blocking)
+        may_restore = any(verdict.superseded for verdict in verdicts.values()) and (
+            blocking or restored.compared or any(verdict.quarantined for verdict in verdicts.values())
+        )
+        if not may_restore or not restored.restore(blocking):
+            return verdicts
 
 
 def _read_judged(lake: Lake, source: str, partitions: Iterable[str]) -> dict[str, list[Entry]]:
@@ -163,12 +182,26 @@ def _is_known_sql(lake: Lake, sources: Mapping[str, Source], rule: Rule) -> str:
 
 
 def _quarantine_failing_rows(
-    db: duckdb.DuckDBPyConnection, sources: Mapping[str, Source], source: str, suite: Suite, lake: Lake
+    db: duckdb.DuckDBPyConnection,
+    sources: Mapping[str, Source],
+    source: str,
+    suite: Suite,
+    lake: Lake,
+    done: Collection[str] | None,
 ) -> None:
     """Evaluate a suite's rules about rows, and mark the rows of table `typed` that fail a critical rule as quarantined.
 
     The failing rows are in the table `failures` (see `row_rules`), by their rowid in `typed`.
+
+    done: the partitions that are not evaluated again after an earlier round; None in the first round. Their failures
+    stay, and so do those of rows that are quarantined already.
     """
+    is_due = f"_status = 'row' and _partition not in ({', '.join(map(literal, ['', *sorted(done or ())]))})"
+    if done is not None:
+        db.execute(
+            f"""create or replace temp table earlier_failures as
+            select f.* from failures f join typed on typed.rowid = f.id where not ({is_due})"""
+        )
     # A derived column is null in a row for which it can't be computed. One bad row must not stop the validation.
     derived = {name: f"try({sql})" for name, sql in sources[source].derived.items()}
     rules = []
@@ -182,9 +215,11 @@ def _quarantine_failing_rows(
     computed = "".join(f", {sql} as {identifier(name)}" for name, sql in derived.items())
     db.execute(
         f"""create or replace temp table checked_rows as select {checked}
-        from (select rowid as _id, *{computed} from typed where _status = 'row')"""
+        from (select rowid as _id, *{computed} from typed where {is_due})"""
     )
     record_failing_rows(db, source, "checked_rows", rules)
+    if done is not None:
+        db.execute("insert into failures from earlier_failures")
     _mark_quarantined(db, suite)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
+from typing import NoReturn
 
 import pyarrow as pa
 
@@ -33,3 +35,8 @@ def lines_by_partition(lines: StagedLines) -> dict[str, pa.Table]:
     tables = {partition: lines_of(lines, partition) for partition in sorted(lines.counts)}
     assert {partition: table.num_rows for partition, table in tables.items()} == lines.counts
     return tables
+
+
+def fail_on_full_disk(*_args: object, **_options: object) -> NoReturn:
+    """Raise the error of a full disk."""
+    raise OSError(errno.ENOSPC, "No space left on device")

@@ -36,8 +36,8 @@ class Arrival:
     - is_present: whether the last scan found the file. False if the file was archived; the lake still holds its rows.
     - undeclared: the columns of the file that the data contract didn't name when the file was read.
     - contract: the hash of the contract that refused the extract; empty if it is not refused.
-    - seen_at: the UTC time of the scan that found the extract first, in ISO format. Empty if an older version of this
-      project wrote the ledger.
+    - seen_at: the UTC time of the scan that read the extract first, in ISO format. If an earlier data contract refused
+      it, this is the scan that read it by the current one. Empty if an older version of this project wrote the ledger.
     """
 
     name: str

@@ -36,6 +36,7 @@ class Bucket:
 
         self.files, self.root = fsspec.core.url_to_fs(url)
         self.root = self.root.rstrip("/")
+        self._other_names: dict[str, list[str]] = {}
 
     def list_files(self, pattern: str, recall: RecallState | None = None) -> list[ListedFile]:
         """List the files that match a glob. See Location.
@@ -50,6 +51,13 @@ class Bucket:
             if not self.files.exists(top):
                 raise FileNotFoundError(f"the bucket or folder {top} doesn't exist")
         return files
+
+    def take_other_names(self, pattern: str) -> list[str]:
+        """Return the names that the last complete listing of a glob listed, but that don't match it, and forget them.
+
+        On S3, these are names that start like the glob. Other file systems list only the names that match.
+        """
+        return self._other_names.pop(pattern, [])
 
     def _glob(self, pattern: str) -> list[ListedFile]:
         descriptions = self.files.glob(f"{self.root}/{pattern}", detail=True)
@@ -75,6 +83,8 @@ class Bucket:
         listing = BucketListing(bucket, glob, parse_object, known, position, last_key)
         objects = listing.refresh(partial(self.files.call_s3, "list_objects_v2"), state.is_partial)
         files = [file for key, file in objects.items() if matches(key)]
+        if not state.is_partial:
+            self._other_names[pattern] = [file.name for key, file in objects.items() if not matches(key)]
         state.files = {file.name: file for file in files}
         state.position, state.last_key = listing.position, listing.last_key
         return files

@@ -113,8 +113,8 @@ def type_rows(db: duckdb.DuckDBPyConnection, source: Source, newest_full: Mappin
     """Create the temporary table `typed`, with typed columns and a status for each row, from the view `landed`.
 
     `landed` must have the columns of raw partitions and `_partition`. `typed` has the contract's columns with their
-    types, `_extract`, `_row`, `_seq`, `_partition`, and two more columns. `_reason` is why a row is quarantined, or
-    NULL. `_status` is one of:
+    types, `_extract`, `_row`, `_seq`, `_partition`, and two more columns. `_reason` is why a row doesn't fit, or NULL.
+    `_status` is one of:
 
     - `quarantined`: the line can't be read as a row, a text isn't an exact value of its type, or a part of the key is
       empty;
@@ -134,7 +134,7 @@ def type_rows(db: duckdb.DuckDBPyConnection, source: Source, newest_full: Mappin
     is_gone = _is_gone_sql(newest_full or {})
     db.execute(
         f"""create or replace temp table typed as
-        select * replace (case when not {is_gone} then _reason end as _reason), case
+        select *, case
             when {is_gone} then 'superseded'
             when _reason is not null then 'quarantined'
             else 'row' end as _status
@@ -149,29 +149,38 @@ def _mark_repeated_keys(db: duckdb.DuckDBPyConnection, source: Source) -> None:
     Before, its rows have the status `row` or `quarantined`, but for the superseded rows that a full extract removed.
     Only rows that share a key can be duplicates. They are few, so the slow window functions run on those rows alone.
     """
-    columns, key = identifiers(source.columns), identifiers(source.key)
+    key = identifiers(source.key)
+    shared = f"select {key} from typed where _status <> 'superseded' group by all having count(*) > 1"
+    rows = f"(select rowid as _id, * from typed semi join ({shared}) using ({key}) where _status <> 'superseded')"
     db.execute(
-        f"""update typed set _status = repeated._status from (
-            with shared as (select {key} from typed where _status <> 'superseded' group by all having count(*) > 1),
-            copies as (
-                select rowid as _id, _partition, _seq, _row, _reason, {key}, max(_seq) over same_row as _repeated_seq,
-                    row_number() over (same_row order by _seq, _row) as _copy
-                from typed semi join shared using ({key}) where _status <> 'superseded'
-                window same_row as (partition by _partition, _reason is null, {columns})),
-            latest as (
-                select *, max(_seq) filter (_reason is null) over same_key as _latest_seq,
-                    arg_max(_partition, (_seq, _row)) filter (_reason is null) over same_key as _latest_partition,
-                    max(_seq) filter (_reason is null) over same_place as _corrected_seq
-                from copies window same_key as (partition by {key}), same_place as (partition by _partition, {key}))
-            select _id, case
-                when _reason is not null and _seq >= coalesce(_corrected_seq, _seq) then 'quarantined'
-                when _reason is not null then 'superseded'
-                when _copy > 1 then 'duplicate'
-                when _repeated_seq < _latest_seq or _partition <> _latest_partition then 'superseded'
-                else 'row' end as _status
-            from latest) repeated
-        where typed.rowid = repeated._id"""
+        f"update typed set _status = repeated._status from ({repeated_key_statuses_sql(source, rows)}) repeated"
+        " where typed.rowid = repeated._id"
     )
+
+
+def repeated_key_statuses_sql(source: Source, rows: str) -> str:
+    """Return a SQL query for the status of rows that share keys, with the columns `_id` and `_status`.
+
+    rows: SQL of a subquery with the columns of `typed` and `_id`. Only these rows compete for a key.
+    """
+    columns, key = identifiers(source.columns), identifiers(source.key)
+    return f"""
+        with copies as (
+            select _id, _partition, _seq, _row, _reason, {key}, max(_seq) over same_row as _repeated_seq,
+                row_number() over (same_row order by _seq, _row) as _copy
+            from {rows} window same_row as (partition by _partition, _reason is null, {columns})),
+        latest as (
+            select *, max(_seq) filter (_reason is null) over same_key as _latest_seq,
+                arg_max(_partition, (_seq, _row)) filter (_reason is null) over same_key as _latest_partition,
+                max(_seq) filter (_reason is null) over same_place as _corrected_seq
+            from copies window same_key as (partition by {key}), same_place as (partition by _partition, {key}))
+        select _id, case
+            when _reason is not null and _seq >= coalesce(_corrected_seq, _seq) then 'quarantined'
+            when _reason is not null then 'superseded'
+            when _copy > 1 then 'duplicate'
+            when _repeated_seq < _latest_seq or _partition <> _latest_partition then 'superseded'
+            else 'row' end as _status
+        from latest"""
 
 
 def _is_gone_sql(newest_full: Mapping[str, int]) -> str:

@@ -14,10 +14,12 @@ So no row is lost or imported twice.
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.ingest.database_rows import cell_text, csv_line
@@ -26,7 +28,7 @@ from sixtyforty.ingest.query_cursor import CursorTypeError, QueryCursor, advance
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.databases import DatabaseError, open_engine
-from sixtyforty.storage.files import digest, rename_file, write_atomic
+from sixtyforty.storage.files import digest, file_sha256, rename_file, write_atomic
 from sixtyforty.storage.object_store import StoragePath
 
 if TYPE_CHECKING:
@@ -100,7 +102,7 @@ class DatabaseSource:
         try:
             if prepare:
                 prepare()
-            engine = open_engine(url, **_json_options(url))
+            engine = open_engine(url, **engine_options(url))
             try:
                 with engine.connect() as connection:
                     yield connection
@@ -178,12 +180,11 @@ class DatabaseSource:
         import sqlalchemy as sa
 
         rows = connection.execution_options(yield_per=ROWS_PER_FETCH).execute(sa.select(self._query()))
-        lines = sorted(csv_line(row) for row in rows)
-        content = "".join([csv_line(self._columns), *lines]).encode()
+        lines = [csv_line(self._columns).encode(), *sorted(csv_line(row).encode() for row in rows)]
         path = self.folder / SNAPSHOT_EXTRACT
-        is_new = not path.exists() or path.read_bytes() != content
+        is_new = not path.exists() or _content_hash(path) != _hash_lines(lines)
         if is_new:
-            write_atomic(path, content)
+            write_atomic(path, b"".join(lines))
         self._record_read(QueryCursor())
         return [path.name] if is_new else []
 
@@ -248,7 +249,19 @@ class DatabaseSource:
             rename_file(self._hidden_path(cursor.last_extract), self.folder / cursor.last_extract)
 
 
-def _json_options(url: str) -> dict[str, Any]:
+def _hash_lines(lines: Iterable[bytes]) -> str:
+    """Return the SHA-256 of lines in hex, without a copy of them: the table may be large."""
+    lines_hash = hashlib.sha256()
+    for line in lines:
+        lines_hash.update(line)
+    return lines_hash.hexdigest()
+
+
+def _content_hash(path: StoragePath) -> str:
+    return file_sha256(path) if isinstance(path, Path) else _hash_lines([path.read_bytes()])
+
+
+def engine_options(url: str) -> dict[str, Any]:
     """Return the options of an engine that leaves the JSON of a database as it is, instead of making Python objects."""
     import sqlalchemy as sa
 

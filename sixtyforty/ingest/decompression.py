@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from sixtyforty.ingest.extract import RefusedExtractError
+from sixtyforty.storage.scratch import current_scratch_folder
 
 GZIP_START = b"\x1f\x8b"
 SEND_AGAIN = " Ask the sender to send the file again."
@@ -34,12 +35,12 @@ def read_head(file: Path, size: int) -> bytes:
 
 
 def copy_unpacked(file: Path, block_size: int) -> IO[bytes]:
-    """Return a temporary file with the unpacked content of a gzip file. It is deleted when it is closed.
+    """Return a file in the scratch folder with the unpacked content of a gzip file. It is deleted when it is closed.
 
     Raises RefusedExtractError if the file can't be unpacked, or if it unpacks to far more bytes than is usual.
     """
     limit = max(SMALLEST_LIMIT, LARGEST_RATIO * file.stat().st_size)
-    copy = tempfile.NamedTemporaryFile()  # noqa: SIM115  the caller closes it
+    copy = tempfile.NamedTemporaryFile(dir=current_scratch_folder())  # noqa: SIM115  the caller closes it
     try:
         for block in read_blocks(file, block_size):
             copy.write(block)

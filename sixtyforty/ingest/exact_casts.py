@@ -1,8 +1,9 @@
 """SQL that casts a text to a type of the data contract only if the value means exactly what the text says.
 
 DuckDB's own casts guess: `99.5` becomes the BIGINT 100, `1.005` the DECIMAL 1.01, and `BST` the zone of Bangladesh. So
-each text must have one of the forms in docs/concepts/quarantine.md. Most texts are written as DuckDB writes the value,
-which is a cheap comparison. Only other texts are matched with a regular expression.
+each text must have one of the forms in docs/concepts/quarantine.md. Most numbers and dates are written as DuckDB writes
+the value, and most times have 19 characters, which are cheap comparisons. Other texts are matched with a regular
+expression.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def attempt_sql(text: str, contract_type: ContractType) -> str:
 def exact_sql(text: str, typed: str, contract_type: ContractType) -> str:
     """Return SQL for a value that means exactly what its text says, and NULL for any other.
 
-    text: SQL of the column. value: SQL of what `attempt_sql` returned for it, which may be evaluated several times.
+    text: SQL of the column. typed: SQL of the value that `attempt_sql` returned for it; it is evaluated several times.
     """
     is_written_alike = f"{typed}::varchar = {text}"
     match contract_type.kind:
@@ -122,7 +123,7 @@ def _time_conditions(text: str, typed: str, contract_type: ContractType) -> list
 
 
 def _is_usual(text: str) -> str:
-    return f"strlen({text}) = 19 and {text}[17] = ':'"
+    return f"strlen({text}) = 19 and {text}[17] = ':' and {text}[14] = ':'"
 
 
 def _local_form(contract_type: ContractType) -> str:

@@ -14,10 +14,11 @@ from sixtyforty.storage.files import digest
 if TYPE_CHECKING:
     import pyarrow as pa
 
+READER_VERSION = 2  # raise it when a reader accepts more, so that extracts that it refused are read again
 CHUNK_ROWS = 1 << 17  # the largest number of rows in a chunk
 CHUNK_BYTES = 1 << 23  # about this many bytes of a file become one chunk
-MAX_RECORD_BYTES = 1 << 24  # a longer row is a broken line
-MAX_COLUMNS = 100_000  # a file with more columns is refused
+MAX_RECORD_BYTES = 1 << 24  # a longer row is a broken line; in a JSON array, the file is refused
+MAX_COLUMNS = 100_000  # a text file with more columns is refused
 MAX_TEXT_BYTES = 1 << 16  # a longer broken line is kept in part
 EMPTY_FILE = "the file is empty. Ask the sender to send it again."
 MISSING_CURE = " If the sender renamed or dropped these columns, declare `other_names` or `optional_columns`."
@@ -114,15 +115,30 @@ def _describe_missing(columns: Sequence[str], undeclared: Sequence[str]) -> str:
 
     For each of them, the text suggests the most similar undeclared column, because the sender may have renamed it.
     """
-    similar = {column: difflib.get_close_matches(column, sorted(undeclared), 1, SIMILAR_NAME) for column in columns}
-    listed = (f"'{column}' (is it '{similar[column][0]}'?)" if similar[column] else f"'{column}'" for column in columns)
+    similar = {column: find_similar_name(column, sorted(undeclared)) for column in columns}
+    listed = (f"'{column}' (is it '{similar[column]}'?)" if similar[column] else f"'{column}'" for column in columns)
     return f"{', '.join(listed)}.{MISSING_CURE}"
 
 
+def find_similar_name(column: str, names: Sequence[str]) -> str | None:
+    """Return the name that a sender probably gave a column; None if no name is similar.
+
+    Only letters and digits count, in upper or lower case.
+    """
+    plain = {_plain(name): name for name in names}
+    matches = difflib.get_close_matches(_plain(column), plain, 1, SIMILAR_NAME)
+    return plain[matches[0]] if matches else None
+
+
+def _plain(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalnum())
+
+
 def contract_hash(source: Source) -> str:
-    """Return the hash of the parts of a data contract that decide whether an extract is refused."""
+    """Return the hash of what decides whether an extract is refused: parts of the data contract, and the readers."""
     names = {column: source.names_of(column) for column in source.columns}
-    parts = {"files": source.files, "names": names, "optional": sorted(source.optional_columns)}
+    optional = sorted(source.optional_columns)
+    parts = {"files": source.files, "names": names, "optional": optional, "readers": READER_VERSION}
     text = {"encoding": source.encoding, "delimiter": source.delimiter}
     text |= {form: getattr(source, form) for form in source.written_forms}
     return digest(parts | {name: declared for name, declared in text.items() if declared})

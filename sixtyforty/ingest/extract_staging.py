@@ -23,7 +23,7 @@ class NewExtract:
 
     - file, sha256: the file in the listing, and the hash of its bytes.
     - seq: the number of the file's earlier arrival, if it is read again under a changed data contract; otherwise None.
-    - seen_at: the UTC time of the scan that found the extract first, in ISO format.
+    - seen_at: the UTC time of the scan that reads the extract, in ISO format. See Arrival.
     - partitions: the partitions with their lines.
     - line_count: the number of lines, including lines that are refused.
     - problem: why the extract is refused as a whole; None if it is not refused.
@@ -82,18 +82,18 @@ class ExtractStaging:
         extract.partitions = self._new_partitions(extract.file, extract.seen_at)
 
     def flush(self) -> None:
-        """Assign the chunks that were read so far to their partitions."""
-        if self._chunks:
-            chunks = [(extract.partitions, chunk) for extract, chunk in self._chunks]
-            add_chunks(chunks, self._use_case, self._source, self._lake)
+        """Assign the chunks that were read so far to their partitions, each of them once, even after an error."""
+        chunks = [(extract.partitions, chunk) for extract, chunk in self._chunks]
         self._chunks, self._row_count, self._byte_count = [], 0, 0
+        if chunks:
+            add_chunks(chunks, self._use_case, self._source, self._lake)
 
     def _add(self, extract: NewExtract, chunk: Chunk) -> None:
         line_count = chunk.rows.num_rows + len(chunk.broken)
         extract.line_count += line_count
         self._chunks.append((extract, chunk))
         self._row_count += line_count
-        self._byte_count += chunk.rows.nbytes
+        self._byte_count += chunk.rows.nbytes + sum(len(line.text) for line in chunk.broken)
         if self._row_count >= ROWS_PER_BATCH or self._byte_count >= BYTES_PER_BATCH:
             self.flush()
 

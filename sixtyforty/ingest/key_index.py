@@ -2,10 +2,11 @@
 
 The index answers which other partitions may hold a key, at a cost that grows with the number of keys asked for. It may
 name a partition that no longer holds the key, or holds another key with the same hash. It never leaves one out. So its
-user looks at the rows of the partitions that it names.
+user looks at the rows of the partitions that it names. Partitions that are added together are an exception: see `add`.
 
 It is a list of sorted runs, each a pair of NumPy files: hashes, and the number of the partition of each hash. New pairs
-become a new run. Runs of similar length are merged, so there are few. The index can be rebuilt from the raw rows.
+become a new run. Runs of similar length are merged up to LONGEST_MERGED_RUN pairs, so there are few. The index can be
+rebuilt from the raw rows.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ class KeyIndex:
         """Add the hashes of the keys of some partitions, store the index, and return where the keys occurred before.
 
         hashes: by partition. A hash may occur several times. stamps: texts by partition that the index stores. The
-        returned partitions may include those of `hashes`.
+        returned partitions may include those of `hashes`, if they had the keys before. Partitions that are added
+        together are not compared with one another.
         """
         import numpy as np
 
@@ -99,10 +101,6 @@ class KeyIndex:
         if is_changed:
             self._save()
         return earlier
-
-    def partitions_with(self, hashes: Hashes) -> set[str]:
-        """Return the partitions in which one of these hashes has occurred."""
-        return self._names(self._find(_sorted_distinct(hashes))[1])
 
     def _names(self, numbers: Numbers) -> set[str]:
         import numpy as np

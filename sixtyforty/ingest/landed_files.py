@@ -29,7 +29,7 @@ SIMILAR_ENDINGS = (".gz", ".zip", ".txt", ".csv")  # endings that mail programs,
 FILE_URL = "file://"
 
 
-def open_location(source: Source, folder: StoragePath) -> Location:
+def open_location(source: Source, folder: StoragePath) -> Folder | Bucket:
     """Return the location where a source's extracts arrive: the declared location, or `folder` if none is declared."""
     if source.location is None:
         return Bucket(str(folder)) if isinstance(folder, ObjectPath) else Folder(folder)
@@ -91,23 +91,26 @@ def find_name_problem(source: Source, name: str) -> str | None:
     return None
 
 
-def find_similar_files(location: Location, pattern: str) -> dict[str, str]:
+def find_similar_files(location: Folder | Bucket, pattern: str) -> dict[str, str]:
     """Return why the files are not taken whose names nearly match a source's glob, by name.
 
-    Only folders are searched, because a bucket would have to be listed as a whole. Raises the file system's errors.
+    In a bucket, only names are searched that the last listing of the glob listed, because all others would have to be
+    listed as well. Raises the file system's errors.
     """
-    if not isinstance(location, Folder):
-        return {}
     differences = _similar_patterns(pattern)
     is_similar = re.compile("|".join(fnmatch.translate(similar) for similar, _ in differences)).match
-    globs = [similar for similar, _ in differences] if "/" in pattern or "**" in pattern else ["*"]
-    names = {name for glob in globs for name in location.list_names(glob) if is_similar(name)}
+    if isinstance(location, Folder):
+        globs = [similar for similar, _ in differences] if "/" in pattern or "**" in pattern else ["*"]
+        listed = (name for glob in globs for name in location.list_names(glob))
+        names = {name for name in listed if is_similar(name) and (location.root / name).is_file()}
+    else:
+        names = {name for name in location.take_other_names(pattern) if is_similar(name)}
     return {
         printable_name(name): next(
             f"not taken, because {why}" for similar, why in differences if fnmatch.fnmatchcase(name, similar)
         )
         for name in sorted(names)
-        if not fnmatch.fnmatchcase(name, pattern) and not _is_unfinished(name) and (location.root / name).is_file()
+        if not fnmatch.fnmatchcase(name, pattern) and not _is_unfinished(name)
     }
 
 

@@ -6,6 +6,7 @@ new, and changed if its bytes have another hash.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from sixtyforty.ingest.arrivals import Arrival, read_arrivals, write_arrivals
+from sixtyforty.ingest.bucket import Bucket
 from sixtyforty.ingest.database_source import DatabaseSource
 from sixtyforty.ingest.extract import contract_hash
 from sixtyforty.ingest.extract_staging import ExtractStaging, NewExtract
@@ -27,19 +29,22 @@ from sixtyforty.ingest.landed_files import (
     printable_name,
 )
 from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
-from sixtyforty.ingest.locations import FileChangedError, Location, UnreachableSourceError
+from sixtyforty.ingest.locations import FileChangedError, Folder, UnreachableSourceError
 from sixtyforty.ingest.staged_lines import StagedLines, StagingArea
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.storage.bounded_cache import BoundedCache
-from sixtyforty.storage.files import file_sha256
+from sixtyforty.storage.files import access_error, file_sha256
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.locks import exclusive_lock
+from sixtyforty.storage.memory import VARIABLE
 from sixtyforty.storage.object_store import StoragePath
 from sixtyforty.storage.response_log import open_response_log
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+MORE_MEMORY = f"Set {VARIABLE} to more, or ask the sender for smaller files."
 STAGED_BYTES = 1 << 33  # 8 GiB: how many bytes of staged lines, most of them in files, wait for their ingest
 
 
@@ -57,7 +62,7 @@ class LandingZone:
         self.folder, self.lake, self.use_case, self._delivery_url = folder, lake, use_case, delivery_url
         self.unread: dict[str, dict[str, str]] = {}
         self.query_problems: dict[str, list[str]] = {}
-        self._locations: dict[str, Location] = {}
+        self._locations: dict[str, Folder | Bucket] = {}
         self._area = StagingArea(lake)
         # An extract larger than the cache is weighed as if it just fitted, so it stays until the next extract is read.
         # The ingest after a scan then finds it in the cache.
@@ -155,7 +160,7 @@ class LandingZone:
             if source.query
         }
 
-    def _location(self, source: str) -> Location:
+    def _location(self, source: str) -> Folder | Bucket:
         if source not in self._locations:
             self._locations[source] = open_location(self.use_case.sources[source], self.folder)
         return self._locations[source]
@@ -271,7 +276,7 @@ class LandingZone:
         """Read a file. Return its known arrival if its bytes are unchanged, otherwise the extract; None if that fails.
 
         known: the file's arrival in the ledger. It is returned with the time and tag of the new listing. seen_at: the
-        time of the scan.
+        time of the scan. Raises FileAccessError if the disk of this machine is full.
         """
         if skip_reason := find_skip_reason(file.name):
             self.unread[source][printable_name(file.name)] = f"{skip_reason}. Rename the file."
@@ -290,7 +295,11 @@ class LandingZone:
             reason = ""
         except SixtyfortyError:
             raise
+        except MemoryError as error:
+            reason = f"{_first_line(error)}. {MORE_MEMORY}"
         except OSError as error:  # an unreadable file must not stop the others
+            if error.errno in DISK_FULL:  # a copy of the file doesn't fit on this machine
+                raise access_error(self.lake.scratch, error) from error
             reason = f"{_first_line(error)}. Check who may read the file."
         if extract:
             staging.discard(extract)

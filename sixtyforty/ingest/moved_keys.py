@@ -13,7 +13,7 @@ the partition where it landed. So partitions that share a key are validated toge
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from sixtyforty.spec.sources import Source
 from sixtyforty.storage.files import digest
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.locks import exclusive_lock
-from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.manifests import Entry, split_by_rows
 from sixtyforty.storage.object_store import ObjectPath
 from sixtyforty.storage.restatement import partitions_sharing_keys
 from sixtyforty.storage.sql import identifier, identifiers, literal
@@ -41,12 +41,16 @@ ROWS_PER_QUERY = 1 << 21
 
 @dataclass(frozen=True)
 class SharedKeys:
-    """The keys that the partitions of one source share. db: a session of the lake."""
+    """The keys that the partitions of one source share.
+
+    db: a session of the lake. compared: the raw manifests of compared partitions, after `load_landed`.
+    """
 
     db: duckdb.DuckDBPyConnection
     use_case: DecisionChain
     source: str
     lake: Lake
+    compared: dict[str, Entry] = field(default_factory=dict)
 
     @cached_property
     def _contract(self) -> Source:
@@ -56,27 +60,31 @@ class SharedKeys:
         """Create the view `landed` for `type_rows`, and return the raw manifests of the partitions to validate.
 
         requested: the raw manifests of the requested partitions. They are returned with those of related partitions.
-        The view also has the rows of compared partitions with a key of a related one; `drop_compared` removes them.
+        The view also has the rows of compared partitions with a key of a related one; `set_compared_aside` marks them.
         """
-        judged, compared = dict(requested), dict[str, Entry]()
+        judged = dict(requested)
         if self._keys_can_move():
-            judged |= self._raw(self._find_related(requested) - requested.keys())
-            if len(judged) > len(requested):
-                compared = self._raw(self._partitions_with_keys_of(judged) - judged.keys())
+            related = self._raw(self._find_related(requested) - requested.keys())
+            judged |= related
+            if related:  # all partitions that share a key with a requested one are related
+                self.compared.update(self._raw(self._partitions_with_keys_of(related) - judged.keys()))
         rows = select_landed_rows(self.lake, self._contract, judged.values())
-        if compared:
-            others = select_landed_rows(self.lake, self._contract, compared.values())
+        if self.compared:
+            others = select_landed_rows(self.lake, self._contract, self.compared.values())
             rows = f"(from {rows} union all by name {self._with_keys_of(others, rows)})"
         self.db.execute(f"create or replace temp view landed as select * from {rows}")
         return judged
 
-    def drop_compared(self, judged: Mapping[str, Entry]) -> dict[str, list[str]]:
-        """Delete from the table `typed` the rows of partitions that were only loaded for comparison.
+    def set_compared_aside(self, judged: Mapping[str, Entry]) -> dict[str, list[str]]:
+        """Give the rows of compared partitions in the table `typed` the status `compared`.
 
-        judged: the partitions that are validated, as `load_landed` returned them. Returns, for each of them, the other
-        partitions with a row of the same key; a partition without such a row is absent. One partition holds the current
-        row of a key, and its rows in all other partitions are superseded, so these rows show which keys are shared.
+        judged: the partitions that are validated, as `load_landed` returned them. Returns, for each judged or compared
+        partition, the other partitions with a row of the same key; a partition without such a row is absent. One
+        partition holds the current row of a key, and its rows in all other partitions are superseded, so these rows
+        show which keys are shared.
         """
+        if len(judged) + len(self.compared) < 2:  # most days share no key
+            return {}
         pairs = self.db.execute(
             f"""with pairs as (
                 select distinct l._partition as one, r._partition as other
@@ -84,13 +92,12 @@ class SharedKeys:
                 where l._status = 'superseded' and r._reason is null and l._partition <> r._partition)
             select one, other from pairs union select other, one from pairs order by all"""
         ).fetchall()
-        if any(one not in judged for one, _ in pairs):
-            listed = ", ".join(map(literal, judged))
-            self.db.execute(f"delete from typed where _partition not in ({listed})")
+        if self.compared:
+            listed = ", ".join(map(literal, self.compared))
+            self.db.execute(f"update typed set _status = 'compared' where _partition in ({listed})")
         shared: dict[str, list[str]] = {}
         for one, other in pairs:
-            if one in judged:
-                shared.setdefault(one, []).append(other)
+            shared.setdefault(one, []).append(other)
         return shared
 
     def _keys_can_move(self) -> bool:
@@ -143,7 +150,7 @@ class SharedKeys:
         """
         stamps = self._stamps()
         missing = [p for p, stamp in stamps.items() if index.stamps.get(p) != stamp and p not in hashes]
-        for portion in _portions(self._raw(missing)):
+        for portion in split_by_rows(self._raw(missing), ROWS_PER_QUERY):
             index.add(self._read_hashes(portion), {p: stamps[p] for p in portion})
         return index.add(hashes, {p: stamps.get(p, "") for p in hashes})
 
@@ -159,7 +166,7 @@ class SharedKeys:
         import numpy as np
 
         hashes: dict[str, Hashes] = {}
-        for portion in _portions(entries):
+        for portion in split_by_rows(entries, ROWS_PER_QUERY):
             rows = select_landed_rows(self.lake, self._contract, portion.values())
             numbers = " ".join(f"when {literal(p)} then {n}" for n, p in enumerate(portion))
             keys = self.db.execute(
@@ -195,16 +202,3 @@ class SharedKeys:
     @property
     def _is_complete(self) -> str:
         return " and ".join(f"{cast} is not null" for cast in self._casts)
-
-
-def _portions(entries: Mapping[str, Entry]) -> list[dict[str, Entry]]:
-    """Split raw manifests into portions of at most ROWS_PER_QUERY rows, or of one partition."""
-    portions: list[dict[str, Entry]] = []
-    rows = 0
-    for partition, entry in entries.items():
-        if not portions or rows + entry.rows > ROWS_PER_QUERY:
-            portions.append({})
-            rows = 0
-        portions[-1][partition] = entry
-        rows += entry.rows
-    return portions

@@ -51,7 +51,8 @@ class ExtractPartitions:
     def is_inside(self, partition: str) -> bool:
         """Return whether rows of a partition are usable."""
         first, last = self.limits
-        return first <= partition <= last
+        # Only texts of equal length are in the order of time: a year of five digits would sort before some of four.
+        return len(partition) == len(first) and first <= partition <= last
 
     def finish(self) -> None:
         """Assign unusable lines if the file name has no partition. Call this after the last chunk."""
@@ -134,8 +135,7 @@ def _add_chunk(
         db.register("broken_lines", _broken_table(chunk.broken))
         db.register("keyed", pa.table({"_line": chunk.rows["_row"], "_key": keys, "_is_inside": inside}))
         lines_by_partition = _split_all_lines(db, contract, extract)
-    for partition, lines in lines_by_partition.items():
-        extract.lines.append(partition, lines)
+    extract.lines.append(lines_by_partition)
 
 
 def _split_sound_rows(table: pa.Table, keys: pa.ChunkedArray, partitions: list[str]) -> dict[str, pa.Table]:

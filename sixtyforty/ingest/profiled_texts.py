@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sixtyforty.ingest.extract import RefusedExtractError
+from sixtyforty.ingest.extract import BrokenLine, RefusedExtractError
 from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.ingest.formats.base import DEFAULT_NULL_TEXT, UnreadableExtractError
 from sixtyforty.ingest.number_forms import PLAIN, NumberForm, detect_number_form
@@ -53,11 +53,18 @@ class UndecodableExtractError(SixtyfortyError):
     """A file is not text in UTF-8."""
 
 
-def optional_columns(files: Sequence[Path], encoding: str | None = None) -> tuple[str, ...]:
+def optional_columns(files: Sequence[Path]) -> tuple[str, ...]:
     """Return the columns that some of the files lack. Raises UnreadableExtractError if a file can't be read."""
-    names_by_file = [read_column_names(file, encoding) for file in files]
-    names = dict.fromkeys(name for file_names in names_by_file for name in file_names)
+    return _lacked_names([read_column_names(file, None) for file in files])
+
+
+def _lacked_names(names_by_file: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    names = _all_names(names_by_file)
     return tuple(name for name in names if not all(name in file_names for file_names in names_by_file))
+
+
+def _all_names(names_by_file: Sequence[Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(name for names in names_by_file for name in names))
 
 
 def load_texts(db: duckdb.DuckDBPyConnection, files: Sequence[Path], null_texts: Sequence[str]) -> LoadedTexts:
@@ -68,10 +75,11 @@ def load_texts(db: duckdb.DuckDBPyConnection, files: Sequence[Path], null_texts:
     """
     try:
         encoding = None
-        names = _insert_files(db, files, encoding)
+        names_by_file = _insert_files(db, files, encoding)
     except UndecodableExtractError:
         encoding = OTHER_ENCODING
-        names = _insert_files(db, files, encoding)
+        names_by_file = _insert_files(db, files, encoding)
+    names = _all_names(names_by_file)
     null_text = _most_frequent_null_text(db, names, null_texts)
     spelling = "null" if null_text is None else literal(null_text)
     texts = ", ".join(
@@ -87,13 +95,14 @@ def load_texts(db: duckdb.DuckDBPyConnection, files: Sequence[Path], null_texts:
     types = {name: infer_type(db, "plain_texts", name) for name in names}
     typed = ", ".join(f"{inferred.sql} as {identifier(name)}" for name, inferred in types.items())
     db.execute(f"create temp table landed as select {typed} from plain_texts")
-    optional = optional_columns(files, encoding)
+    optional = _lacked_names(names_by_file)
     return LoadedTexts(null_text or DEFAULT_NULL_TEXT, types, optional, encoding, number_form)
 
 
-def _insert_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding: str | None) -> list[str]:
-    """Load files into a new table `landed_texts` with all columns as text, and return the names of the columns."""
-    names = list(dict.fromkeys(name for file in files for name in read_column_names(file, encoding)))
+def _insert_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding: str | None) -> list[list[str]]:
+    """Load files into a new table `landed_texts` with all columns as text, and return the column names of each file."""
+    names_by_file = [read_column_names(file, encoding) for file in files]
+    names = _all_names(names_by_file)
     columns = ", ".join(f"{identifier(name)} varchar" for name in names)
     db.execute(f"create or replace temp table landed_texts ({columns})")
     source = Source(
@@ -107,13 +116,26 @@ def _insert_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding
     )
     for file in files:
         with _errors_of(file, encoding):
-            for chunk in read_extract(file, source).chunks:
-                if encoding is None and any(UNDECODABLE in line.reason for line in chunk.broken):
-                    raise UndecodableExtractError(file.name)
-                db.register("chunk", chunk.rows)
-                db.execute("insert into landed_texts select * exclude (_row) from chunk")
-                db.unregister("chunk")
-    return names
+            _insert_rows(db, file, source)
+    return names_by_file
+
+
+def _insert_rows(db: duckdb.DuckDBPyConnection, file: Path, source: Source) -> None:
+    """Add the rows of a file to the table `landed_texts`. Raises UnreadableExtractError if no line of it is a row."""
+    row_count, broken = 0, list[BrokenLine]()
+    for chunk in read_extract(file, source).chunks:
+        if source.encoding is None and any(UNDECODABLE in line.reason for line in chunk.broken):
+            raise UndecodableExtractError(file.name)
+        db.register("chunk", chunk.rows)
+        db.execute("insert into landed_texts select * exclude (_row) from chunk")
+        db.unregister("chunk")
+        row_count += chunk.rows.num_rows
+        broken = broken or chunk.broken[:1]
+    if broken and not row_count:
+        raise UnreadableExtractError(
+            f"{file.name}: no line can be read as a row. Line {broken[0].number}: {broken[0].reason}."
+            " Correct the file, and name each column in its header."
+        )
 
 
 def read_column_names(file: Path, encoding: str | None, delimiter: str | None = None) -> list[str]:

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from sixtyforty.ingest.database_rows import csv_line
-from sixtyforty.ingest.database_source import ROWS_PER_FETCH
+from sixtyforty.ingest.database_source import ROWS_PER_FETCH, engine_options
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.ingest.profiling import TableProfile, profile_files
 from sixtyforty.storage.databases import DatabaseError, open_engine
@@ -27,7 +27,7 @@ def profile_query(query: str, url: str) -> TableProfile:
     with tempfile.TemporaryDirectory(prefix="sixtyforty-query-") as folder:
         file = Path(folder) / "query.csv"
         try:
-            engine = open_engine(url)
+            engine = open_engine(url, **engine_options(url))
             try:
                 with engine.connect() as connection, file.open("w", encoding="utf-8", newline="") as lines:
                     streamed = connection.execution_options(yield_per=ROWS_PER_FETCH)

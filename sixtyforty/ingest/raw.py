@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 GONE = "the extract was removed from its location before all of its rows were ingested. Put the extract back."
+NOW_REFUSED = (
+    "the data contract changed after the extract arrived, and refuses the extract now."
+    " Correct the data contract, or ask the sender for another extract."
+)
 
 
 def ingest(
@@ -32,9 +36,9 @@ def ingest(
     """Scan a source, update partitions of `raw/<source>` with the landed extracts, and return their manifests.
 
     Only extracts that a partition doesn't hold yet are read. If an extract was archived, its rows stay in the lake. If
-    it was archived before its rows were ingested, the manifest lists a problem. If a new extract has the same file name
-    as an old extract, the new rows replace the old rows, so a partition may become empty. Partitions for which no
-    extract has arrived are not returned.
+    it was archived before its rows were ingested, the manifest lists a problem. The same holds if a changed data
+    contract refuses it. If a new extract has the same file name as an old extract, the new rows replace the old rows,
+    so a partition may become empty. Partitions for which no extract has arrived are not returned.
 
     code: the code version to record in the manifests.
     """
@@ -46,10 +50,15 @@ def ingest(
 
     def update(partition: str) -> Entry:
         before = entries.get(partition)
-        lines = new_lines.get(partition, {})
+        read = new_lines.get(partition, {})
+        lines = {seq: staged for seq, staged in read.items() if partition in staged.counts}
         rows = _partition_rows(contract, lake, partition, due[partition], lines, before)
-        gone = {a.seq for a in due[partition] if a.seq not in lines and not _holds(before, a)}
-        extracts = [_listed_extract(a, partition, a.seq in gone) for a in due[partition]]
+        problems = {
+            a.seq: NOW_REFUSED if a.seq in read else GONE
+            for a in due[partition]
+            if a.seq not in lines and not _holds(before, a)
+        }
+        extracts = [_listed_extract(a, partition, problems.get(a.seq)) for a in due[partition]]
         return lake.write(dataset, partition, rows, code=code, facts=extract_facts(extracts))
 
     updates = sorted(p for p in outdated if due[p] or p in entries)
@@ -67,7 +76,7 @@ def _read_new_lines(
     """Read the extracts that add rows or columns to at least one outdated partition.
 
     Return, for each partition that needs lines, the lines of these extracts by `seq`. Refused and archived extracts are
-    left out.
+    left out. If the data contract has changed since an extract arrived and refuses it now, it has no lines.
     """
     contract, lake = landing.use_case.sources[source], landing.lake
     needed: dict[str, list[Arrival]] = {
@@ -111,7 +120,9 @@ def outdated_partitions(
 
     def expected(partition: str) -> list[ListedExtract]:
         before = entries.get(partition)
-        return [_listed_extract(a, partition, not a.is_present and not _holds(before, a)) for a in due[partition]]
+        return [
+            _listed_extract(a, partition, None if a.is_present or _holds(before, a) else GONE) for a in due[partition]
+        ]
 
     return {
         p
@@ -140,14 +151,15 @@ def pending(landing: LandingZone, source: str, partitions: Collection[str]) -> d
     return {p: [arrival.id for arrival in due.get(p, [])] for p in sorted(outdated)}
 
 
-def _listed_extract(arrival: Arrival, partition: str, is_gone: bool) -> ListedExtract:
+def _listed_extract(arrival: Arrival, partition: str, problem: str | None) -> ListedExtract:
     """Return an extract in the form in which a partition's manifest lists it.
 
-    is_gone: whether the extract was archived before this partition ingested it.
+    problem: why the extract's rows couldn't be read for the partition; None if they could, or if the partition holds
+    them already.
     """
     rows = arrival.partitions[partition]
-    if is_gone and rows and not arrival.problem:
-        return ListedExtract(arrival.name, arrival.sha256, arrival.seq, rows, refused=rows, problem=GONE)
+    if problem and rows and not arrival.problem:
+        return ListedExtract(arrival.name, arrival.sha256, arrival.seq, rows, refused=rows, problem=problem)
     # The lines of a refused extract are counted only once, in the first of its partitions.
     counts_here = arrival.problem is not None and partition == min(arrival.partitions)
     refused = arrival.rows if counts_here else 0

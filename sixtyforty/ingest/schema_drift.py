@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sixtyforty.ingest.extract import SIMILAR_NAME
+from sixtyforty.ingest.exact_casts import require_type
+from sixtyforty.ingest.extract import find_similar_name
+from sixtyforty.spec.contract_types import Kind, parse_type
 from sixtyforty.spec.sources import Source
 
-INTEGERS = (
-    "TINYINT",
-    "SMALLINT",
-    "INTEGER",
-    "INT",
-    "BIGINT",
-    "HUGEINT",
-    "UTINYINT",
-    "USMALLINT",
-    "UINTEGER",
-    "UBIGINT",
-)
-NUMBERS = (*INTEGERS, "DECIMAL", "DOUBLE", "FLOAT")
-# The types that a value may look like and still be exact in a column of the contract's type.
-READABLE_AS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(INTEGERS, INTEGERS),
-    **dict.fromkeys(("DECIMAL", "DOUBLE", "FLOAT"), NUMBERS),
-    "BOOLEAN": ("BOOLEAN", *INTEGERS),
-    "DATE": ("DATE",),
-    "TIMESTAMP": ("TIMESTAMP", "DATE"),
+# The kinds of types that a value may look like and still be exact in a column of a kind. Other kinds take all of them.
+READABLE_AS: dict[Kind, tuple[Kind, ...]] = {
+    "whole": ("whole",),
+    "decimal": ("whole", "decimal", "float"),
+    "float": ("whole", "decimal", "float"),
+    "boolean": ("boolean", "whole"),
+    "date": ("date",),
+    "timestamp": ("timestamp", "zoned", "date"),
+    "zoned": ("timestamp", "zoned", "date"),
 }
 
 
@@ -76,7 +66,7 @@ def compare_columns(source: Source, names: Sequence[str], misfits: Mapping[str, 
     absent = [column for column in source.columns if set(source.names_of(column)).isdisjoint(names)]
     renamed: dict[str, str] = {}
     for column in absent:
-        if similar := _similar_name(column, [name for name in new if name not in renamed.values()]):
+        if similar := find_similar_name(column, [name for name in new if name not in renamed.values()]):
             renamed[column] = similar
     retyped = {
         column: (source.columns[column], kind)
@@ -95,16 +85,6 @@ def compare_columns(source: Source, names: Sequence[str], misfits: Mapping[str, 
 
 def is_readable_as(contract_type: str, file_type: str) -> bool:
     """Return whether values that look like one type can be exact in a column of another, such as DATE in VARCHAR."""
-    declared = READABLE_AS.get(contract_type.upper().partition("(")[0])
-    return declared is None or file_type.upper().startswith(declared)
-
-
-def _similar_name(column: str, names: Sequence[str]) -> str:
-    """Return the name that a sender probably gave a column; empty if none is similar."""
-    plain = {_plain(name): name for name in names}
-    matches = difflib.get_close_matches(_plain(column), plain, 1, SIMILAR_NAME)
-    return plain[matches[0]] if matches else ""
-
-
-def _plain(name: str) -> str:
-    return "".join(character for character in name.casefold() if character.isalnum())
+    kinds = READABLE_AS.get(require_type(contract_type).kind)
+    present = parse_type(file_type)
+    return kinds is None or (present is not None and present.kind in kinds)

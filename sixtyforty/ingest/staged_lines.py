@@ -9,11 +9,12 @@ from __future__ import annotations
 import secrets
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sixtyforty.storage.files import access_errors
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.memory import staging_limit
 
@@ -33,7 +34,7 @@ class _FilePart:
     def tables(self) -> Iterator[pa.Table]:
         import pyarrow as pa
 
-        with pa.OSFile(str(self.file)) as source:
+        with access_errors(self.file), pa.OSFile(str(self.file)) as source:
             reader = pa.ipc.open_file(source)
             for number in self.batches:
                 yield pa.Table.from_batches([reader.get_batch(number)])
@@ -96,17 +97,22 @@ class StagedLines:
             # At its end, the process deletes the scratch folder. A forked process must not delete its parent's files.
             weakref.finalize(self, self._holdings.release).atexit = False
 
-    def append(self, partition: str, lines: pa.Table) -> None:
-        """Add lines after the other lines of a partition."""
-        self.counts[partition] = self.counts.get(partition, 0) + lines.num_rows
-        if self._area:
-            byte_count = lines.nbytes
-            self._parts.setdefault(partition, []).append(lines)
-            self.byte_count += byte_count
-            self._holdings.byte_count += byte_count
-            self._area.count(byte_count)
-            if self._area.is_full:
-                self._move_to_file(self._area)
+    def append(self, lines_by_partition: Mapping[str, pa.Table]) -> None:
+        """Add lines after the other lines of their partitions.
+
+        If too many lines are in memory, those of this extract are then written to one file. Raises FileAccessError if
+        the disk is full. The lines then stay in memory.
+        """
+        for partition, lines in lines_by_partition.items():
+            self.counts[partition] = self.counts.get(partition, 0) + lines.num_rows
+            if self._area:
+                byte_count = lines.nbytes
+                self._parts.setdefault(partition, []).append(lines)
+                self.byte_count += byte_count
+                self._holdings.byte_count += byte_count
+                self._area.count(byte_count)
+        if self._area and self._area.is_full and lines_by_partition:
+            self._move_to_file(self._area)
 
     def move_first(self, partition: str, new_partition: str) -> None:
         """Move the lines of a partition to another partition, before its lines."""
@@ -134,15 +140,22 @@ class StagedLines:
         schema = next(table.schema for parts in tables.values() for table in parts)
         self._holdings.files.append(file)
         options = pa.ipc.IpcWriteOptions(compression="lz4")
-        with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, schema, options=options) as writer:
+        new_parts: dict[str, _FilePart] = {}
+        with (
+            access_errors(file),
+            pa.OSFile(str(file), "wb") as sink,
+            pa.ipc.new_file(sink, schema, options=options) as writer,
+        ):
             for partition, parts in tables.items():
                 batches = _batches(parts)
                 for batch in batches:
                     writer.write_batch(batch)
-                on_disk = [part for part in self._parts[partition] if isinstance(part, _FilePart)]
-                new = [_FilePart(file, range(start, start + len(batches)))] if batches else []
-                self._parts[partition] = [*on_disk, *new]
+                if batches:
+                    new_parts[partition] = _FilePart(file, range(start, start + len(batches)))
                 start += len(batches)
+        for partition, part in new_parts.items():  # not before the file is complete
+            on_disk = [earlier for earlier in self._parts[partition] if isinstance(earlier, _FilePart)]
+            self._parts[partition] = [*on_disk, part]
         area.count(-self._holdings.byte_count)
         self._holdings.byte_count = 0
 

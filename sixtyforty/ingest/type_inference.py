@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sixtyforty.ingest.exact_casts import cast_sql
+from sixtyforty.ingest.written_forms import form_pattern
 from sixtyforty.storage.sql import bare_identifier, literal
 
 if TYPE_CHECKING:
@@ -28,10 +29,6 @@ COMPACT_DATE = r"(19|20)[0-9]{6}"
 CODE_NAME = re.compile(r"zip|postal|post_?code|plz|phone|\bsku\b|\bean\b|gtin|isbn|iban", re.I)
 DATE_NAME = re.compile(r"date|day|datum|tag|jour|fecha", re.I)
 
-FORM_PARTS = {
-    **dict.fromkeys(("%d", "%m", "%H", "%I", "%M", "%S"), "[0-9]{1,2}"),
-    **{"%Y": "[0-9]{4}", "%y": "[0-9]{2}", "%b": "[A-Za-z]{3}", "%B": "[A-Za-z]+", "%p": "[AaPp][Mm]"},
-}
 MAX_DECIMAL_DIGITS = 18
 DECIMAL_SCALES = range(2, 7)  # money and quantities are written with so many decimals in each value
 
@@ -143,9 +140,8 @@ def _infer_time(db: duckdb.DuckDBPyConnection, column: str, count: int) -> Infer
 
 
 def _parses(form: str) -> str:
-    """Return a SQL condition: the text has this form. DuckDB alone would read `24` as a year with four digits."""
-    pattern = re.sub(r"%\w|.", lambda part: FORM_PARTS.get(part[0], re.escape(part[0])), form)
-    return f"({_matches(pattern)} and try_strptime(t, {literal(form)}) is not null)"
+    """Return a SQL condition: the text has this form."""
+    return f"({_matches(form_pattern(form))} and try_strptime(t, {literal(form)}) is not null)"
 
 
 def _by_span(db: duckdb.DuckDBPyConnection, formats: list[str]) -> list[str]:

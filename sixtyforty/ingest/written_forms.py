@@ -14,6 +14,10 @@ from sixtyforty.storage.sql import literal
 
 NUMBERS = ("whole", "decimal", "float")
 TIMES = ("date", "timestamp", "zoned")
+FORM_PARTS = {
+    **dict.fromkeys(("%d", "%m", "%H", "%I", "%M", "%S"), "[0-9]{1,2}"),
+    **{"%Y": "[0-9]{4}", "%y": "[0-9]{2}", "%b": "[A-Za-z]{3}", "%B": "[A-Za-z]+", "%p": "[AaPp][Mm]", " ": " +"},
+}
 
 
 def plain_text_sql(source: Source, column: str, text: str) -> str:
@@ -38,10 +42,21 @@ def _plain_number_sql(text: str, decimal: str, thousands: str) -> str:
     return f"case when regexp_full_match({text}, {literal(form)}) then {plain} end"
 
 
+def form_pattern(form: str) -> str:
+    """Return a regular expression for all texts of a form of dates, such as `%d.%m.%Y`.
+
+    DuckDB alone would read `24` as a year with four digits.
+    """
+    return re.sub(r"%-?\w|.", lambda part: _part_pattern(part[0]), form)
+
+
+def _part_pattern(part: str) -> str:
+    return FORM_PARTS.get(part.replace("%-", "%"), re.escape(part))
+
+
 def _plain_time_sql(text: str, date_format: str) -> str:
     """Return SQL for a date, which a time of day may follow, in ISO format."""
-    words = date_format.count(" ")
-    date_form = rf"^(\S+(?: +\S+){{{words}}})(?: (.*))?$"
+    date_form = rf"^({form_pattern(date_format)})(?: (.*))?$"
     date = f"try_strptime(regexp_extract({text}, {literal(date_form)}, 1), {literal(date_format)})"
     time = f"regexp_extract({text}, {literal(date_form)}, 2)"
     day = f"strftime({date}::date, '%Y-%m-%d')"

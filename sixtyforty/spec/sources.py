@@ -18,6 +18,8 @@ FORMATS_OF_FIELDS: dict[str, tuple[FormatKind, ...]] = {
     **dict.fromkeys(("delimiter", *WRITTEN_FORMS), ("csv",)),
 }
 
+DATE_PARTS = {"d": "day", "m": "month", "b": "month", "B": "month", "Y": "year", "y": "year"}
+
 
 class Source(DeclaredModel):
     """One feed of extracts, and the data contract of its rows."""
@@ -165,7 +167,7 @@ class Source(DeclaredModel):
             )
         if self.date_format is not None:
             parts = re.findall(r"%-?(.)", self.date_format)
-            if sorted(part.lower().replace("b", "m") for part in parts) != ["d", "m", "y"]:
+            if sorted(DATE_PARTS.get(part, part) for part in parts) != ["day", "month", "year"]:
                 raise FieldError(
                     "date_format",
                     f"'{self.date_format}' doesn't hold day, month and year once; write for example %d.%m.%Y",

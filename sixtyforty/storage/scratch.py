@@ -43,6 +43,13 @@ def scratch_folder(parent: Path | None) -> Path:
         return _folders[key][0]
 
 
+def current_scratch_folder() -> Path:
+    """Return the scratch folder that this process created last; one in the system's temporary folder if none exists."""
+    with _lock:
+        own = [folder for (process, _), (folder, _) in _folders.items() if process == os.getpid() and folder.is_dir()]
+    return own[-1] if own else scratch_folder(None)
+
+
 def _create(parent: Path) -> tuple[Path, int]:
     while True:
         folder = parent / f"{PREFIX}{secrets.token_hex(8)}"

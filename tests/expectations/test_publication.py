@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from expectations.rules import Rule
 from expectations.suites import Suite
 from expectations.validation import validate
 from sixtyforty.ingest.raw import ingest
+from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.restatement import validation_reason
 from sixtyforty.workspace import Workspace
 from tests.helpers import land_extract, make_workspace
 
@@ -92,3 +95,68 @@ def test_a_rule_about_decimals_is_exact(tmp_path: Path, rows: list[tuple[str, st
     zero = Rule(type="expect_column_values_to_be_in_set", severity="critical", kwargs=arguments, why="x")
     bad = validate_things(ws, rows, "0.30", Suite(description="sums", rows=[zero]))
     assert [row["id"] for row in bad] == expected
+
+
+GOOD = [(number, "1") for number in range(100, 140)]
+FEW_BAD = [*GOOD, (1, "bad")]
+MANY_BAD = [*GOOD, *((number, "bad") for number in range(40))]
+
+
+class KilledError(Exception):
+    """Stands for the end of the process."""
+
+
+def kill_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """End the process after a number of writes and deletions in the lake."""
+    done = []
+
+    def killing(method: Any) -> Any:
+        def call(lake: Lake, *args: Any, **kwargs: Any) -> Any:
+            if len(done) >= count:
+                raise KilledError
+            done.append(args)
+            return method(lake, *args, **kwargs)
+
+        return call
+
+    monkeypatch.setattr(Lake, "write", killing(Lake.write))
+    monkeypatch.setattr(Lake, "drop", killing(Lake.drop))
+
+
+def land_things(ws: Workspace, rows: list[tuple[int, str]]) -> None:
+    text = "id,day,x\n" + "".join(f"{number},{DAY},{x}\n" for number, x in rows)
+    land_extract(ws.landing, f"things_{DAY}.csv", text)
+    ingest(ws.use_case, "things", ws.lake, ws.landing, [DAY], "test")
+
+
+def validate_day(ws: Workspace) -> None:
+    validate(ws.use_case, "things", Suite(description="no rules"), ws.lake, [DAY], None, "test")
+
+
+@pytest.mark.parametrize("steps", range(4))
+@pytest.mark.parametrize(
+    "contents",
+    [(FEW_BAD, GOOD), (MANY_BAD, GOOD), (MANY_BAD, FEW_BAD), (GOOD, FEW_BAD), (FEW_BAD, MANY_BAD)],
+    ids=["quarantine-leaves", "rejected-leaves", "few-bad", "quarantine-comes", "rejected-comes"],
+)
+def test_a_process_that_was_killed_leaves_no_old_quarantine_or_rejection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, contents: tuple[list[tuple[int, str]], ...], steps: int
+) -> None:
+    killed, complete = things(tmp_path / "killed"), things(tmp_path / "complete")
+    for rows in contents:
+        land_things(complete, rows)
+        validate_day(complete)
+    land_things(killed, contents[0])
+    validate_day(killed)
+    land_things(killed, contents[1])
+    with monkeypatch.context() as patch, suppress(KilledError):
+        kill_after(patch, steps)
+        validate_day(killed)
+    raw = killed.lake.entries("raw/things")[DAY]
+    judged = [e for kind in ("validated", "rejected") for e in killed.lake.entries(f"{kind}/things").values()]
+    if validation_reason(killed.use_case, raw, judged, None) is not None:
+        validate_day(killed)
+    datasets = ("validated", "quarantine", "rejected")
+    assert [killed.lake.entries(f"{kind}/things") for kind in datasets] == [
+        complete.lake.entries(f"{kind}/things") for kind in datasets
+    ]

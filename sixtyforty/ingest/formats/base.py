@@ -14,7 +14,6 @@ from sixtyforty.spec.sources import Source
 from sixtyforty.storage.sql import literal
 
 DEFAULT_NULL_TEXT = "NA"
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class UnreadableExtractError(SixtyfortyError):

@@ -145,6 +145,8 @@ def _header_problem(reading: _Reading, others: Sequence[_Reading], source: Sourc
     names = [name for column in source.columns for name in source.names_of(column) if reading.names.count(name) > 1]
     if names:
         return f"the column '{names[0]}' occurs twice in the header. Ask the sender for unique column names."
+    if not any(reading.names):
+        return "the header names no column. Ask the sender for the names of the columns in the first line."
     if not reading.matched.missing:
         return None
     fitting = next((other.delimiter for other in others if not other.matched.missing), None)

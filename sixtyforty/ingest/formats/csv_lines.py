@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sixtyforty.ingest.extract import Chunk, OpenedExtract
 from sixtyforty.ingest.formats.base import ExtractFormat
@@ -18,9 +17,6 @@ from sixtyforty.ingest.formats.csv_rows import RecordReader
 from sixtyforty.ingest.formats.text_blocks import read_text_blocks
 from sixtyforty.spec.file_endings import ENDINGS
 from sixtyforty.spec.sources import Source
-
-if TYPE_CHECKING:
-    pass
 
 
 class CsvLines(ExtractFormat):

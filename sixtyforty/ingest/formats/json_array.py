@@ -1,4 +1,4 @@
-"""Reading of a JSON array of objects, element by element."""
+"""Reading of a JSON array, element by element."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ SEND_AGAIN = "Ask the sender to send the file again."
 def read_elements(blocks: Iterator[bytes]) -> Iterator[JsonObject]:
     """Yield the elements of a JSON array. They are numbered from 1. blocks: the text of the file in UTF-8.
 
-    Raises RefusedExtractError if the array is cut off or damaged, because no later element can then be trusted.
+    An element may be of any type. Raises RefusedExtractError if the array is cut off or damaged, or if an element is
+    longer than MAX_RECORD_BYTES or nested too deeply, because no later element can then be trusted.
     """
     text = _GrowingText(blocks)
     text.skip("[", "the file is no JSON array")
@@ -49,7 +50,7 @@ class _GrowingText:
         self._position = 0
 
     def next_character(self) -> str:
-        """Return the next character that is no space, without moving behind it; empty at the end of the text."""
+        """Move to the next character that is no space, and return it; empty at the end of the text."""
         while True:
             self._position = _SPACES.match(self._text, self._position).end()  # type: ignore[union-attr]
             if self._position < len(self._text) or self._is_complete:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sixtyforty.ingest.extract import (
     CHUNK_BYTES,
@@ -26,9 +26,6 @@ from sixtyforty.ingest.formats.json_objects import DECODER, TOO_LONG, JsonObject
 from sixtyforty.ingest.formats.text_blocks import read_text_blocks
 from sixtyforty.spec.file_endings import ENDINGS
 from sixtyforty.spec.sources import Source
-
-if TYPE_CHECKING:
-    pass
 
 _START = re.compile(rb"\s*(?:\{|\[\s*[{\]])")  # a CSV header may start with a bracket, too
 
@@ -51,20 +48,24 @@ class JsonLines(ExtractFormat):
     def open(self, file: Path, source: Source) -> OpenedExtract:
         """Open a JSON extract. See ExtractFormat. What is not a JSON object is a broken line."""
         blocks = read_text_blocks(file, source.encoding)
-        start = b""
-        while not start.strip() and (block := next(blocks, b"")):
-            start += block
-        if not start.strip():
-            raise RefusedExtractError(EMPTY_FILE)
+        blank_lines = 0
+        while not (start := next(blocks, b"")).strip():
+            if not start:
+                raise RefusedExtractError(EMPTY_FILE)
+            blank_lines += start.count(b"\n")
         text = chain([start], blocks)
-        objects = read_elements(text) if start.lstrip().startswith(b"[") else _read_lines(text)
+        is_array = start.lstrip().startswith(b"[")
+        objects = read_elements(text) if is_array else _read_lines(text, blank_lines + 1)
         undeclared: list[str] = []
         return OpenedExtract(undeclared, _read_chunks(objects, source, undeclared))
 
 
-def _read_lines(blocks: Iterator[bytes]) -> Iterator[JsonObject]:
-    """Yield what each line holds that is not empty. Of a line that is too long, only the start is read."""
-    number, rest, is_skipping = 1, b"", False
+def _read_lines(blocks: Iterator[bytes], number: int) -> Iterator[JsonObject]:
+    """Yield the content of each line that is not empty. Of a line that is too long, only the start is read.
+
+    number: the number of the first line.
+    """
+    rest, is_skipping = b"", False
     for block in filter(None, chain(blocks, [b"\n"])):
         lines = (rest + block).splitlines(keepends=True)
         rest = b"" if lines[-1].endswith(b"\n") else lines.pop()

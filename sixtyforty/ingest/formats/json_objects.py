@@ -1,6 +1,7 @@
 """Parsing of JSON objects into rows of text.
 
-Numbers keep exactly the digits of the file. Nested objects and lists become JSON text.
+Numbers keep exactly the digits of the file. Nested objects and lists become JSON text without spaces. An object is a
+broken line if it, or a nested object in a column of the contract, has two values under one name.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class JsonObject(NamedTuple):
     """One object of a JSON file, or what stands in its place.
 
     number: the number of its line, or of its element in an array.
-    text: its JSON text, or its bytes. content: what the text holds; an exception if the text can't be parsed.
+    text: the JSON text of an element, or the bytes of a line. If a line is too long, they are only its start.
+    content: the parsed text, of any type. It is an exception if the text can't be parsed.
     """
 
     number: int

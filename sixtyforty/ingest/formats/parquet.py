@@ -24,6 +24,7 @@ from sixtyforty.ingest.extract import (
     match_columns,
 )
 from sixtyforty.ingest.formats.base import ExtractFormat
+from sixtyforty.ingest.formats.parquet_times import ExactTimes, find_int96_columns
 from sixtyforty.spec.file_endings import ENDINGS
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.duckdb_session import connect
@@ -58,28 +59,39 @@ class Parquet(ExtractFormat):
         A file that is cut off, damaged or lacks columns is refused. A packed file is unpacked to a temporary file.
         """
         copy = copy_unpacked(file, CHUNK_BYTES) if is_packed(file) else None
+        path = Path(copy.name) if copy else file
         try:
             with _damage_refused():
-                parquet_file = _open(Path(copy.name) if copy else file)
+                parquet_file = _open(path)
                 matched = _match(parquet_file, source)
         except BaseException:
             if copy:
                 copy.close()
             raise
-        return OpenedExtract(matched.undeclared, _read_chunks(parquet_file, matched, copy))
+        return OpenedExtract(matched.undeclared, _read_chunks(parquet_file, path, matched, copy))
 
 
 @contextmanager
 def _damage_refused() -> Iterator[None]:
-    """Refuse the file if Arrow or DuckDB can't read it."""
+    """Refuse the file if Arrow or DuckDB can't read it.
+
+    A lack of memory, or an error of the operating system, says nothing about the file. It is raised as MemoryError or
+    OSError, so that the next scan reads the file again.
+    """
     import duckdb
     import pyarrow as pa
 
     try:
         yield
     except MemoryError:
-        raise  # says nothing about the file
+        raise
+    except duckdb.OutOfMemoryException as error:
+        raise MemoryError(str(error)) from error
+    except duckdb.IOException as error:
+        raise OSError(str(error)) from error
     except (pa.ArrowException, OSError, UnicodeDecodeError, duckdb.Error) as error:
+        if isinstance(error, OSError) and error.errno:  # Arrow raises OSError without a number for damaged data
+            raise
         reason = str(error).splitlines()[0]
         raise RefusedExtractError(f"the file is not readable as Parquet: {reason}", lines=1) from None
 
@@ -94,10 +106,22 @@ def _open(file: Path) -> pq.ParquetFile:
             raise RefusedExtractError(
                 "the file is cut off, or it is not a Parquet file. Ask the sender to send it again."
             )
+    return _open_with(pq.read_metadata(file), file, "us")
+
+
+def _open_with(metadata: pq.FileMetaData, file: Path, unit: str) -> pq.ParquetFile:
+    """Open a file whose footer was read. unit: of timestamps in the old form INT96."""
+    import pyarrow.parquet as pq
+
     # A text that is repeated a million times is stored once in the file. As a dictionary it is so in memory, too.
-    texts = [column.path for column in _leaf_columns(pq.read_metadata(file)) if _is_text(column)]
+    texts = [column.path for column in _leaf_columns(metadata) if _is_text(column)]
     return pq.ParquetFile(
-        file, read_dictionary=texts, buffer_size=1 << 20, coerce_int96_timestamp_unit="us", pre_buffer=False
+        file,
+        metadata=metadata,
+        read_dictionary=texts,
+        buffer_size=1 << 20,
+        coerce_int96_timestamp_unit=unit,
+        pre_buffer=False,
     )
 
 
@@ -158,13 +182,17 @@ def _rows_per_batch(file: pq.ParquetFile, columns: Sequence[str]) -> int:
     return max(1, min(CHUNK_ROWS, int(CHUNK_BYTES / max(1, *widths, 1))))
 
 
-def _read_chunks(file: pq.ParquetFile, matched: MatchedColumns, copy: IO[bytes] | None) -> Iterator[Chunk]:
-    """Yield the rows of a file as text. copy: the temporary file to close at the end."""
+def _read_chunks(file: pq.ParquetFile, path: Path, matched: MatchedColumns, copy: IO[bytes] | None) -> Iterator[Chunk]:
+    """Yield the rows of a file as text. path: of the file. copy: the temporary file to close at the end."""
     import pyarrow as pa
 
     columns, row_count = list(dict.fromkeys(matched.file_columns)), 0
     try:
-        batches = file.iter_batches(_rows_per_batch(file, columns), columns=columns, use_threads=False)
+        rows_per_batch = _rows_per_batch(file, columns)
+        batches = file.iter_batches(rows_per_batch, columns=columns, use_threads=False)
+        times: ExactTimes | None = None
+        if old := find_int96_columns(file.metadata, columns):
+            times = ExactTimes(_open_with(file.metadata, path, "ns"), old, rows_per_batch)
         while True:
             with _damage_refused():
                 batch = next(batches, None)
@@ -172,6 +200,7 @@ def _read_chunks(file: pq.ParquetFile, matched: MatchedColumns, copy: IO[bytes] 
                 if table is None:
                     return
                 table.validate(full=True)  # wrong indices of a damaged file would crash this process
+                table = times.restore_digits(table) if times else table
             for start, part in _portions(table):
                 yield _read_portion(part, matched, row_count + start + 1)
             row_count += table.num_rows

@@ -15,6 +15,7 @@ import pytest
 
 from sixtyforty.ingest import bucket, bucket_listing
 from sixtyforty.ingest.bucket import Bucket
+from sixtyforty.ingest.bucket_listing import BucketListing
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.locations import UnreachableSourceError
 from sixtyforty.ingest.raw import ingest
@@ -42,6 +43,29 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
     if request.param == "memory":
         return Shop(f"memory://{tmp_path.name}/out")
     return Shop(f"s3://{request.getfixturevalue('bucket')}/out")
+
+
+def test_names_that_nearly_match_are_reported_without_another_listing(
+    tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the keys that start like the glob. Others are not listed."""
+    shop = Shop(f"s3://{bucket}/out")
+    ws = workspace_at(tmp_path, shop.url, files="calls_*.csv")
+    for name in ("calls_a.csv", "calls_b.CSV", "calls_c.csv.gz", "calls_d.xlsx", "CALLS_e.csv"):
+        shop.put(name, text(DAY))
+    refreshes: list[bool] = []
+    real = BucketListing.refresh
+    monkeypatch.setattr(
+        BucketListing,
+        "refresh",
+        lambda listing, pages, is_partial: refreshes.append(is_partial) or real(listing, pages, is_partial),
+    )
+    assert names(ws.landing) == ["calls_a.csv"]
+    assert list(ws.landing.unread["calls"]) == ["calls_b.CSV", "calls_c.csv.gz"]
+    assert refreshes == [False]
+    shop.remove("calls_b.CSV")
+    names(ws.landing)
+    assert list(ws.landing.unread["calls"]) == ["calls_c.csv.gz"]
 
 
 def test_objects_are_taken_like_files(tmp_path: Path, shop: Shop) -> None:

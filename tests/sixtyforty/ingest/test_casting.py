@@ -141,7 +141,7 @@ def test_rows_of_earlier_full_extracts_are_superseded(tiny_use_case: UseCase, tm
         ("x2", 2): "row",
         ("x2", 3): "duplicate",
     }
-    assert [r["_reason"] for r in rows] == [None] * 4
+    assert [r["_reason"] for r in rows] == [None, "load is 'bad', expected DOUBLE", None, None]
 
 
 def test_a_repeated_row_is_a_duplicate_within_an_extract_and_across(tiny_use_case: UseCase, tmp_path: Path) -> None:

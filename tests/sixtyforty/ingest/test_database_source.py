@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -397,3 +398,25 @@ def test_a_document_of_postgresql_stays_json(
         shop.run(f"insert into places values (cast(:document as {kind}), 1)", document=document)
         ((text, _),) = snapshot_rows(ws)
         assert json.loads(text, parse_float=str) == json.loads(document, parse_float=str)
+
+
+def test_a_snapshot_is_held_in_memory_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is compared with the last extract; only a changed one is copied to be written."""
+    monkeypatch.setenv("ORDERS_URL", f"sqlite:///{tmp_path / 'orders.db'}")
+    monkeypatch.setattr(database_source, "ROWS_PER_FETCH", 1_000)
+    shop = Shop(f"sqlite:///{tmp_path / 'orders.db'}")
+    query = {"files": None, "query": "select site, 1 as size from orders", "database": "ORDERS_URL"}
+    ws = make_workspace(tmp_path / "home", sources={"sites": merge(SITES, query)})
+    shop.run(
+        "insert into orders with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000)"
+        " select i, i || printf('%.*c', 1000, 'x'), null, 0, null from n"
+    )
+    database = DatabaseSource("sites", ws.use_case.sources["sites"], tmp_path / "sites", tmp_path / "cursor.json")
+    peaks = []
+    for names in (["all.csv"], []):
+        tracemalloc.start()
+        assert database.extract_new_rows(f"sqlite:///{tmp_path / 'orders.db'}") == names
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    size = (tmp_path / "sites" / "all.csv").stat().st_size
+    assert [round(peak / size) for peak in peaks] == [2, 1]

@@ -188,6 +188,7 @@ def utc_time(text: str) -> datetime | None:
 @given(texts=st.lists(TIME_LIKE.map(lambda text: text.replace("{}", "2013")), max_size=20))
 @example(texts=["2013-07-01 12:00:00", "2013-07-01", "2013-07-01T12:00", "2013-7-1 9:05", "2013-07-01 12:00:00.000001"])
 @example(texts=["2013-07-01 12:00:00.1234567", "2013-07-01 12:00:00.1234560", "2013-07-01 12:00:00.123456Z"])
+@example(texts=["2013-7-1 9:30+02:30", "2013-7-1T9:30-02:30", "2013-07-01 10+05:30"])
 @example(texts=["2013-07-01 12:00:00+05:30", "2013-07-01 12:00:00 -0330", "2013-07-01+02", "2013-02-30 12:00:00"])
 def test_a_time_is_the_instant_of_its_text(database: duckdb.DuckDBPyConnection, texts: list[str]) -> None:
     assert cast_texts(database, texts, "TIMESTAMP") == [utc_time(text) for text in texts]

@@ -11,20 +11,23 @@ from datetime import date, datetime
 from pathlib import Path
 from threading import Event
 
+import pyarrow as pa
 import pytest
 
 from sixtyforty.ingest import arrivals as arrivals_module
-from sixtyforty.ingest import extract_staging
+from sixtyforty.ingest import extract as extract_module
+from sixtyforty.ingest import extract_staging, staged_lines
 from sixtyforty.ingest.arrivals import Arrival
 from sixtyforty.ingest.extract import Chunk, OpenedExtract, RefusedExtractError
-from sixtyforty.ingest.landing_zone import LandingZone
+from sixtyforty.ingest.landing_zone import MORE_MEMORY, LandingZone
 from sixtyforty.ingest.listing_memory import ListedFile
 from sixtyforty.ingest.locations import Folder
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
+from sixtyforty.storage.files import FREE_SPACE, FileAccessError
 from sixtyforty.workspace import Workspace
 from tests.helpers import CALLS, SITES, calls_on, csv_text, land_extract, make_workspace
-from tests.staged import lines_by_partition
+from tests.staged import fail_on_full_disk, lines_by_partition
 
 DAY, NEXT = date(2013, 3, 10), date(2013, 3, 11)
 
@@ -319,6 +322,69 @@ def test_one_unreadable_file_does_not_stop_the_others(workspace: Workspace, monk
         assert "Permission denied" in workspace.landing.unread["calls"]["calls_a.csv"]
     assert names(workspace.landing.scan("calls")) == ["calls_b.csv", "calls_a.csv"]
     assert workspace.landing.unread["calls"] == {}
+
+
+def test_a_file_for_which_memory_lacks_is_read_by_the_next_scan(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land_extract(workspace.landing, "calls_a.csv", day(DAY))
+    land_extract(workspace.landing, "calls_b.csv", day(NEXT))
+
+    def run_out(file: ListedFile) -> None:
+        if file.name == "calls_a.csv":
+            raise MemoryError("malloc of size 8 failed")
+
+    with monkeypatch.context() as patch:
+        run_before_reading(patch, run_out)
+        assert names(workspace.landing.scan("calls")) == ["calls_b.csv"]
+        assert workspace.landing.unread["calls"] == {
+            "calls_a.csv": f"MemoryError: malloc of size 8 failed. {MORE_MEMORY}"
+        }
+    assert names(workspace.landing.scan("calls")) == ["calls_b.csv", "calls_a.csv"]
+
+
+def test_a_refused_extract_is_read_again_by_another_version_of_the_readers(
+    landing: LandingZone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land_extract(landing, "calls_a.csv", day(DAY))
+    with monkeypatch.context() as older:
+        older.setattr(extract_module, "READER_VERSION", 1)
+
+        def refuse(*_args: object) -> OpenedExtract:
+            raise RefusedExtractError("not supported yet", 4)
+
+        older.setattr(extract_staging, "read_extract", refuse)
+        assert landing.scan("calls")[0].problem == "not supported yet"
+    assert [(a.problem, a.seq) for a in reopen(landing).scan("calls")] == [(None, 1)]
+
+
+@pytest.mark.parametrize("place", ["copy", "staging"])
+def test_a_full_disk_stops_the_scan_and_doubles_no_line(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    for name, of in (("calls_a.csv", DAY), ("calls_b.csv", NEXT)):
+        land_extract(workspace.landing, name, day(of))
+
+    def fail_to_copy(file: ListedFile) -> None:
+        if file.name == "calls_b.csv":
+            fail_on_full_disk()
+
+    with monkeypatch.context() as full:
+        if place == "copy":
+            run_before_reading(full, fail_to_copy)
+        else:
+            full.setattr(staged_lines, "staging_limit", lambda: 100)
+            full.setattr(extract_staging, "ROWS_PER_BATCH", 6)
+            full.setattr(pa.ipc, "new_file", fail_on_full_disk)
+        with pytest.raises(FileAccessError, match=FREE_SPACE):
+            workspace.landing.scan("calls")
+    arrivals = workspace.landing.scan("calls")
+    assert [(a.name, a.partitions) for a in arrivals] == [
+        ("calls_a.csv", {str(DAY): 4}),
+        ("calls_b.csv", {str(NEXT): 4}),
+    ]
+    staged = workspace.landing.lines("calls", arrivals)
+    assert [lines.counts for lines in staged.values()] == [a.partitions for a in arrivals]
 
 
 def test_a_file_that_changes_while_its_chunks_are_read_is_left_for_the_next_scan(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from expectations.suites import Suite
 from expectations.validation import validate
+from sixtyforty.ingest.moved_keys import SharedKeys
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.storage.restatement import partitions_sharing_keys
 from sixtyforty.storage.verdicts import Verdict, read_verdict
@@ -29,16 +30,16 @@ def land_calls(ws: Workspace, name: str, *calls: Call) -> None:
     land_extract(ws.landing, f"calls_{name}.csv", csv_text(CALLS, rows))
 
 
-def validate_pending(ws: Workspace) -> dict[str, Verdict]:
+def validate_pending(ws: Workspace, suite: Suite = SUITE) -> dict[str, Verdict]:
     """Ingest and validate only the partitions of new extracts, as a sensor's run does."""
     partitions = list(pending_extracts(ws.landing, "calls"))
     ingest(ws.use_case, "calls", ws.lake, ws.landing, partitions, "test")
-    return validate(ws.use_case, "calls", SUITE, ws.lake, partitions, None, "test")
+    return validate(ws.use_case, "calls", suite, ws.lake, partitions, None, "test")
 
 
-def validate_all(ws: Workspace) -> None:
+def validate_all(ws: Workspace, suite: Suite = SUITE) -> None:
     ingest(ws.use_case, "calls", ws.lake, ws.landing, DAYS, "test")
-    validate(ws.use_case, "calls", SUITE, ws.lake, DAYS, None, "test")
+    validate(ws.use_case, "calls", suite, ws.lake, DAYS, None, "test")
 
 
 def in_force(ws: Workspace) -> dict[str, list[tuple[int, float]]]:
@@ -180,6 +181,18 @@ def test_a_key_that_holds_the_date_needs_no_index(tmp_path: Path) -> None:
     validate_pending(ws)
     assert in_force(ws) == {DAYS[0]: [(1, 0.1)], DAYS[1]: [(1, 0.1)]}
     assert not list(ws.cache.rglob("*.npy"))
+
+
+def test_the_keys_of_each_partition_are_hashed_once(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    land_calls(workspace, "a", (1, DAYS[1], 0.1), (2, DAYS[1], 0.2), (2, DAYS[2], 0.2))
+    validate_pending(workspace)
+    hashed: list[str] = []
+    real = SharedKeys._read_hashes
+    monkeypatch.setattr(SharedKeys, "_read_hashes", lambda keys, raw: hashed.extend(raw) or real(keys, raw))
+    land_calls(workspace, "b", (1, DAYS[0], 0.1))
+    validate_pending(workspace)
+    assert sorted(hashed) == DAYS[:2]
+    assert in_force(workspace) == {DAYS[0]: [(1, 0.1)], DAYS[2]: [(2, 0.2)]}
 
 
 CALL = st.tuples(st.integers(1, 3), st.sampled_from(DAYS), st.sampled_from([0.1, 0.2]))

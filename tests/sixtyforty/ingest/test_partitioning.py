@@ -129,6 +129,15 @@ def test_without_an_end_a_row_may_be_a_year_ahead_of_its_extract(tmp_path: Path,
     assert line_numbers(lines) == ({DAY: [3], hour[:10]: [2]} if is_usable else {DAY: [2, 3]})
 
 
+def test_a_year_of_five_digits_is_outside_the_partitions(tmp_path: Path) -> None:
+    """As texts, the year 20130 is between 2013 and 2014."""
+    changes = {"calls": {"partition": "make_date(id::int, 3, 10)"}}
+    use_case = make_use_case(tmp_path, sources=changes, partitions={"end": "2014-12-31"})
+    lines = partition_text(use_case, tmp_path, calls((2013, "a", NOON, 0), (20130, "a", NOON, 0)))
+    assert lines[DAY]["_row"].to_pylist() == [2, 3]
+    assert "the date 20130-03-10 is outside the partitions" in lines[DAY]["_broken"][1].as_py()
+
+
 def test_an_impossible_date_breaks_only_its_own_line(tmp_path: Path) -> None:
     changes = {"calls": {"partition": "make_date(2013, id, 10)"}}
     use_case = make_use_case(tmp_path / "u", sources=changes)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sixtyforty.ingest import profiled_texts
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.ingest.profiling import profile_files
 
@@ -77,6 +78,8 @@ def test_packed_files_parquet_and_several_files_are_profiled_alike(tmp_path: Pat
     [
         ("x.csv", "1,2\n3,4\n", "no header"),
         ("x.csv", "", "the file is empty"),
+        ("x.csv", ",,\na,b,c\n", "the header names no column"),
+        ("x.csv", "id,\n5,0\n6,1\n", "no line can be read as a row. Line 2: the line has a value in a column without"),
         ("x.xlsx", "PK", "no known file format has this ending. Use CSV"),
         ("x.parquet", "text", "not readable as Parquet"),
     ],
@@ -102,6 +105,18 @@ def test_files_of_other_programs_are_profiled(encoding: str, delimiter: str, tmp
     ]
     assert (profile.encoding, profile.column("Ort").values) == ("cp1252" if encoding == "cp1252" else None, ("Köln",))
     assert (profile.histories[0].first, profile.histories[0].last) == (DAYS[0], DAYS[-1])
+
+
+def test_the_names_of_each_file_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In JSON, this takes reading each file to its end."""
+    files = [tmp_path / f"x_{number}.jsonl" for number in range(2)]
+    for number, file in enumerate(files):
+        file.write_text(f'{{"id": 1, "only_{number}": 2}}\n')
+    opened: list[Path] = []
+    real = profiled_texts.read_extract
+    monkeypatch.setattr(profiled_texts, "read_extract", lambda file, source: opened.append(file) or real(file, source))
+    assert profile_files(files).optional == ("only_0", "only_1")
+    assert sorted(opened) == sorted(files * 2), "once for the names, and once for the rows"
 
 
 def test_json_lines_and_arrays_are_profiled_alike(tmp_path: Path) -> None:

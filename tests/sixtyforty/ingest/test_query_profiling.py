@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 import sqlalchemy as sa
 
+from sixtyforty.ingest import query_profiling
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.ingest.query_profiling import profile_query
 
@@ -41,3 +43,17 @@ def test_a_query_that_fails_is_an_error_without_the_url(query: str, url: str) ->
     with pytest.raises(UnreadableExtractError, match="Check that the database runs") as error:
         profile_query(query, url)
     assert "sqlite://" not in str(error.value)
+
+
+def test_the_database_is_read_with_the_options_of_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the JSON of PostgreSQL is profiled as it will be landed."""
+    options: list[dict[str, Any]] = []
+
+    def open_engine(_url: str, **given_options: Any) -> NoReturn:
+        options.append(given_options)
+        raise ValueError("no server")
+
+    monkeypatch.setattr(query_profiling, "open_engine", open_engine)
+    with pytest.raises(UnreadableExtractError, match="no server"):
+        profile_query("select 1", "postgresql+psycopg2://me@127.0.0.1:9/none")
+    assert options == [{"json_deserializer": str}]

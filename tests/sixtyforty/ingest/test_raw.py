@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sixtyforty.ingest import extract_staging, staged_lines
 from sixtyforty.ingest.extract import MISSING_CURE
 from sixtyforty.ingest.landing_zone import LandingZone
-from sixtyforty.ingest.raw import ingest
+from sixtyforty.ingest.raw import NOW_REFUSED, ingest
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.storage import parquet_files
 from sixtyforty.storage.manifests import Entry
@@ -367,6 +367,29 @@ def test_a_column_declared_after_the_extract_was_archived_stays_null(workspace: 
     ingest_calls(changed)
     assert column(changed, "crew") == [None] * 3
     assert ids(changed) == ["93700", "93701", "93700"]
+
+
+def test_an_extract_that_a_new_contract_refuses_keeps_its_rows(workspace: Workspace) -> None:
+    """Its new column makes the extract be read again, but the new contract demands a column that it lacks."""
+    land_extract(workspace.landing, "calls_a.csv", crewed_text(DAY))
+    ingest_calls(workspace)
+    changed = declare(workspace, columns={**WITH_CREW, "gate": "VARCHAR"})
+    assert list(pending_extracts(changed.landing, "calls")) == [str(DAY)]
+    entry = ingest_calls(changed)[str(DAY)]
+    assert ids(changed) == ["93700", "93701"]
+    assert [(e["rows"], e["problem"]) for e in entry.facts["extracts"]] == [(2, None)]
+    assert pending_extracts(changed.landing, "calls") == {}
+
+
+def test_an_extract_that_a_new_contract_refuses_before_its_ingest_is_a_problem(workspace: Workspace) -> None:
+    land_extract(workspace.landing, "calls_a.csv", text(DAY))
+    workspace.landing.scan("calls", patient=True)
+    changed = declare(workspace, columns={**CALLS["columns"], "gate": "VARCHAR"})
+    (listed,) = ingest_calls(changed)[str(DAY)].facts["extracts"]
+    assert (listed["rows"], listed["refused"], listed["problem"]) == (2, 2, NOW_REFUSED)
+    assert list(pending_extracts(changed.landing, "calls")) == [str(DAY)], "it waits for a better contract"
+    assert [e["problem"] for e in ingest_calls(workspace)[str(DAY)].facts["extracts"]] == [None]
+    assert ids(workspace) == ["93700", "93701"]
 
 
 def test_an_extract_that_another_contract_refused_is_read_again_in_its_order(workspace: Workspace) -> None:

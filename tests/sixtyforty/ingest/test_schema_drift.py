@@ -50,6 +50,17 @@ def test_differences_are_named(
         ("DATE", "TIMESTAMP", False),
         ("TIMESTAMP", "DATE", True),
         ("DATE", "VARCHAR", False),
+        ("INT8", "INTEGER", True),
+        ("INT8", "VARCHAR", False),
+        ("NUMERIC(9)", "VARCHAR", False),
+        ("double precision", "DECIMAL(18,4)", True),
+        ("LOGICAL", "BIGINT", True),
+        ("LOGICAL", "VARCHAR", False),
+        ("TIMESTAMPTZ", "VARCHAR", False),
+        ("TIMESTAMPTZ", "DATE", True),
+        ("DATETIME", "TIMESTAMP", True),
+        ("TIME", "VARCHAR", True),
+        ("BIGINT", "", False),
     ],
 )
 def test_types_that_hold_the_values_exactly_are_readable(declared: str, present: str, readable: bool) -> None:

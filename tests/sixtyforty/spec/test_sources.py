@@ -34,6 +34,7 @@ BY_ID = QUERY | {"cursor_column": "id", "partition": "day", "known_at": "day"}
         (FILES | {"thousands": "."}, "'.' can't group digits; write one character, other than the decimal point"),
         (FILES | {"thousands": "0"}, "'0' can't group digits"),
         (FILES | {"date_format": "%d.%m"}, "'%d.%m' doesn't hold day, month and year once"),
+        (FILES | {"date_format": "%d.%M.%Y"}, "'%d.%M.%Y' doesn't hold day, month and year once"),
         (FILES | {"date_format": "%d.%m.%Y %H:%M"}, "doesn't hold day, month and year once"),
         (QUERY | {"decimal": ","}, "it applies to CSV extracts, not to a query; remove it"),
         (QUERY | {"encoding": "cp1252"}, "it applies to CSV and JSON extracts, not to a query; remove it"),

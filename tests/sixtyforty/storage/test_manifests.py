@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sixtyforty.storage.files import canonical_json, file_stamp, write_atomic
-from sixtyforty.storage.manifests import Entry, parse_manifest, read_manifest, versions_by_partition
+from sixtyforty.storage.manifests import Entry, parse_manifest, read_manifest, split_by_rows, versions_by_partition
 
 ENTRY = Entry(
     "validated/calls", "2013-03-10", "2013-03-10.aa.parquet", 2, "aa", {"raw/calls": {"x": "y"}}, "c", {"a": 1}
@@ -56,3 +56,10 @@ def test_versions_are_given_by_partition() -> None:
         "2013-03-10": ENTRY.version,
         "2013-03-11": other.version,
     }
+
+
+def test_portions_have_at_most_so_many_rows_or_one_partition() -> None:
+    entries = {str(n): replace(ENTRY, rows=rows) for n, rows in enumerate([2, 3, 9, 1, 0, 4])}
+    portions = split_by_rows(entries, 5)
+    assert [list(portion) for portion in portions] == [["0", "1"], ["2"], ["3", "4", "5"]]
+    assert split_by_rows({}, 5) == []

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sixtyforty.storage.scratch import scratch_folder
+from sixtyforty.storage.scratch import current_scratch_folder, scratch_folder
 
 PROGRAM = """
 import sys
@@ -44,6 +44,13 @@ def test_a_process_has_one_private_folder_below_each_parent(tmp_path: Path) -> N
     assert folder == scratch_folder(tmp_path / "cache")
     assert folder != scratch_folder(tmp_path / "other")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_the_current_folder_is_the_one_that_the_process_created_last(tmp_path: Path) -> None:
+    folders = [scratch_folder(tmp_path / name) for name in ("first", "last")]
+    assert current_scratch_folder() == folders[1]
+    shutil.rmtree(folders[1])
+    assert current_scratch_folder() == folders[0]
 
 
 def test_a_deleted_folder_is_created_again(tmp_path: Path) -> None:

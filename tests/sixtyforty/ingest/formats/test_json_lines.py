@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from pathlib import Path
+
 import pytest
 
-from sixtyforty.ingest.extract import MAX_TEXT_BYTES, MISSING_CURE
+from sixtyforty.ingest.extract import CHUNK_BYTES, MAX_TEXT_BYTES, MISSING_CURE
+from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.ingest.formats import json_lines
 from sixtyforty.spec.sources import Source
 from tests.sixtyforty.ingest.formats.samples import ParsedExtract, parse_content
 
+SOURCE = Source(description="x", files="x_*.jsonl", columns={"id": "INTEGER", "x": "VARCHAR"}, key=["id"])
+
 
 def parse_lines(*texts: str | bytes, columns: dict[str, str] | None = None) -> ParsedExtract:
-    source = Source(
-        description="x", files="x_*.jsonl", columns=columns or {"id": "INTEGER", "x": "VARCHAR"}, key=["id"]
-    )
+    source = SOURCE.model_copy(update={"columns": columns or SOURCE.columns})
     return parse_content(b"\n".join(f if isinstance(f, bytes) else f.encode() for f in texts), source)
 
 
@@ -134,3 +138,18 @@ def test_a_long_line_is_broken_and_the_next_one_is_read(monkeypatch: pytest.Monk
 def test_an_object_with_very_many_keys_is_refused() -> None:
     keys = ", ".join(f'"k{n}": {n}' for n in range(json_lines.MAX_COLUMNS))
     assert "more than 100,000 different keys" in str(parse_lines(f'{{"id": 1, "x": 2, {keys}}}').problem)
+
+
+@pytest.mark.parametrize("elements", ["{}", "[{}]"])
+def test_blank_lines_before_the_first_object_need_no_memory(tmp_path: Path, elements: str) -> None:
+    """64 MB of them."""
+    file = tmp_path / "x.jsonl"
+    blank = b" \n\n" + b" " * 1021
+    file.write_bytes(blank * (1 << 16) + b"\n" + elements.replace("{}", '{"id": 7, "x": "a"}').encode())
+    tracemalloc.start()
+    (chunk,) = read_extract(file, SOURCE).chunks
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert chunk.rows["id"].to_pylist() == ["7"]
+    assert chunk.rows["_row"].to_pylist() == ([1] if "[" in elements else [2 * (1 << 16) + 2])
+    assert peak < 6 * CHUNK_BYTES

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import gzip
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,7 +17,9 @@ from hypothesis import strategies as st
 
 from sixtyforty.ingest.extract import CHUNK_BYTES, MAX_RECORD_BYTES, MISSING_CURE, Chunk, RefusedExtractError
 from sixtyforty.ingest.extract_reader import read_extract
+from sixtyforty.ingest.formats import parquet
 from sixtyforty.spec.sources import Source
+from sixtyforty.storage.scratch import scratch_folder
 from tests.sixtyforty.ingest.formats.samples import (
     SAMPLE_ROWS,
     SOURCE,
@@ -150,6 +155,71 @@ def test_dates_beyond_nanoseconds_are_read(tmp_path: Path) -> None:
     times = pa.array([datetime(9999, 12, 31), datetime(2013, 3, 10, 12)], pa.timestamp("us"))
     (chunk,) = read_chunks(tmp_path, pa.table({"x": times}), use_deprecated_int96_timestamps=True)
     assert chunk.rows["x"].to_pylist() == ["9999-12-31 00:00:00", "2013-03-10 12:00:00"]
+
+
+def test_an_old_timestamp_beyond_microseconds_keeps_its_digits(tmp_path: Path) -> None:
+    """So that the cast to TIMESTAMP quarantines it, because it isn't exact."""
+    count = 400_000  # several batches
+    times = [1_362_916_800_000_000_000 + 1000 * number + (number % 3 == 1) * 7 for number in range(count)]
+    table = pa.table({"x": pa.array(times, pa.timestamp("ns")), "more": ["text"] * count})
+    chunks = read_chunks(tmp_path, table, use_deprecated_int96_timestamps=True, row_group_size=150_001)
+    texts = [text for chunk in chunks for text in chunk.rows["x"].to_pylist()]
+    assert texts[:4] == [
+        "2013-03-10 12:00:00",
+        "2013-03-10 12:00:00.000001007",
+        "2013-03-10 12:00:00.000002",
+        "2013-03-10 12:00:00.000003",
+    ]
+    assert [text[-3:] == "007" and len(text) == 29 for text in texts] == [number % 3 == 1 for number in range(count)]
+
+
+def test_old_timestamps_of_all_years_keep_their_digits(tmp_path: Path) -> None:
+    times = pa.array([datetime(9999, 12, 31, 1, 1, 1, 5), None, datetime(1, 1, 1)], pa.timestamp("us"))
+    (chunk,) = read_chunks(tmp_path, pa.table({"x": times}), use_deprecated_int96_timestamps=True)
+    assert chunk.rows["x"].to_pylist() == ["9999-12-31 01:01:01.000005", None, "0001-01-01 00:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (pa.ArrowMemoryError("malloc of size 8 failed"), MemoryError),
+        (duckdb.OutOfMemoryException("failed to allocate"), MemoryError),
+        (duckdb.IOException("could not write to the temporary file"), OSError),
+        (OSError(errno.EIO, "Input/output error"), OSError),
+    ],
+)
+def test_a_lack_of_memory_or_of_access_says_nothing_about_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[Exception]
+) -> None:
+    def fail(*_args: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(parquet, "_text_table", fail)
+    with pytest.raises(kind) as raised:
+        read_chunks(tmp_path, pa.table({"x": ["a"]}))
+    assert not isinstance(raised.value, RefusedExtractError)
+
+
+def test_the_footer_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[Any] = []
+    real = pq.read_metadata
+    monkeypatch.setattr(pq, "read_metadata", lambda *args, **options: reads.append(args) or real(*args, **options))
+    opened: list[Any] = []
+    parquet_file = pq.ParquetFile
+    monkeypatch.setattr(pq, "ParquetFile", lambda *a, **kw: opened.append(kw.get("metadata")) or parquet_file(*a, **kw))
+    read_chunks(tmp_path, pa.table({"x": ["a"]}))
+    assert len(reads) == len(opened) == 1
+    assert opened[0] is not None
+
+
+def test_a_packed_file_is_unpacked_in_the_scratch_folder_of_the_process(tmp_path: Path) -> None:
+    scratch = scratch_folder(tmp_path / "cache")
+    file = tmp_path / "x.parquet.gz"
+    file.write_bytes(gzip.compress(write_parquet(SAMPLE_ROWS)))
+    opened = read_extract(file, SOURCE)
+    assert len(list(scratch.iterdir())) == 1
+    list(opened.chunks)
+    assert not list(scratch.iterdir())
 
 
 def test_a_repeated_name_matters_only_in_the_contract(tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""Timestamps in Parquet's old form INT96, which holds nanoseconds of all years.
+
+Arrow reads them as microseconds, and cuts the digits beyond them, or as nanoseconds, which hold the years 1677 to 2262
+only. So they are read in both ways. The difference is the digits that were cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+INT96 = "INT96"
+NANOSECONDS_PER_MICROSECOND = 1000
+
+
+def find_int96_columns(metadata: pq.FileMetaData, columns: Sequence[str]) -> list[str]:
+    """Return those of these columns of a file that are INT96 timestamps. Timestamps within lists are left out."""
+    leaves = [metadata.schema.column(number) for number in range(metadata.num_columns)]
+    old = {leaf.path for leaf in leaves if leaf.physical_type == INT96}
+    return [column for column in columns if column in old]
+
+
+class ExactTimes:
+    """Reads the INT96 columns of a file as nanoseconds, next to another reader that reads them as microseconds.
+
+    file: opened to read INT96 as nanoseconds. rows_per_batch: how many rows are read at once.
+    """
+
+    def __init__(self, file: pq.ParquetFile, columns: Sequence[str], rows_per_batch: int) -> None:
+        self._batches = file.iter_batches(rows_per_batch, columns=list(columns), use_threads=False)
+        self._columns = columns
+        self._pending: pa.Table | None = None
+
+    def restore_digits(self, table: pa.Table) -> pa.Table:
+        """Return the next rows of the file with all digits of their times.
+
+        table: the next rows, whose INT96 columns are microseconds. A column with a time of more digits becomes text.
+        """
+        exact = self._read_rows(table.num_rows)
+        for column in self._columns:
+            texts = _exact_texts(table[column], exact[column])
+            if texts is not None:
+                table = table.set_column(table.column_names.index(column), column, texts)
+        return table
+
+    def _read_rows(self, count: int) -> pa.Table:
+        import pyarrow as pa
+
+        parts = [] if self._pending is None else [self._pending]
+        while sum(part.num_rows for part in parts) < count:
+            parts.append(pa.table(next(self._batches)))
+        rows = pa.concat_tables(parts)
+        self._pending = rows.slice(count)
+        return rows.slice(0, count)
+
+
+def _exact_texts(microseconds: pa.ChunkedArray, nanoseconds: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Return the texts of times; None if all of them are whole microseconds."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    # Outside the years 1677 to 2262, both sides overflow alike, so their difference is still right.
+    whole = pc.multiply(microseconds.cast(pa.int64()), NANOSECONDS_PER_MICROSECOND)
+    rest = pc.subtract(nanoseconds.cast(pa.int64()), whole)
+    if not pc.any(pc.not_equal(rest, 0)).as_py():
+        return None
+    digits = pc.utf8_lpad(rest.cast(pa.string()), 3, "0")
+    texts = pc.binary_join_element_wise(microseconds.cast(pa.string()), digits, "")
+    return pc.utf8_rtrim(pc.utf8_rtrim(texts, "0"), ".")

@@ -1,0 +1,103 @@
+"""Restore rows that a later row superseded, if the later row isn't published, so that no key disappears.
+
+A later row of the same key supersedes an earlier one (see `casting`), also in another partition (see `moved_keys`). The
+later row is withheld if it fails a critical rule, or if its partition is rejected. The earlier row then counts again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sixtyforty.ingest.casting import repeated_key_statuses_sql
+from sixtyforty.ingest.contract_rows import select_validated_rows
+from sixtyforty.spec.sources import Source
+from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.sql import identifier, identifiers, literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class RestoredRows:
+    """Restores superseded rows in the table `typed`.
+
+    - db: the session with the tables `typed` and `failures`. Rows of compared partitions have the status `compared`.
+    - source: the name of the source.
+    - compared: the compared partitions, which are not judged. The rows of a key compete only if it is in force there.
+    """
+
+    db: duckdb.DuckDBPyConnection
+    lake: Lake
+    source: str
+    contract: Source
+    compared: Collection[str]
+
+    def find_blocking(self, rejected: Collection[str]) -> set[str]:
+        """Return the rejected partitions that received a key from another partition, whose row is now superseded.
+
+        rejected: the rejected partitions that share keys with other partitions. If an earlier version of a rejected
+        partition is in force and has the key, the key is published, so the partition isn't returned for this key.
+        """
+        if not rejected:
+            return set()
+        key = identifiers(self.contract.key)
+        blocking = self.db.execute(
+            f"""select distinct t._partition from typed t join typed s using ({key})
+            where t._status = 'row' and t._partition in ({_literals(rejected)}) and t._partition <> s._partition
+                and s._status = 'superseded' and s._reason is null and {self._is_unpublished(rejected)}"""
+        ).fetchall()
+        return {partition for (partition,) in blocking}
+
+    def restore(self, blocking: Collection[str]) -> int:
+        """Restore the superseded rows whose later rows are withheld, and return their number.
+
+        A restored row has the status `row` or `duplicate`. blocking: rejected partitions, as `find_blocking` returned
+        them. Their rows are withheld, and none of them is restored.
+        """
+        self._find_withheld(blocking)
+        columns, key = identifiers(self.contract.columns), identifiers(self.contract.key)
+        # A row that equals a failing row would fail, too.
+        marked = f"""select rowid as _id, *,
+            bool_or(rowid in (from failing)) over (partition by _partition, {columns}) as _fails
+            from typed semi join withheld using ({key}) where _reason is null or rowid in (from failing)"""
+        rows = f"(select * from ({marked}) where not _fails and _id not in (select _id from withheld))"
+        restored = self.db.execute(
+            f"""update typed set _status = s._status from ({repeated_key_statuses_sql(self.contract, rows)}) s
+            where typed.rowid = s._id and typed._status = 'superseded' and s._status <> 'superseded'
+                and typed._partition not in ({_literals({"", *blocking})})"""
+        ).fetchall()
+        return int(restored[0][0])
+
+    def _find_withheld(self, blocking: Collection[str]) -> None:
+        """Create the tables `failing` (the ids of rows that fail a critical rule) and `withheld` (ids and keys)."""
+        key = identifiers(self.contract.key)
+        self.db.execute(
+            """create or replace temp table failing as
+            select distinct f.id from failures f join typed on typed.rowid = f.id where _status = 'quarantined'"""
+        )
+        unpublished = ""
+        if partitions := {*blocking, *self.compared}:
+            unpublished = (
+                f"union all select rowid, {key} from typed t where _reason is null"
+                f" and _partition in ({_literals(partitions)}) and {self._is_unpublished(partitions)}"
+            )
+        self.db.execute(
+            f"""create or replace temp table withheld as
+            select rowid as _id, {key} from typed where rowid in (from failing) {unpublished}"""
+        )
+
+    def _is_unpublished(self, partitions: Collection[str]) -> str:
+        """Return a SQL condition: the version in force of a row's partition lacks the key of the row `t`."""
+        entries = self.lake.entries(f"validated/{self.source}", sorted(partitions))
+        if not entries:
+            return "true"
+        published = select_validated_rows(self.lake, self.contract, entries.values())
+        is_same = " and ".join(f"p.{identifier(c)} = t.{identifier(c)}" for c in ("_partition", *self.contract.key))
+        return f"not exists (select 1 from {published} p where {is_same})"
+
+
+def _literals(partitions: Collection[str]) -> str:
+    return ", ".join(map(literal, sorted(partitions)))

@@ -1,0 +1,30 @@
+"""Chunks of extracts wait for one query, but only as many of them as fit the budget of memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sixtyforty.ingest import extract_staging
+from sixtyforty.ingest.extract import BrokenLine, Chunk, OpenedExtract, empty_rows
+from sixtyforty.ingest.extract_staging import ExtractStaging
+from sixtyforty.ingest.listing_memory import ListedFile
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import Lake
+from tests.helpers import CALLS
+
+
+def test_the_texts_of_broken_lines_count(
+    tiny_use_case: UseCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunk = Chunk(empty_rows(list(CALLS["columns"])), [BrokenLine(number, "broken", "x" * 1000) for number in range(9)])
+    monkeypatch.setattr(extract_staging, "read_extract", lambda *_: OpenedExtract([], iter([chunk] * 3)))
+    monkeypatch.setattr(extract_staging, "BYTES_PER_BATCH", 15_000)
+    batches: list[int] = []
+    monkeypatch.setattr(extract_staging, "add_chunks", lambda chunks, *_: batches.append(len(chunks)))
+    staging = ExtractStaging(tiny_use_case, "calls", Lake(tmp_path), None)
+    staging.read(tmp_path / "x.csv", ListedFile("x.csv", 0, 0), "hash", "")
+    assert batches == [2]
+    staging.flush()
+    assert batches == [2, 1]
