@@ -21,6 +21,7 @@ from sixtyforty.ingest.file_names import partitions_in_name
 from sixtyforty.ingest.landed_files import DONE_ENDING, find_similar_files, list_finished_files, open_location
 from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
 from sixtyforty.ingest.locations import FileChangedError, Location, UnreachableSourceError
+from sixtyforty.ingest.refusals import is_refusal_outdated, refusal_fields
 from sixtyforty.ingest.staged_lines import StagedLines, StagingArea
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.decision_chain import DecisionChain
@@ -34,6 +35,10 @@ from sixtyforty.storage.object_store import StoragePath
 from sixtyforty.storage.response_log import open_response_log
 
 STAGED_BYTES = 1 << 33  # 8 GiB: how many bytes of staged lines, most of them in files, wait for their ingest
+
+
+class LaterRefusalError(SixtyfortyError):
+    """An extract is refused that an earlier scan accepted. The ledger says so now."""
 
 
 class LandingZone:
@@ -109,7 +114,8 @@ class LandingZone:
         due = [
             (file, known)
             for file, known in due
-            if not (known and known.listed_file == file and _is_dated(file)) or _was_refused_by_another(known, contract)
+            if not (known and known.listed_file == file and _is_dated(file))
+            or is_refusal_outdated(known, contract, in_run=area is not None)
         ]
         names = {file.name for file in files}
         changed = set()
@@ -179,6 +185,9 @@ class LandingZone:
 
         Lines that a scan of this process staged are used. Other extracts are read again. Extracts that were archived or
         replaced after their arrival are left out.
+
+        Raises LaterRefusalError if an extract is refused that the scan of another process accepted, for example because
+        this process has less memory. The ledger then says so.
         """
         staging = ExtractStaging(self.use_case, source, self.lake, self._area)
         lines: dict[int, StagedLines] = {}
@@ -192,7 +201,18 @@ class LandingZone:
         staging.flush()
         for arrival, extract in read_again:
             lines[arrival.seq] = self._keep(source, extract)
+        self._record_refusals(source, [(arrival, extract) for arrival, extract in read_again if extract.problem])
         return lines
+
+    def _record_refusals(self, source: str, refused: Sequence[tuple[Arrival, NewExtract]]) -> None:
+        """Write to the ledger that extracts are refused which had been accepted. Raises LaterRefusalError if any is."""
+        if not refused:
+            return
+        arrivals = {a.seq: self._new_arrival(source, extract, a.seq, a.seen_at) for a, extract in refused}
+        ledger = self._ledger(source)
+        with exclusive_lock(ledger.with_suffix(".lock"), f"refuse extracts of {source}"):
+            write_arrivals(ledger, [arrivals.get(known.seq, known) for known in self.known(source)])
+        raise LaterRefusalError(f"{source}: {', '.join(a.name for a in arrivals.values())}: refused. Run again.")
 
     def _read_again(self, source: str, staging: ExtractStaging, arrival: Arrival) -> NewExtract | None:
         """Read the extract of an arrival. Return None if the file was archived or replaced."""
@@ -263,7 +283,8 @@ class LandingZone:
             with self._location(source).open_file(file, self.lake.scratch) as path:
                 sha256, seq = file_sha256(path), None
                 if known and known.sha256 == sha256:
-                    if not _was_refused_by_another(known, contract_hash(self.use_case.sources[source])):
+                    contract = contract_hash(self.use_case.sources[source])
+                    if not is_refusal_outdated(known, contract, in_run=staging.stages_lines):
                         return replace(known, size=file.size, mtime_ns=file.mtime_ns, tag=file.tag)
                     seq = known.seq
                 extract = staging.read(path, file, sha256, seen_at, seq)
@@ -293,8 +314,8 @@ class LandingZone:
             problem=extract.problem,
             tag=extract.file.tag,
             undeclared=extract.undeclared,
-            contract=contract_hash(contract) if extract.problem else "",
             seen_at=seen_at,
+            **refusal_fields(extract, contract),
         )
 
     def _partition_counts(self, source: str, extract: NewExtract) -> dict[str, int]:
@@ -311,11 +332,6 @@ class LandingZone:
         if not promised and extract.problem:
             promised = [self.use_case.limits[0]]
         return dict.fromkeys(promised, 0) | extract.lines.counts
-
-
-def _was_refused_by_another(known: Arrival | None, contract: str) -> bool:
-    """Return whether an earlier data contract refused an extract. The extract must then be read again."""
-    return known is not None and known.problem is not None and known.contract != contract
 
 
 def _is_dated(file: ListedFile) -> bool:

@@ -27,11 +27,14 @@ OPEN_DATABASES = 8  # one per time zone, readable folders and scratch folder
 
 
 @lru_cache(maxsize=OPEN_DATABASES)
-def _open_database(timezone: str, folders: tuple[Path, ...], scratch: Path) -> duckdb.DuckDBPyConnection:
+def _open_database(
+    timezone: str, folders: tuple[Path, ...], scratch: Path, threads: int | None
+) -> duckdb.DuckDBPyConnection:
     import duckdb
 
     database = duckdb.connect(
-        config={
+        config=({"threads": threads} if threads else {})
+        | {
             "autoinstall_known_extensions": "false",
             "memory_limit": f"{duckdb_limit() // 10**6}MB",
             # Databases that share a folder would overwrite one another's files, which are numbered from 0.
@@ -54,14 +57,17 @@ def _open_database(timezone: str, folders: tuple[Path, ...], scratch: Path) -> d
 atexit.register(_open_database.cache_clear)
 
 
-def connect(timezone: str, folders: tuple[Path, ...] = (), scratch: Path | None = None) -> duckdb.DuckDBPyConnection:
+def connect(
+    timezone: str, folders: tuple[Path, ...] = (), scratch: Path | None = None, threads: int | None = None
+) -> duckdb.DuckDBPyConnection:
     """Return a locked DuckDB session whose own time zone is UTC.
 
     timezone: IANA name of the use case's time zone. The macro `local(ts)` converts a UTC timestamp to this time zone,
     and `utc(ts)` converts back. folders: the folders whose files the session can read, without symbolic links.
     scratch: the scratch folder for data that doesn't fit into memory. None: one in the system's temporary folder.
+    threads: how many threads work on a query. None: one for each processor.
     `Lake.open_session` opens sessions that read the lake. The sessions share a database, because opening a database is
     slow. So the caller must create only temporary tables. Raises TimezoneRulesError if DuckDB and Python disagree about
     the time zone.
     """
-    return _open_database(timezone, folders, scratch or scratch_folder(None)).cursor()
+    return _open_database(timezone, folders, scratch or scratch_folder(None), threads).cursor()

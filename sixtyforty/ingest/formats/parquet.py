@@ -5,6 +5,7 @@ Times with a time zone become UTC. Lists and structures become JSON.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,7 @@ class Parquet(ExtractFormat):
     title = "Parquet"
     endings = ("parquet", "pq")
     typed_reader = "read_parquet"
+    is_bounded = False  # 2 KB may hold 10 GB, and the sizes that a file states may be wrong
 
     def recognizes(self, head: bytes) -> bool:
         """Return whether the file starts with Parquet's magic bytes."""
@@ -78,7 +80,11 @@ def _damage_refused() -> Iterator[None]:
         yield
     except MemoryError:
         raise  # says nothing about the file
+    except duckdb.OutOfMemoryException as error:
+        raise MemoryError(str(error)) from None
     except (pa.ArrowException, OSError, UnicodeDecodeError, duckdb.Error) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            raise MemoryError(str(error)) from None
         reason = str(error).splitlines()[0]
         raise RefusedExtractError(f"the file is not readable as Parquet: {reason}", lines=1) from None
 
@@ -233,7 +239,7 @@ def _text_table(table: pa.Table, columns: Sequence[str]) -> pa.Table:
     """Return a table in which each value is the text of itself."""
     import pyarrow as pa
 
-    with connect("UTC") as db:
+    with connect("UTC", threads=1) as db:  # a further thread has nothing to do, but takes memory
         db.register("stored", table)
         types = dict(row[:2] for row in db.execute("describe stored").fetchall())
         texts = ", ".join(f"{_text_sql(column, types[column])} as {identifier(column)}" for column in columns)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sixtyforty.ingest.extract_reader import count_lines
+from sixtyforty.ingest.extract_reader import SMALL_FILE_BYTES, count_lines, is_bounded
 from sixtyforty.spec.sources import Source
 from tests.sixtyforty.ingest.formats.samples import parse_content
 
@@ -48,3 +48,26 @@ def test_the_lines_of_a_file_that_is_refused_late_are_counted() -> None:
     content = b"parcel\n" + b"1\n" * 2_000_000 + b"\0\n" * 10
     parsed = parse_content(content, SOURCE)
     assert (parsed.lines, parsed.problem) == (2_000_010, "the file is not a text file: byte 4000007 is zero.")
+
+
+@pytest.mark.parametrize(
+    ("content", "files", "expected"),
+    [
+        (b"parcel\n1\n", "parcels_*.csv", True),
+        (b'{"parcel": 1}\n', "parcels_*.csv", True),
+        (b"", "parcels_*.csv", True),
+        (b"parcel\n" * (SMALL_FILE_BYTES // 7), "parcels_*.csv", True),
+        (b"parcel\n" * (SMALL_FILE_BYTES // 7 + 1), "parcels_*.csv", False),
+        (gzip.compress(b"parcel\n1\n"), "parcels_*.csv", False),
+        (b"PAR1", "parcels_*.csv", False),
+        ("PAR1".encode("utf-16"), "parcels_*.csv", False),
+        (b"parcel\nPAR1", "parcels_*.parquet", False),
+    ],
+    ids=["csv", "json", "empty", "largest", "too large", "gzip", "parquet", "parquet as text", "named parquet"],
+)
+def test_only_small_text_files_are_read_in_the_process_of_the_run(
+    tmp_path: Path, content: bytes, files: str, expected: bool
+) -> None:
+    """An archive or a Parquet file of 2 KB may hold 10 GB, and Parquet is recognized by any of its ends."""
+    (tmp_path / "file").write_bytes(content)
+    assert is_bounded(tmp_path / "file", SOURCE.model_copy(update={"files": files})) == expected
