@@ -18,6 +18,7 @@ from sixtyforty.ingest.extract import (
     RefusedExtractError,
 )
 from sixtyforty.ingest.formats.registry import HEAD_BYTES, choose_format
+from sixtyforty.ingest.formats.text_blocks import SNIFFED_BYTES
 from sixtyforty.spec.sources import Source
 
 COUNTED_BYTES = 1 << 30  # the lines of a refused file are counted up to this size
@@ -34,8 +35,8 @@ def is_bounded(file: Path, source: Source) -> bool:
     """
     if file.stat().st_size > SMALL_FILE_BYTES:
         return False
-    with file.open("rb") as stream:
-        head = stream.read(HEAD_BYTES)
+    with file.open("rb", buffering=0) as stream:
+        head = stream.read(SNIFFED_BYTES)
     return not head.startswith(GZIP_START) and choose_format(head, source.files).is_bounded
 
 

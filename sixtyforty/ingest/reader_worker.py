@@ -128,4 +128,3 @@ def main() -> int:
     except ConnectionError:
         return 0  # the run has ended
     return 0
-
