@@ -18,7 +18,7 @@ from sixtyforty.ingest.extract import (
     RefusedExtractError,
 )
 from sixtyforty.ingest.formats.registry import HEAD_BYTES, choose_format
-from sixtyforty.ingest.formats.text_blocks import SNIFFED_BYTES
+from sixtyforty.ingest.formats.text_blocks import SNIFFED_BYTES, UTF_8, detect_encoding
 from sixtyforty.spec.sources import Source
 
 COUNTED_BYTES = 1 << 30  # the lines of a refused file are counted up to this size
@@ -46,8 +46,14 @@ def read_extract(file: Path, source: Source) -> OpenedExtract:
     Raises RefusedExtractError if the file can't be trusted as a whole. The iteration over the chunks may raise it, too.
     """
     with _lines_counted(file):
-        opened = choose_format(read_head(file, HEAD_BYTES), source.files).open(file, source)
-    return OpenedExtract(opened.undeclared, _read_chunks(opened.chunks, file))
+        head = read_head(file, HEAD_BYTES)
+        extract_format = choose_format(head, source.files)
+        opened = extract_format.open(file, source)
+    opened.chunks = _read_chunks(opened.chunks, file)
+    if not (source.encoding or extract_format.typed_reader):
+        encoding = detect_encoding(head)[0]
+        opened.detected |= {} if encoding in UTF_8 else {"encoding": encoding}
+    return opened
 
 
 def _read_chunks(chunks: Iterator[Chunk], file: Path) -> Iterator[Chunk]:

@@ -10,6 +10,7 @@ from sixtyforty.ingest.extract_reader import count_lines, is_bounded, read_extra
 from sixtyforty.ingest.listing_memory import ListedFile
 from sixtyforty.ingest.partitioning import ExtractPartitions, add_chunks
 from sixtyforty.ingest.reader_process import BrokenReaderError, open_in_reader
+from sixtyforty.ingest.schema_drift import describe_header
 from sixtyforty.ingest.staged_lines import StagedLines, StagingArea
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.storage.lake import Lake
@@ -31,6 +32,7 @@ class NewExtract:
     - problem: why the extract is refused as a whole; None if it is not refused.
     - has_broken_reader: whether it is refused because the reader process ended while it read the extract.
     - undeclared: the columns of the file that the data contract doesn't name.
+    - header_notes: texts that say how the header differs from the data contract.
     """
 
     file: ListedFile
@@ -41,6 +43,7 @@ class NewExtract:
     line_count: int = 0
     problem: str | None = None
     undeclared: list[str] = field(default_factory=list)
+    header_notes: list[str] = field(default_factory=list)
     has_broken_reader: bool = False
 
     @property
@@ -113,6 +116,7 @@ class ExtractStaging:
         for chunk in opened.chunks:
             self._add(extract, chunk)
         extract.undeclared = opened.undeclared
+        extract.header_notes = describe_header(self._use_case.sources[self._source], opened)
 
     def flush(self) -> None:
         """Assign the chunks that were read so far to their partitions."""

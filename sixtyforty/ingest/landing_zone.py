@@ -11,22 +11,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
-from pathlib import Path
 
 from sixtyforty.ingest.arrivals import Arrival, read_arrivals, write_arrivals
 from sixtyforty.ingest.database_source import DatabaseSource
 from sixtyforty.ingest.extract import contract_hash
 from sixtyforty.ingest.extract_staging import ExtractStaging, NewExtract
-from sixtyforty.ingest.file_names import partitions_in_name
 from sixtyforty.ingest.landed_files import DONE_ENDING, find_similar_files, list_finished_files, open_location
 from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
 from sixtyforty.ingest.locations import FileChangedError, Location, UnreachableSourceError
-from sixtyforty.ingest.refusals import is_refusal_outdated, refusal_fields
+from sixtyforty.ingest.new_arrivals import is_refusal_outdated, new_arrival
 from sixtyforty.ingest.staged_lines import StagedLines, StagingArea
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.errors import SixtyfortyError
-from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.storage.bounded_cache import BoundedCache
 from sixtyforty.storage.files import file_sha256
 from sixtyforty.storage.lake import Lake
@@ -48,12 +45,15 @@ class LandingZone:
     delivery_url: SQLAlchemy URL of the database for queries that declare no database.
     unread: after a scan, the reason for each file that couldn't be read, by source and file name. The next scan tries
     to read these files again. A scan that isn't patient also gives the reason for files whose names nearly match.
+    header_notes: how the headers of the extracts that this process read differ from the contract, as texts, by source
+    and file name. Extracts whose header is as declared are left out.
     query_problems: after a scan, the problems with the times in a query's table, as texts, by source.
     """
 
     def __init__(self, folder: StoragePath, lake: Lake, use_case: DecisionChain, delivery_url: str = "") -> None:
         self.folder, self.lake, self.use_case, self._delivery_url = folder, lake, use_case, delivery_url
         self.unread: dict[str, dict[str, str]] = {}
+        self.header_notes: dict[str, dict[str, list[str]]] = {}
         self.query_problems: dict[str, list[str]] = {}
         self._locations: dict[str, Location] = {}
         self._area = StagingArea(lake)
@@ -201,14 +201,14 @@ class LandingZone:
         staging.flush()
         for arrival, extract in read_again:
             lines[arrival.seq] = self._keep(source, extract)
-        self._record_refusals(source, [(arrival, extract) for arrival, extract in read_again if extract.problem])
+        self._record_refusals(source, [(a, e) for a, e in read_again if e.problem and not a.problem])
         return lines
 
     def _record_refusals(self, source: str, refused: Sequence[tuple[Arrival, NewExtract]]) -> None:
         """Write to the ledger that extracts are refused which had been accepted. Raises LaterRefusalError if any is."""
         if not refused:
             return
-        arrivals = {a.seq: self._new_arrival(source, extract, a.seq, a.seen_at) for a, extract in refused}
+        arrivals = {a.seq: new_arrival(self.use_case, source, extract, a.seq) for a, extract in refused}
         ledger = self._ledger(source)
         with exclusive_lock(ledger.with_suffix(".lock"), f"refuse extracts of {source}"):
             write_arrivals(ledger, [arrivals.get(known.seq, known) for known in self.known(source)])
@@ -231,6 +231,8 @@ class LandingZone:
         """Keep the lines of an extract for its ingest, and return them."""
         extract.partitions.finish()
         self._staged.put((source, extract.file.name, extract.sha256), extract.lines)
+        if extract.header_notes:
+            self.header_notes.setdefault(source, {})[extract.file.name] = extract.header_notes
         return extract.lines
 
     def _read_files(
@@ -264,7 +266,7 @@ class LandingZone:
                 self._keep(source, extract)
             else:
                 extract.partitions.finish()
-            arrival = self._new_arrival(source, extract, seq, seen_at)
+            arrival = new_arrival(self.use_case, source, extract, seq)
             if is_full and not arrival.problem:
                 arrival = replace(arrival, partitions=dict.fromkeys(sorted(earlier), 0) | arrival.partitions)
                 earlier |= arrival.partitions.keys()
@@ -300,38 +302,6 @@ class LandingZone:
         if reason:
             self.unread[source][file.name] = reason
         return None
-
-    def _new_arrival(self, source: str, extract: NewExtract, seq: int, seen_at: str) -> Arrival:
-        contract = self.use_case.sources[source]
-        return Arrival(
-            name=extract.file.name,
-            sha256=extract.sha256,
-            size=extract.file.size,
-            mtime_ns=extract.file.mtime_ns,
-            seq=extract.seq or seq,
-            rows=extract.line_count,
-            partitions=self._partition_counts(source, extract),
-            problem=extract.problem,
-            tag=extract.file.tag,
-            undeclared=extract.undeclared,
-            seen_at=seen_at,
-            **refusal_fields(extract, contract),
-        )
-
-    def _partition_counts(self, source: str, extract: NewExtract) -> dict[str, int]:
-        """Return the number of an extract's rows by partition.
-
-        A partition in the file name is listed even without rows, because the extract may be incomplete. A refused
-        extract is listed in at least one partition, so that people see it. If its name mentions no partition, it is
-        listed in the first partition of the use case.
-        """
-        if not self.use_case.sources[source].partition:
-            return {SNAPSHOT: extract.line_count}
-        in_name = partitions_in_name(Path(extract.file.name).name, self.use_case)
-        promised = [partition for partition in in_name if extract.partitions.is_inside(partition)]
-        if not promised and extract.problem:
-            promised = [self.use_case.limits[0]]
-        return dict.fromkeys(promised, 0) | extract.lines.counts
 
 
 def _is_dated(file: ListedFile) -> bool:

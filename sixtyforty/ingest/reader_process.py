@@ -50,14 +50,16 @@ class BrokenReaderError(SixtyfortyError):
 def open_in_reader(file: Path, source: Source, scratch: Path) -> Iterator[OpenedExtract]:
     """Open a local extract in the reader process. It must be read within the context.
 
-    scratch: the folder for the temporary files of the reader. The iteration over the chunks raises RefusedExtractError
+    scratch: the folder for the temporary files of the reader. The lists and `detected` of the extract are complete
+    after the last chunk. The iteration over the chunks raises RefusedExtractError
     and OSError like `read_extract`, and BrokenReaderError if the reader ends. Threads take turns.
     """
-    undeclared: list[str] = []
+    opened = OpenedExtract([], iter(()))
     with _lock:
         reader = _running_reader()
+        opened.chunks = reader.read(ReadRequest(file, source, scratch), opened)
         try:
-            yield OpenedExtract(undeclared, reader.read(ReadRequest(file, source, scratch), undeclared))
+            yield opened
         finally:
             if reader.is_busy:  # the rest of the extract is not needed
                 stop_reader()
@@ -97,8 +99,8 @@ class _Reader:
         self._connection: Connection = Connection(own.detach())
         self.limit, self.is_busy = limit, False
 
-    def read(self, request: ReadRequest, undeclared: list[str]) -> Iterator[Chunk]:
-        """Yield the chunks of an extract. Then add the columns that the contract doesn't name to `undeclared`."""
+    def read(self, request: ReadRequest, opened: OpenedExtract) -> Iterator[Chunk]:
+        """Yield the chunks of an extract. Then write to `opened` how the file differs from the contract."""
         self.is_busy = True
         try:
             self._connection.send(request)
@@ -111,7 +113,9 @@ class _Reader:
             raise RefusedExtractError(str(message.error), message.lines)
         if message.error:
             raise message.error
-        undeclared += message.undeclared
+        opened.undeclared += message.undeclared
+        opened.absent += message.absent
+        opened.detected |= message.detected
 
     def stop(self) -> None:
         """End the process."""

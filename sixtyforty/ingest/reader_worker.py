@@ -49,11 +49,13 @@ class ChunkStart:
 class ExtractEnd:
     """The end of an extract.
 
-    undeclared: the columns of the file that the contract doesn't name. error: why the extract could not be read to its
-    end; None if it was. lines: see RefusedExtractError.
+    undeclared, absent, detected: see OpenedExtract. error: why the extract could not be read to its end; None if it
+    was. lines: see RefusedExtractError.
     """
 
     undeclared: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+    detected: dict[str, str] = field(default_factory=dict)
     error: RefusedExtractError | OSError | None = None
     lines: int = 0
 
@@ -86,7 +88,7 @@ def _send_chunks(connection: Connection, request: ReadRequest) -> ExtractEnd:
         if error.errno == errno.ENOMEM:
             raise MemoryError(str(error)) from None
         return ExtractEnd(error=error)
-    return ExtractEnd(opened.undeclared)
+    return ExtractEnd(opened.undeclared, opened.absent, opened.detected)
 
 
 def _encode_rows(rows: pa.Table) -> pa.Buffer:

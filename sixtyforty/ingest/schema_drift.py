@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sixtyforty.ingest.extract import SIMILAR_NAME
+from sixtyforty.ingest.extract import SIMILAR_NAME, OpenedExtract
 from sixtyforty.spec.sources import Source
 
 INTEGERS = (
@@ -91,6 +91,19 @@ def compare_columns(source: Source, types: Mapping[str, str], misfits: Sequence[
         renamed=renamed,
         retyped=retyped,
     )
+
+
+def describe_header(source: Source, opened: OpenedExtract) -> list[str]:
+    """Return how an extract that was read differs from its data contract, as far as its header shows.
+
+    Each text is about one kind of difference: new, renamed and absent columns, and what the source doesn't declare.
+    Types are left out, because a header shows none.
+    """
+    texts = [f"{name} {form!r}, not declared" for name, form in sorted(opened.detected.items())]
+    if opened.undeclared or opened.absent:
+        present = [column for column in source.columns if column not in opened.absent]
+        texts = compare_columns(source, dict.fromkeys([*present, *opened.undeclared], ""), []).describe() + texts
+    return texts
 
 
 def is_readable_as(contract_type: str, file_type: str) -> bool:

@@ -1,6 +1,6 @@
 """Locked DuckDB sessions, with macros that convert local times.
 
-All sessions of a process that have the same time zone and the same readable folders share one in-memory database. A
+All sessions of a process with the same time zone, readable folders and threads share one in-memory database. A
 session can read files in its readable folders. It can't read other files, reach the network, load extensions, read this
 process's Python variables, or change these settings. So the SQL of a declaration can't do so either.
 
@@ -32,15 +32,13 @@ def _open_database(
 ) -> duckdb.DuckDBPyConnection:
     import duckdb
 
-    database = duckdb.connect(
-        config=({"threads": threads} if threads else {})
-        | {
-            "autoinstall_known_extensions": "false",
-            "memory_limit": f"{duckdb_limit() // 10**6}MB",
-            # Databases that share a folder would overwrite one another's files, which are numbered from 0.
-            "temp_directory": tempfile.mkdtemp(prefix="duckdb-", dir=scratch),
-        }
-    )
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "memory_limit": f"{duckdb_limit() // 10**6}MB",
+        # Databases that share a folder would overwrite one another's files, which are numbered from 0.
+        "temp_directory": tempfile.mkdtemp(prefix="duckdb-", dir=scratch),
+    }
+    database = duckdb.connect(config=config | ({"threads": threads} if threads else {}))
     require_same_rules(database, timezone)
     zone = literal(timezone)
     database.execute(f"create macro local(ts) as (ts at time zone 'UTC' at time zone {zone})")

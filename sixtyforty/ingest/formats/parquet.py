@@ -5,7 +5,6 @@ Times with a time zone become UTC. Lists and structures become JSON.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,24 +66,30 @@ class Parquet(ExtractFormat):
             if copy:
                 copy.close()
             raise
-        return OpenedExtract(matched.undeclared, _read_chunks(parquet_file, matched, copy))
+        return OpenedExtract(matched.undeclared, _read_chunks(parquet_file, matched, copy), matched.absent)
 
 
 @contextmanager
 def _damage_refused() -> Iterator[None]:
-    """Refuse the file if Arrow or DuckDB can't read it."""
+    """Refuse the file if Arrow or DuckDB can't read it.
+
+    A lack of memory, or an error of the operating system, says nothing about the file. It is raised as MemoryError or
+    OSError, so that the next scan reads the file again.
+    """
     import duckdb
     import pyarrow as pa
 
     try:
         yield
     except MemoryError:
-        raise  # says nothing about the file
+        raise
     except duckdb.OutOfMemoryException as error:
-        raise MemoryError(str(error)) from None
+        raise MemoryError(str(error)) from error
+    except duckdb.IOException as error:
+        raise OSError(str(error)) from error
     except (pa.ArrowException, OSError, UnicodeDecodeError, duckdb.Error) as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
-            raise MemoryError(str(error)) from None
+        if isinstance(error, OSError) and error.errno:  # Arrow raises OSError without a number for damaged data
+            raise
         reason = str(error).splitlines()[0]
         raise RefusedExtractError(f"the file is not readable as Parquet: {reason}", lines=1) from None
 

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from sixtyforty.ingest import extract_staging, refusals
+from sixtyforty.ingest import extract_staging, new_arrivals
 from sixtyforty.ingest.arrivals import Arrival
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.raw import ingest
@@ -107,7 +107,7 @@ def test_a_run_with_more_memory_reads_it_again(workspace: Workspace, monkeypatch
 def test_a_run_with_another_reader_reads_it_again(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     land(workspace, BROKEN, DAYS[0])
     ingest_calls(workspace)
-    monkeypatch.setattr(refusals, "reader_version", lambda: "another")
+    monkeypatch.setattr(new_arrivals, "reader_version", lambda: "another")
     ingest_calls(workspace)
     assert known(workspace)[BROKEN].reader == "another"
 

@@ -157,3 +157,19 @@ def test_the_version_of_the_reader_covers_its_libraries(monkeypatch: pytest.Monk
     monkeypatch.setattr(reader_process, "version", lambda library: f"another {library}")
     assert reader_version() != before
     reader_version.cache_clear()
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
+def test_the_process_says_how_the_header_differs_from_the_contract(tmp_path: Path, kind: str) -> None:
+    file = write(tmp_path, kind)
+    if kind == "csv":
+        file.write_bytes(TEXT.decode().replace(",", ";").encode("utf-16"))
+    source = Source(
+        **SOURCE.model_dump() | {"columns": {"parcel": "INTEGER", "sent": "DATE"}, "optional_columns": ["sent"]}
+    )
+    with open_in_reader(file, source, tmp_path) as opened:
+        list(opened.chunks)
+    detected = {"delimiter": ";", "encoding": "utf-16-le"} if kind == "csv" else {}
+    assert (opened.undeclared, opened.absent, opened.detected) == (["weight"], ["sent"], detected)
+    if detected:
+        assert read_extract(file, source.model_copy(update=detected)).detected == {}
