@@ -37,7 +37,7 @@ def is_refusal_outdated(known: Arrival | None, contract: str, in_run: bool) -> b
     """Return whether an extract was refused for a reason that may be gone, so that it must be read again.
 
     This is so under another data contract. If the extract ended the reader process, it is also so with more memory or
-    with another reader, but only in a run: the process of the sensors may have other settings than the runs.
+    with another reader. Only a run decides that, because the process of the sensors may have other settings.
 
     contract: the hash of today's contract. in_run: whether a run asks, not a sensor.
     """

@@ -14,7 +14,6 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from importlib.abc import MetaPathFinder
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,8 @@ from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.spec.sources import Source
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     import pyarrow as pa
 
 OUT_OF_MEMORY = 3  # exit code if an extract needs more memory than the limit
@@ -118,6 +119,8 @@ class _WithoutPandas(MetaPathFinder):
 
 def main() -> int:
     """Serve one run, and return the exit code."""
+    from multiprocessing.connection import Connection
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches this process too; the run ends it
     descriptor, limit = map(int, sys.argv[1:])
     _limit_memory(limit)
