@@ -76,6 +76,15 @@ def _lines_counted(file: Path) -> Iterator[None]:
         raise
 
 
+def count_lines_of_format(file: Path, source: Source) -> int:
+    """Return the number of lines of an extract without its header, but at least 1; 1 if its format has no lines."""
+    try:
+        has_lines = choose_format(read_head(file, HEAD_BYTES), source.files).is_bounded
+    except RefusedExtractError:  # the archive is damaged, but its start may be readable
+        has_lines = True
+    return count_lines(file) if has_lines else 1
+
+
 def count_lines(file: Path) -> int:
     """Return the number of lines of a text file without its header, but at least 1.
 

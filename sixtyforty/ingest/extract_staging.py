@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sixtyforty.ingest.extract import Chunk, OpenedExtract, RefusedExtractError
-from sixtyforty.ingest.extract_reader import count_lines, is_bounded, read_extract
+from sixtyforty.ingest.extract_reader import count_lines_of_format, is_bounded, read_extract
 from sixtyforty.ingest.listing_memory import ListedFile
 from sixtyforty.ingest.partitioning import ExtractPartitions, add_chunks
 from sixtyforty.ingest.reader_process import BrokenReaderError, open_in_reader
@@ -110,7 +110,7 @@ class ExtractStaging:
                 self.discard(extract)
                 extract.line_count, reason = 0, str(error)
         extract.has_broken_reader = True
-        raise RefusedExtractError(reason, count_lines(path))
+        raise RefusedExtractError(reason, count_lines_of_format(path, source))
 
     def _add_all(self, extract: NewExtract, opened: OpenedExtract) -> None:
         for chunk in opened.chunks:

@@ -201,7 +201,7 @@ class LandingZone:
         staging.flush()
         for arrival, extract in read_again:
             lines[arrival.seq] = self._keep(source, extract)
-        self._record_refusals(source, [(a, e) for a, e in read_again if e.problem and not a.problem])
+        self._record_refusals(source, [(a, e) for a, e in read_again if e.has_broken_reader])
         return lines
 
     def _record_refusals(self, source: str, refused: Sequence[tuple[Arrival, NewExtract]]) -> None:

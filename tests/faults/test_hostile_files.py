@@ -296,6 +296,7 @@ def test_a_file_beyond_the_limit_is_refused_with_the_setting_to_raise_and_the_fe
     land_extract(workspace.landing, "calls_2013-03-12a.csv", GOOD)
     write_repeated_blocks(land_extract(workspace.landing, "calls_2013-03-12b.csv", b""))
     assert ingest_calls(workspace) == {P: 4}
+    assert [extract.rows for extract in workspace.landing.known("calls")] == [4, 1]
     assert list_problems(workspace) == {
         "calls_2013-03-12a.csv": None,
         "calls_2013-03-12b.csv": "reading the file needs more than 1,012 MB of memory. Raise SIXTYFORTY_MEMORY, or ask"
