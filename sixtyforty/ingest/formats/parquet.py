@@ -151,10 +151,12 @@ def _group_bytes(file: pq.ParquetFile, columns: Sequence[str]) -> list[int]:
     """
     groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
     chunks_by_group = [[group.column(number) for number in range(group.num_columns)] for group in groups]
+    # Values of a fixed length that repeat are stored once in the file, but Arrow holds each of them.
+    widths = [max(BYTES_PER_VALUE, leaf.length) for leaf in _leaf_columns(file.metadata)]
     return [
         sum(
-            max(chunk.total_uncompressed_size, BYTES_PER_VALUE * chunk.num_values)
-            for chunk in chunks
+            max(chunk.total_uncompressed_size, width * chunk.num_values)
+            for chunk, width in zip(chunks, widths, strict=True)
             if any(chunk.path_in_schema == c or chunk.path_in_schema.startswith(f"{c}.") for c in columns)
         )
         for chunks in chunks_by_group
