@@ -8,6 +8,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import psutil
@@ -18,11 +19,14 @@ import pytest
 from sixtyforty.ingest import reader_process
 from sixtyforty.ingest.extract import Chunk, RefusedExtractError
 from sixtyforty.ingest.extract_reader import read_extract
+from sixtyforty.ingest.raw import ingest
 from sixtyforty.ingest.reader_process import BrokenReaderError, open_in_reader, reader_version, stop_reader
 from sixtyforty.spec.sources import Source
+from sixtyforty.workspace import Workspace
 from tests.breaking_reader import use_breaking_reader
 from tests.dagster_runs import wait_for
 from tests.faults.worker import KILLED, start_process, wait_for_exit
+from tests.helpers import CALLS, calls_on, csv_text, land_extract
 
 SOURCE = Source(description="Parcels.", files="parcels_*", columns={"parcel": "INTEGER"}, key=["parcel"])
 TEXT = b"parcel,weight\n1,2\n2,3\nbroken\n3,4\n"
@@ -173,3 +177,15 @@ def test_the_process_says_how_the_header_differs_from_the_contract(tmp_path: Pat
     assert (opened.undeclared, opened.absent, opened.detected) == (["weight"], ["sent"], detected)
     if detected:
         assert read_extract(file, source.model_copy(update=detected)).detected == {}
+
+
+def test_a_run_with_small_text_files_starts_no_process(workspace: Workspace) -> None:
+    for day in (date(2013, 3, 10), date(2013, 3, 11)):
+        land_extract(workspace.landing, f"calls_{day}.csv", csv_text(CALLS, calls_on(day)))
+    entries = ingest(workspace.use_case, "calls", workspace.lake, workspace.landing, ["2013-03-10", "2013-03-11"], "x")
+    assert sum(entry.rows for entry in entries.values()) == 8
+    assert reader_process._reader is None
+    packed = gzip.compress(csv_text(CALLS, calls_on(date(2013, 3, 12))).encode())
+    land_extract(workspace.landing, "calls_2013-03-12.csv", packed)
+    workspace.landing.scan("calls")
+    assert reader_process._reader is not None
