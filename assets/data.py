@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -53,6 +54,7 @@ NO_LEAKAGE = StageCheck(
 )
 LEAKS_IN_SUMMARY, LEAKS_SHOWN = 5, 100
 SHOWN_COLUMNS = 30  # a check names at most this many columns that the contract lacks
+NOTES_SHOWN = 20  # differences of headers that a run names for each source
 DESCRIPTION_LENGTH = 500  # maximum length of a check's description, which Dagster shows in one line
 
 
@@ -69,13 +71,18 @@ def import_extracts(run: StageRun) -> StageResult:
     rows += [{"file": name, "lines": 0, "why": why} for name, why in unread.items()]
     late = landing.query_problems.get(run.source, [])
     rows += [{"file": "the query", "lines": 0, "why": why} for why in late]
+    header_notes = _summarize_headers(landing.header_notes.get(run.source, {}))
     summary = f"{len(refused)} of {format_plural(len(extracts), 'extract')} refused"
     summary += f", {format_plural(len(unread), 'file')} not read" if unread else ""
     for row in rows:
         run.log.warning(f"raw {run.source}: {row['file']}: {row['why']}")
+    for note in header_notes:
+        run.log.info(f"raw {run.source}: {note}")
     metadata: Metadata = {"refused": table(rows)}
     if undeclared := _undeclared_columns(run, extracts):
         metadata["undeclared columns"] = undeclared
+    if header_notes:
+        metadata["headers of new extracts"] = "\n".join(header_notes)
     result.checks.append(CheckResult(EXTRACTS_READABLE.name, not rows, metadata, warn=True, description=summary))
     run.log.info(f"raw {run.source}: imported ({format_plural(len(result.published), 'partition')}, {summary})")
     return result
@@ -87,6 +94,12 @@ def _undeclared_columns(run: StageRun, extracts: Sequence[Arrival]) -> str:
     declared = {name for column in contract.columns for name in contract.names_of(column)}
     newest = {column: extract.name for extract in extracts for column in extract.undeclared if column not in declared}
     return ", ".join(f"{column} (newest: {newest[column]})" for column in sorted(newest)[:SHOWN_COLUMNS])
+
+
+def _summarize_headers(notes: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return each text about the headers of extracts once, with the number of extracts. notes: the texts by file."""
+    counts = Counter(text for texts in notes.values() for text in texts)
+    return [f"header of {format_plural(count, 'extract')}: {text}" for text, count in counts.most_common(NOTES_SHOWN)]
 
 
 def _raw_metadata(entry: Entry) -> Metadata:

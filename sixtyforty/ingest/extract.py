@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from sixtyforty.spec.errors import SixtyfortyError
@@ -64,10 +64,15 @@ class OpenedExtract:
     undeclared: the columns of the file that the contract doesn't name. The list is complete after the last chunk.
     chunks: can be iterated once. The iteration raises RefusedExtractError if the file turns out to be unusable; the
     chunks before the error must then be dropped.
+    absent: the optional columns that the file lacks. The list is complete after the last chunk.
+    detected: what the file shows and the source doesn't declare, such as `{"delimiter": ";"}`. Usual forms are left
+    out: a comma and UTF-8.
     """
 
     undeclared: list[str]
     chunks: Iterator[Chunk]
+    absent: list[str] = field(default_factory=list)
+    detected: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,11 @@ class MatchedColumns:
     def file_columns(self) -> list[str]:
         """The columns to read from the file: for each column of the contract, the newest name in the file."""
         return [names[0] for names in self.names.values() if names]
+
+    @property
+    def absent(self) -> list[str]:
+        """The columns of the contract that the file lacks."""
+        return [column for column, names in self.names.items() if not names]
 
     def to_contract(self, table: pa.Table) -> pa.Table:
         """Return a table of `file_columns` under the contract's names. A column that the file lacks is null."""

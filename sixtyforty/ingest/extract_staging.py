@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sixtyforty.ingest.extract import Chunk, RefusedExtractError
-from sixtyforty.ingest.extract_reader import read_extract
+from sixtyforty.ingest.extract import Chunk, OpenedExtract, RefusedExtractError
+from sixtyforty.ingest.extract_reader import count_lines_of_format, is_bounded, read_extract
 from sixtyforty.ingest.listing_memory import ListedFile
 from sixtyforty.ingest.partitioning import ExtractPartitions, add_chunks
+from sixtyforty.ingest.reader_process import BrokenReaderError, open_in_reader
+from sixtyforty.ingest.schema_drift import describe_header
 from sixtyforty.ingest.staged_lines import StagedLines, StagingArea
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.storage.lake import Lake
 
 ROWS_PER_BATCH = 50_000  # one query assigns about this many lines of new files to partitions
 BYTES_PER_BATCH = 1 << 25
+READ_ATTEMPTS = 2  # an extract that ends the reader process this often is refused
 
 
 @dataclass
@@ -27,7 +30,9 @@ class NewExtract:
     - partitions: the partitions with their lines.
     - line_count: the number of lines, including lines that are refused.
     - problem: why the extract is refused as a whole; None if it is not refused.
+    - has_broken_reader: whether it is refused because the reader process ended while it read the extract.
     - undeclared: the columns of the file that the data contract doesn't name.
+    - header_notes: texts that say how the header differs from the data contract.
     """
 
     file: ListedFile
@@ -38,6 +43,8 @@ class NewExtract:
     line_count: int = 0
     problem: str | None = None
     undeclared: list[str] = field(default_factory=list)
+    header_notes: list[str] = field(default_factory=list)
+    has_broken_reader: bool = False
 
     @property
     def lines(self) -> StagedLines:
@@ -56,6 +63,11 @@ class ExtractStaging:
         self._chunks: list[tuple[NewExtract, Chunk]] = []  # not assigned yet
         self._row_count, self._byte_count = 0, 0  # of these chunks
 
+    @property
+    def stages_lines(self) -> bool:
+        """Whether lines are staged, as in a run. Otherwise they are only counted, as by sensors."""
+        return self._area is not None
+
     def read(self, path: Path, file: ListedFile, sha256: str, seen_at: str, seq: int | None = None) -> NewExtract:
         """Read an extract to its end, and return it. Its lines are staged after the next `flush`.
 
@@ -64,10 +76,7 @@ class ExtractStaging:
         """
         extract = NewExtract(file, sha256, seq, seen_at, self._new_partitions(file, seen_at))
         try:
-            opened = read_extract(path, self._use_case.sources[self._source])
-            for chunk in opened.chunks:
-                self._add(extract, chunk)
-            extract.undeclared = opened.undeclared
+            self._read_chunks(extract, path)
         except RefusedExtractError as error:
             extract.problem, extract.line_count = str(error), max(error.lines, extract.line_count)
             self.discard(extract)
@@ -80,6 +89,34 @@ class ExtractStaging:
         """Forget all lines of an extract."""
         self._chunks = [(owner, chunk) for owner, chunk in self._chunks if owner is not extract]
         extract.partitions = self._new_partitions(extract.file, extract.seen_at)
+
+    def _read_chunks(self, extract: NewExtract, path: Path) -> None:
+        """Add the chunks of an extract. Raises RefusedExtractError.
+
+        Only an extract whose memory is bounded is read in this process. Any other extract is read in the reader
+        process, again if that process ends, because the machine may have ended it for another reason than the extract.
+        """
+        source = self._use_case.sources[self._source]
+        if is_bounded(path, source):
+            self._add_all(extract, read_extract(path, source))
+            return
+        reason = ""
+        for _ in range(READ_ATTEMPTS):
+            try:
+                with open_in_reader(path, source, self._lake.scratch) as opened:
+                    self._add_all(extract, opened)
+                return
+            except BrokenReaderError as error:
+                self.discard(extract)
+                extract.line_count, reason = 0, str(error)
+        extract.has_broken_reader = True
+        raise RefusedExtractError(reason, count_lines_of_format(path, source))
+
+    def _add_all(self, extract: NewExtract, opened: OpenedExtract) -> None:
+        for chunk in opened.chunks:
+            self._add(extract, chunk)
+        extract.undeclared = opened.undeclared
+        extract.header_notes = describe_header(self._use_case.sources[self._source], opened)
 
     def flush(self) -> None:
         """Assign the chunks that were read so far to their partitions, each of them once, even after an error."""

@@ -12,14 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
-from pathlib import Path
 
 from sixtyforty.ingest.arrivals import Arrival, read_arrivals, write_arrivals
 from sixtyforty.ingest.bucket import Bucket
 from sixtyforty.ingest.database_source import DatabaseSource
 from sixtyforty.ingest.extract import contract_hash
 from sixtyforty.ingest.extract_staging import ExtractStaging, NewExtract
-from sixtyforty.ingest.file_names import partitions_in_name
 from sixtyforty.ingest.landed_files import (
     DONE_ENDING,
     find_similar_files,
@@ -30,11 +28,11 @@ from sixtyforty.ingest.landed_files import (
 )
 from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
 from sixtyforty.ingest.locations import FileChangedError, Folder, UnreachableSourceError
+from sixtyforty.ingest.new_arrivals import is_refusal_outdated, new_arrival
 from sixtyforty.ingest.staged_lines import StagedLines, StagingArea
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.errors import SixtyfortyError
-from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.storage.bounded_cache import BoundedCache
 from sixtyforty.storage.files import access_error, file_sha256
 from sixtyforty.storage.lake import Lake
@@ -48,6 +46,10 @@ MORE_MEMORY = f"Set {VARIABLE} to more, or ask the sender for smaller files."
 STAGED_BYTES = 1 << 33  # 8 GiB: how many bytes of staged lines, most of them in files, wait for their ingest
 
 
+class LaterRefusalError(SixtyfortyError):
+    """An extract is refused that an earlier scan accepted. The ledger says so now."""
+
+
 class LandingZone:
     """The locations where the extracts of one use case arrive, and the arrivals ledgers in its lake.
 
@@ -55,12 +57,15 @@ class LandingZone:
     delivery_url: SQLAlchemy URL of the database for queries that declare no database.
     unread: after a scan, the reason for each file that couldn't be read, by source and file name. The next scan tries
     to read these files again. A scan that isn't patient also gives the reason for files whose names nearly match.
+    header_notes: how the headers of the extracts that this process read differ from the contract, as texts, by source
+    and file name. Extracts whose header is as declared are left out.
     query_problems: after a scan, the problems with the times in a query's table, as texts, by source.
     """
 
     def __init__(self, folder: StoragePath, lake: Lake, use_case: DecisionChain, delivery_url: str = "") -> None:
         self.folder, self.lake, self.use_case, self._delivery_url = folder, lake, use_case, delivery_url
         self.unread: dict[str, dict[str, str]] = {}
+        self.header_notes: dict[str, dict[str, list[str]]] = {}
         self.query_problems: dict[str, list[str]] = {}
         self._locations: dict[str, Folder | Bucket] = {}
         self._area = StagingArea(lake)
@@ -121,7 +126,8 @@ class LandingZone:
         due = [
             (file, known)
             for file, known in due
-            if not (known and known.listed_file == file and _is_dated(file)) or _was_refused_by_another(known, contract)
+            if not (known and known.listed_file == file and _is_dated(file))
+            or is_refusal_outdated(known, contract, in_run=area is not None)
         ]
         names = {file.name for file in files}
         changed = set()
@@ -199,6 +205,9 @@ class LandingZone:
 
         Lines that a scan of this process staged are used. Other extracts are read again. Extracts that were archived or
         replaced after their arrival are left out.
+
+        Raises LaterRefusalError if an extract is refused that the scan of another process accepted, for example because
+        this process has less memory. The ledger then says so.
         """
         staging = ExtractStaging(self.use_case, source, self.lake, self._area)
         lines: dict[int, StagedLines] = {}
@@ -212,7 +221,18 @@ class LandingZone:
         staging.flush()
         for arrival, extract in read_again:
             lines[arrival.seq] = self._keep(source, extract)
+        self._record_refusals(source, [(a, e) for a, e in read_again if e.has_broken_reader])
         return lines
+
+    def _record_refusals(self, source: str, refused: Sequence[tuple[Arrival, NewExtract]]) -> None:
+        """Write to the ledger that extracts are refused which had been accepted. Raises LaterRefusalError if any is."""
+        if not refused:
+            return
+        arrivals = {a.seq: new_arrival(self.use_case, source, extract, a.seq) for a, extract in refused}
+        ledger = self._ledger(source)
+        with exclusive_lock(ledger.with_suffix(".lock"), f"refuse extracts of {source}"):
+            write_arrivals(ledger, [arrivals.get(known.seq, known) for known in self.known(source)])
+        raise LaterRefusalError(f"{source}: {', '.join(a.name for a in arrivals.values())}: refused. Run again.")
 
     def _read_again(self, source: str, staging: ExtractStaging, arrival: Arrival) -> NewExtract | None:
         """Read the extract of an arrival. Return None if the file was archived or replaced."""
@@ -231,6 +251,8 @@ class LandingZone:
         """Keep the lines of an extract for its ingest, and return them."""
         extract.partitions.finish()
         self._staged.put((source, extract.file.name, extract.sha256), extract.lines)
+        if extract.header_notes:
+            self.header_notes.setdefault(source, {})[extract.file.name] = extract.header_notes
         return extract.lines
 
     def _read_files(
@@ -264,7 +286,7 @@ class LandingZone:
                 self._keep(source, extract)
             else:
                 extract.partitions.finish()
-            arrival = self._new_arrival(source, extract, seq, seen_at)
+            arrival = new_arrival(self.use_case, source, extract, seq)
             if is_full and not arrival.problem:
                 arrival = replace(arrival, partitions=dict.fromkeys(sorted(earlier), 0) | arrival.partitions)
                 earlier |= arrival.partitions.keys()
@@ -286,7 +308,8 @@ class LandingZone:
             with self._location(source).open_file(file, self.lake.scratch) as path:
                 sha256, seq = file_sha256(path), None
                 if known and known.sha256 == sha256:
-                    if not _was_refused_by_another(known, contract_hash(self.use_case.sources[source])):
+                    contract = contract_hash(self.use_case.sources[source])
+                    if not is_refusal_outdated(known, contract, in_run=staging.stages_lines):
                         return replace(known, size=file.size, mtime_ns=file.mtime_ns, tag=file.tag)
                     seq = known.seq
                 extract = staging.read(path, file, sha256, seen_at, seq)
@@ -306,43 +329,6 @@ class LandingZone:
         if reason:
             self.unread[source][file.name] = reason
         return None
-
-    def _new_arrival(self, source: str, extract: NewExtract, seq: int, seen_at: str) -> Arrival:
-        contract = self.use_case.sources[source]
-        return Arrival(
-            name=extract.file.name,
-            sha256=extract.sha256,
-            size=extract.file.size,
-            mtime_ns=extract.file.mtime_ns,
-            seq=extract.seq or seq,
-            rows=extract.line_count,
-            partitions=self._partition_counts(source, extract),
-            problem=extract.problem,
-            tag=extract.file.tag,
-            undeclared=extract.undeclared,
-            contract=contract_hash(contract) if extract.problem else "",
-            seen_at=seen_at,
-        )
-
-    def _partition_counts(self, source: str, extract: NewExtract) -> dict[str, int]:
-        """Return the number of an extract's rows by partition.
-
-        A partition in the file name is listed even without rows, because the extract may be incomplete. A refused
-        extract is listed in at least one partition, so that people see it. If its name mentions no partition, it is
-        listed in the first partition of the use case.
-        """
-        if not self.use_case.sources[source].partition:
-            return {SNAPSHOT: extract.line_count}
-        in_name = partitions_in_name(Path(extract.file.name).name, self.use_case)
-        promised = [partition for partition in in_name if extract.partitions.is_inside(partition)]
-        if not promised and extract.problem:
-            promised = [self.use_case.limits[0]]
-        return dict.fromkeys(promised, 0) | extract.lines.counts
-
-
-def _was_refused_by_another(known: Arrival | None, contract: str) -> bool:
-    """Return whether an earlier data contract refused an extract. The extract must then be read again."""
-    return known is not None and known.problem is not None and known.contract != contract
 
 
 def _is_dated(file: ListedFile) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sixtyforty.ingest.arrivals import Arrival, arrivals_for
 from sixtyforty.ingest.casting import raw_schema
 from sixtyforty.ingest.contract_rows import align_raw_rows, lacks_columns
-from sixtyforty.ingest.landing_zone import LandingZone
+from sixtyforty.ingest.landing_zone import LandingZone, LaterRefusalError
 from sixtyforty.ingest.staged_lines import StagedLines
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
@@ -42,6 +42,16 @@ def ingest(
 
     code: the code version to record in the manifests.
     """
+    while True:
+        try:
+            return _ingest(use_case, source, lake, landing, partitions, code)
+        except LaterRefusalError:
+            continue  # the ledger now says that the extract is refused, so it isn't read again
+
+
+def _ingest(
+    use_case: DecisionChain, source: str, lake: Lake, landing: LandingZone, partitions: Sequence[str], code: str
+) -> dict[str, Entry]:
     dataset, arrivals = f"raw/{source}", arrivals_for(landing.scan(source), partitions)
     contract, entries = use_case.sources[source], lake.entries(dataset, partitions)
     due = {p: [arrival for arrival in arrivals if p in arrival.partitions] for p in partitions}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sixtyforty.ingest.exact_casts import require_type
-from sixtyforty.ingest.extract import find_similar_name
+from sixtyforty.ingest.extract import OpenedExtract, find_similar_name
 from sixtyforty.spec.contract_types import Kind, parse_type
 from sixtyforty.spec.sources import Source
 
@@ -81,6 +81,19 @@ def compare_columns(source: Source, names: Sequence[str], misfits: Mapping[str, 
         renamed=renamed,
         retyped=retyped,
     )
+
+
+def describe_header(source: Source, opened: OpenedExtract) -> list[str]:
+    """Return how an extract that was read differs from its data contract, as far as its header shows.
+
+    Each text is about one kind of difference: new, renamed and absent columns, and what the source doesn't declare.
+    Types are left out, because a header shows none.
+    """
+    texts = [f"{name} {form!r}, not declared" for name, form in sorted(opened.detected.items())]
+    if opened.undeclared or opened.absent:
+        present = [column for column in source.columns if column not in opened.absent]
+        texts = compare_columns(source, [*present, *opened.undeclared], {}).describe() + texts
+    return texts
 
 
 def is_readable_as(contract_type: str, file_type: str) -> bool:

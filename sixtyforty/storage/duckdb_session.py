@@ -1,6 +1,6 @@
 """Locked DuckDB sessions, with macros that convert local times.
 
-All sessions of a process that have the same time zone and the same readable folders share one in-memory database. A
+All sessions of a process with the same time zone, readable folders and threads share one in-memory database. A
 session can read files in its readable folders. It can't read other files, reach the network, load extensions, read this
 process's Python variables, or change these settings. So the SQL of a declaration can't do so either.
 
@@ -27,17 +27,18 @@ OPEN_DATABASES = 8  # one per time zone, readable folders and scratch folder
 
 
 @lru_cache(maxsize=OPEN_DATABASES)
-def _open_database(timezone: str, folders: tuple[Path, ...], scratch: Path) -> duckdb.DuckDBPyConnection:
+def _open_database(
+    timezone: str, folders: tuple[Path, ...], scratch: Path, threads: int | None
+) -> duckdb.DuckDBPyConnection:
     import duckdb
 
-    database = duckdb.connect(
-        config={
-            "autoinstall_known_extensions": "false",
-            "memory_limit": f"{duckdb_limit() // 10**6}MB",
-            # Databases that share a folder would overwrite one another's files, which are numbered from 0.
-            "temp_directory": tempfile.mkdtemp(prefix="duckdb-", dir=scratch),
-        }
-    )
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "memory_limit": f"{duckdb_limit() // 10**6}MB",
+        # Databases that share a folder would overwrite one another's files, which are numbered from 0.
+        "temp_directory": tempfile.mkdtemp(prefix="duckdb-", dir=scratch),
+    }
+    database = duckdb.connect(config=config | ({"threads": threads} if threads else {}))
     require_same_rules(database, timezone)
     zone = literal(timezone)
     database.execute(f"create macro local(ts) as (ts at time zone 'UTC' at time zone {zone})")
@@ -64,17 +65,20 @@ def close_databases() -> None:
 atexit.register(close_databases)
 
 
-def connect(timezone: str, folders: tuple[Path, ...] = (), scratch: Path | None = None) -> duckdb.DuckDBPyConnection:
+def connect(
+    timezone: str, folders: tuple[Path, ...] = (), scratch: Path | None = None, threads: int | None = None
+) -> duckdb.DuckDBPyConnection:
     """Return a locked DuckDB session whose own time zone is UTC.
 
     timezone: IANA name of the use case's time zone. The macro `local(ts)` converts a UTC timestamp to this time zone,
     and `utc(ts)` converts back. folders: the folders whose files the session can read, without symbolic links.
     scratch: the scratch folder for data that doesn't fit into memory. None: one in the system's temporary folder.
+    threads: how many threads work on a query. None: one for each processor.
     `Lake.open_session` opens sessions that read the lake. The sessions share a database, because opening a database is
     slow. So the caller must create only temporary tables. Raises TimezoneRulesError if DuckDB and Python disagree about
     the time zone.
     """
-    return _open_database(timezone, folders, scratch or scratch_folder(None)).cursor()
+    return _open_database(timezone, folders, scratch or scratch_folder(None), threads).cursor()
 
 
 def connect_for_types() -> duckdb.DuckDBPyConnection:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 
 from assets import data
 from expectations import suites
+from sixtyforty.ingest.reader_process import stop_reader
+from sixtyforty.reports.current_state import describe_current_state
 from sixtyforty.workspace import Workspace
 from tests.assets.conftest import make_run
-from tests.helpers import CALLS, accept_partitions, calls_on, csv_text, land_days, land_extract, publish_days
+from tests.breaking_reader import use_breaking_reader
+from tests.helpers import (
+    CALLS,
+    accept_partitions,
+    calls_on,
+    csv_text,
+    land_days,
+    land_extract,
+    make_workspace,
+    publish_days,
+)
 
 DAYS = [date(2013, 4, day) for day in (1, 2)]
 KEYS = [day.isoformat() for day in DAYS]
@@ -104,3 +117,40 @@ def test_outcomes_count_what_is_known(workspace: Workspace) -> None:
     assert (metadata["outcomes known"], metadata["outcomes unknown"]) == (4, 0)
     assert metadata["average of late"] == pytest.approx(0.5, abs=0.26)
     assert run.log.lines == ["INFO: outcomes: recorded (2 partitions)"]
+
+
+def test_an_extract_that_ends_the_reader_twice_is_named_with_the_cure(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_breaking_reader(monkeypatch)
+    land_days(workspace, DAYS[:1])
+    land_extract(workspace.landing, f"calls_{KEYS[1]}_needs_memory.csv", csv_text(CALLS, calls_on(DAYS[1])))
+    (check,) = data.import_extracts(run := make_run(workspace, KEYS, "calls")).checks
+    stop_reader()
+    assert set(workspace.lake.partitions("raw/calls")) == set(KEYS)
+    assert (check.passed, check.description) == (False, "1 of 2 extracts refused")
+    (row,) = (record.data for record in check.metadata["refused"].records)
+    why = "reading the file needs more than 1,012 MB of memory. Raise SIXTYFORTY_MEMORY, or ask the sender to split the"
+    assert row == {"file": f"calls_{KEYS[1]}_needs_memory.csv", "lines": 4, "why": f"{why} file."}
+    assert run.log.lines[0] == f"WARNING: raw calls: {row['file']}: {row['why']}"
+    calls = describe_current_state(workspace, [], datetime(2013, 4, 10)).sources[0]
+    assert (calls.extracts, calls.unreadable) == (2, 1)
+
+
+def test_a_run_names_once_how_the_headers_differ_from_the_contract(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path, sources={"calls": {"optional_columns": ["load"]}})
+    for day, text in zip(KEYS, (csv_text(CALLS, calls_on(day)) for day in DAYS), strict=True):
+        renamed = text.replace(",load", ",load_share").replace(",", ";")
+        land_extract(ws.landing, f"calls_{day}.csv", renamed.encode("utf-16"))
+    (check,) = data.import_extracts(run := make_run(ws, KEYS, "calls")).checks
+    notes = [
+        "header of 2 extracts: renamed columns: load is now load_share",
+        "header of 2 extracts: delimiter ';', not declared",
+        "header of 2 extracts: encoding 'utf-16-le', not declared",
+    ]
+    assert check.passed
+    assert check.metadata["headers"] == "\n".join(notes)
+    assert run.log.lines[:-1] == [f"INFO: raw calls: {note}" for note in notes]
+    (check,) = data.import_extracts(run := make_run(replace(ws), KEYS, "calls")).checks
+    assert "headers" not in check.metadata
+    assert len(run.log.lines) == 1

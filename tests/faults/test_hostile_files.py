@@ -20,10 +20,11 @@ import pytest
 
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.delivery import deliver_decisions
-from sixtyforty.ingest import extract_staging, landing_zone
+from sixtyforty.ingest import extract_staging, landing_zone, reader_process
 from sixtyforty.ingest.extract import RefusedExtractError
-from sixtyforty.ingest.extract_reader import read_extract
+from sixtyforty.ingest.extract_reader import is_bounded
 from sixtyforty.ingest.raw import ingest
+from sixtyforty.ingest.reader_process import open_in_reader
 from sixtyforty.modeling import features
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.files import file_sha256
@@ -240,6 +241,16 @@ def write_lists_of_repeated_text(path: Path) -> None:
     pq.write_table(pa.table({"id": [1], "site": lists, "call_hour": nulls, "load": nulls}), path)
 
 
+def write_repeated_blocks(path: Path) -> None:
+    """Write a column of 10,000 blocks of 100,000 bytes, which the file stores once. Arrow holds each of them."""
+    numbers, nulls = pa.array(range(500)), pa.nulls(500)
+    blocks = pa.DictionaryArray.from_arrays(pa.array([0] * 500, pa.int32()), pa.array([b"x" * 10**5], pa.binary(10**5)))
+    table = pa.table({"id": numbers, "site": blocks, "call_hour": nulls, "load": nulls})
+    with pq.ParquetWriter(path, table.schema) as writer:
+        for _ in range(20):
+            writer.write_table(table)
+
+
 def write_sparse_file(path: Path) -> None:
     path.write_bytes(GOOD.encode())
     os.truncate(path, 5 << 30)
@@ -252,23 +263,69 @@ HOSTILE_WRITERS = (
     write_many_keys,
     write_repeated_text,
     write_lists_of_repeated_text,
+    write_repeated_blocks,
     write_sparse_file,
 )
-CHUNKS_MEMORY = 320 << 20  # what the chunks and the libraries of one reader need, whatever the file
+READER_MEMORY = 450 << 20  # what the reader process needs, whatever the file; its limit is 1,012 MB at this setting
 
 
 def _measure_reading(path: Path, output: Path) -> None:
-    """Read a file to its end, and write by how many bytes the memory of this process grew at most."""
+    """Read a file to its end in the reader process, and write how many bytes of memory that process held at most."""
+    os.environ["SIXTYFORTY_MEMORY"] = "512MB"
     source = Source(**CALLS | {"files": "*"})
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with suppress(RefusedExtractError):
-        for _ in read_extract(path, source).chunks:
+    assert not is_bounded(path, source)
+    with suppress(RefusedExtractError), open_in_reader(path, source, path.parent) as opened:
+        for _ in opened.chunks:
             pass
-    output.write_text(str(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)))
+    assert reader_process._reader is not None
+    status = Path(f"/proc/{reader_process._reader.process.pid}/status").read_text()
+    peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    output.write_text(str(1024 * int(peak.split()[1])))
 
 
 @pytest.mark.parametrize("write", HOSTILE_WRITERS)
-def test_a_hostile_file_is_read_within_the_memory_of_its_chunks(tmp_path: Path, write: Callable[[Path], None]) -> None:
+def test_a_hostile_file_is_read_within_the_memory_of_the_reader(tmp_path: Path, write: Callable[[Path], None]) -> None:
     write(tmp_path / "file")
-    assert wait_for_exit(start_process(_measure_reading, tmp_path / "file", tmp_path / "growth")) == 0
-    assert int((tmp_path / "growth").read_text()) < CHUNKS_MEMORY
+    assert wait_for_exit(start_process(_measure_reading, tmp_path / "file", tmp_path / "peak")) == 0
+    assert int((tmp_path / "peak").read_text()) < READER_MEMORY
+
+
+def write_page_of_a_wrong_size(path: Path) -> None:
+    """Write a Parquet file of 5 KB with a page whose header says that it unpacks to 2 GB."""
+    size, levels = 1 << 27, 6  # a text of this size, with its length and its levels
+    columns = {"id": [1], "site": ["x" * size], "call_hour": pa.nulls(1), "load": pa.nulls(1)}
+    pq.write_table(
+        pa.table(columns),
+        path,
+        use_dictionary=False,
+        compression="zstd",
+        write_statistics=False,
+        data_page_version="2.0",
+    )
+    content, stated, wrong = path.read_bytes(), _thrift_number(size + levels), _thrift_number((1 << 31) - 16)
+    assert content.count(stated) == 1
+    path.write_bytes(content.replace(stated, wrong))
+
+
+def _thrift_number(number: int) -> bytes:
+    """Return a positive number as Parquet's headers hold it."""
+    rest, digits = 2 * number, bytearray()
+    while rest >= 1 << 7:
+        digits.append(rest % (1 << 7) + (1 << 7))
+        rest >>= 7
+    return bytes([*digits, rest])
+
+
+def test_a_file_beyond_the_limit_is_refused_with_the_setting_to_raise_and_the_feed_goes_on(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIXTYFORTY_MEMORY", "512MB")
+    land_extract(workspace.landing, "calls_2013-03-12a.csv", GOOD)
+    write_page_of_a_wrong_size(land_extract(workspace.landing, "calls_2013-03-12b.csv", b""))
+    assert ingest_calls(workspace) == {P: 4}
+    assert [extract.rows for extract in workspace.landing.known("calls")] == [4, 1]
+    assert list_problems(workspace) == {
+        "calls_2013-03-12a.csv": None,
+        "calls_2013-03-12b.csv": "reading the file needs more than 1,012 MB of memory. Raise SIXTYFORTY_MEMORY, or ask"
+        " the sender to split the file.",
+    }

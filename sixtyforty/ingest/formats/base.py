@@ -27,12 +27,14 @@ class ExtractFormat(ABC):
     title: the name of the format for people.
     endings: the file name endings without the dot, the most common ending first.
     typed_reader: the DuckDB table function that reads the types that a file itself declares; None for a text format.
+    is_bounded: whether the size of a file without gzip bounds the memory that reading it needs.
     """
 
     kind: ClassVar[FormatKind]
     title: ClassVar[str]
     endings: ClassVar[tuple[str, ...]]
     typed_reader: ClassVar[str | None] = None
+    is_bounded: ClassVar[bool] = True
 
     def describe(self) -> str:
         """Return the title of the format and its endings, such as `JSON lines (.jsonl, .json)`."""

@@ -22,7 +22,8 @@ from sixtyforty.ingest.extract import (
 from sixtyforty.ingest.formats.csv_records import RecordPatterns, split_fields
 from sixtyforty.spec.sources import Source
 
-DELIMITERS = (",", ";", "\t", "|")
+USUAL_DELIMITER = ","
+DELIMITERS = (USUAL_DELIMITER, ";", "\t", "|")
 _SEPARATOR_LINE = re.compile(rb'"?sep=([\t -~])"?(?:\r\n|\n|\r)', re.I)  # Excel reads and writes it
 
 
@@ -67,11 +68,11 @@ def read_header(blocks: Iterator[bytes], source: Source) -> Header:
 
     Raises RefusedExtractError if the file has no header or lacks columns of the contract.
     """
-    text, readings, usual = b"", list[_Reading](), source.delimiter or ","
+    text, readings, usual = b"", list[_Reading](), source.delimiter or USUAL_DELIMITER
     for block in chain(blocks, [b"\n"]):
         text += block
         start, separator = _skip_first_lines(text)
-        usual = separator or source.delimiter or ","
+        usual = separator or source.delimiter or USUAL_DELIMITER
         readings = _read_alternatives(text, start, [separator] if separator else [usual, *DELIMITERS], source)
         if any(reading.end < len(text) for reading in readings) or len(text) > MAX_RECORD_BYTES:
             break

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sixtyforty.ingest.extract import Chunk, OpenedExtract
 from sixtyforty.ingest.formats.base import ExtractFormat
-from sixtyforty.ingest.formats.csv_header import Header, read_header
+from sixtyforty.ingest.formats.csv_header import USUAL_DELIMITER, Header, read_header
 from sixtyforty.ingest.formats.csv_records import split_records
 from sixtyforty.ingest.formats.csv_rows import RecordReader
 from sixtyforty.ingest.formats.text_blocks import read_text_blocks
@@ -42,7 +42,9 @@ class CsvLines(ExtractFormat):
         """
         blocks = read_text_blocks(file, source.encoding)
         header = read_header(blocks, source)
-        return OpenedExtract(header.matched.undeclared, _read_chunks(header, blocks, source))
+        detected = {} if header.delimiter in (source.delimiter, USUAL_DELIMITER) else {"delimiter": header.delimiter}
+        chunks = _read_chunks(header, blocks, source)
+        return OpenedExtract(header.matched.undeclared, chunks, header.matched.absent, detected)
 
 
 def _read_chunks(header: Header, blocks: Iterator[bytes], source: Source) -> Iterator[Chunk]:

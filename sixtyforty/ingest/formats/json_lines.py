@@ -56,8 +56,9 @@ class JsonLines(ExtractFormat):
         text = chain([start], blocks)
         is_array = start.lstrip().startswith(b"[")
         objects = read_elements(text) if is_array else _read_lines(text, blank_lines + 1)
-        undeclared: list[str] = []
-        return OpenedExtract(undeclared, _read_chunks(objects, source, undeclared))
+        opened = OpenedExtract([], iter(()))
+        opened.chunks = _read_chunks(objects, source, opened)
+        return opened
 
 
 def _read_lines(blocks: Iterator[bytes], number: int) -> Iterator[JsonObject]:
@@ -88,8 +89,8 @@ def _parse_line(number: int, line: bytes) -> JsonObject:
         return JsonObject(number, line, error)
 
 
-def _read_chunks(objects: Iterator[JsonObject], source: Source, undeclared: list[str]) -> Iterator[Chunk]:
-    """Yield the rows of JSON objects in chunks. Afterwards, add the columns that the contract doesn't name."""
+def _read_chunks(objects: Iterator[JsonObject], source: Source, opened: OpenedExtract) -> Iterator[Chunk]:
+    """Yield the rows of JSON objects in chunks. Afterwards, add undeclared and absent columns to `opened`."""
     names_by_column = [source.names_of(column) for column in source.columns]
     rows, numbers, broken = list[list[str | None]](), list[int](), list[BrokenLine]()
     names, has_rows, size = set[str](), False, 0
@@ -112,7 +113,8 @@ def _read_chunks(objects: Iterator[JsonObject], source: Source, undeclared: list
     matched = match_columns(source, sorted(names))
     if has_rows and matched.missing:
         raise RefusedExtractError(f"columns missing from every line: {matched.missing}")
-    undeclared += matched.undeclared
+    opened.undeclared += matched.undeclared
+    opened.absent += matched.absent if has_rows else []
 
 
 def _chunk(

@@ -48,6 +48,7 @@ class Parquet(ExtractFormat):
     title = "Parquet"
     endings = ENDINGS["parquet"]
     typed_reader = "read_parquet"
+    is_bounded = False  # 2 KB may hold 10 GB, and the sizes that a file states may be wrong
 
     def recognizes(self, head: bytes) -> bool:
         """Return whether the file starts with Parquet's magic bytes."""
@@ -68,7 +69,8 @@ class Parquet(ExtractFormat):
             if copy:
                 copy.close()
             raise
-        return OpenedExtract(matched.undeclared, _read_chunks(parquet_file, path, matched, copy))
+        chunks = _read_chunks(parquet_file, path, matched, copy)
+        return OpenedExtract(matched.undeclared, chunks, matched.absent)
 
 
 @contextmanager
@@ -165,10 +167,12 @@ def _group_bytes(file: pq.ParquetFile, columns: Sequence[str]) -> list[int]:
     """
     groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
     chunks_by_group = [[group.column(number) for number in range(group.num_columns)] for group in groups]
+    # Values of a fixed length that repeat are stored once in the file, but Arrow holds each of them.
+    widths = [max(BYTES_PER_VALUE, leaf.length) for leaf in _leaf_columns(file.metadata)]
     return [
         sum(
-            max(chunk.total_uncompressed_size, BYTES_PER_VALUE * chunk.num_values)
-            for chunk in chunks
+            max(chunk.total_uncompressed_size, width * chunk.num_values)
+            for chunk, width in zip(chunks, widths, strict=True)
             if any(chunk.path_in_schema == c or chunk.path_in_schema.startswith(f"{c}.") for c in columns)
         )
         for chunks in chunks_by_group
@@ -263,7 +267,7 @@ def _text_table(table: pa.Table, columns: Sequence[str]) -> pa.Table:
     """Return a table in which each value is the text of itself."""
     import pyarrow as pa
 
-    with connect("UTC") as db:
+    with connect("UTC", threads=1) as db:  # a further thread has nothing to do, but takes memory
         db.register("stored", table)
         types = dict(row[:2] for row in db.execute("describe stored").fetchall())
         texts = ", ".join(f"{_text_sql(column, types[column])} as {identifier(column)}" for column in columns)

@@ -84,9 +84,10 @@ def _transcode(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
         for block in blocks:
             yield _encode(decoder.decode(block))
         yield _encode(decoder.decode(b"", final=True))
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
+        reason = error.reason if isinstance(error, UnicodeDecodeError) else error
         raise RefusedExtractError(
-            f"the file is not readable as {encoding}: {error.reason}. Ask the sender to send the file again, or declare"
+            f"the file is not readable as {encoding}: {reason}. Ask the sender to send the file again, or declare"
             " the `encoding` of the source."
         ) from None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sixtyforty.ingest.extract_reader import count_lines
+from sixtyforty.ingest.extract_reader import SMALL_FILE_BYTES, count_lines, is_bounded
 from sixtyforty.spec.sources import Source
 from tests.sixtyforty.ingest.formats.samples import SAMPLE_ROWS, WRITERS, parse_content
 
@@ -61,3 +61,26 @@ def test_another_format_than_csv_is_refused_if_the_forms_of_csv_are_declared(for
     for content in (b'{"parcel": 7}\n', WRITERS["parquet"](SAMPLE_ROWS)):
         problem = str(parse_content(content, source).problem)
         assert f"`{field}`, which only CSV has" in problem and "Declare another source" in problem
+
+
+@pytest.mark.parametrize(
+    ("content", "files", "expected"),
+    [
+        (b"parcel\n1\n", "parcels_*.csv", True),
+        (b'{"parcel": 1}\n', "parcels_*.csv", True),
+        (b"", "parcels_*.csv", True),
+        (b"parcel\n" * (SMALL_FILE_BYTES // 7), "parcels_*.csv", True),
+        (b"parcel\n" * (SMALL_FILE_BYTES // 7 + 1), "parcels_*.csv", False),
+        (gzip.compress(b"parcel\n1\n"), "parcels_*.csv", False),
+        (b"PAR1", "parcels_*.csv", False),
+        ("PAR1".encode("utf-16"), "parcels_*.csv", False),
+        (b"parcel\nPAR1", "parcels_*.parquet", False),
+    ],
+    ids=["csv", "json", "empty", "largest", "too large", "gzip", "parquet", "parquet as text", "named parquet"],
+)
+def test_only_small_text_files_are_read_in_the_process_of_the_run(
+    tmp_path: Path, content: bytes, files: str, expected: bool
+) -> None:
+    """An archive or a Parquet file of 2 KB may hold 10 GB, and Parquet is recognized by any of its ends."""
+    (tmp_path / "file").write_bytes(content)
+    assert is_bounded(tmp_path / "file", SOURCE.model_copy(update={"files": files})) == expected

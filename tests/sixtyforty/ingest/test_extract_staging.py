@@ -20,6 +20,7 @@ def test_the_texts_of_broken_lines_count(
 ) -> None:
     chunk = Chunk(empty_rows(list(CALLS["columns"])), [BrokenLine(number, "broken", "x" * 1000) for number in range(9)])
     monkeypatch.setattr(extract_staging, "read_extract", lambda *_: OpenedExtract([], iter([chunk] * 3)))
+    monkeypatch.setattr(extract_staging, "is_bounded", lambda *_: True)
     monkeypatch.setattr(extract_staging, "BYTES_PER_BATCH", 15_000)
     batches: list[int] = []
     monkeypatch.setattr(extract_staging, "add_chunks", lambda chunks, *_: batches.append(len(chunks)))

@@ -59,6 +59,12 @@ def test_bytes_that_are_no_text_stay_recognizable(file: Path) -> None:
         assert content.count(b"\n") == 1
 
 
+def test_a_file_without_the_mark_that_its_declared_encoding_requires_is_refused(file: Path) -> None:
+    file.write_bytes(b"parcel\n1\n")
+    with pytest.raises(RefusedExtractError, match="not readable as utf-16: UTF-16 stream does not start with BOM"):
+        list(read_text_blocks(file, "utf-16"))
+
+
 def test_a_file_cut_off_within_a_character_is_refused(file: Path) -> None:
     file.write_bytes("\ufeffabc".encode("utf-16-le")[:-1])
     with pytest.raises(RefusedExtractError, match="not readable as utf-16-le: truncated data"):

@@ -1,0 +1,72 @@
+"""The arrivals of new extracts: what the ledger stores about each, and when a refused extract is read again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sixtyforty.ingest.arrivals import Arrival
+from sixtyforty.ingest.extract import contract_hash
+from sixtyforty.ingest.extract_staging import NewExtract
+from sixtyforty.ingest.file_names import partitions_in_name
+from sixtyforty.ingest.reader_process import memory_of_reader, reader_version
+from sixtyforty.spec.decision_chain import DecisionChain
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.sources import Source
+
+
+def new_arrival(use_case: DecisionChain, source: str, extract: NewExtract, seq: int) -> Arrival:
+    """Return the arrival of an extract that was read. seq: its number, unless it had one already."""
+    return Arrival(
+        name=extract.file.name,
+        sha256=extract.sha256,
+        size=extract.file.size,
+        mtime_ns=extract.file.mtime_ns,
+        seq=extract.seq or seq,
+        rows=extract.line_count,
+        partitions=_partition_counts(use_case, source, extract),
+        problem=extract.problem,
+        tag=extract.file.tag,
+        undeclared=extract.undeclared,
+        seen_at=extract.seen_at,
+        **_refusal_fields(extract, use_case.sources[source]),
+    )
+
+
+def is_refusal_outdated(known: Arrival | None, contract: str, in_run: bool) -> bool:
+    """Return whether an extract was refused for a reason that may be gone, so that it must be read again.
+
+    This is so under another data contract. If the extract ended the reader process, it is also so with more memory or
+    with another reader. Only a run decides that, because the process of the sensors may have other settings.
+
+    contract: the hash of today's contract. in_run: whether a run asks, not a sensor.
+    """
+    if known is None or known.problem is None:
+        return False
+    if known.contract != contract:
+        return True
+    return bool(known.reader) and in_run and (known.memory < memory_of_reader() or known.reader != reader_version())
+
+
+def _refusal_fields(extract: NewExtract, source: Source) -> dict[str, Any]:
+    """Return the fields `contract`, `memory` and `reader` of the arrival of an extract, if it is refused."""
+    if not extract.problem:
+        return {}
+    reader = {"memory": memory_of_reader(), "reader": reader_version()} if extract.has_broken_reader else {}
+    return {"contract": contract_hash(source)} | reader
+
+
+def _partition_counts(use_case: DecisionChain, source: str, extract: NewExtract) -> dict[str, int]:
+    """Return the number of an extract's rows by partition.
+
+    A partition in the file name is listed even without rows, because the extract may be incomplete. A refused extract
+    is listed in at least one partition, so that people see it. If its name mentions no partition, it is listed in the
+    first partition of the use case.
+    """
+    if not use_case.sources[source].partition:
+        return {SNAPSHOT: extract.line_count}
+    in_name = partitions_in_name(Path(extract.file.name).name, use_case)
+    promised = [partition for partition in in_name if extract.partitions.is_inside(partition)]
+    if not promised and extract.problem:
+        promised = [use_case.limits[0]]
+    return dict.fromkeys(promised, 0) | extract.lines.counts

@@ -1,0 +1,181 @@
+"""Reading of an extract in the reader process, so that no extract can take the memory of the run or end the run.
+
+The process is started by the first extract that needs it, and reads all further ones of the run. Its memory is limited
+to SIXTYFORTY_MEMORY plus 500 MB. `extract_reader.is_bounded` decides which extracts need it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sixtyforty.ingest import reader_worker
+from sixtyforty.ingest.extract import Chunk, OpenedExtract, RefusedExtractError
+from sixtyforty.ingest.reader_worker import OUT_OF_MEMORY, ChunkStart, ReadRequest
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.sources import Source
+from sixtyforty.storage.files import digest
+from sixtyforty.storage.memory import VARIABLE, memory_limit
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    import pyarrow as pa
+
+WORKER = reader_worker.__name__  # the module that the reader process runs
+ROOT = Path(__file__).parents[2]
+LIBRARY_BYTES = 500 * 10**6  # what the reader process may use in addition to SIXTYFORTY_MEMORY
+END_SECONDS = 30  # a reader that ends writes its last files in this time
+# Arrow's own allocator reserves 1 GB at once, and each thread of a library takes memory. A reader needs neither.
+ENVIRONMENT = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+READER_LIBRARIES = ("pyarrow", "duckdb", "numpy")
+
+
+class BrokenReaderError(SixtyfortyError):
+    """The reader process ended while it read an extract. The message says why, and what to do."""
+
+
+@contextmanager
+def open_in_reader(file: Path, source: Source, scratch: Path) -> Iterator[OpenedExtract]:
+    """Open a local extract in the reader process. It must be read within the context.
+
+    scratch: the folder for the temporary files of the reader. The lists and `detected` of the extract are complete
+    after the last chunk. The iteration over the chunks raises RefusedExtractError
+    and OSError like `read_extract`, and BrokenReaderError if the reader ends. Threads take turns.
+    """
+    opened = OpenedExtract([], iter(()))
+    with _lock:
+        reader = _running_reader()
+        opened.chunks = reader.read(ReadRequest(file, source, scratch), opened)
+        try:
+            yield opened
+        finally:
+            if reader.is_busy:  # the rest of the extract is not needed
+                stop_reader()
+
+
+@lru_cache(maxsize=1)
+def reader_version() -> str:
+    """Return a hash of the code that reads extracts, and of the libraries that it uses."""
+    files = sorted(Path(__file__).parent.rglob("*.py"))
+    code = {str(file.relative_to(ROOT)): digest(file.read_bytes()) for file in files}
+    return digest(code | {library: version(library) for library in READER_LIBRARIES})
+
+
+def memory_of_reader() -> int:
+    """Return the limit of the reader process in bytes."""
+    return memory_limit() + LIBRARY_BYTES
+
+
+class _Reader:
+    """A running reader process. is_busy: whether it has an extract that it has not read to its end."""
+
+    def __init__(self, limit: int) -> None:
+        from multiprocessing.connection import Connection
+
+        own, other = socket.socketpair()
+        with other:
+            start = f"import sys; from {WORKER} import main; sys.exit(main())"
+            command = [sys.executable, "-P", "-c", start, str(other.fileno()), str(limit)]
+            paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env=os.environ | ENVIRONMENT | {"PYTHONPATH": paths},
+                pass_fds=[other.fileno()],
+            )
+        self._connection: Connection = Connection(own.detach())
+        self.limit, self.is_busy = limit, False
+
+    def read(self, request: ReadRequest, opened: OpenedExtract) -> Iterator[Chunk]:
+        """Yield the chunks of an extract. Then write to `opened` how the file differs from the contract."""
+        self.is_busy = True
+        try:
+            self._connection.send(request)
+            while isinstance(message := self._connection.recv(), ChunkStart):
+                yield Chunk(_decode_rows(self._connection.recv_bytes()), message.broken)
+        except (EOFError, ConnectionError):
+            raise BrokenReaderError(self._describe_end()) from None
+        self.is_busy = False
+        if isinstance(message.error, RefusedExtractError):
+            raise RefusedExtractError(str(message.error), message.lines)
+        if message.error:
+            raise message.error
+        opened.undeclared += message.undeclared
+        opened.absent += message.absent
+        opened.detected |= message.detected
+
+    def stop(self) -> None:
+        """End the process."""
+        self._connection.close()
+        self.process.kill()
+        self.process.wait()
+
+    def _describe_end(self) -> str:
+        """Return why the process ended, and what to do."""
+        try:
+            code = self.process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        if code == OUT_OF_MEMORY:
+            return (
+                f"reading the file needs more than {self.limit // 10**6:,} MB of memory. Raise {VARIABLE}, or ask the"
+                " sender to split the file."
+            )
+        end = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return (
+            f"the process that reads extracts ended at this file ({end}). Ask the sender to check the file. If the"
+            f" machine ran out of memory, lower {VARIABLE} or ask the sender to split the file."
+        )
+
+
+def _decode_rows(content: bytes) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.ipc.open_stream(content).read_all()
+
+
+_lock = threading.Lock()
+_reader: _Reader | None = None
+
+
+def _running_reader() -> _Reader:
+    """Return the reader process of this process. Start it if none runs, or if the setting has changed."""
+    global _reader
+    limit = memory_of_reader()
+    if _reader and (_reader.process.poll() is not None or _reader.limit != limit):
+        stop_reader()
+    if _reader is None:
+        _reader = _Reader(limit)
+    return _reader
+
+
+def stop_reader() -> None:
+    """End the reader process if it runs. The next extract that needs it starts another."""
+    global _reader
+    if _reader:
+        _reader.stop()
+    _reader = None
+
+
+def _forget_reader() -> None:
+    """Leave the reader to the process that started it. A forked process starts its own."""
+    global _lock, _reader
+    _lock, _reader = threading.Lock(), None
+
+
+os.register_at_fork(after_in_child=_forget_reader)
+atexit.register(stop_reader)

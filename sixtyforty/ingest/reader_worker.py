@@ -1,0 +1,135 @@
+"""The reader process: it reads extracts for a run, and its memory has a hard limit.
+
+`reader_process` starts it with two arguments: the descriptor of a socket, and the limit in bytes. For each request it
+sends the chunks of an extract, then the end of the extract. It ends when the run ends, after a minute without a
+request, or when an extract needs more memory than the limit.
+"""
+
+from __future__ import annotations
+
+import errno
+import resource
+import signal
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sixtyforty.ingest.extract import BrokenLine, RefusedExtractError
+from sixtyforty.ingest.extract_reader import read_extract
+from sixtyforty.spec.sources import Source
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    import pyarrow as pa
+
+OUT_OF_MEMORY = 3  # exit code if an extract needs more memory than the limit
+IDLE_SECONDS = 60  # so that the process of the sensors, which runs for weeks, doesn't hold a reader
+
+
+@dataclass(frozen=True)
+class ReadRequest:
+    """An extract to read. scratch: the folder for temporary files."""
+
+    file: Path
+    source: Source
+    scratch: Path
+
+
+@dataclass(frozen=True)
+class ChunkStart:
+    """The broken lines of a chunk. The message after this one holds the chunk's rows as an Arrow stream."""
+
+    broken: list[BrokenLine]
+
+
+@dataclass(frozen=True)
+class ExtractEnd:
+    """The end of an extract.
+
+    undeclared, absent, detected: see OpenedExtract. error: why the extract could not be read to its end; None if it
+    was. lines: see RefusedExtractError.
+    """
+
+    undeclared: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+    detected: dict[str, str] = field(default_factory=dict)
+    error: RefusedExtractError | OSError | None = None
+    lines: int = 0
+
+
+def serve(connection: Connection) -> None:
+    """Answer requests until the run ends or makes no request for a minute.
+
+    Raises MemoryError if an extract needs more memory than this process has, and ConnectionError if the run has ended.
+    """
+    while connection.poll(IDLE_SECONDS):
+        try:
+            request = connection.recv()
+        except EOFError:
+            return
+        tempfile.tempdir = str(request.scratch)
+        connection.send(_send_chunks(connection, request))
+
+
+def _send_chunks(connection: Connection, request: ReadRequest) -> ExtractEnd:
+    try:
+        opened = read_extract(request.file, request.source)
+        for chunk in opened.chunks:
+            connection.send(ChunkStart(chunk.broken))
+            connection.send_bytes(_encode_rows(chunk.rows))
+    except RefusedExtractError as error:
+        return ExtractEnd(error=error, lines=error.lines)
+    except ConnectionError:
+        raise
+    except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise MemoryError(str(error)) from None
+        return ExtractEnd(error=error)
+    return ExtractEnd(opened.undeclared, opened.absent, opened.detected)
+
+
+def _encode_rows(rows: pa.Table) -> pa.Buffer:
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_table(rows)
+    return sink.getvalue()
+
+
+def _limit_memory(limit: int) -> None:
+    """Limit the writable memory of this process. Mapped libraries and reserved addresses don't count."""
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+class _WithoutPandas(MetaPathFinder):
+    """Hides pandas. Arrow imports it to recognize its series, which takes as long as all other imports together."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Raise ModuleNotFoundError for pandas. Other modules are left to the other finders."""
+        if name == "pandas":
+            raise ModuleNotFoundError("the reader process has no pandas")
+
+
+def main() -> int:
+    """Serve one run, and return the exit code."""
+    from multiprocessing.connection import Connection
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches this process too; the run ends it
+    descriptor, limit = map(int, sys.argv[1:])
+    _limit_memory(limit)
+    sys.meta_path.insert(0, _WithoutPandas())
+    try:
+        with Connection(descriptor) as connection:
+            serve(connection)
+    except MemoryError:
+        return OUT_OF_MEMORY
+    except ConnectionError:
+        return 0  # the run has ended
+    return 0
