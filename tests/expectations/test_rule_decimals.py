@@ -112,7 +112,8 @@ def test_a_pair_of_whole_numbers_or_booleans_may_have_any_number_of_nulls(databa
     database.execute(
         "create or replace temp table pairs as select n as _id, case when n < 100 then n end as x, n as y,"
         " 9007199254740992 + case when n > 0 then n end as large, 0.10::decimal(9,2) as amount,"
-        " case when n < 100 then n % 2 = 0 end as even, true as yes, null::boolean as unknown, n % 2 = 0 as parity from range(200) t(n)"
+        " case when n < 100 then n % 2 = 0 end as even, true as yes, null::boolean as unknown,"
+        " n % 2 = 0 as parity from range(200) t(n)"
     )
     for checked, expected in (
         (rule("column_pair_values_to_be_equal", column_A="x", column_B="y"), range(100, 200)),
