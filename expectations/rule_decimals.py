@@ -56,29 +56,30 @@ def read_frame(db: duckdb.DuckDBPyConnection, sql: str) -> pd.DataFrame:
 def with_plain_numbers(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a DataFrame in which numbers can be compared with declared numbers and with each other.
 
-    Great Expectations can't compare the nulls of pandas' own integers. So whole numbers with nulls become
-    floating-point numbers or, if they are large, Python integers. A FLOAT of 0.1 isn't equal to the declared 0.1, so it
-    becomes the DOUBLE with the same text.
+    Great Expectations can't compare the nulls of pandas' own types. So whole numbers with nulls become floating-point
+    numbers or, if they are large, Python integers. Booleans become Python's booleans. A FLOAT of 0.1 isn't equal to the
+    declared 0.1, so it becomes the DOUBLE with the same text.
     """
     import pandas as pd
 
     plain = {}
     for name, column in frame.items():
-        if pd.api.types.is_extension_array_dtype(column) and column.dtype.kind in "iu":
-            plain[str(name)] = _plain_numbers(column)
+        if pd.api.types.is_extension_array_dtype(column) and column.dtype.kind in "iub":
+            plain[str(name)] = _plain_values(column)
         elif column.dtype == "float32":
             plain[str(name)] = column.astype(str).astype("float64")
     return frame.assign(**plain) if plain else frame
 
 
-def _plain_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
+def _plain_values(column: pd.Series[Any]) -> pd.Series[Any]:
     import pandas as pd
 
     known = column.dropna()
-    if known.empty or max(abs(int(known.min())), int(known.max())) < EXACT_FLOATS:
+    is_boolean = column.dtype.kind == "b"
+    if not is_boolean and (known.empty or max(abs(int(known.min())), int(known.max())) < EXACT_FLOATS):
         return column.astype("float64") if column.isna().any() else column.astype("int64")
-    numbers = [None if number is pd.NA else int(number) for number in column]
-    return pd.Series(numbers, index=column.index, dtype=object)
+    plain = [None if each is pd.NA else each for each in column.tolist()]
+    return pd.Series(plain, index=column.index, dtype=object)
 
 
 def with_scaled_decimals(frame: pd.DataFrame, rules: Sequence[Rule]) -> tuple[pd.DataFrame, list[Rule]]:

@@ -108,15 +108,20 @@ def test_a_rule_tells_large_numbers_apart(
     assert [number for (number,) in database.execute("select id from failures order by id").fetchall()] == expected
 
 
-def test_a_pair_of_whole_numbers_may_have_any_number_of_nulls(database: duckdb.DuckDBPyConnection) -> None:
+def test_a_pair_of_whole_numbers_or_booleans_may_have_any_number_of_nulls(database: duckdb.DuckDBPyConnection) -> None:
     database.execute(
         "create or replace temp table pairs as select n as _id, case when n < 100 then n end as x, n as y,"
-        " 9007199254740992 + case when n > 0 then n end as large, 0.10::decimal(9,2) as amount from range(200) t(n)"
+        " 9007199254740992 + case when n > 0 then n end as large, 0.10::decimal(9,2) as amount,"
+        " case when n < 100 then n % 2 = 0 end as even, true as yes, null::boolean as unknown,"
+        " n % 2 = 0 as parity from range(200) t(n)"
     )
     for checked, expected in (
         (rule("column_pair_values_to_be_equal", column_A="x", column_B="y"), range(100, 200)),
         (rule("column_pair_values_a_to_be_greater_than_b", column_A="large", column_B="x"), [0, *range(100, 200)]),
         (rule("column_values_to_be_in_set", column="large", value_set=[9007199254740993]), range(2, 200)),
+        (rule("multicolumn_values_to_be_equal", column_list=["even", "yes"]), [*range(1, 100, 2), *range(100, 200)]),
+        (rule("multicolumn_values_to_be_equal", column_list=["unknown", "parity"]), range(200)),
+        (rule("column_values_to_be_in_set", column="even", value_set=[True]), range(1, 100, 2)),
         (rule("multicolumn_sum_to_equal", column_list=["x", "amount"], sum_total=1.1), [0, *range(2, 200)]),
     ):
         record_failing_rows(database, "pairs", "pairs", [checked])
