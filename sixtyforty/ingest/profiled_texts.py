@@ -103,6 +103,13 @@ def _insert_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding
     """Load files into a new table `landed_texts` with all columns as text, and return the column names of each file."""
     names_by_file = [read_column_names(file, encoding) for file in files]
     names = _all_names(names_by_file)
+    alike = {name.lower(): name for name in reversed(names)}
+    for name in names:
+        if (first := alike[name.lower()]) != name:  # SQL can't tell them apart
+            raise UnreadableExtractError(
+                f"{files[0].name}: the columns '{first}' and '{name}' differ only in upper and lower case."
+                " Rename one of them in the files."
+            )
     columns = ", ".join(f"{identifier(name)} varchar" for name in names)
     db.execute(f"create or replace temp table landed_texts ({columns})")
     source = Source(

@@ -78,6 +78,7 @@ def test_packed_files_parquet_and_several_files_are_profiled_alike(tmp_path: Pat
     [
         ("x.csv", "1,2\n3,4\n", "no header"),
         ("x.csv", "", "the file is empty"),
+        ("x.csv", "id,ID\n1,2\n", "the columns 'id' and 'ID' differ only in upper and lower case"),
         ("x.csv", ",,\na,b,c\n", "the header names no column"),
         ("x.csv", "id,\n5,0\n6,1\n", "no line can be read as a row. Line 2: the line has a value in a column without"),
         ("x.xlsx", "PK", "no known file format has this ending. Use CSV"),

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from expectations.rules import PartitionRules, Rule
 from expectations.suites import Suite
 from sixtyforty.workspace import Workspace
+from tests.helpers import make_workspace
 from tests.sixtyforty.ingest.test_moved_keys import (
     DAYS,
     Call,
@@ -124,3 +127,24 @@ def test_a_row_that_left_a_full_extract_stays_if_the_receiving_partition_is_reje
     land_calls(ws, "b", (2, DAYS[0], 0.2), *((n, DAYS[1], 0.5) for n in (1, 5, 6)))
     validate_pending(ws, few_rows(2))
     assert in_force(ws) == {DAYS[0]: [(1, 0.1), (2, 0.2)]}
+
+
+CALL = st.tuples(st.integers(1, 4), st.sampled_from(DAYS), st.sampled_from([0.1, 0.2, -1.0]))
+
+
+@settings(max_examples=15)
+@given(extracts=st.lists(st.lists(CALL, min_size=1, max_size=5), min_size=1, max_size=4))
+def test_no_key_with_a_valid_row_in_an_accepted_partition_disappears(
+    tmp_path_factory: pytest.TempPathFactory, extracts: list[list[Call]]
+) -> None:
+    ws = make_workspace(tmp_path_factory.mktemp("home"), governance={"max_quarantined_share": 0.9})
+    suite = few_rows(2)
+    suite.rows.pop()
+    for number, calls in enumerate(extracts):
+        land_calls(ws, str(number), *calls)
+    judged = validate_pending(ws, suite)
+    accepted = {day for day, verdict in judged.items() if verdict.accepted}
+    expected = {number for calls in extracts for number, day, load in calls if load >= 0 and day in accepted}
+    published = [(number, day) for day, rows in in_force(ws).items() for number in {number for number, _ in rows}]
+    assert sorted(number for number, _ in published) == sorted(expected), "each in one partition"
+    assert all(verdict.conserved for verdict in judged.values())
