@@ -14,6 +14,14 @@ from sixtyforty.storage.sql import literal
 
 NUMBERS = ("whole", "decimal", "float")
 TIMES = ("date", "timestamp", "zoned")
+FORM_OF_PART = {
+    "d": "[0-9]{1,2}",
+    "m": "[0-9]{1,2}",
+    "b": "[A-Za-z]+",
+    "B": "[A-Za-z]+",
+    "Y": "[0-9]{4}",
+    "y": "[0-9]{2}",
+}
 
 
 def plain_text_sql(source: Source, column: str, text: str) -> str:
@@ -38,10 +46,20 @@ def _plain_number_sql(text: str, decimal: str, thousands: str) -> str:
     return f"case when regexp_full_match({text}, {literal(form)}) then {plain} end"
 
 
+def _date_form(date_format: str) -> str:
+    """Return a regular expression for dates of a format. DuckDB takes a year of any length, such as that of 3.2.24."""
+
+    def form_of(part: re.Match[str]) -> str:
+        if part[0] == " ":
+            return " +"
+        return FORM_OF_PART[part[1]] if part[1] else re.escape(part[0])
+
+    return re.sub(r"%-?(.)|.", form_of, date_format)
+
+
 def _plain_time_sql(text: str, date_format: str) -> str:
     """Return SQL for a date, which a time of day may follow, in ISO format."""
-    words = date_format.count(" ")
-    date_form = rf"^(\S+(?: +\S+){{{words}}})(?: (.*))?$"
+    date_form = f"^({_date_form(date_format)})(?: (.*))?$"
     date = f"try_strptime(regexp_extract({text}, {literal(date_form)}, 1), {literal(date_format)})"
     time = f"regexp_extract({text}, {literal(date_form)}, 2)"
     day = f"strftime({date}::date, '%Y-%m-%d')"
