@@ -131,7 +131,8 @@ class Source(DeclaredModel):
     date_format: str | None = Field(
         default=None,
         description="Form of dates in CSV extracts, such as `%d.%m.%Y`: %d day, %m month, %b or %B its English name, %Y"
-        " or %y year. A time of day may follow after a space. If left out: year, month, day, as in 2024-02-03.",
+        " year of four digits, %y of two. A time of day may follow after a space. If left out: year, month, day, as in"
+        " 2024-02-03.",
     )
     derived: dict[str, str] = Field(
         default_factory=dict,

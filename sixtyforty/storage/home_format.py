@@ -3,7 +3,7 @@
 The file `data/home_format.json` holds the number. A home of version 0.1 has no such file, and can't be read. It is
 recognized by the records of runs in `data/dagster`. Other folders prove nothing, because a new home may have them
 before its first run, for example after a restore. Empty databases of Dagster prove nothing either, because a check of
-the definitions creates them. The steps in `MIGRATIONS` convert a home to a later format.
+the definitions creates them, and neither do its settings. The steps in `MIGRATIONS` convert a home to a later format.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from sixtyforty.storage.locks import exclusive_lock
 HOME_FORMAT = 2  # version 0.1 wrote format 1, without a format file
 FORMAT_FILE = "home_format.json"
 FOLDER_OF_FORMAT_1 = "dagster"
-EMPTY_DATABASES = {"index.db", "runs.db", "schedules.db"}  # Dagster creates them before the first run
+NO_RECORDS = {  # Dagster creates the databases before the first run, and people may write its settings before
+    *("index.db", "runs.db", "schedules.db", "dagster.yaml")
+}
 
 BUILD_AGAIN = "Move or delete that folder, then build the home again, for example with `make demo`."
 
@@ -65,7 +67,7 @@ def read_home_format(home: Path) -> int | None:
         return int(json.loads(content)["format"])
     except FileNotFoundError:
         files = (path for path in (home / "data" / FOLDER_OF_FORMAT_1).rglob("*") if path.is_file())
-        has_records = any(path.name.partition("-")[0] not in EMPTY_DATABASES for path in files)
+        has_records = any(path.name.partition("-")[0] not in NO_RECORDS for path in files)
         return 1 if has_records else None
     except (ValueError, TypeError, KeyError) as error:
         raise HomeFormatError(

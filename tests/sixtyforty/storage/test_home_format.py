@@ -37,6 +37,7 @@ def test_a_check_of_the_definitions_in_a_new_home_does_not_make_it_old(tmp_path:
     for name in ("schedules/schedules.db", "history/runs.db", "history/runs/index.db", "history/runs/index.db-wal"):
         (storage / name).parent.mkdir(parents=True, exist_ok=True)
         (storage / name).touch()
+    (tmp_path / "data" / "dagster" / "dagster.yaml").touch()  # a person may write Dagster's settings first
     ensure_home_format(tmp_path)
     assert read_home_format(tmp_path) == HOME_FORMAT
 
@@ -106,6 +107,7 @@ def test_preparing_dagsters_home_checks_the_format(tmp_path: Path, monkeypatch: 
     prepare_dagster_home()
     assert read_home_format(tmp_path) == HOME_FORMAT
     (tmp_path / "data" / "home_format.json").unlink()
+    (tmp_path / "data" / "dagster" / "2f3c0f8e.db").touch()
     with pytest.raises(SixtyfortyError, match=r"version 0\.1"):
         prepare_dagster_home()
 
