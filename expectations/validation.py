@@ -138,6 +138,8 @@ def _judge_portion(
     db, verdicts, blocking = restored.db, dict[str, Verdict](), set[str]()
     while True:
         _quarantine_failing_rows(db, use_case.sources, source, suite, restored.lake, blocking if verdicts else None)
+        if verdicts:
+            restored.supersede_failing_again()
         metrics = _read_metrics(db, suite)
         failing_metrics = find_failing_rows(f"{source}_partitions", metrics, suite.partition.rules)
         evaluation = Evaluation(_count_rows(db), _read_row_failures(db), metrics, failing_metrics)

@@ -2,6 +2,7 @@
 
 A later row of the same key supersedes an earlier one (see `casting`), also in another partition (see `moved_keys`). The
 later row is withheld if it fails a critical rule, or if its partition is rejected. The earlier row then counts again.
+If the earlier row fails a critical rule, too, it stays superseded: only the newest row of a key is quarantined.
 """
 
 from __future__ import annotations
@@ -58,18 +59,34 @@ class RestoredRows:
         them. Their rows are withheld, and none of them is restored.
         """
         self._find_withheld(blocking)
+        self.db.execute("create temp table if not exists given_up (id bigint)")
         columns, key = identifiers(self.contract.columns), identifiers(self.contract.key)
         # A row that equals a failing row would fail, too.
         marked = f"""select rowid as _id, *,
             bool_or(rowid in (from failing)) over (partition by _partition, {columns}) as _fails
             from typed semi join withheld using ({key}) where _reason is null or rowid in (from failing)"""
-        rows = f"(select * from ({marked}) where not _fails and _id not in (select _id from withheld))"
-        restored = self.db.execute(
-            f"""update typed set _status = s._status from ({repeated_key_statuses_sql(self.contract, rows)}) s
-            where typed.rowid = s._id and typed._status = 'superseded' and s._status <> 'superseded'
+        others = "_id not in (select _id from withheld union all from given_up)"
+        rows = f"(select * from ({marked}) where not _fails and {others})"
+        self.db.execute(
+            f"""create or replace temp table restored as
+            select s._id, s._status from ({repeated_key_statuses_sql(self.contract, rows)}) s
+            join typed on typed.rowid = s._id where typed._status = 'superseded' and s._status <> 'superseded'
                 and typed._partition not in ({_literals({"", *blocking})})"""
+        )
+        restored = self.db.execute(
+            "update typed set _status = r._status from restored r where typed.rowid = r._id"
         ).fetchall()
         return int(restored[0][0])
+
+    def supersede_failing_again(self) -> None:
+        """Supersede restored rows that were quarantined by their rules, and forget these failures."""
+        self.db.execute(
+            """create or replace temp table failing_again as select rowid as id from typed
+            where _status = 'quarantined' and rowid in (select _id from restored);
+            insert into given_up from failing_again;
+            delete from failures where id in (from failing_again);
+            update typed set _status = 'superseded', _reason = null where rowid in (from failing_again)"""
+        )
 
     def _find_withheld(self, blocking: Collection[str]) -> None:
         """Create the tables `failing` (the ids of rows that fail a critical rule) and `withheld` (ids and keys)."""
