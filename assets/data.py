@@ -17,7 +17,7 @@ from expectations.data_docs import build_docs
 from expectations.serving_gate import check_features
 from expectations.suites import load_suite
 from expectations.validation import validate
-from sixtyforty.ingest.arrivals import Arrival
+from sixtyforty.ingest.arrivals import Arrival, arrivals_for
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.lifecycle.revocation import revoke_tainted_champions
 from sixtyforty.modeling import built_by as built_by_fact
@@ -78,7 +78,12 @@ def import_extracts(run: StageRun) -> StageResult:
         run.log.warning(f"raw {run.source}: {row['file']}: {row['why']}")
     for note in header_notes:
         run.log.info(f"raw {run.source}: {note}")
-    metadata: Metadata = {"refused": table(rows)}
+    metadata: Metadata = {"extracts refused": table(rows)}
+    requested = arrivals_for(extracts, run.partitions)
+    if requested and all(extract.problem for extract in requested):
+        metadata[REFUSED] = (
+            f"no extract of the run's partitions can be used. {requested[0].name}: {requested[0].problem}"
+        )
     if undeclared := _undeclared_columns(run, extracts):
         metadata["undeclared columns"] = undeclared
     if header_notes:
@@ -132,6 +137,10 @@ def validate_source(run: StageRun) -> StageResult:
                 _log_rejection(run, verdict, has_earlier_version=partition in entries)
         record_arrivals(run, portion)
         verdicts |= judged
+    if verdicts and not any(verdict.accepted for verdict in verdicts.values()):
+        partition, verdict = list(verdicts.items())[-1]
+        reasons = "; ".join(verdict.reasons)
+        result.checks[-1].metadata[REFUSED] = f"no partition of the run is accepted. {partition}: {reasons}"
     lost = [partition for partition, verdict in verdicts.items() if not verdict.conserved]
     summary = _validation_summary(verdicts)
     result.checks.append(CheckResult(CONSERVATION.name, not lost, {"partitions": ", ".join(lost)}, description=summary))

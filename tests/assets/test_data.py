@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from assets import data
+from assets.stage import REFUSED
 from expectations import suites
 from sixtyforty.ingest.reader_process import stop_reader
 from sixtyforty.reports.current_state import describe_current_state
@@ -56,7 +57,22 @@ def test_raw_shows_its_extracts_and_refuses_an_unreadable_one(workspace: Workspa
     land_extract(workspace.landing, "calls_broken.csv", "not,the,header\n1,2,3\n")
     (check,) = data.import_extracts(make_run(workspace, KEYS, "calls")).checks
     assert (check.passed, check.warn, check.description) == (False, True, "1 of 3 extracts refused")
-    assert check.metadata["refused"].records[0].data["file"] == "calls_broken.csv"
+    assert check.metadata["extracts refused"].records[0].data["file"] == "calls_broken.csv"
+
+
+def test_a_feed_without_any_usable_extract_or_row_is_a_refusal(workspace: Workspace, rules: Path) -> None:
+    land_days(workspace, DAYS[:1])
+    land_extract(workspace.landing, f"calls_{KEYS[1]}.csv", "not,the,header\n1,2,3\n")
+    for keys, is_refused in ((KEYS, False), (KEYS[1:], True)):
+        (raw,) = data.import_extracts(make_run(workspace, keys, "calls")).checks
+        assert (raw.passed, REFUSED in raw.metadata) == (False, is_refused)
+        validated = data.validate_source(make_run(workspace, keys, "calls")).checks
+        assert any(REFUSED in check.metadata for check in validated) == is_refused
+    assert str(raw.metadata[REFUSED]).startswith(
+        f"no extract of the run's partitions can be used. calls_{KEYS[1]}.csv:"
+    )
+    (reason,) = (str(check.metadata[REFUSED]) for check in validated if REFUSED in check.metadata)
+    assert reason.startswith(f"no partition of the run is accepted. {KEYS[1]}: calls_{KEYS[1]}.csv:")
 
 
 def test_the_check_of_raw_names_columns_that_the_contract_lacks(workspace: Workspace) -> None:
@@ -129,7 +145,7 @@ def test_an_extract_that_ends_the_reader_twice_is_named_with_the_cure(
     stop_reader()
     assert set(workspace.lake.partitions("raw/calls")) == set(KEYS)
     assert (check.passed, check.description) == (False, "1 of 2 extracts refused")
-    (row,) = (record.data for record in check.metadata["refused"].records)
+    (row,) = (record.data for record in check.metadata["extracts refused"].records)
     why = "reading the file needs more than 1,012 MB of memory. Raise SIXTYFORTY_MEMORY, or ask the sender to split the"
     assert row == {"file": f"calls_{KEYS[1]}_needs_memory.csv", "lines": 4, "why": f"{why} file."}
     assert run.log.lines[0] == f"WARNING: raw calls: {row['file']}: {row['why']}"
@@ -149,7 +165,7 @@ def test_a_run_names_once_how_the_headers_differ_from_the_contract(tmp_path: Pat
         "header of 2 extracts: encoding 'utf-16-le', not declared",
     ]
     assert check.passed
-    assert check.metadata["headers"] == "\n".join(notes)
+    assert check.metadata["headers of new extracts"] == "\n".join(notes)
     assert run.log.lines[:-1] == [f"INFO: raw calls: {note}" for note in notes]
     (check,) = data.import_extracts(run := make_run(replace(ws), KEYS, "calls")).checks
     assert "headers" not in check.metadata
