@@ -1,8 +1,7 @@
-"""Deliver decisions to the business process, as rows of a SQL table and as files.
+"""Deliver decisions to the business process, as table rows and files; another target, such as a webhook, starts here.
 
 Each partition becomes rows of the table, one CSV file and one Parquet file. A second delivery adds the missing
-decisions. A person's answer that takes effect revises the delivered row, but never the decision in the lake. To add a
-target, such as a webhook, start in this module.
+decisions. A person's answer that takes effect revises the delivered row, but never the decision in the lake.
 """
 
 from __future__ import annotations
