@@ -99,5 +99,7 @@ def check_training_data(run: StageRun, refusals: dict[date, str]) -> CheckResult
             f" Also refused: {format_plural(len(refusals) - 1, 'other training day')}." if len(refusals) > 1 else ""
         )
         reasons = [f"{refusals[min(refusals)]}{others}"]
-        run.log.error(f"training: no model trained on {format_plural(len(refusals), 'training day')} ({reasons[0]})")
+        run.log.error(
+            f"training: no model was trained on {format_plural(len(refusals), 'day')} of the schedule ({reasons[0]})"
+        )
     return refusal_check(TRAINING_DATA_SOUND.name, reasons, "no training window contains a tainted partition")

@@ -66,7 +66,7 @@ def reference_page() -> str:
 def _sections(root: type[BaseModel], title: str) -> Iterator[str]:
     """Yield one Markdown section for each pydantic model of a declaration.
 
-    The title of a section lists the fields whose value is such a model. The section of `root` has the title `title`.
+    The title of a section lists the fields that hold its model. The section of `root` has the title `title` instead.
     """
     paths: dict[type[BaseModel], list[str]] = {}
     for path, model in list_models(root):

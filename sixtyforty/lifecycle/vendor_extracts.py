@@ -91,7 +91,8 @@ def _check_allowed(use_case: UseCase, vendor: str) -> None:
     declared = use_case.sourcing
     if declared is None:
         raise SourcingError(
-            f"{use_case.name} declares no `sourcing`. Declare in defs.yaml whether its capability is strategic."
+            f"{use_case.name} declares no `sourcing`. Declare it in defs.yaml, with `strategic: false` if the model"
+            " may be bought."
         )
     if declared.strategic:
         raise SourcingError(

@@ -101,9 +101,9 @@ def _skip_first_lines(text: bytes) -> tuple[int, str | None]:
 
 
 def _read_alternatives(text: bytes, start: int, delimiters: Iterable[str], source: Source) -> list[_Reading]:
-    """Return the header as it reads with each delimiter, up to the first with which it has all columns.
+    """Return one reading of the header for each delimiter, up to the first one that gives all declared columns.
 
-    A source without columns, as in profiling, has all readings.
+    If the source declares no columns, as in profiling, return the readings with all delimiters.
     """
     readings = list[_Reading]()
     for delimiter in dict.fromkeys(delimiters):

@@ -64,7 +64,7 @@ class _GrowingText:
         self._position += 1
 
     def read_element(self, number: int) -> JsonObject:
-        """Return the element at the position, and move behind it."""
+        """Return the element at the current position, and advance the position past it."""
         self.next_character()
         while True:
             problem = ""
