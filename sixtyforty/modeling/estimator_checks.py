@@ -61,6 +61,6 @@ def require_suitable(recipe: Model, kpi: Kpi) -> None:
         )
     if not hasattr(estimator, "predict_proba"):
         raise ModelError(
-            f"The estimator {recipe.estimator} predicts no probabilities, so the expected payoff of an action is unknown."
+            f"The estimator {recipe.estimator} predicts no probabilities, so an action has no expected payoff."
             f" Declare a classifier with predict_proba, such as {EXAMPLES['binary']}, or a regressor."
         )
