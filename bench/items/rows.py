@@ -40,14 +40,20 @@ def measure(settings: Settings) -> ItemReport:
 
 @dataclass(frozen=True)
 class ImportRun:
-    """One run of one side: the number of accepted rows, seconds without imports, and the peak memory in MB."""
+    """One run of one side.
+
+    It has the number of accepted rows, the seconds without imports, the peak memory in MB, and the process's seconds.
+    """
 
     rows: int
     seconds: float
     peak_rss_mb: int
+    wall_s: float = 0.0
 
 
-def measure_rows(work: Path, rows_per_day: int, settings: Settings) -> list[dict[str, ImportRun]]:
+def measure_rows(
+    work: Path, rows_per_day: int, settings: Settings, with_warm_up: bool = True
+) -> list[dict[str, ImportRun]]:
     """Return the measured runs of both sides. Raises BenchError if they accept different numbers of rows."""
     landing = work / "landing"
     write_orders(landing, rows_per_day, DAYS)
@@ -56,7 +62,7 @@ def measure_rows(work: Path, rows_per_day: int, settings: Settings) -> list[dict
     script = [sys.executable, str(ROOT / "bench" / "scripts" / "plain_orders.py")]
     commands = {"chain": chain, "duckdb": [*script, "--landing", str(landing), "--out", str(work / "out")]}
     sides = {side: partial(run_side, command, work / side) for side, command in commands.items()}
-    rounds = run_in_turns(sides, settings.pairs)
+    rounds = run_in_turns(sides, settings.pairs, with_warm_up)
     for runs in rounds:
         if runs["chain"].rows != runs["duckdb"].rows:
             raise BenchError(f"the chain and the script accepted different numbers of rows: {runs}")
@@ -66,7 +72,8 @@ def measure_rows(work: Path, rows_per_day: int, settings: Settings) -> list[dict
 def run_side(command: Sequence[str], log: Path, number: int) -> ImportRun:
     """Run one side of the comparison in round `number`."""
     process = run_process(command, log.with_name(f"{log.name}-{number}"), {"SIXTYFORTY_MEMORY": MEMORY})
-    return ImportRun(process.printed["rows"], process.printed["seconds"], process.peak_rss_mb)
+    printed = process.printed
+    return ImportRun(printed["rows"], printed["seconds"], process.peak_rss_mb, process.wall_s)
 
 
 def describe_rounds(row_count: int, rounds: Sequence[Mapping[str, ImportRun]], is_largest: bool) -> list[Row]:

@@ -1,10 +1,11 @@
 """Import and validate the extracts of orders as the chain does. Print JSON.
 
-    python -m bench.workers.orders_chain --home DIR [--draft LANDING]
+    python -m bench.workers.orders_chain --home DIR [--draft LANDING | --resume]
 
 With `--draft`, only the use case is drafted from the extracts in LANDING, as `sixtyforty new` does. It must be drafted
 before, and in another process, because the peak memory of a process includes drafting. Otherwise, the number of
-validated rows is printed, and the seconds of the stages raw and validated. The imports are done before.
+validated rows is printed, and the seconds of the stages raw and validated. The imports are done before. Data of an
+earlier import are deleted; with `--resume` they stay, as after a kill.
 """
 
 from __future__ import annotations
@@ -32,11 +33,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--draft", type=Path, metavar="LANDING")
+    parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()
     if options.draft:
         draft_use_case(options.home, options.draft)
     else:
-        print("\n" + json.dumps(process_extracts(options.home)))
+        print("\n" + json.dumps(process_extracts(options.home, options.resume)))
 
 
 def draft_use_case(home: Path, landing: Path) -> None:
@@ -45,12 +47,13 @@ def draft_use_case(home: Path, landing: Path) -> None:
     create_use_case(NAME, str(landing), folder=home / "use_cases", rules=home / "expectations")
 
 
-def process_extracts(home: Path) -> dict[str, float]:
+def process_extracts(home: Path, resume: bool = False) -> dict[str, float]:
     """Import and validate the extracts from which the use case was drafted.
 
     Return the number of validated rows, and seconds.
     """
-    shutil.rmtree(home / "data", ignore_errors=True)
+    if not resume:
+        shutil.rmtree(home / "data", ignore_errors=True)
     use_case = load_declaration(home / "use_cases" / NAME, home / "expectations")
     ws = Workspace(use_case, home, f"sqlite:///{home / 'deliveries.sqlite'}")
     (source,) = use_case.sources

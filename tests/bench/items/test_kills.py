@@ -1,0 +1,25 @@
+"""Imports that are killed and repeated give the bytes of an undisturbed import."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from bench.items import kills
+from bench.measure import Settings
+
+
+def test_a_killed_import_is_repeated_with_the_same_bytes(tmp_path: Path) -> None:
+    report = kills.measure(Settings(tmp_path, tmp_path, small=True))
+    (row,) = (row for row in report.rows if "same bytes" in row.label)
+    assert (row.chain, row.is_met) == ("2 of 2", True)
+
+
+def test_other_bytes_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = count()
+    monkeypatch.setattr(kills, "lake_digests", lambda _: {"file": str(next(numbers))})
+    report = kills.measure(Settings(tmp_path, tmp_path, small=True))
+    (row,) = (row for row in report.rows if "same bytes" in row.label)
+    assert (row.chain, row.is_met) == ("0 of 2", False)
