@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -139,7 +138,10 @@ def _usable_day(record: Record) -> str | None:
 
 
 def settle(lines: Sequence[Line]) -> None:
-    """Give each line its final status: the newest extract decides on a key, and a repeated key is quarantined."""
+    """Give each line its final status: the newest extract decides on a key, and a repeated key is quarantined.
+
+    The lines before a quarantined one compete again, and the newest of them is in force.
+    """
     by_key: dict[int, list[Line]] = {}
     for line in lines:
         if line.cells.get("id") is not None:
@@ -150,18 +152,35 @@ def settle(lines: Sequence[Line]) -> None:
             if line.status == "quarantined":
                 later = [other for other in sound if other.partition == line.partition and other.seq > line.seq]
                 line.status = "superseded" if later else "quarantined"
-        _settle_sound(sorted(sound, key=lambda line: (line.seq, line.number)))
-    accepted_counts = Counter(line.cells["id"] for line in lines if line.status == "row")
-    for line in lines:
-        if line.status == "row" and accepted_counts[line.cells["id"]] > 1:
-            line.status = "quarantined"
+        _settle_key(sorted(sound, key=lambda line: (line.seq, line.number)))
+
+
+def _settle_key(sound: Sequence[Line]) -> None:
+    """Give the sound lines with one key their status, in order of arrival."""
+    competing, refused = sound, "quarantined"
+    while competing:
+        for line in competing:
+            line.status = "row"
+        _settle_sound(competing)
+        winners = [line for line in competing if line.status == "row"]
+        if len(winners) == 1:
+            return
+        for line in winners:  # the key is repeated in one extract
+            line.status = refused
+        refused = "superseded"
+        failing = {_content(line) for line in winners}
+        competing = [line for line in competing if _content(line) not in failing]
+
+
+def _content(line: Line) -> tuple[Any, ...]:
+    return (line.partition, *(line.cells[column] for column in COLUMNS))
 
 
 def _settle_sound(sound: Sequence[Line]) -> None:
     """Give the lines with one key their status, in order of arrival."""
     copies: dict[tuple[Any, ...], list[Line]] = {}
     for line in sound:
-        copies.setdefault((line.partition, *(line.cells[column] for column in COLUMNS)), []).append(line)
+        copies.setdefault(_content(line), []).append(line)
     for first, *others in copies.values():
         for other in others:
             other.status = "duplicate"
