@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.track import Track
-from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.bounded_cache import BoundedCache
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifiers
@@ -29,7 +29,7 @@ def live_since(ws: Workspace, track: Track) -> datetime | None:
     return datetime.fromisoformat(champions[0].effective_from) if champions else None
 
 
-def first_due_partition(use_case: UseCase, start: datetime) -> str:
+def first_due_partition(use_case: DecisionChain, start: datetime) -> str:
     """Return the first partition that may have units to decide. start: see `live_since`; empty for `datetime.min`.
 
     A unit may be decided in the partition after its own.
