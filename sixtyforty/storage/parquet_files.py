@@ -37,23 +37,51 @@ def row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator
     """
     import pyarrow as pa
 
-    parts, row_count, text_bytes = [schema.empty_table()], 0, 0
+    group = _Group(schema)
     is_first = True
     for batch in batches:
         rest = pa.Table.from_batches([batch], schema)
         while rest.num_rows:
-            fitting = _count_fitting(rest.slice(0, GROUP_ROWS - row_count), GROUP_TEXT_BYTES - text_bytes)
-            if not fitting and row_count:
-                yield pa.concat_tables(parts).combine_chunks()
-                parts, row_count, text_bytes, is_first = [schema.empty_table()], 0, 0, False
+            fitting = group.count_fitting(rest)
+            if not fitting and group.row_count:
+                yield group.combine()
+                group, is_first = _Group(schema), False
                 continue
             part = rest.slice(0, max(1, fitting))
-            parts.append(part)
-            row_count += part.num_rows
-            text_bytes += _text_bytes(part)
+            group.add(part)
             rest = rest.slice(part.num_rows)
-    if row_count or is_first:
-        yield pa.concat_tables(parts).combine_chunks()
+    if group.row_count or is_first:
+        yield group.combine()
+
+
+class _Group:
+    """The rows of a row group. The bytes of texts are counted only if the sizes of the buffers exceed their limit."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.row_count = 0
+        self._parts = [schema.empty_table()]
+        self._counted, self._text_bytes = 0, 0  # the number of parts whose texts are counted, and their bytes
+        self._most_bytes = 0  # all texts have at most this many bytes
+
+    def count_fitting(self, rows: pa.Table) -> int:
+        """Return how many of the first rows fit into the group."""
+        rows = rows.slice(0, GROUP_ROWS - self.row_count)
+        if self._most_bytes + rows.nbytes > GROUP_TEXT_BYTES:
+            self._text_bytes += sum(map(_text_bytes, self._parts[self._counted :]))
+            self._counted, self._most_bytes = len(self._parts), self._text_bytes
+        return _count_fitting(rows, GROUP_TEXT_BYTES - self._most_bytes)
+
+    def add(self, rows: pa.Table) -> None:
+        """Add rows to the group."""
+        self._parts.append(rows)
+        self.row_count += rows.num_rows
+        self._most_bytes += rows.nbytes
+
+    def combine(self) -> pa.Table:
+        """Return the rows as a table of one chunk."""
+        import pyarrow as pa
+
+        return pa.concat_tables(self._parts).combine_chunks()
 
 
 def _count_fitting(rows: pa.Table, room: int) -> int:
