@@ -64,7 +64,7 @@ class Workspace:
     linked_lakes: tuple[Path, ...] = ()
 
     def _shared(self, kind: str) -> StoragePath:
-        """Return the use case's folder for files that every machine needs: in the object store if the lakes are there.
+        """Return the use case's folder for files that all machines share: in the lakes' object store, or in the home.
 
         kind: the name of the folder, such as `landing` or `models`.
         """

@@ -30,22 +30,22 @@ REFUSED_EVIDENCE = "refused"  # figure of a verdict: files or an experiment can'
 
 
 class ChampionRow(EffectiveRow):
-    """One row of the ledger: a verdict on one challenger."""
+    """One row of the champion ledger: the verdict on one challenger, or a restart of the replay."""
 
     track: Track = Field(description="`replay` or `live`.")
-    version: str = Field(description="Version of the challenger; `-` in a REBUILD.")
+    version: str = Field(description="Version of the challenger; `-` in a REBUILD row.")
     verdict: GateVerdict = Field(
         description="PROMOTE: the challenger becomes champion at `effective_from`. PENDING: it waits for an APPROVE."
         " HOLD and REJECT: it doesn't become champion. WITHDRAW: it may never decide again, on both tracks."
         " REBUILD: the replay restarts at `effective_from`."
     )
-    kind: PromotionKind = Field(description="The gate that the challenger had to pass, or what a person did with it.")
+    kind: PromotionKind = Field(description="The gate that judged the challenger, or how else the row came about.")
     as_of: str = Field(description="The local day at whose start the challenger was trained.")
     reasons: list[str] = Field(description="The reasons for the verdict, one sentence each.")
 
     @property
     def withdrawal_text(self) -> str:
-        """The day and the reasons of a WITHDRAW row, such as `withdrawn on 2026-03-01: it knew the future`."""
+        """When and why a WITHDRAW row forbids a model, such as `withdrawn on 2026-03-01: it knew the future`."""
         return f"{self.kind} on {self.effective_from[:10]}: {'; '.join(self.reasons)}"
 
     @property
@@ -60,12 +60,12 @@ class ChampionRow(EffectiveRow):
 
     @property
     def is_refused(self) -> bool:
-        """Whether the gate judged nothing, because the challenger's files or an experiment can't be trusted."""
+        """Whether the gate refused to judge the challenger, because model files or an experiment can't be trusted."""
         return REFUSED_EVIDENCE in self.evidence
 
     @property
     def lift_vs_current(self) -> Mapping[str, float | None] | None:
-        """The lift over the current process that the gate measured: value, low and high; None if it measured none."""
+        """The lift over the current process that the gate measured, as {value, low, high}; None if it measured none."""
         return self.evidence.get("lift_vs_current")
 
     @property
@@ -175,7 +175,7 @@ class ChampionLedger(HashChain[ChampionRow]):
         return [row for row in self.rows() if row.track == track or row.verdict == "WITHDRAW"]
 
     def verdicts(self, track: Track) -> list[ChampionRow]:
-        """Return the gate's verdicts on a track, oldest first. Verdicts that a later REBUILD canceled are left out."""
+        """Return the gate's verdicts on a track, oldest first, without verdicts that a later REBUILD row canceled."""
         verdicts = ("PROMOTE", "HOLD", "REJECT", "PENDING")
         return [row for row in _current_rows(self.rows()) if row.track == track and row.verdict in verdicts]
 
@@ -199,7 +199,7 @@ class ChampionLedger(HashChain[ChampionRow]):
 
 
 def _current_rows(rows: Sequence[ChampionRow]) -> list[ChampionRow]:
-    """Return the rows that still have an effect: all rows except replay rows that a later REBUILD canceled."""
+    """Return the rows that still have an effect: all rows except the replay rows that a later REBUILD row canceled."""
     current: list[ChampionRow] = []
     for row in rows:
         if row.verdict == "REBUILD":

@@ -97,7 +97,7 @@ def _describe(address: sa.URL) -> str:
 
 
 def unusable_database(url: str | sa.URL, error: BaseException) -> DatabaseError:
-    """Return the DatabaseError for an error that a database driver raised, or for SQLAlchemy's error around it."""
+    """Convert an error of a database driver, or SQLAlchemy's wrapper around it, into a DatabaseError."""
     address, driver_error = parse_database_url(url), getattr(error, "orig", None) or error
     reason = (str(driver_error).strip() or type(driver_error).__name__).splitlines()[0].rstrip(".")
     return DatabaseError(

@@ -1,4 +1,4 @@
-"""Locked DuckDB sessions, with macros that convert local times.
+"""DuckDB sessions that can read certain folders only (locked sessions), with macros that convert local times.
 
 All sessions of a process with the same time zone, readable folders and threads share one in-memory database. A
 session can read files in its readable folders. It can't read other files, reach the network, load extensions, read this
@@ -56,7 +56,7 @@ _newest: list[duckdb.DuckDBPyConnection] = []  # the database that was opened la
 
 
 def close_databases() -> None:
-    """Close all databases of this process that no session uses."""
+    """Close all DuckDB databases of this process that no session uses."""
     _newest.clear()
     _open_database.cache_clear()
 
@@ -68,7 +68,7 @@ atexit.register(close_databases)
 def connect(
     timezone: str, folders: tuple[Path, ...] = (), scratch: Path | None = None, threads: int | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """Return a locked DuckDB session whose own time zone is UTC.
+    """Return a DuckDB session in UTC that can read the files in `folders` only, and can't change its settings.
 
     timezone: IANA name of the use case's time zone. The macro `local(ts)` converts a UTC timestamp to this time zone,
     and `utc(ts)` converts back. folders: the folders whose files the session can read, without symbolic links.
@@ -82,7 +82,7 @@ def connect(
 
 
 def connect_for_types() -> duckdb.DuckDBPyConnection:
-    """Return a locked session for a query about types, which reads no rows and no local times.
+    """Return a DuckDB session to find out the column types of a query, without its rows and without local times.
 
     It shares the database that was opened last, because opening another one takes as long as many such queries.
     """

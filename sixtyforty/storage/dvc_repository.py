@@ -69,7 +69,7 @@ def open_repository(home: Path, remote: str, purpose: str) -> Iterator[Any]:
 
 
 def write_recipe_list(home: Path) -> None:
-    """List the use cases that have a recipe in the home's `params.yaml`, if its `dvc.yaml` has stages for them.
+    """Write the names of all use cases with a recipe folder into the home's `params.yaml`, from which `dvc.yaml` reads.
 
     `dvc.yaml` is a file of the project, so it can't name the use cases of a home. Nothing is written if the list is as
     before. Raises FileAccessError.
@@ -152,7 +152,7 @@ def clear_stale_entries(folder: Path) -> None:
 
 
 def _is_alive(pid: int, written_at: float) -> bool:
-    """Return whether the process that wrote an entry still runs. A process that started later has reused its number.
+    """Return whether the process that wrote a lock entry still runs; False if a newer process has its process id.
 
     written_at: when the file with the entry was written, in seconds since 1970.
     """

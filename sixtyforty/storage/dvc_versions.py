@@ -30,7 +30,7 @@ MAX_FILE_TARGETS = 64  # if more files are new, DVC records their whole folder f
 
 
 class DvcVersions:
-    """The recorded DVC versions of the files of a home.
+    """Record versions of the files of a home with DVC, push them to the DVC remote, and restore them.
 
     home: the folder of the DVC repository.
     remote: a folder, or any URL that DVC supports.
@@ -99,7 +99,7 @@ class DvcVersions:
         return self.home / "data" / "dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
 
     def _fetch(self, repository: Any, pointers: Sequence[Path]) -> None:
-        """Fetch the files that some pointers name into DVC's cache, and check every byte against its hash.
+        """Fetch the files of some pointers (`.dvc` files) into DVC's cache, and check every byte against its hash.
 
         A damaged file of the cache is deleted and fetched once more. Raises DvcVersionError if this doesn't help.
         """
@@ -122,7 +122,7 @@ class DvcVersions:
             )
 
     def _find_damaged(self, pointers: Sequence[Path]) -> list[Path]:
-        """Return the files of DVC's cache that some pointers name, and that are missing or differ from their hash."""
+        """Return the files of some pointers (`.dvc` files) that DVC's cache lacks, or that differ from their hash."""
         damaged = []
         for pointer in pointers:
             md5 = _recorded_hash(pointer)
@@ -146,7 +146,7 @@ class DvcVersions:
                 repository.commit(f"{self.home / 'dvc.yaml'}:{stage}", force=True)
 
     def publish(self) -> int:
-        """Push the recorded files that the DVC remote lacks, then all pointers. Return the number of files pushed."""
+        """Push missing files and all pointers (`.dvc` files) to the DVC remote. Return the number of files pushed."""
         with self._open("push versions to the DVC remote") as repository:
             pushed = int(repository.push())
             files = [*sorted((self.home / "data").rglob("*.dvc")), self.home / "dvc.lock"]
@@ -159,7 +159,7 @@ class DvcVersions:
             return pushed
 
     def fetch_pointers(self) -> list[str]:
-        """Fetch missing pointers and `dvc.lock` from the DVC remote, as the first step in a clean clone.
+        """Fetch missing pointers (`.dvc` files) and `dvc.lock` from the DVC remote, as the first step in a clean clone.
 
         Return the paths of all published pointers, relative to the home. Raises DvcVersionError.
         """
@@ -177,7 +177,7 @@ class DvcVersions:
             return sorted(pointers)
 
     def pull(self, pointers: Sequence[str]) -> None:
-        """Restore the files that some pointers name into the home, from DVC's cache or the DVC remote.
+        """Restore the files of some pointers (`.dvc` files) into the home, from DVC's cache or the DVC remote.
 
         pointers: paths of the pointers, relative to the home. Raises DvcVersionError if a file is damaged or missing.
         """
@@ -209,7 +209,7 @@ class DvcVersions:
             return sorted(files)
 
     def find_changes(self) -> set[str]:
-        """Return the stages and pointers whose files differ from their recorded versions.
+        """Return the DVC stages and pointers (`.dvc` files) whose files differ from their recorded versions.
 
         A stage is returned by its name, a pointer by its path relative to the home.
         """
@@ -217,7 +217,7 @@ class DvcVersions:
             return {self._stage_name(address) for address in repository.status()}
 
     def _stage_name(self, address: str) -> str:
-        """Return the name of a stage, or the path of a pointer relative to the home.
+        """Return the name of a DVC stage, or the path of a pointer (`.dvc` file) relative to the home.
 
         address: the stage or pointer as DVC names it, relative to the working directory.
         """
@@ -229,10 +229,10 @@ class DvcVersions:
 
 
 class _NoRunCache:
-    """A replacement for DVC's run cache, which resolves paths against the working directory. DVC runs no stage here."""
+    """An empty substitute for DVC's run cache, which would look for files below the working directory."""
 
     def save(self, stage: Any) -> None:
-        """Save nothing, because no stage was run."""
+        """Save nothing, because DVC ran no stage."""
 
 
 def _pointer(path: Path) -> Path:
@@ -246,7 +246,7 @@ def _recorded_hash(pointer: Path) -> str:
 
 
 def _has_hash(file: Path, md5: str) -> bool:
-    """Return whether a file exists and has this hash. The hash of a folder's listing ends in `.dir`."""
+    """Return whether a file exists and has an MD5 hash. DVC adds `.dir` to the hash of a folder's listing."""
     if not file.is_file():
         return False
     with file.open("rb") as content:

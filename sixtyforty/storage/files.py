@@ -49,7 +49,7 @@ class FileAccessError(SixtyfortyError, OSError):
 
 
 def access_error(path: StoragePath | str, error: OSError) -> FileAccessError:
-    """Return a FileAccessError that explains an operating system's error and how to fix it. Its `errno` is the same."""
+    """Convert an error of the operating system into a FileAccessError that says how to fix it. The `errno` is kept."""
     cure = CURES.get(error.errno or 0, OTHER_CURE)
     converted = FileAccessError(f"{path}: can't be used ({error.strerror or error}). {cure}")
     converted.errno = error.errno
@@ -58,7 +58,7 @@ def access_error(path: StoragePath | str, error: OSError) -> FileAccessError:
 
 @contextmanager
 def access_errors(path: StoragePath | str) -> Iterator[None]:
-    """Raise FileAccessError if the block can't read or write a file. A FileNotFoundError in the block stays as it is.
+    """Turn each OSError in a `with` block into a FileAccessError, except FileNotFoundError.
 
     path: the file or folder that the message of the error names.
     """
@@ -111,7 +111,7 @@ def write_atomic(path: StoragePath, content: bytes) -> None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a local file that only its owner can read, from its creation on. Otherwise see `write_atomic`."""
+    """Write a local file as `write_atomic` does, but so that nobody except its owner can ever read the file."""
     with access_errors(path):
         _replace_file(path, content, PRIVATE_MODE)
 
@@ -143,7 +143,7 @@ class UnfinishedFile(io.RawIOBase):
         return self._hash.hexdigest()
 
     def writable(self) -> bool:
-        """Return True."""
+        """Return True: this file object accepts bytes."""
         return True
 
     def write(self, content: Any) -> int:

@@ -77,7 +77,7 @@ def read_home_format(home: Path) -> int | None:
 
 def _check_supported(home: Path, home_format: int, current: int) -> None:
     if home_format == 1:
-        raise HomeFormatError(f"{home / 'data'}: this version can't read a home of version 0.1. {BUILD_AGAIN}")
+        raise HomeFormatError(f"{home / 'data'}: this version can't read a home that version 0.1 wrote. {BUILD_AGAIN}")
     if home_format > current:
         raise HomeFormatError(
             f"{home / 'data'} has format {home_format}, but this version reads formats up to {current}."

@@ -65,7 +65,7 @@ class Lake:
 
     @property
     def _local_root(self) -> Path:
-        """The folder of the Parquet files on this machine."""
+        """The local folder with the Parquet files: the lake itself or, if the lake is in an object store, the cache."""
         if isinstance(self.root, Path):
             return self.root
         assert self.cache is not None, "a lake in an object store needs a cache"
@@ -115,7 +115,7 @@ class Lake:
         return {partition: entry for partition, entry in manifests if entry is not None}
 
     def replaced_entry(self, version: str) -> Entry | None:
-        """Return the replaced manifest with a certain version; None if no replaced manifest has this version."""
+        """Return the manifest of a replaced version of a partition; None if the lake no longer has the manifest."""
         try:
             return Entry(**json.loads((self.root / HISTORY / f"{version}.json").read_bytes()))
         except FileNotFoundError:
@@ -209,7 +209,10 @@ class Lake:
         return entry
 
     def _publish(self, entry: Entry, current: Entry | None) -> None:
-        """Write the manifest of a partition whose Parquet file is in the local folder. current: the old manifest."""
+        """Replace a partition's manifest, and keep the old one. The new Parquet file is already in the local folder.
+
+        current: the old manifest; None for a new partition. In an object store, the Parquet file is uploaded first.
+        """
         folder = self.root / entry.dataset
         if isinstance(folder, ObjectPath):  # the next stage reads the local file
             (folder / entry.file).upload(self._local_root / entry.dataset / entry.file)
@@ -255,7 +258,7 @@ class Lake:
             (self.root / dataset / entry.file).unlink(missing_ok=True)
 
     def open_session(self, timezone: str) -> duckdb.DuckDBPyConnection:
-        """Return a locked DuckDB session that can read the lakes of all use cases, and no other file.
+        """Return a DuckDB session that can read the lakes of all use cases, and no other file.
 
         timezone: IANA name of the use case's time zone. The caller closes the session.
         """

@@ -36,7 +36,7 @@ def listed_extracts(entry: Entry | None) -> list[ListedExtract]:
 
 
 def extract_facts(extracts: Sequence[ListedExtract]) -> dict[str, Any]:
-    """Return the facts that the manifest of a raw partition stores.
+    """Return a raw partition's extracts as facts, in the form in which the partition's manifest stores them.
 
     extracts: the extracts of the partition, in order of arrival.
     """

@@ -54,7 +54,7 @@ class ManifestIndex:
 
     @contextmanager
     def recording(self) -> Iterator[dict[str, Entry]]:
-        """Update the index at the end of the block: add the partitions that the block has written to the lake.
+        """At the end of a `with` block, add to the manifest index the partitions that the block has written.
 
         The block must put the manifests of these partitions into the yielded dict, by partition. If the process is
         killed, the next reader updates the index.
@@ -88,9 +88,9 @@ class ManifestIndex:
         return exclusive_lock(self.folder / ".lock", f"update the index of {self.dataset}")
 
     def _complete_years(self) -> list[str] | None:
-        """Return the years that the manifest index covers, if it certainly matches the manifests.
+        """Return the years that the manifest index covers; None if the index may be out of date.
 
-        Return None if a manifest may have been added, replaced or deleted since the last update of the index.
+        It may be out of date if a manifest may have been added, replaced or deleted since the last update of the index.
         """
         if isinstance(self._manifests, Path):
             with suppress(FileNotFoundError):

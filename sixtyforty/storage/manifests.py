@@ -75,12 +75,12 @@ def parse_manifest(content: bytes) -> Entry:
 
 
 def versions_by_partition(entries: Mapping[str, Entry]) -> dict[str, str]:
-    """Return the version of each partition, by partition. A manifest stores its inputs in this form."""
+    """Return {partition: version} for some manifests. A manifest stores the versions of its inputs in this form."""
     return {partition: entry.version for partition, entry in entries.items()}
 
 
 def split_by_rows(entries: Mapping[str, Entry], most_rows: int) -> list[dict[str, Entry]]:
-    """Split manifests by partition into portions of at most `most_rows` rows, or of one partition, in their order."""
+    """Split manifests into portions, in order. A portion has at most `most_rows` rows, or is a single partition."""
     portions: list[dict[str, Entry]] = []
     row_count = 0
     for partition, entry in entries.items():

@@ -41,7 +41,7 @@ def duckdb_limit() -> int:
 
 
 def staging_limit() -> int:
-    """Return how many bytes of staged lines may be in memory before they are written to files."""
+    """Return how many bytes of extract lines an import may hold in memory before it writes them to temporary files."""
     return min(MAX_STAGING_BYTES, memory_limit() // 8)
 
 

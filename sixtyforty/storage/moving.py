@@ -32,7 +32,10 @@ def move_path(path: StoragePath, new_path: StoragePath) -> None:
 
 
 def _move_local(path: Path, new_path: Path, marker: Path) -> None:
-    """Move an existing path. marker: exists if the new path is a complete copy of the old path, made by this module."""
+    """Move an existing path. If an interrupted call has already copied the path, only delete the old path.
+
+    marker: a file that exists if `new_path` is a complete copy of `path`, made by this module.
+    """
     if new_path.is_dir() and not path_exists(new_path):
         new_path.rmdir()
     if new_path.exists():

@@ -17,7 +17,7 @@ GROUP_TEXT_BYTES = 1 << 25
 
 
 def write_parquet(file: IO[bytes] | RawIOBase, rows: pa.RecordBatchReader) -> int:
-    """Write rows as a Parquet file, and return their number. How the rows are cut into batches changes no byte."""
+    """Write rows as a Parquet file, and return the number of rows. The sizes of the batches don't change the bytes."""
     import pyarrow.parquet as pq
 
     count = 0
@@ -30,7 +30,7 @@ def write_parquet(file: IO[bytes] | RawIOBase, rows: pa.RecordBatchReader) -> in
 
 
 def row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Yield the rows as tables of one chunk, each of which is to be one row group.
+    """Yield the rows in Arrow tables of one chunk. Each table is to become one row group of a Parquet file.
 
     A row group has at most GROUP_ROWS rows, and texts of at most GROUP_TEXT_BYTES bytes, but at least one row. Without
     rows, there is one empty group.
@@ -55,7 +55,10 @@ def row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator
 
 
 class _Group:
-    """The rows of a row group. The bytes of texts are counted only if the sizes of the buffers exceed their limit."""
+    """The rows collected for one row group of a Parquet file.
+
+    The bytes of texts are counted only if the sizes of the Arrow buffers exceed the limit of a row group.
+    """
 
     def __init__(self, schema: pa.Schema) -> None:
         self.row_count = 0
@@ -64,7 +67,7 @@ class _Group:
         self._most_bytes = 0  # all texts have at most this many bytes
 
     def count_fitting(self, rows: pa.Table) -> int:
-        """Return how many of the first rows fit into the group."""
+        """Return how many of the rows, counted from the first one, still fit into the row group."""
         rows = rows.slice(0, GROUP_ROWS - self.row_count)
         if self._most_bytes + rows.nbytes > GROUP_TEXT_BYTES:
             self._text_bytes += sum(map(_text_bytes, self._parts[self._counted :]))
@@ -72,20 +75,20 @@ class _Group:
         return _count_fitting(rows, GROUP_TEXT_BYTES - self._most_bytes)
 
     def add(self, rows: pa.Table) -> None:
-        """Add rows to the group."""
+        """Add rows to the row group."""
         self._parts.append(rows)
         self.row_count += rows.num_rows
         self._most_bytes += rows.nbytes
 
     def combine(self) -> pa.Table:
-        """Return the rows as a table of one chunk."""
+        """Return the rows of the row group as an Arrow table of one chunk."""
         import pyarrow as pa
 
         return pa.concat_tables(self._parts).combine_chunks()
 
 
 def _count_fitting(rows: pa.Table, room: int) -> int:
-    """Return how many of the first rows have texts of at most `room` bytes together."""
+    """Return how many rows, counted from the first one, have texts of at most `room` bytes together."""
     import numpy as np
 
     if (

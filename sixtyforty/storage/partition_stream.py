@@ -21,7 +21,7 @@ WAITING_PARTITIONS = 2 * PARALLEL_THREADS
 def write_partitions(
     rows: pa.RecordBatchReader, column: str, write: Callable[[str, pa.Table | pa.RecordBatchReader], T]
 ) -> dict[str, T]:
-    """Call `write` with the key and the rows of each partition, and return its results by partition.
+    """Call `write` with the key and the rows of each partition. Return what `write` has returned, by partition.
 
     rows: must be sorted by `column`, which holds the partition keys. The rows of a partition don't have this column.
     write: several threads call it for small partitions, so that they wait for the disk at the same time.
@@ -47,7 +47,7 @@ def write_partitions(
 
 
 def _runs(rows: pa.RecordBatchReader, column: str) -> Iterator[tuple[str, pa.Table]]:
-    """Yield the rows in runs that have the same key, with the key and without its column."""
+    """Yield (key, rows) for each run of consecutive rows with the same key. The rows lack the column of the key."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -61,7 +61,7 @@ def _runs(rows: pa.RecordBatchReader, column: str) -> Iterator[tuple[str, pa.Tab
 
 
 def _read_head(tables: Iterable[pa.Table]) -> tuple[list[pa.Table], bool]:
-    """Return the first tables, up to SMALL_PARTITION_BYTES, and whether there are no more."""
+    """Return a partition's first tables, up to SMALL_PARTITION_BYTES, and whether these are all of its tables."""
     head: list[pa.Table] = []
     size = 0
     for table in tables:

@@ -17,7 +17,7 @@ from sixtyforty.storage.locks import exclusive_lock
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """The field that every receipt has.
+    """The field that every receipt has: when the message was recorded as sent.
 
     at: the real time in UTC at which the receipt was appended to its file; empty until then.
     """
@@ -29,7 +29,7 @@ R = TypeVar("R", bound=Receipt)
 
 
 class Receipts(Generic[R]):
-    """The receipts of one kind of message of one use case, in one file.
+    """The file with the receipts of one kind of message, alerts or digests, of one use case.
 
     parse: a function that creates a receipt from the fields of a line, which are its keyword arguments.
     """

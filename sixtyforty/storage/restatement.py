@@ -56,7 +56,7 @@ def validation_reason(use_case: DecisionChain, raw: Entry, judged: Iterable[Entr
 
 
 def shared_key_facts(partitions: Sequence[str]) -> dict[str, list[str]]:
-    """Return the facts about partitions that share keys with a validated or rejected one, for its manifest."""
+    """Return the fact that names the partitions with the same keys, for the manifest of a judged partition."""
     return {SHARES_KEYS: sorted(partitions)} if partitions else {}
 
 
@@ -69,7 +69,7 @@ def partitions_sharing_keys(judged: Iterable[Entry]) -> set[str]:
 
 
 def is_judged(raw: Entry, judged: Iterable[Entry]) -> bool:
-    """Return whether a raw partition's current version was validated.
+    """Return whether validation has judged the current version of a raw partition.
 
     judged: the manifests of the same partition in the validated and rejected datasets, if they exist.
     """
@@ -95,7 +95,7 @@ def changed_inputs(use_case: DecisionChain, entry: Entry | None, inputs: Mapping
 
 
 def restated_by(use_case: DecisionChain, before: Entry | None, entry: Entry, now: datetime | None) -> str | None:
-    """Return why a closed partition was restated: the inputs that changed, or "other code"; None if it wasn't.
+    """Return why a closed partition was restated: the changed inputs, or "other code"; None if it wasn't restated.
 
     before: the previous manifest. entry: the new manifest. now: UTC, naive.
     """

@@ -15,7 +15,7 @@ REGISTRATIONS = ("enter", "gate")
 
 
 class StageEvent(EffectiveRow):
-    """One row of the ledger: a stage was entered, its gate was recorded again, or the gate gave a verdict.
+    """One row of the stage ledger: a stage was entered, its stage gate was recorded again, or the gate gave a verdict.
 
     Rows of the events `enter` and `gate` are registrations: their evidence holds the gate that applies from
     `effective_from` on.
@@ -42,7 +42,7 @@ class StageEvent(EffectiveRow):
 
     @property
     def known_partitions(self) -> int:
-        """The number of partitions whose figures were known when this row registered its gate."""
+        """The number of partitions whose figures were known when this row recorded its stage gate."""
         return int(self.evidence.get("known_figures", {}).get("partitions", 0))
 
     @property
@@ -70,7 +70,7 @@ class StageLedger(HashChain[StageEvent]):
         return None if last is None or last.event in REGISTRATIONS else last
 
     def endings(self) -> list[tuple[datetime, str | None]]:
-        """Return the times from which the use case runs or doesn't run, as (UTC time, reason), sorted by time.
+        """Return when the use case started or stopped running, as (UTC time, reason for the stop), sorted by time.
 
         The times are naive. The reason says why the use case doesn't run from the time on; it is None if it runs.
         """
@@ -88,7 +88,7 @@ class StageLedger(HashChain[StageEvent]):
         return row is not None and row.stage == "retired"
 
     def scope_sql(self) -> str | None:
-        """Return a SQL condition that tells whether a unit is in the scope of the stage at its decision time.
+        """Return a SQL condition: the stage in which the use case is at a unit's decision time covers the unit.
 
         The condition reads the columns of features.sql and `decided_at`. Return None if every stage covers all units.
         """

@@ -63,7 +63,7 @@ def days_to_compare(now: datetime, days_ahead: int) -> list[datetime]:
 def find_differences(
     db: duckdb.DuckDBPyConnection, zones: Collection[str], times: Sequence[datetime]
 ) -> list[RuleDifference]:
-    """Return the first difference of each zone for which DuckDB and Python disagree at one of some times.
+    """Compare each zone's UTC offsets in DuckDB and Python at some times. Return the first difference of each zone.
 
     zones: IANA names. times: UTC, naive, sorted.
     """

@@ -58,7 +58,7 @@ class Verdict:
 
     @property
     def conserved(self) -> bool:
-        """Whether no row was lost: the counts of the four kinds of rows add up to the number of landed rows."""
+        """Whether no row was lost: accepted, quarantined, duplicate and superseded rows add up to the landed rows."""
         return self.landed == self.accepted_rows + self.quarantined + self.duplicates + self.superseded
 
     @property

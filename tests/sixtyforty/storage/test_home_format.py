@@ -47,7 +47,7 @@ def test_a_home_of_version_0_1_is_refused_with_the_cure(tmp_path: Path) -> None:
     runs.mkdir(parents=True)
     (runs / "2f3c0f8e.db").touch()
     for _ in range(2):
-        with pytest.raises(HomeFormatError, match=r"a home of version 0\.1.*Move or delete.*`make demo`"):
+        with pytest.raises(HomeFormatError, match=r"a home that version 0\.1 wrote.*Move or delete.*`make demo`"):
             ensure_home_format(tmp_path)
     assert not (tmp_path / "data" / "home_format.json").exists()
 
