@@ -86,7 +86,7 @@ def _judge_partition(
 
 
 def with_answers(table: pa.Table, answers: JudgedAnswers) -> pa.Table:
-    """Return the rows of a partition's decisions with the actions in force.
+    """Return the rows of a partition's decisions, with the actions after people's answers.
 
     If an answer took effect, four columns are added: `decided_action` (null unless an answer replaced the action),
     `revision`, `answered_by` (a role) and `answered_at` (UTC). Otherwise the rows are returned unchanged.

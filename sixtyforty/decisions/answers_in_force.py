@@ -87,7 +87,7 @@ def judge_answer(
 
 
 def _is_invalid(use_case: DecisionChain, answer: Response, action: str) -> bool:
-    """Return whether an answer doesn't fit the decided action, such as an answer to a replay that was made again."""
+    """Return whether an answer doesn't fit the decided action, for example because the replay was made again."""
     if answer.event == "overridden":
         return allowed_instead(use_case.kpi, answer.action, action) is not None
     return answer.action not in (None, action)

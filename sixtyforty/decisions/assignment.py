@@ -59,7 +59,7 @@ def has_assignment(use_case: DecisionChain, track: Track) -> bool:
 
 
 def cluster_columns(use_case: DecisionChain) -> list[str]:
-    """Return the columns of the unit source that identify a cluster. Return an empty list if units are drawn singly."""
+    """Return the columns of the unit source that identify a cluster. Return an empty list if single units are drawn."""
     declared = use_case.kpi.holdout or use_case.automation.rollout
     if declared is None or set(use_case.decision.key) <= set(declared.cluster_by):
         return []
@@ -67,13 +67,13 @@ def cluster_columns(use_case: DecisionChain) -> list[str]:
 
 
 def draw_columns(use_case: DecisionChain) -> dict[str, str]:
-    """Return the columns that identify the drawn unit or cluster, each with the name that `add_draw_columns` gives."""
+    """Return the columns that identify a drawn unit or cluster, as {column: its name after `add_draw_columns`}."""
     columns = cluster_columns(use_case) or use_case.decision.key
     return {column: f"_draw{number}" for number, column in enumerate(columns)}
 
 
 def draw_rows(use_case: DecisionChain, rows: pd.DataFrame) -> list[str]:
-    """Return for each row the number that `draw_number` gives its unit or cluster. rows: from `add_draw_columns`."""
+    """Return the number that is drawn for the unit or cluster of each row. rows: from `add_draw_columns`."""
     salt = use_case.kpi.holdout.salt if use_case.kpi.holdout else ""
     columns = [rows[name].fillna("").tolist() for name in draw_columns(use_case).values()]
     return [draw_number(use_case.first_name, salt, values) for values in zip(*columns, strict=True)]

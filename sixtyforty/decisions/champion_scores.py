@@ -128,7 +128,7 @@ def _predict(model: FittedModel, rows: pd.DataFrame) -> NDArray[np.float64]:
 def _score_by_partition(
     ws: Workspace, version: str, units: pd.DataFrame, masks: list[Mask], reasons: NDArray[Any]
 ) -> ScoredUnits:
-    """Score each partition separately after an error, so that the error costs no other partition its scores.
+    """Score each partition separately after an error, so that only the partitions with an error have no scores.
 
     reasons: filled in place with the reason for each unit that can't be scored.
     """
@@ -178,7 +178,7 @@ def decide_scored(
 def _choose(
     policy: Policy, rows: pd.DataFrame, score: NDArray[np.float64], counts: ActionCounts | None, track: Track
 ) -> ChosenActions | str:
-    """Return the chosen actions. If the policy can't choose on the live track, return the reason as text."""
+    """Return the actions that the policy chooses. If it can't choose on the live track, return the reason as text."""
     try:
         return policy.choose_actions(rows, score, counts)
     except SixtyfortyError as error:
@@ -188,5 +188,5 @@ def _choose(
 
 
 def leave_to_current_process(draft: DecisionDraft, mask: Mask, reasons: NDArray[Any]) -> None:
-    """Write into the draft that the current process decides on the masked units, and the reason for each unit."""
+    """Write into the draft that the current process decides on the units in `mask`, with the reason for each unit."""
     draft.decided_by[mask], draft.reason[mask] = "fallback", reasons[mask]

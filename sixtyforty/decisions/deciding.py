@@ -231,7 +231,7 @@ def _reason_without_champion(ws: Workspace, track: Track) -> str:
 def _apply_endings(
     ws: Workspace, units: pd.DataFrame, track: Track, draft: DecisionDraft, in_force: NDArray[np.int64]
 ) -> None:
-    """Leave units to the current process if the use case had ended before their decision time.
+    """Leave units to the current process if the use case had stopped running before their decision time.
 
     Changes `draft` and `in_force` in place. A replay decides on past units today, so for a replay the newest row of the
     stage ledger counts for all units.
@@ -268,7 +268,7 @@ def _unfit_reasons(
 
 
 def _count_actions(taken: pd.DataFrame, by_current_process: pd.DataFrame) -> ActionCounts:
-    """Count the actions that already use up the limits of actions, by partition and decision time.
+    """Count the actions that other units already got, which use up the declared limits, by partition and decision time.
 
     taken: decisions already taken. by_current_process: units on which the current process decides.
     """

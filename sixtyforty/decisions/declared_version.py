@@ -51,7 +51,7 @@ class SourceVersion:
     forms: Sequence[str | None] | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all parts as JSON values by name, except `forms` if it is None."""
+        """Return the parts of the source as JSON values by name, without `forms` if it is None."""
         return {name: part for name, part in vars(self).items() if name != "forms" or part is not None}
 
 
@@ -114,7 +114,7 @@ def declared_versions(use_case: DecisionChain, before: Entry | None) -> list[str
 
 @dataclass(frozen=True)
 class OutdatedReplay:
-    """The outdated partitions of a replay: an earlier declaration, or a champion that was withdrawn, decided them.
+    """The replayed partitions that are outdated, because an earlier declaration or a withdrawn champion decided them.
 
     `every`: the length of a partition, such as day. `partitions`: the number of the replay's partitions. `outdated`:
     the number of outdated partitions. `by_withdrawn`: the number of these that a withdrawn champion decided. `first`

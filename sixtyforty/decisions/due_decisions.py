@@ -30,9 +30,9 @@ def live_since(ws: Workspace, track: Track) -> datetime | None:
 
 
 def first_due_partition(use_case: DecisionChain, start: datetime) -> str:
-    """Return the first partition that may have units to decide. start: see `live_since`; empty for `datetime.min`.
+    """Return the first partition that may have units to decide; an empty text if all partitions may have some.
 
-    A unit may be decided in the partition after its own.
+    start: the UTC time from `live_since`. A unit may be decided in the partition after its own.
     """
     return use_case.shift(use_case.partition_at(start), -1) if start > datetime.min else ""
 
@@ -44,7 +44,7 @@ def partitions_to_decide(ws: Workspace, track: Track, partitions: Sequence[str])
 
 
 def scope_condition(ws: Workspace, track: Track) -> str:
-    """Return a SQL condition on feature rows: the unit is in the scope of the use case's stage at its decision time.
+    """Return a SQL condition on feature rows: the use case's stage at the unit's decision time covers the unit.
 
     A stage, such as a pilot, may be limited to some units. A replay decides all units.
     """

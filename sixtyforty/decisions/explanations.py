@@ -125,7 +125,7 @@ def describe_effect(kpi: Kpi, change: float) -> str:
 
 
 def _expected_changes(ws: Workspace, version: str, rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
-    """Return the effect of each feature that has a text in `model.reasons`, as an array of shape (rows,).
+    """Return by how much each feature with a text in `model.reasons` changes the expected outcome, shape (rows,).
 
     The effect is the expected outcome minus the expected outcome with the feature's typical value. An unknown value has
     the effect 0.

@@ -157,7 +157,7 @@ def assign_reviews(
 def _free_reviews(
     use_case: UseCase, review: Review, partition: str, queue: Sequence[QueuedReview], decision_time: datetime
 ) -> int:
-    """Return how many more reviews the capacity allows at a decision time (UTC).
+    """Return how many more decisions of a decision time (UTC) the reviewers have the capacity to review.
 
     Reviews of later decision times that are already in the queue keep their places.
     """
@@ -175,7 +175,7 @@ def _least_used_reviewer(review: Review, used: dict[str, int]) -> str:
 
 
 def reviews_possible_by(use_case: UseCase, capacity: int, partition: str, time: datetime) -> int:
-    """Return how many reviews of a partition may be queued by a UTC time.
+    """Return how many of a partition's reviews may be in the queue at a UTC time, given the reviewers' capacity.
 
     The number is the day's capacity times the share of the partition's time that has passed, rounded up.
     """

@@ -97,7 +97,7 @@ def score_block(
 
 
 def _last_known(lake: Lake, outcomes: dict[str, Entry]) -> datetime | None:
-    """Return the UTC time at which the last of some partitions' outcomes became known, or will become known.
+    """Return the UTC time at which the last outcome of some partitions became known, or will become known.
 
     Return None if none of the outcomes is known.
     """
@@ -206,7 +206,7 @@ def run_walk_forward(
 
 @dataclass(frozen=True)
 class ValueMetrics:
-    """The number of decisions, and the money of each policy in POLICIES per 1,000 decisions.
+    """The number of decisions, and the money per 1,000 decisions of the model and of the ways it is compared with.
 
     Money is in the KPI's currency, and None if there are no decisions.
     """
@@ -219,7 +219,7 @@ class ValueMetrics:
 
 
 def value_metrics(days: Sequence[DailyValue]) -> ValueMetrics:
-    """Return the number of decisions and the money per 1,000 decisions over some days. `metrics.json` stores both."""
+    """Return the number of decisions of some days, and their money per 1,000 decisions. `metrics.json` stores both."""
     decisions = sum(day.decisions for day in days)
 
     def per_1000(policy: str) -> float | None:

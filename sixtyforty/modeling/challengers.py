@@ -1,4 +1,4 @@
-"""Compare the declared recipes by their walk-forward value, and list the challengers of a training day."""
+"""Compare the declared recipes by their value in the backtest, and list the challengers of a training day."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Challenger:
 
 
 def value_by_recipe(use_case: UseCase, lake: Lake, store: ModelStore, as_of: date) -> dict[str, float]:
-    """Return the walk-forward value per 1,000 decisions of each declared recipe, by recipe hash, the highest first.
+    """Return each declared recipe's value per 1,000 decisions in the backtest, by recipe hash, the highest value first.
 
     All recipes are valued on the same days before `as_of`. Recipes with the same value stay in the declared order. A
     recipe is left out if it has no model trained on `as_of`, or if its model files can't be trusted. The check of the
@@ -82,7 +82,7 @@ def list_challengers(
 def _is_withdrawn(
     use_case: UseCase, lake: Lake, store: ModelStore, ledger: ChampionLedger, recipe: str, as_of: date
 ) -> bool:
-    """Return True if the recipe was withdrawn, or if its model that was trained on the local day `as_of` was."""
+    """Return whether a recipe was withdrawn, or its model that was trained on the local day `as_of`."""
     version = find_trained_version(use_case, lake, store, recipe, as_of)
     return ledger.withdrawal_of(version or "", recipe) is not None
 
@@ -94,7 +94,7 @@ def _describe_ranking(use_case: UseCase, values: dict[str, float]) -> str:
 
 
 def find_best_recipe(use_case: UseCase, lake: Lake, store: ModelStore, as_of: date) -> str:
-    """Return the hash of the recipe with the highest walk-forward value before the local day `as_of`.
+    """Return the hash of the recipe with the highest value in the backtest before the local day `as_of`.
 
     If no recipe has a value yet, return the recipe of the declared model.
     """

@@ -36,7 +36,7 @@ RECIPE = "recipe.json"
 
 @dataclass(frozen=True)
 class RecipeFile:
-    """The content of `recipe.json`: what DVC needs, besides the files, to train a model version again and measure it.
+    """The content of `recipe.json`: the settings with which DVC trains a model version again and measures it.
 
     `model`, `features`: the recipe and the features of the version. `fold`: the card of the model trained before the
     version; `metrics.json` measures that model on days that it never saw, as a fold of a backtest does.

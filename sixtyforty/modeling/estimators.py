@@ -134,13 +134,13 @@ def fit_model(recipe: Model, kpi: Kpi, features: Sequence[str], frame: pd.DataFr
 
 
 def _most_levels(estimator: Any) -> int | None:
-    """Return how many values of a category the estimator distinguishes; None if there is no limit."""
+    """Return how many values of a categorical feature the estimator distinguishes; None if there is no limit."""
     accepted = estimator.get_params()
     return accepted.get("max_bins") if "categorical_features" in accepted else None
 
 
 def _select_levels(column: pd.Series[Any], most: int | None) -> list[Any]:
-    """Return the values of a category that the model distinguishes, sorted. Other values count as unknown.
+    """Return the values of a categorical feature that the model distinguishes, sorted. Other values count as unknown.
 
     most: the largest number of values. If there are more, the most frequent ones are returned.
     """
@@ -172,7 +172,7 @@ def _build_estimator(recipe: Model, kpi: Kpi, features: list[str], categories: l
 
 
 def _with_preprocessing(estimator: Any, categories: list[int], count: int) -> Any:
-    """Return a pipeline around an estimator that accepts no NaN: one-hot categories, imputed and scaled numbers.
+    """Return a pipeline that encodes categories, and fills and scales numbers, for an estimator that accepts no NaN.
 
     categories: positions of the categorical features. count: number of features.
     """

@@ -70,7 +70,7 @@ class FeatureWindow:
         return BuiltPartitions(tables, versions, beyond_lookback)
 
     def _columns_beyond_lookback(self, tables: Mapping[str, pa.Table]) -> tuple[str, ...]:
-        """Return the columns that differ in a sampled partition if it is built alone.
+        """Return the feature columns that change if a sampled partition is built alone instead of with the others.
 
         The first partition differs if the SQL reads later rows, the last one if the SQL reads rows before its lookback.
         """

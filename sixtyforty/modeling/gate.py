@@ -251,7 +251,7 @@ def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, val
 
 
 def _two_sided(gate: Gate) -> float:
-    """Return the confidence level of the two-sided interval with the same lower end as the gate's one-sided bound.
+    """Return the confidence level of the two-sided interval whose lower end is the gate's one-sided lower bound.
 
     The declared `gate.confidence` is the level of the one-sided bound.
     """

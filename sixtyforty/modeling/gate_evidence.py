@@ -29,7 +29,7 @@ ChallengerKind = Literal["first", "refresh", "recipe"]
 
 @dataclass(frozen=True)
 class LatestBlock:
-    """The daily values of the newest backtest block under two models: the challenger's recipe, and the champion.
+    """The daily values in the newest backtest block of two models: one of the challenger's recipe, and the champion.
 
     The newest block is the last one for which both models have values. Without such a block, both lists are empty.
     """
@@ -189,7 +189,7 @@ def _latest_block(
 
 
 def _refused_partitions(lake: Lake, card: ModelCard) -> list[str]:
-    """Return the training partitions whose features governance refused, in the version that the model learned from.
+    """Return the training partitions that governance refused, judged in the version that the model learned from.
 
     A partition whose version is no longer stored counts as refused.
     """

@@ -27,7 +27,7 @@ MAX_DISTINCT = 50  # in columns with more distinct values, rare values are not s
 
 @dataclass(frozen=True)
 class CandidateTime:
-    """A decision time (UTC) of a partition, its number of units, and the rare values that its units have."""
+    """A decision time (UTC) that may be checked for leakage, its number of units, and the rare values in their rows."""
 
     partition: str
     time: datetime
@@ -51,7 +51,7 @@ def list_candidates(rows: pd.DataFrame, hidden: Collection[str] = ()) -> list[Ca
 
 @dataclass
 class _RareValues:
-    """The positions of the rows that have a rare value, by the value's name, such as `carrier=XY`."""
+    """The rare values of features, such as `carrier=XY`, each with the positions of the rows that have this value."""
 
     rows: dict[str, set[int]] = field(default_factory=dict)
 
@@ -112,7 +112,7 @@ def _choose_at_random(candidates: Sequence[CandidateTime], needed: float, chance
 
 
 def _choose_rare(candidates: Sequence[CandidateTime], count: int) -> list[CandidateTime]:
-    """Return up to `count` decision times. Each adds as many rare values as possible that the earlier ones lack."""
+    """Return up to `count` decision times. Each is chosen for the most rare values that the times before it lack."""
     chosen: list[CandidateTime] = []
     missing = set().union(*(candidate.rare for candidate in candidates))
     while missing and len(chosen) < count:

@@ -109,7 +109,7 @@ class ModelStore:
         return cards
 
     def write_training_set(self, use_case: DecisionChain, lake: Lake, plan: TrainingPlan) -> None:
-        """Store the training set of a plan, and create the model card.
+        """Store the training set of a training plan, and create the model card of its version.
 
         Only outcomes known at the start of `plan.as_of` are included. Raises ModelError if the declaration names an
         unknown feature, or if no model can learn from a feature's type. Raises it, too, if the declaration doesn't

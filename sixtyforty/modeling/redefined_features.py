@@ -1,4 +1,4 @@
-"""Whether a changed features.sql gives a model's features other values than those that it learned from.
+"""Find features to which a changed features.sql gives other values than those that the model learned from.
 
 A feature may keep its name and its type and mean something else. The model would still compute scores, but wrong ones.
 So the values in its training set are compared with those that today's features.sql gives the same units.
@@ -53,7 +53,7 @@ def find_redefined(use_case: DecisionChain, lake: Lake, store: ModelStore, card:
 def _compare(
     use_case: DecisionChain, lake: Lake, store: ModelStore, card: ModelCard, entries: dict[str, Entry]
 ) -> dict[str, float]:
-    """Return the features that mean something else now, as {feature: share of the units with another value}.
+    """Return the features that have other values now, as {feature: share of the units with another value}.
 
     The values in the training set are compared with those that were built again.
     """
@@ -72,5 +72,5 @@ def _read_training_rows(store: ModelStore, card: ModelCard, partitions: list[str
     try:
         rows = store.training_frame(card.version)
     except OSError as error:
-        raise ModelError(f"{card.version}: its training set can't be read ({type(error).__name__}).") from error
+        raise ModelError(f"{card.version}: the model's training set can't be read ({type(error).__name__}).") from error
     return rows[rows["_partition"].isin(partitions)]

@@ -66,7 +66,7 @@ def require_allowed(use_case: str, declared: Iterable[tuple[str, str]]) -> None:
 
 @lru_cache(maxsize=REMEMBERED_DECLARATIONS)
 def _first_problem(declared: tuple[tuple[str, str], ...]) -> tuple[str, int, str] | None:
-    """Return the place, line and reason of the first forbidden SQL. Each stage of a run asks for the same texts."""
+    """Return the place, line and reason of the first forbidden SQL. Cached, because each stage of a run checks it."""
     for place, sql in declared:
         problem = find_forbidden(sql)
         if problem:

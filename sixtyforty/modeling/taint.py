@@ -138,7 +138,7 @@ def decision_times(entries: Mapping[str, Entry]) -> dict[str, list[str]]:
 
 
 def mark(lake: Lake, tainted: Iterable[TaintedPartition]) -> None:
-    """Add tainted partitions to the index, before their manifests are written."""
+    """Add partitions to the index of tainted partitions, before their manifests are written."""
     for marked in tainted:
         index = lake.entry(INDEX, marked.partition)
         _write_index(lake, marked, index.facts[HASHES] if index else [])

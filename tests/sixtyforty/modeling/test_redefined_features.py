@@ -103,7 +103,7 @@ def test_the_comparison_is_made_once(ws: Workspace, monkeypatch: pytest.MonkeyPa
 def test_a_missing_training_set_is_a_reason(ws: Workspace) -> None:
     build_again(ws, doubled, *NEWEST)
     Path(str(ws.models.folder(ws.models.versions()[0])), "training_set.parquet").unlink()
-    with pytest.raises(ModelError, match="its training set can't be read"):
+    with pytest.raises(ModelError, match="the model's training set can't be read"):
         problem(ws)
 
 
