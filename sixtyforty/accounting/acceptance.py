@@ -103,7 +103,7 @@ class RoleAcceptance:
 
 @dataclass(frozen=True)
 class Acceptance(UsageCounts):
-    """The usage of all partitions, added up. Money is in the KPI's currency.
+    """How people used the decisions of all partitions, added up. Money is in the KPI's currency.
 
     `usage.PartitionUsage` describes the counts.
     `gain_per_1000` is the gain per 1,000 overrides with a known outcome. Its 95% confidence interval resamples whole
@@ -225,7 +225,7 @@ def _summarize_weeks(usages: Sequence[PartitionUsage], days: Iterable[date]) -> 
 
 
 def _overlap(people: set[str], later: set[str]) -> float | None:
-    """Return the share of `people` who are also in `later`; None if `people` is empty."""
+    """Return the share of a week's people who also answered in a `later` week; None if nobody answered in the week."""
     return len(people & later) / len(people) if people else None
 
 

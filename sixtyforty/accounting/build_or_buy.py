@@ -120,7 +120,7 @@ class WayScore:
 
 @dataclass(frozen=True)
 class Scenario:
-    """The verdict of build or buy under one changed assumption. `changes`: whether the verdict differs."""
+    """The verdict on build or buy under one other assumption. `changes`: whether the assumption changes the verdict."""
 
     assumption: str
     verdict: str

@@ -69,7 +69,9 @@ class FaultImpact:
         return "continues with a warning" if self.warned else "continues"
 
     def is_guarded(self, margin: float) -> bool:
-        """Return whether the fault does little harm. One of two conditions is enough:
+        """Return whether the fault does little harm, either without any check or with the serving gate.
+
+        One of two conditions is enough:
 
         - The gain stays proven although nobody checks the data (`ungated`).
         - The serving gate checks the data, and decisions lose at most `margin` against the current process (`gated`).
@@ -114,7 +116,7 @@ class Drill:
 
 
 def _known_ends(interval: Interval) -> dict[str, float | None]:
-    """Return an interval for JSON, not rounded. NaN becomes None."""
+    """Return an estimate and its confidence interval for JSON, not rounded. NaN becomes None."""
     return {name: None if math.isnan(end) else end for name, end in asdict(interval).items()}
 
 

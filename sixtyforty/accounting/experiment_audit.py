@@ -1,4 +1,4 @@
-"""Audit an experiment's ledger: recompute the value of both arms in SQL, which shares no code with the ledger."""
+"""Audit an experiment's ledger: recompute its values in SQL, which shares no code with the ledger."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TOLERANCE = 0.005  # half a cent: the order in which doubles are added changes t
 
 
 def find_differences(ws: Workspace, partitions: Sequence[str]) -> list[str]:
-    """Return one line of text for each partition whose account differs from the sum of its units' values in SQL."""
+    """Return one line of text for each partition whose account differs from the sums that SQL computes."""
     accounts = ws.lake.entries(DATASET, partitions)
     if not accounts:
         return []
@@ -33,7 +33,7 @@ def find_differences(ws: Workspace, partitions: Sequence[str]) -> list[str]:
 
 
 def _sum_arms(ws: Workspace, partitions: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Return the value of the model's arm and of the held-out arm of each partition, in the KPI's currency."""
+    """Return, by partition, the value of the units on which the model decides, and of the held-out units."""
     kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
     decisions, outcomes = (
         ws.lake.select_rows(ws.lake.entries(name, partitions).values())

@@ -1,4 +1,4 @@
-"""Write the ledger of a randomized experiment: one account per live partition, with the sums of both arms.
+"""Write the ledger of a randomized experiment: one account per live partition, for the model and the holdout.
 
 The model decides on the units of one arm. The other arm is held out and keeps the current process. Each unit is
 assigned to an arm by a hash (`decisions/assignment.py`). An account sums the units' values and covariates by holdout
@@ -103,7 +103,7 @@ def write_accounts(ws: Workspace, partitions: Sequence[str]) -> dict[str, Entry]
 
 
 def load_units(ws: Workspace, rows: Mapping[str, Entry], outcomes: Mapping[str, Entry], columns: str) -> pd.DataFrame:
-    """Return the rows of decisions or features, each with its outcome, its cluster and the columns SUMS.
+    """Return rows of decisions or features, each with the unit's outcome, its cluster and the columns SUMS.
 
     rows: manifests of decisions or features, by partition. columns: SQL of the columns to select, with the column
     `action`. The outcome is null, too, if the gain or cost of the action is unknown. The cluster is empty if units are
@@ -147,7 +147,7 @@ def _with_sums(use_case: UseCase, units: pd.DataFrame) -> pd.DataFrame:
 
 
 def _load_arms(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]) -> pd.DataFrame:
-    """Return the decided units with `share` (the holdout share at the decision), `held_out` and the columns COUNTS."""
+    """Return decided units with `share` (the holdout share at the decision), `held_out` (true or false) and COUNTS."""
     units = load_units(ws, decisions, outcomes, "action, current_action, decided_by, policy")
     units["share"] = units["policy"].map(
         {policy: assignment.parse_share(policy) for policy in units["policy"].unique()}
@@ -160,7 +160,7 @@ def _load_arms(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[
 
 
 def _sum_arms(units: pd.DataFrame) -> pa.Table:
-    """Return the totals of the columns SUMS and COUNTS by holdout share, arm and cluster."""
+    """Add up the columns SUMS and COUNTS by holdout share, by whether units are held out, and by cluster."""
     import pyarrow as pa
 
     numbers = dict.fromkeys(SUMS, pa.float64()) | dict.fromkeys(COUNTS, pa.int64())

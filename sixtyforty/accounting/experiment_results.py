@@ -30,7 +30,7 @@ PLANNING_PARTITIONS = 56  # partitions before the live start that a plan uses; 5
 
 
 def measure_effect(ws: Workspace, partitions: Sequence[str] | None = None) -> HoldoutEstimate | None:
-    """Return the effect that the experiment shows so far, or None unless both arms have units with a known outcome.
+    """Return the effect that the experiment shows so far; None without known outcomes for the model or for the holdout.
 
     partitions: the partitions to include; None includes all.
     """
@@ -64,7 +64,7 @@ def measure_effect(ws: Workspace, partitions: Sequence[str] | None = None) -> Ho
 
 
 def read_daily_values(ws: Workspace, partitions: Sequence[str]) -> list[DailyValue]:
-    """Return the daily value of each partition, over the units of the model's arm.
+    """Return the daily value of each partition, over the experiment's units on which the model decides.
 
     The current process's money on these units is estimated from the held-out arm. The money of random choice and
     perfect foresight is NaN, because nobody knows the outcome of an action not taken.
@@ -138,7 +138,7 @@ def _units_before_start(ws: Workspace) -> pd.DataFrame | None:
 
 
 def _read_sums(ws: Workspace, partitions: Sequence[str] | None = None) -> pd.DataFrame | None:
-    """Return the sums in the accounts of some partitions, for the holdout shares with units in both arms.
+    """Return the sums over units in some partitions' accounts, for the holdout shares with units in both arms.
 
     Return None if no share has units in both arms. partitions: the partitions to include; None includes all.
 
@@ -165,7 +165,7 @@ def _arms(use_case: UseCase, sums: pd.DataFrame) -> tuple[Arm, Arm]:
 
 
 def _arm(use_case: UseCase, sums: pd.DataFrame) -> Arm:
-    """Return one arm of the experiment from the sums of its units. The strata are the holdout shares, ascending."""
+    """Return one arm of the experiment (model or holdout), whose strata are the holdout shares in ascending order."""
     if not assignment.cluster_columns(use_case):
         return Arm.from_unit_sums(sums.groupby("share", sort=True)[SUMS].sum().to_numpy(float))
     import numpy as np

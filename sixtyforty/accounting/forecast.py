@@ -60,11 +60,11 @@ class ChampionTerm:
         return compare_with_forecast(self.forecast, self.actual)
 
     def reaches_target(self, target: float, is_outdated: bool = False) -> bool | None:
-        """Return whether the actual gain reaches a target per 1,000 decisions; None if it is unknown or outdated."""
+        """Return whether the actual gain per 1,000 decisions reaches a target; None for an unknown or outdated gain."""
         return None if math.isnan(self.actual.value) or is_outdated else self.actual.value >= target
 
     def to_dict(self, target: float, is_outdated: bool = False) -> dict[str, Any]:
-        """Return the term of these champions for JSON. target, is_outdated: see `reaches_target`."""
+        """Return the champions' forecast and actual gain for JSON. target, is_outdated: see `reaches_target`."""
         return {
             "since": self.since,
             "versions": self.versions,
@@ -80,7 +80,7 @@ class ChampionTerm:
 
 @dataclass(frozen=True)
 class ForecastRecord:
-    """All terms of champions on a track, oldest first, and the forecast for the coming month (`coming_month`).
+    """The forecast and actual gains of a track's champions, oldest first, and the forecast for the coming month.
 
     `confidence`: the confidence level of the two-sided intervals. `is_outdated`: whether some decisions of the replay
     are outdated (see `OutdatedReplay`). Whether a term reaches the KPI's target then counts as unknown.
@@ -92,7 +92,7 @@ class ForecastRecord:
     is_outdated: bool = False
 
     def to_dict(self, kpi: Kpi) -> dict[str, Any]:
-        """Return the terms of all champions and the forecast for JSON. An unknown figure is None."""
+        """Return the forecast and actual gains of all champions for JSON. An unknown figure is None."""
         return {
             "confidence": round(self.confidence, 4),
             "target": kpi.target,
@@ -115,7 +115,7 @@ def compare_with_forecast(forecast: Interval, actual: Interval) -> ForecastVerdi
 
 
 def interval_confidence(use_case: UseCase) -> float:
-    """Return the confidence level of the two-sided interval with the same lower end as the gate's one-sided bound."""
+    """Return the confidence level of the two-sided interval whose lower end is the gate's one-sided lower bound."""
     return 2 * use_case.gate.confidence - 1
 
 
@@ -136,7 +136,7 @@ def list_terms(
     champions: Sequence[ChampionRow],
     daily_values: Sequence[DailyValue],
 ) -> list[ChampionTerm]:
-    """Return the terms of the champions, oldest first.
+    """Return the forecast and the actual gain of the champions, grouped by the month in which they came into force.
 
     rows: all rows of the champion ledger. champions: must be in the order in which they came into force. daily_values:
     must be sorted by partition. Each partition counts once, for the champion in force at the partition's end.

@@ -25,7 +25,7 @@ _counted: BoundedCache[str, list[DealtUnits]] = BoundedCache(100)
 
 
 def count_held_out(ws: Workspace, partitions: Sequence[str] | None = None) -> list[DealtUnits]:
-    """Count the drawn units with a known outcome by arm. Return one stratum for each holdout share and each month.
+    """Count held-out and other units with a known outcome, for each holdout share and month.
 
     partitions: the partitions to count; None counts all.
     """
@@ -46,7 +46,7 @@ def count_held_out(ws: Workspace, partitions: Sequence[str] | None = None) -> li
 def _count_draws(
     ws: Workspace, decisions: dict[str, Entry], outcomes: dict[str, Entry]
 ) -> list[tuple[str, str, bool, int]]:
-    """Return rows of policy name, month (or OVERALL), whether held out, and the number of units or clusters."""
+    """Return the number of units or clusters as rows of (policy name, month or OVERALL, whether held out, number)."""
     key, select_rows = identifiers(ws.use_case.decision.key), ws.lake.select_rows
     taken = f"(select _partition, {key}, policy, decided_by from {select_rows(decisions.values())})"
     outcome = identifier(ws.use_case.kpi.outcome)
@@ -65,7 +65,10 @@ def _count_draws(
 
 
 def _strata(rows: Sequence[tuple[str, str, bool, int]]) -> list[DealtUnits]:
-    """Return the strata of the holdout shares between 0 and 1. With several shares, each name includes the share."""
+    """Return the counted units of each holdout share and month, for shares between 0 and 1.
+
+    If there are several shares, the name of each stratum includes the share.
+    """
     counts: dict[tuple[float, str], dict[str, int]] = {}
     for policy, month, held_out, units in rows:
         share = assignment.parse_share(policy)

@@ -18,7 +18,7 @@ TOLERANCE = 0.005  # half a cent: the order in which doubles are added changes t
 
 
 def find_differences(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
-    """Return one line of text for each partition whose account differs from the sum of its decisions' payoffs in SQL.
+    """Return one line of text for each partition whose account differs from the payoffs that SQL adds up.
 
     A candidate that was declared after an account was written is missing from the account, so the audit skips it.
     """

@@ -35,7 +35,9 @@ SEGMENT_FIELDS = ("column", "name", "decisions", "gain")
 
 @dataclass(frozen=True, kw_only=True)
 class KpiAccount(DailyValue):
-    """The account of a partition, as stored in the facts of its manifest. It adds three fields to those of DailyValue:
+    """The KPI account of a partition: its money, as in DailyValue, and what the money leaves out.
+
+    It is stored in the facts of the account's manifest, and adds three fields to those of DailyValue:
 
     - unknown: the number of decisions whose outcome isn't known yet.
     - held_back: the number of decisions in shadow or held out, which say nothing about the model.

@@ -71,7 +71,7 @@ def _describe_experiment(ws: Workspace, track: Track, until: str | None) -> str 
 
 
 def _leaky_decisions(ws: Workspace, decided: list[str]) -> list[str]:
-    """Return the replay's partitions that a revoked model decided, or that a model decided on features with leakage."""
+    """Return the replayed partitions decided by a model that learned from leakage, or on features with leakage."""
     rows = ws.champion_ledger.rows_of("replay")
     revoked = {version for row in rows if row.kind == "revoked" for version in row.withdrawn_versions}
     marked = set(ws.lake.partitions(taint.INDEX))

@@ -49,12 +49,15 @@ def account_rows(ws: Workspace) -> list[RowAccount]:
 
 
 def describe_losses(ws: Workspace, now: datetime) -> str:
-    """Return the first differences in rows or, without any, in units; empty if there are none. now: UTC, naive."""
+    """Describe the first rows that aren't accounted for or, without any, the first units; empty if there are none.
+
+    now: UTC, naive.
+    """
     return describe_differences(ws) or unit_accounts.describe_differences(ws, now)
 
 
 def describe_differences(ws: Workspace) -> str:
-    """Return the first differences in the rows of all sources, in words; empty if there are none.
+    """Describe the first rows of any source that are missing or counted twice; empty if there are none.
 
     The totals of a source with a difference come first.
     """
@@ -86,7 +89,10 @@ def _account_source(lake: Lake, source: str) -> RowAccount:
 
 
 def _differences(raw: Entry, verdict: Mapping[str, int], stored: Mapping[str, Entry | None]) -> Iterator[str]:
-    """Yield a text for each count of a partition that differs. stored: the partition's rows, by kind of dataset."""
+    """Yield a text for each count of a partition's rows that differs from the count that it must equal.
+
+    stored: the manifests of the partition's validated and quarantined rows, by kind of dataset.
+    """
     landed, counted = _count_landed(raw), sum(verdict[kind] for kind in KINDS)
     if not landed == verdict["landed"] == counted:
         yield (

@@ -31,7 +31,7 @@ SHOWN = 3  # how many differences a line of text names
 
 @dataclass(frozen=True)
 class UnitAccount:
-    """The counts of one partition's units. A count is None where the stage has no partition, or needs none.
+    """The number of one partition's units at each chain stage; None if the stage has no such partition, or needs none.
 
     - accepted: accepted rows of the unit source; None if the units are not the rows of a partitioned source.
     - features, outcomes, decisions: rows of these datasets.
@@ -49,7 +49,7 @@ class UnitAccount:
 
     @property
     def differences(self) -> list[str]:
-        """What is missing, one text per difference; empty if every unit is accounted for."""
+        """One text for each pair of counts that should be equal but differ; empty if every unit is accounted for."""
         texts = []
         if self.accepted is not None and self.accepted != (self.features or 0):
             texts.append(f"{format_plural(self.accepted, 'accepted unit')}, but features of {self.features or 0:,}")
@@ -93,9 +93,9 @@ def account_units(ws: Workspace, track: Track, partitions: Sequence[str], now: d
 
 
 def describe_differences(ws: Workspace, now: datetime) -> str:
-    """Return the first differences of both tracks, in words; empty if there are none. now: UTC, naive.
+    """Describe the first units of both tracks that are missing at a chain stage; empty if there are none.
 
-    A difference in live decisions starts with `live`.
+    A text about live decisions starts with `live`. now: UTC, naive.
     """
     differences = [
         f"live {text}" if track == "live" else text
@@ -107,7 +107,7 @@ def describe_differences(ws: Workspace, now: datetime) -> str:
 
 
 def _list_accountable(ws: Workspace, track: Track) -> list[str]:
-    """Return the partitions whose due units must have decisions, sorted. They may have none by mistake.
+    """Return the partitions whose due units must have decisions, sorted, even if decisions are missing by mistake.
 
     These are the partitions with decisions. On the live track, they are also those with units since its start. In a
     replay, they are also those with units between its first and its last decisions.
@@ -127,7 +127,7 @@ def _list_accountable(ws: Workspace, track: Track) -> list[str]:
 
 
 def count_lines(account: Entry) -> int:
-    """Return the number of decisions in an account, with known and unknown outcomes, held back or not."""
+    """Return the number of all decisions that a partition's account counts, whether or not they count for the model."""
     counts = read_account(account)
     others = counts.outside_experiment if isinstance(counts, ExperimentAccount) else counts.held_back
     return counts.decisions + counts.unknown + others

@@ -179,7 +179,7 @@ def _load_responses(
 
 
 def _ranked_sql(responses: str) -> str:
-    """Return SQL that adds the columns `nth` and `withdrawn_at` to responses.
+    """Return SQL that numbers the answers to each decision (`nth`), and adds when they were withdrawn (`withdrawn_at`).
 
     - nth: 1 for the first answer to a decision, 2 for the second one, and so on. It has no meaning for other responses.
     - withdrawn_at: the times at which a person withdrew an answer to the decision; null if nobody did.
@@ -208,7 +208,7 @@ def _timely_sql(use_case: UseCase) -> str:
 
 
 def _accounted_sql(use_case: UseCase, track: Track) -> str:
-    """Return a SQL condition: the decision counts in the KPI ledger, and the price of the done action is known.
+    """Return a SQL condition: the decision counts in the KPI ledger, and the action taken by people has a known price.
 
     An experiment counts only decisions at which some units, but not all, were held out. Otherwise the price of the
     current process's action must be known, too, because the ledger compares both.

@@ -36,7 +36,7 @@ def candidates_sql(
     names: Collection[str],
     columns: Collection[str],
 ) -> str:
-    """Return a SQL subquery in parentheses that computes what each candidate's SQL gives for each unit.
+    """Return a SQL subquery in parentheses: the action or expected outcome that each candidate gives each unit.
 
     A candidate is another way to decide, such as an expert's rule. Its SQL gives an action or an expected outcome.
     Join the subquery with decisions by partition and key. It has one row per unit, with `_partition`, the key, `known`

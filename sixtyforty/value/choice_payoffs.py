@@ -36,7 +36,7 @@ def decision_groups(rows: pd.DataFrame) -> list[tuple[str, Any]]:
 
 
 def count_actions(rows: pd.DataFrame, column: str) -> dict[tuple[str, Any], Counter[str]]:
-    """Count how often each group of `decision_groups` has each action. column: the column with the actions."""
+    """Count each action in each group of `decision_groups` (partition and decision time). column: holds the actions."""
     counts: dict[tuple[str, Any], Counter[str]] = {}
     for group, action in zip(decision_groups(rows), rows[column], strict=True):
         counts.setdefault(group, Counter())[action] += 1
@@ -204,7 +204,7 @@ class ChoicePayoffs:
         ]
 
     def _reject_excess_rows(self, payoffs: Floats, limits: list[_Limit]) -> NDArray[np.int64]:
-        """Return each row's best action within the limits.
+        """Return each row's best action, after rows in excess of a limit lost the limited action.
 
         While a limit is exceeded, the rows with the smallest advantage lose the action: their payoff for the action is
         set to -inf in `payoffs`, in place. A row whose payoffs are all -inf gets the cheapest action without a limit.
@@ -240,7 +240,7 @@ class ChoicePayoffs:
                 chosen[_rank_by_advantage(payoffs, limit.action, eligible)[:free]] = limit.action
 
     def unit_values(self, actions: Sequence[str], outcome: Floats) -> Floats:
-        """Return the value of each unit in the arms of a holdout, shape (n,), in the KPI's currency.
+        """Return the value of each unit in an experiment with a holdout, shape (n,), in the KPI's currency.
 
         The value is value_per_outcome x outcome - cost of the unit's action. The KPI must declare a holdout.
         """

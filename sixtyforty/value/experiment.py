@@ -1,4 +1,4 @@
-"""Measure the effect of an action that changes the outcome: compare two randomly drawn arms.
+"""Measure the effect of an action that changes the outcome: compare two arms, randomly drawn groups of units.
 
 The outcome that a unit would have had under another action can't be observed. Therefore a hash
 (`decisions/assignment.py`) draws units at random that keep the current process, and the means of the two arms are
@@ -34,7 +34,7 @@ MINIMUM_CLUSTERS = 20  # clusters in each arm; in simulations the always-valid i
 
 @dataclass(frozen=True)
 class Arm:
-    """The sums of one arm over its clusters, in each of S strata.
+    """The sums of units, values and covariates over the clusters of one arm, in each of S strata.
 
     Optional leading axes (…) are for several evaluations over time, or for several simulation runs.
 
@@ -51,7 +51,7 @@ class Arm:
 
     @classmethod
     def from_unit_sums(cls, moments: Floats) -> Arm:
-        """Return an arm whose units were drawn one by one.
+        """Create an arm from sums over its units, which were drawn one by one.
 
         moments: the sums over units of 1, y, x, y², xy and x² in each stratum, shape (…, S, 6). y is the value of a
         unit, x its covariate.
@@ -67,7 +67,7 @@ class Arm:
 
     @classmethod
     def from_cluster_sums(cls, sums: Floats) -> Arm:
-        """Return an arm whose clusters were drawn.
+        """Create an arm from the sums of its clusters, which are groups of units that were drawn together.
 
         sums: the sums of units, value and covariate of each cluster in each stratum, shape (…, clusters, S, 3).
         """

@@ -71,7 +71,7 @@ def estimate_ratio(
 
 @lru_cache(maxsize=4)
 def _block_counts(blocks: int) -> NDArray[np.float64]:
-    """Return how often each bootstrap resample draws each block, shape (RESAMPLES, blocks). The seed is fixed."""
+    """Return how often each bootstrap resample draws each block of days: (RESAMPLES, blocks). The seed is fixed."""
     import numpy as np
 
     drawn = np.random.default_rng(0).integers(0, blocks, (RESAMPLES, blocks))

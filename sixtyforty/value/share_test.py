@@ -1,4 +1,4 @@
-"""Test whether the units of an experiment were dealt by the declared shares: the sequential multinomial test.
+"""Test whether the arms of an experiment got their declared shares of the units: a sequential multinomial test.
 
 For each stratum, the evidence is the Bayes factor of "any shares" (a uniform Dirichlet prior) over "the declared
 shares". Under the declared shares, the Bayes factor is a martingale that starts at 1. By Ville's inequality, the
@@ -66,7 +66,7 @@ def sequential_p_value(strata: Sequence[DealtUnits]) -> float:
 
 
 def find_mismatches(strata: Sequence[DealtUnits], level: float = LEVEL) -> list[DealtUnits]:
-    """Return the strata whose units weren't dealt by the declared shares, the strongest evidence first."""
+    """Return the strata whose arms didn't get their declared shares of the units, the strongest evidence first."""
     limit = math.log(max(len(strata), 1) / level)
     evidence = [(stratum.log_evidence(), stratum) for stratum in strata if stratum.units]
     against = [pair for pair in evidence if pair[0] >= limit]
