@@ -156,7 +156,7 @@ class Scorecard:
 
 
 def score_build_or_buy(ws: Workspace, track: Track) -> Scorecard:
-    """Return the comparison of building with all vendors, over the accounts of a track.
+    """Return the comparison of building with all vendors, computed from a track's KPI accounts.
 
     Raises SourcingError if no sourcing is declared, or if no outcome is known yet.
     """

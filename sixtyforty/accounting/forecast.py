@@ -51,7 +51,7 @@ class ChampionTerm:
 
     @property
     def name(self) -> str:
-        """The month in which the first of these champions came into force, such as `May 2013`."""
+        """The month in which the champions came into force, such as `May 2013`."""
         return date.fromisoformat(self.since).strftime("%B %Y")
 
     @property

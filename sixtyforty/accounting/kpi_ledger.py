@@ -35,7 +35,7 @@ SEGMENT_FIELDS = ("column", "name", "decisions", "gain")
 
 @dataclass(frozen=True, kw_only=True)
 class KpiAccount(DailyValue):
-    """The KPI account of a partition: its money, as in DailyValue, and what the money leaves out.
+    """The KPI account of a partition: the money by way of deciding, and how many decisions the money leaves out.
 
     It is stored in the facts of the account's manifest, and adds three fields to those of DailyValue:
 
@@ -194,7 +194,7 @@ def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
 
 
 def _account_units(kpi: Kpi, units: pd.DataFrame) -> Iterator[KpiAccount]:
-    """Yield the account of each partition. units: the rows that `_load_units` returns."""
+    """Yield the KPI account of each partition. units: the rows that `_load_units` returns."""
     held_back = units["decided_by"].isin(HELD_OUT)
     segment_money = segments.money_by_segment(kpi, units[units["outcome"].notna() & ~held_back])
     for name, rows in units.groupby("_partition", sort=True):

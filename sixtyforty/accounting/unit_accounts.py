@@ -64,7 +64,7 @@ class UnitAccount:
 
 
 def account_units(ws: Workspace, track: Track, partitions: Sequence[str], now: datetime) -> list[UnitAccount]:
-    """Return the counts of the units of some partitions, in the order of the partitions. now: UTC, naive.
+    """Count the units of each partition at each chain stage, in the order of the partitions. now: UTC, naive.
 
     Partitions without units are left out.
     """

@@ -118,10 +118,10 @@ def _predict(model: FittedModel, rows: pd.DataFrame) -> NDArray[np.float64]:
     try:
         scores = model.predict(rows)
     except Exception as error:  # an estimator may raise anything; its text may hold data, so only the type is reported
-        raise ModelError(f"the estimator fails with a {type(error).__name__}") from error
+        raise ModelError(f"the model's estimator fails with a {type(error).__name__}") from error
     finite = np.isfinite(scores).reshape(-1, len(rows)).all(axis=0)
     if not finite.all():
-        raise ModelError(f"the estimator returns no number for {int((~finite).sum())} of {len(rows)} units")
+        raise ModelError(f"the model's estimator returns no number for {int((~finite).sum())} of {len(rows)} units")
     return scores
 
 

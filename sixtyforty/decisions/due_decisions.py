@@ -38,7 +38,7 @@ def first_due_partition(use_case: DecisionChain, start: datetime) -> str:
 
 
 def partitions_to_decide(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
-    """Return those of some partitions that a track decides. A replay starts at `replay.first_day`."""
+    """Return those of some partitions in which a track takes decisions. A replay starts at `replay.first_day`."""
     first = ws.use_case.replay.first_day.isoformat()
     return [partition for partition in partitions if track == "live" or partition >= first]
 

@@ -79,7 +79,7 @@ def _check_rating(response: Response) -> None:
 
 
 def _check_action(ws: Workspace, response: Response, decided: str) -> Response:
-    """Check the response's action against the decided action. Return the response; an acceptance gets that action."""
+    """Check a response's action against the decided action, which an acceptance gets. Return the response."""
     if response.event == "accepted":
         if response.action not in (None, decided):
             raise ResponseError(

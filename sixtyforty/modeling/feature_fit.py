@@ -53,7 +53,7 @@ def find_unusable_features(columns: Columns, categorical: Collection[str]) -> di
 
 
 def find_feature_problem(card: ModelCard, columns: Columns, payoffs: Mapping[str, str]) -> str | None:
-    """Return why decisions can't be taken by a model on rows with these columns, as a clause; None if they can.
+    """Return why a model can't decide on rows with these columns, as a clause of a sentence; None if it can.
 
     The columns must contain the model's features, with values of the same kind as in the training set.
 

@@ -28,7 +28,7 @@ def unit_columns(use_case: DecisionChain) -> str:
 
 
 def create_feature_table(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> None:
-    """Create the table `_built` with one row for each unit of the session's table `units`.
+    """Create the feature table `_built`, with one row for each unit of the session's table `units`.
 
     Columns: `_partition`, the key, decided_at (UTC), the features and current_action. Raises FeatureError if the SQL
     doesn't return each unit exactly once, or returns an action that isn't declared.
@@ -57,7 +57,7 @@ def _check_actions(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> No
 
 
 def recreate_feature_table(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> None:
-    """Create the table `_built` again, after the session's source tables changed. Keep the current process's actions.
+    """Create the feature table `_built` again after source tables changed. The current process's actions stay the same.
 
     A gain or cost that isn't a finite number is null, which means unknown.
 

@@ -219,7 +219,7 @@ def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _
 
 
 def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
-    """Put the challenger on HOLD if the champion beats the challenger's recipe in the newest block.
+    """Put the challenger on HOLD if the champion beats the challenger's recipe in the newest backtest block.
 
     A difference of up to `gate.margin` is allowed. The challenger is put on HOLD, too, if no outcome of a block is
     known in which the two can be compared.

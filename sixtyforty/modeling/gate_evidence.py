@@ -189,7 +189,7 @@ def _latest_block(
 
 
 def _refused_partitions(lake: Lake, card: ModelCard) -> list[str]:
-    """Return the training partitions that governance refused, judged in the version that the model learned from.
+    """Return the training partitions for which governance refused the feature version that the model learned from.
 
     A partition whose version is no longer stored counts as refused.
     """

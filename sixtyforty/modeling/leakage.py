@@ -36,7 +36,7 @@ class Leak:
     checked: int
 
     def __str__(self) -> str:
-        """Return one line with the feature, the decision time and the number of units."""
+        """Return one line that names the leaking feature, the decision time and the number of units."""
         if self.feature == UNIT:
             return f"{self.units} of {self.checked} units at {self.decision_time} UTC became known after that time"
         units = f"{self.units} of {self.checked} units"

@@ -56,7 +56,7 @@ class _RareValues:
     rows: dict[str, set[int]] = field(default_factory=dict)
 
     def names_in(self, positions: Collection[int]) -> list[str]:
-        """Return the names of the rare values that occur in the rows at some positions."""
+        """Return the names of the rare values that the rows at these positions have."""
         return [name for name, rows in self.rows.items() if not rows.isdisjoint(positions)]
 
 
@@ -112,7 +112,7 @@ def _choose_at_random(candidates: Sequence[CandidateTime], needed: float, chance
 
 
 def _choose_rare(candidates: Sequence[CandidateTime], count: int) -> list[CandidateTime]:
-    """Return up to `count` decision times. Each is chosen for the most rare values that the times before it lack."""
+    """Return up to `count` decision times whose units together have as many of the rare values as possible."""
     chosen: list[CandidateTime] = []
     missing = set().union(*(candidate.rare for candidate in candidates))
     while missing and len(chosen) < count:

@@ -73,7 +73,7 @@ def _check_card(card: ModelCard, use_case: str, version: str) -> None:
     if card.data_version != digest(card.data):
         raise ModelError("The data versions on the model card don't match their hash on the model card.")
     if version_name(card.as_of, card.data_version, card.recipe_version, card.libraries) != version:
-        raise ModelError("The version isn't the hash of the data, recipe and libraries on the model card.")
+        raise ModelError("The model version doesn't match the data, recipe and libraries on the model card.")
 
 
 def _check_scores(card: ModelCard, scores: NDArray[np.float64]) -> None:

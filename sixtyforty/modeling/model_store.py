@@ -193,7 +193,7 @@ def score_rows(model: FittedModel, rows: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def _new_card(use_case: DecisionChain, plan: TrainingPlan, rows: int, kinds: dict[str, str], sha256: str) -> ModelCard:
-    """Return the card of a training set. kinds: the kind of each feature, in the order of the features."""
+    """Return the model card of a new training set. kinds: the kind of each feature, in the order of the features."""
     treatment = use_case.kpi.treatment
     return ModelCard(
         version=plan.version,

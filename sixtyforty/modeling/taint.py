@@ -111,7 +111,7 @@ def find_tainted(lake: Lake, partitions: Iterable[str] | None = None) -> list[Ta
 
 
 def find_tainted_versions(lake: Lake, versions: Mapping[str, str]) -> list[TaintedPartition]:
-    """Return the partitions whose features are tainted in a certain version, whether current or replaced.
+    """Return the partitions whose features are tainted in the version in `versions`, which may be current or replaced.
 
     versions: the version of the features to check, by partition.
     """

@@ -32,7 +32,7 @@ REFUSED_EVIDENCE = "refused"  # figure of a verdict: files or an experiment can'
 class ChampionRow(EffectiveRow):
     """One row of the champion ledger: the verdict on one challenger, or a restart of the replay."""
 
-    track: Track = Field(description="`replay` or `live`.")
+    track: Track = Field(description="The track: `replay` or `live`.")
     version: str = Field(description="Version of the challenger; `-` in a REBUILD row.")
     verdict: GateVerdict = Field(
         description="PROMOTE: the challenger becomes champion at `effective_from`. PENDING: it waits for an APPROVE."
@@ -70,7 +70,7 @@ class ChampionRow(EffectiveRow):
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """The fields that are equal in two rows with the same verdict: track, version, as_of and verdict."""
+        """The fields by which two rows with the same verdict are recognized: track, version, as_of and verdict."""
         return (self.track, self.version, self.as_of, self.verdict)
 
 

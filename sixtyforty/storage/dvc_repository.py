@@ -69,7 +69,7 @@ def open_repository(home: Path, remote: str, purpose: str) -> Iterator[Any]:
 
 
 def write_recipe_list(home: Path) -> None:
-    """Write the names of all use cases with a recipe folder into the home's `params.yaml`, from which `dvc.yaml` reads.
+    """Write the names of all use cases with a recipe folder into the home's `params.yaml`, which `dvc.yaml` reads.
 
     `dvc.yaml` is a file of the project, so it can't name the use cases of a home. Nothing is written if the list is as
     before. Raises FileAccessError.

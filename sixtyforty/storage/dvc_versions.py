@@ -95,7 +95,7 @@ class DvcVersions:
         return {file["relpath"] for file in json.loads(listing.read_bytes())} if listing.exists() else set()
 
     def _cached_file(self, md5: str) -> Path:
-        """Return the path of a recorded file or listing in DVC's cache, by its hash."""
+        """Return the path in DVC's cache of a recorded file or of a folder's listing, by its hash."""
         return self.home / "data" / "dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
 
     def _fetch(self, repository: Any, pointers: Sequence[Path]) -> None:

@@ -147,7 +147,7 @@ class UnfinishedFile(io.RawIOBase):
         return True
 
     def write(self, content: Any) -> int:
-        """Write all bytes, and return their number."""
+        """Write bytes to the unfinished file, and return the number of bytes."""
         remaining = memoryview(content)
         size = remaining.nbytes
         self._hash.update(remaining)
@@ -156,7 +156,7 @@ class UnfinishedFile(io.RawIOBase):
         return size
 
     def publish(self, path: Path) -> None:
-        """Flush the file to the disk, and rename it. A missing folder is created."""
+        """Flush the file to the disk, and give it its final name. A missing folder is created."""
         os.fsync(self._descriptor)
         try:
             self.path.replace(path)

@@ -36,14 +36,14 @@ class ChainedRow(BaseModel):
     recorded_at: str = Field(default="", description="When the row was appended: ISO timestamp in UTC.")
     by: str = Field(description="Who wrote the row: `gate`, or a person.")
     previous_hash: str = Field(default="", description="Hash of the previous row.")
-    hash: str = Field(default="", description="Hash of this row and the previous hash.")
+    hash: str = Field(default="", description="Hash of this row and `previous_hash`.")
 
 
 class EffectiveRow(ChainedRow):
     """The fields of a ledger row that affects decisions from a certain time on."""
 
-    effective_from: str = Field(description="UTC time from which decisions follow this row.")
-    evidence: dict[str, Any] = Field(default_factory=dict, description="The figures on which the row is based.")
+    effective_from: str = Field(description="UTC time from which this row affects decisions.")
+    evidence: dict[str, Any] = Field(default_factory=dict, description="The figures that led to this row.")
 
 
 R = TypeVar("R", bound=ChainedRow)
@@ -70,7 +70,7 @@ class HashChain(Generic[R]):
         return self.path.with_suffix(".head")
 
     def rows(self) -> list[R]:
-        """Verify the hashes and return all rows, oldest first. Raises LedgerError, which names the first wrong row."""
+        """Verify and return the ledger's rows, oldest first. Raises LedgerError, which names the first wrong row."""
         # The head must be read before the rows. If a row is appended between the two reads, the file then holds more
         # rows than the head, which is no error.
         head = Head()

@@ -103,7 +103,7 @@ def _file_lock(file: Path, name: str, purpose: str, timeout: float) -> Iterator[
 
 
 def read_holder(file: Path) -> LockHolder | None:
-    """Return the process that holds a lock file, or that ended without releasing it; None if the file names none."""
+    """Return the process that a lock file names, which holds the lock or was killed; None if the file names none."""
     try:
         return LockHolder(**json.loads(file.read_bytes()))
     except (OSError, ValueError, TypeError):

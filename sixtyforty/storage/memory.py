@@ -64,7 +64,7 @@ def machine_memory() -> int:
 
 
 def _cgroup_limits() -> Iterator[int]:
-    """Yield the memory limits of this process's control groups, of both versions, and of the groups above them."""
+    """Yield the memory limits of this process's Linux control groups (v1 and v2) and of the groups above them."""
     if not OWN_CGROUPS.exists():
         return
     for line in OWN_CGROUPS.read_text().splitlines():

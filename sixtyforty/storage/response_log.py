@@ -129,5 +129,5 @@ atexit.register(_OPEN_LOGS.clear)
 
 
 def close_response_logs() -> None:
-    """Close the database engines that this process keeps open, because their tables are renamed or dropped."""
+    """Close the database engines that this process keeps open, before their tables are renamed or dropped."""
     _OPEN_LOGS.clear()

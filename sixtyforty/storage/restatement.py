@@ -95,7 +95,7 @@ def changed_inputs(use_case: DecisionChain, entry: Entry | None, inputs: Mapping
 
 
 def restated_by(use_case: DecisionChain, before: Entry | None, entry: Entry, now: datetime | None) -> str | None:
-    """Return why a closed partition was restated: the changed inputs, or "other code"; None if it wasn't restated.
+    """Return why a complete partition was restated: the changed inputs, or "other code"; None if it wasn't restated.
 
     before: the previous manifest. entry: the new manifest. now: UTC, naive.
     """
@@ -105,7 +105,7 @@ def restated_by(use_case: DecisionChain, before: Entry | None, entry: Entry, now
 
 
 def was_restated(before: Entry, current: Entry | None) -> bool:
-    """Return whether a validated partition was closed at an earlier validation, and its rows have changed since.
+    """Return whether a validated partition was complete at an earlier validation, and its rows have changed since.
 
     before: the manifest that the earlier validation wrote. current: the partition's manifest now; None if the partition
     was deleted.

@@ -30,13 +30,13 @@ class StageEvent(EffectiveRow):
 
     @property
     def gate(self) -> StageGate | None:
-        """The gate that this row recorded; None if this row recorded no gate."""
+        """The stage gate that this row recorded; None if this row recorded no stage gate."""
         gate = self.evidence.get("gate") if self.event in REGISTRATIONS else None
         return StageGate(**gate) if gate else None
 
     @property
     def previous_gate(self) -> StageGate | None:
-        """The gate that applied until this row recorded a new one; None if no gate applied."""
+        """The stage gate that applied until this row recorded a new one; None if no stage gate applied."""
         gate = self.evidence.get("previous_gate")
         return StageGate(**gate) if gate else None
 
@@ -65,7 +65,7 @@ class StageLedger(HashChain[StageEvent]):
         return next((row for row in reversed(self.rows()) if row.event in REGISTRATIONS), None)
 
     def current_verdict(self) -> StageEvent | None:
-        """Return the row with the newest verdict of the current gate; None if this gate has given no verdict yet."""
+        """Return the row with the newest verdict of the current stage gate; None if it has given no verdict yet."""
         last = next(iter(self.rows()[-1:]), None)
         return None if last is None or last.event in REGISTRATIONS else last
 

@@ -56,7 +56,7 @@ def _path(home: Path, lakes: StoragePath | None) -> StoragePath:
 
 
 def read_move(home: Path, lakes: StoragePath | None) -> Move | None:
-    """Return the move that is under way or was interrupted; None if there is none."""
+    """Return the rename or removal that is under way or was interrupted; None if there is none."""
     path = _path(home, lakes)
     try:
         return Move(**json.loads(path.read_bytes()))
@@ -70,12 +70,12 @@ def write_move(home: Path, lakes: StoragePath | None, move: Move) -> None:
 
 
 def end_move(home: Path, lakes: StoragePath | None) -> None:
-    """Delete the journal of a complete move."""
+    """Delete the journal of a rename or removal, because it is complete."""
     _path(home, lakes).unlink(missing_ok=True)
 
 
 def refuse_unfinished_move(home: Path, lakes: StoragePath | None, use_case: str | None = None) -> None:
-    """Raise UnfinishedMoveError if a move is under way or was interrupted.
+    """Raise UnfinishedMoveError if a rename or removal is under way or was interrupted.
 
     use_case: raise only if the move concerns this use case. None: any use case.
     """

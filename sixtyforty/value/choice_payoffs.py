@@ -174,7 +174,7 @@ class ChoicePayoffs:
     def _choose_within_limits(
         self, payoffs: Floats, taken: ActionCounts, use_full_limit: bool = True
     ) -> NDArray[np.int64]:
-        """Return the position in `names` of each row's action, within the limits.
+        """Return the action chosen for each row within the declared limits, as its position in `names`.
 
         If an action is best on more rows than its limit allows, the rows on which its advantage over the next best
         action is greatest get the action. Of equal rows, the first ones get the action. The other rows get their next
@@ -302,7 +302,7 @@ class ChoicePayoffs:
 
 
 def _rank_by_advantage(payoffs: Floats, action: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return rows sorted by the advantage of an action over the best other action, the greatest advantage first.
+    """Return rows sorted by how much more an action pays than the best other action, the greatest advantage first.
 
     payoffs: shape (actions, n). action: the position of the action. rows: positions of rows.
     """

@@ -34,7 +34,7 @@ MINIMUM_CLUSTERS = 20  # clusters in each arm; in simulations the always-valid i
 
 @dataclass(frozen=True)
 class Arm:
-    """The sums of units, values and covariates over the clusters of one arm, in each of S strata.
+    """The sums of units, values and covariates over the clusters of an experiment's arm, in each of S strata.
 
     Optional leading axes (…) are for several evaluations over time, or for several simulation runs.
 
@@ -78,7 +78,7 @@ class Arm:
         return cls((sums[..., 0] > 0).sum(-2).astype(float), sums.sum(-3), flat.swapaxes(-1, -2) @ flat, drawn)
 
     def mean(self, weight: Floats) -> tuple[Floats, Floats]:
-        """Return the means of value and covariate per unit, shape (…, 2), and their covariance, shape (…, 2, 2).
+        """Return the arm's means of value and covariate per unit, shape (…, 2), and their covariance, shape (…, 2, 2).
 
         weight: the weights of the strata, shape (…, S). The covariance is that of a ratio of sums, by the delta method.
         """

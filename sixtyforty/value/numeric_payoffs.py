@@ -69,7 +69,7 @@ class NumericPayoffs:
         return np.array([format_amount(amount) for amount in amounts], object)
 
     def expected_outcomes(self, score: Floats, actions: Sequence[str]) -> Floats:
-        """Return the score of each row, shape (n,). The expected outcome is the same whatever the action."""
+        """Return the expected outcome of each row, shape (n,): the model's score, whatever the action."""
         return score
 
 

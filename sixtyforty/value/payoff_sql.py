@@ -55,7 +55,7 @@ def _action_payoff(kpi: Kpi, name: str, outcome: str) -> str:
 
 
 def _treatment_payoff(kpi: Kpi, treatment: Treatment, name: str, outcome: str) -> str:
-    """Return a SQL expression for the Horvitz-Thompson payoff of an action.
+    """Return a SQL expression for an action's payoff, estimated from a past experiment (Horvitz-Thompson).
 
     The payoff is divided by the action's share if the unit received the action in the experiment. If the unit received
     another action, the payoff is 0.

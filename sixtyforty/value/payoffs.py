@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def build_payoffs(kpi: Kpi, rows: pd.DataFrame) -> Payoffs:
-    """Return the payoffs of rows, one row per unit.
+    """Return the payoffs of all actions on some rows, one row per unit.
 
     rows: the columns of Kpi.payoff_sql. For realized payoffs with a treatment, also the treatment's column. If actions
     have limits, also `decided_at`, and `_partition` if the rows are from several partitions.

@@ -32,7 +32,7 @@ class RoundedInterval:
         return asdict(self)
 
     def to_interval(self) -> Interval:
-        """Return the estimate as an Interval for further computing. None becomes NaN."""
+        """Return the rounded estimate and its interval as an Interval, for further computing. None becomes NaN."""
         return Interval(*(math.nan if number is None else number for number in (self.value, self.low, self.high)))
 
     @property

@@ -60,7 +60,7 @@ class Segment:
 
 
 def money_by_segment(kpi: Kpi, rows: pd.DataFrame) -> dict[str, SegmentMoney]:
-    """Add up the money of decisions by partition and segment. Return each partition's SegmentMoney.
+    """Add up the money of decisions by partition and segment. Return the money of each segment, by partition.
 
     rows: `_partition`, `action`, `current_action`, `outcome` (without nulls), the columns of kpi.segments, and the
     columns that `build_payoffs` needs.

@@ -129,7 +129,7 @@ def test_an_estimator_that_fails_on_one_partition_still_scores_the_other(
     taken = take_decisions(patient, [KEY_BEFORE, KEY], "live", END)
     assert taken[KEY].by_model > 0
     (unscored,) = taken[KEY_BEFORE].unscored
-    assert unscored.reason == "the estimator fails with a ValueError", "its text may hold data"
+    assert unscored.reason == "the model's estimator fails with a ValueError", "its text may hold data"
 
 
 def test_a_feature_without_values_is_scored_if_the_estimator_accepts_nulls(patient: Workspace) -> None:
@@ -152,7 +152,7 @@ def test_a_feature_without_values_falls_back_if_the_estimator_refuses_it(
     rewrite_features(patient, KEY, "* replace (null::double as late_before)")
     assert take_decisions(patient, [KEY_BEFORE], "live", END)[KEY_BEFORE].unscored == ()
     (unscored,) = take_decisions(patient, [KEY], "live", END)[KEY].unscored
-    assert unscored.reason == "the estimator fails with a ValueError"
+    assert unscored.reason == "the model's estimator fails with a ValueError"
 
 
 def test_scores_that_are_no_numbers_are_no_scores(patient: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +160,7 @@ def test_scores_that_are_no_numbers_are_no_scores(patient: Workspace, monkeypatc
     monkeypatch.setattr(FittedModel, "predict", lambda self, frame: np.full(len(frame), np.nan))
     (unscored,) = take_decisions(patient, [KEY], "live", END)[KEY].unscored
     assert unscored == UnscoredDecisions(
-        champion_folder(patient).name, "the estimator returns no number for 20 of 20 units", 20, is_newest=True
+        champion_folder(patient).name, "the model's estimator returns no number for 20 of 20 units", 20, is_newest=True
     )
 
 

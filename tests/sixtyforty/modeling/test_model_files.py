@@ -102,7 +102,7 @@ FAULTS: list[tuple[Fault, str]] = [
     (swap_model_and_its_hash, "no longer gives the scores that its model card recorded"),
     (swap_card, "The model card is for calls_in_time 2013-03-08-"),
     (swap_everything, "The model card is for calls_in_time 2013-03-08-"),
-    (rename_swapped_card, "The version isn't the hash"),
+    (rename_swapped_card, "The model version doesn't match the data, recipe and libraries"),
     (change_data_versions, "The data versions on the model card don't match their hash"),
     (cut_training_set, "The training set was changed after the training"),
 ]
