@@ -1,4 +1,4 @@
-"""Decide whether the figures of a track are refused, and say why.
+"""Decide whether the figures of a track may be shown or are refused, and say why.
 
 Figures are refused if decisions were taken on features with leakage, or if a replay's model learned from such features.
 Figures of an experiment are refused if its units weren't assigned by the declared shares.
@@ -59,7 +59,7 @@ def describe_refusal(ws: Workspace, track: Track, until: str | None = None) -> s
 
 
 def _describe_experiment(ws: Workspace, track: Track, until: str | None) -> str | None:
-    """Return why an experiment can't be trusted: wrong shares, or arms whose covariate differs. None if it is sound."""
+    """Return why an experiment can't be trusted: wrong shares of units, or unequal arms. None if it is sound."""
     if not ws.use_case.is_randomized(track):
         outcomes = [p for p in ws.lake.partitions("outcomes") if until is None or p <= until]
         return describe_share_mismatch(ws.use_case, ws.lake, outcomes) if ws.use_case.kpi.treatment else None

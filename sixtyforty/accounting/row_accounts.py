@@ -44,7 +44,7 @@ class RowAccount:
 
 
 def account_rows(ws: Workspace) -> list[RowAccount]:
-    """Return the row account of each source of a use case."""
+    """Account for the rows of each source of a use case. Return one RowAccount per source."""
     return [_account_source(ws.lake, source) for source in ws.use_case.sources]
 
 

@@ -127,7 +127,7 @@ def _list_accountable(ws: Workspace, track: Track) -> list[str]:
 
 
 def count_lines(account: Entry) -> int:
-    """Return the number of all decisions that a partition's account counts, whether or not they count for the model."""
+    """Return how many decisions an account covers, also in shadow, held out, or without a known outcome."""
     counts = read_account(account)
     others = counts.outside_experiment if isinstance(counts, ExperimentAccount) else counts.held_back
     return counts.decisions + counts.unknown + others

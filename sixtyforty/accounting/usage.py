@@ -55,7 +55,7 @@ class AnswerCounts:
 
 @dataclass
 class PartitionUsage(AnswerCounts):
-    """The usage of one partition's decisions.
+    """How people used the decisions of one partition: how many they saw, answered and rated.
 
     `seen` counts the decisions that a person looked at. `unmatched` counts the responses whose decision doesn't exist.
     Three fields are grouped by the ISO week of the response, in the use case's time zone. `active` lists the pseudonyms
@@ -202,7 +202,7 @@ def _void_sql(use_case: UseCase) -> str:
 
 
 def _timely_sql(use_case: UseCase) -> str:
-    """Return a SQL condition: the response came before the deadline, to a decision that isn't held out."""
+    """Return a SQL condition: the response came before the deadline for answers, to a decision that isn't held out."""
     held_out, deadline = ", ".join(map(literal, HELD_OUT)), _deadline_sql(use_case)
     return f'(d.decided_by not in ({held_out}) and ({deadline} is null or r."at" <= {deadline}))'
 

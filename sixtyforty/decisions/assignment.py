@@ -130,7 +130,7 @@ class HeldOutUnits:
 
     @classmethod
     def draw(cls, ws: Workspace, units: pd.DataFrame, has_champion: NDArray[np.bool_]) -> HeldOutUnits:
-        """Draw the units that are held out. Determine each unit's rollout step, and the policy name with the share.
+        """Draw the units that are held out. Determine each unit's rollout step, and its policy name with the share.
 
         units: rows of `add_draw_columns` with `decided_at` (UTC). has_champion: whether a champion is in force for each
         unit.

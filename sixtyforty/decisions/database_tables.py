@@ -26,7 +26,7 @@ def table_names(use_case: str) -> list[str]:
 
 
 def existing_tables(database_url: str, names: Iterable[str]) -> dict[str, int]:
-    """Return the number of rows of each table that exists, by name."""
+    """Return the number of rows of each existing SQL table of a use case, by name."""
     import sqlalchemy as sa
 
     url = parse_database_url(database_url)
@@ -46,7 +46,7 @@ def existing_tables(database_url: str, names: Iterable[str]) -> dict[str, int]:
 
 
 def rename_tables(database_url: str, old: str, new: str) -> list[str]:
-    """Rename the tables of a use case and their indexes. Return the new names of those that exist.
+    """Rename the tables of a use case and their indexes. Return the new names of the tables that exist.
 
     Tables that don't exist are skipped, and so are tables that already have the new name.
     """

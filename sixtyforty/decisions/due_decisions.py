@@ -44,7 +44,7 @@ def partitions_to_decide(ws: Workspace, track: Track, partitions: Sequence[str])
 
 
 def scope_condition(ws: Workspace, track: Track) -> str:
-    """Return a SQL condition on feature rows: the use case's stage at the unit's decision time covers the unit.
+    """Return a SQL condition on feature rows, true if the use case's stage at a unit's decision time covers the unit.
 
     A stage, such as a pilot, may be limited to some units. A replay decides all units.
     """

@@ -79,7 +79,7 @@ def _check_rating(response: Response) -> None:
 
 
 def _check_action(ws: Workspace, response: Response, decided: str) -> Response:
-    """Check a response's action against the decided action, which an acceptance gets. Return the response."""
+    """Check the action of a response. Return the response; an acceptance is returned with the decided action."""
     if response.event == "accepted":
         if response.action not in (None, decided):
             raise ResponseError(

@@ -104,7 +104,7 @@ def _differing_decisions(ws: Workspace, partitions: Sequence[str]) -> pd.DataFra
 
 
 def draw_responses(ws: Workspace, rows: pd.DataFrame, first: str, seed: int) -> list[Response]:
-    """Draw responses to decisions that differ from the current process.
+    """Draw simulated responses to decisions that differ from the current process.
 
     rows: decision_id, decided_at (UTC), action, current_action, outcome, and the columns for computing payoffs. first:
     the first partition with decisions. seed: another seed gives other responses.

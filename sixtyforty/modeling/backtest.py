@@ -192,7 +192,7 @@ def find_trained_version(
 def run_walk_forward(
     use_case: DecisionChain, lake: Lake, store: ModelStore, recipe: str, as_of: date
 ) -> list[DailyValue]:
-    """Return the backtest's daily values of a recipe before the local day `as_of`, oldest first.
+    """Return the daily values of a recipe in the backtest before the local day `as_of`, oldest first.
 
     recipe: the hash of the recipe. Each day is decided by the newest model of the recipe that never saw that day. All
     outcomes known at the start of `as_of` count, also those that became known after the end of their fold.

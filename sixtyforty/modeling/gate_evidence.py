@@ -29,7 +29,7 @@ ChallengerKind = Literal["first", "refresh", "recipe"]
 
 @dataclass(frozen=True)
 class LatestBlock:
-    """The daily values in the newest backtest block of two models: one of the challenger's recipe, and the champion.
+    """The daily values of two models in the newest backtest block: one of the challenger's recipe, and the champion.
 
     The newest block is the last one for which both models have values. Without such a block, both lists are empty.
     """

@@ -55,7 +55,7 @@ class ChampionRow(EffectiveRow):
 
     @property
     def withdrawn_recipe(self) -> str | None:
-        """The hash of the recipe that a WITHDRAW row withdraws with all its versions; None if there is none."""
+        """The hash of the recipe that a WITHDRAW row withdraws with all its versions; None if it withdraws none."""
         return self.evidence.get("recipe")
 
     @property

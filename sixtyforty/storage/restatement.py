@@ -56,7 +56,7 @@ def validation_reason(use_case: DecisionChain, raw: Entry, judged: Iterable[Entr
 
 
 def shared_key_facts(partitions: Sequence[str]) -> dict[str, list[str]]:
-    """Return the fact that names the partitions with the same keys, for the manifest of a judged partition."""
+    """Return the fact of a judged partition's manifest that names the other partitions in which its keys occur."""
     return {SHARES_KEYS: sorted(partitions)} if partitions else {}
 
 

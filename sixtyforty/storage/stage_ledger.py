@@ -88,7 +88,7 @@ class StageLedger(HashChain[StageEvent]):
         return row is not None and row.stage == "retired"
 
     def scope_sql(self) -> str | None:
-        """Return a SQL condition: the stage in which the use case is at a unit's decision time covers the unit.
+        """Return a SQL condition that is true if the use case's stage at a unit's decision time covers the unit.
 
         The condition reads the columns of features.sql and `decided_at`. Return None if every stage covers all units.
         """

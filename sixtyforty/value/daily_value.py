@@ -32,7 +32,7 @@ MAX_MONTHS = 36  # longer histories are grouped by year
 
 @dataclass(frozen=True)
 class DailyValue:
-    """The money of one partition under each policy, in the KPI's currency: the sum over units with a known outcome.
+    """The money of one partition by way of deciding, in the KPI's currency, summed over units with a known outcome.
 
     With a live holdout, the sums are over the units in the model's arm. The money of the current process is then
     estimated from the units in the holdout, and random choice and perfect foresight are unknown (NaN).

@@ -75,7 +75,7 @@ def normal_quantile(probability: float) -> float:
 
 
 def _interval_reach(confidence: float, always_valid: bool) -> float:
-    """Return the half width of a confidence interval in standard errors.
+    """Return half the width of a confidence interval, in standard errors.
 
     always_valid: whether the interval is the always-valid one, at its planned number of units.
     """

@@ -1,4 +1,4 @@
-"""Estimate the lift: the gain over another policy per 1,000 decisions, with its confidence interval.
+"""Estimate the lift: the gain per 1,000 decisions over another way of deciding, with its confidence interval.
 
 The interval comes from a bootstrap that resamples whole days. The statistic is a ratio of sums, and both policies are
 valued on the same days. Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
