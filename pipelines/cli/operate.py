@@ -23,7 +23,10 @@ class DoctorAnswer(Answer):
     """Answer of `sixtyforty doctor`: everything that the chain needs, and whether it is available."""
 
     ok: Annotated[bool, "Whether everything that the chain cannot run without is available."]
-    things: Annotated[Sequence[Any], "One object for each check: thing, ok, needed, found, and cure (null where ok)."]
+    things: Annotated[
+        Sequence[Any],
+        "One object for each check: thing, ok, needed (by the chain), found (its state), cure (null where ok).",
+    ]
 
     @property
     def succeeded(self) -> bool:

@@ -31,15 +31,22 @@ class PortfolioAnswer(Answer):
 
     @property
     def succeeded(self) -> bool:
-        """Whether the figures of every use case are sound."""
+        """Whether the figures of every use case can be trusted: none is refused, for example for leakage."""
         return not any(line["refusal"] for line in self.lines)
 
 
 @command(SEE, "portfolio", "", "--site 'New York' --json")
 def portfolio(
-    team: Annotated[str | None, typer.Option(help="Only use cases whose current stage covers this team.")] = None,
-    site: Annotated[str | None, typer.Option(help="Only use cases whose current stage covers this site.")] = None,
-    region: Annotated[str | None, typer.Option(help="Only use cases whose current stage covers this region.")] = None,
+    team: Annotated[
+        str | None, typer.Option(help="Only use cases whose current stage is declared for this team, or for all teams.")
+    ] = None,
+    site: Annotated[
+        str | None, typer.Option(help="Only use cases whose current stage is declared for this site, or for all sites.")
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(help="Only use cases whose current stage is declared for this region, or for all regions."),
+    ] = None,
 ) -> PortfolioAnswer:
     """List every use case with its stage, gain, cost, use and next step, and write the portfolio page."""
     from pipelines.authoring import catalog
@@ -60,7 +67,7 @@ def portfolio(
 
 
 def _counted_workspaces(workspaces: Mapping[str, Workspace]) -> Mapping[str, Workspace]:
-    """Record the hours that runs of each use case took since the last record, and return the same workspaces."""
+    """Record how many hours the newest runs of each use case took, which is part of the cost. Return `workspaces`."""
     from pipelines.settings import prepare_dagster_home
 
     # Before the import of Dagster, which reads DAGSTER_HOME from the environment.
