@@ -37,7 +37,7 @@ DECIDED = ("decisions", "delivery", "kpi_impact")
 
 @dataclass(frozen=True)
 class Wave:
-    """One wave of a backfill: stages that run together. `partitioned` is False for stages of snapshots."""
+    """Stages of a backfill that run together, after earlier waves have ended. `partitioned`: False for snapshots."""
 
     stages: tuple[str, ...]
     partitioned: bool
@@ -59,7 +59,7 @@ def run_in_parallel(
     """Run the chain on the local days `first` to `last`, with `partitions_per_run` partitions per run.
 
     Return the ids of all runs. as_of: UTC time up to which decisions are due. None: now.
-    Raises RunFailedError if a portion failed ATTEMPTS times, if a check refused work, or if a day has no partition.
+    Raises RunFailedError if a portion failed ATTEMPTS times, if a check stopped a stage, or if a day has no partition.
     """
     prepare_dagster_home()
     import dagster as dg

@@ -46,7 +46,7 @@ KEPT_FOLDERS = ("models", "models_copy", "reports", "alerts", "digests", "reads"
 
 @dataclass(frozen=True)
 class RemovedAnswer:
-    """The result of a removal.
+    """What `sixtyforty remove` did, and what still mentions the removed use case.
 
     - archive: the folder with all files that were kept.
     - deleted: whether the data were deleted.

@@ -35,7 +35,7 @@ from sixtyforty.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class BrokenDeclaration:
-    """A message that a use case's declaration is invalid. The console shows the message, but no receipt is stored."""
+    """A message that a use case's declaration is invalid. The console shows it; it isn't sent, so has no receipt."""
 
     kind: str = "broken declaration"
     text: str

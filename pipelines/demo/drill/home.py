@@ -91,7 +91,7 @@ class DrillHome:
         self.run_command("run", *arguments, *(["--as-of", as_of.isoformat()] if as_of else []))
 
     def evaluate(self, function: Callable[[], T]) -> T:
-        """Call a function in this process with the environment of this home."""
+        """Call a function in this process, with the environment variables of this home, and return its answer."""
         before = dict(os.environ)
         os.environ.update(self.environment)
         try:

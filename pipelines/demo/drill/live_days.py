@@ -143,9 +143,9 @@ def _land_due(home: DrillHome, staged: list[StagedExtract], now: datetime) -> li
 
 
 def _compare_deliveries(lived: LivedDays, current: Mapping[str, DeliveredDecision], now: datetime) -> None:
-    """Add the newly delivered decisions to `lived.delivered`.
+    """Check that decisions delivered earlier are unchanged, and add the new ones to `lived.delivered`.
 
-    If a decision delivered earlier has changed, also add a failed result to `lived.results`.
+    If an earlier decision has changed, add a failed check to `lived.results`.
     """
     changed = [decision_id for decision_id, row in lived.delivered.items() if current.get(decision_id) != row]
     if changed:
@@ -172,7 +172,7 @@ def _work_left(now: datetime) -> list[str]:
 
 
 def _wait_until_idle(home: DrillHome, now: datetime) -> None:
-    """Wait until no run is active and no work is outstanding. Raises DrillError after STEP_SECONDS."""
+    """Wait until no run is active and no partition needs a run. Raises DrillError after STEP_SECONDS."""
     deadline = time.monotonic() + STEP_SECONDS
     while time.monotonic() < deadline:
         work = home.evaluate(lambda: unfinished_runs() or _work_left(now))
