@@ -22,7 +22,7 @@ POLL_SECONDS = 0.05
 
 
 class DaemonRuns:
-    """Launcher of runs of the use case in one home. The first run starts the fork server and waits for the server."""
+    """Launch runs of the use case in one home. The first run also starts the fork server, which takes longer."""
 
     def __init__(self, home: Path) -> None:
         os.environ["SIXTYFORTY_HOME"] = str(home)

@@ -29,7 +29,7 @@ def run_day(engine: str, landing: Path, out: Path, day: date, log: Path, retrain
 
 
 def money_of(printed: Mapping[str, Any]) -> Money:
-    """Return the value of the decisions that a plain script or another tool printed as JSON."""
+    """Return the number and value of the decisions, from the JSON that a plain script or another tool printed."""
     return Money(printed["decisions"], printed["per_1000"])
 
 

@@ -24,7 +24,7 @@ NIGHTS = 3
 
 
 def measure(settings: Settings) -> ItemReport:
-    """Measure the days after the four-month backfill, then the nightly retrain. `year.measure` must have run before."""
+    """Measure single days after the four-month backfill, then the nightly retrain. The item `year` must run before."""
     report = ItemReport("One more day: from landed extracts to delivered decisions")
     daemon = DaemonRuns(settings.short_homes / "chain")
     daemon.run(SHORT_LAST_DAY, SHORT_LAST_DAY, ["raw/airlines"])  # starts the fork server
@@ -46,7 +46,7 @@ def measure(settings: Settings) -> ItemReport:
 
 
 def day_of_round(number: int) -> date:
-    """Return the local day that a round of the comparison adds to the history."""
+    """Return the local day that all sides process in a round of the comparison: each round adds the next day."""
     return SHORT_LAST_DAY + timedelta(days=number + 1)
 
 

@@ -32,7 +32,7 @@ Side = Callable[[int], Run]
 
 
 def measure(settings: Settings) -> ItemReport:
-    """Measure the days after the days of `day.measure`. `year.measure` and `day.measure` must have run before."""
+    """Measure the chain, the script and other tools on further days. The items `year` and `day` must run before."""
     report = ItemReport("Other tools: one more day with the same functions")
     peers = prepare_peers(settings, report)
     sides = {"chain": chain_side(settings), "script": script_side(settings), **peers}
@@ -86,7 +86,7 @@ def prepare_peers(settings: Settings, report: ItemReport) -> dict[str, Side]:
 
 
 def day_of_round(settings: Settings, number: int) -> date:
-    """Return the local day that a round of the comparison adds to the history. Round -1 warms up."""
+    """Return the local day that all sides process in a round: each round adds the next day. Round -1 warms up."""
     return SHORT_LAST_DAY + timedelta(days=settings.pairs + 2 + number)
 
 

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DayOnHistory:
-    """Seconds of one more day.
+    """Seconds that the chain takes for one more day after a long history.
 
     Without the runs' start-up: `delivered_s` from landed extracts to delivered decisions, `money_s` for the accounts
-    and their sum, `total_s` for both. `start_up_s` is the start-up of the first run. `look_s` is a sensor's search for
-    stale and due partitions.
+    and their sum, `total_s` for both. `start_up_s` is the start-up of the run that delivers. `look_s` is a sensor's
+    search for stale and due partitions.
     """
 
     delivered_s: float
