@@ -34,7 +34,7 @@ class DaemonRuns:
     def run(self, first: date, last: date, stages: Sequence[str], as_of: str | None = None) -> Run:
         """Run stages on the local days `first` to `last`, on the track `replay`. Return the run's seconds.
 
-        as_of: UTC time up to which decisions are due. None: now. Raises BenchError if the run fails.
+        as_of: take the decisions that are due by this UTC time. None: now. Raises BenchError if the run fails.
         """
         import dagster as dg
 

@@ -102,7 +102,7 @@ class DayTemplate:
         self.file_suffix = manifest["file"][len(day) :]
 
     def copy_to(self, day: date, versions: Versions, extracts: str) -> str:
-        """Write a copy of this real day as another day, and return the copy's version.
+        """Write a copy of this real day under another date, and return the version of the copy.
 
         versions: the versions of all datasets, for the copy's inputs. extracts: the list of extracts in the manifest,
         as JSON.

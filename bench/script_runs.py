@@ -20,7 +20,7 @@ def run_backfill(engine: str, landing: Path, out: Path, log: Path) -> Run:
 
 
 def run_day(engine: str, landing: Path, out: Path, day: date, log: Path, retrain: bool = False) -> Run:
-    """Run a plain script on one more day. `retrain` also fits a model for the next day.
+    """Run a plain script on a new day. `retrain` also fits a model for the next day.
 
     Raises BenchError if the script fails.
     """

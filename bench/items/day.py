@@ -1,4 +1,4 @@
-"""Measure one more day, from hourly extracts to delivered decisions and their value, and the nightly retrain.
+"""Measure the work of a new day, from hourly extracts to decisions and their value, and the nightly retrain.
 
 The days before come from the four-month backfill. The chain's runs are launched as the daemon does, and their start-up,
 from the request to the first step, is shown separately. The plain script is a process, as cron would start it.
@@ -70,7 +70,7 @@ def day_sides(settings: Settings, daemon: DaemonRuns) -> Mapping[str, Callable[[
 
 
 def describe_day(report: ItemReport, rounds: Sequence[dict[str, Run]]) -> None:
-    """Add the rows, remarks and step table about one more day to the report."""
+    """Add rows, remarks and a table of steps about the work of a new day to the report."""
     for engine, name in ENGINES.items():
         label = f"one day, with the run's start-up, compared with plain {name}"
         report.rows.append(compare_rounds(label, rounds, engine))

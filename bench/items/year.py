@@ -53,7 +53,7 @@ def measure(settings: Settings) -> ItemReport:
 
 
 def run_span(work: Path, landing: Path, last: date, pairs: int) -> Rounds:
-    """Land the extracts of FIRST_DAY to `last`, and run all sides on them. Raises BenchError if the results differ."""
+    """Land the extracts of FIRST_DAY to `last`, and run chain and scripts. Raises BenchError if the values differ."""
     from pipelines.demo import flights
 
     flights.land(landing, FIRST_DAY, last)

@@ -29,7 +29,7 @@ DATE_OR_NUMBER = r"[-_ ]?\d[\d_\-T]*Z?$"  # end of a file name, such as `orders_
 
 @dataclass(frozen=True)
 class Query:
-    """A query that returns the rows of a feed. database: the environment variable with the URL of its database."""
+    """A query that returns the rows of a feed. database: the environment variable with the database's URL."""
 
     sql: str
     database: str
@@ -194,7 +194,7 @@ def _glob_of(stem: str, files: Sequence[Path], all_files: Sequence[Path]) -> str
 
 
 def _source_names(stems: Iterable[str]) -> dict[str, str]:
-    """Return a source name for each file stem. If several stems have the same name, the later ones get a number."""
+    """Return a source name for each file stem. If several stems would get the same name, later ones get a number."""
     names: dict[str, str] = {}
     for stem in stems:
         name = _source_name(stem)

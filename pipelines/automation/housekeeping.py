@@ -31,7 +31,7 @@ ASSET_EVENT_TYPES = [
 
 @dataclass
 class PurgedRuns:
-    """Numbers of runs that a purge deleted with their log (`deleted`), or whose log alone it deleted (`emptied`)."""
+    """How many runs a purge deleted (`deleted`), and of how many further runs it deleted only the log (`emptied`)."""
 
     deleted: int = 0
     emptied: int = 0

@@ -47,7 +47,7 @@ LONGEST_RETRY_SECONDS = 3600
 
 @dataclass
 class RequestedRuns:
-    """Run requests of a sensor, and for other ranges of stale partitions the reasons why their runs must wait."""
+    """The runs that a sensor requests, and the reasons why other ranges of stale partitions must wait for a run."""
 
     requests: list[dg.RunRequest] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
@@ -130,7 +130,7 @@ def request_retrain(
 def request_run(
     use_case: UseCase, kind: str, stages: Sequence[str], now: datetime, run_key: str, tags: Mapping[str, str]
 ) -> dg.RunRequest:
-    """Return a request to run these stages on the live track. `now`: the time for due decisions, UTC, naive."""
+    """Return a request to run these stages on the live track. `now`: take decisions due by this time (UTC, naive)."""
     clock = {"track": LIVE, "as_of": now.isoformat(timespec="seconds")}
     # The sensor's next evaluation requests failed work again, with newer data, so Dagster need not retry the run.
     common = {USE_CASE_TAG: use_case.name, KIND_TAG: kind, TRACK_TAG: LIVE, "dagster/max_retries": "0"}

@@ -31,7 +31,7 @@ DIFFERENCES_CURE = (
 class CheckAnswer(Answer):
     """Answer of `sixtyforty check`: what would happen to the file if it landed."""
 
-    accepted: Annotated[bool, "Whether the file would be taken and all of its rows accepted."]
+    accepted: Annotated[bool, "Whether the file would be imported and all of its rows accepted."]
     judgement: Annotated[
         Mapping[str, Any],
         {
@@ -48,7 +48,7 @@ class CheckAnswer(Answer):
 
     @property
     def succeeded(self) -> bool:
-        """Whether the file would be taken and all of its rows accepted."""
+        """Whether the file would be imported and all of its rows accepted."""
         return self.accepted
 
 

@@ -55,7 +55,8 @@ def adopt(
     use_case: UseCaseName,
     why: Why,
     model: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="Version of a replay champion. Default: the newest.")
+        str | None,
+        typer.Option(metavar="VERSION", help="Version of the replay's champion to adopt. Default: the newest."),
     ] = None,
     by: By = "",
 ) -> ChampionChangeAnswer:

@@ -164,7 +164,7 @@ def _cost_lines(summary: KpiSummary) -> list[str]:
 def _missed_forecasts(forecasts: ForecastRecord) -> list[str]:
     return [
         f"The champion of {term.since} earned {term.actual.value:+,.0f} per 1,000: {term.verdict}"
-        f" ({term.forecast.low:+,.0f} to {term.forecast.high:+,.0f})."
+        f" (forecast: {term.forecast.low:+,.0f} to {term.forecast.high:+,.0f})."
         for term in forecasts.terms
         if term.verdict.startswith(("above", "below"))
     ]

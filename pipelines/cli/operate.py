@@ -183,7 +183,7 @@ def drill(
         typer.Option(metavar="FOLDER", help="Run in this empty folder and don't delete it. Default: a temporary one."),
     ] = None,
 ) -> DrillAnswer:
-    """Run a week of the demo with broken extracts and killed processes. Check that no decision is lost or doubled."""
+    """Run a week of the demo with broken extracts and killed processes. Check that every decision is taken once."""
     from pipelines.demo.drill.drill import run_drill
 
     report = run_drill(folder, show_progress)

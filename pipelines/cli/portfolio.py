@@ -24,7 +24,8 @@ class PortfolioAnswer(Answer):
     """Answer of `sixtyforty portfolio`: every use case, with its gain and the advice on what to do next."""
 
     lines: Annotated[
-        Sequence[Mapping[str, Any]], "One object for each use case: stage, label, money, usage, advice and its reason."
+        Sequence[Mapping[str, Any]],
+        "One object for each use case: stage, label (how the value is known), money, usage, advice and why.",
     ]
     totals: Annotated[Sequence[Mapping[str, Any]], "Sums of money by currency, label and track."]
     page: Annotated[Path, "The portfolio page that was written."]

@@ -83,7 +83,7 @@ class FileJudgement:
 
     @property
     def is_accepted(self) -> bool:
-        """Whether the file would be taken, and all of its rows accepted."""
+        """Whether the file would be imported, and all of its rows accepted."""
         whole = not (self.name_problem or self.problem or self.drift.is_breaking)
         return whole and not self.quarantined and not self.rejected
 

@@ -36,7 +36,7 @@ class MoveError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class _NameOnly:
-    """The name of a use case whose declaration doesn't exist yet, or no longer: only its paths are known."""
+    """Stand-in for a use case that has no declaration yet, or no longer: enough to compute the paths of its data."""
 
     name: str
 
@@ -91,7 +91,7 @@ class Project:
 
 @contextmanager
 def moving(settings: Settings) -> Iterator[Move | None]:
-    """Hold the lock of renames and removals during the block. Yield the unfinished one, if a command was killed."""
+    """Hold the lock of renames and removals during the block. Yield the unfinished rename or removal, if any."""
     lock = settings.home / "data" / ".moving.lock"
     with exclusive_lock(lock, "rename or remove a use case", timeout=LOCK_SECONDS):
         yield read_move(settings.home, settings.lake)
@@ -151,7 +151,7 @@ def running_automation(names: Collection[str]) -> list[str]:
 
 
 def count_run_hours(project: Project, names: Sequence[str]) -> None:
-    """Add the hours of ended runs, as far as not yet counted, to the recorded run hours of these use cases."""
+    """Add the hours of runs that ended since the last count to the recorded run hours of these use cases."""
     import dagster as dg
 
     from assets.resources import ProjectHome

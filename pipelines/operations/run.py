@@ -33,7 +33,7 @@ def run_range(
 ) -> str:
     """Run the stages of a use case on the local days `first` to `last` in one run. Return the run's id.
 
-    as_of: UTC time up to which decisions are due. None: now.
+    as_of: take the decisions that are due by this UTC time. None: now.
     select: stages to run, such as "raw/weather", which must exist (see `require_stages`). None: all stages.
     rebuild_replay: recalculate the replay of these days with today's declaration.
     Raises RunFailedError if a stage fails, if a check stops a stage (for leakage, say), or if a day has no partition.
@@ -76,7 +76,7 @@ def require_stages(use_case: str, select: Sequence[str]) -> None:
 
 
 def run_config(track: Track, as_of: str | None, rebuild_from: str | None = None) -> dict[str, Any]:
-    """Return the Dagster configuration of a run: its track, the time by which decisions are due, and its logger.
+    """Return the Dagster configuration of a run: its track, its logger, and the time by which decisions must be due.
 
     rebuild_from: first partition of the replay to recalculate. None: no partition is recalculated.
     """

@@ -194,7 +194,7 @@ def instance_of(launcher: Any) -> dg.DagsterInstance:
 
 
 def share_engine(storages: Iterable[Any], engine: Engine) -> None:
-    """Make Dagster's PostgreSQL storages use one engine, whose connections stay open.
+    """Make Dagster's PostgreSQL storages share one SQLAlchemy engine, whose connections stay open.
 
     Purpose: reuse connections through `_engine`. By default Dagster opens a connection for each operation, which takes
     fifteen times as long. Without it: accept this cost.
@@ -296,16 +296,16 @@ class SqliteEventLog(SqliteEventLogStorage):
         return self._db_lock
 
     def ensure_schema(self, shard: str, engine: Engine) -> None:
-        """Create Dagster's tables in a shard that lacks them. Check each shard only once in a process.
+        """Create Dagster's tables in the database of one run's log, or of the index, if it lacks them.
 
-        shard: the id of the run, or "index".
+        shard: the id of the run, or "index". A process checks each database only once.
         """
         if shard not in self._initialized_dbs:
             self._initdb(engine)
             self._initialized_dbs.add(shard)
 
     def forget_shard(self, shard: str) -> None:
-        """Make `ensure_schema` check a shard again at its next use, because the shard was deleted."""
+        """Make `ensure_schema` check a run's log again, because its database was deleted. shard: the id of the run."""
         self._initialized_dbs.discard(shard)
 
     def row_of(self, event: dg.EventLogEntry) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class BatchingEventLog(SqliteEventLog):
         super().__init__(base_dir)
 
     def _engine_of(self, shard: str) -> Engine:
-        """Return the engine of a shard: the database of one run's log, or the index of all runs.
+        """Return the SQLAlchemy engine of a shard: the database of one run's log, or the index of all runs.
 
         If more than OPEN_ENGINES are open, close the least recently used engine.
         """
@@ -88,7 +88,7 @@ class BatchingEventLog(SqliteEventLog):
 
     @contextmanager
     def connection(self, shard: str) -> Iterator[Connection]:
-        """Open a transaction on a shard. While this thread stores a batch, use the transaction of the batch."""
+        """Open a transaction on one run's log, or on the index of all runs. Events of a batch share a transaction."""
         batch: Batch | None = getattr(self._thread, "batch", None)
         if batch is not None:
             if shard not in batch.connections:
@@ -99,7 +99,7 @@ class BatchingEventLog(SqliteEventLog):
             yield connection
 
     def has_schema(self, engine: Engine) -> bool:
-        """Return whether a database has Dagster's tables: then it also has a schema version (Alembic revision).
+        """Return whether a database has Dagster's tables, which a recorded Alembic revision (schema version) shows.
 
         Dagster's own check also reads all migration scripts, which is slower.
         """

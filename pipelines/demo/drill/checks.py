@@ -159,7 +159,7 @@ def check_runs(home: DrillHome) -> DrillResult:
 
 
 def as_table(results: Sequence[DrillResult]) -> str:
-    """Return the results as a text table, with one line per result."""
+    """Return the results of a drill as a text table, with one line per check or event."""
     width = max(len(result.subject) for result in results)
     return "\n".join(
         f"{'ok ' if result.ok else 'NOT'}  {result.subject:<{width}}  {result.outcome}" for result in results

@@ -78,7 +78,8 @@ def live_through(home: DrillHome, plan: Plan, show_progress: Callable[[str], Non
             _compare_deliveries(lived, delivered_decisions(home), now)
             lived.waits.append(time.monotonic() - started)
             show_progress(
-                f"{now:%a %d %b %H:%M} UTC: {len(lived.delivered):>6,} decisions delivered ({lived.waits[-1]:.0f} s)"
+                f"{now:%a %d %b %H:%M} UTC: {len(lived.delivered):>6,} decisions delivered so far"
+                f" ({lived.waits[-1]:.0f} s after landing)"
             )
     finally:
         daemon.stop()
@@ -132,7 +133,7 @@ def _set_modified(path: Path, timestamp: float) -> None:
 
 
 def _land_due(home: DrillHome, staged: list[StagedExtract], now: datetime) -> list[StagedExtract]:
-    """Copy the extracts that land at or before `now` into the landing zone. Return the other extracts."""
+    """Copy the extracts that land at or before `now` into the landing zone. Return those that land later."""
     for extract in staged:
         if extract.lands_at <= now:
             # Like a real system, write under a temporary name, then rename. copy2 copies the landing time as well.
