@@ -77,7 +77,7 @@ def run_side(command: Sequence[str], log: Path, number: int) -> ImportRun:
 
 
 def describe_rounds(row_count: int, rounds: Sequence[Mapping[str, ImportRun]], is_largest: bool) -> list[Row]:
-    """Return the report rows about seconds and memory for one number of rows. Only the largest has a time limit."""
+    """Return the report rows about seconds and memory for one number of rows. `is_largest`: the ratio has an aim."""
     label = f"raw and validated of {row_count:,} rows"
     peak, other_peak = (median(rounds, side, "peak_rss_mb") for side in ("chain", "duckdb"))
     return [

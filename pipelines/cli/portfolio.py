@@ -68,7 +68,7 @@ def portfolio(
 
 
 def _counted_workspaces(workspaces: Mapping[str, Workspace]) -> Mapping[str, Workspace]:
-    """Record how many hours the newest runs of each use case took, which is part of the cost. Return `workspaces`."""
+    """Add the new run hours of each use case, which are part of the cost, to the recorded ones. Return `workspaces`."""
     from pipelines.settings import prepare_dagster_home
 
     # Before the import of Dagster, which reads DAGSTER_HOME from the environment.
