@@ -19,7 +19,7 @@ TOLERANCE = 0.011  # dollars per 1,000 decisions: both sides round to the cent
 
 @dataclass(frozen=True)
 class Money:
-    """The number of decisions with a known outcome, and each policy's value in dollars per 1,000 of these decisions.
+    """The number of decisions with a known outcome, and dollars per 1,000 of them by each way of deciding.
 
     Without such decisions, the values are None.
     """
@@ -120,9 +120,9 @@ def read_money(home: Path, first: date, last: date) -> Money:
 
 
 def check_same_money(run: Run, other: Run) -> None:
-    """Raise BenchError unless both runs took the same number of decisions with the same values of the policies."""
+    """Raise BenchError unless both runs took as many decisions, with the same value by each way of deciding."""
     if run.money is None or other.money is None:
-        raise BenchError("one of the two runs has no money (values of decisions), so the runs can't be compared")
+        raise BenchError("one of the two runs has no measured value of decisions, so the runs can't be compared")
     figures, other_figures = (
         {"decisions": money.decisions, **{policy: money.per_1000[policy] for policy in POLICIES}}
         for money in (run.money, other.money)
@@ -133,7 +133,7 @@ def check_same_money(run: Run, other: Run) -> None:
         if not _are_equal(figures[name], other_figures[name])
     ]
     if differences:
-        raise BenchError(f"two sides of the benchmark did not do the same work: {', '.join(differences)}")
+        raise BenchError(f"the chain and the other tool did not do the same work: {', '.join(differences)}")
 
 
 def _are_equal(amount: float | None, other: float | None) -> bool:

@@ -22,7 +22,7 @@ POLL_SECONDS = 0.05
 
 
 class DaemonRuns:
-    """Launcher of runs of the use case in one home. The first run starts the fork server and waits for the server."""
+    """Launch runs of the use case in one home. The first run also starts the fork server, which takes longer."""
 
     def __init__(self, home: Path) -> None:
         os.environ["SIXTYFORTY_HOME"] = str(home)
@@ -34,7 +34,7 @@ class DaemonRuns:
     def run(self, first: date, last: date, stages: Sequence[str], as_of: str | None = None) -> Run:
         """Run stages on the local days `first` to `last`, on the track `replay`. Return the run's seconds.
 
-        as_of: UTC time up to which decisions are due. None: now. Raises BenchError if the run fails.
+        as_of: take the decisions that are due by this UTC time. None: now. Raises BenchError if the run fails.
         """
         import dagster as dg
 

@@ -79,7 +79,7 @@ def _write_history(lake: Path, earlier_days: Sequence[date]) -> None:
 
 
 class DayTemplate:
-    """A real day in one dataset: its file, and its manifest as a text with placeholders.
+    """A real day of one dataset, to be copied to other dates: its file, and its manifest with placeholders.
 
     A hundred years take 800,000 files, so the text is prepared once for each real day.
     """
@@ -102,7 +102,7 @@ class DayTemplate:
         self.file_suffix = manifest["file"][len(day) :]
 
     def copy_to(self, day: date, versions: Versions, extracts: str) -> str:
-        """Write a copy of this real day as another day, and return the copy's version.
+        """Write a copy of this real day under another date, and return the version of the copy.
 
         versions: the versions of all datasets, for the copy's inputs. extracts: the list of extracts in the manifest,
         as JSON.
@@ -117,7 +117,7 @@ class DayTemplate:
         return digest(manifest)
 
     def _inputs_of(self, day: date, versions: Versions) -> Versions:
-        """Return the versions of the inputs of another day, as many days away as those of this day."""
+        """Return the input days of a copied day, with versions: at the same distances in days as for the real day."""
         inputs: Versions = {}
         for dataset, partitions in self.inputs.items():
             inputs[dataset] = {}
@@ -130,7 +130,7 @@ class DayTemplate:
 
 
 def _archive_extracts(ledger: Path, source: str, days: Sequence[date]) -> dict[str, str]:
-    """Add one archived extract per month to a source's arrivals ledger.
+    """Add one extract per month to the list of a source's arrived extracts, as if its file had been archived.
 
     Return, by month, the list of extracts for the manifests of raw partitions, as JSON.
     """

@@ -24,7 +24,7 @@ def add_later_years(landing: Path, years: int) -> None:
 
 
 def shift_dates(file: Path, distance: timedelta) -> str:
-    """Return an extract as CSV text, with all dates shifted to later by `distance`."""
+    """Return an extract as CSV text, with the timedelta `distance` added to all dates."""
     import pandas as pd
 
     rows = pd.read_csv(file, dtype=str, keep_default_na=False)

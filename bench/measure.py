@@ -111,7 +111,7 @@ def run_in_turns(
 
 
 def median(rounds: Sequence[Mapping[str, Any]], side: str, figure: str) -> float:
-    """Return the median of a figure of one side of a comparison, over all rounds."""
+    """Return the median of a figure over all rounds, for one side of a comparison (the chain, a script or a tool)."""
     return statistics.median(getattr(runs[side], figure) for runs in rounds)
 
 

@@ -1,4 +1,4 @@
-"""Process one more day with Kedro, Metaflow and DVC, each as users of the tool would run it."""
+"""Process a new day with Kedro, Metaflow and DVC, each as users of the tool would run it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ DayCommand = Callable[[date], ProcessRun]
 
 
 def run_peer_day(command: DayCommand, folders: PeerFolders, day: date) -> Run:
-    """Run another tool on one more day. As for the scripts, its seconds exclude reading and writing model files."""
+    """Run another tool on a new day. As for the scripts, its seconds exclude reading and writing model files."""
     folders.money_file.unlink(missing_ok=True)
     process = command(day)
     printed = json.loads(folders.money_file.read_text())

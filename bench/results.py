@@ -18,10 +18,10 @@ HEADINGS = ("", "chain", "other", "ratio", "aim", "met", "runs")
 LIBRARIES = ("dagster", "great-expectations", "dvc", "duckdb", "pandas", "scikit-learn", "pyarrow")
 HOW_TO_READ = """\
 - A figure is the median of the runs in the last column. Where an item has several runs, a warm-up run precedes them.
-- The sides take turns in going first. A ratio is the median of the ratios of the rounds.
+- The chain and the others take turns in going first. A ratio is the median of the ratios of the rounds.
 - Ratios hold on other machines; seconds do not.
 - `chain` does everything: checks, quarantine, versions, lineage, delivery. `other` does the same work without them.
-- Both sides must give the same money. If they do not, the item fails."""
+- The decisions of `chain` and `other` must have the same value. If they do not, the item fails."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def _section(report: ItemReport) -> list[str]:
 
 
 def _markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], alignment: str = "---:|") -> list[str]:
-    """Return the lines of a Markdown table with a left-aligned first column. `alignment`: rule of the other columns."""
+    """Return the lines of a Markdown table. alignment: Markdown for all columns except the left-aligned first."""
     head = "| " + " | ".join(headings) + " |"
     rule = "|---|" + alignment * (len(headings) - 1)
     return [head, rule, *("| " + " | ".join(row) + " |" for row in rows)]

@@ -27,7 +27,7 @@ from sixtyforty.storage.sql import identifier, identifiers, literal
 
 @dataclass(frozen=True)
 class RuleTable:
-    """One source's accepted rows as a Parquet file, with the columns that its row rules read, and these rules."""
+    """One source's row rules, and its accepted rows as a Parquet file, with the columns that the rules read."""
 
     file: Path
     rules: list[Rule]

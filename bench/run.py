@@ -96,7 +96,7 @@ def write_results(
     settings: Settings,
     minutes: float,
 ) -> None:
-    """Write RESULTS.md and results.json. Each item rewrites them, so that an interrupted benchmark has results."""
+    """Write RESULTS.md and results.json. Called after each item, so an interrupted benchmark has results."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(json.dumps(figures, indent=1, default=to_plain) + "\n")
     (out / "RESULTS.md").write_text(results_page(reports, settings, minutes))

@@ -20,7 +20,7 @@ def run_backfill(engine: str, landing: Path, out: Path, log: Path) -> Run:
 
 
 def run_day(engine: str, landing: Path, out: Path, day: date, log: Path, retrain: bool = False) -> Run:
-    """Run a plain script on one more day. `retrain` also fits a model for the next day.
+    """Run a plain script on a new day. `retrain` also fits a model for the next day.
 
     Raises BenchError if the script fails.
     """
@@ -29,7 +29,7 @@ def run_day(engine: str, landing: Path, out: Path, day: date, log: Path, retrain
 
 
 def money_of(printed: Mapping[str, Any]) -> Money:
-    """Return the value of the decisions that a plain script or another tool printed as JSON."""
+    """Return the number and value of the decisions, from the JSON that a plain script or another tool printed."""
     return Money(printed["decisions"], printed["per_1000"])
 
 

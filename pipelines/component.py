@@ -37,7 +37,7 @@ def load_use_cases() -> list[UseCase]:
 def build_chain(
     use_case: UseCase, stages: Sequence[Stage] = STAGES, recorder: EventRecorderProtocol | None = None
 ) -> dg.Definitions:
-    """Return the assets and checks of a use case, the job that runs them all, and its automation.
+    """Return a use case's assets and checks, the job that runs all of them, and its sensors and schedule.
 
     A draft, whose declaration has TODO fields, gets only the stages that need nothing but sources, and no automation.
     recorder: stores the materializations and check results of stages. None stores them in Dagster's event log.

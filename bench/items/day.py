@@ -1,4 +1,4 @@
-"""Measure one more day, from hourly extracts to delivered decisions and their value, and the nightly retrain.
+"""Measure the work of a new day, from hourly extracts to decisions and their value, and the nightly retrain.
 
 The days before come from the four-month backfill. The chain's runs are launched as the daemon does, and their start-up,
 from the request to the first step, is shown separately. The plain script is a process, as cron would start it.
@@ -24,7 +24,7 @@ NIGHTS = 3
 
 
 def measure(settings: Settings) -> ItemReport:
-    """Measure the days after the four-month backfill, then the nightly retrain. `year.measure` must have run before."""
+    """Measure single days after the four-month backfill, then the nightly retrain. The item `year` must run before."""
     report = ItemReport("One more day: from landed extracts to delivered decisions")
     daemon = DaemonRuns(settings.short_homes / "chain")
     daemon.run(SHORT_LAST_DAY, SHORT_LAST_DAY, ["raw/airlines"])  # starts the fork server
@@ -46,7 +46,7 @@ def measure(settings: Settings) -> ItemReport:
 
 
 def day_of_round(number: int) -> date:
-    """Return the local day that a round of the comparison adds to the history."""
+    """Return the local day that all sides process in a round of the comparison: each round adds the next day."""
     return SHORT_LAST_DAY + timedelta(days=number + 1)
 
 
@@ -70,7 +70,7 @@ def day_sides(settings: Settings, daemon: DaemonRuns) -> Mapping[str, Callable[[
 
 
 def describe_day(report: ItemReport, rounds: Sequence[dict[str, Run]]) -> None:
-    """Add the rows, remarks and step table about one more day to the report."""
+    """Add rows, remarks and a table of steps about the work of a new day to the report."""
     for engine, name in ENGINES.items():
         label = f"one day, with the run's start-up, compared with plain {name}"
         report.rows.append(compare_rounds(label, rounds, engine))

@@ -68,7 +68,7 @@ def describe_parts(report: ItemReport, figures: Mapping[str, Mapping[str, float]
 def compare_engines(
     settings: Settings, report: ItemReport, home: Path, folder: Path, span: str, days: int | None
 ) -> None:
-    """Add a row for each rule engine, on the rows of a span of days.
+    """Add a row to the report for each rule engine: its seconds for all rules on the rows of a span of days.
 
     Raises BenchError if an engine finds another number of failures than the chain.
     """

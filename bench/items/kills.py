@@ -47,8 +47,8 @@ def measure(settings: Settings) -> ItemReport:
 def repeat_killed_imports(home: Path, undisturbed: ImportRun, kills: int) -> tuple[int, int]:
     """Kill the import in a home several times, and repeat it to its end each time.
 
-    undisturbed: the import that the home holds. Returns how many repeated imports gave its bytes, and how many imports
-    were still running when they were killed. Raises BenchError if a repeated import fails.
+    undisturbed: the finished import in the home, which wasn't killed. Return how many repeated imports wrote the same
+    bytes, and how many imports were still running when they were killed. Raises BenchError if a repeated import fails.
     """
     expected, rng = lake_digests(home), random.Random(SEED)
     equal = killed = 0

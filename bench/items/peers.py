@@ -1,4 +1,4 @@
-"""Measure other tools on one more day. The tools call the same functions as the plain DuckDB script.
+"""Compare the chain with other tools on the work of a new day. The tools call the plain DuckDB script's functions.
 
 The sides take turns: the chain (launched from a warm server, start-up included), `kedro run`, a Metaflow flow,
 `dvc repro`, and the script itself. All sides add the same new day to the same earlier days, and must give decisions of
@@ -32,7 +32,7 @@ Side = Callable[[int], Run]
 
 
 def measure(settings: Settings) -> ItemReport:
-    """Measure the days after the days of `day.measure`. `year.measure` and `day.measure` must have run before."""
+    """Measure the chain, the script and other tools on further days. The items `year` and `day` must run before."""
     report = ItemReport("Other tools: one more day with the same functions")
     peers = prepare_peers(settings, report)
     sides = {"chain": chain_side(settings), "script": script_side(settings), **peers}
@@ -65,7 +65,7 @@ def measure(settings: Settings) -> ItemReport:
 
 
 def prepare_peers(settings: Settings, report: ItemReport) -> dict[str, Side]:
-    """Install the tools, and return the function of each tool that processes the day of a round.
+    """Install the tools, and return, for each tool, the function that processes the day of a round.
 
     A tool that can't be installed becomes a remark in the report.
     """
@@ -86,12 +86,12 @@ def prepare_peers(settings: Settings, report: ItemReport) -> dict[str, Side]:
 
 
 def day_of_round(settings: Settings, number: int) -> date:
-    """Return the local day that a round of the comparison adds to the history. Round -1 warms up."""
+    """Return the local day that all sides process in a round: each round adds the next day. Round -1 warms up."""
     return SHORT_LAST_DAY + timedelta(days=settings.pairs + 2 + number)
 
 
 def chain_side(settings: Settings) -> Side:
-    """Return the function that processes the day of a round of the comparison with the chain."""
+    """Return the function with which the chain processes the day of a round of the comparison."""
     home = settings.short_homes / "chain"
     daemon = DaemonRuns(home)
 
@@ -104,7 +104,7 @@ def chain_side(settings: Settings) -> Side:
 
 
 def script_side(settings: Settings) -> Side:
-    """Return the function that processes the day of a round of the comparison with the plain script."""
+    """Return the function with which the plain script processes the day of a round of the comparison."""
 
     def run(number: int) -> Run:
         day = day_of_round(settings, number)
@@ -116,7 +116,7 @@ def script_side(settings: Settings) -> Side:
 
 
 def peer_side(settings: Settings, name: str, python: Path) -> Side:
-    """Return the function that processes the day of a round with another tool, on a copy of the script's files."""
+    """Return the function with which another tool processes the day of a round, on a copy of the script's files."""
     work = settings.work / "peers" / name
     shutil.rmtree(work, ignore_errors=True)
     out = shutil.copytree(settings.short_homes / "duckdb", work / "out")

@@ -1,7 +1,7 @@
 """Measure what grows with the rows of a day: import and validation of large extracts, with a limit on memory.
 
-The plain script reads, types, deduplicates and checks the same extracts in DuckDB with 512 MB. The imports of both
-sides are not timed.
+The plain script reads, types, deduplicates and checks the same extracts in DuckDB with 512 MB. The loading of
+Python modules is not timed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_PEAK_MB = 1500  # MEMORY, about 350 MB for the libraries, and a reserve
 
 
 def measure(settings: Settings) -> ItemReport:
-    """Measure raw and validated of three days, for several numbers of rows a day."""
+    """Measure the stages raw and validated on three days of extracts, for several numbers of rows a day."""
     report = ItemReport("Rows: import and validation of large extracts")
     for rows_per_day in ROWS_PER_DAY[:1] if settings.small else ROWS_PER_DAY:
         rounds = measure_rows(settings.work / f"rows-{rows_per_day}", rows_per_day, settings)
@@ -40,9 +40,9 @@ def measure(settings: Settings) -> ItemReport:
 
 @dataclass(frozen=True)
 class ImportRun:
-    """One run of one side.
+    """One measured import of all extracts, by the chain or by the plain script.
 
-    It has the number of accepted rows, the seconds without imports, the peak memory in MB, and the process's seconds.
+    `rows`: accepted rows. `seconds`: without loading Python modules. `wall_s`: seconds of the whole process.
     """
 
     rows: int
@@ -54,7 +54,7 @@ class ImportRun:
 def measure_rows(
     work: Path, rows_per_day: int, settings: Settings, with_warm_up: bool = True
 ) -> list[dict[str, ImportRun]]:
-    """Return the measured runs of both sides. Raises BenchError if they accept different numbers of rows."""
+    """Return the measured imports of chain and script. Raises BenchError if they accept different numbers of rows."""
     landing = work / "landing"
     write_orders(landing, rows_per_day, DAYS)
     chain = [*worker_command("orders_chain"), "--home", str(work / "home")]
@@ -70,14 +70,14 @@ def measure_rows(
 
 
 def run_side(command: Sequence[str], log: Path, number: int) -> ImportRun:
-    """Run one side of the comparison in round `number`."""
+    """Import the extracts once with the command of the chain or of the script. number: the round of the import."""
     process = run_process(command, log.with_name(f"{log.name}-{number}"), {"SIXTYFORTY_MEMORY": MEMORY})
     printed = process.printed
     return ImportRun(printed["rows"], printed["seconds"], process.peak_rss_mb, process.wall_s)
 
 
 def describe_rounds(row_count: int, rounds: Sequence[Mapping[str, ImportRun]], is_largest: bool) -> list[Row]:
-    """Return the report rows about seconds and memory for one number of rows. Only the largest number has an aim."""
+    """Return the report rows about seconds and memory for one number of rows. `is_largest`: the ratio has an aim."""
     label = f"raw and validated of {row_count:,} rows"
     peak, other_peak = (median(rounds, side, "peak_rss_mb") for side in ("chain", "duckdb"))
     return [

@@ -1,4 +1,4 @@
-"""Measure how the cost grows: one more day on 1, 10 and 100 years of history, and a backfill of 1 and of more years.
+"""Measure how the cost grows: a new day after 1, 10 and 100 years of history, and a backfill of 1 and of more years.
 
 The long histories are made from the home of `year.measure`, see `history_copies.py`. The backfill runs the stages whose
 work grows with the data, raw to outcomes. Later years are copies of the year's extracts, each shifted by 364 days.
@@ -54,7 +54,7 @@ class Backfill:
 
 
 def measure(settings: Settings) -> ItemReport:
-    """Measure one more day on long histories, then long backfills. `year.measure` must have run before."""
+    """Measure a new day after long histories, then long backfills. The item `year` must run before."""
     report = ItemReport("Scaling: longer history, more data")
     days = measure_histories(settings)
     report.figures["history"] = days
@@ -71,7 +71,7 @@ def measure(settings: Settings) -> ItemReport:
 
 
 def measure_histories(settings: Settings) -> dict[int, list[DayOnHistory]]:
-    """Run one more day on each length of history, several times. Return the days' figures by years of history.
+    """Run a new day after each length of history, several times. Return the days' figures by years of history.
 
     The histories take turns, because the load of the machine may change.
     """
@@ -95,7 +95,7 @@ def _run_round(ask_day: AskDay, first_day: date, number: int) -> DayOnHistory:
 
 @contextmanager
 def history_worker(home: Path) -> Iterator[AskDay]:
-    """Start a worker process on a home. Yield a function that runs one more day in the worker and returns seconds."""
+    """Start a worker process on a home. Yield a function that runs a new day in the worker and returns its seconds."""
     folder = home.parent
     errors = folder / "history_worker.err"
     with (

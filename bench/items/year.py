@@ -53,7 +53,7 @@ def measure(settings: Settings) -> ItemReport:
 
 
 def run_span(work: Path, landing: Path, last: date, pairs: int) -> Rounds:
-    """Land the extracts of FIRST_DAY to `last`, and run all sides on them. Raises BenchError if the results differ."""
+    """Land the extracts of FIRST_DAY to `last`, and run chain and scripts. Raises BenchError if the values differ."""
     from pipelines.demo import flights
 
     flights.land(landing, FIRST_DAY, last)
@@ -91,7 +91,7 @@ def with_fits(run: Run, side: str) -> BackfillRun:
 
 
 def describe(report: ItemReport, span: str, rounds: Rounds, limit: float | None = None) -> None:
-    """Add the rows, remarks and step tables of a span of days to the report. `limit`: aim for the ratio to DuckDB."""
+    """Add rows, remarks and step tables of a span of days to the report. limit: the highest allowed ratio to DuckDB."""
     for engine, name in ENGINES.items():
         engine_limit = limit if engine == "duckdb" else None
         report.rows += [

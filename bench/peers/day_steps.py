@@ -1,4 +1,4 @@
-"""The steps of one more day, from the functions of the plain DuckDB script.
+"""Run a step of a new day's work (land, features or decide), with the functions of the plain DuckDB script.
 
 python -m bench.peers.day_steps land|features|decide --landing DIR --out DIR --day DATE --money FILE
 """
@@ -25,7 +25,7 @@ def build_features(out: str, day: str) -> None:
 
 
 def decide(out: str, day: str, money: str) -> None:
-    """Write the day's decisions as Parquet, and their value as JSON with the seconds that the benchmark subtracts."""
+    """Write the day's decisions as Parquet, and as JSON their value and the seconds spent on model files."""
     figures = decide_day(Path(out), date.fromisoformat(day))
     Path(money).write_text(json.dumps(figures | {"not_counted_s": STEP_SECONDS[MODEL_FILES]}))
 

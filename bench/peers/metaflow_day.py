@@ -1,4 +1,4 @@
-"""One more day as a Metaflow flow. Metaflow starts a process for each step."""
+"""The work of a new day as a Metaflow flow. Metaflow starts a process for each step."""
 
 from metaflow import FlowSpec, Parameter, step
 

@@ -20,7 +20,7 @@ def decide(rows: pd.DataFrame, expected: np.ndarray) -> pd.DataFrame:
 
 
 def value_per_1000(decided: pd.DataFrame) -> dict[str, Any]:
-    """Return the number of decisions with a known outcome, and each policy's value in dollars per 1,000 of them.
+    """Return the number of decisions with a known outcome, and dollars per 1,000 of them by each way of deciding.
 
     The random choice takes each day's actions at the model's rates of that day.
     """

@@ -100,7 +100,7 @@ def build_features(
 
 
 def _with_decision_times(units: pd.DataFrame) -> pd.DataFrame:
-    """Return the units with their decision time, the local day one hour earlier (`today`), and their scheduled hour."""
+    """Return the units with decision time, scheduled hour, and the day before which disruptions count (`today`)."""
     rows = units.drop(columns="known_at")
     scheduled = rows["time_hour"] + pd.to_timedelta(rows["minute"], "min")
     rows["decided_at"] = (scheduled - 3 * HOUR).dt.floor("h")
@@ -110,7 +110,7 @@ def _with_decision_times(units: pd.DataFrame) -> pd.DataFrame:
 
 
 def _flights(timetable: pd.DataFrame, movements: pd.DataFrame) -> pd.DataFrame:
-    """Return the scheduled departures, with the delay and UTC hour of departure of the flights that departed."""
+    """Return the scheduled departures. Flights that have departed have a delay and a UTC hour of departure."""
     columns = [*KEY_COLUMNS, "dep_delay", "event_hour"]
     departures = movements.loc[movements["event"] == "departure", columns]
     flights = timetable.drop(columns="known_at").merge(departures, on=list(KEY_COLUMNS), how="left")
@@ -143,7 +143,7 @@ def _add_trailing_rates(rows: pd.DataFrame, flights: pd.DataFrame, movements: pd
 
 
 def _group_codes(flights: pd.DataFrame, rows: pd.DataFrame, columns: list[str]) -> np.ndarray:
-    """Return the group number of each flight, followed by that of each row. Without columns, all share one group."""
+    """Number the groups of equal `columns`. Return the number of each flight, then of each row; 0 without columns."""
     if not columns:
         return np.zeros(len(flights) + len(rows), "int64")
     both = pd.concat([flights[columns], rows[columns]], ignore_index=True)

@@ -6,7 +6,7 @@
 The script reads the same extracts as the chain. It writes Parquet by day, features by day, models and decisions. It
 runs the use case's SQL for features, current process and outcomes. Data contract, model and payoffs come from
 `defs.yaml`. Run `backfill` on the earlier days before `day`. The last line printed is JSON: seconds, memory and the
-value of each policy.
+value of the decisions by each way of deciding.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def build_day(out: Path, today: date) -> pd.DataFrame:
 
 
 def decide_day(out: Path, today: date, rows: pd.DataFrame | None = None) -> dict[str, Any]:
-    """Decide a day's units by the newest model, and write the decisions. Return the value of each policy.
+    """Decide a day's units by the newest model, and write the decisions. Return their value.
 
     rows: the day's features. None: read the features from Parquet.
     """

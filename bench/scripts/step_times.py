@@ -1,4 +1,4 @@
-"""Time the steps of a plain script. The reading and writing of model files is measured but not counted.
+"""Time the steps of a plain script, without the reading and writing of model files, which is timed separately.
 
 A typical script would pickle its models, which takes almost no time. These scripts use skops files, as the chain does,
 so the benchmark subtracts the seconds of skops. Otherwise the scripts would be slower than typical scripts.
@@ -27,7 +27,7 @@ def step(name: str) -> Iterator[None]:
 
 @contextmanager
 def model_file_access() -> Iterator[None]:
-    """Add the seconds of a `with` block to the seconds of model files, which are not counted."""
+    """Add the seconds of a `with` block to the seconds spent on model files, which no step includes."""
     started = time.perf_counter()
     yield
     STEP_SECONDS[MODEL_FILES] = round(STEP_SECONDS.get(MODEL_FILES, 0.0) + time.perf_counter() - started, 3)

@@ -52,7 +52,7 @@ def load_in_fork(with_ticks: bool) -> dict[str, Any]:
 
 
 def load(with_ticks: bool) -> dict[str, Any]:
-    """Load the definitions. Return the seconds, the number of assets and, `with_ticks`, the seconds of each tick."""
+    """Load the definitions, and with `with_ticks` tick the sensors. Return seconds and the number of assets."""
     from pipelines.definitions import defs
 
     started = time.perf_counter()

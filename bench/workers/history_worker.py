@@ -1,4 +1,4 @@
-"""Run one more day on the history of a home for each date on standard input. Print the seconds as JSON lines.
+"""For each date on standard input, add the day to the history of a home with the chain. Print seconds as JSON lines.
 
 python -m bench.workers.history_worker
 """
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DayOnHistory:
-    """Seconds of one more day.
+    """Seconds that the chain takes for a new day after a long history.
 
     Without the runs' start-up: `delivered_s` from landed extracts to delivered decisions, `money_s` for the accounts
-    and their sum, `total_s` for both. `start_up_s` is the start-up of the first run. `look_s` is a sensor's search for
-    stale and due partitions.
+    and their sum, `total_s` for both. `start_up_s` is the start-up of the run that delivers. `look_s` is a sensor's
+    search for stale and due partitions.
     """
 
     delivered_s: float
@@ -41,7 +41,7 @@ class DayOnHistory:
 
 
 def main() -> None:
-    """Run one more day for each date on standard input (one per line), and print its figures as JSON."""
+    """Process the day of each date on standard input (one per line) with the chain, and print the day's figures."""
     from pipelines.authoring import catalog
 
     home = Path(os.environ["SIXTYFORTY_HOME"])

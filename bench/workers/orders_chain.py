@@ -29,7 +29,7 @@ IMPORTED_BEFORE = ("great_expectations", "pyarrow.parquet", "pyarrow.csv", "pand
 
 
 def main() -> None:
-    """Draft the use case in a new home, or process all its extracts. Older files are deleted."""
+    """Draft the use case in a new home, or import and validate all its extracts. Older files are deleted first."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--draft", type=Path, metavar="LANDING")

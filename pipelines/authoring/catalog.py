@@ -17,7 +17,7 @@ FOLDER = loader.FOLDER
 
 
 class UnknownUseCaseError(SixtyfortyError):
-    """No use case of that name is declared."""
+    """No use case with the requested name is declared."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ def load_workspaces() -> LoadedWorkspaces:
 
 
 def open_workspace(name: str) -> Workspace:
-    """Load a use case by name and return its workspace: its home, database and lake, from the current settings.
+    """Load a use case by name and return its workspace: the use case with its home, database and lake.
 
-    Its keys and its calendar are those under which its data was stored, so that the data stays readable after a change
-    of the declaration.
+    The workspace uses the keys, timezone and partitions under which the data was stored. So the data stays readable
+    after an edit of the declaration. Home, database and lake come from the settings of this process.
     """
     from sixtyforty.lifecycle.fixed_parts import with_stored_parts
 
@@ -73,10 +73,11 @@ def open_workspace(name: str) -> Workspace:
 
 
 def open_declared_workspace(name: str) -> Workspace:
-    """Load a use case by name and return its workspace with the keys and the calendar of its current declaration.
+    """Load a use case by name and return its workspace, exactly as its `defs.yaml` declares it now.
 
-    Raises UnfinishedMoveError if the use case is being renamed or removed, and MissingDataError if its folders still
-    have a former name.
+    `open_workspace` instead keeps the keys, timezone and partitions under which the data was stored. Raises
+    UnfinishedMoveError if the use case is being renamed or removed, and MissingDataError if the data folders still have
+    a former name.
     """
     settings = load_settings()
     refuse_unfinished_move(settings.home, settings.lake, name)
@@ -85,6 +86,6 @@ def open_declared_workspace(name: str) -> Workspace:
 
 
 def open_dvc_versions() -> DvcVersions:
-    """Return the DVC repository of the home, with its remote and the lake, from the current settings."""
+    """Return the DVC repository that keeps the versions of training sets and models of this home."""
     settings = load_settings()
     return DvcVersions(settings.home, settings.dvc_remote, settings.lake)

@@ -1,4 +1,4 @@
-"""Draft a suite of rules for a feed of extracts, from the profile of its rows.
+"""Draft the suite of rules for a new source, from a profile of the rows in its extracts.
 
 The drafted rules flag values that are unlike those in the profiled extracts.
 """

@@ -29,7 +29,7 @@ DATE_OR_NUMBER = r"[-_ ]?\d[\d_\-T]*Z?$"  # end of a file name, such as `orders_
 
 @dataclass(frozen=True)
 class Query:
-    """A query that returns the rows of a feed. database: the environment variable with the URL of its database."""
+    """A query that returns the rows of a feed. database: the environment variable with the database's URL."""
 
     sql: str
     database: str
@@ -50,7 +50,7 @@ class ExtractFeed:
 
     @property
     def cursor_column(self) -> str:
-        """The column whose values most likely only grow: a time of the last change, or else the time of the row."""
+        """Name of the column by which later queries read only new rows: a time of change, a number or a time."""
         columns = [
             history.column for history in self.profile.histories if history.sql == bare_identifier(history.column)
         ]
@@ -60,7 +60,7 @@ class ExtractFeed:
 
     @property
     def history(self) -> TimeProfile | None:
-        """Profile of the first column that has a time in every row. None if there is none: the feed is a snapshot."""
+        """Profile of the first column that has a time in every row. None if no column does, as in a list of prices."""
         histories = self.profile.histories
         return next((h for h in histories if not self.profile.column(h.column).nulls), None)
 
@@ -125,7 +125,7 @@ class SourceDraft:
 
 
 def _describe_readings(history: TimeProfile) -> str:
-    """Return a text with both readings of ambiguous dates, such as `03/04/2024`; empty if they aren't ambiguous."""
+    """Return a warning that dates such as `03/04/2024` can be read in two ways; empty if they can't."""
     if not history.other_sql:
         return ""
     others = " or ".join(history.other_sql)
@@ -180,7 +180,7 @@ def _profile_feed(name: str, stem: str, files: Sequence[Path], all_files: Sequen
 def _glob_of(stem: str, files: Sequence[Path], all_files: Sequence[Path]) -> str:
     """Return a glob that matches the files of a feed, and none of another feed if that is possible.
 
-    stem: what the names of the files have in common. all_files: the files of all feeds.
+    stem: the part of the file names that all files of the feed share. all_files: the files of all feeds.
     """
     if len(files) == 1:
         return escape(files[0].name)
@@ -194,7 +194,7 @@ def _glob_of(stem: str, files: Sequence[Path], all_files: Sequence[Path]) -> str
 
 
 def _source_names(stems: Iterable[str]) -> dict[str, str]:
-    """Return a source name for each file stem. If several stems have the same name, the later ones get a number."""
+    """Return a source name for each file stem. If several stems would get the same name, later ones get a number."""
     names: dict[str, str] = {}
     for stem in stems:
         name = _source_name(stem)

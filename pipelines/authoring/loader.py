@@ -95,7 +95,7 @@ def _document_problems(document: ParsedYaml) -> Iterator[DeclarationProblem]:
 
 @cache
 def _adapter(name: str) -> TypeAdapter[Any]:
-    """Return the pydantic validator of one field of a use case. The number of fields bounds the cache."""
+    """Return the pydantic validator of one field of a use case. Building a validator is slow, so it is cached."""
     field = UseCase.model_fields[name]
     kind: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
     return TypeAdapter(kind)

@@ -108,7 +108,7 @@ def _fields_table(model: type[BaseModel]) -> str:
 
 
 def _allowed(field: FieldInfo) -> str:
-    """Return the allowed values of a field, in the words of error messages. A nested model is only 'a mapping'."""
+    """Return the text for the column `allowed` of a field, such as "a whole number" or "a mapping"."""
     kind = unwrap(field.annotation)[0]
     if model_of(kind):
         return "a mapping"

@@ -73,7 +73,7 @@ class TemplateValues:
 
 
 def render_files(name: str, feeds: Sequence[ExtractFeed], shape: Shape = "binary") -> dict[str, str]:
-    """Return the contents of the files of a new use case, by file name. shape: what is decided. See Shape."""
+    """Return the contents of the files of a new use case, by file name. shape: the kind of decision."""
     template_values = _template_values(name, feeds, shape)
     environment = _environment()
     main = template_values.main
@@ -152,10 +152,9 @@ def _feature_name(column: str) -> str:
 
 
 def _first_replayed_day(start: date, days: int) -> date:
-    """Return the first day of the replay, which is the first day of a month.
+    """Return the first day of the replay: the start of the month after the first two fifths of the history.
 
-    The days before it are for training. They are two fifths of the history, and the rest of the month in
-    which these end.
+    The days before it are for training.
     """
     day = start + timedelta(days=int(days * 0.4))
     return (day.replace(day=1) + timedelta(days=32)).replace(day=1)

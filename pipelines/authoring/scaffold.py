@@ -55,7 +55,7 @@ def create_use_case(
     - `like`: a use case whose declaration and SQL are copied. With extracts, the sources come from the extracts.
     - `rules`: the folder for the suites.
     - `query`: a database query whose rows are another source.
-    - `shape`: what is decided. See `rendering.Shape`. A copy has the shape of the use case that it copies.
+    - `shape`: the kind of decision, see `rendering.Shape`. A copy has the shape of the use case that it copies.
 
     Raises ScaffoldError if the name is invalid or taken, if the use case to copy doesn't exist, or if two sources have
     the same name. Raises UnreadableExtractError if an extract can't be read. After an error, none of the files remains.

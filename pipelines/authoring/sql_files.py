@@ -27,9 +27,9 @@ BLANK_MARK = "-- TODO"  # a line with this start marks an SQL file that is still
 
 
 def find_sql_files(partial: PartialUseCase) -> tuple[dict[str, Blank | None], list[DeclarationProblem]]:
-    """Return the state of each SQL file of a use case, by stage, and the problems of missing or empty files.
+    """Return whether each SQL file of a use case is complete, by stage, and the problems of missing or empty files.
 
-    The state is a Blank if the file has a TODO line and is still to be written, or None if the file is complete.
+    A file with a TODO line is still to be written: its stage maps to a Blank. A complete file maps to None.
     """
     files: dict[str, Blank | None] = {}
     problems = []

@@ -31,7 +31,7 @@ ASSET_EVENT_TYPES = [
 
 @dataclass
 class PurgedRuns:
-    """Counts of a purge: `deleted` runs, and `emptied` runs, of which only the log was deleted."""
+    """How many runs a purge deleted (`deleted`), and of how many further runs it deleted only the log (`emptied`)."""
 
     deleted: int = 0
     emptied: int = 0
@@ -76,7 +76,7 @@ def _runs_in_force(event_log: Any) -> set[str]:
 
 
 def _delete_log_except_assets(event_log: Any, run_id: str) -> int:
-    """Delete a run's log except its asset events. Return 1, or 0 if nothing was left to delete."""
+    """Delete a run's log except its asset events. Return 1 if events were deleted, otherwise 0."""
     if hasattr(event_log, "drop_shard"):  # SQLite also stores asset events in an index, outside of the run's log
         return _delete_shard(event_log, run_id)
     events = SqlEventLogStorageTable

@@ -47,7 +47,7 @@ LONGEST_RETRY_SECONDS = 3600
 
 @dataclass
 class RequestedRuns:
-    """Run requests of a sensor, and for other ranges of stale partitions the reasons why their runs must wait."""
+    """The runs that a sensor requests, and the reasons why other ranges of stale partitions must wait for a run."""
 
     requests: list[dg.RunRequest] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
@@ -55,7 +55,7 @@ class RequestedRuns:
 
 @dataclass(frozen=True)
 class NextAttempt:
-    """The number of earlier attempts at some work, and the reason why the next attempt must wait (None if none)."""
+    """How many runs have attempted the same work, and why the next run must wait. None: the next run may start."""
 
     number: int
     wait_reason: str | None
@@ -66,7 +66,7 @@ def request_catch_up(
 ) -> RequestedRuns:
     """Request a run for each range of stale partitions that no run is processing.
 
-    kind: data or responses. stale: the stale partitions, with reasons. now: business time, UTC, naive.
+    kind: data or responses. stale: the stale partitions, with reasons. now: the current time, UTC, naive.
     """
     requested, ranges = RequestedRuns(), stale.ranges()
     busy = _busy_ranges(use_case, instance, kind) if ranges else []
@@ -89,7 +89,7 @@ def request_catch_up(
 def refusal_of_runs(ws: Workspace) -> str | None:
     """Return why the use case can't run, or None if it can.
 
-    It can't if its declaration has changed the key of a source or of the units, or the calendar.
+    It can't after an edit of its timezone or partitions, or of the key of a source or of the units.
     """
     from sixtyforty.lifecycle.fixed_parts import describe_changes, find_changed_parts
 
@@ -130,7 +130,7 @@ def request_retrain(
 def request_run(
     use_case: UseCase, kind: str, stages: Sequence[str], now: datetime, run_key: str, tags: Mapping[str, str]
 ) -> dg.RunRequest:
-    """Return a request to run these stages on the live track at a business time (`now`: UTC, naive)."""
+    """Return a request to run these stages on the live track. `now`: take decisions due by this time (UTC, naive)."""
     clock = {"track": LIVE, "as_of": now.isoformat(timespec="seconds")}
     # The sensor's next evaluation requests failed work again, with newer data, so Dagster need not retry the run.
     common = {USE_CASE_TAG: use_case.name, KIND_TAG: kind, TRACK_TAG: LIVE, "dagster/max_retries": "0"}
@@ -144,9 +144,9 @@ def request_run(
 
 
 def list_remaining_work(ws: Workspace, instance: dg.DagsterInstance, now: datetime) -> list[str]:
-    """Return a sentence for each piece of work that is outstanding at a business time (`now`: UTC, naive).
+    """Return a sentence for each range of partitions that still needs a run at a time (`now`: UTC, naive).
 
-    Work that a run has completed is not outstanding. The list is empty when everything is up to date.
+    Work that a run has completed is left out. The list is empty when everything is up to date.
     """
     from sixtyforty.lifecycle.catch_up import find_stale_partitions, find_stale_responses
 
@@ -159,9 +159,9 @@ def list_remaining_work(ws: Workspace, instance: dg.DagsterInstance, now: dateti
 
 
 def find_next_attempt(instance: dg.DagsterInstance, work: str) -> NextAttempt:
-    """Return the number of the next attempt at some work, and the reason why this attempt must wait, if any.
+    """Return how many runs have attempted some work, and the reason why the next run must wait, if any.
 
-    Each failure doubles the wait before the next attempt. Completed work is not attempted again.
+    work: the value of the tag WORK_TAG. Each failure doubles the wait. Completed work is not attempted again.
     """
     records = _find_runs(instance, {WORK_TAG: work})
     if _is_done(instance, work):
@@ -177,12 +177,12 @@ def find_next_attempt(instance: dg.DagsterInstance, work: str) -> NextAttempt:
 
 
 def local_date(use_case: UseCase, now: datetime) -> date:
-    """Return the use case's local date at a business time (UTC, naive)."""
+    """Return the date in the use case's timezone at a time (UTC, naive)."""
     return now.replace(tzinfo=UTC).astimezone(use_case.zone).date()
 
 
 def _busy_ranges(use_case: UseCase, instance: dg.DagsterInstance, kind: str) -> list[tuple[str, str]]:
-    """Return the first and last partition of each unfinished run of a kind (data or responses)."""
+    """Return the first and last partition of each unfinished run. kind: data or responses, the kind of the runs."""
     records = _find_runs(instance, {USE_CASE_TAG: use_case.name, KIND_TAG: kind}, UNFINISHED)
     ranges = (partition_range(record.dagster_run.tags) for record in records)
     return [busy for busy in ranges if busy]

@@ -1,4 +1,4 @@
-"""Define the sensors of a use case: for new data and due decisions, for approvals and lift decay, and for digests."""
+"""Define the sensors of a use case: for new data and due decisions, for new champions, and for digests."""
 
 import os
 from typing import Any
@@ -50,7 +50,7 @@ def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
             ("responses", find_stale_responses(ws, LIVE, current_time, turn), list(RESPONSE_STAGES)),
         ):
             for reason in stale.unreachable.values():
-                context.log.error(f"{use_case.name}: source unreachable ({reason})")
+                context.log.error(f"{use_case.name}: source not read, new rows wait ({reason})")
             requested = request_catch_up(use_case, context.instance, kind, stale, stages, current_time)
             requests += requested.requests
             skipped += [*stale.unreachable.values(), *requested.waiting]
@@ -61,9 +61,9 @@ def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
 
 
 def _read_turn(context: dg.SensorEvaluationContext, name: str) -> int:
-    """Return the number of this evaluation, which selects the part of a long history that the evaluation checks.
+    """Return how often the sensor has been evaluated: the number selects the part of a long history to check.
 
-    People can edit the cursor on Dagster's pages. If the cursor is not a number, the count starts again at 0.
+    People can edit the cursor on Dagster's pages. If the cursor is not a number, start again at 0.
     """
     cursor = context.cursor or "0"
     if cursor.isascii() and cursor.isdigit() and len(cursor) <= MAX_CURSOR_DIGITS:
@@ -76,13 +76,14 @@ def _read_turn(context: dg.SensorEvaluationContext, name: str) -> int:
 
 
 def retrain_sensor(use_case: UseCase) -> dg.SensorDefinition:
-    """Return the sensor that promotes approved challengers, and trains a challenger when the realized lift decays."""
+    """Return the sensor that promotes approved challengers, and trains one when the recent gain is low."""
 
     @dg.sensor(
         name=f"{use_case.name}_retrain",
         job_name=use_case.name,
         minimum_interval_seconds=RETRAIN_SECONDS,
-        description="Promotes an approved challenger. Trains a new challenger at once when the realized lift decays.",
+        description="Promotes an approved challenger. Trains a new challenger at once when the champion's recent gain"
+        " is below `automation.decay_lift`.",
     )
     def sensor(context: dg.SensorEvaluationContext, project_home: dg.ResourceParam[ProjectHome]) -> Any:
         from sixtyforty.lifecycle.champions import find_decay, list_approved
@@ -96,7 +97,9 @@ def retrain_sensor(use_case: UseCase) -> dg.SensorDefinition:
             return request_run(use_case, "approval", ["champion"], current_time, run_key, {})
         if find_decay(ws, LIVE, local_date(use_case, current_time)):
             return request_retrain(use_case, project_home, context.instance, current_time, "decay")
-        return dg.SkipReason("no challenger waits for promotion, and the realized lift has not decayed or is unknown")
+        return dg.SkipReason(
+            "no challenger waits for promotion, and the champion's recent gain is unknown or not below decay_lift"
+        )
 
     return sensor
 

@@ -28,7 +28,7 @@ class Answer:
 
     @property
     def is_warning(self) -> bool:
-        """Whether the command succeeded but reports a loss of significance, so that it exits with code 3."""
+        """Whether the command succeeded but exits with code 3: a figure would lose its statistical significance."""
         return False
 
     def payload(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def show_progress(text: str) -> None:
 
 
 def to_json(item: Any) -> Any:
-    """Convert an item that `json` can't write: a model or dataclass to a dict, a date to ISO, anything else to text."""
+    """Convert an object that `json` can't write: a model or dataclass to a dict, a date to ISO, others to text."""
     if hasattr(item, "model_dump"):
         return item.model_dump(mode="json")
     if is_dataclass(item) and not isinstance(item, type):

@@ -59,7 +59,7 @@ def _next_commands(use_case: str) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class NewAnswer(Answer):
-    """Answer of `sixtyforty new`: the new use case."""
+    """Answer of `sixtyforty new`: the new use case, its files, and the fields that are still TODO."""
 
     use_case: Annotated[str, "Name of the new use case."]
     files: Annotated[Sequence[Path], "The files that were written."]
@@ -77,7 +77,9 @@ class NewAnswer(Answer):
     "cafe --from 'orders_*.csv' --like market_tents",
 )
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name: lower case letters, digits and _.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the new use case: lower case letters, digits and _.")
+    ],
     extracts: Annotated[
         str | None,
         typer.Option("--from", metavar="PATH", help="Extracts to draft from: a file, a folder, or a glob in quotes."),

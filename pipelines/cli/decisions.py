@@ -87,7 +87,9 @@ class ExplainAnswer(Answer):
 @command(SEE, "explain", "{demo} replay-2013-06-12-0123456789abcdef")
 def explain(
     use_case: UseCaseName,
-    decision_id: Annotated[str, typer.Argument(metavar="DECISION_ID", help="Id from `sixtyforty decisions`.")],
+    decision_id: Annotated[
+        str, typer.Argument(metavar="DECISION_ID", help="Id of the decision, as `sixtyforty decisions` lists it.")
+    ],
 ) -> ExplainAnswer:
     """Trace a decision back to its model, data, verdicts and extracts."""
     from pipelines.authoring import catalog
@@ -112,7 +114,10 @@ class ChampionAnswer(Answer):
 def champion(
     use_case: UseCaseName,
     history: Annotated[
-        bool, typer.Option("--history", help="List every judged version, with verdict and reasons.")
+        bool,
+        typer.Option(
+            "--history", help="List every model version that a gate or a person judged, with verdict and reasons."
+        ),
     ] = False,
     day: Annotated[
         date | None,
@@ -150,7 +155,7 @@ def _reason_without_champion(withdrawal: ChampionRow | None) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayAnswer(Answer):
-    """Answer of `sixtyforty replay`: past partitions in order of time."""
+    """Answer of `sixtyforty replay`: for each past partition, its data, decisions and outcomes."""
 
     track: Annotated[Track, "replay or live."]
     partitions: Annotated[

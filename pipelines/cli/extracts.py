@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 SHOWN_REASONS = 20
 SHOWN_DIFFERENCES = 20
 DIFFERENCES_CURE = (
-    "Fewer rows in the database: rows were deleted there, and stay here. More rows: they are newer than the last read,"
-    " or cursor_overlap is too small for rows that come late."
+    "Fewer rows in the database: rows were deleted there, but stay in the lake. More rows: they are newer than the last"
+    " read, or cursor_overlap is too small for rows that come late."
 )
 
 
@@ -31,15 +31,15 @@ DIFFERENCES_CURE = (
 class CheckAnswer(Answer):
     """Answer of `sixtyforty check`: what would happen to the file if it landed."""
 
-    accepted: Annotated[bool, "Whether the file would be taken and all of its rows accepted."]
+    accepted: Annotated[bool, "Whether the file would be imported and all of its rows accepted."]
     judgement: Annotated[
         Mapping[str, Any],
         {
-            "name_problem": "Why a scan would not take the file. Null: its name matches the glob of the source.",
-            "problem": "Why the whole file would be refused. Null: it would not.",
+            "name_problem": "Why a file of this name would not be imported. Null: it matches `files` of the source.",
+            "problem": "Why the whole file would be refused. Null: the file would be imported.",
             "drift": "Columns that are new, missing, optional (and missing), renamed or retyped.",
             "rows": "Numbers of rows: landed, accepted, quarantined, duplicates, superseded.",
-            "refused": "One object for each reason: reason, rows, lines (the first line numbers).",
+            "refused": "Rows that would be quarantined, by reason: reason, rows, lines (the first line numbers).",
             "warnings": "Rules of severity warning that fail, with the number of rows.",
             "partitions": "Number of rows by partition.",
             "rejected": "Partitions that would be rejected, with the reasons.",
@@ -48,7 +48,7 @@ class CheckAnswer(Answer):
 
     @property
     def succeeded(self) -> bool:
-        """Whether the file would be taken and all of its rows accepted."""
+        """Whether the file would be imported and all of its rows accepted."""
         return self.accepted
 
 
@@ -90,7 +90,7 @@ def _split_source(source: str, argument: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class CompareRowsAnswer(Answer):
-    """Answer of `sixtyforty compare-rows`: the partitions whose numbers of rows differ."""
+    """Answer of `sixtyforty compare-rows`: partitions with other numbers of rows in the database than in the lake."""
 
     partitions: Annotated[int, "Number of partitions with rows in the database."]
     differences: Annotated[
@@ -100,7 +100,7 @@ class CompareRowsAnswer(Answer):
 
     @property
     def succeeded(self) -> bool:
-        """Whether no partition differs."""
+        """Whether each partition has as many rows in the database as in the lake."""
         return not self.differences
 
 
@@ -108,7 +108,7 @@ class CompareRowsAnswer(Answer):
 def compare_rows(
     source: Annotated[str, typer.Argument(metavar="USE_CASE/SOURCE", help="A source that has a query.")],
 ) -> CompareRowsAnswer:
-    """Compare a database with the rows that were read from it, by number of rows in each partition."""
+    """Compare the number of rows of each partition in a source's database and in the lake."""
     from pipelines.authoring import catalog
     from sixtyforty.ingest.database_counts import count_database_rows, find_differences
 
@@ -117,7 +117,7 @@ def compare_rows(
     queries = [each for each, contract in ws.use_case.sources.items() if contract.query]
     if name not in queries:
         raise CommandError(
-            f"{use_case} has no source '{name}' with a query. Such sources: {', '.join(queries) or '-'}."
+            f"{use_case} has no source '{name}' with a query. Sources with a query: {', '.join(queries) or 'none'}."
         )
     rows = count_database_rows(ws.landing, name)
     differences = find_differences(name, ws.lake, rows)
@@ -166,7 +166,8 @@ class QuarantineAnswer(Answer):
     """Answer of `sixtyforty quarantine`: the quarantined rows of each source, and the export."""
 
     sources: Annotated[
-        Sequence[Mapping[str, Any]], "One object for each source: source, quarantined, exported, resubmitted, open."
+        Sequence[Mapping[str, Any]],
+        "One object for each source: source, and numbers of rows: quarantined, exported, resubmitted, open.",
     ]
     file: Annotated[Path | None, "The exported file. Null: nothing was exported."]
     rows: Annotated[int, "Number of exported rows."]
@@ -186,7 +187,7 @@ def quarantine(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write the rows with their reasons to this new file. Its name must match the glob of the source.",
+            help="Write the rows with their reasons to this new file. Its name must match `files` of the source.",
         ),
     ] = None,
 ) -> QuarantineAnswer:

@@ -55,7 +55,8 @@ def adopt(
     use_case: UseCaseName,
     why: Why,
     model: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="Version of a replay champion. Default: the newest.")
+        str | None,
+        typer.Option(metavar="VERSION", help="Version of the replay's champion to adopt. Default: the newest."),
     ] = None,
     by: By = "",
 ) -> ChampionChangeAnswer:
@@ -111,7 +112,7 @@ def withdraw(
     ] = False,
     by: By = "",
 ) -> ChampionChangeAnswer:
-    """Withdraw a model permanently. Then an earlier sound champion decides or, without one, the current process."""
+    """Withdraw a model permanently. Then an earlier champion that isn't withdrawn decides, or the current process."""
     from pipelines.authoring import catalog
     from sixtyforty.lifecycle.withdrawal import describe_successor, withdraw_model
     from sixtyforty.spec.clock import now
@@ -133,12 +134,12 @@ class RolloutAnswer(Answer):
 
     step: Annotated[str, "shadow, holdout or full."]
     since: Annotated[str, "UTC time from which the step is in force."]
-    days: Annotated[int, "Complete days of this step whose outcomes are known, in all periods of the step."]
+    days: Annotated[int, "Complete days in this step with known outcomes, over all times that the step was in force."]
     lift: Annotated[Mapping[str, Any] | None, "Gain over the current process in this step: value, low, high."]
     obstacles: Annotated[Sequence[str], "Reasons that block the next step. Empty: the next step is allowed."]
     evidence: Annotated[
         Sequence[Mapping[str, Any]],
-        "Evidence of each rollout step so far, over all periods of the step: step, first, last, days, lift.",
+        "Evidence of each rollout step, over all times that it was in force: step, first, last, days, lift.",
     ]
     history: Annotated[Sequence[Any], "All rollout steps so far, oldest first."]
 
@@ -190,10 +191,12 @@ class StageAnswer(Answer):
     lift: Annotated[Mapping[str, Any], "Gain over the current process per 1,000: value, low, high."]
     today: Annotated[str, "The local day on which the gate is judged."]
     outdated: Annotated[str | None, "Why figures of the replay are outdated. Null: they are current."]
-    refusal: Annotated[str | None, "Why figures are refused. Null: the figures are sound, or the stage was changed."]
+    refusal: Annotated[
+        str | None, "Why no figures are shown, such as leakage. Null: they can be trusted, or the stage changed."
+    ]
     obstacles: Annotated[Sequence[str], "Reasons that block the gate."]
     remarks: Annotated[
-        Sequence[str], "Which gate this gate replaced, and whether its figures were known before its registration."
+        Sequence[str], "Which gate this gate replaced, and whether outcomes were known before the gate was registered."
     ]
     gate: Annotated[Mapping[str, Any] | None, "The registered gate. Null: no gate is registered."]
     lead_times: Annotated[Sequence[Mapping[str, Any]], "How long each stage took: stage, from, to, days."]
@@ -201,7 +204,7 @@ class StageAnswer(Answer):
 
     @property
     def succeeded(self) -> bool:
-        """Whether the gate's figures are sound, or the stage was changed."""
+        """Whether the gate's figures can be trusted (no leakage, for example), or the stage was changed."""
         return self.refusal is None
 
 
@@ -219,7 +222,7 @@ def stage(
         bool, typer.Option("--retire", help="Retire the use case. The current process decides from then on.")
     ] = False,
     register: Annotated[
-        bool, typer.Option("--register", help="Register a changed gate. The old gate stays on record.")
+        bool, typer.Option("--register", help="Register a changed stage gate. The old gate stays on record.")
     ] = False,
     by: By = "",
     why: OptionalWhy = "",
@@ -277,7 +280,7 @@ def _gate_lines(status: StageStatus) -> list[str]:
 
 
 def _chosen(changes: Mapping[str, tuple[bool, Callable[..., Any]]], why: str) -> Callable[..., Any] | None:
-    """Return the function of the chosen option, or None. Raise CommandError if two are chosen, or `why` is empty."""
+    """Return the function that makes the chosen change, or None. Raise CommandError for two options or no reason."""
     from pipelines.cli.errors import CommandError
 
     chosen = {option: change for option, (is_chosen, change) in changes.items() if is_chosen}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HoldoutSize:
-    """The size of a holdout that detects an effect: number of units in both groups, and number of days."""
+    """The size of a holdout that detects an effect: units (of both groups together) and days."""
 
     units: int
     days: float
@@ -34,7 +34,7 @@ class HoldoutSize:
 
 @dataclass(frozen=True)
 class HoldoutPlan:
-    """The units and days that a holdout needs to detect an effect.
+    """How many units and days a holdout needs to detect an effect per 1,000 units.
 
     `share`, `units_a_day`, `deviation`: see `HoldoutDesign`. `effect`: the effect per 1,000 units, in the KPI's
     currency. `once`: the size if the estimate is read once, at a planned time. `always`: the size if the estimate may
@@ -67,8 +67,8 @@ class HoldoutAnswer(Answer):
 
     design: Annotated[
         HoldoutPlan,
-        "The plan: share held out, units_a_day, standard deviation of a unit, and the effect to detect. Then the units"
-        " and days needed if the estimate is read once at the end (once) or at any time (always).",
+        "The plan: share held out, units_a_day, deviation (standard deviation of a unit's value), effect (to detect)."
+        " Then the units and days needed if the estimate is read once at the end (once) or at any time (always).",
     ]
     holdout: Annotated[Mapping[str, Any] | None, "The estimate so far. Null before both groups have outcomes."]
     evidence: Annotated[str | None, "What the estimate shows so far. Null: nothing yet."]

@@ -25,10 +25,11 @@ POLICIES = {
 }
 SUMMARY_KEYS = {
     "decisions": "Number of decisions with a known outcome.",
-    "per_1000": "Value per 1,000 decisions, by policy: model, current_process, random_choice, perfect_foresight.",
+    "per_1000": "Value per 1,000 decisions, by way of deciding: model, current_process, random_choice,"
+    " perfect_foresight.",
     "lift_vs_current": "Gain over the current process per 1,000 decisions: value, low, high (95% interval).",
     "total": "Value of the decisions taken.",
-    "totals": "Value in total, by policy.",
+    "totals": "Value in total, by way of deciding.",
     "gain": "Gain over the current process in total.",
     "build": "Cost of building, as declared.",
     "running": "Cost of running over the period, as declared.",
@@ -41,7 +42,7 @@ SUMMARY_KEYS = {
     "candidates": "The same figures for each declared candidate, such as a vendor's predictions.",
     "decided_by_current_process": "Number of decisions taken by the fallback.",
     "deciders": "Number of decisions by the model, and by the current process with reasons; unknown outcomes included.",
-    "done": "Value of what people did: count of overrides, difference, total, gain. Null: no override in force.",
+    "done": "Value of the actions after people's overrides: count, difference, total, gain. Null: none in force.",
     "unit": "Currency of the money.",
     "from": "First partition.",
     "to": "Last partition.",
@@ -163,7 +164,7 @@ def _cost_lines(summary: KpiSummary) -> list[str]:
 def _missed_forecasts(forecasts: ForecastRecord) -> list[str]:
     return [
         f"The champion of {term.since} earned {term.actual.value:+,.0f} per 1,000: {term.verdict}"
-        f" ({term.forecast.low:+,.0f} to {term.forecast.high:+,.0f})."
+        f" (forecast: {term.forecast.low:+,.0f} to {term.forecast.high:+,.0f})."
         for term in forecasts.terms
         if term.verdict.startswith(("above", "below"))
     ]

@@ -28,7 +28,10 @@ def model_record(
     use_case: UseCaseName,
     search: Annotated[
         str | None,
-        typer.Option(metavar="WORDS", help="Show findings and sections that contain all these words, in any version."),
+        typer.Option(
+            metavar="WORDS",
+            help="Show findings and record sections that contain all these words, also in old versions.",
+        ),
     ] = None,
     track: TrackName = "replay",
 ) -> ModelRecordAnswer:
@@ -63,7 +66,10 @@ class KnowledgeAnswer(Answer):
 def knowledge(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="WORDS", help="Show entries with all these words. Default: failed attempts."),
+        typer.Argument(
+            metavar="WORDS",
+            help="Show findings, sections and notes that contain all these words. Default: list failed attempts.",
+        ),
     ] = None,
 ) -> KnowledgeAnswer:
     """Search the findings, model records and user research of all use cases. Without words, list failed attempts.

@@ -23,7 +23,10 @@ class DoctorAnswer(Answer):
     """Answer of `sixtyforty doctor`: everything that the chain needs, and whether it is available."""
 
     ok: Annotated[bool, "Whether everything that the chain cannot run without is available."]
-    things: Annotated[Sequence[Any], "One object for each check: thing, ok, needed, found, and cure (null where ok)."]
+    things: Annotated[
+        Sequence[Any],
+        "One object for each check: thing, ok, needed (by the chain), found (its state), cure (null where ok).",
+    ]
 
     @property
     def succeeded(self) -> bool:
@@ -180,7 +183,7 @@ def drill(
         typer.Option(metavar="FOLDER", help="Run in this empty folder and don't delete it. Default: a temporary one."),
     ] = None,
 ) -> DrillAnswer:
-    """Run a week of the demo with broken extracts and killed processes. Check that no decision is lost or doubled."""
+    """Run a week of the demo with broken extracts and killed processes. Check that every decision is taken once."""
     from pipelines.demo.drill.drill import run_drill
 
     report = run_drill(folder, show_progress)

@@ -74,7 +74,8 @@ def acceptance(use_case: UseCaseName, track: TrackName = "replay") -> Acceptance
     figures = summarize_acceptance(ws, track)
     if not figures.responses:
         raise CommandError(
-            f"{use_case} has no responses to {track} decisions. Land responses and run the stage acceptance."
+            f"{use_case} has no responses to {track} decisions. Land responses, then run: sixtyforty run {use_case}"
+            f" --from DATE --to DATE --select acceptance --track {track}"
         )
     alarms = acceptance_messages.find_alarms(ws.use_case, figures)
     lines = [*_acceptance_lines(figures, ws.use_case.kpi.currency), *alarms.values()]

@@ -57,14 +57,14 @@ class PlanAnswer(Answer):
     lost_significance: Annotated[
         Sequence[str], "Figures that are significant now, but not after the edit. If there are any, the exit code is 3."
     ]
-    refusal: Annotated[str | None, "Why sixtyforty would refuse to show figures after the edit. Null: it would not."]
+    refusal: Annotated[str | None, "Why sixtyforty would show no figures after the edit. Null: it would show them."]
     live_partitions: Annotated[int, "Number of partitions with live decisions, which never change."]
     notes: Annotated[Sequence[str], "What the plan doesn't cover."]
     next: Annotated[str | None, "The command that applies the edit to the replay. Null: nothing changes."]
 
     @property
     def succeeded(self) -> bool:
-        """Whether the edited SQL has no leakage, and figures would be shown after the edit."""
+        """Whether the edited SQL has no leakage, and the replay's value could still be shown after the edit."""
         return not (self.leakage and self.leakage["tainted"]) and self.refusal is None
 
     @property
@@ -80,8 +80,8 @@ def plan(
         bool,
         typer.Option(
             "--compute",
-            help="After a change of SQL or of the recipe, build features and train models in a temporary folder, to"
-            " show flips and value. This can take as long as a run of the chain.",
+            help="After a change of SQL or of the recipe, build features and train models in a temporary folder. Then"
+            " show how many decisions change, and their value. This can take as long as a run of the chain.",
         ),
     ] = False,
 ) -> PlanAnswer:

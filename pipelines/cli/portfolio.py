@@ -24,22 +24,30 @@ class PortfolioAnswer(Answer):
     """Answer of `sixtyforty portfolio`: every use case, with its gain and the advice on what to do next."""
 
     lines: Annotated[
-        Sequence[Mapping[str, Any]], "One object for each use case: stage, label, money, usage, advice and its reason."
+        Sequence[Mapping[str, Any]],
+        "One object for each use case: stage, label (how the value is known), money, usage, advice and why.",
     ]
     totals: Annotated[Sequence[Mapping[str, Any]], "Sums of money by currency, label and track."]
     page: Annotated[Path, "The portfolio page that was written."]
 
     @property
     def succeeded(self) -> bool:
-        """Whether the figures of every use case are sound."""
+        """Whether the figures of every use case can be trusted: none is refused, for example for leakage."""
         return not any(line["refusal"] for line in self.lines)
 
 
 @command(SEE, "portfolio", "", "--site 'New York' --json")
 def portfolio(
-    team: Annotated[str | None, typer.Option(help="Only use cases whose current stage covers this team.")] = None,
-    site: Annotated[str | None, typer.Option(help="Only use cases whose current stage covers this site.")] = None,
-    region: Annotated[str | None, typer.Option(help="Only use cases whose current stage covers this region.")] = None,
+    team: Annotated[
+        str | None, typer.Option(help="Only use cases whose current stage is declared for this team, or for all teams.")
+    ] = None,
+    site: Annotated[
+        str | None, typer.Option(help="Only use cases whose current stage is declared for this site, or for all sites.")
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(help="Only use cases whose current stage is declared for this region, or for all regions."),
+    ] = None,
 ) -> PortfolioAnswer:
     """List every use case with its stage, gain, cost, use and next step, and write the portfolio page."""
     from pipelines.authoring import catalog
@@ -60,7 +68,7 @@ def portfolio(
 
 
 def _counted_workspaces(workspaces: Mapping[str, Workspace]) -> Mapping[str, Workspace]:
-    """Record the hours that runs of each use case took since the last record, and return the same workspaces."""
+    """Add the new run hours of each use case, which are part of the cost, to the recorded ones. Return `workspaces`."""
     from pipelines.settings import prepare_dagster_home
 
     # Before the import of Dagster, which reads DAGSTER_HOME from the environment.

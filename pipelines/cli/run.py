@@ -37,7 +37,7 @@ def run(
     first: FirstDay,
     last: LastDay,
     as_of: Annotated[
-        str | None, typer.Option(metavar="TIME", help="UTC time up to which decisions are due. Default: now.")
+        str | None, typer.Option(metavar="TIME", help="Take the decisions that are due by this UTC time. Default: now.")
     ] = None,
     select: Annotated[
         list[str] | None, typer.Option(metavar="STAGES", help="Run only these stages, separated by commas.")
@@ -112,7 +112,7 @@ class TrainingDataAnswer(Answer):
     """Answer of `sixtyforty fetch-training-data`: the files that were fetched from the DVC remote."""
 
     model: Annotated[str | None, "The model that was trained on the files. Null: they are inputs of `dvc repro`."]
-    files: Annotated[Sequence[str], "The files, or the DVC pointers of the recipe's inputs."]
+    files: Annotated[Sequence[str], "The files. Without --model: the DVC pointer files of the inputs of `dvc repro`."]
 
 
 @command(RUN, "fetch-training-data", "{demo}", "{demo} --model 0123456789abcdef --to data/training")

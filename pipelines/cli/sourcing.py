@@ -28,17 +28,17 @@ class BuildOrBuyAnswer(Answer):
             "why": "The reasons, one sentence each.",
             "label": "exact, assumed or randomized: how the value is known.",
             "unit": "Currency of the money.",
-            "capability": "Where the capability exists, as declared.",
-            "strategic": "Whether the capability must stay inside the company.",
-            "strategic_reason": "The declared reason why the capability must stay inside or need not.",
+            "capability": "Whether the company can build and run the use case itself, as declared.",
+            "strategic": "Whether the use case is an advantage over competitors, so that it is built, not bought.",
+            "strategic_reason": "The declared reason why the use case is strategic, or why it isn't.",
             "units_a_month": "Decisions a month.",
             "months": "Months that the scorecard covers.",
             "discount": "Yearly discount rate.",
             "growth": "Yearly growth of the number of decisions.",
             "ways": "One object for building and for each vendor: gain, cost, net_present_value, roi,"
             " break_even_price_per_decision.",
-            "scenarios": "The verdict under each changed assumption.",
-            "vendors_without_decisions": "Declared vendors without predictions.",
+            "scenarios": "The verdict if one declared assumption changes, one object for each change.",
+            "vendors_without_decisions": "Declared vendors whose predictions have not arrived.",
         },
     ]
 

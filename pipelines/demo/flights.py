@@ -110,7 +110,7 @@ def land(landing: Path, start: date | None = None, end: date | None = None, hour
 
 
 def _read_flights(start: date, end: date) -> pd.DataFrame:
-    """Return the flights that can have an event on the local days `start` to `end`, ordered by their key."""
+    """Return the flights that may depart, arrive or be cancelled on the local days `start` to `end`, in key order."""
     flights = _read("flights.csv.zip")
     earliest, latest = hours_of(start - MAX_EVENT_DISTANCE)[0], hours_of(end + MAX_EVENT_DISTANCE)[-1]
     flights = flights[flights["time_hour"].between(f"{earliest:{TIMESTAMP}}", f"{latest:{TIMESTAMP}}")]
@@ -136,7 +136,7 @@ def _cut_into_extracts(
 
 
 def _slots(source: str, start: date, end: date, hourly: bool) -> dict[str, ExtractSlot]:
-    """Return the extract of each UTC hour of the local days `start` to `end`, by the hour as text."""
+    """Return, for each UTC hour (as text) of the local days `start` to `end`, the extract that holds its rows."""
     slots = {}
     for day in (start + timedelta(number) for number in range((end - start).days + 1)):
         label, last = (f"{day}", day) if hourly else _month(day, start, end)
@@ -153,7 +153,7 @@ def _slots(source: str, start: date, end: date, hourly: bool) -> dict[str, Extra
 
 
 def _month(day: date, start: date, end: date) -> tuple[str, date]:
-    """Return two facts of the file that covers a day's month: the label in its name, and the last day that it covers.
+    """Return the date label in the name of a monthly file, and the last day in the file. day: a day of the month.
 
     The file covers no days before `start` or after `end`.
     """
@@ -190,9 +190,9 @@ def _movements(flights: pd.DataFrame) -> pd.DataFrame:
 
 
 def _landing_times(arrived: pd.DataFrame, departure_times: pd.Series) -> pd.Series:
-    """Return the UTC landing time of each flight.
+    """Return the UTC time at which each aircraft landed (not the landing time of an extract).
 
-    This is the first possible time at which the clock at the destination showed arr_time.
+    The time is the first possible time at which the clock at the destination showed arr_time.
     """
     import numpy as np
     import pandas as pd

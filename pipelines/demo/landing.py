@@ -53,7 +53,7 @@ def write_extract(path: Path, content: bytes, landed_at: datetime) -> Path:
 
 
 def land_into(landing_zone: StoragePath, land: Callable[[Path], list[Path]]) -> list[Path]:
-    """Land extracts in a landing zone, which is a folder or in a bucket. Return the files in order of landing.
+    """Write extracts into a landing zone: a folder or a bucket. Return the files in order of landing.
 
     `land` writes the extracts into a folder. For a bucket, the folder is temporary and its files are uploaded in order.
     """

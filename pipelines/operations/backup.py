@@ -120,8 +120,9 @@ def restore_backup(folder: Path) -> RestoredBackup:
     _check_files(folder, manifest)
     has_dump = DUMP in manifest.files
     if has_dump != is_postgres(settings.database_url):
-        content = "a PostgreSQL database" if has_dump else "no PostgreSQL database"
-        cure = "Set SIXTYFORTY_DATABASE_URL to an empty one." if has_dump else "Unset SIXTYFORTY_DATABASE_URL."
+        content = "a PostgreSQL database" if has_dump else "no PostgreSQL database, but this installation uses one"
+        new_url = "Set SIXTYFORTY_DATABASE_URL to an empty PostgreSQL database."
+        cure = new_url if has_dump else "Unset SIXTYFORTY_DATABASE_URL."
         raise BackupError(f"The backup in {folder} contains {content}. {cure}")
     if has_dump:
         restore_database(settings.database_url, folder / DUMP)

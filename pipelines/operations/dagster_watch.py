@@ -120,7 +120,7 @@ def _problem(
     """Return the problem of a sensor or schedule, as text that follows its name in an alert. None: no problem."""
     ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
     if ticks and ticks[0].status.name == "FAILURE":
-        return f"failed at its newest evaluation ({_root_error(ticks[0].error)}). Its page in Dagster shows the error."
+        return f"failed when it last ran ({_root_error(ticks[0].error)}). Its page in Dagster shows the error."
     settings: Any = state.instigator_data
     if settings is None:
         return None

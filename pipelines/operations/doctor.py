@@ -116,7 +116,7 @@ def _ledger_checks(name: str) -> list[Check]:
             f"keys and calendar of {name}",
             True,
             partial(_fixed_parts, name),
-            "Put the earlier keys and the earlier calendar back into defs.yaml.",
+            "Put the earlier keys, time zone and partitions back into defs.yaml.",
         ),
         Check(
             f"champion of {name}",
@@ -274,7 +274,7 @@ def _features(name: str) -> str:
     lake = catalog.open_workspace(name).lake
     if tainted := find_tainted(lake):
         raise NotAvailableError(f"the {describe(tainted)}")
-    return f"{format_plural(len(lake.partitions('features')), 'partition')}, none tainted"
+    return f"{format_plural(len(lake.partitions('features')), 'partition')}, none with leakage"
 
 
 def _fixed_parts(name: str) -> str:
@@ -297,7 +297,7 @@ def _champion(name: str) -> str:
         raise NotAvailableError(problem)
     if outage := current_outage(ws, "live", now()):
         raise NotAvailableError(
-            f"{outage.text} The champion can score the newest features again, so the next run decides by it."
+            f"{outage.text} The champion can score the newest features again, so it decides in the next run."
         )
     return f"the champion {champion.version} can score the newest features"
 
@@ -317,7 +317,7 @@ def _units(name: str) -> str:
 
     if differences := describe_losses(catalog.open_workspace(name), now()):
         raise NotAvailableError(differences)
-    return "each row has a verdict; each unit has features, an outcome or none yet, a due decision and an account"
+    return "no row or unit is lost: each row has a verdict; each unit has features, a decision if due, and an account"
 
 
 def _findings(name: str) -> str:

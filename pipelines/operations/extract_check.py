@@ -49,7 +49,7 @@ class CheckError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class RefusedRows:
-    """Rows that would be quarantined for the same reason: their number, and the numbers of the first lines."""
+    """Rows that would be quarantined for the same reason: how many, and the line numbers of the first rows."""
 
     reason: str
     rows: int
@@ -60,8 +60,8 @@ class RefusedRows:
 class FileJudgement:
     """What would happen to a file if it landed.
 
-    - name_problem: why a scan would not take the file; None if its name matches the source's glob.
-    - problem: why the whole file would be refused; None if it would not.
+    - name_problem: why a file of this name would not be imported; None if the name matches `files` of the source.
+    - problem: why the whole file would be refused; None if it would be imported.
     - landed, accepted, quarantined, duplicates, superseded: numbers of rows.
     - refused: the quarantined rows by reason, the most frequent reason first.
     - warnings: failed rules of severity warning, with the number of rows.
@@ -83,7 +83,7 @@ class FileJudgement:
 
     @property
     def is_accepted(self) -> bool:
-        """Whether the file would be taken, and all of its rows accepted."""
+        """Whether the file would be imported, and all of its rows accepted."""
         whole = not (self.name_problem or self.problem or self.drift.is_breaking)
         return whole and not self.quarantined and not self.rejected
 
@@ -127,7 +127,7 @@ def check_extract(ws: Workspace, source: str, file: Path) -> FileJudgement:
 
 
 def _copy(file: Path, folder: Path) -> Path:
-    """Copy the file to a new folder, and return the copy. Raises CheckError."""
+    """Copy the file to a new folder, and return the copy. Raises CheckError if the file can't be copied."""
     folder.mkdir()
     try:
         if file.is_dir():
@@ -143,7 +143,7 @@ def _copy(file: Path, folder: Path) -> Path:
 
 
 def _use_case_of_file(use_case: UseCase, source: str, file: Path) -> UseCase:
-    """Return the use case with a source whose only extract is this file."""
+    """Return a copy of the use case in which this file is the only extract of the source."""
     changes = {
         "files": glob.escape(file.name),
         "location": str(file.parent),
@@ -167,9 +167,9 @@ def _validate(lake: Lake, scratch: Workspace, source: str, partitions: list[str]
 
 
 def _find_misfits(scratch: Workspace, source: str, raw: Mapping[str, Entry]) -> dict[str, str]:
-    """Return the columns of the contract most of whose values don't fit the declared type.
+    """Return the columns whose values mostly don't fit the declared type, each with the type that would fit.
 
-    Each has the type that its values look like.
+    raw: the manifests of the imported rows, by partition.
     """
     contract, lake = scratch.use_case.sources[source], scratch.lake
     typed = [column for column, kind in contract.columns.items() if kind.upper() != "VARCHAR"]
@@ -193,7 +193,7 @@ def _find_misfits(scratch: Workspace, source: str, raw: Mapping[str, Entry]) -> 
 
 
 def _look_like(db: duckdb.DuckDBPyConnection, landed: str, column: str) -> str:
-    """Return the type of a contract that the texts of a column look like. landed: a subquery of the landed rows."""
+    """Return the type to declare for a column, inferred from its texts. landed: SQL that selects the landed rows."""
     name = identifier(column)
     db.execute(f"create or replace temp view texts as select nullif(trim({name}), '') as {name} from {landed}")
     inferred = infer_type(db, "texts", column)

@@ -36,7 +36,7 @@ class MoveError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class _NameOnly:
-    """Stands for a use case without a declaration: it doesn't exist yet, or was already moved."""
+    """Stand-in for a use case that has no declaration yet, or no longer: enough to compute the paths of its data."""
 
     name: str
 
@@ -91,7 +91,7 @@ class Project:
 
 @contextmanager
 def moving(settings: Settings) -> Iterator[Move | None]:
-    """Hold the lock of renames and removals during the block. Yield the move that was interrupted earlier, or None."""
+    """Hold the lock of renames and removals during the block. Yield the unfinished rename or removal, if any."""
     lock = settings.home / "data" / ".moving.lock"
     with exclusive_lock(lock, "rename or remove a use case", timeout=LOCK_SECONDS):
         yield read_move(settings.home, settings.lake)
@@ -133,7 +133,7 @@ def refuse_while_busy() -> None:
 
 
 def move_automation(names: Mapping[str, str | None]) -> None:
-    """Rename sensors and schedules. names: new name by old name. None: delete the state of the sensor or schedule."""
+    """Rename sensors and schedules. names: the new name by old name; None deletes the sensor's or schedule's state."""
     import dagster as dg
 
     from pipelines.runtime.dagster_internals import rename_automation
@@ -151,7 +151,7 @@ def running_automation(names: Collection[str]) -> list[str]:
 
 
 def count_run_hours(project: Project, names: Sequence[str]) -> None:
-    """Add the duration of runs that have ended to the recorded run hours of these use cases."""
+    """Add the hours of runs that ended since the last count to the recorded run hours of these use cases."""
     import dagster as dg
 
     from assets.resources import ProjectHome
@@ -164,7 +164,7 @@ def count_run_hours(project: Project, names: Sequence[str]) -> None:
 
 
 def rename_in_lock_file(home: Path, old: str, new: str | None) -> None:
-    """Give the stages of a use case in `dvc.lock` another name, or delete them if `new` is None."""
+    """Rename a use case in `dvc.lock`, DVC's record of the stages that `dvc repro` ran. None: delete the stages."""
     file = home / "dvc.lock"
     if not file.exists():
         return

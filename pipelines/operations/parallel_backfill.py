@@ -37,14 +37,14 @@ DECIDED = ("decisions", "delivery", "kpi_impact")
 
 @dataclass(frozen=True)
 class Wave:
-    """One wave of a backfill: stages that run together. `partitioned` is False for stages of snapshots."""
+    """Stages of a backfill that run together, after earlier waves have ended. `partitioned`: False for snapshots."""
 
     stages: tuple[str, ...]
     partitioned: bool
 
 
 def waves(use_case: UseCase) -> Iterator[Wave]:
-    """Yield the waves of a use case's chain in the order in which they must run."""
+    """Yield the stages of a use case's chain in groups (waves), in the order in which they must run."""
     kinds = ("raw", "validated")
     if use_case.snapshots:
         yield Wave(tuple(f"{kind}/{source}" for source in use_case.snapshots for kind in kinds), partitioned=False)
@@ -58,8 +58,8 @@ def run_in_parallel(
 ) -> list[str]:
     """Run the chain on the local days `first` to `last`, with `partitions_per_run` partitions per run.
 
-    Return the ids of all runs. as_of: UTC time up to which decisions are due. None: now.
-    Raises RunFailedError if a portion failed ATTEMPTS times, if a check refused work, or if a day has no partition.
+    Return the ids of all runs. as_of: take the decisions that are due by this UTC time. None: now.
+    Raises RunFailedError if a portion failed ATTEMPTS times, if a check stopped a stage, or if a day has no partition.
     """
     prepare_dagster_home()
     import dagster as dg
@@ -82,7 +82,7 @@ def run_in_parallel(
 
 @dataclass
 class Portion:
-    """A portion of a wave: its stages, its partitions (empty for snapshots), and the ids of its runs so far."""
+    """A part of a backfill for one run: stages, partitions (empty for snapshots), and the ids of its runs so far."""
 
     use_case: str
     stages: Sequence[str]

@@ -1,6 +1,6 @@
-"""Rebuild, in a scratch copy, the features, outcomes and models that an edit of SQL or of a recipe changes.
+"""Rebuild the features, outcomes and models that an edit of SQL or of a recipe changes, in a copy of the data.
 
-The stages of the chain build features and outcomes, and the trainer trains the models. DVC doesn't record the scratch
+The stages of the chain build features and outcomes, and the trainer trains the models. DVC doesn't record the
 copy.
 """
 
@@ -25,7 +25,7 @@ ShowProgress = Callable[[str], None]
 
 
 class _ProgressHandler(logging.Handler):
-    """Show the log lines of a stage as progress of the plan."""
+    """Log handler that shows the log lines of a stage as progress of `sixtyforty plan`."""
 
     def __init__(self, show_progress: ShowProgress) -> None:
         super().__init__()
@@ -37,10 +37,11 @@ class _ProgressHandler(logging.Handler):
 
 
 def rebuild_inputs(scratch: Workspace, datasets: Sequence[str], show_progress: ShowProgress) -> None:
-    """Rebuild, in a scratch copy, the datasets that the edit changes, and train the models that the copy lacks.
+    """Rebuild the datasets that the edit changes, in a copy of the data, and train the models that the copy lacks.
 
-    datasets: names of the datasets to rebuild, as `list_remade` returns them. Raises PlanError if validated data would
-    have to be made again, TaintedDataError if the features have leakage, and ModelError if a model can't be trained.
+    scratch: the workspace of the copy. datasets: names of the datasets to rebuild, as `list_remade` returns
+    them. Raises PlanError if validated data would have to be made again, TaintedDataError if the features have leakage,
+    and ModelError if a model can't be trained.
     """
     if contracts := [name for name in datasets if name.startswith("validated/")]:
         raise PlanError(

@@ -46,7 +46,7 @@ KEPT_FOLDERS = ("models", "models_copy", "reports", "alerts", "digests", "reads"
 
 @dataclass(frozen=True)
 class RemovedAnswer:
-    """The result of a removal.
+    """What `sixtyforty remove` did, and what still mentions the removed use case.
 
     - archive: the folder with all files that were kept.
     - deleted: whether the data were deleted.
@@ -149,7 +149,7 @@ def _write_record(project: Project, move: Move, archive: Archive) -> None:
 
 
 def _put_away(label: str, path: StoragePath, target: StoragePath | None, deletes: bool) -> None:
-    """Move a file or folder of the use case to its archive. Delete caches and, if `deletes`, files that aren't kept."""
+    """Archive a file or folder of the use case. Delete caches, and with `deletes` all data that need not be kept."""
     if label == "cache" or (deletes and label not in KEPT_FOLDERS):
         delete_path(path)
         return
@@ -160,7 +160,7 @@ def _put_away(label: str, path: StoragePath, target: StoragePath | None, deletes
 
 
 def _prune(folder: StoragePath, label: str) -> None:
-    """Delete the files of a folder, except ledgers, model cards and versions of the model record."""
+    """Delete the files of a folder, except those that are always kept: ledgers, model cards and model records."""
     if isinstance(folder, ObjectPath):
         files = list(folder.list_objects(recursive=True))
     else:

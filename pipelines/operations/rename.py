@@ -40,7 +40,7 @@ from sixtyforty.storage.unfinished_move import Move
 
 @dataclass(frozen=True)
 class RenamedUseCase:
-    """A use case under its new name.
+    """What `sixtyforty rename` renamed, and what still mentions the old name.
 
     - tables: the SQL tables, under their new names.
     - sensors: the sensors and schedules that are still switched on, under their new names.
@@ -142,13 +142,13 @@ def _move(label: str, path: StoragePath, new_path: StoragePath) -> None:
 
 
 def _move_run_hours(project: Project, old: str, new: str) -> None:
-    """Add ended runs to the run hours of the old name, as far as Dagster has records. Then rename the total."""
+    """Move the recorded run hours to the new name, after adding the runs that Dagster records under the old name."""
     count_run_hours(project, [*project.list_names(), old])
     rename_run_hours(project.settings.home, old, new)
 
 
 def _record_renaming(project: Project, move: Move) -> None:
-    """Append the rename to the ledger of names in the old folders. Do nothing if the ledger was moved already."""
+    """Record the rename in the use case's ledger of names, before the ledger moves. Do nothing if it has moved."""
     ws, new_ws = (project.name_workspace(name) for name in (move.old, move.new))
     if any(path_exists(path) for path in (ws.lake.root, ws.models.root)) and not open_name_ledger(new_ws).rows():
         record_renaming(ws, move.old, move.new, move.by, move.why)

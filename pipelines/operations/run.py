@@ -19,7 +19,7 @@ CONSOLE: dict[str, Any] = {"console": {}}
 
 
 class RunFailedError(SixtyfortyError):
-    """A run failed or cannot start, or a stage refused work. The message names the stages and the reasons."""
+    """A run failed or cannot start, or a check stopped a stage. The message names the stages and the reasons."""
 
 
 def run_range(
@@ -33,10 +33,10 @@ def run_range(
 ) -> str:
     """Run the stages of a use case on the local days `first` to `last` in one run. Return the run's id.
 
-    as_of: UTC time up to which decisions are due. None: now.
+    as_of: take the decisions that are due by this UTC time. None: now.
     select: stages to run, such as "raw/weather", which must exist (see `require_stages`). None: all stages.
     rebuild_replay: recalculate the replay of these days with today's declaration.
-    Raises RunFailedError if a stage fails, if a check refuses work, or if a day has no partition.
+    Raises RunFailedError if a stage fails, if a check stops a stage (for leakage, say), or if a day has no partition.
     """
     prepare_dagster_home()
     import dagster as dg
@@ -64,7 +64,7 @@ def run_range(
 
 
 def require_stages(use_case: str, select: Sequence[str]) -> None:
-    """Raise RunFailedError, with the closest name, if the use case has no stage of a selected name."""
+    """Raise RunFailedError if a selected stage doesn't exist. The message suggests the closest name."""
     from pipelines.definitions import defs
 
     stages = ["/".join(key.path[1:]) for key in defs().resolve_job_def(use_case).asset_layer.selected_asset_keys]
@@ -76,7 +76,7 @@ def require_stages(use_case: str, select: Sequence[str]) -> None:
 
 
 def run_config(track: Track, as_of: str | None, rebuild_from: str | None = None) -> dict[str, Any]:
-    """Return the configuration of a run: the business clock's track and time, and the console logger.
+    """Return the Dagster configuration of a run: its track, its logger, and the time by which decisions must be due.
 
     rebuild_from: first partition of the replay to recalculate. None: no partition is recalculated.
     """
@@ -136,17 +136,17 @@ def _finished_run_id(run: dg.ExecuteInProcessResult, refusals: Sequence[str] = (
 
 
 def raise_refusals(runs: str, refusals: Sequence[str]) -> None:
-    """Raise RunFailedError if some stages refused their work. runs: the runs in words, such as `The runs`.
+    """Raise RunFailedError if checks stopped some stages. runs: the runs in words, such as `The runs`.
 
     refusals: see `list_refusals`.
     """
     if refusals:
-        lines = [f"{runs} finished, but some stages refused their work:", *refusals]
+        lines = [f"{runs} finished, but checks stopped some stages:", *refusals]
         raise RunFailedError("\n  ".join(lines))
 
 
 def list_refusals(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> list[str]:
-    """Return one text for each distinct reason for which stages of these runs refused work: the stages, the reason.
+    """Return a text for each reason why checks stopped stages of these runs, such as leakage: stages, then reason.
 
     A list of tainted partitions that occurs in several reasons is shown in the first one.
     """
@@ -168,7 +168,7 @@ def list_refusals(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> list[
 
 
 def _run_lock(run_id: str) -> AbstractContextManager[object]:
-    """Return the lock that shows other machines of a cluster that the run is alive.
+    """Return the lock that a run holds, so that other machines of a cluster see that the run is alive.
 
     Outside of a cluster, return a context that locks nothing.
     """

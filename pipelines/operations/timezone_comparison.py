@@ -15,9 +15,10 @@ SHOWN_ZONES = 5
 
 
 def describe_rules() -> str:
-    """Compare the rules of all time zones that Python knows, from two years ago until a year from now.
+    """Check that DuckDB and Python have the same rules for all time zones, from two years ago to a year ahead.
 
-    Return what was compared. Raises TimezoneRulesError with the zones whose rules differ, those of use cases first.
+    Return a sentence that says what was compared. Raises TimezoneRulesError with the zones whose rules differ: the
+    zones of use cases first.
     """
     import duckdb
 

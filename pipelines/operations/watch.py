@@ -35,7 +35,7 @@ from sixtyforty.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class BrokenDeclaration:
-    """A message that a use case's declaration is invalid. The console shows the message, but no receipt is stored."""
+    """A message about an invalid declaration, for the console only: it is sent to nobody, so no receipt is stored."""
 
     kind: str = "broken declaration"
     text: str
@@ -96,7 +96,7 @@ def watch_use_case(
             alerts.append(Alert("automation silent", subject, text))
 
     for kind, rule in RULES.items():
-        look_for({kind}, f"the lake for {kind}", lambda rule=rule: rule(ws, track))  # type: ignore[misc]
+        look_for({kind}, f"the lake for the alert '{kind}'", lambda rule=rule: rule(ws, track))  # type: ignore[misc]
     look_for({"failed run", "automation silent"}, "Dagster", lambda: _dagster_alerts(ws, automation, now))
     receipts = Receipts(ws.alert_receipts, parse_receipt)
     return send_alerts(ws.use_case.name, receipts, alerts, examined, ws.use_case.alerts, os.environ, send)

@@ -82,7 +82,7 @@ class LockedRunTask(celery.Task):
     """
 
     def __call__(self, execute_job_args_packed: Any) -> Any:
-        """Execute the run that the packed Dagster arguments name."""
+        """Execute a run. The argument is Dagster's packed message, which names the run."""
         run_id = unpack_value(execute_job_args_packed, as_type=ExecuteRunArgs).run_id
         with run_lock(run_id) as is_held:
             with dg.DagsterInstance.get() as instance:

@@ -119,7 +119,7 @@ class EventRecorder:
             )
 
     def output_without_event(self) -> dg.Output[None]:
-        """Return the step's output. Dagster records no materialization for the output but still runs the next stage."""
+        """Return a step output for which Dagster records no materialization, but after which the next stage runs."""
         return dg.Output(None, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True})
 
 
@@ -164,7 +164,7 @@ def new_run_id() -> str:
 
 
 def code_origin(module: str, function: str, job_name: str) -> Any:
-    """Return the code origin of a job, from which a process loads the job.
+    """Return Dagster's code origin of a job: the module and function from which a process loads the job.
 
     `module` and `function` name the function that returns the definitions with the job.
     Purpose: launch a run without a code server. Without it: submit the run through the GraphQL API of the webserver.
@@ -194,7 +194,7 @@ def instance_of(launcher: Any) -> dg.DagsterInstance:
 
 
 def share_engine(storages: Iterable[Any], engine: Engine) -> None:
-    """Make Dagster's PostgreSQL storages use one engine, whose connections stay open.
+    """Make Dagster's PostgreSQL storages share one SQLAlchemy engine, whose connections stay open.
 
     Purpose: reuse connections through `_engine`. By default Dagster opens a connection for each operation, which takes
     fifteen times as long. Without it: accept this cost.
@@ -279,7 +279,7 @@ class SqliteEventLog(SqliteEventLogStorage):
         self.store_planned_evaluations(event, event_id)
 
     def connection(self, shard: str) -> AbstractContextManager[Connection]:
-        """Open a connection, in a transaction, to a shard: the database of a run's log or of the index."""
+        """Open a connection with a transaction to a shard: the database of one run's log, or the index of all runs."""
         raise NotImplementedError
 
     def has_schema(self, engine: Engine) -> bool:
@@ -287,25 +287,25 @@ class SqliteEventLog(SqliteEventLogStorage):
         raise NotImplementedError
 
     def store_planned_evaluations(self, event: dg.EventLogEntry, event_id: int | None) -> None:
-        """Store the event that a run plans to evaluate a check."""
+        """Store the event which says that a run will evaluate an asset check."""
         raise NotImplementedError
 
     @property
     def lock(self) -> AbstractContextManager[Any]:
-        """The lock that makes writers of this process wait for each other."""
+        """The lock that lets only one thread of this process write to the event log at a time."""
         return self._db_lock
 
     def ensure_schema(self, shard: str, engine: Engine) -> None:
-        """Create Dagster's tables in the database of a run's log or of the index, if this process has not checked it.
+        """Create Dagster's tables in the database of one run's log, or of the index, if it lacks them.
 
-        shard: the id of the run, or "index".
+        shard: the id of the run, or "index". A process checks each database only once.
         """
         if shard not in self._initialized_dbs:
             self._initdb(engine)
             self._initialized_dbs.add(shard)
 
     def forget_shard(self, shard: str) -> None:
-        """Let the next use of a run's log (`shard`: the run's id) check again if its database has Dagster's tables."""
+        """Make `ensure_schema` check a run's log again, because its database was deleted. shard: the id of the run."""
         self._initialized_dbs.discard(shard)
 
     def row_of(self, event: dg.EventLogEntry) -> dict[str, Any]:
@@ -331,7 +331,7 @@ class SqliteEventLog(SqliteEventLogStorage):
 
 
 class SqliteStorage(DagsterSqliteStorage):
-    """Make Dagster's SQLite storage of runs and schedules use another event log.
+    """Dagster's SQLite storage of runs, events and schedules, with the event log that a subclass chooses.
 
     Purpose: replace the event log, which Dagster's class creates in its constructor. Without it: name the three
     storages in dagster.yaml.

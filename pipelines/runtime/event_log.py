@@ -67,7 +67,7 @@ class BatchingEventLog(SqliteEventLog):
         super().__init__(base_dir)
 
     def _engine_of(self, shard: str) -> Engine:
-        """Return the engine of a shard: the database of one run's log, or the index of all runs.
+        """Return the SQLAlchemy engine of a shard: the database of one run's log, or the index of all runs.
 
         If more than OPEN_ENGINES are open, close the least recently used engine.
         """
@@ -88,7 +88,7 @@ class BatchingEventLog(SqliteEventLog):
 
     @contextmanager
     def connection(self, shard: str) -> Iterator[Connection]:
-        """Open a transaction on a shard: one run's log, or the index of all runs. In a batch, yield the batch's own."""
+        """Open a transaction on one run's log, or on the index of all runs. Events of a batch share a transaction."""
         batch: Batch | None = getattr(self._thread, "batch", None)
         if batch is not None:
             if shard not in batch.connections:
@@ -99,7 +99,7 @@ class BatchingEventLog(SqliteEventLog):
             yield connection
 
     def has_schema(self, engine: Engine) -> bool:
-        """Return whether a database has Dagster's tables, by its Alembic revision.
+        """Return whether a database has Dagster's tables, which a recorded Alembic revision (schema version) shows.
 
         Dagster's own check also reads all migration scripts, which is slower.
         """
@@ -109,7 +109,7 @@ class BatchingEventLog(SqliteEventLog):
     def has_table(self, table_name: str) -> bool:
         """Return whether the index of all runs has the table `table_name`.
 
-        Only existing tables are remembered; others are looked up each time.
+        A table that exists is looked up only once; a missing one is looked up each time.
         """
         if table_name not in self._existing_tables and super().has_table(table_name):
             self._existing_tables.add(table_name)
@@ -144,7 +144,7 @@ class BatchingEventLog(SqliteEventLog):
                 self._thread.batch = None
 
     def _store_asset_events(self, events: Sequence[dg.EventLogEntry]) -> None:
-        """Store the asset events of one run like `store_event`, but with one SQL statement per table."""
+        """Store the asset events of one run as `store_event` does, but with one SQL statement per table."""
         rows, insert = [self.row_of(entry) for entry in events], SqlEventLogStorageTable.insert()
         with self.run_connection(events[0].run_id) as connection:
             connection.execute(insert, rows)
@@ -168,7 +168,7 @@ class BatchingEventLog(SqliteEventLog):
             self.store_newest(connection, entry.event, entry.event_id)
 
     def _store_evaluations(self, connection: Connection, stored: Sequence[StoredEvent]) -> None:
-        """Store the check results of one run with a single SQL statement. Dagster runs one statement per result."""
+        """Store the check results of one run with a single SQL statement, instead of one per result as Dagster does."""
         if not stored:
             return
         table, changes = AssetCheckExecutionsTable, [self._evaluation_row(entry) for entry in stored]
@@ -205,7 +205,7 @@ class BatchingEventLog(SqliteEventLog):
         }
 
     def store_planned_evaluations(self, event: dg.EventLogEntry, event_id: int | None) -> None:
-        """Store one planned check per partition. Serializing the event only once saves 4 s for a year of days."""
+        """Store a row for each partition that a run will check. The event becomes text only once, to save seconds."""
         planned = event.get_dagster_event().asset_check_planned_data
         partitions = planned.partitions_subset.get_partition_keys() if planned.partitions_subset else [None]
         row = {

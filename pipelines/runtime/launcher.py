@@ -91,7 +91,7 @@ class WarmLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
 
     @property
     def inst_data(self) -> ConfigurableClassData | None:
-        """The reference to this class in dagster.yaml."""
+        """The entry of dagster.yaml that names this class. Dagster sets it."""
         return self._inst_data
 
     @classmethod

@@ -49,7 +49,7 @@ class ProfileStorage(EmbeddedStorage):
 
 
 def _postgres_storage(url: str, inst_data: ConfigurableClassData | None) -> Any:
-    """Return Dagster's PostgreSQL storage with one engine that keeps its connections open.
+    """Return Dagster's PostgreSQL storage, with one SQLAlchemy engine whose connections stay open.
 
     The engine tests a connection before each use, and replaces connections that a restart of the server has closed. It
     raises SQLAlchemy's own errors, because Dagster handles those. Raises DatabaseError if the server can't be reached.

@@ -27,7 +27,7 @@ def test_other_money_is_an_error(other: Run) -> None:
 
 
 def test_a_run_without_money_is_an_error() -> None:
-    with pytest.raises(BenchError, match="no money"):
+    with pytest.raises(BenchError, match="no measured value"):
         check_same_money(run(), Run(1.0, 1.0))
 
 

@@ -55,7 +55,7 @@ def test_a_leak_is_refused_everywhere_and_cured(
     world.write_features(LEAK)
     finished = run_cli(f"run {NAME} {days_between(FIRST, LAST)}")
     assert finished.code == 1
-    assert finished.err.partition("refused their work")[2].count("know the future (2013-03-01: ") == 1
+    assert finished.err.partition("checks stopped some stages")[2].count("know the future (2013-03-01: ") == 1
     assert REASON in finished.err
     for stage in ("features", "training_set", "champion", "kpi_impact"):
         assert re.search(rf"^  [\w, ]*\b{stage}\b[\w, ]*: ", finished.err, re.M), finished.err

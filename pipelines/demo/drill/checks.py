@@ -53,7 +53,7 @@ def backfill(home: DrillHome, folder: Path, plan: Plan) -> DrillHome:
 
 
 def check_bytes(home: DrillHome, backfilled: DrillHome, plan: Plan) -> list[DrillResult]:
-    """Compare the data stages' files in the drill's home and in the backfill's home, byte by byte.
+    """Compare the files of the drill's data stages with those of a backfill, byte by byte.
 
     The comparison covers the drill's days and the day before.
     """
@@ -81,7 +81,7 @@ def _stage_files(home: DrillHome, stage: str, first: date) -> dict[str, bytes]:
 
 
 def check_decisions(home: DrillHome, plan: Plan, delivered: Mapping[str, DeliveredDecision]) -> list[DrillResult]:
-    """Check the decisions and return the results.
+    """Check that the drill lost, repeated or changed no decision. Return one line of its table per check.
 
     Each departure must be decided once, and no decision may change. The fallback must decide departures with late data.
     """
@@ -153,13 +153,13 @@ def check_faults(home: DrillHome, plan: Plan) -> list[DrillResult]:
 
 
 def check_runs(home: DrillHome) -> DrillResult:
-    """Check that no run of a home is unfinished."""
+    """Check that no run of the drill's home is unfinished."""
     count = len(home.evaluate(unfinished_runs))
     return DrillResult("runs left unfinished", f"{count}", ok=not count)
 
 
 def as_table(results: Sequence[DrillResult]) -> str:
-    """Return the results as a text table, with one line per result."""
+    """Return the results of a drill as a text table, with one line per check or event."""
     width = max(len(result.subject) for result in results)
     return "\n".join(
         f"{'ok ' if result.ok else 'NOT'}  {result.subject:<{width}}  {result.outcome}" for result in results

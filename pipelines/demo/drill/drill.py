@@ -101,7 +101,7 @@ def _live_and_check(
     home = create_home(folder, profile)
     home.set_clock(plan.start)
     lived = live_through(home, plan, show)
-    show("running a backfill of the same extracts, to compare")
+    show("running a backfill of the same extracts, to compare its files with those of the drill")
     backfilled = backfill(home, folder.with_name(f"{folder.name}-backfill"), plan)
     return [
         *check_faults(home, plan),

@@ -75,7 +75,7 @@ class DrillHome:
     def run_stages(self, first: date, last: date, *stages: str, as_of: datetime | None = None) -> None:
         """Run all sources, and these stages, on the local days `first` to `last`. Raises DrillError if the run fails.
 
-        as_of: UTC time up to which decisions are due. None: now.
+        as_of: take the decisions that are due by this UTC time. None: now.
         """
         inputs = catalog.load_use_case(flights.USE_CASE).inputs
         sources = [f"{kind}/{source}" for source in inputs for kind in ("raw", "validated")]
@@ -91,7 +91,7 @@ class DrillHome:
         self.run_command("run", *arguments, *(["--as-of", as_of.isoformat()] if as_of else []))
 
     def evaluate(self, function: Callable[[], T]) -> T:
-        """Call a function in this process with the environment of this home."""
+        """Call a function in this process with the environment variables of this home, and return what it returns."""
         before = dict(os.environ)
         os.environ.update(self.environment)
         try:

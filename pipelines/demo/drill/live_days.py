@@ -78,7 +78,8 @@ def live_through(home: DrillHome, plan: Plan, show_progress: Callable[[str], Non
             _compare_deliveries(lived, delivered_decisions(home), now)
             lived.waits.append(time.monotonic() - started)
             show_progress(
-                f"{now:%a %d %b %H:%M} UTC: {len(lived.delivered):>6,} decisions delivered ({lived.waits[-1]:.0f} s)"
+                f"{now:%a %d %b %H:%M} UTC: {len(lived.delivered):>6,} decisions delivered so far"
+                f" ({lived.waits[-1]:.0f} s after landing)"
             )
     finally:
         daemon.stop()
@@ -132,7 +133,7 @@ def _set_modified(path: Path, timestamp: float) -> None:
 
 
 def _land_due(home: DrillHome, staged: list[StagedExtract], now: datetime) -> list[StagedExtract]:
-    """Copy the extracts that land at or before `now` into the landing zone. Return the other extracts."""
+    """Copy the extracts that land at or before `now` into the landing zone. Return those that land later."""
     for extract in staged:
         if extract.lands_at <= now:
             # Like a real system, write under a temporary name, then rename. copy2 copies the landing time as well.
@@ -143,9 +144,9 @@ def _land_due(home: DrillHome, staged: list[StagedExtract], now: datetime) -> li
 
 
 def _compare_deliveries(lived: LivedDays, current: Mapping[str, DeliveredDecision], now: datetime) -> None:
-    """Add the newly delivered decisions to `lived.delivered`.
+    """Check that decisions delivered earlier are unchanged, and add the new ones to `lived.delivered`.
 
-    If a decision delivered earlier has changed, also add a failed result to `lived.results`.
+    If an earlier decision has changed, add a failed check to `lived.results`.
     """
     changed = [decision_id for decision_id, row in lived.delivered.items() if current.get(decision_id) != row]
     if changed:
@@ -172,7 +173,7 @@ def _work_left(now: datetime) -> list[str]:
 
 
 def _wait_until_idle(home: DrillHome, now: datetime) -> None:
-    """Wait until no run is active and no work is outstanding. Raises DrillError after STEP_SECONDS."""
+    """Wait until no run is active and no partition needs a run. Raises DrillError after STEP_SECONDS."""
     deadline = time.monotonic() + STEP_SECONDS
     while time.monotonic() < deadline:
         work = home.evaluate(lambda: unfinished_runs() or _work_left(now))

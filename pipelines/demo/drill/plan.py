@@ -59,7 +59,7 @@ class Plan:
         return midnight(self.days[-1] + timedelta(days=1)) + timedelta(hours=2)
 
     def has_fault_in(self, source: str) -> bool:
-        """Return whether any fault is in an extract of a source."""
+        """Return whether the plan has a fault in an extract of this source."""
         return any(fault.extract.startswith(source) for fault in self.faults)
 
 
@@ -79,7 +79,7 @@ def june(day: int, hour: int) -> datetime:
 
 
 def binary_garbage(content: bytes) -> bytes:
-    """Return bytes that are not text, like a file from a broken disk. They are about as many as those of `content`."""
+    """Return about as many bytes as `content` has, but none of them text, like a file from a broken disk."""
     return b"\x00\xff" * (len(content) // 2)
 
 

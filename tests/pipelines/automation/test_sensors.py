@@ -78,7 +78,7 @@ def test_an_approval_is_promoted_once(ws: Workspace, instance: dg.DagsterInstanc
     assert stages_of(evaluate_sensor(ws, instance, "retrain").request) == {"champion"}
     ws.champion_ledger.append(verdict="PROMOTE", **row)
     assert evaluate_sensor(ws, instance, "retrain").skip_reason == (
-        "no challenger waits for promotion, and the realized lift has not decayed or is unknown"
+        "no challenger waits for promotion, and the champion's recent gain is unknown or not below decay_lift"
     )
 
 

@@ -166,7 +166,7 @@ def test_a_failing_sensor_is_described_by_the_type_of_its_error_alone(instance: 
     error.__cause__ = PermissionError("Mrs Miller, 5 Elm Street")
     add_automation(instance, SENSOR, NOW, error)
     assert alert_texts(instance) == {
-        SENSOR: f"{SENSOR} failed at its newest evaluation (PermissionError). Its page in Dagster shows the error."
+        SENSOR: f"{SENSOR} failed when it last ran (PermissionError). Its page in Dagster shows the error."
     }
 
 

@@ -1,1 +1,1 @@
-"""One more day as a Kedro project. Kedro finds the package by its name in `pyproject.toml`."""
+"""The work of a new day as a Kedro project. Kedro finds the package by its name in `pyproject.toml`."""
