@@ -56,7 +56,7 @@ class Skill:
 
 @dataclass(frozen=True)
 class StageLeadTime:
-    """How many days use cases spend in a stage.
+    """How long use cases stay in a stage, in days.
 
     `left`: number of use cases that have left the stage. `median_days`: median of the days that they spent in it; None
     if no use case has left it. `in_it`: number of use cases in the stage now.
@@ -74,7 +74,7 @@ class StageLeadTime:
 
 @dataclass(frozen=True)
 class MaturityReport:
-    """The maturity of all use cases. `levels`: the number of use cases at each level."""
+    """The maturity of all use cases. `levels`: the number of use cases at each level, such as `pilot`."""
 
     use_cases: list[UseCaseMaturity]
     levels: dict[str, int]
