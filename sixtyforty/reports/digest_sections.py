@@ -79,7 +79,7 @@ def _review_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> lis
 
 
 def owner_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
-    """Return the lines of an owner's digest: gain of these partitions and in total, KPI, people, next steps."""
+    """Return the lines of an owner's digest: the gain in the period and in total, the KPI, people and next steps."""
     try:
         accounts = read_accounts(ws, track, partitions[-1])
     except RefusedFiguresError as error:
@@ -238,7 +238,7 @@ def _champion_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> l
 
 
 def _judge(row: ChampionRow) -> str:
-    """Return who decided about a model version: the gate with its reasons, or `hand` for a person.
+    """Return who gave the verdict on a model version: the gate with its reasons, or `hand` for a person.
 
     The person's name and reasons are left out, because a message must contain no personal data.
     """

@@ -123,7 +123,8 @@ def test_features_are_checked_for_leakage_and_fitness(workspace: Workspace, rule
     assert set(result.published) == set(KEYS)
     checks = {(check.name, check.partition): check.passed for check in result.checks}
     assert checks == {("fit_for_model", key): True for key in KEYS} | {("no_leakage", None): True}
-    assert run.log.lines == ["INFO: features: built (2 partitions, the current process decides 0 suspect rows)"]
+    figures = "2 partitions; the current process decides 0 units with suspect features"
+    assert run.log.lines == [f"INFO: features: built ({figures})"]
 
 
 def test_outcomes_count_what_is_known(workspace: Workspace) -> None:
