@@ -75,7 +75,7 @@ def import_extracts(run: StageRun) -> StageResult:
     summary = f"{len(refused)} of {format_plural(len(extracts), 'extract')} refused"
     summary += f", {format_plural(len(unread), 'file')} not read" if unread else ""
     for row in rows:
-        run.log.warning(f"raw {run.source}: {row['file']}: {row['why']}")
+        run.log.warning(f"raw {run.source}: problem with {row['file']}: {row['why']}")
     for note in header_notes:
         run.log.info(f"raw {run.source}: {note}")
     metadata: Metadata = {"extracts refused": table(rows)}
@@ -220,7 +220,7 @@ def _leakage_check(leaks: list[Leak]) -> CheckResult:
 
 def _revoke_champions(run: StageRun) -> None:
     for row in revoke_tainted_champions(run.ws, run.clock.current_time()):
-        run.log.error(f"champion {row.version}: {row.withdrawal_text}")
+        run.log.error(f"champion {row.version}: may no longer decide ({row.withdrawal_text})")
 
 
 def _publish_features(

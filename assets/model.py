@@ -162,7 +162,7 @@ def _rounded(bound: float) -> int | None:
 
 
 def run_degradation_drill(run: StageRun) -> StageResult:
-    """Measure the value of the decisions under faults of each feed, on a sample of past days.
+    """Measure on a sample of past days what the decisions are worth when a feed has a fault, for each feed and fault.
 
     A fault makes a feed missing, stale or duplicated, or gives its values in a wrong unit.
     """
@@ -224,7 +224,7 @@ def judge_challengers(run: StageRun) -> StageResult:
     """Judge each challenger by the gate, record the verdicts in the champion ledger, and push the models to DVC."""
     ws, live, time_limit = run.ws, run.track == "live", run.clock.time_limit()
     for row in revoke_tainted_champions(ws, run.clock.current_time()):
-        run.log.error(f"champion {row.version}: {row.withdrawal_text}")
+        run.log.error(f"champion {row.version}: may no longer decide ({row.withdrawal_text})")
     promoted = champions.promote_approved(ws, time_limit) if live and time_limit else []
     planned = plan_trainings(run)
     training_check = check_training_data(run, planned.refusals)
@@ -232,7 +232,7 @@ def judge_challengers(run: StageRun) -> StageResult:
     days = [day for day in _days_to_judge(run) if day not in unjudged]
     rows = [*promoted, *_judge_days(run, days)]
     if not rows:
-        run.log.info("champion: skipped (no challenger waits for the gate)")
+        run.log.info("champion: skipped (no challenger for the gate to judge)")
         return StageResult(checks=[training_check])
     for row in rows:
         run.log.info(f"champion {row.version}: verdict {row.verdict} as of {row.as_of} ({'; '.join(row.reasons)})")
@@ -265,7 +265,7 @@ def _days_without_rows(ws: Workspace, plans: Sequence[training_plan.TrainingPlan
 
 
 def _is_still_refused(run: StageRun, row: ChampionRow) -> bool:
-    """Return whether a refused challenger still has changed files, or a past experiment still has wrong shares."""
+    """Return whether a challenger is still refused, for changed files or wrong shares in a past experiment."""
     ws = run.ws
     problem = find_file_problem(run.use_case.first_name, ws.lake, ws.models, row.version)
     return problem is not None or describe_share_mismatch(run.use_case, ws.lake) is not None
@@ -338,7 +338,7 @@ def draw_break_even(run: StageRun) -> StageResult:
                 for (feed, fault), share in tolerable.items()
             ]
         )
-    run.log.info(f"break_even: calculated ({sentences[0]})")
+    run.log.info(f"break_even: margin of safety calculated ({sentences[0]})")
     return StageResult.snapshot(entry.version if entry else "", metadata)
 
 

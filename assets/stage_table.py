@@ -250,8 +250,8 @@ STAGES = (
     Stage(
         name="break_even",
         run=model.draw_break_even,
-        description="The value of information and of sound data: how much of each may be lost before the current"
-        " process, or random choice, is as good as the model.",
+        description="How much of the model's information, or of its sound data, may be lost before the current process"
+        " or a random choice is as good as the model.",
         phase="evaluation",
         kinds={"duckdb"},
         inputs=["decisions", "outcomes", "degradation"],

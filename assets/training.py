@@ -1,4 +1,4 @@
-"""Plan the trainings of a run: the training days, the data that each recipe is trained on, and the refused days."""
+"""Plan the trainings of a run: the training days, the training data of each recipe, and days refused for leakage."""
 
 from __future__ import annotations
 

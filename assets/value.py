@@ -231,7 +231,7 @@ def _check_decisions_differ(summary: KpiSummary) -> CheckResult:
 
 
 def _check_holdout(summary: KpiSummary, kpi: Kpi) -> CheckResult:
-    """Check the shares and the data of holdout and model. A live check shows the estimated gain as metadata."""
+    """Check that the holdout has its planned share of units and comparable data. On the live track, show the gain."""
     estimate = summary.holdout
     return CheckResult(
         HOLDOUT_INTACT.name,

@@ -128,7 +128,7 @@ def asset_key(use_case: str, stage: str) -> dg.AssetKey:
 
 
 def partitions_definition(model: PartitionedModel) -> dg.TimeWindowPartitionsDefinition:
-    """Return the Dagster partitions of a use case. Days, weeks and months are in its timezone, hours in UTC.
+    """Return the Dagster partitions of a use case. Days, weeks and months are local, hours are in UTC.
 
     Without a declared end, the last partition is `partitions_ahead` partitions after the current one. Dagster excludes
     the partition at `end_date`, so `end_date` is one partition after the declared end.

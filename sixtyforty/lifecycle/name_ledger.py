@@ -24,8 +24,8 @@ TRACKS: tuple[Track, ...] = ("live", "replay")
 class Renaming(ChainedRow):
     """A row of the ledger of names: one rename. `by`: the person who renamed the use case."""
 
-    old: str = Field(description="The old name.")
-    new: str = Field(description="The new name.")
+    old: str = Field(description="Name of the use case before the rename.")
+    new: str = Field(description="Name of the use case after the rename.")
     why: str = Field(description="The reason for the rename.")
     heads: dict[str, tuple[int, str]] = Field(
         description="For each other ledger of the use case: its number of rows, and the hash of its newest row."
@@ -56,7 +56,7 @@ def record_renaming(ws: Workspace, old: str, new: str, by: str, why: str) -> Ren
 
 
 def ledger_heads(ws: Workspace) -> dict[str, tuple[int, str]]:
-    """Return the row count and the newest row's hash of each ledger but the ledger of names, by file name."""
+    """Return, by file name, the row count and newest hash of each ledger except the ledger of names."""
     heads = {}
     for path in ws.champion_ledger.path.parent.glob("*.head"):
         head = json.loads(path.read_bytes())

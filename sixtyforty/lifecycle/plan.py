@@ -1,4 +1,4 @@
-"""Show the effect of an edited declaration: which data to build again, which decisions flip, and the gain.
+"""Show the effect of an edited declaration: the data to build again, the decisions that flip, and their value.
 
 A decision flips if it would get another action. A plan compares only the replay, because live decisions never change.
 Nothing is written to the lake, the ledgers, the deliveries or the database.

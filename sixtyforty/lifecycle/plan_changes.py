@@ -39,8 +39,9 @@ SQL_KINDS: dict[str, ChangeKind] = {"current_process": "current process"}
 
 @dataclass(frozen=True)
 class DeclaredChange:
-    """A declared field whose content differs. `before` and `after` are JSON values; None means not declared.
+    """A field whose content differs between two declarations.
 
+    `before` and `after` are JSON values; None means not declared.
     `field`: the field, such as `kpi.actions.act.cost`, or a SQL file, such as `features.sql`.
     """
 

@@ -66,7 +66,7 @@ class Flips:
 
 
 def find_flips(pairs: pd.DataFrame) -> Flips:
-    """Count the pairs of an earlier and a later decision on the same unit whose actions differ.
+    """Compare the earlier and the later decision on each unit. Return the decisions that flip (change the action).
 
     pairs: one row for each decision id, sorted by decision time, with `_partition`, `decided_at`, `before`, `after`,
     `score` and `reason`. A decision that one set lacks has a null action there.

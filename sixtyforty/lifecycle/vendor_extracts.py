@@ -35,8 +35,8 @@ class VendorExtract(ChainedRow):
 
     vendor: str = Field(description="Name of the vendor in sourcing.vendors.")
     why: str = Field(description="Why the person gave the file to the vendor.")
-    first: str = Field(description="First partition of the units.")
-    last: str = Field(description="Last partition of the units.")
+    first: str = Field(description="First partition whose units are in the file.")
+    last: str = Field(description="Last partition whose units are in the file.")
     rows: int = Field(description="Number of units in the file.")
     columns: list[str] = Field(description="Columns of the file.")
     left_out: list[str] = Field(description="Personal columns that the file leaves out.")

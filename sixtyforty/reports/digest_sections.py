@@ -144,7 +144,7 @@ def _people_lines(ws: Workspace, track: Track, period_days: Sequence[DailyValue]
 
 
 def _gain_sentence(use_case: UseCase, days: Sequence[DailyValue]) -> str:
-    """Return a sentence with the gain of some days' decisions over the current process."""
+    """Return a sentence with the gain of these days' decisions over the current process."""
     if not days:
         return "No outcome of these days is known yet."
     gain, count = sum(d.model - d.current_process for d in days), sum(d.decisions for d in days)

@@ -99,7 +99,7 @@ class PageCharts:
 
 @dataclass(frozen=True)
 class ImpactFacts:
-    """Everything that the impact report shows. `period`: the length of each of the `periods`."""
+    """Everything that the impact report shows. `period`: whether each item of `periods` is a month or a year."""
 
     use_case: UseCase
     track: Track

@@ -149,7 +149,7 @@ def test_an_extract_that_ends_the_reader_twice_is_named_with_the_cure(
     (row,) = (record.data for record in check.metadata["extracts refused"].records)
     why = "reading the file needs more than 1,012 MB of memory. Raise SIXTYFORTY_MEMORY, or ask the sender to split the"
     assert row == {"file": f"calls_{KEYS[1]}_needs_memory.csv", "lines": 4, "why": f"{why} file."}
-    assert run.log.lines[0] == f"WARNING: raw calls: {row['file']}: {row['why']}"
+    assert run.log.lines[0] == f"WARNING: raw calls: problem with {row['file']}: {row['why']}"
     calls = describe_current_state(workspace, [], datetime(2013, 4, 10)).sources[0]
     assert (calls.extracts, calls.unreadable) == (2, 1)
 
