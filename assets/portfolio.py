@@ -39,7 +39,7 @@ class PortfolioRun:
 
 @dataclass(frozen=True)
 class PortfolioStage:
-    """An asset that compares all use cases. It runs after the stages of the use cases that `inputs` names."""
+    """An asset that compares all use cases. In each use case, the stages in `inputs` run before it."""
 
     name: str
     run: Callable[[PortfolioRun], StageResult]

@@ -76,8 +76,5 @@ class BusinessClock(dg.ConfigurableResource):  # type: ignore[type-arg]
         return None if self.track == "replay" else self._started or now()
 
     def current_time(self) -> datetime:
-        """Return the UTC time (naive) up to which data and decisions count.
-
-        In a replay without `as_of`, nothing limits data and decisions: return the current business time.
-        """
+        """Return the time limit of the run or, in a replay without a limit, the current business time (UTC, naive)."""
         return self.time_limit() or now()

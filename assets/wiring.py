@@ -44,7 +44,7 @@ CHECK_OUTPUT = dg.Out(None)
 
 
 class EventRecorder(Protocol):
-    """Protocol of an object that writes a stage's events to Dagster. `pipelines.runtime.dagster_internals` has one."""
+    """Interface to write a stage's events to Dagster, implemented by `pipelines.runtime.dagster_internals`."""
 
     def record_materializations(
         self, context: dg.AssetExecutionContext, materializations: Sequence[dg.AssetMaterialization]

@@ -35,7 +35,7 @@ class FixedPartError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class ChangedPart:
-    """A fixed part whose declared value differs from the value under which the data was stored."""
+    """A key, time zone or partition field whose declared value differs from the one of the stored data."""
 
     field: str
     stored: Any
@@ -119,7 +119,7 @@ def describe_changes(ws: Workspace, changes: list[ChangedPart]) -> str:
 
 
 def with_stored_parts(ws: Workspace) -> Workspace:
-    """Return a workspace whose use case has the recorded keys and calendar, so that its data stays readable.
+    """Return a workspace with the keys and calendar under which the data was stored, so that it stays readable.
 
     If the declaration changed some of them, the field `refusal` of the workspace says which.
     """

@@ -30,7 +30,7 @@ DATASET = decisions_dataset("replay")
 
 @dataclass(frozen=True)
 class Preview:
-    """The effect of an edit on the replay.
+    """The effect that an edit would have on the replay: flipped decisions, their value, and other champions.
 
     - champions_now, champions_after: the training days of the models that the gate promotes.
     - outdated: the partitions whose features are older than their data; their decisions stay the same.

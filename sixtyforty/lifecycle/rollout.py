@@ -32,7 +32,7 @@ class RolloutError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class RolloutStatus:
-    """The status of a rollout.
+    """The status of a rollout: its step, the evidence so far, and the obstacles to the next step.
 
     `step`: the step in force since the UTC time `since`. `days`: number of whole days in this step whose outcomes are
     known, earlier periods of this step included. `lift`: the gain per 1,000 units on these days, in the KPI's currency;

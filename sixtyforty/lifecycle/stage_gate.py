@@ -45,7 +45,7 @@ class StageError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class StageFigures:
-    """The figures by which a gate judges a stage.
+    """The figures by which a gate judges a stage, such as the gain and the number of partitions.
 
     `label`: whether the figures are exact, assumed or randomized. `partitions`: number of partitions with known
     outcomes; in an experiment, the number of partitions with an account. `lift`: gain over the current process on them,

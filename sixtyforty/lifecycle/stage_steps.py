@@ -136,8 +136,8 @@ def register_gate(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent
     gate = ws.use_case.stages.gate(status.stage) if ws.use_case.stages else None
     if gate is None or gate == status.gate:
         raise StageError(
-            f"{ws.use_case.name}: the gate in stages.{status.stage} is missing or equals the registered gate. Change"
-            " defs.yaml first."
+            f"{ws.use_case.name}: the gate in stages.{status.stage} is missing or equals the registered gate. Declare"
+            " or edit the gate in defs.yaml first."
         )
     known_figures = _known_figures(ws, status.stage, status.since, now, gate)
     evidence = StageEvidence(gate=gate, previous_gate=status.gate, known_figures=known_figures)

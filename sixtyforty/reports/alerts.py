@@ -51,7 +51,7 @@ class Alert:
 
     @property
     def key(self) -> str:
-        """Hash of kind and subject, which identifies the problem. It stays the same if a resolved problem returns."""
+        """Hash of the alert's kind and subject. It identifies the problem, also if a resolved problem returns."""
         return digest([self.kind, self.subject])
 
 
@@ -83,7 +83,7 @@ class ResolvedAlert(Receipt):
 
 
 def parse_receipt(**fields: Any) -> AlertReceipt | ResolvedAlert:
-    """Return the receipt in a line of the receipts file: of an alert, or of its resolution. fields: of the line."""
+    """Return the receipt in a line (`fields`) of the receipts file: of an alert, or of a resolved problem."""
     return ResolvedAlert(**fields) if fields.get("resolved") else AlertReceipt(**fields)
 
 

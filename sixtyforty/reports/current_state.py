@@ -195,7 +195,7 @@ def _newest_entries(entries: dict[str, Entry]) -> list[Entry]:
 
 
 def _profile_columns(ws: Workspace, source: Source, entries: Sequence[Entry]) -> tuple[tuple[ColumnProfile, ...], int]:
-    """Return the profile of each column of a source, and the number of duplicate rows, in some partitions."""
+    """Profile each column of a source in these partitions, and count the duplicate rows."""
     with ws.lake.open_session(ws.use_case.timezone) as db:
         # The profile runs dozens of queries over rows in many files. Copying them to a table first is faster.
         db.execute(

@@ -1,4 +1,4 @@
-"""The text of a digest, which depends on the reader's role. Each `…_section` function writes it for one role."""
+"""The text of a digest, which depends on the reader's role. Each `…_section` function writes the text for one role."""
 
 from __future__ import annotations
 
@@ -54,8 +54,7 @@ def decider_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> l
 
 
 def expert_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
-    """Return the lines of an expert's digest: how many decisions are in the review queue, and how many of
-    them nobody has answered yet."""
+    """Return the lines of an expert's digest: the decisions queued for review, and how many nobody has answered yet."""
     return _review_lines(ws, track, partitions) or ["Nothing waits for review."]
 
 

@@ -71,7 +71,7 @@ class CandidateFigures:
 
 @dataclass(frozen=True)
 class DataProblems:
-    """The problems with a use case's data.
+    """The problems with a use case's data: rejected partitions, quarantined rows, and decisions by fallback.
 
     `rejected`: the rejected partitions by source. `quarantined`: the number of quarantined rows by source. `fallback`:
     the number of decisions that were left to the current process.

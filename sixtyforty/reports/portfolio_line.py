@@ -45,7 +45,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Usage:
-    """How people used the decisions.
+    """How much people used the decisions of a use case, such as the share that they followed.
 
     `responses`: the number of answers to decisions. `used`: the number of decisions that people followed. `uptake`:
     share of the seen decisions that people followed; None if unknown. `simulated`: whether any response is simulated.

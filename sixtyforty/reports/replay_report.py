@@ -62,7 +62,7 @@ class ModelInForce:
 
 @dataclass(frozen=True)
 class DecidedActions:
-    """The decisions of a partition.
+    """The decisions of a partition, counted by action and by decider.
 
     `first`, `last`: the first and last decision time (UTC). `actions`, `decided_by`: the number of decisions by action
     and by decider. `differ`: the number of decisions that differ from the current process.
