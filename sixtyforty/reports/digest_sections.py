@@ -66,7 +66,7 @@ def _review_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> lis
         return []
     answer_of = answers_by_decision(ws, [item.decision_id for item in items])
     waiting = [item for item in items if item.decision_id not in answer_of]
-    lines = [f"{len(items):,} queued for review, {len(waiting):,} of them not answered yet."]
+    lines = [f"{format_plural(len(items), 'decision')} queued for review, {len(waiting):,} of them not answered yet."]
     if waiting:
         at_stake = format_money(sum(item.value_of_information for item in waiting), ws.use_case.kpi.currency)
         minutes = format_plural(sum(item.minutes for item in waiting), "minute")
@@ -194,8 +194,8 @@ def _verdict_lines(ws: Workspace, partitions: Sequence[str]) -> list[str]:
         named = f" ({', '.join(rejected)})" if rejected else ""
         warnings = sum(bool(v.warnings) for v in verdicts)
         lines.append(
-            f"- {source}: {len(accepted)} accepted, {len(rejected)} rejected{named}, {rows} quarantined,"
-            f" {warnings} with warnings"
+            f"- {source}: {format_plural(len(accepted), 'partition')} accepted, {len(rejected)} rejected{named},"
+            f" {warnings} with warnings; {rows} quarantined"
         )
     return lines
 
