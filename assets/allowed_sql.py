@@ -9,7 +9,7 @@ from sixtyforty.spec.use_case import UseCase
 
 
 def require_allowed_sql(use_case: UseCase) -> None:
-    """Raise ForbiddenSqlError if SQL of the declaration or a metric of a suite reads the clock, files or the like.
+    """Raise ForbiddenSqlError if SQL of the declaration or of a suite reads the clock, files or other outside data.
 
     `sixtyforty run` checks a declaration before it starts a run. Sensors, schedules and Dagster's pages don't.
     """
@@ -17,7 +17,7 @@ def require_allowed_sql(use_case: UseCase) -> None:
 
 
 def _metrics(use_case: UseCase) -> list[tuple[str, str]]:
-    """Return the SQL of the metrics in the suites of a use case, each with the suite's file and the metric's name."""
+    """Return the name and the SQL of each metric in a use case's suites. The name includes the suite's file."""
     names = [
         name for name in (*use_case.sources, "features") if (suites.HERE / use_case.name / f"{name}.yaml").exists()
     ]

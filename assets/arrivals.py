@@ -37,7 +37,7 @@ def snapshot_checks(target: StageTarget) -> list[StageCheck]:
 
 
 def record_arrivals(run: StageRun, partitions: Sequence[str]) -> None:
-    """Record when the validated rows of the run's source were first seen. Do nothing for a draft use case."""
+    """Record when the rows of the run's source arrived (were first seen). Do nothing for a draft use case."""
     use_case = run.use_case
     if isinstance(use_case, Draft):
         return
@@ -63,7 +63,7 @@ def check_arrivals(run: StageRun) -> list[CheckResult]:
     metadata: Metadata = {"rows compared": delays.rows, "rows later than declared": delays.late}
     if delays.is_late:
         metadata["suggestion"] = delays.suggestion
-        run.log.warning(f"validated {run.source}: late rows. {delays}. {delays.advice}")
+        run.log.warning(f"validated {run.source}: late rows found. {delays}. {delays.advice}")
     return [CheckResult(ARRIVES_AS_DECLARED.name, not delays.is_late, metadata, warn=True, description=str(delays))]
 
 
@@ -73,7 +73,7 @@ def check_snapshots(run: StageRun) -> list[CheckResult]:
         return []
     late = find_late_snapshots(run.use_case, run.ws.lake, run.partitions)
     for snapshot in late:
-        run.log.warning(f"decisions: features read snapshot rows from after the decision time: {snapshot}")
+        run.log.warning(f"decisions: features read snapshot rows from after the decision time ({snapshot})")
     metadata: Metadata = {"partitions": ", ".join(sorted({p for snapshot in late for p in snapshot.partitions}))}
     summary = "; ".join(map(str, late)) or "no snapshot is known to have changed after these decision times"
     return [CheckResult(SNAPSHOTS_AS_KNOWN.name, not late, metadata, warn=True, description=summary)]

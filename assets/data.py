@@ -75,7 +75,7 @@ def import_extracts(run: StageRun) -> StageResult:
     summary = f"{len(refused)} of {format_plural(len(extracts), 'extract')} refused"
     summary += f", {format_plural(len(unread), 'file')} not read" if unread else ""
     for row in rows:
-        run.log.warning(f"raw {run.source}: {row['file']}: {row['why']}")
+        run.log.warning(f"raw {run.source}: problem with {row['file']}: {row['why']}")
     for note in header_notes:
         run.log.info(f"raw {run.source}: {note}")
     metadata: Metadata = {"extracts refused": table(rows)}
@@ -94,7 +94,7 @@ def import_extracts(run: StageRun) -> StageResult:
 
 
 def _undeclared_columns(run: StageRun, extracts: Sequence[Arrival]) -> str:
-    """Return a text with the columns of extracts that the contract doesn't name, each with its newest extract."""
+    """List the columns of extracts that the contract doesn't name, each with the newest extract that has it."""
     contract = run.use_case.sources[run.source]
     declared = {name for column in contract.columns for name in contract.names_of(column)}
     newest = {column: extract.name for extract in extracts for column in extract.undeclared if column not in declared}
@@ -102,7 +102,7 @@ def _undeclared_columns(run: StageRun, extracts: Sequence[Arrival]) -> str:
 
 
 def _summarize_headers(notes: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return each text about the headers of extracts once, with the number of extracts. notes: the texts by file."""
+    """Merge equal notes about the headers of extracts, and count the extracts of each. notes: notes by file."""
     counts = Counter(text for texts in notes.values() for text in texts)
     return [f"header of {format_plural(count, 'extract')}: {text}" for text, count in counts.most_common(NOTES_SHOWN)]
 
@@ -198,19 +198,20 @@ def build_features(run: StageRun) -> StageResult:
         _revoke_champions(run)
     published = format_plural(len(result.published), "partition")
     run.log.info(
-        f"features: built ({published}, the current process decides {format_plural(quarantined, 'suspect row')})"
+        f"features: built ({published}; the current process decides {format_plural(quarantined, 'unit')} with suspect"
+        " features)"
     )
     return result
 
 
 def _find_leaks(run: StageRun, window: FeatureWindow, tables: Mapping[str, pa.Table]) -> list[Leak]:
-    """Return the leaks at sampled decision times, and at decision times where an earlier check reported one."""
+    """Return the leaks at sampled decision times, and at decision times where an earlier check reported a leak."""
     return window.find_leakage(tables, taint.decision_times(run.ws.lake.entries("features", tables)))
 
 
 def _leakage_check(leaks: list[Leak]) -> CheckResult:
     if not leaks:
-        return CheckResult(NO_LEAKAGE.name, True, description="recomputed features equal the built features")
+        return CheckResult(NO_LEAKAGE.name, True, description="recomputing the features changes none of them")
     tainted = f"the {taint.describe(list(summarize_leaks(leaks).values()))}"
     metadata: Metadata = {"leaks": "\n".join(map(str, leaks[:LEAKS_SHOWN])), REFUSED: tainted}
     summary = "; ".join(map(str, leaks[:LEAKS_IN_SUMMARY]))
@@ -219,7 +220,7 @@ def _leakage_check(leaks: list[Leak]) -> CheckResult:
 
 def _revoke_champions(run: StageRun) -> None:
     for row in revoke_tainted_champions(run.ws, run.clock.current_time()):
-        run.log.error(f"champion {row.version}: {row.withdrawal_text}")
+        run.log.error(f"champion {row.version}: may no longer decide ({row.withdrawal_text})")
 
 
 def _publish_features(

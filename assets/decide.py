@@ -50,8 +50,9 @@ def decide_units(run: StageRun) -> StageResult:
         )
     held_back = f", {totals['held_back']:,} in the holdout or in shadow" if totals["held_back"] else ""
     run.log.info(
-        f"decisions: taken ({totals['new']:,} new, {format_plural(len(result.published), 'partition')},"
-        f" {totals['fallback']:,} by the current process{held_back})"
+        f"decisions: taken ({format_plural(totals['new'], 'new decision')}; of all decisions of"
+        f" {format_plural(len(result.published), 'partition')}, {totals['fallback']:,} by the current process"
+        f"{held_back})"
     )
     return result
 
@@ -97,7 +98,7 @@ def _check_features_are_current(run: StageRun) -> CheckResult:
         FEATURES_CURRENT.name,
         not outdated,
         {"partitions": ", ".join(outdated)},
-        description="; ".join(changes) or "all features are current",
+        description="; ".join(changes) or "no decision uses outdated features",
     )
 
 
@@ -112,13 +113,13 @@ def queue_decisions(run: StageRun) -> StageResult:
             result.published[partition] = PublishedPartition(entry.version, metadata)
     run.log.info(
         f"review_queue: filled ({format_plural(totals['queued'], 'decision')} queued,"
-        f" {totals['overflow']:,} beyond the reviewers' time)"
+        f" {totals['overflow']:,} left out because the reviewers have no time)"
     )
     return result
 
 
 def deliver(run: StageRun) -> StageResult:
-    """Deliver each decision once: to a file for its partition, and to a SQL table by decision id."""
+    """Deliver each decision once: in a file per partition, and as a row of a SQL table."""
     result, new = StageResult(), 0
     for portion in run.portions():
         entries = run.ws.lake.entries(decisions_dataset(run.track), portion)

@@ -133,7 +133,10 @@ def run_backtest(run: StageRun) -> StageResult:
                 rows.append(_backtest_row(run, day, recipe, daily_values))
                 valued_days.add(day)
     training_days_text = format_plural(len(days), "training day")
-    run.log.info(f"backtest: valued ({training_days_text}, {len(valued_days)} with out-of-sample results)")
+    run.log.info(
+        f"backtest: recipes valued on days that they weren't trained on (for {len(valued_days)} of"
+        f" {training_days_text})"
+    )
     metadata: Metadata = {"walk-forward, per 1,000 decisions": table(rows)} if rows else {}
     check = refusal_check(WALK_FORWARD_SOUND.name, problems, "every model file is sound")
     return StageResult.snapshot(digest([rows, problems]), metadata, [check])
@@ -154,12 +157,12 @@ def _backtest_row(run: StageRun, day: date, recipe: str, daily_values: Sequence[
 
 
 def _rounded(bound: float) -> int | None:
-    """Return the bound of an interval, rounded to a whole number, or None if it isn't known."""
+    """Return the bound of an interval as a whole number; None if the bound isn't known (NaN)."""
     return None if math.isnan(bound) else round(bound)
 
 
 def run_degradation_drill(run: StageRun) -> StageResult:
-    """Measure the value of the decisions under faults of each feed, on a sample of past days.
+    """Measure on a sample of past days what the decisions are worth when a feed has a fault, for each feed and fault.
 
     A fault makes a feed missing, stale or duplicated, or gives its values in a wrong unit.
     """
@@ -188,12 +191,12 @@ def run_degradation_drill(run: StageRun) -> StageResult:
     }
     entry = run.ws.lake.entry(degradation.DATASET, SNAPSHOT)
     faults = format_plural(len(impacts) - 1, "feed fault")  # the first impact is that of sound feeds
-    run.log.info(f"degradation: measured ({faults}, {len(uncontained)} with an undetected loss)")
+    run.log.info(f"degradation: measured ({faults}, {len(uncontained)} cause a loss that no check detects)")
     check = CheckResult(
         FEED_FAULTS_CONTAINED.name,
         not uncontained,
         {"faults not contained": summary},
-        description=summary or "every fault costs nothing or is detected before the model",
+        description=summary or "each fault of a feed costs nothing, or a check detects it before the model decides",
     )
     return StageResult.snapshot(entry.version if entry else "", metadata, [check])
 
@@ -221,7 +224,7 @@ def judge_challengers(run: StageRun) -> StageResult:
     """Judge each challenger by the gate, record the verdicts in the champion ledger, and push the models to DVC."""
     ws, live, time_limit = run.ws, run.track == "live", run.clock.time_limit()
     for row in revoke_tainted_champions(ws, run.clock.current_time()):
-        run.log.error(f"champion {row.version}: {row.withdrawal_text}")
+        run.log.error(f"champion {row.version}: may no longer decide ({row.withdrawal_text})")
     promoted = champions.promote_approved(ws, time_limit) if live and time_limit else []
     planned = plan_trainings(run)
     training_check = check_training_data(run, planned.refusals)
@@ -229,7 +232,7 @@ def judge_challengers(run: StageRun) -> StageResult:
     days = [day for day in _days_to_judge(run) if day not in unjudged]
     rows = [*promoted, *_judge_days(run, days)]
     if not rows:
-        run.log.info("champion: skipped (no challenger waits for the gate)")
+        run.log.info("champion: skipped (no challenger for the gate to judge)")
         return StageResult(checks=[training_check])
     for row in rows:
         run.log.info(f"champion {row.version}: verdict {row.verdict} as of {row.as_of} ({'; '.join(row.reasons)})")
@@ -252,7 +255,7 @@ def judge_challengers(run: StageRun) -> StageResult:
 
 
 def _days_without_rows(ws: Workspace, plans: Sequence[training_plan.TrainingPlan]) -> set[date]:
-    """Return the training days on which no outcome was known yet, so that no model could be trained."""
+    """Return the training days whose training sets are empty, because no outcome was known yet."""
     has_rows = {
         plan.as_of
         for plan in plans
@@ -262,7 +265,7 @@ def _days_without_rows(ws: Workspace, plans: Sequence[training_plan.TrainingPlan
 
 
 def _is_still_refused(run: StageRun, row: ChampionRow) -> bool:
-    """Return whether the cause of a refusal remains: a challenger's files or the experiment's shares are unsound."""
+    """Return whether a challenger is still refused, for changed files or wrong shares in a past experiment."""
     ws = run.ws
     problem = find_file_problem(run.use_case.first_name, ws.lake, ws.models, row.version)
     return problem is not None or describe_share_mismatch(run.use_case, ws.lake) is not None
@@ -278,7 +281,7 @@ def _judge_days(run: StageRun, days: Sequence[date]) -> list[ChampionRow]:
     if run.track == "live":
         return promote_challengers(*stores, run.track, days, run.clock.time_limit())
     if rebuild_from is not None:
-        run.log.info(f"champion: replay champions chosen again (from {ws.use_case.opens_at(rebuild_from)} UTC)")
+        run.log.info(f"champion: chosen again for the replay (from {ws.use_case.opens_at(rebuild_from)} UTC)")
         return replay_rebuild.judge_rebuild(ws, days, rebuild_from)
     new = replay_rebuild.days_to_judge(ws, days)
     standing = {day.isoformat() for day in days} - {day.isoformat() for day in new}
@@ -287,7 +290,7 @@ def _judge_days(run: StageRun, days: Sequence[date]) -> list[ChampionRow]:
 
 
 def _days_to_judge(run: StageRun) -> list[date]:
-    """Return the training days since the first day of the replay. On the live track, return only days with a model."""
+    """Return the training days on which the gate may judge challengers. A live training day must have a model."""
     days = [day for day in training_days(run) if day >= run.use_case.replay.first_day]
     if run.track == "replay":
         return days
@@ -297,7 +300,7 @@ def _days_to_judge(run: StageRun) -> list[date]:
 
 
 def _record_reproducible_recipe(run: StageRun, newest: ChampionRow) -> None:
-    """Write the files with which `dvc repro` retrains the newest model, if the home has a `dvc.yaml`."""
+    """Write the files from which `dvc repro` trains the newest model again. Do nothing in a home without `dvc.yaml`."""
     ws = run.ws
     recipe = ws.models.card(newest.version).recipe_version
     folds = list_folds(run.use_case, ws.lake, ws.models, recipe, date.fromisoformat(newest.as_of))
@@ -335,7 +338,7 @@ def draw_break_even(run: StageRun) -> StageResult:
                 for (feed, fault), share in tolerable.items()
             ]
         )
-    run.log.info(f"break_even: calculated ({sentences[0]})")
+    run.log.info(f"break_even: margin of safety calculated ({sentences[0]})")
     return StageResult.snapshot(entry.version if entry else "", metadata)
 
 

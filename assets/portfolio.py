@@ -39,7 +39,7 @@ class PortfolioRun:
 
 @dataclass(frozen=True)
 class PortfolioStage:
-    """An asset that compares all use cases. It runs after the stages in `inputs` of each use case that has them."""
+    """An asset that compares all use cases. In each use case, the stages in `inputs` run before it."""
 
     name: str
     run: Callable[[PortfolioRun], StageResult]
@@ -49,7 +49,7 @@ class PortfolioStage:
 
 
 def write_portfolio(run: PortfolioRun) -> StageResult:
-    """Record the run hours, then write the portfolio page, which compares all use cases."""
+    """Record how long the runs of each use case took, then write the portfolio page, which compares all use cases."""
     from sixtyforty.reports import portfolio  # imported late, because loading the definitions does not need it
 
     record_run_hours(run.instance, run.project_home, [use_case.name for use_case in run.use_cases])
@@ -87,7 +87,7 @@ def assess_maturity(run: PortfolioRun) -> StageResult:
         metadata["skills"] = table(
             [{**skill.__dict__, "use_cases": ", ".join(skill.use_cases)} for skill in report.skills]
         )
-    run.log.info(f"maturity: use of models assessed ({format_plural(len(rows), 'use case')})")
+    run.log.info(f"maturity: assessed ({format_plural(len(rows), 'use case')})")
     return StageResult.snapshot(digest([rows, lead_times]), metadata)
 
 
@@ -102,7 +102,7 @@ PORTFOLIO_STAGES = (
     PortfolioStage(
         name="maturity",
         run=assess_maturity,
-        description="How far each use case has come, the lead time of each stage, the skills gained in training,"
+        description="The stage of each use case, how long each stage takes, the skills gained in training,"
         " and each team's next step.",
         kinds=frozenset({"table"}),
         inputs=frozenset({"stage_gate"}),

@@ -20,7 +20,7 @@ POLICY_NAMES = {
 
 
 def describe_current_state(run: StageRun) -> StageResult:
-    """Write the page about the time before any model: data, similar data of other use cases, current process."""
+    """Write the page on the state before any model: data, similar data of other use cases, current process."""
     now = run.clock.current_time()
     others = [run.project_home.workspace(c) for c in run.load_use_cases() if c.name != run.use_case.name]
     state = current_state.describe_current_state(run.ws, others, now)
@@ -72,7 +72,7 @@ def _source_row(source: current_state.SourceProfile) -> TableRow:
 
 
 def _column_rows(source: current_state.SourceProfile) -> list[TableRow]:
-    """Return the profile of a source's columns, without values of text columns and of personal columns."""
+    """Return a table row for each column of a source. Lowest and highest text or personal values are left out."""
 
     def shown(bound: object, column: str) -> str:
         is_hidden = column in source.personal or bound is None or isinstance(bound, str)

@@ -29,7 +29,7 @@ class ProjectHome:
     lake: StoragePath | None = None  # holds the lakes of all use cases; None: a folder below the home
 
     def workspace(self, use_case: UseCase) -> Workspace:
-        """Return the use case's folders and stores. Raises MissingDataError if its folders still have a former name."""
+        """Return the use case's folders and stores. Raises MissingDataError if they still have a former name."""
         return Workspace(use_case, self.home, self.database_url, self.lake).require_data_under_name()
 
     def dvc_versions(self) -> DvcVersions:
@@ -76,8 +76,5 @@ class BusinessClock(dg.ConfigurableResource):  # type: ignore[type-arg]
         return None if self.track == "replay" else self._started or now()
 
     def current_time(self) -> datetime:
-        """Return the UTC time (naive) up to which data and decisions count.
-
-        In a replay without `as_of`, nothing limits data and decisions: return the current business time.
-        """
+        """Return the time limit of the run or, in a replay without a limit, the current business time (UTC, naive)."""
         return self.time_limit() or now()

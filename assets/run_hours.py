@@ -28,7 +28,7 @@ def record_run_hours(instance: dg.DagsterInstance, project_home: ProjectHome, us
 
 
 def _use_case_of(run: dg.DagsterRun) -> str:
-    """Return the name of a run's use case: the name of the job or, if assets were chosen, the start of an asset key."""
+    """Return the use case of a run: the job's name or, in a run of chosen assets, the first part of an asset key."""
     if run.job_name.startswith("__") and run.asset_selection:
         return min(run.asset_selection).path[0]
     return run.job_name

@@ -51,7 +51,7 @@ PerTarget: TypeAlias = (
 
 
 def resolve(entry: PerTarget[T], target: StageTarget) -> T:
-    """Return a field of a stage's entry in the table of stages. If the field is a function, call it with `target`."""
+    """Return a field of the stage table for a target. If the field is a function, call it with the target."""
     return entry(target) if callable(entry) else entry
 
 
@@ -79,7 +79,7 @@ class Stage:
     applies: Callable[[StageTarget], bool] = always
 
     def targets(self, use_case: UseCase) -> list[StageTarget]:
-        """Return what this stage is built for: the use case or, with one asset per source, each of its sources.
+        """Return the targets of this stage in a use case: the use case or, with one asset per source, each source.
 
         The list leaves out each target for which `applies` returns False, so it may be empty.
         """
@@ -117,7 +117,10 @@ class StageRun:
             yield portion
             if len(portions) > 1:
                 last = portion[-1]
-                self.log.info(f"progress: partitions up to {last} are done (portion {number} of {len(portions)})")
+                self.log.info(
+                    f"progress: this stage has processed the partitions up to {last}"
+                    f" (portion {number} of {len(portions)})"
+                )
 
 
 @dataclass
@@ -141,7 +144,7 @@ class CheckResult:
 
 
 def refusal_check(name: str, reasons: Sequence[str], sound: str) -> CheckResult:
-    """Return a check result that fails if there are reasons, and else passes. sound: description of a passed check."""
+    """Return the result of a check that fails for these reasons, or passes without any. sound: text if it passes."""
     why = "; ".join(dict.fromkeys(reasons))
     return CheckResult(name, not reasons, {REFUSED: why} if reasons else {}, description=why or sound)
 
@@ -162,7 +165,7 @@ class StageResult:
         return cls({SNAPSHOT: PublishedPartition(version, metadata)}, list(checks))
 
     def note_restatement(self, run: StageRun, before: Entry | None, entry: Entry) -> None:
-        """If a partition was restated after it had closed, write the cause into its metadata."""
+        """Add the cause to a partition's metadata if its rows were restated after its end."""
         reason = restated_by(run.use_case, before, entry, run.clock.time_limit())
         if reason:
             self.published[entry.partition].metadata["restated by"] = reason

@@ -14,7 +14,7 @@ STAGE_AS_DECLARED = StageCheck("stage_as_declared", "The declared stage and gate
 
 
 def judge_stage(run: StageRun) -> StageResult:
-    """Judge the use case by the gate of its stage, record the verdict in the stage ledger, and measure lead times."""
+    """Judge the use case by the gate of its stage, record the verdict, and measure the days in each stage."""
     now = run.clock.current_time()
     status = stage_steps.record_verdict(run.ws, now)
     differences = stage_steps.find_declaration_differences(run.ws)
@@ -28,14 +28,14 @@ def judge_stage(run: StageRun) -> StageResult:
         "figures": dg.MetadataValue.json(status.to_dict()),
         "lead times": table([spell.to_dict() for spell in stage_history.list_stage_spells(run.ws, now)]),
     }
-    run.log.info(f"stage_gate: judged ({status.stage}, {verdict}; {why})")
+    run.log.info(f"stage_gate: judged (stage {status.stage}, {verdict}; {why})")
     checks = [
         CheckResult(NOT_STOPPED.name, status.verdict != "stop", {"why": why}, warn=True, description=why),
         CheckResult(
             STAGE_AS_DECLARED.name,
             not differences,
             warn=True,
-            description="; ".join(differences) or "the declaration and the ledger agree",
+            description="; ".join(differences) or "the declared stage and gate equal those in the stage ledger",
         ),
     ]
     return StageResult.snapshot(digest([row.hash for row in run.ws.stage_ledger.rows()]), metadata, checks)

@@ -76,8 +76,8 @@ STAGES = (
         for_drafts=True,
         run=data.import_extracts,
         description=lambda t: (
-            f"{t.source.description}\n\nThe {t.source.origin} as they landed: every line as text,"
-            " with its file and line number."
+            f"{t.source.description}\n\nThe raw rows of the source ({t.source.origin}): every line as text, with its"
+            " file and line number."
         ),
         phase="data_understanding",
         kinds=lambda t: {choose_format(b"", t.source.files).kind, "parquet"},
@@ -149,8 +149,8 @@ STAGES = (
     Stage(
         name="training_set",
         run=model.record_training_sets,
-        description="The training set of each model: the trailing window, as known on the training day. DVC records the"
-        " training set, with the raw and validated data, before any model is trained.",
+        description="The training set of each model: units of the days before the training day, as known on that day."
+        " DVC records the training set, with the raw and validated data, before any model is trained.",
         phase="modeling",
         kinds={"dvc", "parquet"},
         inputs=["features", "outcomes"],
@@ -171,7 +171,7 @@ STAGES = (
     Stage(
         name="backtest",
         run=model.run_backtest,
-        description="Walk-forward value of each recipe on the days after its training window, compared with the current"
+        description="Value of each recipe on days after its training window (walk-forward), compared with the current"
         " process, random choice and perfect foresight.",
         phase="evaluation",
         kinds={"scikitlearn"},
@@ -183,7 +183,7 @@ STAGES = (
         name="degradation",
         run=model.run_degradation_drill,
         description="Value of the decisions with each feed missing, stale, duplicated or in a wrong unit at decision"
-        " time, on a sample of past days. Measured with and without the check before the model.",
+        " time, on a sample of past days. Measured with and without the serving gate, which checks features.",
         phase="evaluation",
         kinds={"scikitlearn", "duckdb"},
         inputs=["backtest"],
@@ -193,7 +193,7 @@ STAGES = (
     Stage(
         name="champion",
         run=model.judge_challengers,
-        description="The gate's verdict on each challenger, in the append-only ledger. A promoted challenger decides"
+        description="The gate's verdict on each challenger, in the champion ledger. A promoted challenger decides"
         " from its training day on.",
         phase="evaluation",
         kinds={"dvc"},
@@ -250,8 +250,8 @@ STAGES = (
     Stage(
         name="break_even",
         run=model.draw_break_even,
-        description="The value of information and of sound data: how much of each may be lost before the current"
-        " process, or random choice, is as good as the model.",
+        description="How much of the model's information, or of its sound data, may be lost before the current process"
+        " or a random choice is as good as the model.",
         phase="evaluation",
         kinds={"duckdb"},
         inputs=["decisions", "outcomes", "degradation"],
@@ -276,7 +276,7 @@ STAGES = (
         applies=lambda t: t.use_case.stages is not None,
         run=stage_gate.judge_stage,
         description="From proof of concept to retirement: the verdict of the stage's gate (pass, continue, stop) in the"
-        " append-only ledger, and the lead time of each stage.",
+        " stage ledger, and the days spent in each stage.",
         phase="evaluation",
         kinds={"ledger"},
         inputs=["kpi_impact"],
@@ -288,7 +288,7 @@ STAGES = (
         applies=lambda t: t.use_case.sourcing is not None,
         run=value.compare_build_or_buy,
         description="The value and cost of building, of each vendor and of the current process over the declared"
-        " horizon, the verdict, and what would change the verdict.",
+        " months, the verdict, and what would change the verdict.",
         phase="evaluation",
         kinds={"scorecard"},
         inputs=["kpi_impact"],

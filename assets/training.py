@@ -1,4 +1,4 @@
-"""Plan the trainings of a run: the training days, the data that each recipe is trained on, and the refused days."""
+"""Plan the trainings of a run: the training days, the training data of each recipe, and days refused for leakage."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ TRAINING_DATA_SOUND = StageCheck(
 
 
 def training_days(run: StageRun) -> list[date]:
-    """Return the days on which a run trains a model, as local days.
+    """Return the local days on which a run trains models.
 
     A live run, and a replay with `as_of`, trains on one day: the local day of its time. A replay without `as_of` trains
     on every day that the schedule names. The list is empty if the use case was stopped or retired.
     """
     if ended := run.ws.stage_ledger.end_reason_at(run.clock.current_time()):
-        run.log.info(f"training: skipped ({ended}: nothing is trained or promoted)")
+        run.log.info(f"training: skipped (the use case has ended: {ended})")
         return []
     time_limit = run.clock.time_limit()
     if time_limit is not None:
@@ -39,7 +39,7 @@ def training_days(run: StageRun) -> list[date]:
 
 @dataclass(frozen=True)
 class PlannedTraining:
-    """The planned trainings of each recipe and training day, and the reason why a day is refused.
+    """The planned trainings of each recipe and training day, and why no model may be trained on the refused days.
 
     `too_early`: the training days on which no data to train on exists yet.
     """
@@ -64,7 +64,7 @@ def plan_trainings(run: StageRun) -> PlannedTraining:
     _log_outdated(run, planned.plans)
     if planned.too_early:
         days = format_plural(len(planned.too_early), "training day")
-        run.log.info(f"training: skipped ({days} without data to train on)")
+        run.log.info(f"training: {days} skipped (no features with outcomes to train on yet)")
     return planned
 
 
@@ -92,7 +92,7 @@ def _log_outdated(run: StageRun, plans: Sequence[training_plan.TrainingPlan]) ->
 
 
 def check_training_data(run: StageRun, refusals: dict[date, str]) -> CheckResult:
-    """Return a check that fails if a training day was refused. The log and the check show the first refusal."""
+    """Return a check that fails if training data was refused on a training day. It shows the first refusal."""
     reasons = []
     if refusals:
         others = (
@@ -100,6 +100,7 @@ def check_training_data(run: StageRun, refusals: dict[date, str]) -> CheckResult
         )
         reasons = [f"{refusals[min(refusals)]}{others}"]
         run.log.error(
-            f"training: no model was trained on {format_plural(len(refusals), 'day')} of the schedule ({reasons[0]})"
+            f"training: {format_plural(len(refusals), 'training day')} skipped, no model trained"
+            f" (first reason: {refusals[min(refusals)]})"
         )
     return refusal_check(TRAINING_DATA_SOUND.name, reasons, "no training window contains a tainted partition")

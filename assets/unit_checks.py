@@ -14,7 +14,7 @@ UNITS_CONSERVED = StageCheck(
 
 
 def check_units(run: StageRun) -> CheckResult:
-    """Return the result of UNITS_CONSERVED for the partitions of a run. A failed check names each difference."""
+    """Check that no unit of a run's partitions got lost on the way to the accounts. Name each difference."""
     accounts = account_units(run.ws, run.track, run.partitions, run.clock.current_time())
     differences = [text for account in accounts for text in account.differences]
     summary = f"every unit of {format_plural(len(accounts), 'partition')} is accounted for"

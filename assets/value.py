@@ -105,12 +105,12 @@ def account_kpi(run: StageRun) -> StageResult:
     ]
     if kpi.holdout:
         result.checks.append(_check_holdout(summary, kpi))
-    run.log.info(f"kpi_impact: valued ({format_plural(summary.decisions, 'decision')}, lift {lift})")
+    run.log.info(f"kpi_impact: valued ({format_plural(summary.decisions, 'decision')}, gain {lift})")
     return result
 
 
 def _account_metadata(entry: Entry, kpi: Kpi) -> Metadata:
-    """Return the value of a partition's decisions as metadata. For an experiment, return the value of each arm."""
+    """Return a partition's value as metadata: by way of deciding or, in an experiment, of the model and the holdout."""
     account, unit = kpi_ledger.read_account(entry), kpi.currency
     if isinstance(account, ExperimentAccount):
         return {
@@ -134,7 +134,7 @@ def _account_metadata(entry: Entry, kpi: Kpi) -> Metadata:
 
 
 def _kpi_overview(run: StageRun, summary: KpiSummary, daily_values: Sequence[DailyValue]) -> Metadata:
-    """Return the figures over all days as metadata for the newest partition, which people open first."""
+    """Return the figures of all days as metadata. The newest partition shows them, because people open it first."""
     kpi = run.use_case.kpi
     overview: Metadata = {
         "who decided": summary.deciders.describe(),
@@ -156,7 +156,7 @@ def _kpi_overview(run: StageRun, summary: KpiSummary, daily_values: Sequence[Dai
 
 
 def _money_row(days: Sequence[DailyValue]) -> TableRow:
-    """Return the value of each policy and the lift, per 1,000 decisions, rounded. Unknown values are left out."""
+    """Return the value of each way of deciding and the gain, per 1,000 decisions. Unknown values are left out."""
     decisions = sum(day.decisions for day in days)
     per_1000 = {
         policy: 1000 * sum(getattr(day, policy) for day in days) / decisions
@@ -213,7 +213,7 @@ def _check_segments(run: StageRun) -> CheckResult:
         not losing,
         {"segments": table([segment.to_dict() for segment in segments])} if segments else {},
         warn=True,
-        description=f"the current process is better in {losing}" if losing else "no segment loses",
+        description=f"the current process is proven better in {losing or 'no segment'}",
     )
 
 
@@ -231,7 +231,7 @@ def _check_decisions_differ(summary: KpiSummary) -> CheckResult:
 
 
 def _check_holdout(summary: KpiSummary, kpi: Kpi) -> CheckResult:
-    """Check the arms of the experiment, and show the estimate as metadata. In a replay there is no estimate."""
+    """Check that the holdout has its planned share of units and comparable data. On the live track, show the gain."""
     estimate = summary.holdout
     return CheckResult(
         HOLDOUT_INTACT.name,
@@ -260,7 +260,6 @@ def account_acceptance(run: StageRun) -> StageResult:
     summary = describe_acceptance(responses, kpi)
     alarms = find_alarms(run.use_case, responses)
     simulated = f" [{responses.label}]" if responses.label else ""
-    unmatched = format_plural(responses.unmatched, "response")
     result.checks += [
         CheckResult(
             PEOPLE_USE_DECISIONS.name,
@@ -274,11 +273,12 @@ def account_acceptance(run: StageRun) -> StageResult:
             not responses.unmatched,
             {"responses without a decision": responses.unmatched},
             warn=True,
-            description=f"{unmatched} of {responses.responses:,} without a decision{simulated}",
+            description=f"{responses.unmatched:,} of {format_plural(responses.responses, 'response')}"
+            f" belong to no decision{simulated}",
         ),
     ]
     rows = f"; {format_plural(revised, 'delivered row')} revised after answers" if revised else ""
-    run.log.info(f"acceptance: counted ({summary}{rows})")
+    run.log.info(f"acceptance: responses counted ({summary}{rows})")
     return result
 
 
@@ -330,7 +330,7 @@ def compare_build_or_buy(run: StageRun) -> StageResult:
         run.log.info(f"build_or_buy: skipped ({error})")
         return StageResult()
     except RefusedFiguresError as error:
-        run.log.error(f"build_or_buy: our decisions not compared with a vendor's ({error})")
+        run.log.error(f"build_or_buy: building not compared with buying ({error})")
         return StageResult()
     metadata: Metadata = {
         "verdict": scorecard.verdict,
@@ -341,7 +341,5 @@ def compare_build_or_buy(run: StageRun) -> StageResult:
         f"options, {scorecard.unit} over {scorecard.months} months": table([asdict(way) for way in scorecard.ways]),
         "what would change the verdict": table([asdict(scenario) for scenario in scorecard.scenarios]),
     }
-    run.log.info(
-        f"build_or_buy: our decisions compared with vendors' (verdict: {scorecard.verdict}; {scorecard.label})"
-    )
+    run.log.info(f"build_or_buy: building compared with buying (verdict: {scorecard.verdict}; {scorecard.label})")
     return StageResult.snapshot(digest(scorecard.to_dict()), metadata)

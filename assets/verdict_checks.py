@@ -1,4 +1,4 @@
-"""Convert a verdict of validation into the result of an asset check, and its figures into metadata."""
+"""Convert the verdict on a partition's rows into the result of an asset check with metadata."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DESCRIPTION_LENGTH = 500  # maximum length of a check's description, which Dagst
 
 
 def verdict_figures(verdict: Verdict) -> Metadata:
-    """Return a verdict's figures, which Dagster plots by partition, and the values that `info` rules recorded."""
+    """Return the row counts of a verdict and the values that `info` rules recorded. Dagster plots them by partition."""
     recorded = {r.column: r.observed for r in verdict.rules if r.severity == "info" and r.observed is not None}
     return {
         **recorded,
@@ -28,7 +28,7 @@ def verdict_figures(verdict: Verdict) -> Metadata:
 
 
 def verdict_check(name: str, verdict: Verdict, data_docs: str, partition: str | None) -> CheckResult:
-    """Return a verdict as the result of a check.
+    """Return the result of the asset check that shows the verdict on a partition's rows.
 
     The check fails as an error if the partition is rejected, and as a warning if a rule failed or a row is in
     quarantine. `data_docs` is the path of the Data Docs, which show the details.

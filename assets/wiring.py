@@ -44,12 +44,12 @@ CHECK_OUTPUT = dg.Out(None)
 
 
 class EventRecorder(Protocol):
-    """Recorder of events about single partitions. `pipelines.runtime.dagster_internals` implements this protocol."""
+    """Interface to write a stage's events to Dagster, implemented by `pipelines.runtime.dagster_internals`."""
 
     def record_materializations(
         self, context: dg.AssetExecutionContext, materializations: Sequence[dg.AssetMaterialization]
     ) -> None:
-        """Store the materializations of the step in one batch of events."""
+        """Store in one batch the events which say that the step has published partitions."""
 
     def record_evaluations(
         self, context: dg.AssetExecutionContext, evaluations: Sequence[dg.AssetCheckEvaluation]
@@ -57,7 +57,7 @@ class EventRecorder(Protocol):
         """Store the check results of the step."""
 
     def output_without_event(self) -> dg.Output[None]:
-        """Return the step's output. Dagster records no materialization for the output but still runs the next stage."""
+        """Return an output that lets the next stage run. Dagster records no materialization of this output."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def asset_key(use_case: str, stage: str) -> dg.AssetKey:
 
 
 def partitions_definition(model: PartitionedModel) -> dg.TimeWindowPartitionsDefinition:
-    """Return the Dagster partitions of a use case. Days, weeks and months are in its timezone, hours in UTC.
+    """Return the Dagster partitions of a use case. Days, weeks and months are local, hours are in UTC.
 
     Without a declared end, the last partition is `partitions_ahead` partitions after the current one. Dagster excludes
     the partition at `end_date`, so `end_date` is one partition after the declared end.
@@ -206,7 +206,7 @@ def _asset_spec(plan: AssetPlan) -> dg.AssetSpec:
 
 
 def _check_specs(plan: AssetPlan) -> dict[str, dg.AssetCheckSpec]:
-    """Return the asset checks, by the name of the step's output for each check."""
+    """Return the specification of each asset check, by the name of the step's output that stands for the check."""
     specs = [
         dg.AssetCheckSpec(
             check.name,

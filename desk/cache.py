@@ -27,7 +27,7 @@ class PageCache:
         self._locks: dict[Kind, Lock] = {kind: Lock() for kind in get_args(Kind)}
 
     def get(self, kind: Kind, key: Hashable, compute: Callable[[], T], max_age: float) -> T:
-        """Return the entry of a key. An entry that is missing or older than `max_age` seconds is computed first."""
+        """Return the cached entry of a key. Compute an entry that is missing or older than `max_age` seconds."""
         with self._locks[kind]:
             stored = self._entries.get((kind, key))
             if stored is None or self._clock() - stored[0] > max_age:
@@ -39,7 +39,7 @@ class PageCache:
     def get_many(
         self, kind: Kind, keys: Sequence[Hashable], compute: Callable[[Sequence[Any]], Mapping[Any, T]], default: T
     ) -> list[T]:
-        """Return the entry of each key, in the order of the keys. Missing entries are computed; old entries are reused.
+        """Return the cached entry of each key, in the order of the keys. Compute missing entries; reuse old ones.
 
         compute: a function that receives all missing keys and returns their entries by key. For a key without a
         computed entry, the method returns `default`, which isn't stored.

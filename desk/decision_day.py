@@ -165,7 +165,7 @@ def format_clock_time(time: datetime, today: date) -> str:
 def filter_decisions(
     decisions: Sequence[ShownDecision], words: str, common: Mapping[str, object]
 ) -> list[ShownDecision]:
-    """Return the decisions that match all words.
+    """Return the decisions that match all words of a search.
 
     A word matches if the decision's id, or a word of a key value, starts with it. common: see `DecisionDay`.
     """

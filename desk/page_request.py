@@ -43,7 +43,7 @@ class Problem(Exception):
 
 @dataclass(frozen=True)
 class Desk:
-    """The objects that all pages of the desk share. secure: whether browsers send its cookies by https only."""
+    """The objects that all pages of the desk share. secure: whether browsers send the desk's cookies by https only."""
 
     workspaces: Mapping[str, Workspace]
     database: sa.Engine
@@ -100,7 +100,7 @@ class PageRequest:
 
     @cached_property
     def notice(self) -> str:
-        """The warning that every page of the requested use case shows; empty without a problem.
+        """The warning at the top of every page of the requested use case; empty if there is nothing to warn of.
 
         It says that the declaration has changed the key of a source or of the units, or the calendar, or that the
         champion can't score the units.

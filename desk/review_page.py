@@ -33,7 +33,7 @@ def _load(request: PageRequest) -> DecisionDay:
 
 
 def _next_open(day: DecisionDay, ids: Sequence[str], answered: str) -> str:
-    """Return the id of the next unanswered decision in the queue. If there is none, return `answered`.
+    """Return the id of the next unanswered decision in the queue, or `answered` if no decision follows.
 
     answered: the id of the decision that was just answered.
     """

@@ -75,7 +75,7 @@ def serve_desk(workspaces: Mapping[str, Workspace], port: int, url: str | None, 
 
 
 def prepare_database(url: str, show: Callable[[str], None]) -> sa.Engine:
-    """Return the desk's database, with its tables created. At the first start, also create and show the accounts.
+    """Return the desk's database, with its tables. At the first start, create and show one account per role.
 
     show: a function that prints a line with an account's name and password.
     """

@@ -60,7 +60,7 @@ def find_stale_partitions(ws: Workspace, track: Track, now: datetime, turn: int 
 
 
 def find_stale_responses(ws: Workspace, track: Track, now: datetime, turn: int | None = None) -> StaleWork:
-    """Return the partitions with responses of people that must be imported or counted.
+    """Return the partitions in which people's responses to decisions still have to be imported or counted.
 
     Responses are counted again if the responses, the decisions or the outcomes of their partition have changed.
     now, turn: see `find_stale_partitions`.
@@ -83,7 +83,7 @@ def find_stale_responses(ws: Workspace, track: Track, now: datetime, turn: int |
 
 
 def list_stretches(ws: Workspace, now: datetime, turn: int | None) -> list[list[str]]:
-    """Return the partitions that one scan for stale partitions covers, as lists of consecutive partitions.
+    """Return the partitions that one scan looks at to find stale ones, as lists of consecutive partitions.
 
     Without a turn, or with few partitions, there is one list with all partitions. Otherwise the partitions are divided
     into blocks of BLOCK. A scan covers the newest one or two blocks and one older block, which depends on the turn. So
@@ -136,7 +136,7 @@ def _scan_sources(ws: Workspace, sources: Iterable[str], stale: StaleWork) -> No
 def _check_sources(
     ws: Workspace, sources: Mapping[str, Source], partitions: Sequence[str], now: datetime, stale: StaleWork
 ) -> None:
-    """Add to `stale` each partition of the sources with extracts to import or raw rows to validate."""
+    """Add to `stale` each source partition that has extracts to import or raw rows to validate."""
     for name in sources:
         arrived = {} if name in stale.unreachable else pending(ws.landing, name, partitions)
         for partition, extracts in arrived.items():
@@ -151,7 +151,7 @@ def _check_sources(
 
 
 def _contract_reason(ws: Workspace, source: Source, judged: Sequence[Entry]) -> str | None:
-    """Return which declared column types have changed since a partition was validated; None if no type has."""
+    """Return a clause that names the columns whose declared type changed after validation; None if no type changed."""
     retyped = sorted({column for entry in judged for column in find_retyped(ws.lake, source, entry)})
     return f"the declared type of {', '.join(retyped)} has changed" if retyped else None
 
@@ -185,7 +185,7 @@ def _check_features(
 
 
 def _check_decisions(ws: Workspace, partitions: Sequence[str], track: Track, now: datetime, stale: StaleWork) -> None:
-    """Add to `stale` each partition with decisions due, or with a missing or outdated delivery, queue or value."""
+    """Add to `stale` each partition that lacks decisions, a delivery, a review queue or an up-to-date value."""
     decisions = ws.lake.entries(decisions_dataset(track), partitions)
     for partition, count in count_due(ws, partitions, track, now).items():
         state = [decisions[partition].version] if partition in decisions else []

@@ -94,7 +94,7 @@ def _refuse_after_end(ws: Workspace, now: datetime) -> None:
 
 
 def _refuse_withdrawn(ws: Workspace, version: str) -> None:
-    """Raise ChampionError if a version was withdrawn or revoked."""
+    """Raise ChampionError if a model version was withdrawn or revoked."""
     if withdrawal := ws.champion_ledger.withdrawal_of(version):
         raise ChampionError(
             f"{version} was {withdrawal.withdrawal_text}. This version never decides again. Train a corrected recipe."
@@ -147,7 +147,7 @@ def approve_challenger(ws: Workspace, version: str, by: str, why: str, now: date
 
 
 def list_pending(ws: Workspace) -> list[ChampionRow]:
-    """Return the challengers that passed the gate and wait for an approval, oldest first."""
+    """Return the challengers that passed the gate and wait for a person's approval, oldest first."""
     rows = [row for row in ws.champion_ledger.rows() if row.track == "live"]
     settled = {row.version for row in rows if row.verdict in ("APPROVE", "PROMOTE")}
     pending = [row for row in rows if row.verdict == "PENDING" and row.version not in settled]
@@ -191,7 +191,7 @@ def _put_in_force(
 
 
 def reason_to_skip_training(ws: Workspace, as_of: date) -> str | None:
-    """Return the reason to skip the training of a local day; None if data, a recipe or a library has changed."""
+    """Return why no model needs training on a local day; None if data, a recipe or a library has changed."""
     try:
         plan = training_plan.plan_training(ws.use_case, ws.lake, as_of)
     except ModelError as error:
@@ -207,14 +207,14 @@ def reason_to_skip_training(ws: Workspace, as_of: date) -> str | None:
 
 
 def _has_new_data(plan: TrainingPlan, card: ModelCard) -> bool:
-    """Return whether a training plan contains a partition version that the model of this card didn't learn from."""
+    """Return whether a training plan contains data that an earlier model (`card`) didn't learn from."""
     trained_on = {(name, p, version) for name, versions in card.data.items() for p, version in versions.items()}
     planned = {"features": plan.features, "outcomes": plan.outcomes}
     return any((name, p, e.version) not in trained_on for name, entries in planned.items() for p, e in entries.items())
 
 
 def measure_recent_lift(ws: Workspace, track: Track) -> RecentLift | None:
-    """Return the gain on the newest `automation.decay_days` days with known outcomes; None if there are too few."""
+    """Return the gain on the last `automation.decay_days` days with known outcomes; None with fewer such days."""
     count = ws.use_case.decision_count(ws.use_case.automation.decay_days)
     newest = kpi_ledger.read_daily_values(ws, track)[-count:]
     if len(newest) < count:

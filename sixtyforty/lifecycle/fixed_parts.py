@@ -35,19 +35,19 @@ class FixedPartError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class ChangedPart:
-    """A declared part that differs from the recorded part, under which the data was stored."""
+    """A key, time zone or partition field whose declared value differs from the one of the stored data."""
 
     field: str
     stored: Any
     declared: Any
 
     def __str__(self) -> str:
-        """Return a clause with the field, the recorded value and the declared value."""
+        """Return a clause, such as `timezone was 'UTC' and is 'Europe/Berlin' now`."""
         return f"{self.field} was {_shown(self.stored)} and is {_shown(self.declared)} now"
 
 
 def declared_parts(use_case: UseCase) -> dict[str, Any]:
-    """Return the fixed parts of a declaration, by field. Parts that a draft doesn't declare yet are left out."""
+    """Return the keys, time zone and partitions of a declaration, by field. Fields missing in a draft are left out."""
     parts: dict[str, Any] = {"timezone": use_case.timezone, "partitions.every": use_case.partitions.every}
     if use_case.partitions.every == "week":
         parts["partitions.start"] = WEEKDAYS[use_case.partitions.start.weekday()]
@@ -67,7 +67,7 @@ def _type_family(kind: str) -> str:
 
 
 def find_changed_parts(ws: Workspace) -> list[ChangedPart]:
-    """Return the declared parts that differ from the recorded parts.
+    """Return the fixed parts (keys, time zone, partitions) that were edited after data had been stored.
 
     A part on which no stored data depends is left out, because it may be declared differently.
     """
@@ -81,7 +81,7 @@ def find_changed_parts(ws: Workspace) -> list[ChangedPart]:
 
 
 def refuse_changed_parts(ws: Workspace) -> None:
-    """Raise FixedPartError if the declaration changed a recorded part. Nothing is written.
+    """Raise FixedPartError if keys, time zone or partitions were edited after data had been stored. Write nothing.
 
     ws: a workspace with the keys and the calendar of the current declaration. A draft may still change every part,
     because it has taken no decisions.
@@ -93,7 +93,7 @@ def refuse_changed_parts(ws: Workspace) -> None:
 
 
 def require_fixed_parts(ws: Workspace) -> None:
-    """Record the declared fixed parts. Raises FixedPartError if the declaration changed a recorded part.
+    """Record the declared keys, time zone and partitions. Raises FixedPartError if a recorded one was edited.
 
     The parts of a draft are not recorded.
     """
@@ -119,7 +119,7 @@ def describe_changes(ws: Workspace, changes: list[ChangedPart]) -> str:
 
 
 def with_stored_parts(ws: Workspace) -> Workspace:
-    """Return a workspace whose use case has the recorded keys and calendar, so that its data stays readable.
+    """Return a workspace with the keys and calendar under which the data was stored, so that it stays readable.
 
     If the declaration changed some of them, the field `refusal` of the workspace says which.
     """
@@ -149,7 +149,7 @@ def _restore(use_case: UseCase, parts: Parts) -> UseCase:
 
 
 def _has_data(ws: Workspace, field: str) -> bool:
-    """Return whether data is stored that was made with a declared field, so that the field must not change."""
+    """Return whether stored data depends on a field of the declaration, so that the field must not change."""
     if field.startswith("sources."):
         return bool(ws.lake.partitions(f"raw/{field.split('.')[1]}"))
     if field.startswith("decision."):

@@ -23,7 +23,7 @@ LEVELS = ("ad hoc", *STAGES)
 
 @dataclass(frozen=True)
 class UseCaseMaturity:
-    """The maturity of one use case.
+    """The maturity of one use case: its level, its time in each stage, its user research, training and next steps.
 
     `level`: its stage, or `ad hoc`. `spells`: the time spent in each stage. `research`: number of declared findings of
     user research. `trained`: completed share of the planned training of people; None if no training is planned.
@@ -56,7 +56,7 @@ class Skill:
 
 @dataclass(frozen=True)
 class StageLeadTime:
-    """How many days use cases spend in a stage.
+    """How long use cases stay in a stage, in days.
 
     `left`: number of use cases that have left the stage. `median_days`: median of the days that they spent in it; None
     if no use case has left it. `in_it`: number of use cases in the stage now.
@@ -74,7 +74,7 @@ class StageLeadTime:
 
 @dataclass(frozen=True)
 class MaturityReport:
-    """The maturity of all use cases. `levels`: the number of use cases at each level."""
+    """The maturity of all use cases. `levels`: the number of use cases at each level, such as `pilot`."""
 
     use_cases: list[UseCaseMaturity]
     levels: dict[str, int]
@@ -170,7 +170,7 @@ def list_skills(workspaces: Sequence[Workspace]) -> list[Skill]:
 
 
 def summarize_lead_times(use_cases: Sequence[UseCaseMaturity]) -> list[StageLeadTime]:
-    """Return how long each stage takes, from `idea` to `production`, in this order."""
+    """Return how many days use cases spend in each stage, from `idea` to `production`, in this order."""
     lead_times = []
     for stage in ("idea", *STAGES[:-1]):
         spells = [spell for use_case in use_cases for spell in use_case.spells if spell.stage == stage]

@@ -24,8 +24,8 @@ TRACKS: tuple[Track, ...] = ("live", "replay")
 class Renaming(ChainedRow):
     """A row of the ledger of names: one rename. `by`: the person who renamed the use case."""
 
-    old: str = Field(description="The old name.")
-    new: str = Field(description="The new name.")
+    old: str = Field(description="Name of the use case before the rename.")
+    new: str = Field(description="Name of the use case after the rename.")
     why: str = Field(description="The reason for the rename.")
     heads: dict[str, tuple[int, str]] = Field(
         description="For each other ledger of the use case: its number of rows, and the hash of its newest row."
@@ -33,18 +33,18 @@ class Renaming(ChainedRow):
 
 
 class NameLedger(HashChain[Renaming]):
-    """The ledger of names of one use case, in the file `names.jsonl`."""
+    """The ledger of a use case's renames, in the file `names.jsonl`."""
 
     row_type = Renaming
 
 
 def open_name_ledger(ws: Workspace) -> NameLedger:
-    """Return the ledger of a use case's names."""
+    """Return the ledger of a use case's renames."""
     return NameLedger(ws.champion_ledger.path.with_name(NAMES))
 
 
 def record_renaming(ws: Workspace, old: str, new: str, by: str, why: str) -> Renaming:
-    """Append a row for a rename, unless the newest row records the same rename. Return the row."""
+    """Record a rename in the ledger of names, unless the newest row records the same rename. Return the row."""
     ledger, heads = open_name_ledger(ws), ledger_heads(ws)
     row = Renaming(by=by, old=old, new=new, why=why, heads=heads)
 
@@ -56,7 +56,7 @@ def record_renaming(ws: Workspace, old: str, new: str, by: str, why: str) -> Ren
 
 
 def ledger_heads(ws: Workspace) -> dict[str, tuple[int, str]]:
-    """Return the number of rows and the newest hash of each ledger, by file name. The ledger of names is left out."""
+    """Return, by file name, the row count and newest hash of each ledger except the ledger of names."""
     heads = {}
     for path in ws.champion_ledger.path.parent.glob("*.head"):
         head = json.loads(path.read_bytes())
@@ -97,7 +97,7 @@ def verify_names(ws: Workspace) -> int:
 
 
 def _first_decided_names(ws: Workspace) -> set[str]:
-    """Return the names of the use case in the oldest decisions of the replay and in the oldest live decisions.
+    """Return the use case's names that are stored in the oldest replay decisions and the oldest live decisions.
 
     If the use case had no decisions before its rename, all decisions have the new name. Then the ledger of names needs
     no row for the rename.

@@ -1,4 +1,4 @@
-"""Plan an edit of a declaration: which data it makes again, which decisions would flip, and the value of the flips.
+"""Show the effect of an edited declaration: the data to build again, the decisions that flip, and their value.
 
 A decision flips if it would get another action. A plan compares only the replay, because live decisions never change.
 Nothing is written to the lake, the ledgers, the deliveries or the database.
@@ -24,7 +24,7 @@ RebuildInputs = Callable[[Workspace, Sequence[str], ShowProgress], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """The effect of an edit, before anything runs.
+    """The effect that an edited declaration would have, calculated before anything runs.
 
     - changes: the declared fields that differ from those under which the replay was decided.
     - remade: the partitions that are made again, by dataset. For models, the training days.
@@ -44,7 +44,7 @@ class Plan:
 
     @property
     def is_unchanged(self) -> bool:
-        """Whether decisions and figures stay the same after the edit."""
+        """Whether all decisions and figures would stay the same."""
         return self.edit.is_current and not self.changes
 
     @property
@@ -54,19 +54,19 @@ class Plan:
 
     @property
     def refusal(self) -> str | None:
-        """Why governance would refuse all figures after the edit; None if it wouldn't."""
+        """Why governance would show no figures after the edit; None if it would show them."""
         return self.preview.refusal if self.preview else None
 
     @property
     def lost(self) -> list[str]:
-        """The names of the gains that are significant now, but not after the edit."""
+        """The names of the gains that are significant now, but would not be after the edit."""
         return self.preview.value.lost if self.preview else []
 
 
 def make_plan(
     ws: Workspace, now: datetime, show_progress: ShowProgress, rebuild_inputs: RebuildInputs | None = None
 ) -> Plan:
-    """Return the plan of the declaration on disk, compared with the replay.
+    """Return the effect that the edited declaration on disk would have on the replay.
 
     now: the current time (UTC, naive). rebuild_inputs: the function that builds features and trains models in a scratch
     copy, for an edit that needs them. If it is None, the plan of such an edit has no preview.
@@ -95,9 +95,9 @@ def make_plan(
 
 
 def _plan_candidates(ws: Workspace, plan: Plan, show_progress: ShowProgress) -> Plan:
-    """Return the plan of an edit that changes no decision, but possibly the value of the other ways to decide.
+    """Return the plan of an edit that changes no decision, but may change the value of `kpi.candidates`.
 
-    These are declared in `kpi.candidates`.
+    These are other ways to decide, valued on the same units.
     """
     if not ws.use_case.kpi.candidates:
         return plan

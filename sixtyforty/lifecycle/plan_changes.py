@@ -39,8 +39,9 @@ SQL_KINDS: dict[str, ChangeKind] = {"current_process": "current process"}
 
 @dataclass(frozen=True)
 class DeclaredChange:
-    """A declared field whose content differs. `before` and `after` are JSON values; None means not declared.
+    """A field whose content differs between two declarations.
 
+    `before` and `after` are JSON values; None means not declared.
     `field`: the field, such as `kpi.actions.act.cost`, or a SQL file, such as `features.sql`.
     """
 
@@ -60,7 +61,7 @@ class DeclaredChange:
 
     @property
     def remade(self) -> set[Dataset]:
-        """The datasets that are made again because of the change."""
+        """The datasets that must be built again because of the change."""
         if self.field == "outcomes.sql":
             return {"outcomes", "models", "decisions"}
         if self.kind == "rule":  # the rule of a candidate takes no decisions
@@ -74,7 +75,7 @@ class DeclaredChange:
 
 
 def find_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[DeclaredChange]:
-    """Return the declared fields in which two declarations differ, in the order of the later declaration."""
+    """Return the fields in which two declarations differ, in the order of the later declaration."""
     earlier, later = dict(_list_fields(before)), dict(_list_fields(after))
     changes = []
     for field in dict.fromkeys([*later, *earlier]):
@@ -90,7 +91,7 @@ def find_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[De
 
 
 def remade_datasets(changes: Iterable[DeclaredChange]) -> set[Dataset]:
-    """Return the datasets that must be made again after some changes; an empty set without changes."""
+    """Return the datasets that these changes of a declaration outdate; an empty set without changes."""
     return {dataset for change in changes for dataset in change.remade}
 
 

@@ -30,7 +30,7 @@ class PlanError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class Edit:
-    """How the declaration on disk differs from those under which the replay's decisions were taken.
+    """The differences between the declaration on disk and the earlier ones with which the replay was decided.
 
     `decided`: the partitions of the replay. `changes`: the fields that differ from any of the earlier declarations.
     `is_current`: whether all these decisions were taken under the declaration on disk. `has_copies`: whether the lake
@@ -54,7 +54,7 @@ class Edit:
 
 
 def find_edit(ws: Workspace) -> Edit:
-    """Return how the declaration on disk differs from those under which the replay's decisions were taken.
+    """Compare the declaration on disk with the earlier ones with which the replay was decided.
 
     Raises PlanError if the replay has no decisions yet.
     """
@@ -76,7 +76,7 @@ def find_edit(ws: Workspace) -> Edit:
 
 
 def list_remade(ws: Workspace, edit: Edit) -> Mapping[str, Sequence[str]]:
-    """Return the partitions that are made again after an edit, by dataset. For models, return the training days."""
+    """Return by dataset the partitions to build again after an edit; under `models`, the training days."""
     datasets = remade_datasets(edit.changes)
     if not edit.is_current:
         datasets.add("decisions")

@@ -66,7 +66,7 @@ class Flips:
 
 
 def find_flips(pairs: pd.DataFrame) -> Flips:
-    """Return the flips among pairs of decisions.
+    """Compare the earlier and the later decision on each unit. Return the decisions that flip (change the action).
 
     pairs: one row for each decision id, sorted by decision time, with `_partition`, `decided_at`, `before`, `after`,
     `score` and `reason`. A decision that one set lacks has a null action there.
@@ -100,7 +100,7 @@ def _example(row: Mapping[Any, Any]) -> FlipExample:
 def compare_decisions(
     timezone: str, earlier: Lake, before: Sequence[Entry], later: Lake, after: Sequence[Entry]
 ) -> Flips:
-    """Return the flips between the stored decisions of two lakes.
+    """Return the decisions that have different actions in two lakes.
 
     before, after: the manifests of the decisions in the earlier and the later lake.
     """
@@ -111,7 +111,7 @@ def compare_decisions(
 def _read_pairs(
     db: duckdb.DuckDBPyConnection, earlier: Lake, before: Sequence[Entry], later: Lake, after: Sequence[Entry]
 ) -> pd.DataFrame:
-    """Return the decisions of the earlier and the later lake, joined by decision id.
+    """Return pairs of decisions with the same id, one from the earlier lake and one from the later lake.
 
     Score and reason come from the later lake, or from the earlier lake if the later lake lacks them.
     """

@@ -28,7 +28,7 @@ from sixtyforty.workspace import Workspace
 
 
 def plan_models(ws: Workspace) -> list[TrainingPlan]:
-    """Return the training plans of the replay, one for each training day and declared recipe.
+    """Return the plans of all trainings of the replay, one for each training day and declared recipe.
 
     Training days without training data, or with leakage in the data, are left out.
     """
@@ -46,7 +46,7 @@ def plan_models(ws: Workspace) -> list[TrainingPlan]:
 
 
 def reuse_models(scratch: Workspace) -> list[TrainingPlan]:
-    """Store each model that the edit doesn't change under its new version. Return the plans without a stored model.
+    """Copy each model that the edit doesn't affect to the model's new version. Return the plans that lack a model.
 
     A model gets a new version, for example, if only its vetoes were edited. A plan whose training set has no rows needs
     no model. scratch: a scratch copy, in which the model cards are written.
@@ -73,7 +73,7 @@ def reuse_models(scratch: Workspace) -> list[TrainingPlan]:
 
 
 def _find_equal_fit(ws: Workspace, plan: TrainingPlan) -> ModelCard | None:
-    """Return the card of a stored model that learned from the same data with the same recipe, apart from vetoes."""
+    """Return the card of a stored model with the planned training data and recipe (vetoes may differ), or None."""
     for version in ws.models.versions():
         if version.startswith(f"{plan.as_of}-"):
             card = ws.models.card(version)

@@ -30,11 +30,11 @@ DATASET = decisions_dataset("replay")
 
 @dataclass(frozen=True)
 class Preview:
-    """The effect of an edit on the replay.
+    """The effect that an edit would have on the replay: flipped decisions, their value, and other champions.
 
     - champions_now, champions_after: the training days of the models that the gate promotes.
     - outdated: the partitions whose features are older than their data; their decisions stay the same.
-    - refusal: why governance would refuse all figures after the edit; None if it wouldn't.
+    - refusal: why governance would show no figures after the edit; None if it would show them.
     - changed_candidates: the names of the ways to decide in `kpi.candidates` whose value changes, although the
       decisions don't.
     """
@@ -49,7 +49,7 @@ class Preview:
 
 
 def preview_edit(ws: Workspace, scratch: Workspace, show_progress: ShowProgress) -> Preview:
-    """Rebuild the replay in a scratch copy by the declaration on disk, and compare it with the replay in the home.
+    """Rebuild the replay in a scratch copy with the declaration on disk, and compare it with the stored replay.
 
     Raises PlanError if a model isn't stored, and RefusedFiguresError if the current figures would be wrong.
     """
@@ -57,8 +57,8 @@ def preview_edit(ws: Workspace, scratch: Workspace, show_progress: ShowProgress)
     if missing:
         days = format_plural(len({plan.as_of for plan in missing}), "training day")
         raise PlanError(
-            f"{ws.use_case.name}: no stored model fits the current data and recipe of {days}, so the edit's effect"
-            " isn't known. Add --compute to train the missing models in a temporary folder."
+            f"{ws.use_case.name}: on {days}, no stored model has the current data and recipe, so the effect"
+            " of the edit isn't known. Add --compute to train the missing models in a temporary folder."
         )
     require_sound_figures(ws, "replay")
     now, before = read_daily_values(ws, "replay"), ws.lake.entries(DATASET)
@@ -91,7 +91,7 @@ def preview_edit(ws: Workspace, scratch: Workspace, show_progress: ShowProgress)
 
 
 def preview_candidates(ws: Workspace, show_progress: ShowProgress) -> Preview:
-    """Return the preview of an edit of only `kpi.candidates`. The decisions of the replay stay the same."""
+    """Return the effect of an edit that changes only `kpi.candidates`. The replay's decisions stay the same."""
     require_sound_figures(ws, "replay")
     now, champions = read_daily_values(ws, "replay"), _promoted(ws)
     show_progress(f"plan: computing the value of the other ways to decide, kpi.candidates ({len(now):,} partitions)")
@@ -102,7 +102,7 @@ def preview_candidates(ws: Workspace, show_progress: ShowProgress) -> Preview:
 
 
 def find_changed_candidates(now: Sequence[DailyValue], after: Sequence[DailyValue]) -> list[str]:
-    """Return the sorted names of the ways to decide in `kpi.candidates` whose value changes in a partition.
+    """Return the sorted names of the ways to decide in `kpi.candidates` whose value changes in any partition.
 
     now, after: the values before and after the edit. Partitions that are only in one of the two lists are ignored.
     """
@@ -130,7 +130,7 @@ def value_decisions(ws: Workspace) -> list[DailyValue]:
 
 
 def _value_unchanged(ws: Workspace) -> list[DailyValue]:
-    """Return the values of the stored decisions under the edited payoffs.
+    """Return the value of the stored decisions with the edited payoffs, by partition with known outcomes.
 
     If the edit removed an action that was taken, the action has no payoff. Return an empty list then.
     """

@@ -16,7 +16,7 @@ LIFT = "gain over the current process"
 
 @dataclass(frozen=True)
 class PlannedPeriod:
-    """The value of the replay in one month, in one year or in total, in the KPI's currency.
+    """The value of the replay in a month, in a year or in total, before and after an edit, in the KPI's currency.
 
     - now: the value of the stored decisions under the payoffs before the edit.
     - unchanged: the value of the stored decisions under the edited payoffs.
@@ -41,7 +41,7 @@ class PlannedFigure:
 
     @property
     def loses_significance(self) -> bool:
-        """Whether the gain is significant now, but not after the edit."""
+        """Whether the gain is significant now, but would not be after the edit."""
         return is_proven(self.now) and not is_proven(self.after)
 
 
@@ -61,7 +61,7 @@ class PlannedValue:
 
     @property
     def lost(self) -> list[str]:
-        """The names of the gains that are significant now, but not after the edit."""
+        """The names of the gains that are significant now, but would not be after the edit."""
         return [figure.name for figure in self.figures if figure.loses_significance]
 
 
@@ -118,7 +118,7 @@ def _sum_period(period: str, groups: Sequence[Sequence[DailyValue]], flips: int)
 
 
 def _pair(after: Sequence[DailyValue], unchanged: Sequence[DailyValue]) -> list[DailyValue]:
-    """Return the days of `after` that are also in `unchanged`.
+    """Return the days that are in both lists, with their value after the edit and the value of the stored decisions.
 
     Each returned day also holds the value of the stored decisions, as a candidate with the name UNCHANGED. So the
     decisions after the edit can be compared with the stored decisions.

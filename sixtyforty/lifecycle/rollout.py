@@ -32,7 +32,7 @@ class RolloutError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class RolloutStatus:
-    """The status of a rollout.
+    """The status of a rollout: its step, the evidence so far, and the obstacles to the next step.
 
     `step`: the step in force since the UTC time `since`. `days`: number of whole days in this step whose outcomes are
     known, earlier periods of this step included. `lift`: the gain per 1,000 units on these days, in the KPI's currency;
@@ -61,14 +61,14 @@ class RolloutStatus:
 
 
 def list_objections_of_people(ws: Workspace) -> list[str]:
-    """Return the reasons against more automation that people's responses to live decisions give, one sentence each."""
+    """Return why people's responses to live decisions speak against more automation, one sentence for each reason."""
     return acceptance_messages.list_objections(ws.use_case, acceptance.summarize_acceptance(ws, "live"))
 
 
 def list_obstacles(
     rollout: Rollout, step: StepName, days: int, lift: Interval | None, objections: Sequence[str], currency: str
 ) -> list[str]:
-    """Return the reasons against the next step of a rollout. The list is empty if the next step may be taken.
+    """Return the reasons why a rollout may not take its next step. The list is empty if the step may be taken.
 
     step, days, lift: see `RolloutStatus`. objections: from `list_objections_of_people`. currency: the gain's currency.
     """
@@ -140,9 +140,9 @@ def advance_rollout(ws: Workspace, by: str, why: str, now: datetime) -> RolloutS
 
 
 def step_back_rollout(ws: Workspace, by: str, why: str, now: datetime) -> RolloutStep:
-    """Move a rollout one step back, from `now` (UTC, naive) on, and return the new ledger row. No condition applies.
+    """Move a rollout one step back, from `now` (UTC, naive) on, and return the new ledger row.
 
-    Raises RolloutError in the first step, or if the use case was stopped or retired.
+    A step back needs no evidence. Raises RolloutError in the first step, or if the use case was stopped or retired.
     """
     _refuse_after_end(ws, now)
     status = read_rollout_status(ws, now)

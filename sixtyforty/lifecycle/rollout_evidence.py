@@ -45,7 +45,7 @@ class StepPeriod:
 
 @dataclass(frozen=True)
 class StepEvidence:
-    """What the complete days of one rollout step have shown, over all periods of the step.
+    """The evidence of one rollout step: days with known outcomes and gain, over all periods of the step.
 
     - first, last: the first and the last complete partition with decisions; None without such a partition.
     - days: the number of complete days with known outcomes.
@@ -60,7 +60,7 @@ class StepEvidence:
     lift: Interval | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what the rollout step has shown, for JSON. The gain is rounded to the cent, and None if unknown."""
+        """Return the evidence as a dict for JSON. The gain is rounded to the cent, and None if unknown."""
         return vars(self) | {"lift": RoundedInterval.of(self.lift).to_dict() if self.lift else None}
 
     def describe(self, currency: str) -> str:
@@ -105,7 +105,7 @@ def measure_evidence(ws: Workspace, periods: Sequence[StepPeriod]) -> dict[StepN
 
 
 def no_evidence(periods: Sequence[StepPeriod]) -> dict[StepName, StepEvidence]:
-    """Return evidence with 0 days for each rollout step that has been in force.
+    """Return empty evidence (0 days, no gain) for each rollout step that has been in force.
 
     Call this function if measured figures would be wrong.
     """
@@ -114,7 +114,7 @@ def no_evidence(periods: Sequence[StepPeriod]) -> dict[StepName, StepEvidence]:
 
 
 def _partitions_by_step(ws: Workspace, periods: Sequence[StepPeriod]) -> Mapping[StepName, list[str]]:
-    """Return the decided partitions of each step that has been in force: those completely in one of its periods."""
+    """Return by rollout step the decided partitions that lie completely in a period in which the step was in force."""
     partitions: dict[StepName, list[str]] = {period.step: [] for period in periods}
     for partition in ws.lake.partitions(decisions_dataset("live")):
         limits = ws.use_case.opens_at(partition), ws.use_case.closes_at(partition)
@@ -159,7 +159,7 @@ def _measure_partitions(ws: Workspace, step: StepName, partitions: Sequence[str]
 
 
 def value_shadow_days(ws: Workspace, partitions: Sequence[str] | None = None) -> list[DailyValue]:
-    """Return the daily values of live partitions, as if people had followed the model's suggestions of the shadow step.
+    """Return the value of live partitions, as if people had followed the model's suggestions in the shadow step.
 
     partitions: None means all live partitions. For a unit without a suggestion (its data wasn't sound), the current
     process's action counts. The KPI must be exact: if outcomes depended on actions, this value would be wrong.

@@ -45,7 +45,7 @@ class StageError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class StageFigures:
-    """The figures by which a gate judges a stage.
+    """The figures by which a gate judges a stage, such as the gain and the number of partitions.
 
     `label`: whether the figures are exact, assumed or randomized. `partitions`: number of partitions with known
     outcomes; in an experiment, the number of partitions with an account. `lift`: gain over the current process on them,
@@ -251,7 +251,7 @@ def measure_stage(ws: Workspace, stage: Stage, since: datetime, now: datetime, g
 
 
 def _partitions_since(ws: Workspace, partitions: Sequence[str], since: datetime, now: datetime) -> list[str]:
-    """Return the partitions since a stage was entered (UTC) in which the model decided.
+    """Return the partitions in which the model decided, since the stage was entered at the UTC time `since`.
 
     All rollout steps but shadow count, so a later step keeps the evidence of the steps before it.
     """
@@ -269,7 +269,7 @@ def _partitions_since(ws: Workspace, partitions: Sequence[str], since: datetime,
 
 
 def _replay_day(ws: Workspace, partitions: Sequence[str]) -> date:
-    """Return the local day on which the outcomes of the last partition can be known. partitions: sorted."""
+    """Return the local day by which all outcomes of the last partition can be known. partitions: sorted."""
     if not partitions:
         return date.min
     use_case = ws.use_case
@@ -277,7 +277,7 @@ def _replay_day(ws: Workspace, partitions: Sequence[str]) -> date:
 
 
 def list_unready(ws: Workspace, gate: StageGate) -> list[str]:
-    """Return the tasks (user research, training) that people still have to do before a stage gate may pass."""
+    """Return the tasks of people (user research, training) that a stage gate requires and that aren't done yet."""
     unready = []
     findings, trained = len(ws.use_case.people.research), training.share_trained(ws) or 0.0
     if findings < gate.minimum_findings:

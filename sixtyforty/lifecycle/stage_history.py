@@ -31,7 +31,7 @@ class StageSpell:
 
 
 def current_stage(ws: Workspace) -> Stage:
-    """Return the current stage of a use case: from the stage ledger or, if no gates are declared, as declared."""
+    """Return the current stage of a use case from the stage ledger; without declared gates, the declared stage."""
     row = ws.stage_ledger.current_registration()
     if row:
         return row.stage

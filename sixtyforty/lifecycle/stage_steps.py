@@ -44,7 +44,7 @@ class StageEvidence:
     known_figures: KnownFigures | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what a row of the stage ledger stores as its evidence.
+        """Return the evidence as the dict that a row of the stage ledger stores.
 
         It holds the fields of the stage's status, then the gates and the known figures.
         """
@@ -75,7 +75,7 @@ def _reason_of_pass(status: StageStatus) -> str:
 
 
 def register_first_stage(ws: Workspace, now: datetime) -> None:
-    """Register the proof of concept with its gate, if stages are declared and the stage ledger is empty.
+    """Record the proof of concept and its gate in an empty stage ledger, if the declaration has stages.
 
     The chain calls this before it computes the first KPI values. If values are already known, the ledger row records
     them, so that readers see that the gate was declared later.
@@ -88,7 +88,7 @@ def register_first_stage(ws: Workspace, now: datetime) -> None:
 
 
 def _known_figures(ws: Workspace, stage: Stage, since: datetime, now: datetime, gate: StageGate) -> KnownFigures | None:
-    """Return a stage's figures that are known at a UTC time, for the ledger row that registers its gate."""
+    """Return the figures already known when a stage's gate is registered; None if no outcome is known yet."""
     figures = measure_stage(ws, stage, since, now, gate)
     return KnownFigures(figures.partitions, RoundedInterval.of(figures.lift)) if figures.partitions else None
 
@@ -136,8 +136,8 @@ def register_gate(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent
     gate = ws.use_case.stages.gate(status.stage) if ws.use_case.stages else None
     if gate is None or gate == status.gate:
         raise StageError(
-            f"{ws.use_case.name}: the gate in stages.{status.stage} is missing or equals the registered gate. Change"
-            " defs.yaml first."
+            f"{ws.use_case.name}: the gate in stages.{status.stage} is missing or equals the registered gate. Declare"
+            " or edit the gate in defs.yaml first."
         )
     known_figures = _known_figures(ws, status.stage, status.since, now, gate)
     evidence = StageEvidence(gate=gate, previous_gate=status.gate, known_figures=known_figures)
@@ -145,7 +145,7 @@ def register_gate(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent
 
 
 def find_declaration_differences(ws: Workspace) -> list[str]:
-    """Return a sentence for each difference in stage or gate between the declaration and the stage ledger."""
+    """Compare the declared stage and gate with the stage ledger. Return a sentence for each difference."""
     use_case, row = ws.use_case, ws.stage_ledger.current_registration()
     if use_case.stages is None and row is None:
         return []

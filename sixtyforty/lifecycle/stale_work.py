@@ -44,11 +44,11 @@ class StaleWork:
         return ranges[::-1]
 
     def reasons_for(self, first: str, last: str) -> list[str]:
-        """Return why the partitions from `first` to `last`, and any snapshots, are stale, as `partition: reason`."""
+        """Return why the partitions from `first` to `last` and the snapshots are stale, as `partition: reason`."""
         return [f"{p}: {reason}" for p in self._stale_within(first, last) for reason in self.reasons[p]]
 
     def work_key(self, first: str, last: str) -> str:
-        """Return a hash of a range of partitions and why they are stale. The same work always has the same hash."""
+        """Return a hash of the partitions from `first` to `last` and of the reasons why they are stale."""
         return digest([first, last, [(p, self.reasons[p]) for p in self._stale_within(first, last)]])
 
     def _stale_within(self, first: str, last: str) -> list[str]:

@@ -54,7 +54,7 @@ def record_completion(ws: Workspace, task: str, by: str) -> CompletedTask:
 
 
 def list_trained_people(ws: Workspace) -> dict[str, list[str]]:
-    """Return, for each planned training task, the people who have completed it, in the order of their recording."""
+    """Return, for each planned training task, the people who have completed it, in the order of the ledger."""
     rows = open_training_ledger(ws).rows()
     return {task: [row.by for row in rows if row.task == task] for task in ws.use_case.people.change.training}
 

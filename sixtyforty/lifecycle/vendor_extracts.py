@@ -35,8 +35,8 @@ class VendorExtract(ChainedRow):
 
     vendor: str = Field(description="Name of the vendor in sourcing.vendors.")
     why: str = Field(description="Why the person gave the file to the vendor.")
-    first: str = Field(description="First partition of the units.")
-    last: str = Field(description="Last partition of the units.")
+    first: str = Field(description="First partition whose units are in the file.")
+    last: str = Field(description="Last partition whose units are in the file.")
     rows: int = Field(description="Number of units in the file.")
     columns: list[str] = Field(description="Columns of the file.")
     left_out: list[str] = Field(description="Personal columns that the file leaves out.")
@@ -96,7 +96,7 @@ def _check_allowed(use_case: UseCase, vendor: str) -> None:
         )
     if declared.strategic:
         raise SourcingError(
-            f"{use_case.name}: the capability is declared strategic, so no vendor gets an extract."
+            f"{use_case.name}: defs.yaml declares `sourcing.strategic: true`, so no vendor gets an extract."
             f" The declared reason: {declared.why}"
         )
     if vendor not in declared.vendors:
@@ -130,7 +130,7 @@ def _read_extract(ws: Workspace, entries: Mapping[str, Entry]) -> tuple[list[str
 
 
 def _find_personal_copies(db: duckdb.DuckDBPyConnection, ws: Workspace, columns: Sequence[str]) -> set[str]:
-    """Return the text columns of the features that repeat the values of a source's personal column."""
+    """Return the text columns of the features whose values are copied from a personal column of a source."""
     copies = set()
     for name, source in ws.use_case.sources.items():
         entries = ws.lake.entries(f"validated/{name}") if source.personal else {}

@@ -29,7 +29,7 @@ AlertRule = Callable[[Workspace, Track], list[Alert]]
 
 
 def find_rejected_batches(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert for each rejected partition. If the same partition is rejected again later, it is a new alert."""
+    """Return an alert for each rejected partition. A partition that is rejected again later gets a new alert."""
     return [
         Alert(
             "rejected batch",
@@ -53,7 +53,7 @@ def _rejection_text(source: str, verdict: Verdict) -> str:
 
 
 def find_tainted_partitions(ws: Workspace, track: Track) -> list[Alert]:
-    """Return one alert if the features of any partition know the future (leakage), whatever the track."""
+    """Return one alert if the features of any partition know the future (leakage). The track doesn't matter."""
     tainted = taint.find_tainted(ws.lake)
     if not tainted:
         return []
@@ -72,7 +72,7 @@ def find_revoked_champion(ws: Workspace, track: Track) -> list[Alert]:
 
 
 def find_unscored(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert if the champion in force couldn't score the newest decisions."""
+    """Return an alert if the champion in force couldn't score the newest units, so the current process decided."""
     outage = current_outage(ws, track, now())
     if outage is None:
         return []
@@ -109,7 +109,7 @@ def find_fallback(ws: Workspace, track: Track) -> list[Alert]:
 
 
 def find_overdue_retrain(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert if the outcomes of too many days have arrived since the newest challenger was judged.
+    """Return an alert if no challenger was judged for too long: many days of outcomes have arrived since.
 
     The limit is `watch.retrain_overdue_days`.
     """
@@ -143,7 +143,7 @@ def find_decay(ws: Workspace, track: Track) -> list[Alert]:
 
 
 def _usage_rule(kind: UsageAlarm) -> AlertRule:
-    """Return the alert rule for one kind of alarm about usage. Without recorded responses, there is no alert."""
+    """Return the rule for one kind of alert about how people use the decisions, such as low uptake."""
 
     def find_usage_alarm(ws: Workspace, track: Track) -> list[Alert]:
         if not ws.use_case.people.responses:
@@ -156,7 +156,7 @@ def _usage_rule(kind: UsageAlarm) -> AlertRule:
 
 
 def find_stop(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert if a stage gate stopped the use case, whatever the track."""
+    """Return an alert if a stage gate stopped the use case. The track doesn't matter."""
     event = ws.stage_ledger.current_verdict()
     if event is None or event.event != "stop":
         return []

@@ -51,7 +51,7 @@ class Alert:
 
     @property
     def key(self) -> str:
-        """Hash of kind and subject, which identifies the problem. It stays the same if a resolved problem returns."""
+        """Hash of the alert's kind and subject. It identifies the problem, also if a resolved problem returns."""
         return digest([self.kind, self.subject])
 
 
@@ -75,7 +75,7 @@ class AlertReceipt(Receipt):
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedAlert(Receipt):
-    """A record that a problem was resolved. `key`, `kind`: of the alert about the problem."""
+    """A record that a problem was resolved. `key` and `kind` are those of the alert about the problem."""
 
     key: str
     kind: AlertKind
@@ -83,13 +83,13 @@ class ResolvedAlert(Receipt):
 
 
 def parse_receipt(**fields: Any) -> AlertReceipt | ResolvedAlert:
-    """Return the alert receipt that a line of the receipts file stores. fields: the fields of the line."""
+    """Return the receipt in a line (`fields`) of the receipts file: of an alert, or of a resolved problem."""
     return ResolvedAlert(**fields) if fields.get("resolved") else AlertReceipt(**fields)
 
 
 @dataclass
 class AlertHistory:
-    """The history of a use case's alerts, from its receipts.
+    """The history of a use case's alerts: which problems are open or resolved, and which messages failed.
 
     resolved: how often each problem was resolved, by alert key.
     open_kinds: the kind of each open problem, by alert key.
@@ -125,7 +125,7 @@ class AlertHistory:
         return self.failures.get((self.alert_id(alert), recipient), NEVER_SENT)
 
     def unsent_alerts(self, alerts: Sequence[Alert], recipient: str) -> list[Alert]:
-        """Return those of the alerts that weren't sent to a recipient yet."""
+        """Return the alerts that weren't sent to the recipient yet."""
         return [a for a in alerts if self.last_failure(a, recipient) is not None]
 
 

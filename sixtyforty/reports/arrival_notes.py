@@ -1,4 +1,4 @@
-"""Sentences about arrival times: which sources arrive later than declared, and which days landed in bulk."""
+"""Sentences about arrival times: which sources arrive later than declared, and where arrival times are unknown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ASSUMPTION = "The replay assumes that each row was known at the declared time."
 
 
 def list_late_arrivals(ws: Workspace) -> list[str]:
-    """Return a text for each partitioned source and each snapshot whose rows arrived too late."""
+    """Return a text for each source (partitioned or snapshot) whose rows arrived later than declared."""
     late = [f"{delays}. {delays.advice}" for delays in read_delays(ws.use_case, ws.lake) if delays.is_late]
     return late + [f"{snapshot}." for snapshot in find_late_snapshots(ws.use_case, ws.lake)]
 
@@ -32,7 +32,7 @@ def summarize_arrivals(ws: Workspace) -> str:
 
 
 def describe_replayed_arrivals(ws: Workspace, partitions: Sequence[str]) -> list[str]:
-    """Return sentences about unknown arrival times of a replay, and about rows that the replay knew too early.
+    """Return sentences about replayed rows whose arrival time is unknown, or was later than the replay assumes.
 
     partitions: the replayed partitions. A partition landed in bulk if no source has recorded arrival times for it.
     """
@@ -57,7 +57,7 @@ def describe_replayed_arrivals(ws: Workspace, partitions: Sequence[str]) -> list
 
 
 def find_late_arrivals(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert for each source that arrives later than declared, whatever the track.
+    """Return an alert for each source whose rows arrive later than declared. The track doesn't matter.
 
     A snapshot with rows that changed after the decision times of the newest partitions is an alert, too.
     """

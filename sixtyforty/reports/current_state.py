@@ -177,13 +177,13 @@ def _describe_arrivals(ws: Workspace, source: str) -> str:
 
 
 def _days_stale(use_case: UseCase, newest: str, now: datetime) -> int:
-    """Return the days from the end of the newest partition to `now`, or to the use case's end if that is earlier."""
+    """Return the age of the newest partition in days, at `now` or at the use case's declared end if that is earlier."""
     due = min(now, use_case.closes_at(use_case.limits[1])) if use_case.partitions.end else now
     return max(0, (due - use_case.closes_at(newest)).days)
 
 
 def _newest_entries(entries: dict[str, Entry]) -> list[Entry]:
-    """Return the manifests of the newest partitions that together have MAX_PROFILED_ROWS rows; empty without rows."""
+    """Return the newest manifests that together have at least MAX_PROFILED_ROWS rows. Without rows: no manifest."""
     newest: list[Entry] = []
     rows = 0
     for partition in sorted(entries, reverse=True):
@@ -195,7 +195,7 @@ def _newest_entries(entries: dict[str, Entry]) -> list[Entry]:
 
 
 def _profile_columns(ws: Workspace, source: Source, entries: Sequence[Entry]) -> tuple[tuple[ColumnProfile, ...], int]:
-    """Return the profile of each column of a source, and the number of duplicate rows, in some partitions."""
+    """Profile each column of a source in these partitions, and count the duplicate rows."""
     with ws.lake.open_session(ws.use_case.timezone) as db:
         # The profile runs dozens of queries over rows in many files. Copying them to a table first is faster.
         db.execute(

@@ -1,4 +1,4 @@
-"""The text of a digest, which depends on the reader's role. Each `…_section` function writes it for one role."""
+"""The text of a digest, which depends on the reader's role. Each `…_section` function writes the text for one role."""
 
 from __future__ import annotations
 
@@ -54,8 +54,7 @@ def decider_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> l
 
 
 def expert_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
-    """Return the lines of an expert's digest: how many decisions are in the review queue, and how many of
-    them nobody has answered yet."""
+    """Return the lines of an expert's digest: the decisions queued for review, and how many nobody has answered yet."""
     return _review_lines(ws, track, partitions) or ["Nothing waits for review."]
 
 
@@ -67,7 +66,7 @@ def _review_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> lis
         return []
     answer_of = answers_by_decision(ws, [item.decision_id for item in items])
     waiting = [item for item in items if item.decision_id not in answer_of]
-    lines = [f"{len(items):,} queued for review, {len(waiting):,} of them not answered yet."]
+    lines = [f"{format_plural(len(items), 'decision')} queued for review, {len(waiting):,} of them not answered yet."]
     if waiting:
         at_stake = format_money(sum(item.value_of_information for item in waiting), ws.use_case.kpi.currency)
         minutes = format_plural(sum(item.minutes for item in waiting), "minute")
@@ -79,7 +78,7 @@ def _review_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> lis
 
 
 def owner_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
-    """Return the lines of an owner's digest: gain of these partitions and in total, KPI, people, next steps."""
+    """Return the lines of an owner's digest: the gain in the period and in total, the KPI, people and next steps."""
     try:
         accounts = read_accounts(ws, track, partitions[-1])
     except RefusedFiguresError as error:
@@ -144,7 +143,7 @@ def _people_lines(ws: Workspace, track: Track, period_days: Sequence[DailyValue]
 
 
 def _gain_sentence(use_case: UseCase, days: Sequence[DailyValue]) -> str:
-    """Return a sentence with the gain of some days' decisions over the current process."""
+    """Return a sentence with the gain of these days' decisions over the current process."""
     if not days:
         return "No outcome of these days is known yet."
     gain, count = sum(d.model - d.current_process for d in days), sum(d.decisions for d in days)
@@ -195,8 +194,8 @@ def _verdict_lines(ws: Workspace, partitions: Sequence[str]) -> list[str]:
         named = f" ({', '.join(rejected)})" if rejected else ""
         warnings = sum(bool(v.warnings) for v in verdicts)
         lines.append(
-            f"- {source}: {len(accepted)} accepted, {len(rejected)} rejected{named}, {rows} quarantined,"
-            f" {warnings} with warnings"
+            f"- {source}: {format_plural(len(accepted), 'partition')} accepted, {len(rejected)} rejected{named},"
+            f" {warnings} with warnings; {rows} quarantined"
         )
     return lines
 
@@ -238,7 +237,7 @@ def _champion_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> l
 
 
 def _judge(row: ChampionRow) -> str:
-    """Return who decided about a model version: the gate with its reasons, or `hand` for a person.
+    """Return who gave the verdict on a model version: the gate with its reasons, or `hand` for a person.
 
     The person's name and reasons are left out, because a message must contain no personal data.
     """

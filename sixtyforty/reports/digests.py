@@ -96,7 +96,7 @@ def _first_day(cadence: str, day: date) -> date:
 
 
 def has_decisions_by(ws: Workspace, track: Track, period: Period) -> bool:
-    """Return whether a track has any decision before the end of the day on which a period's digest is due."""
+    """Return whether any decision exists before the end of the day on which a period's digest is due."""
     start = live_since(ws, track)
     return start is not None and start < ws.use_case.day_start(period.due_day + timedelta(days=1))
 
@@ -146,7 +146,7 @@ def send_digests(
 
 
 class _Outbox:
-    """The earlier attempts to send digests, from the receipts.
+    """The earlier attempts to send digests, read from the receipts.
 
     `sent`: the digests that were sent. `last_reason`: by recipient, why the last attempt failed; None if it succeeded.
     """

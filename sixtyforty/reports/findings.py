@@ -26,7 +26,7 @@ class Finding(ChainedRow):
 
 
 class Findings(HashChain[Finding]):
-    """The ledger `findings.jsonl` of one use case."""
+    """The ledger `findings.jsonl` of one use case: what people learned about it."""
 
     row_type = Finding
 

@@ -71,7 +71,7 @@ class CandidateFigures:
 
 @dataclass(frozen=True)
 class DataProblems:
-    """The problems with a use case's data.
+    """The problems with a use case's data: rejected partitions, quarantined rows, and decisions by fallback.
 
     `rejected`: the rejected partitions by source. `quarantined`: the number of quarantined rows by source. `fallback`:
     the number of decisions that were left to the current process.
@@ -93,13 +93,13 @@ class PageCharts:
     by_week: Chart | None
 
     def by_name(self) -> dict[str, Chart]:
-        """Return the charts that exist, by their field names."""
+        """Return the charts that aren't None, by name, such as `cumulative`."""
         return {name: chart for name, chart in vars(self).items() if chart is not None}
 
 
 @dataclass(frozen=True)
 class ImpactFacts:
-    """Everything that the impact report shows. `period`: the length of each of the `periods`."""
+    """Everything that the impact report shows. `period`: whether each item of `periods` is a month or a year."""
 
     use_case: UseCase
     track: Track
@@ -177,7 +177,7 @@ def describe_withdrawals(ws: Workspace) -> list[str]:
 
 
 def group_by_column(segments: Sequence[Segment]) -> dict[str, list[Segment]]:
-    """Return the segments by their column, in the order of their first appearance."""
+    """Group the segments by the column that defines them, such as the carrier. The order stays the same."""
     groups: dict[str, list[Segment]] = {}
     for segment in segments:
         groups.setdefault(segment.column, []).append(segment)
@@ -232,7 +232,7 @@ def _draw_charts(ws: Workspace, accounts: Accounts, people: Acceptance) -> PageC
 
 
 def count_data_problems(ws: Workspace, days: Sequence[DailyValue]) -> DataProblems:
-    """Return the rejected partitions, the quarantined rows, and how many decisions the current process took."""
+    """Count rejected partitions, quarantined rows, and decisions left to the current process."""
     rejected = {s: ws.lake.partitions(f"rejected/{s}") for s in ws.use_case.sources}
     rows = {s: sum(e.rows for e in ws.lake.entries(f"quarantine/{s}").values()) for s in ws.use_case.sources}
     return DataProblems(
@@ -243,7 +243,7 @@ def count_data_problems(ws: Workspace, days: Sequence[DailyValue]) -> DataProble
 
 
 def _note_arrivals(ws: Workspace, track: Track, days: Sequence[DailyValue]) -> list[str]:
-    """Return sentences about arrival times in a replay. Live decisions need none: they used rows that had arrived."""
+    """Return sentences about arrival times in a replay; none for live decisions, which used rows that had arrived."""
     return describe_replayed_arrivals(ws, [day.partition for day in days]) if track == "replay" else []
 
 

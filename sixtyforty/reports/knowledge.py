@@ -15,7 +15,7 @@ OUTCOMES = {"REJECT": "rejected", "HOLD": "held back: not better by enough"}  # 
 
 @dataclass(frozen=True)
 class KnowledgeHit:
-    """A passage of text about a use case. `where`: the finding, record, research or ledger row that it comes from."""
+    """A passage of text about a use case. `where`: its origin, such as a finding or a model record."""
 
     use_case: str
     use_case_title: str
@@ -45,7 +45,7 @@ def search_knowledge(workspaces: Sequence[Workspace], words: str) -> list[Knowle
 
 
 def _describe_removal(ws: Workspace) -> str:
-    """Return a remark that the use case was removed, and why; an empty text if it wasn't."""
+    """Return a remark on when and why the use case was removed; an empty text if it wasn't removed."""
     removed = ws.use_case if isinstance(ws.use_case, RemovedUseCase) else None
     return f" (removed on {removed.at[:10]}: {removed.why})" if removed else ""
 

@@ -52,7 +52,7 @@ class SearchError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class SourceCounts:
-    """A source of the use case, with the numbers of its accepted and rejected partitions and its quarantined rows."""
+    """A source of the use case, with the number of accepted partitions, rejected partitions and quarantined rows."""
 
     name: str
     description: str
@@ -111,7 +111,7 @@ def write_record(ws: Workspace, track: Track) -> Path:
 
 
 def record_versions(ws: Workspace, track: Track) -> list[Path]:
-    """Return the files of all versions of a track's model record, oldest first."""
+    """Return the files that store the versions of a track's model record, oldest first."""
     return sorted((ws.reports / "records" / track).glob("*.md"), key=version_number)
 
 

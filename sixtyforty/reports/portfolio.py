@@ -26,7 +26,7 @@ from sixtyforty.workspace import Workspace
 
 @dataclass(frozen=True)
 class Total:
-    """The money of all use cases with the same currency, label (exact, assumed, randomized) and track, added up."""
+    """The gains and costs of all use cases with the same currency, track and label (such as assumed), added up."""
 
     currency: str
     label: str
@@ -59,7 +59,7 @@ class PortfolioFacts:
     unread_days: int = UNREAD_DAYS
 
     def advised(self, advice: Advice) -> list[PortfolioLine]:
-        """Return the portfolio lines of the use cases to which this advice is given."""
+        """Return the portfolio lines of the use cases with this advice, such as `stop`."""
         return [line for line in self.lines if line.advice == advice]
 
     @property
@@ -69,7 +69,7 @@ class PortfolioFacts:
 
 
 def build_portfolio(workspaces: Sequence[Workspace], now: datetime | None = None) -> list[PortfolioLine]:
-    """Return a line for each use case.
+    """Return the portfolio line of each use case: its stage, value, costs, usage and advice.
 
     Lines are sorted by currency. Within a currency, measured money comes before assumed money, and a higher net benefit
     before a lower one. now: the current time (UTC, naive); None reads the clock.
@@ -81,7 +81,7 @@ def build_portfolio(workspaces: Sequence[Workspace], now: datetime | None = None
 
 
 def filter_by_scope(workspaces: Sequence[Workspace], scope: Mapping[str, str | None]) -> list[Workspace]:
-    """Return the use cases whose current stage covers a team, site and region.
+    """Return the use cases that run for a team, site and region: the scope of their current stage includes these.
 
     scope: the wanted `team`, `site` and `region`; None matches every use case. A stage that declares no team covers
     every team; the same holds for site and region.
@@ -95,7 +95,7 @@ def filter_by_scope(workspaces: Sequence[Workspace], scope: Mapping[str, str | N
 
 
 def add_up_totals(lines: Sequence[PortfolioLine]) -> list[Total]:
-    """Add up the gains and costs of the use cases with known outcomes.
+    """Add up the gains and costs of the use cases in which an outcome is known.
 
     Return a total for each currency, label and track, sorted by currency. Within a currency, totals of measured money
     come before totals of assumed money.

@@ -45,7 +45,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Usage:
-    """How people used the decisions.
+    """How much people used the decisions of a use case, such as the share that they followed.
 
     `responses`: the number of answers to decisions. `used`: the number of decisions that people followed. `uptake`:
     share of the seen decisions that people followed; None if unknown. `simulated`: whether any response is simulated.
@@ -182,7 +182,7 @@ def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
 
 
 def _next_gate(ws: Workspace, status: stage_gate.StageStatus | None) -> str:
-    """Return a text about the next gate: of the current stage or, if its gate has passed, of the next stage."""
+    """Describe the next stage gate that the use case must pass: its stage, target gain and deadline."""
     use_case = ws.use_case
     if status is None or use_case.stages is None:
         return "none"
@@ -214,7 +214,7 @@ def _describe_inputs(ws: Workspace, track: Track, now: datetime) -> InputData:
 
 
 def accounted_track(ws: Workspace) -> Track:
-    """Return the track that the portfolio shows: `live` if the live accounts have a value, otherwise `replay`.
+    """Return the track that the portfolio shows: `live` if live decisions have a known value, otherwise `replay`.
 
     Live decisions that are all in shadow or held out say nothing about the model, so the replay is shown.
     """
@@ -222,7 +222,7 @@ def accounted_track(ws: Workspace) -> Track:
 
 
 def current_scope(ws: Workspace) -> Scope:
-    """Return the scope (team, site, region) of a use case's current stage. Without a gate, it covers everything.
+    """Return the scope (team, site, region) of a use case's current stage. Without a gate, the scope is unlimited.
 
     A retired use case keeps the scope of its last stage.
     """

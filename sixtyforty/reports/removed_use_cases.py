@@ -48,13 +48,13 @@ class RemovedUseCase(BaseModel):
 
 @dataclass(frozen=True)
 class Archive:
-    """The archive of a removed use case: a folder in the home and, if the lakes are elsewhere, a prefix there."""
+    """The archive of a removed use case: a folder in the home and, if the lakes are elsewhere, also a folder there."""
 
     folder: Path
     lakes: StoragePath | None
 
     def workspace(self, use_case: UseCase) -> Workspace:
-        """Return the workspace of the archived files. It has no database: tables are files of the archive."""
+        """Return a workspace that reads the archived files. It has no database: tables are archived as files."""
         return Workspace(use_case, self.folder, "", self.lakes)
 
     def write_record(self, record: RemovedUseCase) -> None:
@@ -68,7 +68,7 @@ class Archive:
 
 
 def open_archive(home: Path, lakes: StoragePath | None, label: str) -> Archive:
-    """Return the archive of a removal. label: the name of its folder, `<use case>-<time of the removal>`."""
+    """Return the archive of a removed use case. label: its folder's name, `<use case>-<time of the removal>`."""
     folder = home / "data" / ARCHIVE / label
     if lakes is None or (isinstance(lakes, Path) and lakes.is_relative_to(home)):
         return Archive(folder, None)

@@ -1,4 +1,4 @@
-"""The report on past partitions: the data on which each was decided, the decisions, and their outcomes.
+"""The report on past partitions: for each, the data behind its decisions, the decisions, and their outcomes.
 
 The data of a partition are the input partitions that its features could read. Each decision used only what was known at
 its decision time.
@@ -28,7 +28,7 @@ TIME = "%Y-%m-%d %H:%M"
 
 @dataclass(frozen=True)
 class SeenSource:
-    """The data of one source on which a partition was decided.
+    """The data of one source that the decisions of a partition are based on.
 
     `partitions`: the number of input partitions. `newest`: the newest of them. `rows`, `quarantined`: numbers of rows.
     `gone`: the number of input partitions that were replaced since, so that their rows are no longer stored.
@@ -43,7 +43,7 @@ class SeenSource:
 
 @dataclass(frozen=True)
 class SeenData:
-    """The data on which a partition was decided, by source.
+    """The data that the decisions of a partition are based on, by source.
 
     `restated`: whether the partition's features have changed since its decisions.
     """
@@ -62,7 +62,7 @@ class ModelInForce:
 
 @dataclass(frozen=True)
 class DecidedActions:
-    """The decisions of a partition.
+    """The decisions of a partition, counted by action and by decider.
 
     `first`, `last`: the first and last decision time (UTC). `actions`, `decided_by`: the number of decisions by action
     and by decider. `differ`: the number of decisions that differ from the current process.
@@ -93,7 +93,7 @@ class KnownOutcomes:
 
 @dataclass(frozen=True)
 class ReplayedPartition:
-    """A partition in the report on past partitions.
+    """The part of the report that is about one past partition.
 
     `seen`: the data on which the partition was decided; None without decisions. `decided`: its decisions; None without
     decisions. `outcomes`: the value of its decisions; None if no outcome is known.
@@ -106,12 +106,12 @@ class ReplayedPartition:
 
     @property
     def plain(self) -> dict[str, Any]:
-        """The partition of the report as a dict for JSON."""
+        """The report on the partition as a dict for JSON."""
         return asdict(self)
 
 
 def replay_partitions(ws: Workspace, partitions: Sequence[str], track: Track) -> Iterator[ReplayedPartition]:
-    """Yield, for each partition in order, the data on which it was decided, its decisions and their outcomes."""
+    """Yield a report on each partition: the data that its decisions are based on, the decisions, their outcomes."""
     for partition in partitions:
         entry = ws.lake.entry(decisions_dataset(track), partition)
         if entry is None:
@@ -154,7 +154,7 @@ def _group_decisions(ws: Workspace, entry: Entry) -> list[_DecisionGroup]:
 
 
 def _data_seen(ws: Workspace, partition: str, versions: Sequence[str]) -> SeenData:
-    """Return the data on which a partition was decided.
+    """Return the data that the decisions of a partition are based on.
 
     versions: the versions of the partition's features that its decisions used. Only the last version is described,
     because a later version contains the rows of the earlier versions.
@@ -212,7 +212,7 @@ def _known_outcomes(ws: Workspace, partition: str, track: Track) -> KnownOutcome
 
 
 def describe_partition(replayed: ReplayedPartition) -> str:
-    """Return a partition of the report as a few lines of text for the console."""
+    """Return the report on a partition as a few lines of text for the console."""
     if replayed.decided is None or replayed.seen is None:
         return f"{replayed.partition}  nothing was decided"
     decided = replayed.decided

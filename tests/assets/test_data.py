@@ -123,7 +123,8 @@ def test_features_are_checked_for_leakage_and_fitness(workspace: Workspace, rule
     assert set(result.published) == set(KEYS)
     checks = {(check.name, check.partition): check.passed for check in result.checks}
     assert checks == {("fit_for_model", key): True for key in KEYS} | {("no_leakage", None): True}
-    assert run.log.lines == ["INFO: features: built (2 partitions, the current process decides 0 suspect rows)"]
+    figures = "2 partitions; the current process decides 0 units with suspect features"
+    assert run.log.lines == [f"INFO: features: built ({figures})"]
 
 
 def test_outcomes_count_what_is_known(workspace: Workspace) -> None:
@@ -148,7 +149,7 @@ def test_an_extract_that_ends_the_reader_twice_is_named_with_the_cure(
     (row,) = (record.data for record in check.metadata["extracts refused"].records)
     why = "reading the file needs more than 1,012 MB of memory. Raise SIXTYFORTY_MEMORY, or ask the sender to split the"
     assert row == {"file": f"calls_{KEYS[1]}_needs_memory.csv", "lines": 4, "why": f"{why} file."}
-    assert run.log.lines[0] == f"WARNING: raw calls: {row['file']}: {row['why']}"
+    assert run.log.lines[0] == f"WARNING: raw calls: problem with {row['file']}: {row['why']}"
     calls = describe_current_state(workspace, [], datetime(2013, 4, 10)).sources[0]
     assert (calls.extracts, calls.unreadable) == (2, 1)
 

@@ -30,7 +30,8 @@ def test_a_replay_decides_each_unit_once(tmp_path: Path) -> None:
     assert set(first.published) == set(DECIDED)
     assert first.published[DECIDED[0]].metadata["new decisions"] == 4
     assert first.published[DECIDED[0]].metadata["by the model"] == 4
-    assert run.log.lines == ["INFO: decisions: taken (16 new, 4 partitions, 0 by the current process)"]
+    counts = "16 new decisions; of all decisions of 4 partitions, 0 by the current process"
+    assert run.log.lines == [f"INFO: decisions: taken ({counts})"]
     again = decide.decide_units(make_run(ws, DECIDED))
     assert {p.metadata["new decisions"] for p in again.published.values()} == {0}
     assert {k: p.version for k, p in again.published.items()} == {k: p.version for k, p in first.published.items()}
@@ -54,7 +55,7 @@ def test_decisions_on_outdated_features_fail_the_check(tmp_path: Path) -> None:
     ws = decided_home(tmp_path)
     scores, current = decide.decide_units(make_run(ws, DECIDED)).checks
     assert (scores.passed, scores.description) == (True, "the champion in force scores every unit")
-    assert (current.passed, current.description) == (True, "all features are current")
+    assert (current.passed, current.description) == (True, "no decision uses outdated features")
     land_days(ws, DAYS[4:5], count=5)  # a late call
     from tests.helpers import accept_partitions
 

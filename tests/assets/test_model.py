@@ -103,10 +103,11 @@ def test_the_model_stages_in_their_order(ws: Workspace) -> None:
     (curve,) = model.draw_break_even(run := run_of(ws)).published.values()
     points = curve.metadata["lift by information lost, per 1,000 decisions"].records
     assert [points[0].data["information lost"], points[-1].data["information lost"]] == ["0%", "100%"]
-    assert run.log.lines == [f"INFO: break_even: calculated ({curve.metadata['summary'].split(chr(10))[0]})"]
+    first_sentence = curve.metadata["summary"].split("\n")[0]
+    assert run.log.lines == [f"INFO: break_even: margin of safety calculated ({first_sentence})"]
 
 
 def test_a_live_run_judges_only_days_that_have_a_model(ws: Workspace) -> None:
     run = run_of(ws, track="live", as_of="2013-04-10T12:00:00")
     assert model.judge_challengers(run).published == {}
-    assert run.log.lines == ["INFO: champion: skipped (no challenger waits for the gate)"]
+    assert run.log.lines == ["INFO: champion: skipped (no challenger for the gate to judge)"]

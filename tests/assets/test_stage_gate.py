@@ -24,8 +24,9 @@ def test_the_stage_gate_is_judged_and_recorded(tmp_path: Path, monkeypatch: pyte
     assert entry.metadata["verdict"] in ("pass", "continue", "stop")
     checks = {check.name: check for check in result.checks}
     assert checks["not_stopped"].passed == (entry.metadata["verdict"] != "stop")
-    assert checks["stage_as_declared"].description == "the declaration and the ledger agree"
-    assert run.log.lines == [f"INFO: stage_gate: judged (poc, {entry.metadata['verdict']}; {entry.metadata['why']})"]
+    assert checks["stage_as_declared"].description == "the declared stage and gate equal those in the stage ledger"
+    verdict, why = entry.metadata["verdict"], entry.metadata["why"]
+    assert run.log.lines == [f"INFO: stage_gate: judged (stage poc, {verdict}; {why})"]
     assert ws.stage_ledger.rows()
 
 

@@ -52,7 +52,7 @@ def test_a_use_case_with_a_holdout_has_a_check_on_its_arms(experiment: Workspace
     day: Any = result.published[KEYS[0]].metadata
     assert day["decisions"] == 60
     assert 0 < day["decisions in the holdout"] < 60
-    assert run.log.lines[0].startswith("INFO: kpi_impact: valued (496 decisions, lift ")
+    assert run.log.lines[0].startswith("INFO: kpi_impact: valued (496 decisions, gain ")
     plain = StageTarget(make_use_case(tmp_path))
     assert "holdout_intact" not in [check.name for check in value.kpi_checks(plain)]
 
@@ -90,7 +90,7 @@ def test_a_losing_segment_and_equal_decisions_warn(accounted: Workspace) -> None
     assert different.passed
     assert str(different.description).endswith("% of the decisions differ from the current process")
     segments = value._check_segments(make_run(accounted))
-    assert segments.passed == (segments.description == "no segment loses")
+    assert segments.passed == (segments.description == "the current process is proven better in no segment")
 
 
 def test_acceptance_warns_while_nobody_looks_at_the_decisions(experiment: Workspace, tmp_path: Path) -> None:
@@ -100,8 +100,8 @@ def test_acceptance_warns_while_nobody_looks_at_the_decisions(experiment: Worksp
     result = value.account_acceptance(run := make_run(experiment, KEYS, track="live"))
     checks = checks_of(result)
     assert not checks["people_use_decisions"].passed
-    assert checks["responses_match"].description == "0 responses of 0 without a decision"
-    assert run.log.lines == ["INFO: acceptance: counted (nobody has looked at any of 840 decisions)"]
+    assert checks["responses_match"].description == "0 of 0 responses belong to no decision"
+    assert run.log.lines == ["INFO: acceptance: responses counted (nobody has looked at any of 840 decisions)"]
 
 
 def test_acceptance_labels_simulated_responses(accounted: Workspace) -> None:
@@ -121,7 +121,7 @@ def test_build_or_buy_compares_each_way_with_its_costs(tmp_path: Path, monkeypat
     assert {"build", "oracle"} <= set(ways)
     assert entry.metadata["verdict"] in (*ways, "neither")
     verdict, label = entry.metadata["verdict"], entry.metadata["label"]
-    assert run.log.lines == [f"INFO: build_or_buy: our decisions compared with vendors' (verdict: {verdict}; {label})"]
+    assert run.log.lines == [f"INFO: build_or_buy: building compared with buying (verdict: {verdict}; {label})"]
 
 
 def test_build_or_buy_waits_for_the_first_known_outcome(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_accepting_is_one_form(desk: RunningDesk, decider: Person) -> None:
     page = decider.get("/decisions").text
     text = decision_text(page, decision_id)
     assert "Accepted by decider" in text and "Override" not in text
-    assert f"1 of {len(read_decisions(desk.ws, DAY, 'replay'))} answered" in visible_text(page)
+    assert f"1 of {len(read_decisions(desk.ws, DAY, 'replay'))} decisions answered" in visible_text(page)
     answer = answers_of_day(desk.ws, DAY)[decision_id]
     assert (answer.action, answer.reason, answer.role) == ("act", None, "decider")
 

@@ -234,7 +234,7 @@ def retire(year: Year) -> None:
     models, champions = year.ws.models.versions(), year.ws.champion_ledger.rows()
     delivered = read_deliveries(year.ws, "live")
     log = year.live_through(RETIRED, LAST)
-    assert "training: skipped (retired: nothing is trained or promoted)" in log
+    assert "training: skipped (the use case has ended: retired)" in log
     assert year.deciders(RETIRED, LAST) == {"current_process"}
     assert (year.ws.models.versions(), year.ws.champion_ledger.rows()) == (models, champions)
     assert read_deliveries(year.ws, "live") == delivered

@@ -87,7 +87,7 @@ def test_similar_sources_of_other_use_cases_come_with_their_findings(four_days: 
 def test_the_page_shows_everything_except_personal_data(four_days: Workspace) -> None:
     text = write_report(four_days, describe_current_state(four_days, [], NOW), NOW).read_text()
     assert "4 extracts with 16 rows." in text
-    assert "1 partition between them without rows" in text and "The newest data is 3 days old" in text
+    assert "1 partition in this range without rows" in text and "The newest data is 3 days old" in text
     assert "Random choice, with as many actions as the current process" in text
     assert "No other use case reads similar data." in text
     assert "north" not in text and "south" not in text

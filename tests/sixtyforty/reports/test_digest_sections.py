@@ -75,7 +75,7 @@ def test_a_decider_reads_todays_actions(ws: Workspace) -> None:
         "- call a second fitter in: 5",
         "- call nobody: 7",
         "The current process decided 2 of them because there was no model or no sound data.",
-        "3 queued for review, 2 of them not answered yet.",
+        "3 decisions queued for review, 2 of them not answered yet.",
         "Up to EUR 823 at stake in about 10 minutes of review.",
         "The reviewers have no time for 2 more decisions.",
         "",
@@ -86,7 +86,7 @@ def test_a_decider_reads_todays_actions(ws: Workspace) -> None:
 def test_an_expert_reads_the_state_of_the_queue(ws: Workspace) -> None:
     idle = Period("daily", date(2013, 6, 20), date(2013, 6, 20))
     busy_text = compose_digest(ws, "replay", "expert", BEFORE_DECIDED_DAY).text
-    assert busy_text.startswith("3 queued for review, 2 of them not answered yet.")
+    assert busy_text.startswith("3 decisions queued for review, 2 of them not answered yet.")
     assert compose_digest(ws, "replay", "expert", idle).text.startswith("Nothing waits for review.")
 
 
@@ -123,7 +123,7 @@ def test_an_auditor_reads_verdicts_champions_and_restatements(tmp_path: Path) ->
     append_verdict(ws, "2013-06-20", "HOLD", reasons=["not better"])
     write_verdicts(ws, date(2013, 6, 10), date(2013, 6, 30), rejected=["2013-06-12"])
     lines = compose_digest(ws, "replay", "auditor", JUNE).text.splitlines()
-    assert "- visits: 20 accepted, 1 rejected (2013-06-12), 40 rows quarantined, 0 with warnings" in lines
+    assert "- visits: 20 partitions accepted, 1 rejected (2013-06-12), 0 with warnings; 40 rows quarantined" in lines
     assert "- no closed partition" in lines
     assert "- The hash chain of the ledger is intact (2 rows)" in lines
     assert "- 2013-06-20T04:00:00 UTC: HOLD 2013-06-20-0000ho by the gate: not better" in lines

@@ -36,28 +36,28 @@ def test_the_record_answers_the_next_persons_questions_in_order(accounted: Works
     text = model_record.render_record(accounted, "replay")
     titles = [line[3:] for line in text.splitlines() if line.startswith("## ")]
     assert titles == [
-        "What does it decide?",
+        "What does the use case decide?",
         "On what data?",
         "How well does it decide?",
         "Do people use the decisions?",
-        "Since when, and who approved it?",
-        "Which stage has it reached?",
+        "Since when is the model in force, and who approved it?",
+        "Which stage has the use case reached?",
         "What failed before?",
         "What does it cost?",
-        "How good must it be?",
+        "How good must the model be?",
         "What if a feed fails?",
         "Forecast gain and achieved gain",
         "Everything that was tried",
         "Findings",
         "Limits",
     ]
-    assert "| act | call a second fitter in | EUR 3 | EUR 10 |" in section(text, "What does it decide?")
-    assert "when load > 0.7 then 'act'" in section(text, "What does it decide?")
+    assert "| act | call a second fitter in | EUR 3 | EUR 10 |" in section(text, "What does the use case decide?")
+    assert "when load > 0.7 then 'act'" in section(text, "What does the use case decide?")
     assert "Data version `beef`, recipe version `cafe`" in section(text, "On what data?")
     assert "The figures are **exact**" in section(text, "How well does it decide?")
     assert "Losing months: 2013-05." in section(text, "How well does it decide?")
     assert "`2013-06-01-0000pr` has been in force since 2013-06-01T04:00:00 UTC" in section(
-        text, "Since when, and who approved it?"
+        text, "Since when is the model in force, and who approved it?"
     )
     assert "it lost money on past days" in section(text, "What failed before?")
     assert "not better by more than the margin" in section(text, "What failed before?")
@@ -67,7 +67,7 @@ def test_the_record_answers_the_next_persons_questions_in_order(accounted: Works
     assert "| visits | missing | -EUR 400 | EUR 0 | 99% |" in section(text, "What if a feed fails?")
     assert "below the forecast" in section(text, "Forecast gain and achieved gain")
     assert "No gate has judged it yet. The declared stage is proof of concept." in section(
-        text, "Which stage has it reached?"
+        text, "Which stage has the use case reached?"
     )
 
 
