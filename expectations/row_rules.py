@@ -192,7 +192,7 @@ def _drop_tolerated(
 
 
 def _has_values(rule: Rule) -> str:
-    """Return a SQL condition: the rule judges the row, and doesn't skip it for its missing values."""
+    """Return a SQL condition: the rule judges the row, and doesn't skip it because values are missing."""
     if rule.type in NULL_RULES:
         return "true"
     ignored = rule.kwargs.get("ignore_row_if", "all_values_are_missing")

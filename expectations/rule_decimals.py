@@ -107,7 +107,7 @@ def _scale(column: pd.Series[Any]) -> int | None:
 
 
 def _scale_rule(rule: Rule, frame: pd.DataFrame, decimals: Mapping[str, int], added: dict[str, pd.Series[Any]]) -> Rule:
-    """Rewrite a rule for columns of whole numbers, and add these columns to `added`. Other rules stay unchanged."""
+    """Rewrite a rule to read columns of whole numbers, and add these columns to `added`. Other rules stay unchanged."""
     names = _columns_to_scale(rule, frame, decimals)
     if not names:
         return rule

@@ -74,7 +74,7 @@ def _is_clock_time(column: pd.Series[Any]) -> bool:
 
 
 def _in_microseconds(rule: Rule, frame: pd.DataFrame, added: dict[str, pd.Series[Any]]) -> Rule:
-    """Rewrite a rule for columns of microseconds, and add these columns to `added`. Other rules stay unchanged."""
+    """Rewrite a rule to read columns of microseconds, and add these columns to `added`. Other rules stay unchanged."""
     names = PAIR_COLUMNS if rule.type == PAIR_SET else ("column",) if rule.type in ORDER_RULES else ()
     arguments = dict(rule.kwargs)
     for position, name in enumerate(names):

@@ -127,7 +127,7 @@ class KeyIndex:
         return np.concatenate(positions), np.concatenate(numbers)
 
     def _append(self, run: Run) -> None:
-        """Add a run to the index. Merge it with the newest runs before it, unless they are much longer."""
+        """Add sorted pairs to the index. Merge them with the newest pairs in it, unless these are many more."""
         pending = [run]
         while self._runs:
             length, last = sum(len(each.hashes) for each in pending), len(self._runs[-1].hashes)
@@ -137,7 +137,7 @@ class KeyIndex:
         self._runs.append(run if len(pending) == 1 else _sorted_run([(each.hashes, each.numbers) for each in pending]))
 
     def _save(self) -> None:
-        """Write new runs, then the list of runs, then delete merged runs. So a killed process leaves a valid index."""
+        """Write new files, then the list of files, then delete old files. So a killed process leaves a valid index."""
         if self._folder is None:
             return
         for run in self._runs:

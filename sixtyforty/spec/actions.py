@@ -85,7 +85,9 @@ class Costs(DeclaredModel):
     """The costs of the use case, in the KPI's currency, as its owner declares them."""
 
     build: float = Field(default=0.0, ge=0, description="One-off cost of building the use case.")
-    per_month: float = Field(default=0.0, ge=0, description="Monthly cost of running it: people and machines.")
+    per_month: float = Field(
+        default=0.0, ge=0, description="Monthly cost of running the use case: people and machines."
+    )
     per_run_hour: float = Field(
         default=0.0, ge=0, description="Cost of one hour of pipeline runs, if per_month doesn't include this cost."
     )

@@ -57,7 +57,8 @@ class Holdout(DeclaredModel):
     covariate: str | None = Field(
         default=None,
         description="Numeric column of features.sql that predicts the outcome and that no action since the start of the"
-        " holdout can have changed. The variation of the outcome that the column explains is removed (CUPED).",
+        " holdout can have changed. The part of the outcome's variation that the column explains is removed (CUPED), so"
+        " the gain is measured more precisely.",
     )
     planned_units: int = Field(
         default=10_000,

@@ -119,7 +119,9 @@ class RecordReader:
                 self._convert_options(range(self._header.named_count, field_count)),
             )
         except pa.ArrowInvalid as error:
-            raise RefusedExtractError(f"the file is not readable as CSV: {error}") from None
+            raise RefusedExtractError(
+                f"the file is not readable as CSV: {error}. Ask the sender to check the file."
+            ) from None
         row_count = table.num_rows + len(invalid)
         if row_count != len(batch.numbers):
             raise RefusedExtractError(
