@@ -197,7 +197,7 @@ class Source(DeclaredModel):
         for field in self._declared(*FORMATS_OF_FIELDS):
             if kind not in FORMATS_OF_FIELDS[field]:
                 formats = " and ".join(FORMAT_NAMES[other] for other in FORMATS_OF_FIELDS[field])
-                raise FieldError(field, f"it applies to {formats} extracts, not to {origin}; remove it")
+                raise FieldError(field, f"the field applies to {formats} extracts, not to {origin}; remove the field")
         return self
 
     @model_validator(mode="after")

@@ -103,7 +103,9 @@ def _read_chunks(objects: Iterator[JsonObject], source: Source, opened: OpenedEx
             rows.append(row)
             numbers.append(item.number)
         if len(names) > MAX_COLUMNS:
-            raise RefusedExtractError(f"the objects have more than {MAX_COLUMNS:,} different keys.")
+            raise RefusedExtractError(
+                f"the objects have more than {MAX_COLUMNS:,} different keys. Ask the sender for fewer keys."
+            )
         size, has_rows = size + len(item.text), bool(has_rows or rows)
         if size >= CHUNK_BYTES or len(rows) + len(broken) >= CHUNK_ROWS:
             yield _chunk(source, rows, numbers, broken)
