@@ -133,6 +133,6 @@ _FAMILIES: dict[Kind, str] = {
 
 
 def _family(column_type: str) -> str:
-    """Return the family of a DuckDB type: number, text, boolean, day or clock; empty for another type."""
+    """Return what a DuckDB type holds: `number`, `text`, `boolean`, `day` or `clock`; empty for another type."""
     contract_type = parse_type(column_type)
     return _FAMILIES.get(contract_type.kind, "") if contract_type else ""

@@ -158,7 +158,7 @@ def _rule_configuration(rule: Rule) -> dict[str, Any]:
 
 
 def _shown_bound(declared: Any) -> Any:
-    """Return a bound as Great Expectations accepts it. It knows no clock times, so these get the first day of 1970."""
+    """Return a rule's bound as Great Expectations accepts it. A clock time becomes a time on 1 January 1970."""
     if isinstance(declared, int | float):
         return declared
     try:

@@ -52,7 +52,7 @@ def create_context() -> Any:
 
 @lru_cache(maxsize=1)
 def _batch_definition() -> Any:
-    """Return Great Expectations' batch definition, which turns a DataFrame into a batch. It is created only once."""
+    """Return the object that passes a DataFrame to Great Expectations for validation. It is created only once."""
     asset = create_context().data_sources.add_pandas("frames").add_dataframe_asset("rows")
     return asset.add_batch_definition_whole_dataframe("rows")
 
@@ -81,7 +81,7 @@ def build_suite(name: str, rules: Sequence[Rule]) -> Any:
 
 
 def _configuration(number: int, rule: Rule) -> dict[str, Any]:
-    """Return a rule in Great Expectations' own form. number: how results refer to the rule."""
+    """Return a rule in Great Expectations' own form. number: the rule's number, by which results name the rule."""
     return {
         "type": rule.type,
         "severity": rule.severity,
@@ -161,7 +161,7 @@ def _judge_in_parts(name: str, frame: pd.DataFrame, rule: Rule, problem: str) ->
 
 
 def _fail_or_unjudged(name: str, frame: pd.DataFrame, rule: Rule, problem: str) -> list[int]:
-    """Return the positions of the rows that fail a rule or can't be judged. The rows have different values.
+    """Return the positions of the rows that fail a rule or can't be judged. No two rows may have the same values.
 
     The rows are halved until a half can be judged, or until a single row can't. problem: see `_judge_in_parts`.
     """
@@ -187,7 +187,7 @@ def _fail_or_unjudged(name: str, frame: pd.DataFrame, rule: Rule, problem: str) 
 
 
 def _not_json(frame: pd.DataFrame, rule: Rule) -> list[int]:
-    """Return the positions of the texts that aren't JSON if the rule compares JSON with a schema, otherwise none."""
+    """Return the positions of texts that aren't JSON for a rule that needs JSON, and none for any other rule."""
     if rule.type != JSON_SCHEMA:
         return []
     return [n for n, text in enumerate(frame[rule.kwargs["column"]]) if not _is_null_or_json(text)]

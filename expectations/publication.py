@@ -1,4 +1,4 @@
-"""Write what validation decided to the lake: the validated, quarantined and rejected partitions of a source."""
+"""Write the results of a validation to the lake: a source's validated, quarantined and rejected partitions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Publication:
-    """The rows of the table `typed`, and where they are published.
+    """Publishes the table `typed`: writes its rows to validated, quarantined and rejected partitions of the lake.
 
     - raw: the raw manifests by partition.
     - shared: the partitions that share keys with each partition.
@@ -41,7 +41,7 @@ class Publication:
     code: str
 
     def remove_moved_rows(self, verdicts: Mapping[str, Verdict]) -> None:
-        """Remove rows whose keys moved to accepted partitions from the last accepted versions of rejected partitions.
+        """Remove rows from the last accepted versions of rejected partitions, if their keys moved to accepted ones.
 
         The last accepted version of a rejected partition stays in force, but a key is in force in one partition only.
         """
@@ -56,7 +56,7 @@ class Publication:
                 )
 
     def _without_moved(self, entry: Entry, accepted: Sequence[str]) -> pa.Table | None:
-        """Return the rows of a validated partition whose keys are not in accepted partitions, in their order.
+        """Return the rows of a validated partition, in their order, but without rows whose keys moved to `accepted`.
 
         None if the partition lacks a column of the key, because an earlier data contract had another key.
         """
@@ -85,7 +85,7 @@ class Publication:
         return stored.take(remaining["_position"])
 
     def publish(self, verdicts: Mapping[str, Verdict]) -> None:
-        """Write some partitions, several at the same time. verdicts: by partition.
+        """Write the partitions of some verdicts to the lake, several at the same time. verdicts: by partition.
 
         The validated or rejected partition, which shows that the work is done, is written last. So whoever finds it
         finds its quarantine, too, and nothing of an earlier verdict, even if a process was killed.
@@ -134,7 +134,7 @@ class Publication:
         ).to_arrow_reader()
 
     def _select_quarantined(self, partitions: Sequence[str]) -> pa.RecordBatchReader:
-        """Return the quarantined rows, with the name of their file in `_file`."""
+        """Return the quarantined rows of some partitions, with the name of each row's extract in `_file`."""
         self._register_file_names()
         return self.db.sql(
             """select t.* exclude (_status), _file from typed t left join file_names using (_partition, _seq)

@@ -61,7 +61,7 @@ def record_failing_rows(db: duckdb.DuckDBPyConnection, name: str, table: str, ru
 
 
 def _as_text(rule: Rule, types: Mapping[str, str]) -> tuple[Rule, str]:
-    """Return a rule, and the SQL of its column. A rule about texts gets the text of a value of another type.
+    """Return a rule, and the SQL of its column. For a rule about texts, the SQL casts other values to text.
 
     types: the DuckDB type of each column. The text has a column of its own, since a condition may read the value.
     """
@@ -75,7 +75,7 @@ def _as_text(rule: Rule, types: Mapping[str, str]) -> tuple[Rule, str]:
 def _evaluate_values(
     db: duckdb.DuckDBPyConnection, name: str, table: str, rules: dict[int, Rule], types: Mapping[str, str]
 ) -> None:
-    """Evaluate rules about single columns on the distinct values of these columns."""
+    """Evaluate rules about single columns on the columns' distinct values. Insert failing rows into `failures`."""
     in_frame = {number: _as_text(rule, types) for number, rule in rules.items()}
     sql_by_column = {rule.kwargs["column"]: sql for rule, sql in in_frame.values()}
     distinct_sql = {column: f"select distinct {sql} as value from {table}" for column, sql in sql_by_column.items()}
@@ -100,7 +100,7 @@ def _evaluate_values(
 def _find_failing_values(
     name: str, rules: Mapping[int, Rule], values: Mapping[str, pd.Series[Any]]
 ) -> dict[int, list[int]]:
-    """Return, for each rule that fails, the positions of the values of its column that fail it, by the rule's number.
+    """Return the positions of the values that fail each rule, by the rule's number. Rules that pass are left out.
 
     The values of all columns share DataFrames of at most VALUES_PER_FRAME rows, because Great Expectations copies them.
     """
@@ -171,7 +171,7 @@ def _evaluate_distinct(
 def _drop_tolerated(
     db: duckdb.DuckDBPyConnection, name: str, table: str, number: int, rule: Rule, types: Mapping[str, str]
 ) -> None:
-    """Delete the failures of a rule in the partitions in which at least the share `mostly` of the judged rows passes.
+    """Delete a rule's failures in each partition in which enough judged rows pass: at least the share `mostly`.
 
     As in Great Expectations, a rule judges the rows that fulfil its condition, except those without a value.
     """
@@ -192,7 +192,7 @@ def _drop_tolerated(
 
 
 def _has_values(rule: Rule) -> str:
-    """Return a SQL condition: a row has values that the rule judges."""
+    """Return a SQL condition: the rule judges the row, and doesn't skip it because values are missing."""
     if rule.type in NULL_RULES:
         return "true"
     ignored = rule.kwargs.get("ignore_row_if", "all_values_are_missing")

@@ -1,4 +1,4 @@
-"""Let rules judge decimals and large integers exactly: Great Expectations gets whole numbers of their smallest unit.
+"""Let rules judge decimals and large integers exactly: Great Expectations gets whole numbers, such as cents.
 
 As floating-point numbers, 0.10 + 0.20 - 0.30 is not 0, and two large numbers that differ may be equal. As whole numbers
 of hundredths, they are exact.
@@ -83,7 +83,7 @@ def _plain_values(column: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def with_scaled_decimals(frame: pd.DataFrame, rules: Sequence[Rule]) -> tuple[pd.DataFrame, list[Rule]]:
-    """Return a DataFrame and rules in which decimals are whole numbers of their smallest unit.
+    """Return a DataFrame and rules in which decimals are whole numbers of their smallest unit, such as cents.
 
     Columns of decimals that no rule compares become floating-point numbers.
     """
@@ -107,7 +107,7 @@ def _scale(column: pd.Series[Any]) -> int | None:
 
 
 def _scale_rule(rule: Rule, frame: pd.DataFrame, decimals: Mapping[str, int], added: dict[str, pd.Series[Any]]) -> Rule:
-    """Return a rule about scaled columns, which are added to `added`. A rule that needs none is returned unchanged."""
+    """Rewrite a rule to read columns of whole numbers, and add these columns to `added`. Other rules stay unchanged."""
     names = _columns_to_scale(rule, frame, decimals)
     if not names:
         return rule
@@ -132,7 +132,7 @@ def _scale_rule(rule: Rule, frame: pd.DataFrame, decimals: Mapping[str, int], ad
 
 
 def _columns_to_scale(rule: Rule, frame: pd.DataFrame, decimals: Mapping[str, int]) -> list[str]:
-    """Return the columns of a rule that must be scaled alike, or an empty list.
+    """Return the columns of a rule whose numbers must get the same unit, such as cents, or an empty list.
 
     The list is empty if the rule compares no decimals, or compares them with floating-point numbers or texts.
     """
@@ -146,14 +146,14 @@ def _columns_to_scale(rule: Rule, frame: pd.DataFrame, decimals: Mapping[str, in
 
 
 def _is_whole(column: pd.Series[Any]) -> bool:
-    """Return whether a column holds whole numbers, of any type, and nulls."""
+    """Return whether all values of a column are whole numbers or null, whatever the type of the column."""
     if column.dtype.kind == "f":
         return bool((column.dropna() % 1 == 0).all())
     return column.dtype.kind in "iu" or (column.dtype == object and all(type(n) is int for n in column.dropna()))
 
 
 def _whole_numbers(column: pd.Series[Any], scale: int) -> pd.Series[Any]:
-    """Return a column in units of 10 to the power of -scale.
+    """Convert a column to units of 10 to the power of -scale: to hundredths if `scale` is 2.
 
     Whole numbers are exact as floating-point numbers up to EXACT_FLOATS. Larger ones are Python integers.
     """
@@ -167,7 +167,7 @@ def _whole_numbers(column: pd.Series[Any], scale: int) -> pd.Series[Any]:
 
 
 def _whole(number: Any, scale: int) -> Any:
-    """Return a number in units of 10 to the power of -scale: a whole number, or a float between two whole numbers."""
+    """Convert a number to units of 10 to the power of -scale. Return a float only if it isn't whole in this unit."""
     if isinstance(number, bool) or not isinstance(number, int | float | Decimal):
         return number
     scaled = Decimal(str(number)).scaleb(scale, EXACT)

@@ -28,7 +28,7 @@ class RowFailures:
 def row_rule_results(
     suite: Suite, failures: Mapping[int, RowFailures], checked: int, personal: set[str]
 ) -> list[RuleResult]:
-    """Return the results of a suite's rules about rows on one partition.
+    """Return the results of a suite's rules about rows for one partition.
 
     failures: the failing rows, by the number of the rule in the suite. checked: the number of rows that were checked.
     personal: the names of columns with personal data, which the results must not contain.
@@ -59,7 +59,7 @@ def partition_rule_results(
     closed: bool,
     personal: set[str],
 ) -> tuple[list[RuleResult], list[str]]:
-    """Return the results of a suite's rules about partitions on one partition, and the reasons to reject the partition.
+    """Apply a suite's rules about partitions to one partition. Return the results, and the reasons to reject it.
 
     metrics: one row per partition that has rows. A partition without rows fails every rule.
     failing_rows: for each rule, the positions of the rows of `metrics` that fail the rule.

@@ -1,4 +1,4 @@
-"""Let rules judge dates and times: Great Expectations gets them as numbers of microseconds.
+"""Let rules judge dates and times exactly: Great Expectations gets them as numbers of microseconds.
 
 Great Expectations cuts a bound such as 2013-03-10 14:00 to its date, and refuses to compare a date with a time. Numbers
 of microseconds compare exactly. A date stands for its midnight. A time without a UTC offset is read as UTC.
@@ -31,18 +31,18 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 def parse_day_time(declared: Any) -> datetime:
-    """Return a declared date or time of a day as naive UTC time. Raises ValueError for anything else."""
+    """Parse a declared date, or date and time, as a naive UTC time. Raises ValueError for anything else."""
     if isinstance(declared, str):
         declared = datetime.fromisoformat(declared.strip())
     if isinstance(declared, datetime):
         return declared.astimezone(UTC).replace(tzinfo=None) if declared.tzinfo else declared
     if isinstance(declared, date):
         return datetime(declared.year, declared.month, declared.day)
-    raise ValueError(f"{declared!r} is neither a date nor a time of a day")
+    raise ValueError(f"{declared!r} is neither a date nor a time such as 2024-03-05 10:30")
 
 
 def parse_clock_time(declared: Any) -> time:
-    """Return a declared clock time. Raises ValueError for anything else.
+    """Parse a declared clock time such as `10:30`. Raises ValueError for anything else.
 
     YAML reads 10:30 without quotes as the number 630, so only text is accepted.
     """
@@ -50,7 +50,7 @@ def parse_clock_time(declared: Any) -> time:
         clock_time = time.fromisoformat(declared.strip())
         if clock_time.tzinfo is None:
             return clock_time
-    raise ValueError(f"{declared!r} is not a clock time")
+    raise ValueError(f"{declared!r} is not a clock time such as '10:30' in quotes")
 
 
 def with_comparable_times(frame: pd.DataFrame, rules: Sequence[Rule]) -> tuple[pd.DataFrame, list[Rule]]:
@@ -74,7 +74,7 @@ def _is_clock_time(column: pd.Series[Any]) -> bool:
 
 
 def _in_microseconds(rule: Rule, frame: pd.DataFrame, added: dict[str, pd.Series[Any]]) -> Rule:
-    """Return a rule about columns of microseconds, which are added to `added`, or the rule itself if it needs none."""
+    """Rewrite a rule to read columns of microseconds, and add these columns to `added`. Other rules stay unchanged."""
     names = PAIR_COLUMNS if rule.type == PAIR_SET else ("column",) if rule.type in ORDER_RULES else ()
     arguments = dict(rule.kwargs)
     for position, name in enumerate(names):
@@ -96,7 +96,7 @@ def _in_microseconds(rule: Rule, frame: pd.DataFrame, added: dict[str, pd.Series
 
 
 def _converter(column: pd.Series[Any], arguments: Mapping[str, Any]) -> Callable[[Any], int | None] | None:
-    """Return the function that converts the declared values of a rule to microseconds; None for another column.
+    """Return the function that converts a rule's declared values to microseconds; None if the column has no times.
 
     A column without any value doesn't show whether it holds clock times, so the declared values decide.
     """

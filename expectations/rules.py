@@ -53,7 +53,7 @@ class Rule(BaseModel):
 
     @property
     def mostly(self) -> float:
-        """The share of the judged rows of a partition that must pass, so that the rule passes."""
+        """The share of a partition's judged rows that must pass for the rule to pass."""
         return float(self.kwargs.get(MOSTLY, 1.0))
 
     def without_tolerance(self) -> Rule:
@@ -73,7 +73,7 @@ class Rule(BaseModel):
         return describe_expected(self.type, self.kwargs)
 
     def mask_personal(self, personal: set[str]) -> Rule:
-        """Return a copy of the rule for texts. It hides the names of personal columns and their allowed values.
+        """Return a copy of the rule to show to people. It hides the names and allowed values of personal columns.
 
         personal: the names of the columns with personal data.
         """

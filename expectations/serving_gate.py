@@ -25,7 +25,7 @@ FEATURES = "features"  # name of the suite of the features, and of the source in
 
 @dataclass(frozen=True)
 class _Evaluation:
-    """The result of a suite on the feature rows of several partitions.
+    """Which feature rows of several partitions fail the rules of a suite, and the metrics of these partitions.
 
     failing_rows: the positions (NumPy array) of the rows that fail a rule, by the number of the rule.
     metrics: one row per partition, with the suite's metrics.
@@ -40,7 +40,7 @@ class _Evaluation:
 def check_features(
     use_case: DecisionChain, suite: Suite, tables: Mapping[str, pa.Table]
 ) -> dict[str, tuple[pa.Table, Verdict]]:
-    """Check the features of several partitions. Return, for each, the table with a new column, and a verdict.
+    """Check several partitions' features. Return each feature table with a new column, and each partition's verdict.
 
     tables: the feature tables by partition. The new column `suspect` holds the reason why the model must not score a
     row, or null. A verdict counts suspect rows as quarantined. Suspect rows stay in the table, and the current process

@@ -39,7 +39,7 @@ def _rule_errors(
     columns: Mapping[str, str] | None,
     source_columns: Mapping[str, Collection[str]],
 ) -> Iterator[FieldError]:
-    """Yield the errors of one rule. kind: what messages call the rule's columns, "column" or "metric"."""
+    """Yield the errors in the declaration of one rule. kind: the word for its columns in errors: column or metric."""
     if rule.type not in RULES:
         yield FieldError(f"{field}.type", f"there is no row-wise rule '{rule.type}'", rule.type, RULES)
         return
@@ -55,7 +55,7 @@ def _rule_errors(
 
 
 def _condition_errors(field: str, rule: Rule, kind: str, columns: Mapping[str, str] | None) -> Iterator[FieldError]:
-    """Yield the errors of a rule's `row_condition`. kind: see `_rule_errors`."""
+    """Yield the errors in a rule's `row_condition`. kind: see `_rule_errors`."""
     try:
         named = condition_columns(rule.kwargs)
     except ConditionError as error:
@@ -87,7 +87,7 @@ def _as_list(argument: Any) -> list[Any]:
 def _value_set_errors(
     field: str, value_set: Any, source_columns: Mapping[str, Collection[str]]
 ) -> Iterator[FieldError]:
-    """Yield the errors of a rule's `value_set` that names a column of a source instead of values."""
+    """Yield the errors in a rule's `value_set` that names a column of a source instead of listing values."""
     if not isinstance(value_set, dict):
         return
     source, column = str(value_set.get("source")), str(value_set.get("column"))

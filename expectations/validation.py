@@ -48,7 +48,7 @@ class RowCounts:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The result of a suite on several partitions of a source.
+    """Row counts and metrics of several partitions of a source, and which rows and metrics fail the suite's rules.
 
     counts: numbers of rows by partition.
     row_failures: failing rows by partition and number of the rule.
@@ -99,7 +99,7 @@ def _validate_portion(
     now: datetime | None,
     code: str,
 ) -> dict[str, Verdict]:
-    """Validate some raw partitions, as `validate` does. raw: their manifests by partition."""
+    """Validate as many raw partitions as fit into memory, as `validate` does. raw: their manifests by partition."""
     contract, requested = use_case.sources[source], set(raw)
     with lake.open_session(use_case.timezone) as db:
         shared_keys = SharedKeys(db, use_case, source, lake)
@@ -155,21 +155,21 @@ def _judge_portion(
 
 
 def _read_judged(lake: Lake, source: str, partitions: Iterable[str]) -> dict[str, list[Entry]]:
-    """Return the manifests of validated and rejected partitions, by partition."""
+    """Return the manifests in `validated/<source>` and `rejected/<source>`, by partition."""
     partitions = list(partitions)
     datasets = [lake.entries(f"{kind}/{source}", partitions) for kind in ("validated", "rejected")]
     return {p: [entries[p] for entries in datasets if p in entries] for p in partitions}
 
 
 def _newest_full_extracts(contract: Source, raw: Mapping[str, Entry]) -> dict[str, int]:
-    """Return the number of the newest readable extract of each partition of a source whose extracts are full."""
+    """Return the arrival number of each partition's newest readable extract, if the source's extracts are full."""
     if not contract.full:
         return {}
     return {p: max((e.seq for e in listed_extracts(raw[p]) if not e.problem), default=0) for p in raw}
 
 
 def _is_known_sql(lake: Lake, sources: Mapping[str, Source], rule: Rule) -> str:
-    """Return the SQL condition of a rule whose `value_set` names a column: the row's value is null or occurs there.
+    """Return a SQL condition for a rule whose `value_set` names a column: the value is null or in that column.
 
     The check runs in SQL because Great Expectations takes a second for a set of a few thousand values.
     """

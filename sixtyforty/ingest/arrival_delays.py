@@ -25,7 +25,7 @@ UNIT_MINUTES = {"day": 1440, "hour": 60, "minute": 1}
 
 @dataclass(frozen=True)
 class ArrivalDelays:
-    """The delays of a source's rows against the declared `known_at`, over its newest partitions.
+    """How much later than the declared `known_at` the rows of a source arrive, over its newest partitions.
 
     - known_at: the declared SQL expression.
     - rows: the number of rows with a known arrival time. late: how many of them were seen later than declared.
@@ -64,7 +64,7 @@ class ArrivalDelays:
         return f"known_at: {expression} + interval '{format_delay(self.delay_seconds or 0, ('day', 'hour', 'minute'))}'"
 
     def __str__(self) -> str:
-        """Return the verdict on the source in one sentence without a final stop."""
+        """Return whether the source's rows arrive as declared, in one sentence without a final stop."""
         if self.is_outdated and not self.is_known:
             return f"{self.source}: known_at has changed; the next run compares the arrival times again"
         if self.delay_seconds is None:
@@ -99,7 +99,7 @@ def format_delay(seconds: int, units: Sequence[str] = ("d", "h", "min")) -> str:
 
 
 def pool_delays(source: str, known_at: str, facts: Iterable[ArrivalFacts]) -> ArrivalDelays:
-    """Return how late a source's rows arrive, over several partitions. Each partition counts by its number of rows.
+    """Return how late a source's rows arrive over several partitions, each weighted by its number of rows.
 
     facts: the delays of each partition's rows. A partition stores only percentiles of these delays. The pooled 95th
     percentile is therefore exact to one percent of the rows.
@@ -128,12 +128,12 @@ def _pooled_percentile(parts: Sequence[ArrivalFacts]) -> int | None:
 
 
 def read_delays(use_case: DecisionChain, lake: Lake) -> list[ArrivalDelays]:
-    """Return how late the rows of each partitioned input arrive, over the newest recorded partitions."""
+    """Return how late the rows of each partitioned input arrive, over the newest partitions with arrival times."""
     return [read_source_delays(use_case, lake, source) for source in use_case.partitioned]
 
 
 def read_source_delays(use_case: DecisionChain, lake: Lake, source: str) -> ArrivalDelays:
-    """Return how late the rows of a partitioned source arrive, over its newest recorded partitions.
+    """Return how late the rows of a partitioned source arrive, over its newest partitions with arrival times.
 
     If the declaration of `known_at` changed after a partition was measured, the partition is left out. The next run
     measures it again.

@@ -107,12 +107,12 @@ def record_arrival_times(
 
 
 def is_measured_by(record: Entry, contract: Source) -> bool:
-    """Return whether the delays of a record were measured against the `known_at` that is declared now."""
+    """Return whether the delays in a `first_seen` manifest were measured against the current `known_at`."""
     return bool(record.facts["known_at"] == contract.known_at)
 
 
 def newest_records(use_case: DecisionChain, lake: Lake, source: str) -> dict[str, Entry]:
-    """Return the records of a partitioned source's newest partitions.
+    """Return the manifests of `first_seen/<source>` for the newest partitions of a partitioned source.
 
     These are the last WINDOW_PARTITIONS partitions, or the partitions of the last WINDOW_DAYS days if they are more.
     """
@@ -126,7 +126,7 @@ def newest_records(use_case: DecisionChain, lake: Lake, source: str) -> dict[str
 
 
 def same_columns(contract: Source, records: Mapping[str, Entry]) -> dict[str, Entry]:
-    """Return the records whose row hashes cover the columns of the contract. Other row hashes can't be compared."""
+    """Return the `first_seen` manifests whose row hashes are comparable: they cover the contract's current columns."""
     return {partition: record for partition, record in records.items() if record.facts["columns"] == contract.columns}
 
 

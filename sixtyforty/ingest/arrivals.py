@@ -65,7 +65,7 @@ class Arrival:
 
     @property
     def listed_file(self) -> ListedFile:
-        """The file's name, size, time and tag in the listing of the last scan."""
+        """The file's name, size, modification time and content tag, as the last scan listed them."""
         return ListedFile(self.name, self.size, self.mtime_ns, self.tag)
 
 
@@ -93,6 +93,6 @@ def write_arrivals(ledger: StoragePath, arrivals: Iterable[Arrival]) -> None:
 
 
 def arrivals_for(arrivals: Iterable[Arrival], partitions: Iterable[str]) -> list[Arrival]:
-    """Return the arrivals whose extracts have rows of any of these partitions, or name any of them in the file name."""
+    """Return the arrivals of extracts with rows of any of these partitions, or with one of them in the file name."""
     requested = set(partitions)
     return [arrival for arrival in arrivals if requested & arrival.partitions.keys()]

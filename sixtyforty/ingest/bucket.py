@@ -53,7 +53,7 @@ class Bucket:
         return files
 
     def take_other_names(self, pattern: str) -> list[str]:
-        """Return the names that the last complete listing of a glob listed, but that don't match it, and forget them.
+        """Return the names in the last complete listing for a glob that don't match the glob. Then forget these names.
 
         On S3, these are names that start like the glob. Other file systems list only the names that match.
         """
@@ -119,7 +119,7 @@ class Bucket:
         except OSError:
             raise
         except Exception as error:  # each file system raises its own errors
-            raise OSError(f"{type(error).__name__}: {error}") from error
+            raise OSError(f"the file can't be downloaded ({type(error).__name__}: {error})") from error
         # The tag is more reliable than the time, which some stores round to seconds here, but not in a listing.
         is_same = current.tag == file.tag if file.tag else current.mtime_ns == file.mtime_ns
         if not (copy.stat().st_size == current.size == file.size and is_same):

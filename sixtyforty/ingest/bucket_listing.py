@@ -1,4 +1,4 @@
-"""Listing of an S3-compatible bucket in parts.
+"""List an S3-compatible bucket in parts, so that each scan needs only a few requests.
 
 S3 lists 1,000 keys per request, sorted by key. The scans of a sensor must need few requests, so they go through the
 bucket in parts. Each scan lists the next PAGES_PER_SCAN pages, and also all keys after the last known key. So a new

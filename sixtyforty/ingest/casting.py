@@ -63,7 +63,7 @@ def typed_columns_sql(source: Source, columns: Collection[str]) -> str:
 
 
 def _cast_rows_sql(source: Source) -> str:
-    """Return a SQL query for the rows of the view `landed` with typed columns, the lineage, and `_reason`.
+    """Return a SQL query for the rows of the view `landed`, with typed columns, their extract and line, and `_reason`.
 
     Each step is a subquery of its own. Otherwise DuckDB would repeat a step for each place that reads its result.
     """
@@ -184,7 +184,7 @@ def repeated_key_statuses_sql(source: Source, rows: str) -> str:
 
 
 def _is_gone_sql(newest_full: Mapping[str, int]) -> str:
-    """Return a SQL condition: the row comes from an earlier extract than the newest full one of its partition."""
+    """Return a SQL condition: a row's extract is older than the newest full extract of the row's partition."""
     if not newest_full:
         return "false"
     cases = " ".join(f"when {literal(partition)} then {seq}" for partition, seq in newest_full.items())

@@ -53,7 +53,7 @@ def find_retyped(lake: Lake, source: Source, entry: Entry) -> list[str]:
 
 
 def lacks_columns(lake: Lake, source: Source, raw: Entry, offered: Sequence[str]) -> bool:
-    """Return whether a raw partition lacks a column of the contract that an extract contains.
+    """Return whether a raw partition lacks a column of the contract that one of its extracts contains.
 
     offered: the columns of the extract that the contract didn't name when the extract was read.
     """

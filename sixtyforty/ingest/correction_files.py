@@ -29,7 +29,7 @@ class CorrectionError(SixtyfortyError):
 
 
 def choose_correction_format(source: str, contract: Source, name: str, landed: Collection[str]) -> FormatKind:
-    """Return the format in which corrections of a source can land.
+    """Return the file format that a file with corrected rows of a source must have.
 
     source: the name of the source. name: the name of the file of corrections. landed: the names of the extracts that
     have landed, relative to the location. Raises CorrectionError if a file of this name, or any file of corrections,
@@ -77,7 +77,7 @@ def _require_correctable(source: str, contract: Source) -> None:
 
 
 def _suggest_name(contract: Source, landed_names: Collection[str]) -> str:
-    """Return the end of a sentence that suggests a name; empty if the glob has other wildcards than `*`."""
+    """Return text such as `, such as orders_corrections.csv`; empty if the glob has other wildcards than `*`."""
     start, _, end = PurePosixPath(contract.files or "").name.replace("**", "*").partition("*")
     stem = f"{start.removesuffix('_')}_corrections".removeprefix("_")
     names = (f"{stem}{number if number > 1 else ''}{end.replace('*', '')}" for number in count(1))
@@ -88,7 +88,7 @@ def _suggest_name(contract: Source, landed_names: Collection[str]) -> str:
 def encode_corrections(
     contract: Source, kind: FormatKind, name: str, rows: Iterable[Sequence[str | int | None]]
 ) -> bytes:
-    """Return the content of a file of corrections.
+    """Return the bytes of a file of quarantined rows, which people correct and land again.
 
     kind, name: the format and the name of the file. rows: for each quarantined row, the landed texts of the contract's
     columns, then the COMMENTS.

@@ -1,4 +1,4 @@
-"""Comparison of a database with the validated data of the source that reads it, by number of rows in each partition.
+"""Compare, for each partition, the number of rows of a database query with the number of rows that were imported.
 
 A read sees only rows whose cursor value has grown. So a row that was deleted from the database stays in the validated
 data, and a row that was committed with an old cursor value is missing there. The numbers of rows show both.

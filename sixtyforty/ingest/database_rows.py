@@ -1,4 +1,4 @@
-"""Writing of database rows as lines of CSV extracts, so that every value and every null is read back as it was."""
+"""Write database rows as lines of CSV extracts, from which a scan reads every value and every null unchanged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _quoted(text: str) -> str:
 
 
 def cell_text(cell: Any) -> str:
-    """Return a value of a database, which is not null, as text."""
+    """Return a database value as text. The value must not be null."""
     match cell:
         case str():
             return cell

@@ -75,7 +75,7 @@ class DatabaseSource:
             return self._extract(connection, cursor)
 
     def count_rows(self, url: str | None, columns: Sequence[str]) -> Iterator[tuple[list[str | None], int]]:
-        """Yield the texts of some columns, and the number of rows of the query that have these values.
+        """Group the query's rows by some columns. For each group, yield the columns' texts and the number of rows.
 
         A missing value is None. url: see `extract_new_rows`. Raises UnreachableSourceError if the database can't be
         read.
@@ -91,7 +91,7 @@ class DatabaseSource:
 
     @contextmanager
     def _connect(self, url: str | None, prepare: Callable[[], object] | None = None) -> Iterator[sa.Connection]:
-        """Connect to the database. Its errors in the `with` block become UnreachableSourceError."""
+        """Connect to the database. Database errors in the `with` block become UnreachableSourceError."""
         if not url:
             raise UnreachableSourceError(
                 f"{self.name}: the environment variable {self.source.database} is not set. Set it to the SQLAlchemy URL"
@@ -150,9 +150,10 @@ class DatabaseSource:
         return names
 
     def _count_settled(self, connection: sa.Connection, cursor: QueryCursor) -> QueryCursor:
-        """Return the cursor after a read, with the table's rows counted. See `QueryCursor.count_settled`.
+        """Count the table's rows before the next read's start. Return the cursor with the count in it.
 
-        Counting a big table can take long, so a process then counts less often. See COUNT_SHARE.
+        See `QueryCursor.count_settled`. Counting a big table can take long, so a process then counts less often. See
+        COUNT_SHARE.
         """
         import sqlalchemy as sa
 
@@ -244,13 +245,13 @@ class DatabaseSource:
         return self.folder / f".{name}"
 
     def _publish(self, cursor: QueryCursor) -> None:
-        """Rename the last extract from its hidden name to its final name, unless this is done already."""
+        """Rename the last extract from its hidden name to its final name, unless an earlier call did."""
         if cursor.last_extract and self._hidden_path(cursor.last_extract).exists():
             rename_file(self._hidden_path(cursor.last_extract), self.folder / cursor.last_extract)
 
 
 def _hash_lines(lines: Iterable[bytes]) -> str:
-    """Return the SHA-256 of lines in hex, without a copy of them: the table may be large."""
+    """Return the SHA-256 of some lines in hex. The lines are not joined, because a table may be large."""
     lines_hash = hashlib.sha256()
     for line in lines:
         lines_hash.update(line)
@@ -262,7 +263,7 @@ def _content_hash(path: StoragePath) -> str:
 
 
 def engine_options(url: str) -> dict[str, Any]:
-    """Return the options of an engine that leaves the JSON of a database as it is, instead of making Python objects."""
+    """Return options of an SQLAlchemy engine that returns a database's JSON as text, not as Python objects."""
     import sqlalchemy as sa
 
     return {"json_deserializer": str} if sa.engine.make_url(url).get_backend_name() == "postgresql" else {}

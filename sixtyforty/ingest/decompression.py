@@ -1,4 +1,4 @@
-"""Reading of files with or without gzip, block by block. A gzip file is recognized by its first bytes."""
+"""Read files with or without gzip, block by block. A gzip file is recognized by its first bytes."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ def read_blocks(file: Path, size: int) -> Iterator[bytes]:
 
 
 def read_head(file: Path, size: int) -> bytes:
-    """Return the first `size` bytes of a file, unpacked if the file is packed. Raises RefusedExtractError."""
+    """Return the first `size` bytes of a file, or of its unpacked content if it is gzip. Raises RefusedExtractError."""
     return next(read_blocks(file, size), b"")
 
 
 def copy_unpacked(file: Path, block_size: int) -> IO[bytes]:
-    """Return a file in the scratch folder with the unpacked content of a gzip file. It is deleted when it is closed.
+    """Unpack a gzip file into a temporary file in the scratch folder, and return the open temporary file.
 
-    Raises RefusedExtractError if the file can't be unpacked, or if it unpacks to far more bytes than is usual.
+    Closing the temporary file deletes it. Raises RefusedExtractError if the gzip file can't be unpacked, or if it
+    unpacks to far more bytes than is usual.
     """
     limit = max(SMALLEST_LIMIT, LARGEST_RATIO * file.stat().st_size)
     copy = tempfile.NamedTemporaryFile(dir=current_scratch_folder())  # noqa: SIM115  the caller closes it

@@ -25,9 +25,9 @@ _CLOCK_CHANGES = ("2 hours", "1 hour", "30 minutes")
 
 
 def attempt_sql(text: str, contract_type: ContractType) -> str:
-    """Return SQL that casts a text column as DuckDB does, or NULL. The value may be a guess: see `exact_sql`.
+    """Return SQL that casts a text column with DuckDB's own casts, some of which guess; NULL if a cast fails.
 
-    text: SQL of the column, whose texts have no spaces at either end.
+    text: SQL of the column, whose texts have no spaces at either end. `exact_sql` removes the guesses.
     """
     match contract_type.kind:
         case "text":
@@ -41,7 +41,7 @@ def attempt_sql(text: str, contract_type: ContractType) -> str:
 
 
 def exact_sql(text: str, typed: str, contract_type: ContractType) -> str:
-    """Return SQL for a value that means exactly what its text says, and NULL for any other.
+    """Return SQL for the value of a cast if the value means exactly what its text says; otherwise NULL.
 
     text: SQL of the column. typed: SQL of the value that `attempt_sql` returned for it; it is evaluated several times.
     """
@@ -87,10 +87,10 @@ def cast_sql(text: str, declared_type: str) -> str:
 
 
 def require_type(declared: str) -> ContractType:
-    """Return a declared type. The declaration was checked, so any other type is an error of the caller."""
+    """Parse a type of a data contract that was checked. Raises ValueError if a contract can't declare the type."""
     contract_type = parse_type(declared)
     if contract_type is None:
-        raise ValueError(f"{declared} is no type of a data contract")
+        raise ValueError(f"{declared} is not a type that a data contract can declare")
     return contract_type
 
 
@@ -103,7 +103,7 @@ def _literals(texts: tuple[str, ...]) -> str:
 
 
 def _decimal_form(decimals: int) -> str:
-    """Return the form of a plain number with at most this many decimals, not counting zeros at its end."""
+    """Return a regular expression for a number with at most this many decimals. Zeros at its end don't count."""
     return rf"[+-]?([0-9]+(\.[0-9]{{0,{decimals}}}0*)?" + (rf"|\.[0-9]{{1,{decimals}}}0*)" if decimals else ")")
 
 
@@ -112,7 +112,7 @@ def _fraction(decimals: int) -> str:
 
 
 def _time_conditions(text: str, typed: str, contract_type: ContractType) -> list[str]:
-    """Return the SQL conditions under which a text means exactly a time. See `exact_sql` for the arguments."""
+    """Return SQL conditions. If any is true, a cast gave exactly the time that the text names. See `exact_sql`."""
     zone = " at time zone 'UTC'" if contract_type.kind == "zoned" else ""
     is_inside = f"{typed} between {FIRST_TIME}{zone} and {LAST_TIME}{zone}"
     if contract_type.decimals > MICROSECOND_DECIMALS:  # it holds years 1677 to 2262 only
@@ -127,12 +127,12 @@ def _is_usual(text: str) -> str:
 
 
 def _local_form(contract_type: ContractType) -> str:
-    """Return the form of a day, which a time of day without an offset may follow."""
+    """Return a regular expression for a day, or a day and a time of day without a UTC offset."""
     return f"{_DAY}([ T][0-9]{{1,2}}:[0-9]{{2}}(:[0-9]{{2}}{_fraction(contract_type.decimals)})?)?"
 
 
 def _timestamp_sql(text: str, contract_type: ContractType) -> str:
-    """Return SQL for the UTC time of a text: without an offset it is UTC; with one, or a zone's name, it is converted.
+    """Return SQL that casts a text to a UTC time. A text with neither a UTC offset nor a time zone counts as UTC.
 
     A cast to TIMESTAMP ignores a UTC offset, and a cast to TIMESTAMPTZ is slow. So the usual form of 19 characters is
     recognised first. It has no offset. `_time_conditions` checks its form.
@@ -151,7 +151,7 @@ def _timestamp_sql(text: str, contract_type: ContractType) -> str:
 
 
 def _zone_time_sql(text: str, instant: str) -> str:
-    """Return SQL for the UTC time of a local time with the name of its zone.
+    """Return SQL that converts a text with a local time and the name of its time zone to UTC.
 
     It is NULL if the zone is unknown, or if the local time doesn't occur, or occurs twice, when the clock changes.
     """

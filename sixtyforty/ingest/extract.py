@@ -1,4 +1,4 @@
-"""The content of an extract in chunks, and the checks that all file formats share."""
+"""The content of an extract, which is read in chunks, and the checks that all file formats share."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BrokenLine(NamedTuple):
 
 
 class RefusedExtractError(SixtyfortyError):
-    """An extract can't be trusted as a whole. The message says why, and what to do.
+    """An extract is refused: none of its rows is imported. The message says why, and what to do.
 
     lines: the number of lines after the header, but at least 1, so that a refused file always shows in the counts.
     0 until the lines are counted.
@@ -99,7 +99,7 @@ class MatchedColumns:
         return [column for column, names in self.names.items() if not names]
 
     def to_contract(self, table: pa.Table) -> pa.Table:
-        """Return a table of `file_columns` under the contract's names. A column that the file lacks is null."""
+        """Rename a table's `file_columns` to the contract's names. A column that the file lacks becomes null."""
         import pyarrow as pa
 
         nulls = pa.nulls(table.num_rows, pa.string())
@@ -145,7 +145,7 @@ def _plain(name: str) -> str:
 
 
 def contract_hash(source: Source) -> str:
-    """Return the hash of what decides whether an extract is refused: parts of the data contract, and the readers."""
+    """Return a hash of all that decides if an extract is refused: parts of the data contract, and READER_VERSION."""
     names = {column: source.names_of(column) for column in source.columns}
     optional = sorted(source.optional_columns)
     parts = {"files": source.files, "names": names, "optional": optional, "readers": READER_VERSION}
@@ -162,5 +162,5 @@ def empty_rows(columns: Sequence[str]) -> pa.Table:
 
 
 def broken_line(number: int, reason: str, text: bytes) -> BrokenLine:
-    """Return a broken line. A long text is cut. Bytes that are not UTF-8 are replaced."""
+    """Create a BrokenLine from bytes. A long text is cut. Bytes that are not UTF-8 are replaced."""
     return BrokenLine(number, reason, text[:MAX_TEXT_BYTES].decode(errors="replace"))

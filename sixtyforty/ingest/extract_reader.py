@@ -1,4 +1,4 @@
-"""Reading of one landed extract: choose the format of the file, and read it chunk by chunk against the data contract.
+"""Read one landed extract: choose the format of the file, and read it chunk by chunk against the data contract.
 
 Every value stays text, and no line is lost. A line that can't be read as a row is listed with the reason. A file that
 can't be trusted as a whole is refused.
@@ -29,7 +29,7 @@ MEMORY_PER_BYTE = 100  # measured: 85 for a JSON list of numbers with one digit
 
 
 def is_bounded(file: Path, source: Source) -> bool:
-    """Return whether the memory for reading a local extract is bounded so well that the run may read it itself.
+    """Return whether a run may read a local extract itself, because reading it takes little memory for certain.
 
     This holds for small text files: 4 MB need at most 400 MB, less than the smallest setting of SIXTYFORTY_MEMORY. All
     other files go to the reader process, because a few bytes of gzip or Parquet may hold gigabytes. Starting that
@@ -60,7 +60,7 @@ def read_extract(file: Path, source: Source) -> OpenedExtract:
 
 
 def _require_written_forms(extract_format: ExtractFormat, source: Source) -> None:
-    """Refuse a file of another format than CSV if its numbers and dates would be read in the declared forms of CSV."""
+    """Refuse a file that isn't CSV if the source declares how its CSV files write numbers or dates."""
     if extract_format.kind != "csv" and source.written_forms:
         forms = ", ".join(f"`{form}`" for form in source.written_forms)
         raise RefusedExtractError(
@@ -81,7 +81,7 @@ def _read_chunks(chunks: Iterator[Chunk], file: Path) -> Iterator[Chunk]:
 
 @contextmanager
 def _lines_counted(file: Path) -> Iterator[None]:
-    """Count the lines of a file if it is refused."""
+    """Add the number of lines of the file to any RefusedExtractError that the `with` block raises."""
     try:
         yield
     except RefusedExtractError as error:

@@ -1,4 +1,4 @@
-"""Read new extracts once, chunk by chunk, and stage their lines by partition."""
+"""Read new extracts once, chunk by chunk, and hold their lines by partition until the ingest stores them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ READ_ATTEMPTS = 2  # an extract that ends the reader process this often is refus
 
 @dataclass
 class NewExtract:
-    """A new or changed file, whose lines are staged.
+    """A new or changed file that was read, with its lines by partition.
 
     - file, sha256: the file in the listing, and the hash of its bytes.
     - seq: the number of the file's earlier arrival, if it is read again under a changed data contract; otherwise None.
@@ -48,12 +48,12 @@ class NewExtract:
 
     @property
     def lines(self) -> StagedLines:
-        """The staged lines by partition."""
+        """The lines of the extract by partition, which wait for their ingest."""
         return self.partitions.lines
 
 
 class ExtractStaging:
-    """Stages the lines of a source's extracts. The chunks of several small extracts are assigned by one query.
+    """Reads a source's extracts, and assigns their lines to partitions, with one query for several small extracts.
 
     area: where the lines are staged. None: the lines are only counted.
     """
@@ -65,11 +65,11 @@ class ExtractStaging:
 
     @property
     def stages_lines(self) -> bool:
-        """Whether lines are staged, as in a run. Otherwise they are only counted, as by sensors."""
+        """Whether lines are held for an ingest, as in a run. Sensors only count the lines."""
         return self._area is not None
 
     def read(self, path: Path, file: ListedFile, sha256: str, seen_at: str, seq: int | None = None) -> NewExtract:
-        """Read an extract to its end, and return it. Its lines are staged after the next `flush`.
+        """Read an extract to its end, and return it. The next `flush` assigns its last lines to partitions.
 
         path: the local file. seen_at: see ExtractPartitions. seq: see NewExtract. If the file can't be read, an OSError
         is raised, and nothing of the file is staged.
@@ -86,12 +86,12 @@ class ExtractStaging:
         return extract
 
     def discard(self, extract: NewExtract) -> None:
-        """Forget all lines of an extract."""
+        """Drop all lines of an extract that were read so far."""
         self._chunks = [(owner, chunk) for owner, chunk in self._chunks if owner is not extract]
         extract.partitions = self._new_partitions(extract.file, extract.seen_at)
 
     def _read_chunks(self, extract: NewExtract, path: Path) -> None:
-        """Add the chunks of an extract. Raises RefusedExtractError.
+        """Read the chunks of an extract, and collect them for the next `flush`. Raises RefusedExtractError.
 
         Only an extract whose memory is bounded is read in this process. Any other extract is read in the reader
         process, again if that process ends, because the machine may have ended it for another reason than the extract.
@@ -119,7 +119,7 @@ class ExtractStaging:
         extract.header_notes = describe_header(self._use_case.sources[self._source], opened)
 
     def flush(self) -> None:
-        """Assign the chunks that were read so far to their partitions, each of them once, even after an error."""
+        """Assign the lines of all collected chunks to partitions. If this fails, the chunks are not assigned again."""
         chunks = [(extract.partitions, chunk) for extract, chunk in self._chunks]
         self._chunks, self._row_count, self._byte_count = [], 0, 0
         if chunks:

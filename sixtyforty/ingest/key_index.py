@@ -34,7 +34,10 @@ STATE = "index.json"
 
 @dataclass(frozen=True)
 class Run:
-    """Pairs of a key's hash and a partition's number, sorted by hash. name: the name of the run's files."""
+    """One part of the index: pairs of a key's hash and a partition's number, sorted by hash.
+
+    name: the start of the names of the run's files.
+    """
 
     name: str
     hashes: Hashes
@@ -75,7 +78,7 @@ class KeyIndex:
         return Run(name, hashes, numbers)
 
     def add(self, hashes: Mapping[str, Hashes], stamps: Mapping[str, str]) -> set[str]:
-        """Add the hashes of the keys of some partitions, store the index, and return where the keys occurred before.
+        """Add the key hashes of partitions to the index. Return all partitions that had one of these hashes before.
 
         hashes: by partition. A hash may occur several times. stamps: texts by partition that the index stores. The
         returned partitions may include those of `hashes`, if they had the keys before. Partitions that are added
@@ -109,7 +112,7 @@ class KeyIndex:
         return {partitions[number] for number in np.flatnonzero(np.bincount(numbers)).tolist()}
 
     def _find(self, hashes: Hashes) -> tuple[npt.NDArray[np.intp], Numbers]:
-        """Return the pairs of the index with one of these hashes: the hash's position, and the partition's number."""
+        """Look up hashes in the index. Return, for each match, the position in `hashes`, and the partition's number."""
         import numpy as np
 
         positions, numbers = [np.empty(0, "intp")], [np.empty(0, "uint32")]
@@ -124,7 +127,7 @@ class KeyIndex:
         return np.concatenate(positions), np.concatenate(numbers)
 
     def _append(self, run: Run) -> None:
-        """Add a run. Merge it with the runs before it as long as they are not much longer."""
+        """Add sorted pairs to the index. Merge them with the newest pairs in it, unless these are many more."""
         pending = [run]
         while self._runs:
             length, last = sum(len(each.hashes) for each in pending), len(self._runs[-1].hashes)
@@ -134,7 +137,7 @@ class KeyIndex:
         self._runs.append(run if len(pending) == 1 else _sorted_run([(each.hashes, each.numbers) for each in pending]))
 
     def _save(self) -> None:
-        """Write new runs, then the list of runs, then delete merged runs. So a killed process spoils nothing."""
+        """Write new files, then the list of files, then delete old files. So a killed process leaves a valid index."""
         if self._folder is None:
             return
         for run in self._runs:
@@ -151,7 +154,7 @@ class KeyIndex:
 
 
 def _sorted_distinct(hashes: Hashes) -> Hashes:
-    """Return the distinct hashes, sorted. On a million hashes, numpy.unique takes ten times as long."""
+    """Return the distinct hashes, sorted, ten times as fast as numpy.unique for a million hashes."""
     import numpy as np
 
     ordered = np.sort(hashes)

@@ -1,4 +1,4 @@
-"""Which files at a location are finished extracts, to which their senders no longer write.
+"""List the finished extracts at a location: the files to which their senders no longer write.
 
 A scan skips unfinished files, and leaves them for a later scan. Unfinished files are:
 
@@ -65,7 +65,7 @@ def list_finished_files(
 
 
 def find_skip_reason(path: str) -> str | None:
-    """Return why a scan skips a file, whatever the glob of its source, as a clause; None if it doesn't.
+    """Return as a clause why each scan skips a file of this name, whatever the source's glob; None if it doesn't.
 
     path: the name of the file, with or without folders.
     """
@@ -80,7 +80,7 @@ def printable_name(path: str) -> str:
 
 
 def find_name_problem(source: Source, name: str) -> str | None:
-    """Return why a scan would not take a file because of its name, as a clause; None if it would.
+    """Return as a clause why a source's scan would skip a file of this name; None if the scan would read the file.
 
     name: the name of the file, without folders.
     """
@@ -92,10 +92,10 @@ def find_name_problem(source: Source, name: str) -> str | None:
 
 
 def find_similar_files(location: Folder | Bucket, pattern: str) -> dict[str, str]:
-    """Return why the files are not taken whose names nearly match a source's glob, by name.
+    """Return the files whose names nearly match a source's glob, each with the reason why a scan skips it.
 
-    In a bucket, only names are searched that the last listing of the glob listed, because all others would have to be
-    listed as well. Raises the file system's errors.
+    In a bucket, only names are searched that the last listing for the glob contained, because all others would have to
+    be listed as well. Raises the file system's errors.
     """
     differences = _similar_patterns(pattern)
     is_similar = re.compile("|".join(fnmatch.translate(similar) for similar, _ in differences)).match
@@ -115,7 +115,7 @@ def find_similar_files(location: Folder | Bucket, pattern: str) -> dict[str, str
 
 
 def _similar_patterns(pattern: str) -> list[tuple[str, str]]:
-    """Return globs of names that a person may mean by a glob, each with the difference to it and what to do."""
+    """Return variants of a glob, such as one that ends in `.gz`, each with why a scan skips names that match it."""
     correct = "Rename the file, or correct `files`."
     any_case = re.sub(r"\[[^]]*\]|[^\W\d_]", lambda part: _any_case(part.group()), pattern)
     patterns = [(any_case, f"its name differs from `{pattern}` in upper and lower case. {correct}")]
@@ -128,7 +128,7 @@ def _similar_patterns(pattern: str) -> list[tuple[str, str]]:
 
 
 def _any_case(part: str) -> str:
-    """Return a glob for a letter in both cases. A set in brackets is returned as it is."""
+    """Return a glob that matches a letter in upper and lower case. A set in brackets is returned unchanged."""
     return part if part.startswith("[") or part.lower() == part.upper() else f"[{part.lower()}{part.upper()}]"
 
 

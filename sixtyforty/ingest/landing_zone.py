@@ -47,7 +47,7 @@ STAGED_BYTES = 1 << 33  # 8 GiB: how many bytes of staged lines, most of them in
 
 
 class LaterRefusalError(SixtyfortyError):
-    """An extract is refused that an earlier scan accepted. The ledger says so now."""
+    """An extract is refused now, though an earlier scan accepted it. The ledger records the refusal."""
 
 
 class LandingZone:
@@ -116,7 +116,7 @@ class LandingZone:
     def _updates(
         self, source: str, files: Sequence[ListedFile], arrivals: Mapping[str, Arrival], area: StagingArea | None
     ) -> Iterator[Arrival]:
-        """Yield the arrivals that are new or differ from the ledger: new, changed, archived and returned files.
+        """Yield the arrivals that differ from the ledger: the file is new, changed, archived, or back at its location.
 
         files: the listed files. arrivals: the arrivals in the ledger, by file name. area: see ExtractStaging.
         """
@@ -151,7 +151,7 @@ class LandingZone:
         self.query_problems[source] = self._queries[source].problems
 
     def count_query_rows(self, source: str, columns: Sequence[str]) -> Iterator[tuple[list[str | None], int]]:
-        """Yield the values of some columns of a source's query, with their number of rows. See `DatabaseSource`."""
+        """Group the rows of a source's query by some columns. Yield the values and the number of rows of each group."""
         return self._queries[source].count_rows(self._database_url(source), columns)
 
     def _database_url(self, source: str) -> str | None:
@@ -188,7 +188,7 @@ class LandingZone:
             ) from error
 
     def _find_similar_files(self, source: str) -> dict[str, str]:
-        """Return why files are not taken whose names nearly match the source's glob, but no other source's."""
+        """Return files that nearly match the source's glob, and no other source's, each with why a scan skips it."""
         contract = self.use_case.sources[source]
         if not contract.files:
             return {}
@@ -201,7 +201,7 @@ class LandingZone:
         }
 
     def lines(self, source: str, arrivals: Iterable[Arrival]) -> dict[int, StagedLines]:
-        """Return the lines of extracts by partition, by the `seq` of each arrival.
+        """Return the lines of each extract by partition, as a mapping from the extract's arrival number `seq`.
 
         Lines that a scan of this process staged are used. Other extracts are read again. Extracts that were archived or
         replaced after their arrival are left out.
@@ -225,17 +225,18 @@ class LandingZone:
         return lines
 
     def _record_refusals(self, source: str, refused: Sequence[tuple[Arrival, NewExtract]]) -> None:
-        """Write to the ledger that extracts are refused which had been accepted. Raises LaterRefusalError if any is."""
+        """Record in the ledger that accepted extracts are refused now. Raises LaterRefusalError if there are any."""
         if not refused:
             return
         arrivals = {a.seq: new_arrival(self.use_case, source, extract, a.seq) for a, extract in refused}
         ledger = self._ledger(source)
         with exclusive_lock(ledger.with_suffix(".lock"), f"refuse extracts of {source}"):
             write_arrivals(ledger, [arrivals.get(known.seq, known) for known in self.known(source)])
-        raise LaterRefusalError(f"{source}: {', '.join(a.name for a in arrivals.values())}: refused. Run again.")
+        names = ", ".join(arrival.name for arrival in arrivals.values())
+        raise LaterRefusalError(f"{source}: accepted earlier, but refused now: {names}. Run again to import the rest.")
 
     def _read_again(self, source: str, staging: ExtractStaging, arrival: Arrival) -> NewExtract | None:
-        """Read the extract of an arrival. Return None if the file was archived or replaced."""
+        """Read an extract that arrived earlier. Return None if its file was archived or replaced since then."""
         extract: NewExtract | None = None
         try:
             with self._location(source).open_file(arrival.listed_file, self.lake.scratch) as path:
@@ -248,7 +249,7 @@ class LandingZone:
             return None
 
     def _keep(self, source: str, extract: NewExtract) -> StagedLines:
-        """Keep the lines of an extract for its ingest, and return them."""
+        """Store the lines of an extract until its partitions are ingested, and return these lines."""
         extract.partitions.finish()
         self._staged.put((source, extract.file.name, extract.sha256), extract.lines)
         if extract.header_notes:
@@ -262,7 +263,7 @@ class LandingZone:
         last_seq: int,
         area: StagingArea | None,
     ) -> Iterator[Arrival]:
-        """Read files, and yield an arrival for each of them.
+        """Read listed files, and yield the arrival of each file that could be read.
 
         due: each file with its arrival in the ledger, or None if the file is new. last_seq: the largest `seq` in the
         ledger. area: see ExtractStaging. Files that are missing, changing or unreadable are left for the next scan.
@@ -295,7 +296,7 @@ class LandingZone:
     def _read_file(
         self, source: str, staging: ExtractStaging, file: ListedFile, known: Arrival | None, seen_at: str
     ) -> Arrival | NewExtract | None:
-        """Read a file. Return its known arrival if its bytes are unchanged, otherwise the extract; None if that fails.
+        """Read a file. Return its known arrival if its bytes are unchanged, otherwise its extract; None on failure.
 
         known: the file's arrival in the ledger. It is returned with the time and tag of the new listing. seen_at: the
         time of the scan. Raises FileAccessError if the disk of this machine is full.
@@ -332,7 +333,7 @@ class LandingZone:
 
 
 def _is_dated(file: ListedFile) -> bool:
-    """Return whether a change of this file's content shows in a listing.
+    """Return whether a file's listing has a time or a tag, which shows when the file's content changes.
 
     A file system that lists neither times nor tags doesn't show changes, so its files must be read in each scan.
     """

@@ -25,7 +25,7 @@ def first_seen(arrival: Arrival) -> datetime | None:
 
 
 class Landings:
-    """The landings of one source: its extracts, in batches that landed together.
+    """Tells when the extracts of one source landed, and which of them landed together in bulk.
 
     model: the use case, which knows when each partition starts and ends.
     arrivals: the rows of the arrivals ledger for all extracts of the source, in order of arrival.
@@ -42,7 +42,7 @@ class Landings:
         return None if position is None else self._arrivals[position]
 
     def is_recent(self, partition: str, arrival: Arrival) -> bool:
-        """Return whether the partition was still recent when the extract was first seen."""
+        """Return whether an extract was first seen within RECENT_PARTITIONS or RECENT_TIME of the partition's end."""
         seen_at, end = first_seen(arrival), self._model.closes_at(partition)
         if seen_at is None:
             return False

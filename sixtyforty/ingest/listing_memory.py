@@ -1,4 +1,4 @@
-"""The listing memory of a source: the listing states that each scan stores for the next scan, in a file in the lake.
+"""The listing memory of a source: what a scan has listed of a bucket, stored in the lake for the next scan.
 
 A sensor lists a big bucket in parts (see `bucket_listing`). Between two scans, it must store the position of the
 current pass, and the listed files that are not in the arrivals ledger, such as unfinished and unreadable files. All
@@ -34,7 +34,7 @@ class ListedFile(NamedTuple):
 
 @dataclass
 class ListingState:
-    """The state of the listing of one glob.
+    """How far a location was listed for one glob, and which files that match the glob are known.
 
     - files: the known files by name.
     - position: the last key that the current pass has listed; "" if a new pass starts, None before the first listing.
@@ -52,7 +52,7 @@ RecallState = Callable[[], ListingState]  # a function that returns the stored s
 
 
 class ListingMemory:
-    """The listing states of one source by glob, during one scan.
+    """Loads and stores the listing states of one source, one for each glob, during one scan.
 
     file: the file that stores the states between scans.
     known_files: the files in the arrivals ledger that the previous scan found.
@@ -70,11 +70,11 @@ class ListingMemory:
         return {known.name: known for known in self._known_iterable}
 
     def state(self, pattern: str) -> ListingState:
-        """Return what earlier scans stored about the list of the source's extracts. pattern: the names' glob."""
+        """Return the listing state that earlier scans stored for the source's extracts. pattern: the extracts' glob."""
         return self._open(pattern, self._known_files)
 
     def marker_state(self, pattern: str, ending: str) -> ListingState:
-        """Return the state of listing the marker files. A marker file shows that an extract is finished.
+        """Return the listing state for marker files, such as `x.csv.done`. A marker shows that an extract is finished.
 
         pattern: the glob that the names of the markers match.
         ending: added to the name of an extract to name its marker. Each extract in the ledger has a marker.

@@ -39,7 +39,7 @@ class Location(Protocol):
         """
 
     def open_file(self, file: ListedFile, scratch: Path) -> AbstractContextManager[Path]:
-        """Return the path of a local file with a file's bytes, for the duration of a `with` block.
+        """Return a context that yields the path of a local file with the same bytes as a listed file.
 
         scratch: a folder for a copy, which is deleted after the block. Raises FileChangedError if the file differs from
         its listing at the start of the block, or has changed at the end. Raises FileNotFoundError if it no longer
@@ -55,7 +55,7 @@ class Folder:
     required: bool = False
 
     def list_files(self, pattern: str, recall: RecallState | None = None) -> list[ListedFile]:
-        """List all files that match a glob. `recall` is not used."""
+        """List all files in the folder that match a glob. `recall` is ignored: a folder is never listed in parts."""
         if self.required and not self.root.is_dir():
             raise FileNotFoundError("the folder of the source's extracts doesn't exist; create the folder")
         files = []
@@ -103,5 +103,5 @@ def _stamp(status: os.stat_result) -> tuple[int, ...]:
 
 
 def file_changed(file: ListedFile) -> FileChangedError:
-    """Return the error that a file differs from its listing."""
+    """Return the error to raise for a file that changed after it was listed."""
     return FileChangedError(f"the file {file.name} changed after it was listed; the next scan reads it again")

@@ -1,4 +1,4 @@
-"""Keys that moved: a key is in force in one partition only, although its rows may have landed in several.
+"""Find keys that moved: rows with one key may land in several partitions, but only one may publish the key.
 
 A later extract may correct the date of a row, which then lands in another partition. The earlier row is superseded in
 the partition where it landed. So partitions that share a key are validated together, whichever of them has changed.
@@ -41,7 +41,7 @@ ROWS_PER_QUERY = 1 << 21
 
 @dataclass(frozen=True)
 class SharedKeys:
-    """The keys that the partitions of one source share.
+    """Finds the keys that occur in more than one partition of a source.
 
     db: a session of the lake. compared: the raw manifests of compared partitions, after `load_landed`.
     """
@@ -76,12 +76,12 @@ class SharedKeys:
         return judged
 
     def set_compared_aside(self, judged: Mapping[str, Entry]) -> dict[str, list[str]]:
-        """Give the rows of compared partitions in the table `typed` the status `compared`.
+        """Set the status of compared partitions' rows to `compared`, and return which partitions share keys.
 
-        judged: the partitions that are validated, as `load_landed` returned them. Returns, for each judged or compared
-        partition, the other partitions with a row of the same key; a partition without such a row is absent. One
-        partition holds the current row of a key, and its rows in all other partitions are superseded, so these rows
-        show which keys are shared.
+        The rows are in the table `typed`. judged: the partitions that are validated, as `load_landed` returned them.
+        Returns, for each judged or compared partition, the other partitions with a row of the same key; a partition
+        without such a row is absent. One partition holds the current row of a key, and its rows in all other partitions
+        are superseded, so these rows show which keys are shared.
         """
         if len(judged) + len(self.compared) < 2:  # most days share no key
             return {}
@@ -124,7 +124,7 @@ class SharedKeys:
         return self._partitions_with_keys_of(requested) | partitions_sharing_keys(judged)
 
     def _partitions_with_keys_of(self, entries: Mapping[str, Entry]) -> set[str]:
-        """Return the partitions that may share a key with some raw partitions, by an up-to-date index."""
+        """Update the key index. Return the partitions that may share a key with some raw partitions."""
         hashes = self._read_hashes(entries)
         if self.lake.cache is None:
             return self._update(KeyIndex(None, self._identity), hashes)
@@ -141,9 +141,9 @@ class SharedKeys:
         return digest([types, forms, duckdb.__version__])
 
     def _update(self, index: KeyIndex, hashes: Mapping[str, Hashes]) -> set[str]:
-        """Add hashes by partition to the index, and return the partitions in which they occurred before.
+        """Add the key hashes of partitions to the index, and return the partitions that had one of the hashes before.
 
-        Those of all raw partitions that the index lacks are added first.
+        The hashes of all other raw partitions that the index lacks are added first.
 
         The index of a folder is shared by all processes that write to the folder, so it lacks only what was lost. An
         object store has other writers, too, so each partition's tag is compared.
@@ -162,7 +162,7 @@ class SharedKeys:
         return dict.fromkeys(self.lake.partitions(f"raw/{self.source}"), "")
 
     def _read_hashes(self, entries: Mapping[str, Entry]) -> dict[str, Hashes]:
-        """Return the hashes of the complete keys of some raw partitions, by partition."""
+        """Return the hashes of the keys in some raw partitions, by partition. Keys with a null are left out."""
         import numpy as np
 
         hashes: dict[str, Hashes] = {}
@@ -178,7 +178,7 @@ class SharedKeys:
         return hashes
 
     def _with_keys_of(self, rows: str, others: str) -> str:
-        """Return a SQL query for those rows whose key's hash occurs in other rows. rows, others: subqueries."""
+        """Return a SQL query for the rows whose key has the hash of a key in `others`. rows, others: subqueries."""
         hashes = f"select {self._hash_sql} from {self._cleaned(others)} where {self._is_complete}"
         keyed = f"(select *, {self._hash_sql} as _hash from {self._cleaned(rows)})"
         rows_and_lines = "_row, _seq, _extract, _partition"

@@ -16,7 +16,7 @@ from sixtyforty.spec.sources import Source
 
 
 def new_arrival(use_case: DecisionChain, source: str, extract: NewExtract, seq: int) -> Arrival:
-    """Return the arrival of an extract that was read. seq: its number, unless it had one already."""
+    """Return the arrival of an extract that was read. seq: the arrival number, unless it has one already."""
     return Arrival(
         name=extract.file.name,
         sha256=extract.sha256,
@@ -34,7 +34,7 @@ def new_arrival(use_case: DecisionChain, source: str, extract: NewExtract, seq: 
 
 
 def is_refusal_outdated(known: Arrival | None, contract: str, in_run: bool) -> bool:
-    """Return whether an extract was refused for a reason that may be gone, so that it must be read again.
+    """Return whether a refused extract must be read again, because the reason for the refusal may be gone.
 
     This is so under another data contract. If the extract ended the reader process, it is also so with more memory or
     with another reader. Only a run decides that, because the process of the sensors may have other settings.

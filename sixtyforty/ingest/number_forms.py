@@ -23,7 +23,7 @@ class NumberForm:
     thousands: str | None = None
 
     def plain_sql(self, name: str) -> str:
-        """Return SQL that turns a column's numbers into plain ones, as a run does; NULL for a text of another form."""
+        """Return SQL that rewrites numbers in this form as plain numbers such as `1234.5`; NULL for another form."""
         source = Source(
             description="Numbers.",
             files="*.csv",
@@ -48,7 +48,7 @@ FORMS = (
 
 
 def detect_number_form(db: duckdb.DuckDBPyConnection, table: str, names: Sequence[str]) -> tuple[NumberForm, list[str]]:
-    """Return the form of the numbers of a table, and the columns whose numbers need it.
+    """Return in which form a table's numbers are written, and which columns must be converted from this form.
 
     table: its texts are trimmed, and null where a value is missing. names: its columns. A form is chosen only if it
     fits all columns of numbers.
@@ -65,7 +65,7 @@ def detect_number_form(db: duckdb.DuckDBPyConnection, table: str, names: Sequenc
 
 
 def _fits(db: duckdb.DuckDBPyConnection, table: str, name: str, plain: str) -> bool:
-    """Return whether all texts of a column are numbers, and none of them is a code. plain: SQL of the plain numbers."""
+    """Return whether all texts of a column are numbers, and none is a code such as `007`. plain: SQL of the numbers."""
     column = identifier(name)
     number, code, zero = (
         f"regexp_full_match(p, {literal(form)})" for form in (FLOATING_POINT, CODE_WITH_E, LEADING_ZERO)

@@ -1,4 +1,4 @@
-"""Assignment of an extract's lines to partitions, chunk by chunk. The lines stay text.
+"""Assign an extract's lines to partitions, chunk by chunk. The lines stay text.
 
 Some lines have no usable partition: the line can't be read as a row, its date can't be read, or its date is outside the
 partitions of the use case. Such lines are assigned to the first partition in the file name, or otherwise to the
@@ -30,7 +30,7 @@ LONGEST_LEAD = timedelta(days=366)  # rows dated longer after their extract's ar
 
 
 class ExtractPartitions:
-    """The partitions of one extract, to whose `lines` chunks are added in the order of the file.
+    """Collects the lines of one extract by partition. Chunks are added in the order of the file.
 
     - name: the name of the file.
     - seen_at: the UTC time at which the extract arrived, in ISO format; empty if it isn't known.
@@ -49,13 +49,13 @@ class ExtractPartitions:
             self.fallback = next(in_name, UNASSIGNED)
 
     def is_inside(self, partition: str) -> bool:
-        """Return whether rows of a partition are usable."""
+        """Return whether a partition is within the limits. The rows of any other partition are unusable."""
         first, last = self.limits
         # Only texts of equal length are in the order of time: a year of five digits would sort before some of four.
         return len(partition) == len(first) and first <= partition <= last
 
     def finish(self) -> None:
-        """Assign unusable lines if the file name has no partition. Call this after the last chunk."""
+        """Assign unusable lines to the earliest partition, unless the file name has one. Call this after all chunks."""
         known = [partition for partition in self.lines.counts if partition != UNASSIGNED]
         self.lines.move_first(UNASSIGNED, min(known, default=self.limits[0]))
 
@@ -81,7 +81,7 @@ def add_chunks(
 
 
 def partition_columns(use_case: DecisionChain, contract: Source) -> list[str]:
-    """Return the columns that the partition of a row may depend on: those whose name the SQL contains.
+    """Return the columns that a row's partition may depend on: those that the SQL of the partition key names.
 
     Without a column in the SQL, all columns are returned. DuckDB takes as long to plan the casts of all columns as to
     run those of a few.
@@ -164,7 +164,7 @@ def _broken_table(lines: Sequence[BrokenLine]) -> pa.Table:
 def _split_all_lines(
     db: duckdb.DuckDBPyConnection, contract: Source, extract: ExtractPartitions
 ) -> dict[str, pa.Table]:
-    """Return the lines of a chunk by partition, including lines that are unusable, with the reason.
+    """Return all lines of a chunk by partition. An unusable line is included, with the reason in `_broken`.
 
     The tables `sound_rows`, `broken_lines` and `keyed` must be registered in `db`.
     """

@@ -33,7 +33,7 @@ NUMBER = re.compile(r"-?[\d.,]*")
 
 @dataclass(frozen=True)
 class LoadedTexts:
-    """What was detected in files.
+    """What was detected in files that were loaded: types, missing values, encoding and number form.
 
     - null_text: the text for a missing value.
     - types: the types of the columns, by name.
@@ -50,7 +50,7 @@ class LoadedTexts:
 
 
 class UndecodableExtractError(SixtyfortyError):
-    """A file is not text in UTF-8."""
+    """A file can't be decoded as UTF-8, and no other encoding is declared."""
 
 
 def optional_columns(files: Sequence[Path]) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ def _all_names(names_by_file: Sequence[Sequence[str]]) -> list[str]:
 
 
 def load_texts(db: duckdb.DuckDBPyConnection, files: Sequence[Path], null_texts: Sequence[str]) -> LoadedTexts:
-    """Load files into a new table `landed`, with the types that fit all of their texts.
+    """Load files into a new table `landed`. Each column gets the type that fits all of its texts.
 
     A column is matched by its name over all files. null_texts: texts that may stand for a missing value. Raises
     UnreadableExtractError if a file can't be read.
@@ -113,7 +113,7 @@ def _insert_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding
     columns = ", ".join(f"{identifier(name)} varchar" for name in names)
     db.execute(f"create or replace temp table landed_texts ({columns})")
     source = Source(
-        description="Files without a data contract.",
+        description="Files to profile, for which no data contract exists yet.",
         files=files[0].name,
         columns=dict.fromkeys(names, "VARCHAR"),
         optional_columns=names,
@@ -151,7 +151,7 @@ def read_column_names(file: Path, encoding: str | None, delimiter: str | None = 
     encoding, delimiter: those that a source declares. Raises UnreadableExtractError, and UndecodableExtractError if no
     encoding is declared and the file isn't UTF-8.
     """
-    plain = Source(description="Any file.", files=file.name, columns={}, key=[])
+    plain = Source(description="A file of which only the column names are read.", files=file.name, columns={}, key=[])
     # The copy isn't validated: a source with files of several formats may declare the delimiter of its CSV files.
     source = plain.model_copy(update={"encoding": encoding, "delimiter": delimiter})
     with _errors_of(file, encoding):
@@ -165,7 +165,7 @@ def read_column_names(file: Path, encoding: str | None, delimiter: str | None = 
 
 @contextmanager
 def _errors_of(file: Path, encoding: str | None) -> Iterator[None]:
-    """Turn a refusal into an error that names the file. UndecodableExtractError: the file isn't UTF-8."""
+    """Turn the refusal of a file into an error that names it: UndecodableExtractError if it isn't UTF-8."""
     try:
         yield
     except RefusedExtractError as error:
@@ -177,7 +177,7 @@ def _errors_of(file: Path, encoding: str | None) -> Iterator[None]:
 def _most_frequent_null_text(
     db: duckdb.DuckDBPyConnection, names: Sequence[str], null_texts: Sequence[str]
 ) -> str | None:
-    """Return the text of `null_texts` that occurs most often; the default if none occurs; None if there are none."""
+    """Return the most frequent of some null texts; the default if none occurs; None if `null_texts` is empty."""
     if not null_texts:
         return None
     texts, spellings = ", ".join(map(identifier, names)), ", ".join(map(literal, null_texts))

@@ -1,4 +1,4 @@
-"""Profiling of tables with DuckDB: types, missing values, ranges, possible keys, and the distribution over time.
+"""Profile tables with DuckDB: types, missing values, ranges, possible keys, and the distribution over time.
 
 `profile_files` profiles files for which no data contract exists yet. `profile_columns` profiles any table.
 """
@@ -41,7 +41,7 @@ PartitionLength = Literal["hour", "day", "week", "month"]
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """The profile of one column.
+    """The profile of one column: its type, its range, and its numbers of missing and distinct values.
 
     - kind: the column's type in a data contract.
     - sql: a SQL expression for the column's value: its quoted name, or a call that parses times which a cast can't
@@ -101,7 +101,7 @@ class TimeProfile:
 
 @dataclass(frozen=True)
 class TableProfile:
-    """The profile of a table.
+    """The profile of a table: row count, columns, possible keys, and the distribution over time.
 
     - rows: the number of rows.
     - duplicates: how many rows are equal in all columns to a row that is counted already.
@@ -180,7 +180,7 @@ def profile_table(db: duckdb.DuckDBPyConnection, table: str, loaded: LoadedTexts
 
 
 def profile_columns(db: duckdb.DuckDBPyConnection, table: str) -> TableProfile:
-    """Profile a table or view without its keys and its distribution over time, which take the most time to find."""
+    """Profile a table's columns. Keys and the distribution over time are left out, because they take long to find."""
     (rows,) = db.execute(f"select count(*) from {table}").fetchall()[0]
     described = db.execute(f"describe {table}").fetchall()
     columns = tuple(_profile_column(db, table, name, duckdb_type) for name, duckdb_type, *_ in described)
@@ -208,7 +208,7 @@ def _contract_type(duckdb_type: str) -> str:
 
 
 def _as_declared(column: ColumnProfile, inferred: InferredType | None) -> ColumnProfile:
-    """Return a column's profile as a data contract declares it: dates that a cast can't read are text."""
+    """Return a column's profile with the type that a data contract declares: text for dates that a cast can't read."""
     if inferred is None or inferred.parsing_sql is None:
         return column
     return replace(column, kind="VARCHAR", sql=inferred.parsing_sql)

@@ -1,4 +1,4 @@
-"""Quarantined rows for correction: their original texts and reasons, and which of them were resubmitted.
+"""Export quarantined rows for correction, and count the exported rows that were resubmitted.
 
 People correct an export, and land it as an extract. A row counts as resubmitted if a row with the same key was accepted
 from a later extract. The dataset `exported/<source>` remembers the exported rows: their key, extract, line and reason.
@@ -28,7 +28,7 @@ LINEAGE = ("_partition", "_extract", "_seq", "_row", "_reason")  # of an exporte
 
 @dataclass(frozen=True)
 class QuarantineAccount:
-    """The quarantined rows of one source.
+    """The numbers of quarantined, exported and resubmitted rows of one source.
 
     - quarantined: rows that are in quarantine. Lines of refused extracts are not among them.
     - exported: rows that were exported for correction, including those that have left the quarantine since.
@@ -42,12 +42,12 @@ class QuarantineAccount:
 
     @property
     def open(self) -> int:
-        """Exported rows that were not resubmitted yet."""
+        """The number of exported rows that were not resubmitted yet."""
         return self.exported - self.resubmitted
 
 
 def account_for(landing: LandingZone, source: str) -> QuarantineAccount:
-    """Return the account of a source's quarantined rows."""
+    """Count the quarantined, exported and resubmitted rows of a source."""
     lake = landing.lake
     quarantined = sum(entry.rows for entry in lake.entries(f"quarantine/{source}").values())
     exported = sum(entry.rows for entry in lake.entries(f"exported/{source}").values())
@@ -102,7 +102,7 @@ def _key_columns(use_case: DecisionChain, source: str) -> str:
 
 
 def _remember(db: duckdb.DuckDBPyConnection, use_case: DecisionChain, source: str, lake: Lake, code: str) -> None:
-    """Add the rows of the table `quarantined` to the dataset of exported rows."""
+    """Add the rows of the table `quarantined` to the dataset `exported/<source>`, which lists all exported rows."""
     key = use_case.sources[source].key
     keys = ", ".join(f"{identifier(f'_key_{column}')} as {identifier(column)}" for column in key)
     selects = [f"select {keys}, {identifiers(LINEAGE)} from quarantined"]

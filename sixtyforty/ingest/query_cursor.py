@@ -89,7 +89,7 @@ class QueryCursor:
         return None if self.newest is None else subtract_overlap(self.newest, overlap)
 
     def count_settled(self, start: CursorValue, count_before: Callable[[CursorValue], int]) -> QueryCursor:
-        """Return this cursor after a read, with the rows before the next start counted, and the rows that came late.
+        """Return this cursor with new counts: of rows before the next read's start, and of rows too late to be read.
 
         start: where the next read starts. count_before: counts the rows of the table with a smaller cursor value.
         """
@@ -101,7 +101,7 @@ class QueryCursor:
         return replace(self, settled_before=start, settled_rows=settled_rows, late_rows=self.late_rows + late_rows)
 
     def describe_problems(self, column: str, file: str, now: datetime) -> list[str]:
-        """Return a text for each problem with the times of the table: times in the future, and rows that came late.
+        """Return a text for each problem with the table's times: times in the future, and rows too late to be read.
 
         column: the cursor column. file: the path of the cursor file. now: UTC, naive.
         """
@@ -145,7 +145,7 @@ def _from_pair(pair: Sequence[str] | None) -> CursorValue:
 
 
 def subtract_overlap(cursor_value: CursorValue, overlap: float) -> CursorValue:
-    """Return a cursor value minus the overlap.
+    """Return a cursor value minus the overlap: the cursor value at which the next read starts.
 
     overlap: seconds for a time, which may be text in ISO format; otherwise units of a number. A text that is not a time
     is returned unchanged. Raises CursorTypeError for a type that can't be used for a cursor.

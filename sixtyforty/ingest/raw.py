@@ -107,7 +107,7 @@ def _read_new_lines(
 
 
 def _offers_columns(lake: Lake, contract: Source, entry: Entry | None, arrival: Arrival) -> bool:
-    """Return whether an extract contains a column that a partition lacks.
+    """Return whether an extract contains a declared column that a raw partition lacks.
 
     A partition lacks a column that was declared only after the partition's rows were imported.
     """
@@ -190,7 +190,7 @@ def _partition_rows(
     lines: Mapping[int, StagedLines],
     before: Entry | None,
 ) -> pa.RecordBatchReader:
-    """Return the lines of a partition as a stream, in order of arrival.
+    """Return all lines of the new version of a partition as a stream, in order of arrival.
 
     arrivals: the extracts of the partition, in order of arrival.
     lines: the lines of the extracts that were read now, by `seq`. The lines of all other extracts come from the old
@@ -226,7 +226,7 @@ def _with_origin(rows: pa.Table, arrival: Arrival) -> pa.Table:
 
 
 class _OldRows:
-    """The rows of the old partition, which are in order of arrival. They are read once, from the first to the last.
+    """Reads the rows of the version of a partition that is being replaced, once, in order of arrival.
 
     file: the Parquet file of the old partition; None if there is no old partition.
     """
@@ -236,7 +236,7 @@ class _OldRows:
         self._rest: pa.Table | None = None
 
     def take(self, seq: int) -> Iterator[pa.Table]:
-        """Yield the rows of one extract, and skip the rows of extracts before it."""
+        """Yield the rows of the extract with the number `seq`, after skipping the rows of earlier extracts."""
         import numpy as np
 
         while True:

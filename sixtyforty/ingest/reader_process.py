@@ -1,4 +1,4 @@
-"""Reading of an extract in the reader process, so that no extract can take the memory of the run or end the run.
+"""Read extracts in a separate reader process, so that no extract can use up the run's memory or crash the run.
 
 The process is started by the first extract that needs it, and reads all further ones of the run. Its memory is limited
 to SIXTYFORTY_MEMORY plus 500 MB. `extract_reader.is_bounded` decides which extracts need it.
@@ -48,7 +48,7 @@ class BrokenReaderError(SixtyfortyError):
 
 @contextmanager
 def open_in_reader(file: Path, source: Source, scratch: Path) -> Iterator[OpenedExtract]:
-    """Open a local extract in the reader process. It must be read within the context.
+    """Open a local extract in the reader process. Its chunks must be read within the `with` block.
 
     scratch: the folder for the temporary files of the reader. The lists and `detected` of the extract are complete
     after the last chunk. The iteration over the chunks raises RefusedExtractError
@@ -74,12 +74,12 @@ def reader_version() -> str:
 
 
 def memory_of_reader() -> int:
-    """Return the limit of the reader process in bytes."""
+    """Return how much memory the reader process may use, in bytes."""
     return memory_limit() + LIBRARY_BYTES
 
 
 class _Reader:
-    """A running reader process. is_busy: whether it has an extract that it has not read to its end."""
+    """A running reader process. is_busy: whether it is in the middle of an extract."""
 
     def __init__(self, limit: int) -> None:
         from multiprocessing.connection import Connection
@@ -118,13 +118,13 @@ class _Reader:
         opened.detected |= message.detected
 
     def stop(self) -> None:
-        """End the process."""
+        """End the reader process."""
         self._connection.close()
         self.process.kill()
         self.process.wait()
 
     def _describe_end(self) -> str:
-        """Return why the process ended, and what to do."""
+        """Return why the reader process ended, and what the user can do."""
         try:
             code = self.process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -153,7 +153,7 @@ _reader: _Reader | None = None
 
 
 def _running_reader() -> _Reader:
-    """Return the reader process of this process. Start it if none runs, or if the setting has changed."""
+    """Return the reader process. Start a new one if none runs, or if the memory limit in the settings has changed."""
     global _reader
     limit = memory_of_reader()
     if _reader and (_reader.process.poll() is not None or _reader.limit != limit):
@@ -172,7 +172,7 @@ def stop_reader() -> None:
 
 
 def _forget_reader() -> None:
-    """Leave the reader to the process that started it. A forked process starts its own."""
+    """Forget the reader process in a forked process. It belongs to the parent, and the fork starts its own."""
     global _lock, _reader
     _lock, _reader = threading.Lock(), None
 

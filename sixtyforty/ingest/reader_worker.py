@@ -32,7 +32,7 @@ IDLE_SECONDS = 60  # so that the process of the sensors, which runs for weeks, d
 
 @dataclass(frozen=True)
 class ReadRequest:
-    """An extract to read. scratch: the folder for temporary files."""
+    """A request to read one extract. scratch: the folder for temporary files."""
 
     file: Path
     source: Source
@@ -41,14 +41,14 @@ class ReadRequest:
 
 @dataclass(frozen=True)
 class ChunkStart:
-    """The broken lines of a chunk. The message after this one holds the chunk's rows as an Arrow stream."""
+    """The first message about a chunk: its broken lines. The second message holds its rows as an Arrow stream."""
 
     broken: list[BrokenLine]
 
 
 @dataclass(frozen=True)
 class ExtractEnd:
-    """The end of an extract.
+    """The last message about an extract, after all chunks: how its header differs, or why reading failed.
 
     undeclared, absent, detected: see OpenedExtract. error: why the extract could not be read to its end; None if it
     was. lines: see RefusedExtractError.
@@ -62,7 +62,7 @@ class ExtractEnd:
 
 
 def serve(connection: Connection) -> None:
-    """Answer requests until the run ends or makes no request for a minute.
+    """Read each extract that the run requests, until the run ends or requests none for a minute.
 
     Raises MemoryError if an extract needs more memory than this process has, and ConnectionError if the run has ended.
     """
@@ -109,16 +109,16 @@ def _limit_memory(limit: int) -> None:
 
 
 class _WithoutPandas(MetaPathFinder):
-    """Hides pandas. Arrow imports it to recognize its series, which takes as long as all other imports together."""
+    """Hides pandas, which Arrow would import. That import takes as long as all other imports together."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         """Raise ModuleNotFoundError for pandas. Other modules are left to the other finders."""
         if name == "pandas":
-            raise ModuleNotFoundError("the reader process has no pandas")
+            raise ModuleNotFoundError("pandas is hidden from the reader process, because importing it takes too long")
 
 
 def main() -> int:
-    """Serve one run, and return the exit code."""
+    """Read extracts for one run, and return the exit code of this process."""
     from multiprocessing.connection import Connection
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches this process too; the run ends it

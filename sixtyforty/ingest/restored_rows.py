@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RestoredRows:
-    """Restores superseded rows in the table `typed`.
+    """Restores superseded rows in the table `typed`, if the rows that superseded them aren't published.
 
     - db: the session with the tables `typed` and `failures`. Rows of compared partitions have the status `compared`.
     - source: the name of the source.
@@ -37,7 +37,7 @@ class RestoredRows:
     compared: Collection[str]
 
     def find_blocking(self, rejected: Collection[str]) -> set[str]:
-        """Return the rejected partitions that received a key from another partition, whose row is now superseded.
+        """Return the rejected partitions whose rows superseded rows with the same key in another partition.
 
         rejected: the rejected partitions that share keys with other partitions. If an earlier version of a rejected
         partition is in force and has the key, the key is published, so the partition isn't returned for this key.
@@ -53,7 +53,7 @@ class RestoredRows:
         return {partition for (partition,) in blocking}
 
     def restore(self, blocking: Collection[str]) -> int:
-        """Restore the superseded rows whose later rows are withheld, and return their number.
+        """Restore superseded rows whose later rows will not be published. Return the number of restored rows.
 
         A restored row has the status `row` or `duplicate`. blocking: rejected partitions, as `find_blocking` returned
         them. Their rows are withheld, and none of them is restored.
@@ -79,7 +79,7 @@ class RestoredRows:
         return int(restored[0][0])
 
     def supersede_failing_again(self) -> None:
-        """Supersede restored rows that were quarantined by their rules, and forget these failures."""
+        """Mark restored rows that fail a critical rule as superseded again, and delete these failures."""
         self.db.execute(
             """create or replace temp table failing_again as select rowid as id from typed
             where _status = 'quarantined' and rowid in (select _id from restored);
@@ -89,7 +89,7 @@ class RestoredRows:
         )
 
     def _find_withheld(self, blocking: Collection[str]) -> None:
-        """Create the tables `failing` (the ids of rows that fail a critical rule) and `withheld` (ids and keys)."""
+        """Create the tables `failing` (rows that fail a critical rule) and `withheld` (all rows not to publish)."""
         key = identifiers(self.contract.key)
         self.db.execute(
             """create or replace temp table failing as
@@ -107,7 +107,7 @@ class RestoredRows:
         )
 
     def _is_unpublished(self, partitions: Collection[str]) -> str:
-        """Return a SQL condition: the version in force of a row's partition lacks the key of the row `t`."""
+        """Return a SQL condition: the published version of the partition of row `t` has no row with the key of `t`."""
         entries = self.lake.entries(f"validated/{self.source}", sorted(partitions))
         if not entries:
             return "true"

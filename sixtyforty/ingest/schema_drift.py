@@ -44,7 +44,7 @@ class SchemaDrift:
         return bool(self.missing or self.renamed or self.retyped)
 
     def describe(self) -> list[str]:
-        """Return a text for each kind of difference."""
+        """Return a text for each kind of difference, such as `missing columns: price, quantity`."""
         texts = {
             "new columns, which are not imported": self.new,
             "missing columns": self.missing,
@@ -84,7 +84,7 @@ def compare_columns(source: Source, names: Sequence[str], misfits: Mapping[str, 
 
 
 def describe_header(source: Source, opened: OpenedExtract) -> list[str]:
-    """Return how an extract that was read differs from its data contract, as far as its header shows.
+    """Return texts about how the header of an extract differs from the data contract.
 
     Each text is about one kind of difference: new, renamed and absent columns, and what the source doesn't declare.
     Types are left out, because a header shows none.
@@ -97,7 +97,7 @@ def describe_header(source: Source, opened: OpenedExtract) -> list[str]:
 
 
 def is_readable_as(contract_type: str, file_type: str) -> bool:
-    """Return whether values that look like one type can be exact in a column of another, such as DATE in VARCHAR."""
+    """Return whether a column of the contract can hold values of a file's type exactly, such as DATE in VARCHAR."""
     kinds = READABLE_AS.get(require_type(contract_type).kind)
     present = parse_type(file_type)
     return kinds is None or (present is not None and present.kind in kinds)

@@ -55,18 +55,18 @@ class StagingArea:
         return self.bytes_in_memory > staging_limit()
 
     def count(self, byte_count: int) -> None:
-        """Add to the number of bytes in memory, or subtract from it."""
+        """Add to the number of bytes that staged lines take in memory. A negative number is subtracted."""
         with self._lock:
             self.bytes_in_memory += byte_count
 
     def new_file(self) -> Path:
-        """Return the path of a file that doesn't exist yet."""
+        """Return a path for a new file of staged lines."""
         return self._lake.scratch / f"lines-{secrets.token_hex(8)}.arrow"
 
 
 @dataclass
 class _Holdings:
-    """What staged lines hold: bytes in memory, and files."""
+    """The memory and the files in which the staged lines of one extract are stored."""
 
     area: StagingArea
     byte_count: int
@@ -98,7 +98,7 @@ class StagedLines:
             weakref.finalize(self, self._holdings.release).atexit = False
 
     def append(self, lines_by_partition: Mapping[str, pa.Table]) -> None:
-        """Add lines after the other lines of their partitions.
+        """Add lines to their partitions, after the lines that are there already.
 
         If too many lines are in memory, those of this extract are then written to one file. Raises FileAccessError if
         the disk is full. The lines then stay in memory.
@@ -115,7 +115,7 @@ class StagedLines:
             self._move_to_file(self._area)
 
     def move_first(self, partition: str, new_partition: str) -> None:
-        """Move the lines of a partition to another partition, before its lines."""
+        """Move all lines of one partition to another partition, before the lines that are there already."""
         if partition in self.counts:
             self.counts[new_partition] = self.counts.pop(partition) + self.counts.get(new_partition, 0)
             self._parts[new_partition] = self._parts.pop(partition, []) + self._parts.get(new_partition, [])
@@ -161,7 +161,7 @@ class StagedLines:
 
 
 def _batches(tables: Sequence[pa.Table]) -> list[pa.RecordBatch]:
-    """Return the rows of tables as few record batches."""
+    """Combine the rows of tables into as few Arrow record batches as possible."""
     import pyarrow as pa
 
     if not tables:

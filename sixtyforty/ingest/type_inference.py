@@ -41,7 +41,7 @@ TIME_FORMATS = (" %H:%M:%S", " %H:%M", "T%H:%M:%S", " %I:%M:%S %p", " %I:%M %p")
 
 @dataclass(frozen=True)
 class InferredType:
-    """The type of a text column.
+    """The type that fits all values of a text column, with the SQL that converts them.
 
     - kind: the column's type in a data contract.
     - sql: a SQL expression that converts the column's text exactly.
@@ -112,7 +112,7 @@ def _infer_number(db: duckdb.DuckDBPyConnection, name: str, column: str, count: 
 
 
 def _fixed_scale(db: duckdb.DuckDBPyConnection, count: int) -> int | None:
-    """Return the number of decimals if all values have the same number, and so are amounts; otherwise None.
+    """Return the number of decimals if all values have equally many, as amounts of money do; otherwise None.
 
     Trailing zeros show that the number of decimals is fixed.
     """
@@ -140,14 +140,14 @@ def _infer_time(db: duckdb.DuckDBPyConnection, column: str, count: int) -> Infer
 
 
 def _parses(form: str) -> str:
-    """Return a SQL condition: the text has this form."""
+    """Return a SQL condition: the text `t` is a date or time in a form such as `%d.%m.%Y`."""
     return f"({_matches(form_pattern(form))} and try_strptime(t, {literal(form)}) is not null)"
 
 
 def _by_span(db: duckdb.DuckDBPyConnection, formats: list[str]) -> list[str]:
-    """Return formats sorted by the span of the times that they give: a wrong format scatters the days over the year.
+    """Sort date formats by the span between the earliest and the latest date that each of them reads, shortest first.
 
-    Formats that read all values alike count once.
+    A wrong format scatters the dates over the year. Formats that read all values alike count once.
     """
     spans: dict[str, tuple[float, str]] = {}
     for form in formats:

@@ -1,4 +1,4 @@
-"""SQL that turns numbers and dates, as a source writes them, into the forms that the casts accept.
+"""SQL that rewrites numbers and dates from the forms that a source declares to the forms that the casts accept.
 
 A source declares its forms with `decimal`, `thousands` and `date_format`. A text that doesn't have the declared form
 becomes NULL, so that it is quarantined: with a decimal comma, `1.500` is no number.
@@ -43,7 +43,7 @@ def _plain_number_sql(text: str, decimal: str, thousands: str) -> str:
 
 
 def form_pattern(form: str) -> str:
-    """Return a regular expression for all texts of a form of dates, such as `%d.%m.%Y`.
+    """Return a regular expression that matches dates in a form such as `%d.%m.%Y`.
 
     DuckDB alone would read `24` as a year with four digits.
     """
@@ -55,7 +55,7 @@ def _part_pattern(part: str) -> str:
 
 
 def _plain_time_sql(text: str, date_format: str) -> str:
-    """Return SQL for a date, which a time of day may follow, in ISO format."""
+    """Return SQL that rewrites a date from the declared form to ISO format. A time of day after it stays unchanged."""
     date_form = rf"^({form_pattern(date_format)})(?: (.*))?$"
     date = f"try_strptime(regexp_extract({text}, {literal(date_form)}, 1), {literal(date_format)})"
     time = f"regexp_extract({text}, {literal(date_form)}, 2)"

@@ -62,7 +62,7 @@ class Amount(DeclaredModel):
 
     @property
     def quantile(self) -> float:
-        """The probability, between 0 and 1, at which the quantile of the outcome is the best amount."""
+        """The probability p, between 0 and 1, for which the p-quantile of the outcome is the best amount."""
         return self.shortage_cost / (self.shortage_cost + self.excess_cost)
 
     @model_validator(mode="after")
@@ -85,7 +85,9 @@ class Costs(DeclaredModel):
     """The costs of the use case, in the KPI's currency, as its owner declares them."""
 
     build: float = Field(default=0.0, ge=0, description="One-off cost of building the use case.")
-    per_month: float = Field(default=0.0, ge=0, description="Monthly cost of running it: people and machines.")
+    per_month: float = Field(
+        default=0.0, ge=0, description="Monthly cost of running the use case: people and machines."
+    )
     per_run_hour: float = Field(
         default=0.0, ge=0, description="Cost of one hour of pipeline runs, if per_month doesn't include this cost."
     )

@@ -20,11 +20,11 @@ def now() -> datetime:
 
 
 class InvalidTimeError(SixtyfortyError):
-    """A text is not a time."""
+    """A text that must be a time can't be read as one."""
 
 
 def parse_time(text: str, name: str) -> datetime:
-    """Return the UTC time (naive) that a text in ISO 8601 names.
+    """Parse a text in ISO 8601 as a time, and return the time in UTC, as a naive datetime.
 
     A time with a UTC offset is converted to UTC. A time without one is read as UTC. name: what the text is, for the
     error. Raises InvalidTimeError.

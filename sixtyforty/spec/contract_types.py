@@ -1,4 +1,4 @@
-"""The types that a data contract may declare. Each has one documented form of texts that it accepts without a guess."""
+"""The column types that a data contract may declare. Each type accepts only texts that name a value without doubt."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _PARAMETERS = re.compile(r"([A-Z0-9_ ]+?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))
 
 @dataclass(frozen=True)
 class ContractType:
-    """A declared type.
+    """One column type of a data contract, such as `DECIMAL(10, 2)`.
 
     - sql: the type as declared, in upper case.
     - kind: the form of the texts that it accepts.
@@ -58,7 +58,7 @@ class ContractType:
 
 @lru_cache(maxsize=256)
 def parse_type(declared: str) -> ContractType | None:
-    """Return a declared type; None if a data contract can't have this type."""
+    """Parse the column type that a data contract declares; None if a contract can't declare this type."""
     text = " ".join(declared.upper().split())
     match = _PARAMETERS.fullmatch(text)
     kind = _KINDS.get(match[1]) if match else None

@@ -61,7 +61,7 @@ def require_consistent(use_case: UseCase) -> UseCase:
 
 
 def _reads(*parts: str) -> Callable[[Check], Check]:
-    """Return a decorator that adds a check to CHECKS.
+    """Return a decorator that adds a check to CHECKS, with the fields of the declaration that the check reads.
 
     parts: names of the top-level fields that the check reads.
     """

@@ -37,8 +37,8 @@ class Decision(DeclaredModel):
     )
     anchor_day: date | None = Field(
         default=None,
-        description="A local day in any partition in which the decision is made. Every n-th partition is counted from"
-        " it. Needed if every_partitions is above 1.",
+        description="A local day in any partition in which the decision is made. Every n-th partition before and after"
+        " that one has a decision, too. Needed if every_partitions is above 1.",
     )
     learn_every_partitions: int | None = Field(
         default=None,

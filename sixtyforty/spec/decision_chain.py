@@ -87,7 +87,7 @@ class DecisionChain(PartitionedModel):
 
     @property
     def outcome_window(self) -> tuple[int, int]:
-        """The partitions that a unit's outcome is computed from: how many before and how many after the unit's own one.
+        """How many partitions before and after a unit's own partition the unit's outcome is computed from.
 
         The first number is 0 if the units are rows of a partitioned source. Otherwise the first number is the lookback:
         the same unit occurs in many partitions, and its outcome may be compared with its own history.

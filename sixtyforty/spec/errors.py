@@ -74,7 +74,7 @@ class DeclarationError(SixtyfortyError):
 
 
 def closest_match(written: Any, choices: Iterable[Any]) -> str:
-    """Return the choice that is most similar to a written text, or an empty text if none is similar."""
+    """Return the choice that is most similar to a text that a user wrote; empty if none is similar."""
     matches = difflib.get_close_matches(str(written), [str(choice) for choice in choices], n=1, cutoff=0.6)
     return matches[0] if matches else ""
 

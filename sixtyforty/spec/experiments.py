@@ -14,7 +14,7 @@ VALUE_PER_OUTCOME = (
 
 
 class Treatment(DeclaredModel):
-    """A past experiment in which each unit received an action at random. Its outcomes show the value of any policy.
+    """A past experiment in which each unit received a random action, so any policy's value can be estimated.
 
     A unit counts for a policy only if the policy would have chosen the action that the unit received. The weight of the
     unit is then 1 / share of that action (Horvitz and Thompson, 1952). The gain is the difference between the weighted
@@ -42,19 +42,23 @@ class Holdout(DeclaredModel):
         description="Share of the units in the holdout. If the share is raised, the units in the holdout stay in it.",
     )
     value_per_outcome: float = Field(
-        description=f"{VALUE_PER_OUTCOME} Both arms of the experiment are compared on value_per_outcome × outcome −"
+        description=f"{VALUE_PER_OUTCOME} The holdout is compared with the other units on value_per_outcome × outcome −"
         " cost of the action."
     )
     cluster_by: list[str] = Field(
         default_factory=list,
-        description="Columns of the units: units with equal values are assigned to the same arm. If left out, each unit"
-        " is assigned by itself.",
+        description="Columns of the units: units with equal values are all in the holdout, or none of them is. If left"
+        " out, each unit is drawn by itself.",
     )
-    salt: str = Field(default="", description="Text for the draw. Another text draws other units.")
+    salt: str = Field(
+        default="",
+        description="Text that seeds the random draw of the holdout. With another text, other units are drawn.",
+    )
     covariate: str | None = Field(
         default=None,
         description="Numeric column of features.sql that predicts the outcome and that no action since the start of the"
-        " holdout can have changed. The variation of the outcome that the column explains is removed (CUPED).",
+        " holdout can have changed. The part of the outcome's variation that the column explains is removed (CUPED), so"
+        " the gain is measured more precisely.",
     )
     planned_units: int = Field(
         default=10_000,

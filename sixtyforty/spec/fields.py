@@ -31,7 +31,7 @@ BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 
 
 def describe_type(kind: Any, constraints: Sequence[Any] = ()) -> str:
-    """Return in words which input a type with its pydantic constraints allows, such as 'a number, at least 0'."""
+    """Return in words what a user may write in a field of this type, such as 'a number, at least 0'."""
     kind, annotated = unwrap(kind)
     constraints = [*annotated, *constraints]
     bounds = [
@@ -119,7 +119,7 @@ def type_below(kind: Any, step: Any) -> Any:
 
 
 def types_along(model: type[BaseModel], path: Sequence[Any]) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Yield each prefix of a field path with its type, shortest prefix first.
+    """Yield each prefix of a field path with the type of the field that it leads to, shortest prefix first.
 
     It stops at the first element of the path that doesn't exist in the model. Paths in pydantic's errors have such
     elements: they also name members of unions and mark the keys of mappings.

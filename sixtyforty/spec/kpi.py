@@ -130,9 +130,10 @@ class Kpi(DeclaredModel):
 
     @property
     def payoff_sql(self) -> dict[str, str]:
-        """The gains and costs that are declared as SQL, as {hidden feature: SQL}.
+        """The SQL of each gain and cost that is declared as SQL, by the name of the column that stores its amounts.
 
-        A hidden feature stores one of them. Example: `_gain offer` stores the gain of the action `offer`.
+        The columns are stored with the features, but the model doesn't see them. Example: `_gain offer` stores the gain
+        of the action `offer`.
         """
         payoffs = (
             (f"_{kind} {name}", getattr(action, kind))

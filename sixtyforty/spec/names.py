@@ -1,4 +1,4 @@
-"""Change the name of a use case in the text of its `defs.yaml`, and restore the text under the first name.
+"""Rename a use case in the text of its `defs.yaml`, and undo all renames to get the text with the first name.
 
 The name occurs in three places: the field `name`, the field `former_names`, and the names of the tables that hold
 decisions and responses. Other text, such as a comment, stays unchanged.
@@ -16,11 +16,11 @@ FORMER_NAMES = re.compile(r"^ +former_names: *\[([^\]\n]*)\] *\n", re.MULTILINE)
 
 
 class NameFieldError(SixtyfortyError):
-    """The name in a declaration can't be changed, because its field isn't written in the usual form."""
+    """The name in a declaration can't be changed, because `name` or `former_names` isn't written in one line."""
 
 
 def write_new_name(text: str, old: str, new: str) -> str:
-    """Return the text of `defs.yaml` under a new name. The old name becomes the last of `former_names`.
+    """Return the text of `defs.yaml` with a new name of the use case. The old name becomes the last of `former_names`.
 
     Raises NameFieldError if `name` is not the old name in one line, or `former_names` is not a list in one line.
     """
@@ -42,7 +42,7 @@ def has_name(text: str, name: str) -> bool:
 
 
 def restore_first_name(text: str, name: str, former_names: Sequence[str]) -> str:
-    """Return the text of `defs.yaml` as it was under the first name. Without former names, the text is unchanged."""
+    """Return the text of `defs.yaml` with the use case's first name; unchanged if the use case was never renamed."""
     if not former_names:
         return text
     first = former_names[0]
@@ -51,7 +51,7 @@ def restore_first_name(text: str, name: str, former_names: Sequence[str]) -> str
 
 
 def _name_field(name: str) -> re.Pattern[str]:
-    """Return a regular expression for the use case's field `name`. It doesn't match deeper fields called `name`."""
+    """Return a regular expression for the field `name` of the use case, but not for a `name` within other fields."""
     return re.compile(rf"^(?P<indent> {{1,4}})name: *{name}(?P<end> *(?:#[^\n]*)?\n)", re.MULTILINE)
 
 

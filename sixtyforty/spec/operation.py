@@ -1,4 +1,4 @@
-"""Declared operation of a use case: replay of past decisions, data governance, automation and rollout."""
+"""How a use case is operated, as declared: replay of past decisions, data governance, automation and rollout."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class Rollout(DeclaredModel):
     )
     cluster_by: list[str] = Field(
         default_factory=list,
-        description="Columns of the units: units with equal values are assigned to the same arm. If left out, each unit"
-        " is assigned by itself. If kpi.holdout is declared, kpi.holdout.cluster_by is used instead.",
+        description="Columns of the units: of units with equal values, all keep the current process, or none does. If"
+        " left out, each unit is drawn by itself. If kpi.holdout is declared, kpi.holdout.cluster_by is used instead.",
     )
     min_days: int = Field(
         default=14,

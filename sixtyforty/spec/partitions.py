@@ -1,4 +1,4 @@
-"""Time partitions of a use case, and the arithmetic on their keys.
+"""Time partitions of a use case, and calculations with their keys, such as which partition contains a time.
 
 A partition is named by its key, which is text. The key of a day, week or month is the ISO date of the local day on
 which the partition starts. The key of an hour is the UTC time at which it starts, such as `2013-03-10T1400`. A local
@@ -91,7 +91,7 @@ def _require_timezone(name: str) -> str:
 
 
 class PartitionedModel(DeclaredModel):
-    """A timezone and its partitions, with the arithmetic on partition keys.
+    """Base of models with time partitions: their timezone, their partitions, and calculations with partition keys.
 
     All methods take and return partitions as keys (text). Every `datetime` is in UTC and naive.
     """
@@ -202,7 +202,7 @@ class PartitionedModel(DeclaredModel):
         return [self.shift(first, n) for n in range(self.index_of(last) - self.index_of(first) + 1)]
 
     def widen(self, partitions: Sequence[str], before: int, after: int) -> list[str]:
-        """Return all partitions from the earliest to the latest one passed in, with more on both sides, sorted by time.
+        """Return the partitions from the earliest to the latest one passed in, plus some on both sides, sorted by time.
 
         partitions: at least one, in any order. before, after: how many partitions are added before the earliest and
         after the latest.

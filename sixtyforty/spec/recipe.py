@@ -23,7 +23,7 @@ class Veto(DeclaredModel):
 
 
 class Alternative(DeclaredModel):
-    """Another estimator for the same model.
+    """Another estimator that each training tries.
 
     The backtest values the decisions of all estimators. The estimator whose decisions have the highest value becomes
     the challenger.
@@ -119,8 +119,8 @@ class Gate(DeclaredModel):
     min_training_rows: int = Field(
         default=20,
         ge=1,
-        description="Smallest number of training rows with which a challenger is promoted, and with which a model"
-        " counts in the walk-forward backtest.",
+        description="Smallest number of training rows. A challenger that learned from fewer rows isn't promoted, and a"
+        " model that learned from fewer rows isn't counted in the walk-forward backtest.",
     )
     max_rejected_share: float = Field(
         default=0.1,

@@ -1,4 +1,4 @@
-"""The names that version 0.2 replaced. Old names don't work any more: each gives an error with the new name."""
+"""The fields and values of a declaration that version 0.2 renamed. An old name gives an error with the new name."""
 
 from __future__ import annotations
 
@@ -158,12 +158,12 @@ RENAMED_SQL = {  # views and columns that a use case's SQL reads
 
 
 def renamed_field(model: str, field: str) -> str:
-    """Return the new name of a field that was renamed, or an empty text. model: the name of its pydantic model."""
+    """Return the new name of a renamed field; empty if it wasn't renamed. model: the name of its pydantic model."""
     return RENAMED_FIELDS.get(model, {}).get(field, "")
 
 
 def renamed_value(model: str, field: str, written: Any) -> str:
-    """Return the new name of a field's value that was renamed, or an empty text.
+    """Return the new spelling of a value that a declaration gives to a field; empty if the value wasn't renamed.
 
     model: the name of the field's pydantic model. written: the value in the declaration.
     """

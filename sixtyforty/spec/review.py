@@ -36,10 +36,10 @@ class Review(DeclaredModel):
 
     @property
     def defer_below(self) -> float:
-        """The threshold, in the KPI's currency, below which the current process decides until a reviewer has answered.
+        """The difference of two expected payoffs below which the current process decides until a reviewer has answered.
 
-        The threshold applies to the difference between the expected payoffs of the two best actions. 0: the current
-        process never decides for this reason.
+        The two payoffs are those of the two best actions, in the KPI's currency. 0: the current process never decides
+        for this reason.
         """
         return self.abstain_below if self.fallback == "current_process" else 0.0
 

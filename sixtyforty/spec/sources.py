@@ -62,8 +62,9 @@ class Source(DeclaredModel):
     cursor_overlap: float = Field(
         default=600.0,
         ge=0,
-        description="Each query starts this far before the newest cursor value, to find rows that were committed late:"
-        " in seconds for times, otherwise in units of the column. Rows that were imported already are skipped.",
+        description="How far before the newest cursor value each query starts, to find rows that were committed late:"
+        " seconds if the column holds times, otherwise a number in the column's unit. Rows that were imported already"
+        " are skipped.",
     )
     query_interval_seconds: float = Field(
         default=0.0,
@@ -188,7 +189,7 @@ class Source(DeclaredModel):
 
     @model_validator(mode="after")
     def _check_format(self) -> Source:
-        """Refuse fields about file formats that the source's extracts can't have."""
+        """Refuse a declared field that applies only to file formats which the source's extracts don't have."""
         kind = format_kind_of(self.files) if self.files else None
         if self.files and kind is None:  # the files may have any format
             return self
@@ -196,7 +197,7 @@ class Source(DeclaredModel):
         for field in self._declared(*FORMATS_OF_FIELDS):
             if kind not in FORMATS_OF_FIELDS[field]:
                 formats = " and ".join(FORMAT_NAMES[other] for other in FORMATS_OF_FIELDS[field])
-                raise FieldError(field, f"it applies to {formats} extracts, not to {origin}; remove it")
+                raise FieldError(field, f"the field applies to {formats} extracts, not to {origin}; remove the field")
         return self
 
     @model_validator(mode="after")
@@ -248,7 +249,7 @@ class Source(DeclaredModel):
         return [column, *self.other_names.get(column, [])]
 
     def _declared(self, *fields: str) -> list[str]:
-        """Return those of these fields that differ from their defaults."""
+        """Return which of the named fields are declared: those that differ from their defaults."""
         return [field for field in fields if getattr(self, field) != type(self).model_fields[field].default]
 
     @property

@@ -19,7 +19,7 @@ class Price(DeclaredModel):
 
 
 class Sourcing(DeclaredModel):
-    """The declared input of the build-or-buy assessment."""
+    """What the owner declares for the build-or-buy assessment: ability to build, remaining cost, growth and prices."""
 
     capability: Literal["inside", "partly", "missing"] = Field(
         description="Whether the organization can build and run the use case itself."

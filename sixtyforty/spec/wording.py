@@ -14,6 +14,6 @@ def format_plural(count: float, singular: str, plural: str = "") -> str:
 
 
 def join_first(texts: Sequence[str], shown: int) -> str:
-    """Return the first `shown` texts, and how many more there are, such as `a; b; and 3 more`. No text gives ''."""
+    """Join the first `shown` texts, and add how many more there are, such as `a; b; and 3 more`."""
     more = [f"and {len(texts) - shown:,} more"] if len(texts) > shown else []
     return "; ".join([*texts[:shown], *more])

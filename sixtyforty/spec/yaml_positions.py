@@ -67,9 +67,9 @@ class ParsedYaml:
         return DeclarationProblem(self.file, self.line_of(path), dotted(path), message, allowed, suggestion)
 
     def resolve(self, words: Sequence[str], above: FieldPath = ()) -> FieldPath:
-        """Return the path of a field below the path `above`. List positions become integers.
+        """Return the path of a field from keys and list positions as texts. In the path, list positions are integers.
 
-        words: the parts of the path from `above` to the field, as text.
+        words: the keys and list positions from `above` to the field, as texts. above: the path at which they start.
         """
         path = above
         for word in words:
@@ -78,7 +78,7 @@ class ParsedYaml:
         return path
 
     def below(self, path: FieldPath) -> ParsedYaml:
-        """Return the content below a path as a ParsedYaml. Its paths are relative to that path."""
+        """Return the part of the YAML below a path as a ParsedYaml, in which all paths are relative to that path."""
 
         def cut(positions: Mapping[FieldPath, int]) -> dict[FieldPath, int]:
             return {p[len(path) :]: line for p, line in positions.items() if p[: len(path)] == path}

@@ -1,4 +1,4 @@
-"""The header of a CSV file, and the delimiter that it shows.
+"""Read the header of a CSV file, and detect the delimiter of the file.
 
 A first line such as `sep=;` names the delimiter. Otherwise it is the declared one. If none is declared, it is the one
 with which the header has the columns of the data contract.
@@ -45,12 +45,12 @@ class Header(NamedTuple):
 
     @property
     def named_count(self) -> int:
-        """The number of columns up to the last one with a name."""
+        """The number of columns up to the last column that has a name."""
         return max(position for position, name in enumerate(self.names, 1) if name)
 
 
 class _Reading(NamedTuple):
-    """A header as it reads with one delimiter. end: where it ends in the text."""
+    """The column names that a header has if it is split at one delimiter. end: the position after the header."""
 
     delimiter: str
     names: list[str]
@@ -64,7 +64,7 @@ class _Reading(NamedTuple):
 
 
 def read_header(blocks: Iterator[bytes], source: Source) -> Header:
-    """Read the header of a CSV file. blocks: the text of the file in UTF-8; the header takes the first of them.
+    """Read the header of a CSV file. blocks: the text of the file in UTF-8, of which only the first blocks are read.
 
     Raises RefusedExtractError if the file has no header or lacks columns of the contract.
     """
@@ -94,16 +94,16 @@ def read_header(blocks: Iterator[bytes], source: Source) -> Header:
 
 
 def _skip_first_lines(text: bytes) -> tuple[int, str | None]:
-    """Return where the header starts, and the delimiter that a line before it names; None if no line names one."""
+    """Return where the header starts, and the delimiter that a line such as `sep=;` before it names, or None."""
     start = len(text) - len(text.lstrip(b"\r\n"))
     match = _SEPARATOR_LINE.match(text, start)
     return (match.end(), match.group(1).decode()) if match else (start, None)
 
 
 def _read_alternatives(text: bytes, start: int, delimiters: Iterable[str], source: Source) -> list[_Reading]:
-    """Return one reading of the header for each delimiter, up to the first one that gives all declared columns.
+    """Split the header at each delimiter, until the names include all declared columns. Return every split.
 
-    If the source declares no columns, as in profiling, return the readings with all delimiters.
+    If the source declares no columns, as in profiling, all delimiters are tried.
     """
     readings = list[_Reading]()
     for delimiter in dict.fromkeys(delimiters):
@@ -116,7 +116,7 @@ def _read_alternatives(text: bytes, start: int, delimiters: Iterable[str], sourc
 
 
 def _read_names(text: bytes, start: int, delimiter: str, source: Source) -> _Reading | None:
-    """Return the header as it reads with a delimiter; None if it isn't complete or has a quote out of place."""
+    """Split the header at a delimiter. Return None if the header isn't complete or has a quote out of place."""
     match = RecordPatterns(delimiter.encode()).sound.match(text, start)
     if not match:
         return None
@@ -132,7 +132,7 @@ def _read_names(text: bytes, start: int, delimiter: str, source: Source) -> _Rea
 
 
 def _rank(reading: _Reading, declared: str | None) -> tuple[bool, bool, int, int]:
-    """Return how well a reading of the header fits the data contract, as a tuple that sorts like it."""
+    """Rate how well the column names of a split header fit the data contract. A larger tuple is a better fit."""
     return reading.delimiter == declared, reading.matched.missing is None, reading.column_count, len(reading.names)
 
 

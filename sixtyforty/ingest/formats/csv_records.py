@@ -1,4 +1,4 @@
-"""Cutting of CSV text into records. A record is a row of the file, and may have line breaks within quoted values.
+"""Cut CSV text into records. A record is a row of the file, and may have line breaks within quoted values.
 
 The rules are those of RFC 4180, and of Python's `csv` module where the RFC is silent:
 
@@ -42,7 +42,7 @@ class RecordBatch(NamedTuple):
 
 
 class RecordPatterns:
-    """Regular expressions for the records of a CSV file with a delimiter. None of them backtracks.
+    """Regular expressions, none of which backtracks, for the records of a CSV file with a certain delimiter.
 
     - field: a field, sound or empty.
     - sound: a sound record with its line end.
@@ -71,7 +71,7 @@ class RecordPatterns:
 
 
 class _Layout(NamedTuple):
-    """Where the complete records of a text are. The text starts with a record.
+    """The positions of the complete records in a text, which starts with a record.
 
     - end: where the last complete record ends.
     - line_count: the number of lines before `end`.
@@ -93,7 +93,7 @@ class _Layout(NamedTuple):
         return self.ends is not None and len(self.ends) < self.line_count
 
     def portions(self, line: int) -> Iterator[tuple[int, int, Sequence[int] | np.ndarray]]:
-        """Yield start, end and line numbers of at most CHUNK_ROWS records at a time.
+        """Yield portions of at most CHUNK_ROWS records: start and end in the text, and the records' line numbers.
 
         line: the number of the first line.
         """
@@ -118,13 +118,13 @@ def split_records(blocks: Iterable[bytes], delimiter: bytes, line: int) -> Itera
 
 
 def list_records(batch: RecordBatch, delimiter: bytes) -> list[bytes]:
-    """Return the sound records of a batch with their line ends, one for each of its numbers."""
+    """Return the unbroken records of a batch with their line ends, in the order of `batch.numbers`."""
     pattern = RecordPatterns(delimiter).sound
     return [match.group() for match in pattern.finditer(batch.content) if match.group()[0] not in LINE_ENDS]
 
 
 def split_fields(record: bytes, delimiter: bytes) -> list[bytes]:
-    """Return the fields of a sound record, which may have a line end. Quoted fields lose their quotes."""
+    """Split an unbroken record, with or without its line end, into fields. Quoted fields lose their quotes."""
     fields, position = list[bytes](), 0
     pattern = RecordPatterns(delimiter).field
     while match := pattern.match(record, position):
@@ -133,17 +133,17 @@ def split_fields(record: bytes, delimiter: bytes) -> list[bytes]:
         if record[position : position + 1] != delimiter:
             return fields
         position += 1
-    raise ValueError("the record is not sound")
+    raise ValueError("the record has text after a closing quote, or a quote that is never closed")
 
 
 def break_record(record: bytes, number: int, reason: str) -> list[BrokenLine]:
-    """Return the lines of a record as broken lines. Empty lines are left out. number: the number of its first line."""
+    """Return each line of a record that isn't empty as a broken line. number: the number of the record's first line."""
     lines = enumerate(record.splitlines(), number)
     return [broken_line(line_number, reason, line) for line_number, line in lines if line]
 
 
 class _Splitter:
-    """Cuts text that arrives in blocks.
+    """Cuts CSV text, which arrives in blocks, into records.
 
     - _rest: the text that is not used yet. It starts with a record, or within a record that is too long to be held.
     - _line: the number of the line that `_rest` starts with.
@@ -159,14 +159,14 @@ class _Splitter:
         self._pattern = self._patterns.record
 
     def feed(self, block: bytes) -> Iterator[RecordBatch]:
-        """Yield the records that are complete with a further block of the text."""
+        """Add a block of text, and yield the records that it completes."""
         text = self._rest + block
         undecided = b"\r" if text.endswith(b"\r") else b""  # perhaps the first half of a line end
         yield from self._take(text.removesuffix(undecided))
         self._rest += undecided
 
     def finish(self) -> Iterator[RecordBatch]:
-        """Yield the last records, which may lack their line end."""
+        """Yield the records that remain after the last block. The very last record may lack a line end."""
         text = self._rest
         if text and text[-1] not in LINE_ENDS:
             text += b"\n"
@@ -175,7 +175,7 @@ class _Splitter:
             yield from self._break_lines(self._rest, self._reason or OPEN_QUOTE.format(self._line))
 
     def _take(self, text: bytes) -> Iterator[RecordBatch]:
-        """Yield the complete records at the start of a text, and hold the rest."""
+        """Yield the complete records at the start of a text, and store the remaining text for the next block."""
         if not self._reason:
             layout = _find_records(text, self._delimiter[0]) if b'"' in text else _find_lines(text)
             if layout is not None:
@@ -189,7 +189,7 @@ class _Splitter:
             yield from self._drop_long_record()
 
     def _take_one_by_one(self, text: bytes) -> Iterator[RecordBatch]:
-        """Yield the complete records of a text for which there is no quick way, and hold the rest."""
+        """Yield the complete records of a text, matched one by one, and store the remaining text for the next block."""
         position, sound, numbers, broken = 0, list[bytes](), list[int](), list[BrokenLine]()
         while match := self._pattern.match(text, position):
             record, position = match.group(), match.end()
@@ -215,7 +215,7 @@ class _Splitter:
         self._rest = text[position:]
 
     def _drop_long_record(self) -> Iterator[RecordBatch]:
-        """Yield the lines of a record that is too long to be held as broken lines, and go on within the record."""
+        """Yield the lines of a record that is too long as broken lines. The next blocks continue this record."""
         text, patterns = self._rest, self._patterns
         self._reason = self._reason or TOO_LONG.format(self._line)
         if patterns.closed[self._pattern].fullmatch(text):
@@ -227,7 +227,7 @@ class _Splitter:
         self._rest = held
 
     def _break_lines(self, text: bytes, reason: str) -> Iterator[RecordBatch]:
-        """Yield the lines of a text as broken lines. If its last line has no line end, the next text continues it."""
+        """Yield the lines of a text as broken lines. A last line without a line end continues in the next text."""
         position = 0
         while position < len(text):
             end = _end_of_lines(text, position)
@@ -244,7 +244,7 @@ class _Splitter:
 
 
 def _end_of_lines(text: bytes, start: int) -> int:
-    """Return where some lines end that have at most CHUNK_ROWS lines, but at least one."""
+    """Return the end of a group of lines from `start` on: at least one line, and at most CHUNK_ROWS lines."""
     limit = start + 2 * CHUNK_ROWS  # an empty line is no broken line, so each has two bytes at least
     end = (text.rfind(b"\n", start, limit) + 1) or (text.rfind(b"\r", start, limit) + 1)
     if not end:
@@ -253,7 +253,7 @@ def _end_of_lines(text: bytes, start: int) -> int:
 
 
 def _find_lines(text: bytes) -> _Layout:
-    """Return the layout of a text without quotes: each line is a record."""
+    """Return the positions of the records in a text without quotes, in which each line is a record."""
     end = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
     newlines, returns = text.count(b"\n", 0, end), text.count(b"\r", 0, end)
     has_one_line_end = returns in (0, text.count(b"\r\n", 0, end)) and newlines <= CHUNK_ROWS
@@ -272,7 +272,7 @@ def _has_empty_lines(text: bytes, end: int, has_returns: bool) -> bool:
 
 
 def _find_records(text: bytes, delimiter: int) -> _Layout | None:
-    """Return the layout of a text with quotes; None if it has no complete record, or if any quote is not in its place.
+    """Return the positions of the records in a text with quotes; None without a complete record or with a stray quote.
 
     If all quotes are in their places, they open and close values in turn. Two quotes in a row, which are one quote of a
     value, close it and open it again.
@@ -308,7 +308,7 @@ def _line_ends(array: np.ndarray) -> np.ndarray:
 
 
 def _layout(array: np.ndarray, line_ends: np.ndarray, ends: np.ndarray) -> _Layout:
-    """Return the layout of a text. line_ends, ends: the positions of the last byte of each line and of each record."""
+    """Create the _Layout of a text. line_ends, ends: the positions of the last byte of each line and of each record."""
     import numpy as np
 
     starts = np.concatenate(([0], ends[:-1] + 1))

@@ -1,4 +1,4 @@
-"""Turning the records of a CSV file into rows of the data contract, with Arrow."""
+"""Turn the records of a CSV file into rows with the columns of the data contract, with Arrow."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Misfit(NamedTuple):
 
 
 class RecordReader:
-    """Reads the records of one file. header: the header of the file. source: its source."""
+    """Turns the records of one CSV file into rows. header: the file's header. source: the source of the file."""
 
     def __init__(self, header: Header, source: Source) -> None:
         self._header, self._source = header, source
@@ -65,9 +65,9 @@ class RecordReader:
         return Chunk(rows, sorted(broken + nameless))
 
     def _read_records(self, batch: RecordBatch, field_count: int) -> tuple[pa.Table, list[_Misfit], list[BrokenLine]]:
-        """Return the rows of the records that have a number of fields, the records that have another, and broken lines.
+        """Return the rows of all records with `field_count` fields, then all other records, then the broken lines.
 
-        The lines are broken that have a value in a column without a name.
+        A line is broken if it has a value in a column without a name.
         """
         import numpy as np
         import pyarrow as pa
@@ -90,9 +90,9 @@ class RecordReader:
         return rows, misfits, broken
 
     def _parse(self, batch: RecordBatch, field_count: int) -> tuple[pa.Table, list[_Misfit]]:
-        """Return the needed fields of the records that have a number of fields, and the other records.
+        """Return a table of the records with `field_count` fields, and a list of all other records.
 
-        The columns of the table are text. Their names are the positions of the fields.
+        The table has only the needed fields, as text. The names of its columns are the positions of the fields.
         """
         import pyarrow as pa
         from pyarrow import csv
@@ -119,18 +119,21 @@ class RecordReader:
                 self._convert_options(range(self._header.named_count, field_count)),
             )
         except pa.ArrowInvalid as error:
-            raise RefusedExtractError(f"the file is not readable as CSV: {error}") from None
+            raise RefusedExtractError(
+                f"the file is not readable as CSV: {error}. Ask the sender to check the file."
+            ) from None
         row_count = table.num_rows + len(invalid)
         if row_count != len(batch.numbers):
             raise RefusedExtractError(
-                f"the file is not readable as CSV: {len(batch.numbers)} records are {row_count} rows"
+                f"the file is not readable as CSV: {len(batch.numbers)} records became {row_count} rows. Ask the sender"
+                " to check the quotes and line ends in the file."
             )
         return table, [
             _Misfit(int(batch.numbers[row.number - 1]), row.actual_columns, row.text.encode()) for row in invalid
         ]
 
     def _convert_options(self, nameless: Sequence[int]) -> csv.ConvertOptions:
-        """Return the options that read fields as text, and make missing values null.
+        """Return the options with which Arrow reads CSV fields as text, and missing values as null.
 
         nameless: the positions of further fields to read.
         """
@@ -147,7 +150,7 @@ class RecordReader:
         )
 
     def _has_only_named_values(self, table: pa.Table, field_count: int) -> np.ndarray | None:
-        """Return whether each row is empty in all columns without a name; None if all columns have a name."""
+        """Return for each row whether all columns without a name are empty; None if every column has a name."""
         import numpy as np
         import pyarrow.compute as pc
 
@@ -170,7 +173,7 @@ class RecordReader:
         return self._header.matched.to_contract(pa.table(columns))
 
     def _without_undecodable(self, batch: RecordBatch) -> tuple[RecordBatch, list[BrokenLine]]:
-        """Return the records that are UTF-8, and the broken lines of the batch with those of the other records."""
+        """Remove the records that are not UTF-8 from a batch. Return the rest of it, and all broken lines."""
         broken = list(batch.broken)
         if _is_utf_8(batch.content):
             return batch, broken
@@ -204,7 +207,7 @@ def _is_utf_8(content: bytes) -> bool:
 
 
 def _without_padded(column: pa.ChunkedArray, null_text: str) -> pa.ChunkedArray:
-    """Return a column in which the null text is null, with any number of spaces around it."""
+    """Return a column in which each null text, with any number of spaces around it, is replaced by null."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,4 +1,4 @@
-"""Reading of a JSON array, element by element."""
+"""Read a JSON array, element by element."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_elements(blocks: Iterator[bytes]) -> Iterator[JsonObject]:
 
 
 class _GrowingText:
-    """A text that is read in blocks, and a position in it."""
+    """The text of a JSON file, which is read in blocks, and the current position in the text."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks, self._text, self._position = blocks, "", 0
@@ -43,14 +43,14 @@ class _GrowingText:
         self._is_complete = False
 
     def _grow(self) -> None:
-        """Read another block, and forget the text before the position."""
+        """Read another block of the file, and drop the text before the current position."""
         block = next(self._blocks, None)
         self._is_complete = block is None
         self._text = self._text[self._position :] + self._decoder.decode(block or b"", final=block is None)
         self._position = 0
 
     def next_character(self) -> str:
-        """Move to the next character that is no space, and return it; empty at the end of the text."""
+        """Move to the next character that isn't a space, and return it; return an empty text at the end of the file."""
         while True:
             self._position = _SPACES.match(self._text, self._position).end()  # type: ignore[union-attr]
             if self._position < len(self._text) or self._is_complete:
@@ -58,7 +58,7 @@ class _GrowingText:
             self._grow()
 
     def skip(self, character: str, problem: str) -> None:
-        """Move behind the next character. Raises RefusedExtractError if it is another one."""
+        """Move past an expected character. Raises RefusedExtractError if another character comes next."""
         if self.next_character() != character:
             raise RefusedExtractError(f"{problem}. {SEND_AGAIN}")
         self._position += 1
@@ -77,9 +77,13 @@ class _GrowingText:
             except json.JSONDecodeError as error:
                 problem = f"element {number} of the JSON array is not JSON: {error.msg}. {SEND_AGAIN}"
             except RecursionError:
-                raise RefusedExtractError(f"element {number} of the JSON array is nested too deeply.") from None
+                raise RefusedExtractError(
+                    f"element {number} of the JSON array is nested too deeply. Ask the sender for flatter objects."
+                ) from None
             if problem and self._is_complete:
                 raise RefusedExtractError(problem)
             if len(self._text) - self._position > MAX_RECORD_BYTES:
-                raise RefusedExtractError(problem or f"element {number} of the JSON array: {TOO_LONG}.")
+                raise RefusedExtractError(
+                    problem or f"element {number} of the JSON array: {TOO_LONG}. Ask the sender for smaller objects."
+                )
             self._grow()

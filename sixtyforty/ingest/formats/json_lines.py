@@ -46,7 +46,7 @@ class JsonLines(ExtractFormat):
         return _START.match(head) is not None
 
     def open(self, file: Path, source: Source) -> OpenedExtract:
-        """Open a JSON extract. See ExtractFormat. What is not a JSON object is a broken line."""
+        """Open a JSON extract. See ExtractFormat. A line or element that isn't a JSON object becomes a broken line."""
         blocks = read_text_blocks(file, source.encoding)
         blank_lines = 0
         while not (start := next(blocks, b"")).strip():
@@ -90,7 +90,7 @@ def _parse_line(number: int, line: bytes) -> JsonObject:
 
 
 def _read_chunks(objects: Iterator[JsonObject], source: Source, opened: OpenedExtract) -> Iterator[Chunk]:
-    """Yield the rows of JSON objects in chunks. Afterwards, add undeclared and absent columns to `opened`."""
+    """Yield the rows of JSON objects in chunks. Then add the names of undeclared and absent columns to `opened`."""
     names_by_column = [source.names_of(column) for column in source.columns]
     rows, numbers, broken = list[list[str | None]](), list[int](), list[BrokenLine]()
     names, has_rows, size = set[str](), False, 0
@@ -103,7 +103,9 @@ def _read_chunks(objects: Iterator[JsonObject], source: Source, opened: OpenedEx
             rows.append(row)
             numbers.append(item.number)
         if len(names) > MAX_COLUMNS:
-            raise RefusedExtractError(f"the objects have more than {MAX_COLUMNS:,} different keys.")
+            raise RefusedExtractError(
+                f"the objects have more than {MAX_COLUMNS:,} different keys. Ask the sender for fewer keys."
+            )
         size, has_rows = size + len(item.text), bool(has_rows or rows)
         if size >= CHUNK_BYTES or len(rows) + len(broken) >= CHUNK_ROWS:
             yield _chunk(source, rows, numbers, broken)

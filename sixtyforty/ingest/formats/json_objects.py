@@ -1,4 +1,4 @@
-"""Parsing of JSON objects into rows of text.
+"""Turn JSON objects into rows of text.
 
 Numbers keep exactly the digits of the file. Nested objects and lists become JSON text without spaces. An object is a
 broken line if it, or a nested object in a column of the contract, has two values under one name.
@@ -20,11 +20,11 @@ class JsonNumber(str):
 
 
 class RepeatedKeys(dict[str, Any]):
-    """A JSON object in which a key occurs twice, so that its value is uncertain."""
+    """A JSON object in which a key occurs twice, so that the value of the key is uncertain."""
 
 
 class JsonObject(NamedTuple):
-    """One object of a JSON file, or what stands in its place.
+    """One line or array element of a JSON file. It should be a JSON object, but may be anything.
 
     number: the number of its line, or of its element in an array.
     text: the JSON text of an element, or the bytes of a line. If a line is too long, they are only its start.
@@ -36,12 +36,15 @@ class JsonObject(NamedTuple):
     content: Any
 
     def row(self, names_by_column: Sequence[Sequence[str]]) -> list[str | None] | BrokenLine:
-        """Return the texts of the columns, or a broken line. names_by_column: the names that each column may have."""
+        """Return the object's row: one text for each column. If the object isn't usable, return a broken line.
+
+        names_by_column: the names under which the object may hold each column.
+        """
         try:
             if isinstance(self.content, Exception):
                 raise self.content
             if not isinstance(self.content, dict):
-                raise ValueError("it is a list, a text or a number, not an object")
+                raise ValueError("expected a JSON object, not a list, a text or a number")
             if isinstance(self.content, RepeatedKeys):
                 raise ValueError("the object has two values under one name")
             return [_as_text(_first_field(self.content, names)) for names in names_by_column]
@@ -61,7 +64,7 @@ DECODER = json.JSONDecoder(
 
 
 def _first_field(fields: dict[str, Any], names: Sequence[str]) -> Any:
-    """Return the content of the first of these fields that an object has; None if it has none of them."""
+    """Return the value of the first of some names that an object has as a key; None if it has none of them."""
     return next((fields[name] for name in names if name in fields), None)
 
 

@@ -75,7 +75,7 @@ class Parquet(ExtractFormat):
 
 @contextmanager
 def _damage_refused() -> Iterator[None]:
-    """Refuse the file if Arrow or DuckDB can't read it.
+    """Refuse a Parquet file if Arrow or DuckDB can't read it in the `with` block.
 
     A lack of memory, or an error of the operating system, says nothing about the file. It is raised as MemoryError or
     OSError, so that the next scan reads the file again.
@@ -112,7 +112,7 @@ def _open(file: Path) -> pq.ParquetFile:
 
 
 def _open_with(metadata: pq.FileMetaData, file: Path, unit: str) -> pq.ParquetFile:
-    """Open a file whose footer was read. unit: of timestamps in the old form INT96."""
+    """Open a Parquet file whose metadata was read already. unit: the time unit in which INT96 timestamps are read."""
     import pyarrow.parquet as pq
 
     # A text that is repeated a million times is stored once in the file. As a dictionary it is so in memory, too.
@@ -143,7 +143,9 @@ def _match(file: pq.ParquetFile, source: Source) -> MatchedColumns:
         raise RefusedExtractError(f"columns missing from the file: {matched.missing}", row_count)
     repeated = [name for name in matched.file_columns if names.count(name) > 1]
     if repeated:
-        raise RefusedExtractError(f"the column '{repeated[0]}' occurs twice in the file.", row_count)
+        raise RefusedExtractError(
+            f"the column '{repeated[0]}' occurs twice in the file. Ask the sender for unique column names.", row_count
+        )
     for column in matched.file_columns:
         if _is_nested(file, column) and max(_group_bytes(file, [column]), default=0) > MAX_NESTED_BYTES:
             raise RefusedExtractError(
@@ -161,7 +163,7 @@ def _is_nested(file: pq.ParquetFile, column: str) -> bool:
 
 
 def _group_bytes(file: pq.ParquetFile, columns: Sequence[str]) -> list[int]:
-    """Return an estimate of the memory that columns need, for each row group.
+    """Estimate, for each row group of a file, how many bytes of memory some columns need.
 
     The estimate is too low for text that repeats, because it is stored once.
     """
@@ -180,14 +182,14 @@ def _group_bytes(file: pq.ParquetFile, columns: Sequence[str]) -> list[int]:
 
 
 def _rows_per_batch(file: pq.ParquetFile, columns: Sequence[str]) -> int:
-    """Return the number of rows that need about CHUNK_BYTES, but at least one and at most CHUNK_ROWS."""
+    """Return how many rows need about CHUNK_BYTES of memory, but at least one and at most CHUNK_ROWS."""
     row_counts = [file.metadata.row_group(number).num_rows for number in range(file.metadata.num_row_groups)]
     widths = [size / max(1, rows) for size, rows in zip(_group_bytes(file, columns), row_counts, strict=True)]
     return max(1, min(CHUNK_ROWS, int(CHUNK_BYTES / max(1, *widths, 1))))
 
 
 def _read_chunks(file: pq.ParquetFile, path: Path, matched: MatchedColumns, copy: IO[bytes] | None) -> Iterator[Chunk]:
-    """Yield the rows of a file as text. path: of the file. copy: the temporary file to close at the end."""
+    """Yield the rows of a Parquet file as text. path: the file's path. copy: a temporary file to close at the end."""
     import pyarrow as pa
 
     columns, row_count = list(dict.fromkeys(matched.file_columns)), 0
@@ -228,7 +230,7 @@ def _portions(table: pa.Table, start: int = 0) -> Iterator[tuple[int, pa.Table]]
 
 
 def _text_bytes(array: pa.Array | pa.ChunkedArray) -> int:
-    """Return about how many bytes the texts of a column have. A text that repeats counts each time it occurs."""
+    """Estimate how many bytes the texts of a column have. A text that repeats counts each time it occurs."""
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import types
@@ -264,7 +266,7 @@ def _read_portion(table: pa.Table, matched: MatchedColumns, first_row: int) -> C
 
 
 def _text_table(table: pa.Table, columns: Sequence[str]) -> pa.Table:
-    """Return a table in which each value is the text of itself."""
+    """Return a table in which the values of some columns are replaced by their texts."""
     import pyarrow as pa
 
     with connect("UTC", threads=1) as db:  # a further thread has nothing to do, but takes memory

@@ -1,4 +1,4 @@
-"""Timestamps in Parquet's old form INT96, which holds nanoseconds of all years.
+"""Read Parquet timestamps in the old form INT96, which counts nanoseconds and covers all years.
 
 Arrow reads them as microseconds, and cuts the digits beyond them, or as nanoseconds, which hold the years 1677 to 2262
 only. So they are read in both ways. The difference is the digits that were cut.
@@ -18,14 +18,14 @@ NANOSECONDS_PER_MICROSECOND = 1000
 
 
 def find_int96_columns(metadata: pq.FileMetaData, columns: Sequence[str]) -> list[str]:
-    """Return those of these columns of a file that are INT96 timestamps. Timestamps within lists are left out."""
+    """Return which of some columns of a file are INT96 timestamps. Timestamps within lists are left out."""
     leaves = [metadata.schema.column(number) for number in range(metadata.num_columns)]
     old = {leaf.path for leaf in leaves if leaf.physical_type == INT96}
     return [column for column in columns if column in old]
 
 
 class ExactTimes:
-    """Reads the INT96 columns of a file as nanoseconds, next to another reader that reads them as microseconds.
+    """Restores the nanoseconds of INT96 timestamps, after another reader of the file has cut them to microseconds.
 
     file: opened to read INT96 as nanoseconds. rows_per_batch: how many rows are read at once.
     """
@@ -36,7 +36,7 @@ class ExactTimes:
         self._pending: pa.Table | None = None
 
     def restore_digits(self, table: pa.Table) -> pa.Table:
-        """Return the next rows of the file with all digits of their times.
+        """Return the next rows of the file. The digits after the microseconds of their times are restored.
 
         table: the next rows, whose INT96 columns are microseconds. A column with a time of more digits becomes text.
         """
@@ -59,7 +59,7 @@ class ExactTimes:
 
 
 def _exact_texts(microseconds: pa.ChunkedArray, nanoseconds: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Return the texts of times; None if all of them are whole microseconds."""
+    """Return a column of times as texts with nanoseconds; None if every time is a whole number of microseconds."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

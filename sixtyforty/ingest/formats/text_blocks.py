@@ -1,4 +1,4 @@
-"""Reading of text files as blocks of UTF-8, whichever encoding the file has.
+"""Read a text file as blocks of UTF-8, whichever encoding the file has.
 
 The byte order mark of a file names its encoding. Without a mark, it is the declared encoding of the source. If none is
 declared, it is UTF-16 if every second byte at the start of the file is zero, and otherwise UTF-8.
@@ -47,7 +47,7 @@ def read_text_blocks(file: Path, declared: str | None = None, size: int = CHUNK_
 
 
 def detect_encoding(head: bytes, declared: str | None = None) -> tuple[str, bytes]:
-    """Return the encoding of a file, and the byte order mark at its start, which may be empty.
+    """Return the encoding of a file, and the byte order mark at its start; the mark is empty if the file has none.
 
     head: the first bytes of the file. declared: the encoding that its source declares.
     """
@@ -93,5 +93,5 @@ def _transcode(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
 
 
 def _encode(text: str) -> bytes:
-    """Return text as UTF-8. Bytes that the decoder couldn't decode become bytes that are no UTF-8."""
+    """Encode text as UTF-8. A byte of the file that couldn't be decoded becomes bytes that are not valid UTF-8."""
     return text.encode("utf-8", "surrogatepass")

@@ -36,12 +36,12 @@ BY_ID = QUERY | {"cursor_column": "id", "partition": "day", "known_at": "day"}
         (FILES | {"date_format": "%d.%m"}, "'%d.%m' doesn't hold day, month and year once"),
         (FILES | {"date_format": "%d.%M.%Y"}, "'%d.%M.%Y' doesn't hold day, month and year once"),
         (FILES | {"date_format": "%d.%m.%Y %H:%M"}, "doesn't hold day, month and year once"),
-        (QUERY | {"decimal": ","}, "it applies to CSV extracts, not to a query; remove it"),
-        (QUERY | {"encoding": "cp1252"}, "it applies to CSV and JSON extracts, not to a query; remove it"),
-        (JSON | {"thousands": "'"}, "it applies to CSV extracts, not to the JSON extracts that `files` names; remove"),
-        (JSON | {"delimiter": ";"}, "it applies to CSV extracts, not to the JSON extracts"),
-        (PARQUET | {"date_format": "%d.%m.%Y"}, "it applies to CSV extracts, not to the Parquet extracts"),
-        (PARQUET | {"encoding": "cp1252"}, "it applies to CSV and JSON extracts, not to the Parquet extracts"),
+        (QUERY | {"decimal": ","}, "the field applies to CSV extracts, not to a query; remove the field"),
+        (QUERY | {"encoding": "cp1252"}, "the field applies to CSV and JSON extracts, not to a query; remove the"),
+        (JSON | {"thousands": "'"}, "the field applies to CSV extracts, not to the JSON extracts that `files` names"),
+        (JSON | {"delimiter": ";"}, "the field applies to CSV extracts, not to the JSON extracts"),
+        (PARQUET | {"date_format": "%d.%m.%Y"}, "the field applies to CSV extracts, not to the Parquet extracts"),
+        (PARQUET | {"encoding": "cp1252"}, "the field applies to CSV and JSON extracts, not to the Parquet extracts"),
     ],
 )
 def test_a_contradiction_is_refused(declared: dict[str, Any], message: str) -> None:

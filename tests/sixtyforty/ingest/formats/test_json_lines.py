@@ -43,8 +43,8 @@ def test_numbers_keep_their_digits_and_lists_stay_json() -> None:
     [
         ('{"id": 2, "x": "a', "the line is not JSON: Unterminated string starting at at character 15"),
         ("nonsense", "the line is not JSON: Expecting value at character 0"),
-        ("[1, 2]", "it is a list, a text or a number, not an object"),
-        ("7", "it is a list, a text or a number, not an object"),
+        ("[1, 2]", "expected a JSON object, not a list, a text or a number"),
+        ("7", "expected a JSON object, not a list, a text or a number"),
         ('{"id": 1, "id": 2}', "two values under one name"),
         (b'{"id": 2, "x": "\xff"}', "not UTF-8: byte 16 is invalid"),
         (r'{"id": 2, "x": "\ud800"}', "half of a surrogate pair"),
