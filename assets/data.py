@@ -186,7 +186,8 @@ def build_features(run: StageRun) -> StageResult:
                 )
             # The suite's rules run in Python and the leakage check in DuckDB, so both can run at the same time.
             recomputed = background.submit(_find_leaks, run, window, built.tables)
-            judged = check_features(run.use_case, load_suite(run.use_case.name, "features"), built.tables)
+            suite = load_suite(run.use_case.name, "features")
+            judged = check_features(run.use_case, suite, built.tables, run.ws.lake)
             # Wait for the leaks before publishing, so that the manifest of a tainted partition has its mark at once.
             portion_leaks = recomputed.result()
             quarantined += _publish_features(run, result, judged, built.inputs, summarize_leaks(portion_leaks))

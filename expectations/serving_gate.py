@@ -13,10 +13,12 @@ from expectations.rule_results import SAMPLE_ROWS, RowFailures, partition_rule_r
 from expectations.rules import Suite
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.sql import identifier
 from sixtyforty.storage.verdicts import Verdict
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
     import pyarrow as pa
 
@@ -38,17 +40,19 @@ class _Evaluation:
 
 
 def check_features(
-    use_case: DecisionChain, suite: Suite, tables: Mapping[str, pa.Table]
+    use_case: DecisionChain, suite: Suite, tables: Mapping[str, pa.Table], lake: Lake | None = None
 ) -> dict[str, tuple[pa.Table, Verdict]]:
     """Check several partitions' features. Return each feature table with a new column, and each partition's verdict.
 
     tables: the feature tables by partition. The new column `suspect` holds the reason why the model must not score a
     row, or null. A verdict counts suspect rows as quarantined. Suspect rows stay in the table, and the current process
-    decides their units.
+    decides their units. lake: its sessions share a database, which a stage has opened already. None: the rules run in
+    another database, which can read no files.
     """
     if not tables:
         return {}
-    evaluation = _evaluate(use_case, suite, tables)
+    with lake.open_session(use_case.timezone) if lake else connect(use_case.timezone) as db:
+        evaluation = _evaluate(db, suite, tables)
     reasons = _suspect_reasons(suite, evaluation, sum(table.num_rows for table in tables.values()))
     personal = {column for source in use_case.sources.values() for column in source.personal}
     checked, start = {}, 0
@@ -59,19 +63,18 @@ def check_features(
     return checked
 
 
-def _evaluate(use_case: DecisionChain, suite: Suite, tables: Mapping[str, pa.Table]) -> _Evaluation:
+def _evaluate(db: duckdb.DuckDBPyConnection, suite: Suite, tables: Mapping[str, pa.Table]) -> _Evaluation:
     import pyarrow as pa
 
     rows = pa.concat_tables(
         [table.append_column("_partition", [[partition] * table.num_rows]) for partition, table in tables.items()]
     )
     rows = rows.append_column("_id", pa.array(range(rows.num_rows), pa.int64()))
-    with connect(use_case.timezone) as db:
-        db.register("feature_rows", rows)
-        record_failing_rows(db, FEATURES, "feature_rows", suite.rows)
-        failures = db.execute("select rule, id from failures order by rule, id").fetchnumpy()
-        aggregates = "".join(f", {sql} as {identifier(name)}" for name, sql in suite.partition.metrics.items())
-        metrics = read_frame(db, f"select _partition{aggregates} from feature_rows group by 1 order by 1")
+    db.register("feature_rows", rows)
+    record_failing_rows(db, FEATURES, "feature_rows", suite.rows)
+    failures = db.execute("select rule, id from failures order by rule, id").fetchnumpy()
+    aggregates = "".join(f", {sql} as {identifier(name)}" for name, sql in suite.partition.metrics.items())
+    metrics = read_frame(db, f"select _partition{aggregates} from feature_rows group by 1 order by 1")
     failing_rows = {number: failures["id"][failures["rule"] == number] for number in range(len(suite.rows))}
     failing_metrics = find_failing_rows(f"{FEATURES}_partitions", metrics, suite.partition.rules)
     return _Evaluation(failing_rows, metrics, failing_metrics)

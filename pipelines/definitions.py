@@ -1,16 +1,20 @@
 """The definitions that Dagster loads: all use cases, the portfolio and the housekeeping, with their resources."""
 
 import gc
+from contextlib import suppress
 from functools import lru_cache
 
 import dagster as dg
 
+from assets.allowed_sql import require_allowed_sql
 from assets.resources import BusinessClock, ProjectHome
+from expectations.gx_runner import prepare_evaluation
 from pipelines.authoring import loader
 from pipelines.automation import housekeeping, portfolio_job
-from pipelines.component import build_use_cases
+from pipelines.component import build_use_cases, load_use_cases
 from pipelines.runtime.console import console
 from pipelines.settings import Settings, load_settings
+from sixtyforty.spec.errors import SixtyfortyError
 
 
 @dg.definitions
@@ -24,7 +28,7 @@ def _build_definitions(settings: Settings, _: loader.DeclarationState) -> dg.Def
     """Build Dagster's definitions, and reuse them until a declaration changes. Dagster loads them twice per run."""
     gc.set_threshold(100_000, 50, 50)  # definitions and run plans stay in memory, so collect garbage less often
     use_cases = build_use_cases()
-    project_home = ProjectHome(settings.home, settings.database_url, settings.dvc_remote, settings.lake)
+    project_home = _project_home(settings)
     return dg.Definitions.merge(
         use_cases,
         portfolio_job.definitions(use_cases),
@@ -35,3 +39,23 @@ def _build_definitions(settings: Settings, _: loader.DeclarationState) -> dg.Def
             loggers={"console": console},
         ),
     )
+
+
+def _project_home(settings: Settings) -> ProjectHome:
+    return ProjectHome(settings.home, settings.database_url, settings.dvc_remote, settings.lake)
+
+
+def prepare_runs() -> None:
+    """Compute what every run needs: definitions, checks of the SQL, code version and Great Expectations' context.
+
+    The fork server calls this function, so that its runs find the answers in the caches of these functions. Each cache
+    notices if a file or a setting has changed. An error is left to the run, which reports it.
+    """
+    prepare_evaluation()
+    with suppress(SixtyfortyError):
+        defs().get_repository_def().get_all_jobs()
+        project_home = _project_home(load_settings())
+        for use_case in load_use_cases():
+            with suppress(SixtyfortyError):
+                require_allowed_sql(use_case)
+            project_home.workspace(use_case).code_version  # noqa: B018

@@ -29,14 +29,14 @@ class WarmCode:
         self._stamps: dict[Path, FileStamp | None] = {}
 
     def import_definitions(self) -> None:
-        """Import the Dagster definitions and all modules that the definitions import.
+        """Import the Dagster definitions, with all modules that they import, and let them prepare for runs.
 
-        If the import fails, this process forgets all modules of the project. Each run then imports them itself and
+        If that fails, this process forgets all modules of the project. Each run then imports them itself and
         reports the error.
         """
         self._imported_at = time.time_ns()
         try:
-            import_module(DEFINITIONS)
+            import_module(DEFINITIONS).prepare_runs()
         except Exception:
             forget_project_modules()
         self._stamps = {path: stamp_file(path) for path in source_files(project_modules())}

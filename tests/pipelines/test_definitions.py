@@ -166,3 +166,36 @@ def test_dagsters_own_commands_succeed(command, environment):
 if __name__ == "__main__":
     for group in GROUPS:
         snapshot(group).write_text(yaml.safe_dump(describe(defs(), group), sort_keys=True, width=120))
+
+
+def test_a_fork_of_a_prepared_process_finds_the_answers_in_memory(environment):
+    command = [sys.executable, "-c", PREPARED]
+    printed = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
+    assert json.loads(printed) == {"definitions built": 1, "code parsed": 1, "SQL checked": 2, "threads": 1}
+
+
+PREPARED = """
+import json, threading
+from expectations import gx_runner
+from pipelines import definitions
+from pipelines.component import load_use_cases
+from assets.allowed_sql import require_allowed_sql
+from sixtyforty import code_version
+from sixtyforty.modeling import sql_guard
+
+definitions.prepare_runs()
+parsed = []
+find_closure = code_version.find_closure
+code_version.find_closure = lambda *arguments: parsed.append(arguments) or find_closure(*arguments)
+definitions.defs()
+project_home = definitions._project_home(definitions.load_settings())
+for use_case in load_use_cases():
+    require_allowed_sql(use_case)
+    project_home.workspace(use_case).code_version
+print(json.dumps({
+    "definitions built": definitions._build_definitions.cache_info().misses,
+    "code parsed": 1 + len(parsed),
+    "SQL checked": sql_guard._first_problem.cache_info().misses,
+    "threads": threading.active_count(),
+}))
+"""

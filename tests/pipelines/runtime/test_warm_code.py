@@ -10,6 +10,8 @@ import pytest
 from pipelines.runtime import warm_code as module
 from pipelines.runtime.warm_code import WarmCode, forget_project_modules, project_modules, stamp_file
 
+PREPARE_RUNS = "def prepare_runs(): pass\n"
+
 
 @pytest.fixture
 def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -17,7 +19,7 @@ def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     package = tmp_path / "warm_sample"
     package.mkdir()
     (package / "__init__.py").write_text("")
-    (package / "definitions.py").write_text("ANSWER = 1\n")
+    (package / "definitions.py").write_text(f"ANSWER = 1\n{PREPARE_RUNS}")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(module, "PACKAGES", ("warm_sample",))
     monkeypatch.setattr(module, "DEFINITIONS", "warm_sample.definitions")
@@ -68,7 +70,7 @@ def test_a_deleted_file_is_noticed(warm, code, name):
 
 def test_a_file_edited_during_the_import_counts_as_changed(code):
     (code / "definitions.py").write_text(
-        "from pathlib import Path\nPath(__file__).write_text(Path(__file__).read_text())\n"
+        f"from pathlib import Path\nPath(__file__).write_text(Path(__file__).read_text())\n{PREPARE_RUNS}"
     )
     warmed = WarmCode()
     warmed.import_definitions()
@@ -87,6 +89,12 @@ def test_code_that_fails_to_import_does_not_stop_the_server(code):
 
     assert ANSWER == 4
     forget_project_modules()
+
+
+def test_code_that_fails_to_prepare_does_not_stop_the_server(code):
+    (code / "definitions.py").write_text("def prepare_runs(): raise ValueError\n")
+    WarmCode().import_definitions()
+    assert not project_modules()
 
 
 def test_a_missing_file_has_no_stamp(tmp_path):
