@@ -11,7 +11,8 @@ import dagster as dg
 
 from assets.arrivals import check_arrivals, record_arrivals
 from assets.metadata import Metadata, TableRow, table
-from assets.stage import REFUSED, CheckResult, PublishedPartition, StageCheck, StageResult, StageRun
+from assets.stage import REFUSED, CheckResult, PublishedPartition, StageCheck, StageResult, StageRun, refusal_check
+from assets.unbuilt_features import FEATURES_BUILT, SQL_FAULTS, leave_to_current_process
 from assets.verdict_checks import verdict_check, verdict_figures
 from expectations.data_docs import build_docs
 from expectations.serving_gate import check_features
@@ -22,10 +23,12 @@ from sixtyforty.ingest.raw import ingest
 from sixtyforty.lifecycle.revocation import revoke_tainted_champions
 from sixtyforty.modeling import built_by as built_by_fact
 from sixtyforty.modeling import taint
+from sixtyforty.modeling.constant_knowledge import date_constants, find_early_use, record_constants
 from sixtyforty.modeling.features import FeatureWindow
 from sixtyforty.modeling.leakage import Leak
 from sixtyforty.modeling.outcomes import build_outcomes
-from sixtyforty.modeling.taint import TaintedPartition, summarize_leaks
+from sixtyforty.modeling.taint import TaintedPartition, merge_tainted, summarize_leaks
+from sixtyforty.spec.clock import now
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import digest
 from sixtyforty.storage.listed_extracts import listed_extracts
@@ -175,10 +178,18 @@ def build_data_docs(run: StageRun) -> StageResult:
 
 def build_features(run: StageRun) -> StageResult:
     """Build point-in-time features, check them against their suite, and check a sample of partitions for leakage."""
-    result, leaks, quarantined = StageResult(), list[Leak](), 0
+    result, leaks, quarantined, tainted = StageResult(), list[Leak](), 0, dict[str, TaintedPartition]()
+    faults: list[str] = []
+    # The real time and not `as_of`: a constant isn't known earlier because a run simulates an earlier time.
+    constants = date_constants(run.use_case, run.ws.lake, now())
+    record_constants(run.ws.lake, constants)
     for portion in run.portions():
         with FeatureWindow(run.use_case, run.ws.lake, portion) as window, ThreadPoolExecutor(1) as background:
-            built = window.build()
+            try:
+                built = window.build()
+            except SQL_FAULTS as error:
+                faults.append(leave_to_current_process(run, window, result.published, error))
+                continue
             if built.beyond_lookback:
                 run.log.warning(
                     "features: each partition was built alone, because the SQL reads rows outside the lookback"
@@ -190,11 +201,16 @@ def build_features(run: StageRun) -> StageResult:
             judged = check_features(run.use_case, suite, built.tables, run.ws.lake)
             # Wait for the leaks before publishing, so that the manifest of a tainted partition has its mark at once.
             portion_leaks = recomputed.result()
-            quarantined += _publish_features(run, result, judged, built.inputs, summarize_leaks(portion_leaks))
+            early = find_early_use(constants, built.tables)
+            portion_tainted = merge_tainted(summarize_leaks(portion_leaks), early)
+            quarantined += _publish_features(run, result, judged, built.inputs, portion_tainted)
             leaks += portion_leaks
-    leakage = _leakage_check(leaks)
-    result.checks.append(leakage)
-    if leaks:
+            tainted |= portion_tainted
+    result.checks.append(refusal_check(FEATURES_BUILT.name, faults, "features.sql can run"))
+    leakage = _leakage_check(leaks, list(tainted.values()))
+    if tainted or not faults:
+        result.checks.append(leakage)
+    if tainted:
         run.log.error(f"features: leakage found ({leakage.description})")
         _revoke_champions(run)
     published = format_plural(len(result.published), "partition")
@@ -210,12 +226,13 @@ def _find_leaks(run: StageRun, window: FeatureWindow, tables: Mapping[str, pa.Ta
     return window.find_leakage(tables, taint.decision_times(run.ws.lake.entries("features", tables)))
 
 
-def _leakage_check(leaks: list[Leak]) -> CheckResult:
-    if not leaks:
+def _leakage_check(leaks: list[Leak], tainted: Sequence[TaintedPartition]) -> CheckResult:
+    """Return the check of leakage. leaks: the features that differ. tainted: with constants that were known later."""
+    if not tainted:
         return CheckResult(NO_LEAKAGE.name, True, description="recomputing the features changes none of them")
-    tainted = f"the {taint.describe(list(summarize_leaks(leaks).values()))}"
-    metadata: Metadata = {"leaks": "\n".join(map(str, leaks[:LEAKS_SHOWN])), REFUSED: tainted}
-    summary = "; ".join(map(str, leaks[:LEAKS_IN_SUMMARY]))
+    refusal = f"the {taint.describe(tainted)}. {taint.describe_cure(tainted)}"
+    metadata: Metadata = {"leaks": "\n".join(map(str, leaks[:LEAKS_SHOWN])), REFUSED: refusal}
+    summary = "; ".join(map(str, leaks[:LEAKS_IN_SUMMARY])) or taint.describe(tainted)
     return CheckResult(NO_LEAKAGE.name, False, metadata, description=summary[:DESCRIPTION_LENGTH])
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from assets import arrivals, data, decide, model, reports, stage_gate, training, value
 from assets.stage import Stage, StageTarget
+from assets.unbuilt_features import FEATURES_BUILT
 from expectations import suites
 from sixtyforty.accounting import usage
 from sixtyforty.ingest.formats.registry import choose_format
@@ -133,7 +134,7 @@ STAGES = (
         phase="data_preparation",
         kinds={"duckdb", "parquet"},
         inputs=_validated_inputs,
-        checks=[data.FIT_FOR_MODEL, data.NO_LEAKAGE],
+        checks=[FEATURES_BUILT, data.FIT_FOR_MODEL, data.NO_LEAKAGE],
     ),
     Stage(
         name="outcomes",

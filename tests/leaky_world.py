@@ -22,6 +22,30 @@ from tests.helpers import SQL, make_use_case
 NAME = "calls_in_time"
 LEAK = "select u.id, u.site, u.load, v.late as late_today from units u left join visits v using (id)"
 
+# Knowledge about outcomes that a person typed into SQL, by its form. Each entry: the constant as YAML, and the SQL.
+TYPED_IN = {
+    "a storm date": (
+        "'2013-03-20'",
+        """select u.id, u.site, u.load,
+    case when u.call_hour::date = date '2013-03-20' then 1 else 0 end as storm from units u""",
+    ),
+    "fitted rates": (
+        "{north: 0.52, south: 0.4893}",
+        """select u.id, u.site, u.load,
+    rate from units u join (values ('north', 0.52), ('south', 0.4893)) r(site, rate) using (site)""",
+    ),
+    "rates in a CASE": (
+        "{north: 0.5217, south: 0.4893}",
+        """select u.id, u.site, u.load,
+    case u.site when 'north' then 0.5217 when 'south' then 0.4893 end as rate from units u""",
+    ),
+    "a list of keys": (
+        "[94700, 94703, 95105]",
+        """select u.id, u.site, u.load,
+    u.id in (94700, 94703, 95105) as known_late from units u""",
+    ),
+}
+
 
 @dataclass
 class World:

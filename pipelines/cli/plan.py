@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sixtyforty.value.rounded_interval import RoundedInterval
     from sixtyforty.workspace import Workspace
 
-LEAKAGE_CURE = "Correct features.sql or the declared known_at before you run the chain: a run refuses these partitions."
+LEAKAGE_CURE = "Do so before you run the chain: a run refuses these partitions."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +180,8 @@ def _leakage_lines(made: Plan) -> Iterator[str]:
 
     sample = format_plural(len(made.leakage.checked), "partition")
     if made.has_leakage:
-        yield f"Leakage: the {taint.describe(made.leakage.tainted)}. {LEAKAGE_CURE}"
+        cure = taint.describe_cure(made.leakage.tainted)
+        yield f"Leakage: the {taint.describe(made.leakage.tainted)}. {cure} {LEAKAGE_CURE}"
     else:
         yield f"Leakage: none in a sample of {sample}. A run checks the other partitions."
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.answer import Answer
+from pipelines.cli.answer import Answer, show_progress
 from pipelines.cli.commands import RUN, command
 from pipelines.cli.options import FirstDay, LastDay, TrackName, UseCaseName
 from sixtyforty.spec.track import Track
@@ -67,7 +67,7 @@ def run(
     stages = _selected_stages(use_case, select) if select else None
     if rebuild_replay:
         _check_rebuild(use_case, track, bool(select or partitions_per_run))
-    catalog.load_use_case(use_case, sql=True)
+    _check_sql(use_case, track)
     refuse_changed_parts(ws)
     if partitions_per_run:
         from pipelines.operations.parallel_backfill import run_in_parallel
@@ -78,6 +78,22 @@ def run(
 
     run_id = run_range(use_case, first, last, as_of_text, track, select=stages, rebuild_replay=rebuild_replay)
     return RunAnswer(run_id=run_id, runs=[run_id], text=f"Run {run_id} succeeded.")
+
+
+def _check_sql(use_case: str, track: Track) -> None:
+    """Raise DeclarationError if the declaration or its SQL is wrong.
+
+    If only features.sql is wrong, a live run starts nevertheless: the current process decides, and the run says why.
+    """
+    from pipelines.authoring import catalog
+    from sixtyforty.spec.errors import DeclarationError
+
+    try:
+        catalog.load_use_case(use_case, sql=True)
+    except DeclarationError as error:
+        if track != "live" or {problem.file.name for problem in error.problems} != {"features.sql"}:
+            raise
+        show_progress(f"{error}\nThe current process decides until features.sql is corrected.")
 
 
 def _selected_stages(use_case: str, select: Sequence[str]) -> list[str]:

@@ -285,7 +285,7 @@ def _fixed_parts(name: str) -> str:
 
 
 def _champion(name: str) -> str:
-    from sixtyforty.decisions.unscored import current_outage
+    from sixtyforty.decisions.unscored import current_outage, describe_outlook
     from sixtyforty.modeling.gate_evidence import describe_unfit_champion
     from sixtyforty.spec.clock import now
 
@@ -296,9 +296,7 @@ def _champion(name: str) -> str:
     if problem := describe_unfit_champion(ws.use_case, ws.lake, ws.models, "live", champion.version):
         raise NotAvailableError(problem)
     if outage := current_outage(ws, "live", now()):
-        raise NotAvailableError(
-            f"{outage.text} The champion can score the newest features again, so it decides in the next run."
-        )
+        raise NotAvailableError(f"{outage.text} {describe_outlook(ws)}")
     return f"the champion {champion.version} can score the newest features"
 
 

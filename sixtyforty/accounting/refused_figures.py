@@ -42,7 +42,7 @@ def describe_refusal(ws: Workspace, track: Track, until: str | None = None) -> s
     """
     decided = [p for p in ws.lake.partitions(decisions_dataset(track)) if until is None or p <= until]
     if tainted := taint.find_tainted(ws.lake, decided):
-        return f"No figure for {ws.use_case.name}: the {taint.describe(tainted)}. {taint.CURE}"
+        return f"No figure for {ws.use_case.name}: the {taint.describe(tainted)}. {taint.describe_cure(tainted)}"
     if reason := _describe_experiment(ws, track, until):
         return f"No figure for {ws.use_case.name}: {reason}"
     if track == "live":

@@ -64,7 +64,8 @@ def declared_parts(use_case: DecisionChain) -> dict[str, Any]:
     """Return the parts of the current declaration on which decisions depend, as JSON values by name."""
     stages = ["features", "outcomes", "current_process", *([] if use_case.decision.unit_source else ["units"])]
     sql = {stage: use_case.sql(stage).strip() for stage in stages}
-    return {
+    constants = [constant.model_dump(mode="json", exclude={"why"}) for constant in use_case.constants]
+    return ({"constants": constants} if constants else {}) | {
         "decision": use_case.decision.model_dump(mode="json"),
         "timezone": use_case.timezone,
         "windows": [use_case.lookback_partitions, use_case.outcome_horizon_partitions],

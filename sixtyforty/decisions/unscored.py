@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from sixtyforty.decisions.champion_scores import UNSCORED
 from sixtyforty.decisions.decision_facts import DecisionFacts, UnscoredDecisions
+from sixtyforty.modeling.built_by import is_unbuilt
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.manifests import Entry
@@ -49,6 +50,14 @@ def summarize_unscored(decisions: pa.Table) -> list[UnscoredDecisions]:
         for key, count in sorted(counts.items())
         for champion, reason in [key]
     ]
+
+
+def describe_outlook(ws: Workspace) -> str:
+    """Return when a champion whose files are sound decides again after an outage, as a sentence."""
+    newest = ws.lake.partitions("features")[-1:]
+    if any(is_unbuilt(entry) for entry in ws.lake.entries("features", newest).values()):
+        return "Correct features.sql. The model decides again from the next run on."
+    return "The champion can score the newest features again, so the next run decides by it."
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def make_plan(
         return _plan_candidates(ws, plan, show_progress)
     if edit.remakes_features:
         show_progress("plan: checking the edited SQL for leakage on a sample of partitions")
-        plan = replace(plan, leakage=check_leakage(ws))
+        plan = replace(plan, leakage=check_leakage(ws, now))
     if plan.has_leakage or (edit.needs_rebuild and rebuild_inputs is None):
         return plan
     with open_scratch_copy(ws, rewritten=[] if rebuild_inputs is None else ["features", "outcomes"]) as scratch:

@@ -117,6 +117,8 @@ def _list_fields(declaration: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Ch
             yield name, ("recipe", content)
     for stage, text in declaration["sql"].items():
         yield f"{stage}.sql", (SQL_KINDS.get(stage, "SQL"), text)
+    if declaration.get("constants"):
+        yield "constants", ("SQL", declaration["constants"])
     for name, content in _leaves("decision", declaration["decision"]):
         yield name, ("decision", content)
     yield "timezone", ("decision", declaration["timezone"])

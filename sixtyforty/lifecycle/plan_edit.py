@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.declaration_record import describe_declaration, read_declaration
 from sixtyforty.decisions.declared_version import declared_version, list_replayed_versions
 from sixtyforty.lifecycle.plan_changes import DeclaredChange, find_changes, remade_datasets
 from sixtyforty.lifecycle.plan_models import plan_models
+from sixtyforty.modeling.constant_knowledge import date_constants, find_early_use
 from sixtyforty.modeling.declared_sql import all_declared_sql
 from sixtyforty.modeling.features import FeatureWindow
 from sixtyforty.modeling.sql_guard import require_allowed
-from sixtyforty.modeling.taint import TaintedPartition, summarize_leaks
+from sixtyforty.modeling.taint import TaintedPartition, merge_tainted, summarize_leaks
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.workspace import Workspace
 
@@ -103,10 +105,11 @@ class LeakageVerdict:
     tainted: Sequence[TaintedPartition]
 
 
-def check_leakage(ws: Workspace) -> LeakageVerdict:
+def check_leakage(ws: Workspace, now: datetime) -> LeakageVerdict:
     """Build the features of a sample of partitions with the edited SQL, and check them for leakage.
 
-    The features are kept in memory and not stored. The sample is evenly spaced over the partitions with features.
+    The features are kept in memory and not stored. The sample is evenly spaced over the partitions with features. Its
+    constants are checked, too. now: the current time (UTC, naive), since when a new undeclared constant is known.
     Raises ForbiddenSqlError for SQL that reads the clock or files, PlanError if the SQL can't run on the validated
     data, and FeatureError if it doesn't return each unit once.
     """
@@ -124,4 +127,5 @@ def check_leakage(ws: Workspace) -> LeakageVerdict:
             f"{ws.use_case.name}: the edited SQL fails on the validated data. If the edit declares a new column, the"
             f" validated data must be made again first. DuckDB's message: {error}"
         ) from error
-    return LeakageVerdict(sorted(tables), list(summarize_leaks(leaks).values()))
+    early = find_early_use(date_constants(ws.use_case, ws.lake, now), tables)
+    return LeakageVerdict(sorted(tables), list(merge_tainted(summarize_leaks(leaks), early).values()))

@@ -20,7 +20,7 @@ from sixtyforty.workspace import Workspace
 
 # The datasets that a plan reads, and those that it also writes. All other datasets are left out.
 READ = ("validated", "features", "outcomes")
-WRITTEN = ("decisions", "backtest", "tainted", "history")
+WRITTEN = ("decisions", "backtest", "tainted", "history", "constants")
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from sixtyforty.storage.manifests import Entry
 
 FACT = "built_by"
 FEATURES_SQL = "features.sql"
+NOTHING = ""  # hash of features.sql in a partition that it couldn't build, so that the partition is always outdated
 
 Dataset = Literal["features", "outcomes"]
 Parts = Mapping[str, str]  # the hash of each part, by the name of the part
@@ -28,6 +29,7 @@ def declared_parts(use_case: DecisionChain, dataset: Dataset) -> dict[str, str]:
     parts["decision.decided_at"] = use_case.decision.decided_at
     if dataset == "features":
         parts["kpi.actions"] = use_case.kpi.payoff_sql
+        parts["constants"] = [constant.model_dump(mode="json", exclude={"why"}) for constant in use_case.constants]
         parts["lookback_partitions"] = use_case.lookback_partitions
     else:
         parts["kpi.outcome"] = use_case.kpi.outcome_columns
@@ -44,6 +46,11 @@ def changed_parts(entry: Entry | None, declared: Parts) -> list[str]:
     """
     built_by = entry.facts.get(FACT, {}) if entry else {}
     return sorted(name for name, part in declared.items() if built_by.get(name, part) != part)
+
+
+def is_unbuilt(entry: Entry) -> bool:
+    """Return whether features.sql couldn't run, so that a partition of features has nulls in their place."""
+    return entry.facts.get(FACT, {}).get(FEATURES_SQL) == NOTHING
 
 
 def select_outdated(use_case: DecisionChain, entries: Mapping[str, Entry]) -> list[str]:

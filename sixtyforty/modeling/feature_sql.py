@@ -6,6 +6,7 @@ partition, so `_partition` and the key together identify a unit.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sixtyforty.modeling.point_in_time import sql_list
@@ -33,6 +34,38 @@ def create_feature_table(db: duckdb.DuckDBPyConnection, use_case: DecisionChain)
     Columns: `_partition`, the key, decided_at (UTC), the features and current_action. Raises FeatureError if the SQL
     doesn't return each unit exactly once, or returns an action that isn't declared.
     """
+    _create_actions(db, use_case)
+    recreate_feature_table(db, use_case)
+
+
+def create_table_without_features(
+    db: duckdb.DuckDBPyConnection, use_case: DecisionChain, earlier_rows: str, columns: Iterable[str]
+) -> None:
+    """Create the table `_built` with the current process's actions, and with null in place of each feature.
+
+    earlier_rows: a SQL source of feature rows, from which the types of the `columns` are read. Raises FeatureError if
+    current_process.sql doesn't return each unit exactly once, or returns an action that isn't declared.
+    """
+    _create_actions(db, use_case)
+    key, unit = identifiers(use_case.decision.key), unit_columns(use_case)
+    units, decided = db.execute(
+        f"select (select count(*) from units), (select count(*) from (select distinct {unit} from _actions))"
+    ).fetchall()[0]
+    if units != decided:
+        raise FeatureError(
+            f"{use_case.name}: there are {units} units, but current_process.sql returns {decided} distinct keys."
+            " The query must return every unit exactly once."
+        )
+    features = "".join(f", f.{identifier(column)}" for column in columns)
+    db.execute(
+        f"""create or replace temp table _built as
+        select u._partition, {key}, u.decided_at{features}, a.action as current_action
+        from units u join _actions a using ({unit}) left join (select * from {earlier_rows} limit 0) f on false
+        order by u._partition, u.decided_at, {key}"""
+    )
+
+
+def _create_actions(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> None:
     kpi = use_case.kpi
     action = "format('{:.10g}', action::double)" if kpi.amount else "action::varchar"
     db.execute(
@@ -40,7 +73,6 @@ def create_feature_table(db: duckdb.DuckDBPyConnection, use_case: DecisionChain)
         f" from ({use_case.sql('current_process')})"
     )
     _check_actions(db, use_case)
-    recreate_feature_table(db, use_case)
 
 
 def _check_actions(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> None:

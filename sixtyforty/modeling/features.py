@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from sixtyforty.modeling.feature_sql import create_feature_table
+from sixtyforty.modeling.feature_sql import create_feature_table, create_table_without_features
 from sixtyforty.modeling.leakage import Leak, find_leakage
 from sixtyforty.modeling.lineage import feature_window, input_versions, read_inputs
 from sixtyforty.modeling.point_in_time import open_inputs, within_lookback
@@ -42,7 +42,7 @@ class FeatureWindow:
     """
 
     def __init__(self, use_case: DecisionChain, lake: Lake, partitions: Sequence[str]) -> None:
-        self.use_case, self.partitions = use_case, partitions
+        self.use_case, self.lake, self.partitions = use_case, lake, partitions
         self.entries = read_inputs(use_case, lake, feature_window(use_case, partitions))
         self.db = open_inputs(use_case, lake, self.entries, partitions)
 
@@ -65,9 +65,26 @@ class FeatureWindow:
         beyond_lookback = self._columns_beyond_lookback(tables)
         if beyond_lookback:
             tables = {partition: self._build_alone(partition) for partition in tables}
-        windows = {partition: feature_window(self.use_case, [partition]) for partition in tables}
-        versions = {p: input_versions(self.use_case, self.entries, window) for p, window in windows.items()}
-        return BuiltPartitions(tables, versions, beyond_lookback)
+        return BuiltPartitions(tables, self._versions(tables), beyond_lookback)
+
+    def build_without_features(self) -> BuiltPartitions:
+        """Build tables with the current process's actions, and with null in place of each feature.
+
+        The columns are those of the newest features, so that the readers of features need no other case.
+        """
+        newest = self.lake.partitions("features")[-1:]
+        entries = list(self.lake.entries("features", newest).values())
+        hidden = {*HIDDEN_COLUMNS, *self.use_case.decision.key}
+        columns = [column for entry in entries for column in self.lake.columns(entry) if column not in hidden]
+        rows = self.lake.select_rows(entries) if entries else "units"
+        create_table_without_features(self.db, self.use_case, rows, columns)
+        tables = split_by_partition(self.db.sql("from _built").to_arrow_table(), "_partition", self.partitions)
+        return BuiltPartitions(tables, self._versions(tables))
+
+    def _versions(self, partitions: Iterable[str]) -> dict[str, dict[str, dict[str, str]]]:
+        """Return the versions of the inputs of each partition."""
+        windows = {partition: feature_window(self.use_case, [partition]) for partition in partitions}
+        return {p: input_versions(self.use_case, self.entries, window) for p, window in windows.items()}
 
     def _columns_beyond_lookback(self, tables: Mapping[str, pa.Table]) -> tuple[str, ...]:
         """Return the feature columns that change if a sampled partition is built alone instead of with the others.

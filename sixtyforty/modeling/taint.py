@@ -1,8 +1,9 @@
 """Mark, list and refuse tainted partitions. A partition is tainted if its features have leakage.
 
 This is the only module that decides whether a partition is tainted. Leakage shows if features change when they are
-recomputed from data known at the decision time. The features stage then writes the fact `taint` into the partition's
-manifest. Training, decisions and figures refuse the partition.
+recomputed from data known at the decision time, or if features.sql contains a constant that was known only later. The
+features stage then writes the fact `taint` into the partition's manifest. Training, decisions and figures refuse the
+partition.
 
 The dataset `tainted` is an index of the marked partitions, so that a search of the whole history reads few files. The
 index also stores the hashes of the tainted feature files, because a model may have learned from a file before its
@@ -31,6 +32,10 @@ KNOW_FUTURE = "know the future"
 # The list of partitions in a text of `describe`. Each partition has its units and decision time in brackets.
 DESCRIBED = re.compile(rf"{KNOW_FUTURE} \((?P<partitions>(?:[^()]|\([^()]*\))*?)(?:; and \d+ more)?\)")
 CURE = "Correct features.sql or the declared known_at, then build the features of these partitions again."
+CURE_OF_CONSTANT = (
+    "Declare the constant with `constants: [{{value: {value}, known_since: DATE, why: TEXT}}]`, or make it a source"
+    " with known_at, then build the features of these partitions again."
+)
 
 
 class TaintedDataError(ModelError):
@@ -39,20 +44,25 @@ class TaintedDataError(ModelError):
 
 @dataclass(frozen=True)
 class FeatureTaint:
-    """A feature with leakage, in one partition.
+    """A feature with leakage, in one partition, or a constant of features.sql that was known only later.
 
     `units`: the number of units whose value changes if only data known at their decision time are used, out of the
-    `checked` units. `decision_times`: up to SHOWN_TIMES decision times (UTC) of such units, the worst first.
+    `checked` units. For a constant: the number of units that were decided before it was known. `decision_times`: up to
+    SHOWN_TIMES decision times (UTC) of such units, the worst first. `place`: for a constant, its file and line, and
+    since when it is known; empty for a feature.
     """
 
     feature: str
     units: int
     checked: int
     decision_times: list[str]
+    place: str = ""
 
     def __str__(self) -> str:
         """Return the name of the feature, the number of units with leakage, and the worst decision time (UTC)."""
         name = "units that became known later" if self.feature == UNIT else self.feature
+        if self.place:
+            name = f"the constant {self.feature} in {self.place}"
         return f"{name} ({self.units} of {self.checked} units, decided at {self.decision_times[0]} UTC)"
 
 
@@ -65,7 +75,7 @@ class TaintedPartition:
 
     def to_facts(self) -> dict[str, Any]:
         """Return the facts that mark a manifest as tainted."""
-        return {FACT: [asdict(feature) for feature in self.features]}
+        return {FACT: [_without_empty_place(feature) for feature in self.features]}
 
     def __str__(self) -> str:
         """Return the partition, with each feature that has leakage and its number of units."""
@@ -88,6 +98,21 @@ def _summarize(feature: str, leaks: Sequence[Leak]) -> FeatureTaint:
     worst_first = sorted(by_time, key=lambda time: (-by_time[time].units, time))
     units, checked = sum(k.units for k in by_time.values()), sum(k.checked for k in by_time.values())
     return FeatureTaint(feature, units, checked, worst_first[:SHOWN_TIMES])
+
+
+def _without_empty_place(feature: FeatureTaint) -> dict[str, Any]:
+    """Return a taint as a dict. Features have no place, so their facts stay as before constants were checked."""
+    return {name: content for name, content in asdict(feature).items() if content != ""}
+
+
+def merge_tainted(*by_partition: Mapping[str, TaintedPartition]) -> dict[str, TaintedPartition]:
+    """Return the tainted partitions of several checks, sorted, each with all its features and constants."""
+    return {
+        partition: TaintedPartition(
+            partition, [f for t in by_partition if partition in t for f in t[partition].features]
+        )
+        for partition in sorted(set().union(*by_partition))
+    }
 
 
 def read_taint(entry: Entry | None) -> TaintedPartition | None:
@@ -133,8 +158,13 @@ def decision_times(entries: Mapping[str, Entry]) -> dict[str, list[str]]:
     """
     return {
         tainted.partition: sorted({time for feature in tainted.features for time in feature.decision_times})
-        for tainted in select_tainted(entries.values())
+        for tainted in _without_constants(select_tainted(entries.values()))
     }
+
+
+def _without_constants(tainted: Iterable[TaintedPartition]) -> list[TaintedPartition]:
+    """Leave out constants, because recomputed features don't show them."""
+    return [TaintedPartition(t.partition, [f for f in t.features if not f.place]) for t in tainted]
 
 
 def mark(lake: Lake, tainted: Iterable[TaintedPartition]) -> None:
@@ -192,7 +222,15 @@ def shorten_repeats(texts: Iterable[str]) -> list[str]:
     return [DESCRIBED.sub(shorten, text) for text in texts]
 
 
+def describe_cure(tainted: Sequence[TaintedPartition]) -> str:
+    """Return what a person can do about tainted partitions: correct the SQL, or declare a constant, and build again."""
+    features = [feature for partition in tainted for feature in partition.features]
+    constants = [feature.feature for feature in features if feature.place]
+    cures = [] if len(constants) == len(features) else [CURE]
+    return " ".join([*cures, *(CURE_OF_CONSTANT.format(value=value) for value in constants[:1])])
+
+
 def require_sound(tainted: Sequence[TaintedPartition], refusal: str) -> None:
     """Raise TaintedDataError if any partition is tainted. refusal: start of the message, such as `No figure`."""
     if tainted:
-        raise TaintedDataError(f"{refusal}: the {describe(tainted)}. {CURE}")
+        raise TaintedDataError(f"{refusal}: the {describe(tainted)}. {describe_cure(tainted)}")

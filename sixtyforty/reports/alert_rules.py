@@ -57,8 +57,8 @@ def find_tainted_partitions(ws: Workspace, track: Track) -> list[Alert]:
     tainted = taint.find_tainted(ws.lake)
     if not tainted:
         return []
-    text = f"The {taint.describe(tainted)}. Training, promotion and figures are refused. {taint.CURE}"
-    return [Alert("leakage", tainted[0].partition, text)]
+    text = f"The {taint.describe(tainted)}. Training, promotion and figures are refused."
+    return [Alert("leakage", tainted[0].partition, f"{text} {taint.describe_cure(tainted)}")]
 
 
 def find_revoked_champion(ws: Workspace, track: Track) -> list[Alert]:

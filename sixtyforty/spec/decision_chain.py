@@ -21,6 +21,7 @@ from sixtyforty.spec.partitions import DAYS_A_MONTH, PartitionedModel
 from sixtyforty.spec.recipe import Gate, Model
 from sixtyforty.spec.review import Responders
 from sixtyforty.spec.sources import Source
+from sixtyforty.spec.typed_constants import TypedConstant
 
 
 class DecisionChain(PartitionedModel):
@@ -42,6 +43,11 @@ class DecisionChain(PartitionedModel):
     )
     outcome_horizon_partitions: int = Field(
         ge=0, description="Number of partitions after a unit's own partition that may hold its outcome."
+    )
+    constants: list[TypedConstant] = Field(
+        default_factory=list,
+        description="Since when the constants typed into features.sql are known. Only constants that could hold"
+        " knowledge about outcomes need an entry, and only if features of earlier days are built with them.",
     )
     model: Model = Field(description="How the model predicts the outcome.")
     gate: Gate = Field(description="What a challenger must show before it is promoted.")

@@ -22,7 +22,7 @@ from sixtyforty.storage.champion_ledger import ChampionRow
 from tests import helpers
 from tests.helpers import CREWS, SQL, csv_text, day_range, land_extract
 from tests.leaky_world import NAME
-from tests.live_world import ADOPTED, FIRST, LiveWorld, build_live_home, open_live_world
+from tests.live_world import ADOPTED, CALLS_A_DAY, FIRST, LiveWorld, build_live_home, open_live_world
 from tests.pipelines.automation.ticks import evaluate_sensor
 from tests.pipelines.conftest import RunCli
 
@@ -107,6 +107,73 @@ def test_an_added_feature(live: LiveWorld) -> None:
     (row,) = gate_rows(live)
     assert row.kind == "recipe"
     assert "squared" in live.ws.models.card(row.version).features
+
+
+@pytest.mark.parametrize(
+    ("broken", "fault"),
+    [
+        ("select id,\n  lod from units", 'features.sql, line 2: the SQL can\'t run: Referenced column "lod" not found'),
+        ("select id load, from from units", "features.sql, line 1: the SQL can't run: syntax error"),
+        (
+            "select id, load, site::integer as site from units",
+            "features.sql, line 1: the SQL can't run: Could not convert",
+        ),
+        ("select id, load from units limit 3", "features.sql returns 3 rows with 3 distinct keys"),
+    ],
+)
+def test_features_that_cannot_run(live: LiveWorld, run_cli: RunCli, broken: str, fault: str) -> None:
+    before, earlier = live.decided(ADOPTED), live.feature(ADOPTED, "load")
+    live.world.write_features(broken)
+    refusals = live.live_day(CHANGED)
+    assert {refusal.partition(":")[0] for refusal in refusals} == {"decisions", "features"}
+    assert all(fault in refusal for refusal in refusals)
+    decisions = live.decided(CHANGED).values()
+    assert len(decisions) == CALLS_A_DAY
+    assert {d.decided_by for d in decisions} == {"fallback"}
+    assert all(d.action == d.current_action and fault in d.reason for d in decisions)
+    assert fault in alerts()[UNSCORED]
+    line = doctor(run_cli, "champion")
+    assert (line["ok"], fault in line["found"]) == (False, True)
+    assert "Correct features.sql." in line["found"]
+    assert live.feature(ADOPTED, "load") == earlier, "decided partitions keep their features"
+    assert live.feature(CHANGED, "load") == [None] * CALLS_A_DAY
+
+    live.world.write_features(SQL["features"])
+    assert live.live_day(AFTER) == []
+    assert live.deciders(AFTER) == {"model"}
+    assert None not in live.feature(CHANGED, "load"), "features are made again once they can be"
+    assert alerts()[UNSCORED] == "resolved"
+    assert live.train() == []
+    assert list(live.decided(CHANGED).values()) == list(decisions), "live decisions are history"
+    assert live.decided(ADOPTED) == before
+
+
+def test_no_model_learns_from_features_that_could_not_be_built(live: LiveWorld) -> None:
+    live.world.write_features("select id, lod from units")
+    live.live_day(CHANGED)
+    ws = live.ws
+    assert f"{CHANGED}" in ws.lake.partitions("features")
+    with pytest.raises(training_plan.TooEarlyError, match=r"whose features an earlier features\.sql built"):
+        training_plan.plan_training(ws.use_case, ws.lake, AFTER)
+
+
+def test_a_current_process_that_cannot_run(live: LiveWorld) -> None:
+    current = live.world.folder / "current_process.sql"
+    live.world.write_features("select id, lod from units")
+    sql = "select id,\n  lod as action from units"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(helpers, "SQL", {**SQL, "current_process": sql})
+        live.world.load()
+        assert current.read_text() == sql
+        with pytest.raises(Exception) as error:
+            live.live_day(CHANGED)
+    text = str(error.getrepr())
+    assert "current_process.sql, line 2: the SQL can't run" in text
+    assert "Live decisions wait until it is corrected" in text
+    assert live.decided(CHANGED) == {}
+    live.world.write_features(SQL["features"])
+    assert live.live_day(CHANGED) == []
+    assert live.deciders(CHANGED) == {"model"}
 
 
 def test_a_retyped_feature(live: LiveWorld) -> None:

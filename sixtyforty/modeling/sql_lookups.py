@@ -1,0 +1,91 @@
+"""Read lookups from a query: tables of literals, maps, and branches of CASE that turn literals into numbers."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+from sixtyforty.modeling.sql_tree import (
+    Node,
+    Scalar,
+    function_name,
+    list_of,
+    literal_of,
+    literals_of,
+    operands,
+)
+
+
+def literal_rows(node: Node) -> list[list[Any]] | None:
+    """Return the rows of a table of literals; None if the node isn't one."""
+    if node.get("type") == "EXPRESSION_LIST":
+        rows = [literals_of(row) for row in node["values"]]
+    elif node.get("type") == "SET_OPERATION_NODE":
+        rows = [_selected_literals(select) for select in node.get("children", [])]
+    else:
+        return None
+    complete = [row for row in rows if row]
+    return complete if complete and len(complete) == len(rows) else None
+
+
+def _selected_literals(select: Node) -> list[Any] | None:
+    if (select.get("from_table") or {}).get("type") != "EMPTY":
+        return None
+    return literals_of(select["select_list"])
+
+
+def mapping_of(node: Node) -> dict[Any, Any] | None:
+    """Return the literals of `map {…}` or of a struct; None if the node is something else."""
+    if function_name(node) == "map":
+        keys, contents = (list_of(part) for part in operands(node)) if len(operands(node)) == 2 else (None, None)
+        return dict(zip(keys, contents, strict=False)) if keys and contents else None
+    if function_name(node) == "struct_pack":
+        contents = literals_of(operands(node))
+        names = [argument["name"] for argument in node["arguments"]]
+        return dict(zip(names, contents, strict=True)) if contents else None
+    return None
+
+
+def branches_of(node: Node) -> tuple[list[tuple[list[Any], Scalar | None]], Any]:
+    """Return the branches of CASE or `if`, each with its inputs and its number, and the default.
+
+    A branch whose condition isn't a comparison with literals, or that doesn't return a literal number, ends the list
+    with the number None.
+    """
+    if node.get("class") == "CASE":
+        checks = [(check["when_expr"], check["then_expr"]) for check in node["case_checks"]]
+        default = node["else_expr"]
+    elif function_name(node) == "if" and len(operands(node)) == 3:
+        when, then, default = operands(node)
+        checks = [(when, then)]
+    else:
+        return [], None
+    branches: list[tuple[list[Any], Scalar | None]] = []
+    for when, then in checks:
+        number, inputs = literal_of(then), _inputs_of(when)
+        branches.append((inputs or [], number if inputs and isinstance(number, int | float) else None))
+    further, last = branches_of(default)
+    return branches + further, last if further else literal_of(default)
+
+
+def _inputs_of(condition: Node) -> list[Any] | None:
+    """Return the literals with which a condition compares columns; None if it does something else."""
+    if condition.get("type") == "COMPARE_EQUAL":
+        left, right = operands(condition)
+        content = literal_of(right) if literal_of(left) is None else literal_of(left)
+        return None if content is None else [content]
+    if condition.get("type") == "COMPARE_IN":
+        return [join_row(content) for content in literals_of(operands(condition)[1:]) or ()]
+    parts = [_inputs_of(part) for part in operands(condition)]
+    if not parts or not all(parts):
+        return None
+    if condition.get("type") == "CONJUNCTION_OR":
+        return [content for part in parts for content in part or ()]
+    if condition.get("type") == "CONJUNCTION_AND":
+        return [join_row(combination) for combination in product(*(part or () for part in parts))]
+    return None
+
+
+def join_row(content: Any) -> Any:
+    """Return a literal as it is, and a row of literals as one text."""
+    return ", ".join(map(str, content)) if isinstance(content, list | tuple) else content
