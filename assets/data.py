@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -29,14 +28,13 @@ from sixtyforty.modeling.leakage import Leak
 from sixtyforty.modeling.outcomes import build_outcomes
 from sixtyforty.modeling.taint import TaintedPartition, merge_tainted, summarize_leaks
 from sixtyforty.spec.clock import now
+from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import digest
 from sixtyforty.storage.listed_extracts import listed_extracts
 from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.stored_tables import Rows, portions
 from sixtyforty.storage.verdicts import Verdict, verdict_facts
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 EXTRACTS_READABLE = StageCheck("extracts_readable", "Every landed extract can be read by its data contract.")
 CONTRACT = StageCheck(
@@ -197,8 +195,8 @@ def build_features(run: StageRun) -> StageResult:
                 )
             # The suite's rules run in Python and the leakage check in DuckDB, so both can run at the same time.
             recomputed = background.submit(_find_leaks, run, window, built.tables)
-            suite = load_suite(run.use_case.name, "features")
-            judged = check_features(run.use_case, suite, built.tables, run.ws.lake)
+            suite, session = load_suite(run.use_case.name, "features"), run.ws.lake.open_session(run.use_case.timezone)
+            judged = check_features(run.use_case, suite, built.tables, session)
             # Wait for the leaks before publishing, so that the manifest of a tainted partition has its mark at once.
             portion_leaks = recomputed.result()
             early = find_early_use(constants, built.tables)
@@ -221,7 +219,7 @@ def build_features(run: StageRun) -> StageResult:
     return result
 
 
-def _find_leaks(run: StageRun, window: FeatureWindow, tables: Mapping[str, pa.Table]) -> list[Leak]:
+def _find_leaks(run: StageRun, window: FeatureWindow, tables: Mapping[str, Rows]) -> list[Leak]:
     """Return the leaks at sampled decision times, and at decision times where an earlier check reported a leak."""
     return window.find_leakage(tables, taint.decision_times(run.ws.lake.entries("features", tables)))
 
@@ -244,7 +242,7 @@ def _revoke_champions(run: StageRun) -> None:
 def _publish_features(
     run: StageRun,
     result: StageResult,
-    judged: Mapping[str, tuple[pa.Table, Verdict]],
+    judged: Mapping[str, tuple[Rows, Verdict]],
     inputs: Mapping[str, Mapping[str, dict[str, str]]],
     tainted: Mapping[str, TaintedPartition],
 ) -> int:
@@ -276,8 +274,6 @@ def _publish_features(
 
 def record_outcomes(run: StageRun) -> StageResult:
     """Record the outcome of each unit, or null while the outcome is unknown."""
-    import pyarrow.compute as pc
-
     result, kpi = StageResult(), run.use_case.kpi
     built_by = {built_by_fact.FACT: built_by_fact.declared_parts(run.use_case, "outcomes")}
     for portion in run.portions():
@@ -287,14 +283,24 @@ def record_outcomes(run: StageRun) -> StageResult:
             "outcomes", built.tables, inputs=built.inputs, code=run.ws.code_version, facts=facts
         )
         for partition, rows in built.tables.items():
-            outcomes = rows[kpi.outcome]
-            metadata: Metadata = {
-                "dagster/partition_row_count": rows.num_rows,
-                "outcomes known": rows.num_rows - outcomes.null_count,
-                "outcomes unknown": outcomes.null_count,
-                f"average of {kpi.outcome_name}": float(pc.mean(outcomes).as_py() or 0.0),
-            }
+            metadata = _describe_outcomes(kpi, rows)
             result.published[partition] = PublishedPartition(entries[partition].version, metadata)
             result.note_restatement(run, before.get(partition), entries[partition])
     run.log.info(f"outcomes: recorded ({format_plural(len(result.published), 'partition')})")
     return result
+
+
+def _describe_outcomes(kpi: Kpi, rows: Rows) -> Metadata:
+    """Return the number of units with and without a known outcome, and the average of the known outcomes."""
+    import pyarrow.compute as pc
+
+    columns = [portion[kpi.outcome] for portion in portions(rows)]
+    unknown = sum(column.null_count for column in columns)
+    known = rows.num_rows - unknown
+    total = sum(float(pc.mean(column).as_py() or 0.0) * (len(column) - column.null_count) for column in columns)
+    return {
+        "dagster/partition_row_count": rows.num_rows,
+        "outcomes known": known,
+        "outcomes unknown": unknown,
+        f"average of {kpi.outcome_name}": total / known if known else 0.0,
+    }

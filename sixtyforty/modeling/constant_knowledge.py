@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from sixtyforty.modeling.sql_constants import SqlConstant, identity_of, list_constants
 from sixtyforty.modeling.taint import SHOWN_TIMES, FeatureTaint, TaintedPartition
@@ -19,9 +18,7 @@ from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.storage.files import canonical_json, digest, write_atomic
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.object_store import StoragePath
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from sixtyforty.storage.stored_tables import Rows, portions
 
 FIRST_BUILT = "first_built"
 
@@ -65,29 +62,31 @@ def record_constants(lake: Lake, constants: Sequence[DatedConstant]) -> None:
             write_atomic(_file(lake, dated.constant), canonical_json(record).encode())
 
 
-def find_early_use(constants: Sequence[DatedConstant], tables: Mapping[str, pa.Table]) -> dict[str, TaintedPartition]:
+def find_early_use(constants: Sequence[DatedConstant], tables: Mapping[str, Rows]) -> dict[str, TaintedPartition]:
     """Return the partitions with units that were decided before a constant was known, by partition.
 
     tables: the features of each partition, with `decided_at` (UTC).
     """
     tainted = {}
-    for partition, table in tables.items():
-        taints = [taint for dated in constants if (taint := _find_taint(dated, table["decided_at"]))]
+    for partition, rows in tables.items() if constants else ():
+        taints = [taint for dated in constants if (taint := _find_taint(dated, rows))]
         if taints:
             tainted[partition] = TaintedPartition(partition, taints)
     return tainted
 
 
-def _find_taint(dated: DatedConstant, decided_at: pa.ChunkedArray) -> FeatureTaint | None:
+def _find_taint(dated: DatedConstant, rows: Rows) -> FeatureTaint | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    early = decided_at.filter(pc.less(decided_at, pa.scalar(dated.known_since, decided_at.type)))
-    times = sorted(early.unique().to_pylist())[:SHOWN_TIMES]
-    place = dated.place
-    return (
-        FeatureTaint(dated.constant.text, len(early), len(decided_at), list(map(str, times)), place) if times else None
-    )
+    units, times = 0, set[datetime]()
+    for portion in portions(rows):
+        decided_at = portion["decided_at"]
+        early = decided_at.filter(pc.less(decided_at, pa.scalar(dated.known_since, decided_at.type)))
+        units += len(early)
+        times |= set(early.unique().to_pylist())
+    shown = [str(time) for time in sorted(times)[:SHOWN_TIMES]]
+    return FeatureTaint(dated.constant.text, units, rows.num_rows, shown, dated.place) if units else None
 
 
 def _first_built(lake: Lake, constant: SqlConstant) -> datetime | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from sixtyforty.modeling.feature_sql import FeatureError, create_feature_table, recreate_feature_table
+from sixtyforty.modeling.feature_sql import FeatureError, create_feature_table, recreate_feature_table, sorted_by_unit
 from sixtyforty.modeling.lineage import feature_window, read_inputs
 from sixtyforty.modeling.point_in_time import open_inputs
 from sixtyforty.spec.use_case import UseCase
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FaultKey = TypeVar("FaultKey")
-BUILT_ROWS = "select * exclude _partition from _built"
 
 
 def rebuild_with_faults(
@@ -30,14 +29,15 @@ def rebuild_with_faults(
     entries = read_inputs(use_case, lake, feature_window(use_case, [partition]))
     with open_inputs(use_case, lake, entries, [partition]) as db:
         create_feature_table(db, use_case)
-        undamaged = db.sql(BUILT_ROWS).to_arrow_table()
+        built_rows = f"select * exclude _partition {sorted_by_unit(use_case)}"
+        undamaged = db.sql(built_rows).to_arrow_table()
         for key, statements in faults.items():
             db.execute("begin")
             try:
                 changed_rows = sum(count for statement in statements for (count,) in db.execute(statement).fetchall())
                 if changed_rows:
                     recreate_feature_table(db, use_case)
-                yield key, db.sql(BUILT_ROWS).to_arrow_table() if changed_rows else undamaged
+                yield key, db.sql(built_rows).to_arrow_table() if changed_rows else undamaged
             except FeatureError:
                 yield key, None
             finally:

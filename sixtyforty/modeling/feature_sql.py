@@ -60,8 +60,7 @@ def create_table_without_features(
     db.execute(
         f"""create or replace temp table _built as
         select u._partition, {key}, u.decided_at{features}, a.action as current_action
-        from units u join _actions a using ({unit}) left join (select * from {earlier_rows} limit 0) f on false
-        order by u._partition, u.decided_at, {key}"""
+        from units u join _actions a using ({unit}) left join (select * from {earlier_rows} limit 0) f on false"""
     )
 
 
@@ -114,6 +113,14 @@ def recreate_feature_table(db: duckdb.DuckDBPyConnection, use_case: DecisionChai
     db.execute(
         f"""create or replace temp table _built as
         select u._partition, {key}, u.decided_at, f.* exclude ({unit}), a.action as current_action
-        from units u join _features f using ({unit}) join _actions a using ({unit})
-        order by u._partition, u.decided_at, {key}"""
+        from units u join _features f using ({unit}) join _actions a using ({unit})"""
     )
+    db.execute("drop table _features")
+
+
+def sorted_by_unit(use_case: DecisionChain, table: str = "_built") -> str:
+    """Return SQL for the rows of a table of units, sorted by partition, decision time and key.
+
+    A sort in the statement that joins the tables would hold the joined tables and the sorted rows at the same time.
+    """
+    return f"from {table} order by _partition, decided_at, {identifiers(use_case.decision.key)}"

@@ -5,17 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from sixtyforty.modeling.feature_sql import create_feature_table, create_table_without_features
+from sixtyforty.modeling.feature_sql import create_feature_table, create_table_without_features, sorted_by_unit
 from sixtyforty.modeling.leakage import Leak, find_leakage
 from sixtyforty.modeling.lineage import feature_window, input_versions, read_inputs
 from sixtyforty.modeling.point_in_time import open_inputs, within_lookback
 from sixtyforty.spec.decision_chain import DecisionChain
-from sixtyforty.storage.lake import Lake, split_by_partition
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.stored_tables import PORTION_ROWS, Rows, TableStore, portions
 
 # Columns of a feature table that no model sees. Key columns are hidden too.
 HIDDEN_COLUMNS = ("_partition", "decided_at", "current_action", "suspect")
@@ -25,12 +23,13 @@ HIDDEN_COLUMNS = ("_partition", "decided_at", "current_action", "suspect")
 class BuiltPartitions:
     """The tables of features or outcomes that were built, by partition, and the versions of their inputs.
 
+    The tables are sorted by decided_at and key. Large ones are not in memory (see `storage/stored_tables.py`).
     `inputs[partition][dataset]` maps the partitions of an input dataset to their versions. `beyond_lookback`: the
     columns whose values change if a partition is built together with others, because the SQL reads outside the
     partition's lookback. If any column is listed, each partition was built alone.
     """
 
-    tables: dict[str, pa.Table]
+    tables: dict[str, Rows]
     inputs: dict[str, dict[str, dict[str, str]]]
     beyond_lookback: tuple[str, ...] = ()
 
@@ -45,6 +44,7 @@ class FeatureWindow:
         self.use_case, self.lake, self.partitions = use_case, lake, partitions
         self.entries = read_inputs(use_case, lake, feature_window(use_case, partitions))
         self.db = open_inputs(use_case, lake, self.entries, partitions)
+        self._store = TableStore(lake.scratch)
 
     def __enter__(self) -> Self:
         return self
@@ -61,7 +61,7 @@ class FeatureWindow:
         doesn't return each unit exactly once.
         """
         create_feature_table(self.db, self.use_case)
-        tables = split_by_partition(self.db.sql("from _built").to_arrow_table(), "_partition", self.partitions)
+        tables = self._read_built()
         beyond_lookback = self._columns_beyond_lookback(tables)
         if beyond_lookback:
             tables = {partition: self._build_alone(partition) for partition in tables}
@@ -78,7 +78,7 @@ class FeatureWindow:
         columns = [column for entry in entries for column in self.lake.columns(entry) if column not in hidden]
         rows = self.lake.select_rows(entries) if entries else "units"
         create_table_without_features(self.db, self.use_case, rows, columns)
-        tables = split_by_partition(self.db.sql("from _built").to_arrow_table(), "_partition", self.partitions)
+        tables = self._read_built()
         return BuiltPartitions(tables, self._versions(tables))
 
     def _versions(self, partitions: Iterable[str]) -> dict[str, dict[str, dict[str, str]]]:
@@ -86,7 +86,7 @@ class FeatureWindow:
         windows = {partition: feature_window(self.use_case, [partition]) for partition in partitions}
         return {p: input_versions(self.use_case, self.entries, window) for p, window in windows.items()}
 
-    def _columns_beyond_lookback(self, tables: Mapping[str, pa.Table]) -> tuple[str, ...]:
+    def _columns_beyond_lookback(self, tables: Mapping[str, Rows]) -> tuple[str, ...]:
         """Return the feature columns that change if a sampled partition is built alone instead of with the others.
 
         The first partition differs if the SQL reads later rows, the last one if the SQL reads rows before its lookback.
@@ -95,18 +95,22 @@ class FeatureWindow:
             return ()
         columns: set[str] = set()
         for partition in _sample_partitions(self.use_case.first_name, sorted(tables)):
-            alone, together = self._build_alone(partition), tables[partition]
-            columns |= {name for name in alone.column_names if not alone[name].equals(together[name])}
+            pairs = zip(portions(self._build_alone(partition)), portions(tables[partition]), strict=True)
+            for alone, together in pairs:
+                columns |= {name for name in alone.column_names if not alone[name].equals(together[name])}
         return tuple(sorted(columns))
 
-    def _build_alone(self, partition: str) -> pa.Table:
+    def _build_alone(self, partition: str) -> Rows:
         with within_lookback(self.db, self.use_case, partition):
             create_feature_table(self.db, self.use_case)
-            rows = self.db.sql("from _built").to_arrow_table()
-        return split_by_partition(rows, "_partition", [partition])[partition]
+            return self._read_built()[partition]
+
+    def _read_built(self) -> dict[str, Rows]:
+        rows = self.db.sql(sorted_by_unit(self.use_case)).to_arrow_reader(PORTION_ROWS)
+        return self._store.keep_partitions(rows)
 
     def find_leakage(
-        self, tables: Mapping[str, pa.Table], again: Mapping[str, Collection[str]] | None = None
+        self, tables: Mapping[str, Rows], again: Mapping[str, Collection[str]] | None = None
     ) -> list[Leak]:
         """Return the leakage in built features. `leakage.find_leakage` describes the arguments."""
         return find_leakage(self.db, self.use_case, tables, again)

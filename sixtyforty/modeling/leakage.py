@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.modeling.feature_sql import create_feature_table, unit_columns
+from sixtyforty.modeling.feature_sql import create_feature_table, sorted_by_unit, unit_columns
 from sixtyforty.modeling.leakage_sample import CandidateTime, choose_times, list_candidates, seed_of
 from sixtyforty.modeling.point_in_time import as_known_at
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.storage.sql import identifier
+from sixtyforty.storage.stored_tables import PORTION_ROWS, Rows, cut, pool, portions
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
-    import pyarrow as pa
 
-
+MOST_OUTCOMES = 1_000_000  # the outcomes of so many units are in memory while decision times are chosen
+OUTCOME = "_known_outcome"
 UNIT = "(the unit itself)"  # replaces the name of a feature if a unit became known only after its decision time
 
 
@@ -46,82 +50,99 @@ class Leak:
 def find_leakage(
     db: duckdb.DuckDBPyConnection,
     use_case: DecisionChain,
-    tables: Mapping[str, pa.Table],
+    tables: Mapping[str, Rows],
     again: Mapping[str, Collection[str]] | None = None,
 ) -> list[Leak]:
     """Recompute the features of chosen decision times. Return a Leak for each feature whose values change.
 
-    db: a session of `point_in_time.open_inputs`. tables: the built features of each partition. The same partitions give
-    the same choice, so that a check can be repeated (see `leakage_sample`). again: for each partition, the decision
-    times at which an earlier check detected leakage. If any feature has leakage, all other partitions are checked,
-    too, each until its first leak.
+    db: a session of `point_in_time.open_inputs`. tables: the built features of each partition, sorted by decision time
+    and key. The same partitions give the same choice, so that a check can be repeated (see `leakage_sample`). again:
+    for each partition, the decision times at which an earlier check detected leakage. If any feature has leakage, all
+    other partitions are checked, too, each until its first leak.
     """
     if not tables:
         return []
-    rows = _all_rows(tables)
-    candidates = list_candidates(_with_outcomes(db, use_case, rows), [*use_case.decision.key, "current_action"])
+    candidates = list_candidates(_frame_reader(db, use_case, tables), [*use_case.decision.key, "current_action"])
     chosen = choose_times(candidates, use_case.days_between_decisions, seed_of(use_case.first_name, tables))
     chosen += [c for c in candidates if c not in chosen and str(c.time) in (again or {}).get(c.partition, ())]
-    by_time: Mapping[Any, pd.DataFrame] = dict(iter(rows.groupby(["_partition", "decided_at"])))
+    starts = _first_rows(candidates)
     leaks: list[Leak] = []
     for candidate in chosen:
-        leaks += _check_decision_time(db, use_case, candidate, by_time)
+        leaks += _check_decision_time(db, use_case, candidate, tables[candidate.partition], starts[candidate])
     tainted = {leak.partition for leak in leaks}
     for candidate in candidates if leaks else ():
         if candidate.partition not in tainted and candidate not in chosen:
-            leaks += _check_decision_time(db, use_case, candidate, by_time)
+            leaks += _check_decision_time(db, use_case, candidate, tables[candidate.partition], starts[candidate])
             tainted = {leak.partition for leak in leaks}
     return leaks
 
 
-def _all_rows(tables: Mapping[str, pa.Table]) -> pd.DataFrame:
-    """Join the feature tables of several partitions into one table, with the column `_partition`."""
-    import pandas as pd
+def _frame_reader(
+    db: duckdb.DuckDBPyConnection, use_case: DecisionChain, tables: Mapping[str, Rows]
+) -> Callable[[], Iterable[pd.DataFrame]]:
+    """Return a function that reads the features of all partitions in portions, with the column `_partition`.
 
-    return pd.concat([table.to_pandas().assign(_partition=p) for p, table in tables.items()], ignore_index=True)
-
-
-def _with_outcomes(db: duckdb.DuckDBPyConnection, use_case: DecisionChain, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return feature rows with an additional column: the outcome of each unit, null if it isn't known yet.
-
-    Rows of a single partition are returned unchanged, because most of its outcomes aren't known yet.
+    If there are several partitions, each unit has its outcome in an additional column, which is null if it isn't known
+    yet. Most outcomes of a single partition aren't. Above MOST_OUTCOMES units, the column would take too much memory.
     """
-    if rows["_partition"].nunique() == 1:
-        return rows
+    unit_count = sum(rows.num_rows for rows in tables.values())
+    known = _known_outcomes(db, use_case) if len(tables) > 1 and unit_count <= MOST_OUTCOMES else None
+
+    def read() -> Iterator[pd.DataFrame]:
+        for portion in pool(tables):
+            rows: pd.DataFrame = portion.to_pandas()
+            yield rows if known is None else rows.merge(known, on=[c for c in known if c != OUTCOME], how="left")
+
+    if unit_count > PORTION_ROWS:
+        return read
+    frames = list(read())
+    return lambda: frames
+
+
+def _known_outcomes(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> pd.DataFrame:
     unit = unit_columns(use_case)
     outcome, outcomes = identifier(use_case.kpi.outcome), use_case.sql("outcomes")
-    query = f"select {unit}, o.{outcome} as _known_outcome from units left join ({outcomes}) o using ({unit})"
-    known = db.sql(query).to_arrow_table().to_pandas()  # with the same key types as the feature rows
-    keys = [column for column in known.columns if column != "_known_outcome"]
-    return rows.merge(known.drop_duplicates(keys), on=keys, how="left")
+    query = f"select {unit}, o.{outcome} as {OUTCOME} from units left join ({outcomes}) o using ({unit})"
+    known: pd.DataFrame = db.sql(query).to_arrow_table().to_pandas()  # with the same key types as the feature rows
+    return known.drop_duplicates([column for column in known if column != OUTCOME])
+
+
+def _first_rows(candidates: Sequence[CandidateTime]) -> dict[CandidateTime, int]:
+    """Return the position of the first row of each decision time in its partition. candidates: sorted."""
+    starts: dict[CandidateTime, int] = {}
+    for _, of_partition in groupby(candidates, key=attrgetter("partition")):
+        start = 0
+        for candidate in of_partition:
+            starts[candidate] = start
+            start += candidate.units
+    return starts
 
 
 def _check_decision_time(
-    db: duckdb.DuckDBPyConnection,
-    use_case: DecisionChain,
-    candidate: CandidateTime,
-    by_time: Mapping[Any, pd.DataFrame],
+    db: duckdb.DuckDBPyConnection, use_case: DecisionChain, candidate: CandidateTime, built: Rows, start: int
 ) -> list[Leak]:
     """Recompute the features of one decision time. Return a Leak for each column whose values change.
 
     Columns with a leading underscore are compared too. They may contain a vendor's scores, and scores that use later
-    data would make the vendor look too good. by_time: the built features by partition and decision time.
+    data would make the vendor look too good.
+
+    built: the built features of the partition. start: the position of the first row of the decision time.
     """
-    partition, decision_time = candidate.partition, candidate.time
-    built = by_time[partition, decision_time]
+    partition, decision_time, units = candidate.partition, candidate.time, candidate.units
+    hidden = {*use_case.decision.key, "_partition", "decided_at"}
+    counts: Counter[str] = Counter()
     with as_known_at(db, use_case, partition, decision_time):
         create_feature_table(db, use_case)
-        recomputed = db.sql("from _built").to_arrow_table().to_pandas()
-    if len(built) != len(recomputed):
-        return [Leak(partition, UNIT, decision_time, abs(len(built) - len(recomputed)), len(built))]
-    key = use_case.decision.key
-    built, recomputed = built.sort_values(key, ignore_index=True), recomputed.sort_values(key, ignore_index=True)
-    counts = {
-        column: count_different(built[column], recomputed[column])
-        for column in recomputed.columns
-        if column not in {*key, "_partition", "decided_at"}
-    }
-    return [Leak(partition, column, decision_time, count, len(built)) for column, count in counts.items() if count]
+        (recomputed,) = db.execute("select count(*) from _built").fetchall()[0]
+        if recomputed != units:
+            return [Leak(partition, UNIT, decision_time, abs(units - recomputed), units)]
+        reader = db.sql(sorted_by_unit(use_case)).to_arrow_reader(PORTION_ROWS)
+        for before, after in zip(portions(built, start, units), cut(reader, reader.schema), strict=True):
+            built_rows, recomputed_rows = before.to_pandas(), after.to_pandas()
+            for column in recomputed_rows.columns:
+                if column not in hidden:
+                    counts[column] += count_different(built_rows[column], recomputed_rows[column])
+    return [Leak(partition, column, decision_time, count, units) for column, count in counts.items() if count]
 
 
 def count_different(built: pd.Series[Any], recomputed: pd.Series[Any]) -> int:

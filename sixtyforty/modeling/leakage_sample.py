@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 ENOUGH_UNITS = 500  # units to check in a quarter
 QUARTER_DAYS = 91
@@ -35,46 +38,65 @@ class CandidateTime:
     rare: frozenset[str] = field(default=frozenset())
 
 
-def list_candidates(rows: pd.DataFrame, hidden: Collection[str] = ()) -> list[CandidateTime]:
+def list_candidates(
+    read_rows: Callable[[], Iterable[pd.DataFrame]], hidden: Collection[str] = ()
+) -> list[CandidateTime]:
     """Return the decision times of feature rows, sorted, with the rare values of their units.
 
-    rows: one row for each unit, with `_partition`, `decided_at` (UTC) and the columns to search for rare values.
-    hidden: columns in which rare values are not searched.
+    read_rows: yields the rows in portions, each time it is called. There is one row for each unit, with `_partition`,
+    `decided_at` (UTC) and the columns to search for rare values. hidden: columns in which rare values are not searched.
     """
-    rare = _rare_values(rows, {"_partition", "decided_at", *hidden})
-    groups: Mapping[Any, Any] = rows.groupby(["_partition", "decided_at"], sort=True).indices
+    import numpy as np
+
+    rare_values = _rare_values(read_rows(), {"_partition", "decided_at", *hidden})
+    units: Counter[tuple[Any, Any]] = Counter()
+    rare: dict[tuple[Any, Any], set[str]] = {}
+    for rows in read_rows():
+        groups = rows.groupby(["_partition", "decided_at"], sort=True)
+        sizes = groups.size()
+        units.update(dict(zip(sizes.index, sizes.tolist(), strict=True)))
+        numbers = groups.ngroup().to_numpy()  # -1 for a unit without a decision time
+        for column, value in rare_values:
+            having = np.unique(numbers[_has_value(rows[column], value)])
+            for time in sizes.index[having[having >= 0]]:
+                rare.setdefault(time, set()).add(f"{column}={'null' if value is None else value}")
     return [
-        CandidateTime(str(partition), time, len(positions), frozenset(rare.names_in(positions)))
-        for (partition, time), positions in groups.items()
+        CandidateTime(str(partition), time, units[partition, time], frozenset(rare.get((partition, time), ())))
+        for partition, time in sorted(units)
     ]
 
 
-@dataclass
-class _RareValues:
-    """The rare values of features, such as `carrier=XY`, each with the positions of the rows that have this value."""
+def _rare_values(portions: Iterable[pd.DataFrame], hidden: Collection[str]) -> list[tuple[str, Any]]:
+    """Return the rare values of each column. None stands for rows without a value."""
+    row_count, nulls = 0, Counter[str]()
+    counts: dict[str, Counter[Any] | None] = {}  # None: the column has too many values, or numbers with fractions
+    for rows in portions:
+        row_count += len(rows)
+        for column in rows.columns.difference([*hidden]):
+            nulls[column] += int(rows[column].isna().sum())
+            counts[column] = _add_counts(counts.get(column, Counter()), rows[column])
+    limit = max(1, math.floor(RARE_SHARE * row_count))
+    return [
+        (column, value)
+        for column, of_values in counts.items()
+        for value, count in [(None, nulls[column]), *(of_values or {}).items()]
+        if 0 < count <= limit
+    ]
 
-    rows: dict[str, set[int]] = field(default_factory=dict)
 
-    def names_in(self, positions: Collection[int]) -> list[str]:
-        """Return the names of the rare values that the rows at these positions have."""
-        return [name for name, rows in self.rows.items() if not rows.isdisjoint(positions)]
+def _add_counts(counts: Counter[Any] | None, column: pd.Series[Any]) -> Counter[Any] | None:
+    """Add the number of times that each value occurs in a portion of a column. See `_rare_values`."""
+    if counts is None or not (column.dtype.kind in "iubOU" or column.dtype == "str"):
+        return None
+    of_portion = column.value_counts()
+    if len(of_portion) > MAX_DISTINCT:
+        return None
+    counts.update(dict(zip(of_portion.index, of_portion.tolist(), strict=True)))
+    return counts if len(counts) <= MAX_DISTINCT else None
 
 
-def _rare_values(rows: pd.DataFrame, hidden: Collection[str]) -> _RareValues:
-    import numpy as np
-
-    limit, rare_values = max(1, math.floor(RARE_SHARE * len(rows))), _RareValues()
-    for column in rows.columns.difference([*hidden]):
-        null = rows[column].isna().to_numpy()
-        masks = {"null": null}
-        if rows[column].dtype.kind in "iubOU" or rows[column].dtype == "str":
-            counts = rows[column].value_counts()
-            if len(counts) <= MAX_DISTINCT:
-                masks |= {str(value): (rows[column] == value).to_numpy() for value in counts[counts <= limit].index}
-        for value, mask in masks.items():
-            if 0 < mask.sum() <= limit:
-                rare_values.rows[f"{column}={value}"] = set(np.flatnonzero(mask).tolist())
-    return rare_values
+def _has_value(column: pd.Series[Any], value: Any) -> NDArray[np.bool_]:
+    return column.isna().to_numpy() if value is None else (column == value).to_numpy(bool)
 
 
 def choose_times(candidates: Sequence[CandidateTime], days_between_partitions: float, seed: str) -> list[CandidateTime]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sixtyforty.modeling.feature_sql import FeatureError, unit_columns
+from sixtyforty.modeling.feature_sql import FeatureError, sorted_by_unit, unit_columns
 from sixtyforty.modeling.features import BuiltPartitions
 from sixtyforty.modeling.lineage import input_versions, read_inputs
 from sixtyforty.modeling.point_in_time import open_inputs
 from sixtyforty.spec.decision_chain import DecisionChain
-from sixtyforty.storage.lake import Lake, split_by_partition
+from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.sql import identifier, identifiers
+from sixtyforty.storage.stored_tables import PORTION_ROWS, TableStore
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,18 +31,20 @@ def build_outcomes(use_case: DecisionChain, lake: Lake, partitions: Sequence[str
     entries = read_inputs(use_case, lake, use_case.widen(partitions, before, after))
     key, unit = identifiers(use_case.decision.key), unit_columns(use_case)
     with open_inputs(use_case, lake, entries, partitions) as db:
-        finite = _only_finite(db, use_case)
-        table = db.sql(
-            f"""select u._partition, {key}, u.decided_at, o.* exclude ({unit}) {finite} from units u
-            left join ({use_case.sql("outcomes")}) o using ({unit}) order by u._partition, u.decided_at, {key}"""
-        ).to_arrow_table()
+        db.execute(f"create temp table _known as from ({use_case.sql('outcomes')})")
+        db.execute(
+            f"""create temp table _outcomes as select u._partition, {key}, u.decided_at,
+            o.* exclude ({unit}) {_only_finite(db, use_case)} from units u left join _known o using ({unit})"""
+        )
+        reader = db.sql(sorted_by_unit(use_case, "_outcomes")).to_arrow_reader(PORTION_ROWS)
+        tables = TableStore(lake.scratch).keep_partitions(reader)
         units = db.execute("select count(*) from units").fetchall()[0][0]
-    if table.num_rows != units:
+    row_count = sum(table.num_rows for table in tables.values())
+    if row_count != units:
         raise FeatureError(
-            f"{use_case.name}: there are {units} units, but outcomes.sql returns {table.num_rows} rows."
+            f"{use_case.name}: there are {units} units, but outcomes.sql returns {row_count} rows."
             " The query must return at most one row for each unit."
         )
-    tables = split_by_partition(table, "_partition", partitions)
     windows = {partition: use_case.widen([partition], before, after) for partition in tables}
     return BuiltPartitions(tables, {p: input_versions(use_case, entries, window) for p, window in windows.items()})
 
@@ -49,7 +52,7 @@ def build_outcomes(use_case: DecisionChain, lake: Lake, partitions: Sequence[str
 def _only_finite(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> str:
     """Return the SQL that replaces an outcome that isn't a finite number by null; empty if the outcome is no float."""
     outcome = identifier(use_case.kpi.outcome)
-    rows = db.sql(f"select {outcome} from ({use_case.sql('outcomes')}) limit 0")
+    rows = db.sql(f"select {outcome} from _known limit 0")
     if str(rows.types[0]) not in FLOATS:
         return ""
     return f"replace (case when isfinite(o.{outcome}) then o.{outcome} end as {outcome})"

@@ -29,7 +29,6 @@ from sixtyforty.storage.files import (
     create_folder,
     digest,
     file_sha256,
-    run_in_parallel,
     unfinished_file,
     write_atomic,
 )
@@ -39,6 +38,7 @@ from sixtyforty.storage.parquet_files import write_parquet
 from sixtyforty.storage.partition_columns import Columns, read_columns, schema_hash
 from sixtyforty.storage.scratch import scratch_folder
 from sixtyforty.storage.sql import literal
+from sixtyforty.storage.stored_tables import Rows, run_for_tables, to_reader
 
 if TYPE_CHECKING:
     import duckdb
@@ -169,7 +169,7 @@ class Lake:
         self,
         dataset: str,
         partition: str,
-        rows: pa.Table | pa.RecordBatchReader,
+        rows: Rows | pa.RecordBatchReader,
         *,
         inputs: Mapping[str, dict[str, str]] | None = None,
         code: str = "",
@@ -184,7 +184,7 @@ class Lake:
         """
         import pyarrow as pa
 
-        reader = rows.to_reader() if isinstance(rows, pa.Table) else rows
+        reader = rows if isinstance(rows, pa.RecordBatchReader) else to_reader(rows)
         folder = self._local_root / dataset
         with ExitStack() as stack:
             with access_errors(folder):
@@ -227,13 +227,13 @@ class Lake:
     def write_all(
         self,
         dataset: str,
-        tables: Mapping[str, pa.Table],
+        tables: Mapping[str, Rows],
         *,
         inputs: Mapping[str, Mapping[str, dict[str, str]]] | None = None,
         code: str = "",
         facts: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> dict[str, Entry]:
-        """Write several partitions in parallel, and return their manifests by partition.
+        """Write several partitions, and return their manifests by partition. Tables in memory are written in parallel.
 
         tables, inputs, facts: mappings by partition. See `write`.
         """
@@ -248,7 +248,7 @@ class Lake:
                 facts=(facts or {}).get(partition),
             )
 
-        return dict(zip(tables, run_in_parallel(write_one, tables), strict=True))
+        return run_for_tables(write_one, tables)
 
     def drop(self, dataset: str, partition: str) -> None:
         """Delete a partition's Parquet file and manifest, if they exist."""

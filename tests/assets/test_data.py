@@ -26,6 +26,7 @@ from tests.helpers import (
     make_workspace,
     publish_days,
 )
+from tests.small_portions import use_small_portions
 
 DAYS = [date(2013, 4, day) for day in (1, 2)]
 KEYS = [day.isoformat() for day in DAYS]
@@ -125,6 +126,33 @@ def test_features_are_checked_for_leakage_and_fitness(workspace: Workspace, rule
     assert checks == {("fit_for_model", key): True for key in KEYS} | {("no_leakage", None): True}
     figures = "2 partitions; the current process decides 0 units with suspect features"
     assert run.log.lines == [f"INFO: features: built ({figures})"]
+
+
+LEAKY = "select id, site, load, (select max(load) from calls) as busiest, load as _vendor from units"
+
+
+@pytest.mark.parametrize("sql", ["select id, site, load from units", LEAKY], ids=["sound", "leaky"])
+@pytest.mark.parametrize("keys", [KEYS[:1], KEYS], ids=["one day", "two days"])
+def test_a_large_partition_streams_with_the_same_rows_verdicts_and_leaks(
+    tmp_path: Path, rules: Path, monkeypatch: pytest.MonkeyPatch, sql: str, keys: list[str]
+) -> None:
+    def build(folder: str) -> tuple[object, ...]:
+        ws = make_workspace(tmp_path / folder)
+        (ws.use_case.folder / "features.sql").write_text(sql)
+        land_days(ws, DAYS, count=20)
+        accept_partitions(ws, KEYS)
+        rows = [(number, site, hour, load * 1.5) for number, site, hour, load in calls_on(DAYS[0], 20)]  # some above 1
+        land_extract(ws.landing, f"calls_{DAYS[0]}.csv", csv_text(CALLS, rows))
+        accept_partitions(ws, KEYS)
+        features, outcomes = data.build_features(make_run(ws, keys)), data.record_outcomes(run := make_run(ws, keys))
+        entries = [ws.lake.entries(stage) for stage in ("features", "outcomes")]
+        checks = [(check.name, check.partition, check.passed, check.description) for check in features.checks]
+        figures = [partition.metadata for partition in outcomes.published.values()]
+        return entries, checks, figures, run.log.lines
+
+    in_memory = build("small")
+    use_small_portions(monkeypatch)
+    assert build("large") == in_memory
 
 
 def test_outcomes_count_what_is_known(workspace: Workspace) -> None:

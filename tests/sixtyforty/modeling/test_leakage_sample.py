@@ -95,6 +95,14 @@ def feature_rows(days: int = 10) -> pd.DataFrame:
     )
 
 
+def candidates_of(rows: pd.DataFrame, portion: int = 150) -> list[CandidateTime]:
+    """Return the decision times of rows that are read in portions. They are those of the undivided rows."""
+    portions = [rows.iloc[start : start + portion] for start in range(0, len(rows), portion)]
+    candidates = list_candidates(lambda: portions, ["id"])
+    assert candidates == list_candidates(lambda: [rows], ["id"])
+    return candidates
+
+
 @pytest.mark.parametrize(
     ("column", "value"), [("x", None), ("k", "rare"), ("k", None)], ids=["null", "rare category", "null text"]
 )
@@ -103,7 +111,7 @@ def test_the_decision_time_with_a_rare_value_is_always_chosen(column: str, value
         rows = feature_rows()
         rows.loc[number * 7, column] = value
         expected = rows.loc[number * 7, "decided_at"]
-        chosen = choose_times(list_candidates(rows, ["id"]), 1, f"{number}")
+        chosen = choose_times(candidates_of(rows), 1, f"{number}")
         assert expected in {candidate.time for candidate in chosen}
 
 
@@ -111,11 +119,11 @@ def test_few_decision_times_cover_many_rare_values() -> None:
     rows = feature_rows()
     rows.loc[[3, 47, 390], ["x"]] = None
     rows.loc[[3], ["k"]] = "rare"
-    rare = [candidate for candidate in list_candidates(rows, ["id"]) if candidate.rare]
+    rare = [candidate for candidate in candidates_of(rows) if candidate.rare]
     assert len(rare) == 3
     assert rare[0].rare == {"x=null", "k=rare"}
 
 
 def test_a_key_has_no_rare_values() -> None:
     rows = feature_rows().assign(id=range(400))
-    assert not any(candidate.rare for candidate in list_candidates(rows, ["id"]))
+    assert not any(candidate.rare for candidate in candidates_of(rows))
