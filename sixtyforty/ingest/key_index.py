@@ -161,8 +161,11 @@ def _sorted_distinct(hashes: Hashes) -> Hashes:
 
 
 def _sorted_run(pairs: list[tuple[Hashes, Numbers]]) -> Run:
+    """Return pairs as one run. The hashes of each list of pairs are sorted."""
     import numpy as np
 
+    if len(pairs) == 1:
+        return Run(secrets.token_hex(8), *pairs[0])
     hashes, numbers = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
     order = np.argsort(hashes, kind="stable")
     return Run(secrets.token_hex(8), hashes[order], numbers[order])

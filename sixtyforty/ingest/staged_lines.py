@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 1 << 16  # the rows that are read at once from a file
+SMALL_BATCH_ROWS = 1 << 12  # smaller batches are combined, because each takes some time and space
 
 
 @dataclass(frozen=True)
@@ -161,9 +162,12 @@ class StagedLines:
 
 
 def _batches(tables: Sequence[pa.Table]) -> list[pa.RecordBatch]:
-    """Return the rows of tables as few record batches."""
+    """Return the rows of tables as record batches, of which few are small."""
     import pyarrow as pa
 
     if not tables:
         return []
-    return list(pa.concat_tables(tables).combine_chunks().to_batches(max_chunksize=BATCH_ROWS))
+    lines = pa.concat_tables(tables)
+    if lines.num_rows < len(tables) * SMALL_BATCH_ROWS:
+        lines = lines.combine_chunks()
+    return list(lines.to_batches(max_chunksize=BATCH_ROWS))
