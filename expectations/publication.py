@@ -13,6 +13,7 @@ from sixtyforty.storage.files import run_in_parallel
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.listed_extracts import listed_extracts
 from sixtyforty.storage.manifests import Entry, versions_by_partition
+from sixtyforty.storage.parquet_files import GROUP_ROWS
 from sixtyforty.storage.partition_stream import write_partitions
 from sixtyforty.storage.restatement import shared_key_facts
 from sixtyforty.storage.sql import identifier, identifiers
@@ -135,7 +136,7 @@ class Publication:
             f"""select * exclude (_reason, _status, _seq, {lineage}), {lineage} from typed
             where _status = 'row' and list_contains($partitions, _partition) {order}""",
             params={"partitions": list(verdicts)},
-        ).to_arrow_reader()
+        ).to_arrow_reader(GROUP_ROWS)
 
     def _is_in_order(self, verdicts: Mapping[str, Verdict]) -> bool:
         """Return whether the valid rows of one large partition came in the order of their keys, each key once.
@@ -163,7 +164,7 @@ class Publication:
             """select t.* exclude (_status), _file from typed t left join file_names using (_partition, _seq)
             where _status = 'quarantined' and list_contains($partitions, _partition) order by _partition, _seq, _row""",
             params={"partitions": partitions},
-        ).to_arrow_reader()
+        ).to_arrow_reader(GROUP_ROWS)
 
     def _register_file_names(self) -> None:
         import pyarrow as pa
