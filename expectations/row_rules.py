@@ -5,12 +5,15 @@ a `row_condition`, it gets each distinct combination of the values that the rule
 unique, it gets only the rows whose values occur more than once in a partition. So a million rows become a few thousand,
 and the failing rows are the same. All other rules get every row, partition by partition.
 
+In a large table, a rule about the range of a column first gets only the smallest and the largest value, and a null if
+there is one. If it passes on them, it passes on all values between them.
+
 `mostly` is a share of the rows of a partition. So it is applied to the failing rows afterwards, in SQL.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from expectations.gx_runner import RuleError, find_failing_rows
@@ -25,18 +28,26 @@ if TYPE_CHECKING:
     import pandas as pd
 
 VALUES_PER_FRAME = 1 << 17
+SMALL_TABLE_ROWS = 1 << 15
 NULL_RULES = ("expect_column_values_to_be_null", "expect_column_values_to_not_be_null")
+RANGE_RULE = "expect_column_values_to_be_between"
+ORDERED_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "DECIMAL", "DOUBLE", "DATE", "TIMESTAMP")
 PROBE = -1  # the number of a rule that only finds the rows that fulfil a condition
 
 
-def record_failing_rows(db: duckdb.DuckDBPyConnection, name: str, table: str, rules: Sequence[Rule]) -> None:
+def record_failing_rows(
+    db: duckdb.DuckDBPyConnection, name: str, table: str, rules: Sequence[Rule], unique: Sequence[str] = ()
+) -> None:
     """Evaluate rules on a table, and create the table `failures` with one row for each failing row of each rule.
 
     The columns of `failures` are `rule` (the number of the rule in `rules`) and `id` (the `_id` of the failing row). A
     rule with `mostly` has no failing rows in a partition in which at least this share of the rows passes.
 
-    table: must have a column `_id`, and `_partition` if a rule has `mostly`. name: the suite's name, for error
-    messages. Raises RuleError if a rule can't be evaluated.
+    - table: must have a column `_id`, and `_partition` if a rule has `mostly`.
+    - name: the suite's name, for error messages.
+    - unique: columns whose values together are known to occur in one row only.
+
+    Raises RuleError if a rule can't be evaluated.
     """
     import duckdb
 
@@ -51,7 +62,7 @@ def record_failing_rows(db: duckdb.DuckDBPyConnection, name: str, table: str, ru
     try:
         _evaluate_values(db, name, table, value_rules, types)
         for number, rule in enumerate(rules):
-            if number not in value_rules:
+            if number not in value_rules and not _is_obvious(rule, unique):
                 _evaluate_rows(db, name, table, number, rule, types)
         for number, rule in enumerate(rules):
             if rule.mostly < 1:
@@ -72,17 +83,30 @@ def _as_text(rule: Rule, types: Mapping[str, str]) -> tuple[Rule, str]:
     return with_text, f"{identifier(column)}::varchar"
 
 
+def _is_obvious(rule: Rule, unique: Sequence[str]) -> bool:
+    """Return whether all rows pass a rule because some columns have other values in each row."""
+    return rule.type in UNIQUE_RULES and bool(unique) and set(unique) <= set(rule.columns)
+
+
 def _evaluate_values(
     db: duckdb.DuckDBPyConnection, name: str, table: str, rules: dict[int, Rule], types: Mapping[str, str]
 ) -> None:
     """Evaluate rules about single columns on the columns' distinct values. Insert failing rows into `failures`."""
     in_frame = {number: _as_text(rule, types) for number, rule in rules.items()}
+    frame_rules = {number: rule for number, (rule, _) in in_frame.items()}
     sql_by_column = {rule.kwargs["column"]: sql for rule, sql in in_frame.values()}
     distinct_sql = {column: f"select distinct {sql} as value from {table}" for column, sql in sql_by_column.items()}
-    values: dict[str, pd.Series[Any]] = {
-        column: read_frame(db, f"{sql} order by value")["value"] for column, sql in sorted(distinct_sql.items())
-    }
-    failing_values = _find_failing_values(name, {number: rule for number, (rule, _) in in_frame.items()}, values)
+    extremes = _read_extremes(db, table, frame_rules.values(), types)
+
+    def read_values(columns: Iterable[str]) -> dict[str, pd.Series[Any]]:
+        return {column: read_frame(db, f"{distinct_sql[column]} order by value")["value"] for column in sorted(columns)}
+
+    failing_values = _find_failing_values(name, frame_rules, extremes | read_values(distinct_sql.keys() - extremes))
+    doubtful = {n: rule for n, rule in frame_rules.items() if n in failing_values and rule.kwargs["column"] in extremes}
+    if doubtful:
+        all_values = read_values({rule.kwargs["column"] for rule in doubtful.values()})
+        certain = {n: positions for n, positions in failing_values.items() if n not in doubtful}
+        failing_values = certain | _find_failing_values(name, doubtful, all_values)
     failing_rows = []
     for number, positions in failing_values.items():
         rule, sql = in_frame[number]
@@ -95,6 +119,43 @@ def _evaluate_values(
         )
     if failing_rows:
         db.execute(f"insert into failures {' union all '.join(failing_rows)}")
+
+
+def _read_extremes(
+    db: duckdb.DuckDBPyConnection, table: str, rules: Iterable[Rule], types: Mapping[str, str]
+) -> dict[str, pd.Series[Any]]:
+    """Return the values that decide whether the rules about a column pass, for some columns of a large table.
+
+    They are the smallest and the largest value, and a null if there is one. If all rules about the column are about
+    nulls, any value will do. Columns with other rules are left out. So are all columns of a small table, because their
+    distinct values are read as fast.
+    """
+    rule_types: dict[str, set[str]] = {}
+    for rule in rules:
+        rule_types.setdefault(rule.kwargs["column"], set()).add(rule.type)
+    extremes = {
+        column: _extremes_sql(column, not kinds <= set(NULL_RULES), types.get(column, ""))
+        for column, kinds in rule_types.items()
+        if kinds <= {RANGE_RULE, *NULL_RULES} and (RANGE_RULE not in kinds or _is_ordered(types.get(column, "")))
+    }
+    if not extremes or db.sql(f"select count(*) > {SMALL_TABLE_ROWS} from {table}").fetchall() != [(True,)]:
+        return {}
+    frame = read_frame(db, f"select {', '.join(extremes.values())} from {table}")
+    return {str(column): values for column, values in frame.items()}
+
+
+def _is_ordered(kind: str) -> bool:
+    """Return whether DuckDB and a rule about a range compare the values of a DuckDB type alike."""
+    return kind.startswith(ORDERED_TYPES)
+
+
+def _extremes_sql(column: str, has_range: bool, kind: str) -> str:
+    """Return SQL for three rows: the smallest and the largest value of a column, then a null if the column has one."""
+    name = identifier(column)
+    # Great Expectations takes a floating-point number that is "not a number" for a null.
+    known = f"case when not isnan({name}) then {name} end" if kind == "DOUBLE" else name
+    low, high = (f"min({known})", f"max({known})") if has_range else (f"any_value({known})",) * 2
+    return f"unnest([{low}, {high}, case when count({known}) = count(*) then {low} end]) as {name}"
 
 
 def _find_failing_values(

@@ -38,7 +38,7 @@ def _end_after_a_chunk(chunks: Iterator[Chunk], file: Path) -> Iterator[Chunk]:
 
 
 def main() -> int:
-    """Serve one run, and return the exit code."""
+    """Read extracts for one run, and return the exit code of this process."""
     reader_worker.read_extract = _read
     return reader_worker.main()
 

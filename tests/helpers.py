@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sixtyforty.ingest.casting import type_rows
+from sixtyforty.ingest.casting import mark_repeated_keys, type_rows
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.raw import ingest, pending
 from sixtyforty.modeling import features, outcomes, trainer, training_plan
@@ -216,8 +216,8 @@ def accept_partitions(ws: Workspace, partitions: Sequence[str]) -> None:
         if not raw:
             continue
         with ws.lake.open_session(ws.use_case.timezone) as db:
-            db.execute(f"create temp view landed as select * from {ws.lake.select_rows(raw.values())}")
-            type_rows(db, source)
+            type_rows(db, source, ws.lake.select_rows(raw.values()))
+            mark_repeated_keys(db, source)
             columns = identifiers(source.columns)
             rows = db.sql(
                 f"select {columns}, _extract, _row, _partition from typed where _status = 'row'"

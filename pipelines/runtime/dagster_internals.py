@@ -98,7 +98,7 @@ class EventRecorder:
     def record_materializations(
         self, context: dg.AssetExecutionContext, materializations: Sequence[dg.AssetMaterialization]
     ) -> None:
-        """Store the materializations of the step in one batch of events."""
+        """Store in one batch the events which say that the step has published partitions."""
         step = context.get_step_execution_context()
         for event, batch in _batched(materializations, generate_event_batch_id()):
             dg.DagsterEvent.asset_materialization(step, event, batch)

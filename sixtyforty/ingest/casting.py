@@ -11,10 +11,10 @@ A raw partition has the contract's columns as text, and five more columns:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from sixtyforty.ingest.exact_casts import attempt_sql, cast_sql, exact_sql, require_type
+from sixtyforty.ingest.exact_casts import attempt_sql, exact_sql, require_type
 from sixtyforty.ingest.written_forms import plain_text_sql
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.sql import identifier, identifiers, literal
@@ -52,18 +52,22 @@ def _cleaned_sql(column: str) -> str:
     return f"nullif(trim({identifier(column)}), '')"
 
 
-def typed_columns_sql(source: Source, columns: Collection[str]) -> str:
-    """Return a SELECT list that casts some cleaned text columns to the types of the data contract.
+def select_typed(source: Source, columns: Sequence[str], rows: str, others: Sequence[str] = ()) -> str:
+    """Return a SQL query for rows with some text columns cast to the types of the data contract.
 
-    Cleaned columns are those that `cleaned_columns_sql` returns. A text without an exact value becomes NULL.
+    A text without an exact value becomes NULL. rows: SQL of a table. others: further columns to select.
     """
-    return ", ".join(
-        f"{cast_sql(identifier(column), source.columns[column])} as {identifier(column)}" for column in columns
-    )
+    types = {column: require_type(source.columns[column]) for column in columns}
+    names = {column: (identifier(column), f"_value_{number}") for number, column in enumerate(columns)}
+    values = ", ".join(f"{attempt_sql(name, types[c])} as {value}" for c, (name, value) in names.items())
+    exact = ", ".join(f"{exact_sql(name, value, types[c])} as {name}" for c, (name, value) in names.items())
+    rest = "".join(f", {identifier(column)}" for column in others)
+    cleaned = f"select {cleaned_columns_sql(source, columns)}{rest} from {rows}"
+    return f"select {exact}{rest} from (select *, {values} from ({cleaned}))"
 
 
-def _cast_rows_sql(source: Source) -> str:
-    """Return a SQL query for the rows of the view `landed`, with typed columns, their extract and line, and `_reason`.
+def _cast_rows_sql(source: Source, rows: str) -> str:
+    """Return a SQL query for raw rows with typed columns, the lineage, and `_reason`. rows: see `type_rows`.
 
     Each step is a subquery of its own. Otherwise DuckDB would repeat a step for each place that reads its result.
     """
@@ -76,7 +80,7 @@ def _cast_rows_sql(source: Source) -> str:
     typed = ", ".join(f"{name} as {identifier(c)}" for c, (_, _, name) in columns.items())
     lineage = "_extract, _row, _seq, _partition"
     return f"""
-        with cleaned as (select {cleaned}, {lineage}, _broken from landed),
+        with cleaned as (select {cleaned}, {lineage}, _broken from {rows}),
         attempted as (select *, {values} from cleaned),
         checked as (select *, {exact} from attempted)
         select {typed}, {lineage}, {_reason_sql(source, columns)} as _reason from checked"""
@@ -109,12 +113,14 @@ def _misfit_sql(source: Source, column: str, text: str, declared: str) -> str:
     return f"{start} || left({text}, {MAX_SHOWN}) || {end}"
 
 
-def type_rows(db: duckdb.DuckDBPyConnection, source: Source, newest_full: Mapping[str, int] | None = None) -> None:
-    """Create the temporary table `typed`, with typed columns and a status for each row, from the view `landed`.
+def type_rows(
+    db: duckdb.DuckDBPyConnection, source: Source, rows: str, newest_full: Mapping[str, int] | None = None
+) -> None:
+    """Create the temporary table `typed`, with typed columns and a status for each row.
 
-    `landed` must have the columns of raw partitions and `_partition`. `typed` has the contract's columns with their
-    types, `_extract`, `_row`, `_seq`, `_partition`, and two more columns. `_reason` is why a row doesn't fit, or NULL.
-    `_status` is one of:
+    rows: SQL of a table with the columns of raw partitions and `_partition`. `typed` has the contract's columns with
+    their types, `_extract`, `_row`, `_seq`, `_partition`, and two more columns. `_reason` is why a row doesn't fit, or
+    NULL. `_status` is one of these, but the second and most of the third only after `mark_repeated_keys`:
 
     - `quarantined`: the line can't be read as a row, a text isn't an exact value of its type, or a part of the key is
       empty;
@@ -131,19 +137,26 @@ def type_rows(db: duckdb.DuckDBPyConnection, source: Source, newest_full: Mappin
     newest_full: for a source whose extracts are full, the number of the newest extract of each partition. Rows of
     earlier extracts are superseded.
     """
-    is_gone = _is_gone_sql(newest_full or {})
-    db.execute(
-        f"""create or replace temp table typed as
+    db.execute(f"create or replace temp table typed as {_typed_rows_sql(source, rows, newest_full or {})}")
+
+
+def add_typed_rows(
+    db: duckdb.DuckDBPyConnection, source: Source, rows: str, newest_full: Mapping[str, int] | None = None
+) -> None:
+    """Add rows to the table `typed`. See `type_rows` for the arguments."""
+    db.execute(f"insert into typed {_typed_rows_sql(source, rows, newest_full or {})}")
+
+
+def _typed_rows_sql(source: Source, rows: str, newest_full: Mapping[str, int]) -> str:
+    return f"""
         select *, case
-            when {is_gone} then 'superseded'
+            when {_is_gone_sql(newest_full)} then 'superseded'
             when _reason is not null then 'quarantined'
             else 'row' end as _status
-        from ({_cast_rows_sql(source)})"""
-    )
-    _mark_repeated_keys(db, source)
+        from ({_cast_rows_sql(source, rows)})"""
 
 
-def _mark_repeated_keys(db: duckdb.DuckDBPyConnection, source: Source) -> None:
+def mark_repeated_keys(db: duckdb.DuckDBPyConnection, source: Source) -> None:
     """Mark the duplicate and superseded rows in the table `typed`.
 
     Before, its rows have the status `row` or `quarantined`, but for the superseded rows that a full extract removed.

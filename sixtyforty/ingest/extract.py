@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from sixtyforty.ingest.reader_version import reader_version
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.files import digest
@@ -14,7 +15,6 @@ from sixtyforty.storage.files import digest
 if TYPE_CHECKING:
     import pyarrow as pa
 
-READER_VERSION = 2  # raise it when a reader accepts more, so that extracts that it refused are read again
 CHUNK_ROWS = 1 << 17  # the largest number of rows in a chunk
 CHUNK_BYTES = 1 << 23  # about this many bytes of a file become one chunk
 MAX_RECORD_BYTES = 1 << 24  # a longer row is a broken line; in a JSON array, the file is refused
@@ -148,7 +148,7 @@ def contract_hash(source: Source) -> str:
     """Return a hash of all that decides if an extract is refused: parts of the data contract, and READER_VERSION."""
     names = {column: source.names_of(column) for column in source.columns}
     optional = sorted(source.optional_columns)
-    parts = {"files": source.files, "names": names, "optional": optional, "readers": READER_VERSION}
+    parts = {"files": source.files, "names": names, "optional": optional, "readers": reader_version()}
     text = {"encoding": source.encoding, "delimiter": source.delimiter}
     text |= {form: getattr(source, form) for form in source.written_forms}
     return digest(parts | {name: declared for name, declared in text.items() if declared})

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     Numbers = npt.NDArray[np.uint32]
 
 LONGEST_MERGED_RUN = 1 << 22  # pairs; longer runs are not merged, so that a merge takes little memory
+HASHES_AT_ONCE = 1 << 18  # so many are looked up together, because a look-up takes several times their memory
 STATE = "index.json"
 
 
@@ -117,13 +118,10 @@ class KeyIndex:
 
         positions, numbers = [np.empty(0, "intp")], [np.empty(0, "uint32")]
         for run in self._runs:
-            first = np.searchsorted(run.hashes, hashes, "left")
-            hits = np.flatnonzero(run.hashes[np.minimum(first, len(run.hashes) - 1)] == hashes)
-            counts = np.searchsorted(run.hashes, hashes[hits], "right") - first[hits]
-            positions.append(np.repeat(hits, counts))
-            ends = np.cumsum(counts)
-            within = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
-            numbers.append(run.numbers[np.repeat(first[hits], counts) + within])
+            for start in range(0, len(hashes), HASHES_AT_ONCE):
+                hits, run_numbers = _find_in_run(run, hashes[start : start + HASHES_AT_ONCE])
+                positions.append(start + hits)
+                numbers.append(run_numbers)
         return np.concatenate(positions), np.concatenate(numbers)
 
     def _append(self, run: Run) -> None:
@@ -153,6 +151,18 @@ class KeyIndex:
                 file.unlink(missing_ok=True)
 
 
+def _find_in_run(run: Run, hashes: Hashes) -> tuple[npt.NDArray[np.intp], Numbers]:
+    """Return the pairs of a run with one of these hashes: the hash's position, and the partition's number."""
+    import numpy as np
+
+    first = np.searchsorted(run.hashes, hashes, "left")
+    hits = np.flatnonzero(run.hashes[np.minimum(first, len(run.hashes) - 1)] == hashes)
+    counts = np.searchsorted(run.hashes, hashes[hits], "right") - first[hits]
+    ends = np.cumsum(counts)
+    within = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
+    return np.repeat(hits, counts), run.numbers[np.repeat(first[hits], counts) + within]
+
+
 def _sorted_distinct(hashes: Hashes) -> Hashes:
     """Return the distinct hashes, sorted, ten times as fast as numpy.unique for a million hashes."""
     import numpy as np
@@ -164,8 +174,11 @@ def _sorted_distinct(hashes: Hashes) -> Hashes:
 
 
 def _sorted_run(pairs: list[tuple[Hashes, Numbers]]) -> Run:
+    """Return pairs as one run. The hashes of each list of pairs are sorted."""
     import numpy as np
 
+    if len(pairs) == 1:
+        return Run(secrets.token_hex(8), *pairs[0])
     hashes, numbers = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
     order = np.argsort(hashes, kind="stable")
     return Run(secrets.token_hex(8), hashes[order], numbers[order])

@@ -16,7 +16,6 @@ from functools import cached_property, partial
 from sixtyforty.ingest.arrivals import Arrival, read_arrivals, write_arrivals
 from sixtyforty.ingest.bucket import Bucket
 from sixtyforty.ingest.database_source import DatabaseSource
-from sixtyforty.ingest.extract import contract_hash
 from sixtyforty.ingest.extract_staging import ExtractStaging, NewExtract
 from sixtyforty.ingest.landed_files import (
     DONE_ENDING,
@@ -122,12 +121,11 @@ class LandingZone:
         """
         self.unread[source] = {}
         due = [(file, arrivals.get(file.name)) for file in files]
-        contract = contract_hash(self.use_case.sources[source])
         due = [
             (file, known)
             for file, known in due
             if not (known and known.listed_file == file and _is_dated(file))
-            or is_refusal_outdated(known, contract, in_run=area is not None)
+            or is_refusal_outdated(known, self.use_case.sources[source], in_run=area is not None)
         ]
         names = {file.name for file in files}
         changed = set()
@@ -309,8 +307,7 @@ class LandingZone:
             with self._location(source).open_file(file, self.lake.scratch) as path:
                 sha256, seq = file_sha256(path), None
                 if known and known.sha256 == sha256:
-                    contract = contract_hash(self.use_case.sources[source])
-                    if not is_refusal_outdated(known, contract, in_run=staging.stages_lines):
+                    if not is_refusal_outdated(known, self.use_case.sources[source], in_run=staging.stages_lines):
                         return replace(known, size=file.size, mtime_ns=file.mtime_ns, tag=file.tag)
                     seq = known.seq
                 extract = staging.read(path, file, sha256, seen_at, seq)

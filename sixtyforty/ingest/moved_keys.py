@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sixtyforty.ingest.casting import cleaned_columns_sql
+from sixtyforty.ingest.casting import add_typed_rows, mark_repeated_keys, select_typed, type_rows
 from sixtyforty.ingest.contract_rows import select_landed_rows
-from sixtyforty.ingest.exact_casts import cast_sql
 from sixtyforty.ingest.key_index import KeyIndex
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.files import digest
 from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.listed_extracts import listed_extracts
 from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.storage.manifests import Entry, split_by_rows
 from sixtyforty.storage.object_store import ObjectPath
@@ -43,7 +43,7 @@ ROWS_PER_QUERY = 1 << 21
 class SharedKeys:
     """Finds the keys that occur in more than one partition of a source.
 
-    db: a session of the lake. compared: the raw manifests of compared partitions, after `load_landed`.
+    db: a session of the lake. compared: the raw manifests of compared partitions, after `type_landed`.
     """
 
     db: duckdb.DuckDBPyConnection
@@ -56,32 +56,37 @@ class SharedKeys:
     def _contract(self) -> Source:
         return self.use_case.sources[self.source]
 
-    def load_landed(self, requested: Mapping[str, Entry]) -> dict[str, Entry]:
-        """Create the view `landed` for `type_rows`, and return the raw manifests of the partitions to validate.
+    def type_landed(self, requested: Mapping[str, Entry]) -> tuple[dict[str, Entry], bool]:
+        """Create the table `typed` (see `casting`) from the raw rows of the partitions to validate.
 
-        requested: the raw manifests of the requested partitions. They are returned with those of related partitions.
-        The view also has the rows of compared partitions with a key of a related one; `set_compared_aside` marks them.
+        requested: the raw manifests of the requested partitions. Returns them with those of related partitions, and
+        whether each row of the table has a key of its own. The table also has the rows of compared partitions with a
+        key of a related one; `set_compared_aside` marks them.
         """
-        judged = dict(requested)
+        type_rows(self.db, self._contract, self._landed(requested), self._newest_full(requested))
+        judged, hashes = dict(requested), self._typed_hashes(requested)
         if self._keys_can_move():
-            related = self._raw(self._find_related(requested) - requested.keys())
+            related = self._raw(self._find_related(requested, hashes) - requested.keys())
             judged |= related
             if related:  # all partitions that share a key with a requested one are related
-                self.compared.update(self._raw(self._partitions_with_keys_of(related) - judged.keys()))
-        rows = select_landed_rows(self.lake, self._contract, judged.values())
-        if self.compared:
-            others = select_landed_rows(self.lake, self._contract, self.compared.values())
-            rows = f"(from {rows} union all by name {self._with_keys_of(others, rows)})"
-        self.db.execute(f"create or replace temp view landed as select * from {rows}")
-        return judged
+                add_typed_rows(self.db, self._contract, self._landed(related), self._newest_full(related))
+                hashes |= self._typed_hashes(related)
+                others = self._partitions_with_keys_of({p: hashes[p] for p in related}) - judged.keys()
+                self.compared.update(self._raw(others))
+            if self.compared:
+                add_typed_rows(self.db, self._contract, self._with_typed_keys(self._landed(self.compared)))
+        has_own_keys = not self.compared and not _has_repeats(hashes.values())
+        if not has_own_keys:
+            mark_repeated_keys(self.db, self._contract)
+        return judged, has_own_keys
 
     def set_compared_aside(self, judged: Mapping[str, Entry]) -> dict[str, list[str]]:
         """Set the status of compared partitions' rows to `compared`, and return which partitions share keys.
 
-        The rows are in the table `typed`. judged: the partitions that are validated, as `load_landed` returned them.
-        Returns, for each judged or compared partition, the other partitions with a row of the same key; a partition
-        without such a row is absent. One partition holds the current row of a key, and its rows in all other partitions
-        are superseded, so these rows show which keys are shared.
+        judged: the partitions that are validated, as `type_landed` returned them. Returns, for each judged or compared
+        partition, the other partitions with a row of the same key; a partition without such a row is absent. One
+        partition holds the current row of a key, and its rows in all other partitions are superseded, so these rows
+        show which keys are shared.
         """
         if len(judged) + len(self.compared) < 2:  # most days share no key
             return {}
@@ -118,14 +123,25 @@ class SharedKeys:
     def _raw(self, partitions: Iterable[str]) -> dict[str, Entry]:
         return self.lake.entries(f"raw/{self.source}", sorted(partitions))
 
-    def _find_related(self, requested: Mapping[str, Entry]) -> set[str]:
+    def _landed(self, entries: Mapping[str, Entry]) -> str:
+        return select_landed_rows(self.lake, self._contract, entries.values())
+
+    def _newest_full(self, raw: Mapping[str, Entry]) -> dict[str, int]:
+        """Return the number of the newest readable extract of each partition of a source whose extracts are full."""
+        if not self._contract.full:
+            return {}
+        return {p: max((e.seq for e in listed_extracts(raw[p]) if not e.problem), default=0) for p in raw}
+
+    def _find_related(self, requested: Mapping[str, Entry], hashes: Mapping[str, Hashes]) -> set[str]:
         datasets = [f"{kind}/{self.source}" for kind in ("validated", "rejected")]
         judged = [entry for name in datasets for entry in self.lake.entries(name, requested).values()]
-        return self._partitions_with_keys_of(requested) | partitions_sharing_keys(judged)
+        return self._partitions_with_keys_of(hashes) | partitions_sharing_keys(judged)
 
-    def _partitions_with_keys_of(self, entries: Mapping[str, Entry]) -> set[str]:
-        """Update the key index. Return the partitions that may share a key with some raw partitions."""
-        hashes = self._read_hashes(entries)
+    def _partitions_with_keys_of(self, hashes: Mapping[str, Hashes]) -> set[str]:
+        """Return the partitions that may share a key with some raw partitions, by an up-to-date index.
+
+        hashes: the hashes of the keys of these partitions.
+        """
         if self.lake.cache is None:
             return self._update(KeyIndex(None, self._identity), hashes)
         folder = self.lake.cache / "keys" / self.source
@@ -163,42 +179,54 @@ class SharedKeys:
 
     def _read_hashes(self, entries: Mapping[str, Entry]) -> dict[str, Hashes]:
         """Return the hashes of the keys in some raw partitions, by partition. Keys with a null are left out."""
-        import numpy as np
-
         hashes: dict[str, Hashes] = {}
         for portion in split_by_rows(entries, ROWS_PER_QUERY):
-            rows = select_landed_rows(self.lake, self._contract, portion.values())
-            numbers = " ".join(f"when {literal(p)} then {n}" for n, p in enumerate(portion))
-            keys = self.db.execute(
-                f"select (case _partition {numbers} end)::uinteger as number, {self._hash_sql} as hash"
-                f" from {self._cleaned(rows)} where {self._is_complete} order by number"
-            ).fetchnumpy()
-            ends = np.searchsorted(keys["number"], np.arange(len(portion)), "right")
-            hashes |= zip(portion, np.split(np.asarray(keys["hash"]), ends[:-1]), strict=True)
+            typed = select_typed(self._contract, self._contract.key, self._landed(portion), ["_partition"])
+            hashes |= self._hashes(f"({typed})", portion)
         return hashes
 
-    def _with_keys_of(self, rows: str, others: str) -> str:
-        """Return a SQL query for the rows whose key has the hash of a key in `others`. rows, others: subqueries."""
-        hashes = f"select {self._hash_sql} from {self._cleaned(others)} where {self._is_complete}"
-        keyed = f"(select *, {self._hash_sql} as _hash from {self._cleaned(rows)})"
-        rows_and_lines = "_row, _seq, _extract, _partition"
-        return (
-            f"select r.* from {rows} r semi join (select {rows_and_lines} from {keyed} where _hash in ({hashes})) k"
-            f" using ({rows_and_lines})"
-        )
+    def _typed_hashes(self, partitions: Iterable[str]) -> dict[str, Hashes]:
+        """Return the hashes of the keys of some partitions in the table `typed`, by partition. Keys with a null are left out."""
+        return self._hashes("typed", partitions)
 
-    def _cleaned(self, rows: str) -> str:
-        key = cleaned_columns_sql(self._contract, self._contract.key)
-        return f"(select {key}, _row, _seq, _extract, _partition from {rows})"
+    def _hashes(self, rows: str, partitions: Iterable[str]) -> dict[str, Hashes]:
+        """Return the hashes of the complete keys of some partitions, by partition. rows: a table with typed keys."""
+        import numpy as np
 
-    @property
-    def _casts(self) -> list[str]:
-        return [cast_sql(identifier(c), self._contract.columns[c]) for c in self._contract.key]
+        numbers = {partition: number for number, partition in enumerate(partitions)}
+        cases = " ".join(f"when {literal(partition)} then {number}" for partition, number in numbers.items())
+        listed = ", ".join(map(literal, numbers))
+        keys = self.db.execute(
+            f"select {self._hash_sql} as hash, (case _partition {cases} end)::uinteger as number from {rows}"
+            f" where {self._is_complete} and _partition in ({listed})"
+        ).fetchnumpy()
+        hashes, owners = np.asarray(keys["hash"]), np.asarray(keys["number"])
+        if len(numbers) > 1:
+            order = np.argsort(owners, kind="stable")
+            hashes, owners = hashes[order], owners[order]
+        ends = np.searchsorted(owners, np.arange(len(numbers)), "right")
+        return dict(zip(numbers, np.split(hashes, ends[:-1]), strict=True))
+
+    def _with_typed_keys(self, rows: str) -> str:
+        """Return a SQL subquery for those raw rows whose key's hash occurs in the table `typed`. rows: a subquery."""
+        line = ("_row", "_seq", "_extract", "_partition")
+        typed = select_typed(self._contract, self._contract.key, rows, line)
+        hashes = f"select {self._hash_sql} from typed where {self._is_complete}"
+        lines = f"select {identifiers(line)} from ({typed}) where {self._hash_sql} in ({hashes})"
+        return f"(select r.* from {rows} r semi join ({lines}) k using ({identifiers(line)}))"
 
     @property
     def _hash_sql(self) -> str:
-        return f"hash({', '.join(self._casts)})"
+        return f"hash({identifiers(self._contract.key)})"
 
     @property
     def _is_complete(self) -> str:
-        return " and ".join(f"{cast} is not null" for cast in self._casts)
+        return " and ".join(f"{identifier(column)} is not null" for column in self._contract.key)
+
+
+def _has_repeats(hashes: Iterable[Hashes]) -> bool:
+    """Return whether any hash occurs twice, in one array or in two."""
+    import numpy as np
+
+    ordered = np.sort(np.concatenate(list(hashes)))
+    return bool((ordered[1:] == ordered[:-1]).any())

@@ -9,7 +9,7 @@ from sixtyforty.ingest.arrivals import Arrival
 from sixtyforty.ingest.extract import contract_hash
 from sixtyforty.ingest.extract_staging import NewExtract
 from sixtyforty.ingest.file_names import partitions_in_name
-from sixtyforty.ingest.reader_process import memory_of_reader, reader_version
+from sixtyforty.ingest.reader_process import memory_of_reader
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
@@ -33,27 +33,25 @@ def new_arrival(use_case: DecisionChain, source: str, extract: NewExtract, seq: 
     )
 
 
-def is_refusal_outdated(known: Arrival | None, contract: str, in_run: bool) -> bool:
+def is_refusal_outdated(known: Arrival | None, source: Source, in_run: bool) -> bool:
     """Return whether a refused extract must be read again, because the reason for the refusal may be gone.
 
-    This is so under another data contract. If the extract ended the reader process, it is also so with more memory or
-    with another reader. Only a run decides that, because the process of the sensors may have other settings.
+    This is so under another data contract, and with another version of the reader. If the extract ended the reader
+    process, it is also so with more memory. Only a run decides that, because the process of the sensors may have other
+    settings.
 
-    contract: the hash of today's contract. in_run: whether a run asks, not a sensor.
+    source: the data contract of today. in_run: whether a run asks, not a sensor.
     """
     if known is None or known.problem is None:
         return False
-    if known.contract != contract:
-        return True
-    return bool(known.reader) and in_run and (known.memory < memory_of_reader() or known.reader != reader_version())
+    return known.contract != contract_hash(source) or (in_run and 0 < known.memory < memory_of_reader())
 
 
 def _refusal_fields(extract: NewExtract, source: Source) -> dict[str, Any]:
-    """Return the fields `contract`, `memory` and `reader` of the arrival of an extract, if it is refused."""
+    """Return the fields `contract` and `memory` of the arrival of an extract, if it is refused."""
     if not extract.problem:
         return {}
-    reader = {"memory": memory_of_reader(), "reader": reader_version()} if extract.has_broken_reader else {}
-    return {"contract": contract_hash(source)} | reader
+    return {"contract": contract_hash(source), "memory": memory_of_reader() if extract.has_broken_reader else 0}
 
 
 def _partition_counts(use_case: DecisionChain, source: str, extract: NewExtract) -> dict[str, int]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sixtyforty.ingest.casting import cleaned_columns_sql, typed_columns_sql
+from sixtyforty.ingest.casting import select_typed
 from sixtyforty.ingest.extract import BrokenLine, Chunk
 from sixtyforty.ingest.file_names import partitions_in_name
 from sixtyforty.ingest.staged_lines import StagedLines
@@ -102,13 +102,14 @@ def partition_keys(
     import pyarrow as pa
 
     read = partition_columns(use_case, contract)
-    db.register("lines", lines.append_column("_position", pa.array(np.arange(lines.num_rows))))
-    return db.sql(
-        f"""select try({_key_sql(use_case, contract)}) as _key from (
-            select {typed_columns_sql(contract, read)}, _position from (
-                select {cleaned_columns_sql(contract, read)}, _position from lines))
-        order by _position"""
-    ).to_arrow_table()["_key"]
+    positions = np.arange(lines.num_rows)
+    db.register("lines", lines.select(read).append_column("_position", pa.array(positions)))
+    typed = select_typed(contract, read, "lines", ["_position"])
+    keys = db.sql(f"select try({_key_sql(use_case, contract)}) as _key, _position from ({typed})").to_arrow_table()
+    # DuckDB returns the lines in their order. Comparing the positions is much faster than sorting by them.
+    if not np.array_equal(keys["_position"].to_numpy(), positions):
+        keys = keys.sort_by("_position")
+    return keys["_key"]
 
 
 def _key_sql(use_case: DecisionChain, contract: Source) -> str:

@@ -15,8 +15,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +23,6 @@ from sixtyforty.ingest.extract import Chunk, OpenedExtract, RefusedExtractError
 from sixtyforty.ingest.reader_worker import OUT_OF_MEMORY, ChunkStart, ReadRequest
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.sources import Source
-from sixtyforty.storage.files import digest
 from sixtyforty.storage.memory import VARIABLE, memory_limit
 
 if TYPE_CHECKING:
@@ -39,7 +36,6 @@ LIBRARY_BYTES = 500 * 10**6  # what the reader process may use in addition to SI
 END_SECONDS = 30  # a reader that ends writes its last files in this time
 # Arrow's own allocator reserves 1 GB at once, and each thread of a library takes memory. A reader needs neither.
 ENVIRONMENT = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-READER_LIBRARIES = ("pyarrow", "duckdb", "numpy")
 
 
 class BrokenReaderError(SixtyfortyError):
@@ -63,14 +59,6 @@ def open_in_reader(file: Path, source: Source, scratch: Path) -> Iterator[Opened
         finally:
             if reader.is_busy:  # the rest of the extract is not needed
                 stop_reader()
-
-
-@lru_cache(maxsize=1)
-def reader_version() -> str:
-    """Return a hash of the code that reads extracts, and of the libraries that it uses."""
-    files = sorted(Path(__file__).parent.rglob("*.py"))
-    code = {str(file.relative_to(ROOT)): digest(file.read_bytes()) for file in files}
-    return digest(code | {library: version(library) for library in READER_LIBRARIES})
 
 
 def memory_of_reader() -> int:

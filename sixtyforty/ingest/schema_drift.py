@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sixtyforty.ingest.exact_casts import require_type
 from sixtyforty.ingest.extract import OpenedExtract, find_similar_name
@@ -86,13 +86,14 @@ def compare_columns(source: Source, names: Sequence[str], misfits: Mapping[str, 
 def describe_header(source: Source, opened: OpenedExtract) -> list[str]:
     """Return texts about how the header of an extract differs from the data contract.
 
-    Each text is about one kind of difference: new, renamed and absent columns, and what the source doesn't declare.
-    Types are left out, because a header shows none.
+    Each text is about one kind of difference: renamed and absent columns, and what the source doesn't declare. Types
+    are left out, because a header shows none. New columns are left out, because the ledger lists those of all extracts.
     """
     texts = [f"{name} {form!r}, not declared" for name, form in sorted(opened.detected.items())]
     if opened.undeclared or opened.absent:
         present = [column for column in source.columns if column not in opened.absent]
-        texts = compare_columns(source, [*present, *opened.undeclared], {}).describe() + texts
+        drift = compare_columns(source, [*present, *opened.undeclared], {})
+        texts = replace(drift, new=[]).describe() + texts
     return texts
 
 

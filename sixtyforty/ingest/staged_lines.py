@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 1 << 16  # the rows that are read at once from a file
+SMALL_BATCH_ROWS = 1 << 12  # smaller batches are combined, because each takes some time and space
 
 
 @dataclass(frozen=True)
@@ -166,4 +167,7 @@ def _batches(tables: Sequence[pa.Table]) -> list[pa.RecordBatch]:
 
     if not tables:
         return []
-    return list(pa.concat_tables(tables).combine_chunks().to_batches(max_chunksize=BATCH_ROWS))
+    lines = pa.concat_tables(tables)
+    if lines.num_rows < len(tables) * SMALL_BATCH_ROWS:
+        lines = lines.combine_chunks()
+    return list(lines.to_batches(max_chunksize=BATCH_ROWS))

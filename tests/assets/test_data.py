@@ -86,6 +86,7 @@ def test_the_check_of_raw_names_columns_that_the_contract_lacks(workspace: Works
     (check,) = data.import_extracts(make_run(workspace, KEYS, "calls")).checks
     assert check.passed
     assert check.metadata["undeclared columns"] == "Size (newest: calls_b.csv), note (newest: calls_b.csv)"
+    assert "headers of new extracts" not in check.metadata
 
 
 def test_validated_publishes_what_is_accepted_and_conserves_every_row(workspace: Workspace, rules: Path) -> None:

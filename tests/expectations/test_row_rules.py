@@ -45,6 +45,42 @@ def find_by_distinct_values(rows: pd.DataFrame, rules: list[Rule]) -> list[list[
     return [[i for r, i in failures if r == number] for number in range(len(rules))]
 
 
+@pytest.mark.parametrize("values", [[1.0, 2.0], [1.0, 4.0], [None, 2.0], [None], [float("nan"), 2.0, 4.0]])
+def test_the_extreme_values_of_a_large_table_find_the_same_rows_as_all_rows(
+    values: list[float | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = [
+        rule("column_values_to_be_between", column="x", min_value=1, max_value=3),
+        rule("column_values_to_be_between", column="x", min_value=1, strict_min=True),
+        rule("column_values_to_not_be_null", column="x"),
+        rule("column_values_to_be_null", column="kind"),
+        rule("column_values_to_not_be_null", column="day"),
+        rule("column_values_to_be_between", column="day", min_value="2013-01-02"),
+    ]
+    days = [date(2013, 1, 2), None, date(2013, 1, 1)]
+    rows = pd.DataFrame(
+        {
+            "x": [*values, 2.0],
+            "kind": pd.Series([None] * len(values) + ["a"], dtype="str"),
+            "day": pd.Series(([days[0]] * len(values) + days)[-len(values) - 1 :], dtype="datetime64[s]"),
+        }
+    )
+    monkeypatch.setattr(row_rules, "SMALL_TABLE_ROWS", 0)
+    assert find_by_distinct_values(rows, rules) == find_failing_rows("test", rows, rules)
+
+
+def test_a_rule_about_columns_that_are_known_to_be_unique_is_not_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = [
+        rule("column_values_to_be_unique", column="n"),
+        rule("compound_columns_to_be_unique", column_list=["kind", "n"]),
+    ]
+    monkeypatch.setattr(row_rules, "_evaluate_rows", None)
+    with duckdb.connect() as db:
+        db.execute("create temp table rows as select 0 as _id, 1 as n, 'a' as kind")
+        record_failing_rows(db, "test", "rows", checked, unique=["n"])
+        assert db.execute("from failures").fetchall() == []
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_distinct_values_find_the_same_rows_as_all_rows(seed):
     """Hypothesis is not used: an evaluation takes half a second, too long for its search."""

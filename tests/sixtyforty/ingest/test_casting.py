@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sixtyforty.ingest.casting import raw_schema, type_rows
+from sixtyforty.ingest.casting import mark_repeated_keys, raw_schema, type_rows
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
@@ -54,7 +54,8 @@ def type_texts(
         return []
     with connect(use_case.timezone) as db:
         db.register("landed", pa.concat_tables(landed))
-        type_rows(db, contract, newest_full)
+        type_rows(db, contract, "landed", newest_full)
+        mark_repeated_keys(db, contract)
         return list(db.sql("from typed").to_arrow_table().to_pylist())
 
 
@@ -228,7 +229,8 @@ def test_every_line_has_one_status_and_the_latest_row_of_each_key_counts(
     ]
     schema = raw_schema(contract).append(pa.field("_partition", pa.string()))
     database.register("landed", pa.Table.from_pylist(landed, schema=schema))
-    type_rows(database, contract)
+    type_rows(database, contract, "landed")
+    mark_repeated_keys(database, contract)
     rows = database.sql("from typed").to_arrow_table().to_pylist()
 
     assert sorted((r["_extract"], r["_row"]) for r in rows) == sorted((r["_extract"], r["_row"]) for r in landed)

@@ -348,7 +348,7 @@ def test_a_refused_extract_is_read_again_by_another_version_of_the_readers(
 ) -> None:
     land_extract(landing, "calls_a.csv", day(DAY))
     with monkeypatch.context() as older:
-        older.setattr(extract_module, "READER_VERSION", 1)
+        older.setattr(extract_module, "reader_version", lambda: "older")
 
         def refuse(*_args: object) -> OpenedExtract:
             raise RefusedExtractError("not supported yet", 4)

@@ -187,8 +187,8 @@ def test_the_keys_of_each_partition_are_hashed_once(workspace: Workspace, monkey
     land_calls(workspace, "a", (1, DAYS[1], 0.1), (2, DAYS[1], 0.2), (2, DAYS[2], 0.2))
     validate_pending(workspace)
     hashed: list[str] = []
-    real = SharedKeys._read_hashes
-    monkeypatch.setattr(SharedKeys, "_read_hashes", lambda keys, raw: hashed.extend(raw) or real(keys, raw))
+    real = SharedKeys._hashes
+    monkeypatch.setattr(SharedKeys, "_hashes", lambda keys, rows, raw: hashed.extend(raw) or real(keys, rows, raw))
     land_calls(workspace, "b", (1, DAYS[0], 0.1))
     validate_pending(workspace)
     assert sorted(hashed) == DAYS[:2]

@@ -20,7 +20,7 @@ from sixtyforty.ingest import reader_process
 from sixtyforty.ingest.extract import Chunk, RefusedExtractError
 from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.ingest.raw import ingest
-from sixtyforty.ingest.reader_process import BrokenReaderError, open_in_reader, reader_version, stop_reader
+from sixtyforty.ingest.reader_process import BrokenReaderError, open_in_reader, stop_reader
 from sixtyforty.spec.sources import Source
 from sixtyforty.workspace import Workspace
 from tests.breaking_reader import use_breaking_reader
@@ -152,15 +152,6 @@ def test_the_process_ends_when_its_run_is_killed(tmp_path: Path) -> None:
     run.kill()
     assert wait_for_exit(run) == KILLED
     wait_for(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-
-
-def test_the_version_of_the_reader_covers_its_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
-    reader_version.cache_clear()
-    before = reader_version()
-    reader_version.cache_clear()
-    monkeypatch.setattr(reader_process, "version", lambda library: f"another {library}")
-    assert reader_version() != before
-    reader_version.cache_clear()
 
 
 @pytest.mark.parametrize("kind", ["csv", "json", "parquet"])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from expectations.rules import Suite
 from expectations.validation import validate
-from sixtyforty.ingest.casting import cleaned_columns_sql, typed_columns_sql
+from sixtyforty.ingest.casting import select_typed
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
@@ -32,8 +32,7 @@ def read(db: duckdb.DuckDBPyConnection, declared_type: str, text: str, **forms: 
     """The value of a text; None if it is quarantined."""
     source = Source(description="x", files="x.csv", columns={"x": declared_type}, key=["x"], **forms)
     db.register("landed", pa.table({"x": [text]}))
-    cleaned = f"select {cleaned_columns_sql(source, source.columns)} from landed"
-    ((stored,),) = db.execute(f"select {typed_columns_sql(source, source.columns)} from ({cleaned})").fetchall()
+    ((stored,),) = db.execute(select_typed(source, list(source.columns), "landed")).fetchall()
     return stored
 
 

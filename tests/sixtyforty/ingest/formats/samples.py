@@ -18,11 +18,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sixtyforty.ingest.casting import cleaned_columns_sql, typed_columns_sql
+from sixtyforty.ingest.casting import select_typed
 from sixtyforty.ingest.extract import BrokenLine, RefusedExtractError, empty_rows
 from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.sql import identifiers
 
 Row = Sequence[Any]
 
@@ -125,10 +126,9 @@ def typed_rows(parsed: ParsedExtract, source: Source = SOURCE) -> list[Row]:
     assert parsed.table.schema.types == [*[pa.string()] * len(source.columns), pa.int64()]
     with connect("UTC") as db:
         db.register("landed", parsed.table)
-        cleaned = f"select {cleaned_columns_sql(source, source.columns)}, _row from landed"
-        return db.execute(
-            f"select {typed_columns_sql(source, source.columns)} from ({cleaned}) order by _row"
-        ).fetchall()
+        columns = list(source.columns)
+        typed = select_typed(source, columns, "landed", ["_row"])
+        return db.execute(f"select {identifiers(columns)} from ({typed}) order by _row").fetchall()
 
 
 SAMPLE_ROWS = [[i, 0.5, f"name {i}", datetime(2013, 3, 10), date(2013, 3, 10), True, Decimal(1)] for i in range(500)]
