@@ -186,7 +186,7 @@ class SharedKeys:
         return hashes
 
     def _typed_hashes(self, partitions: Iterable[str]) -> dict[str, Hashes]:
-        """Return the hashes of the keys of some partitions in the table `typed`, by partition. Keys with a null are left out."""
+        """Return the hashes of the keys in some partitions of the table `typed`. Keys with a null are left out."""
         return self._hashes("typed", partitions)
 
     def _hashes(self, rows: str, partitions: Iterable[str]) -> dict[str, Hashes]:
