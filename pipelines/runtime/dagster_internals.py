@@ -346,4 +346,4 @@ class SqliteStorage(DagsterSqliteStorage):
 
     def open_storage(self, storage: Any, folder: str, name: str) -> Any:
         """Return a storage of a class of Dagster. Its database is `<name>.db` in a folder."""
-        raise NotImplementedError
+        return storage.from_local(folder)
