@@ -44,7 +44,7 @@ def create_context() -> Any:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
-    from tqdm.auto import tqdm
+    from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
     tqdm.monitor_interval = 0  # without progress bars, no thread needs to watch them
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
@@ -73,10 +73,11 @@ def _create_validator(frame: pd.DataFrame) -> Any:
     The validator of a data source would hash all values of the DataFrame twice, which takes longer than most rules.
     """
     from great_expectations.core.batch import Batch
-    from great_expectations.execution_engine import PandasExecutionEngine
+    from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
     from great_expectations.validator.validator import Validator
 
-    return Validator(PandasExecutionEngine(), data_context=_shared_context(), batches=[Batch(data=frame)])
+    batch = Batch(data=frame)  # type: ignore[arg-type]  # Great Expectations declares the type's type
+    return Validator(PandasExecutionEngine(), data_context=_shared_context(), batches=[batch])
 
 
 def build_suite(name: str, rules: Sequence[Rule]) -> Any:

@@ -103,8 +103,7 @@ class BatchingEventLog(SqliteEventLog):
 
         Dagster's own check also reads all migration scripts, which is slower.
         """
-        with engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision() is not None
+        return has_revision(engine)
 
     def has_table(self, table_name: str) -> bool:
         """Return whether the index of all runs has the table `table_name`.
@@ -219,6 +218,12 @@ class BatchingEventLog(SqliteEventLog):
         }
         with self.index_connection() as connection:
             connection.execute(AssetCheckExecutionsTable.insert(), [row | {"partition": p} for p in partitions])
+
+
+def has_revision(engine: Engine) -> bool:
+    """Return whether a database has an Alembic revision. Dagster sets it when it has created all tables."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() is not None
 
 
 def _sync_at_checkpoints_only(connection: Any, _: Any) -> None:

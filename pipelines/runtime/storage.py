@@ -6,12 +6,13 @@ The profile embedded uses SQLite files. The profiles production and cluster use 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine
 
 from pipelines.runtime.dagster_internals import ConfigurableClassData, SqliteStorage, share_engine
-from pipelines.runtime.event_log import BatchingEventLog
+from pipelines.runtime.event_log import BatchingEventLog, has_revision
 from pipelines.settings import load_settings
 from sixtyforty.storage.databases import unusable_database
 
@@ -19,11 +20,21 @@ os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 
 
 class EmbeddedStorage(SqliteStorage):
-    """Dagster's SQLite storage, with an event log that stores events in batches."""
+    """Dagster's SQLite storage, which opens faster, and whose event log stores events in batches."""
 
     def event_log_in(self, folder: str) -> BatchingEventLog:
         """Return the event log whose files are in a folder."""
         return BatchingEventLog(folder)
+
+    def open_storage(self, storage: Any, folder: str, name: str) -> Any:
+        """Return a storage of a class of Dagster. Its database is `<name>.db` in a folder.
+
+        Dagster reads all migration scripts of a database before it opens the database. Only a new one needs them.
+        """
+        file = Path(folder).absolute() / f"{name}.db"
+        url = f"sqlite:///{file}"
+        is_created = file.exists() and has_revision(create_engine(url, poolclass=NullPool))
+        return storage(url) if is_created else storage.from_local(folder)
 
     @property
     def event_storage_data(self) -> ConfigurableClassData | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pandas as pd
 import pytest
+from great_expectations.core import id_dict
+from great_expectations.expectations.expectation import Expectation
+from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-from expectations import suites
+from expectations import gx_runner, suites
 from expectations.gx_runner import MAX_UNJUDGED, RuleError, build_suite, find_failing_rows
 from expectations.rules import Rule
 from pipelines.authoring import catalog
@@ -37,6 +41,34 @@ def test_a_misspelt_argument_is_an_error():
 
 
 FRAME = pd.DataFrame({"temp": [5.0, 50.0, None, -1.0], "origin": ["JFK", "LGA", "EWR", "JFK"]})
+
+
+def test_less_repetition_changes_no_outcome(monkeypatch):
+    rules = [
+        make_rule(),
+        make_rule("expect_column_values_to_be_in_set", column="origin", value_set=["JFK", "LGA"]),
+        make_rule("expect_column_values_to_be_between", column="origin", min_value=0, max_value=1),
+        make_rule("expect_column_mean_to_be_between", column="temp", min_value=float("nan"), max_value=3.5),
+    ]
+    sets = dict(enumerate(rules))
+    outcomes = [gx_runner._evaluate("weather", FRAME, sets, gx_runner.ROW_NUMBERS)]
+    monkeypatch.setattr(gx_runner, "_less_repetition", nullcontext)
+    outcomes.append(gx_runner._evaluate("weather", FRAME, sets, gx_runner.ROW_NUMBERS))
+    texts = [
+        {number: outcome if isinstance(outcome, str) else outcome.to_json_dict() for number, outcome in each.items()}
+        for each in outcomes
+    ]
+    assert texts[0] == texts[1]
+
+
+def test_great_expectations_is_itself_again_after_an_evaluation():
+    names = [(id_dict, "convert_to_json_serializable"), (Expectation, "configuration")]
+    names += [(ExpectationConfiguration, "to_domain_obj")]
+    before = [vars(owner)[name] for owner, name in names]
+    find_failing_rows("weather", FRAME, [make_rule()])
+    with pytest.raises(RuleError):
+        find_failing_rows("weather", FRAME, [make_rule(column="absent")])
+    assert [vars(owner)[name] for owner, name in names] == before
 
 
 def test_failing_rows_are_found_by_position():

@@ -42,6 +42,11 @@ def test_sound_rows_stay_as_they_are(built):
         assert verdict.quarantined == 0
 
 
+def test_a_session_of_the_lake_gives_the_same_verdicts(built, with_days):
+    ws = flights.workspace(with_days)
+    assert check_features(ws.use_case, SUITE, built, ws.lake) == check_features(ws.use_case, SUITE, built)
+
+
 def test_suspect_rows_are_marked_with_the_reason_and_stay(built):
     bad = replace_values(replace_values(built[DAY], "o_so_far", {7: 900.0, 9: -90.0}), "r_carrier_hour", {9: 1.5})
     checked = check_features(flight_delays(), SUITE, built | {DAY: bad})

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from alembic.script import ScriptDirectory
 
 from pipelines.runtime.event_log import BatchingEventLog
 from pipelines.runtime.storage import EmbeddedStorage, ProfileStorage
@@ -28,6 +29,30 @@ def test_the_embedded_profile_stores_dagster_below_its_home(tmp_path: Path, monk
     assert isinstance(storage.event_log_storage, BatchingEventLog)
     assert (tmp_path / "data" / "dagster" / "storage").is_dir()
     assert ProfileStorage.config_type() == {}
+
+
+def test_an_existing_database_is_opened_without_its_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_home(monkeypatch, tmp_path)
+    read: list[object] = []
+    read_migrations = ScriptDirectory.from_config
+    monkeypatch.setattr(ScriptDirectory, "from_config", lambda config: read.append(config) or read_migrations(config))
+    ProfileStorage.from_config_value(None, {})
+    assert read
+    read.clear()
+    storage = ProfileStorage.from_config_value(None, {})
+    assert not read
+    assert storage.run_storage.get_runs() == []
+    assert list(storage.schedule_storage.all_instigator_state()) == []
+
+
+def test_a_database_without_tables_gets_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_home(monkeypatch, tmp_path)
+    file = (
+        tmp_path / "data" / "dagster" / "storage" / "history" / "runs.db"
+    )  # as a process leaves it that is killed too early
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert ProfileStorage.from_config_value(None, {}).run_storage.get_runs() == []
 
 
 def test_production_without_a_database_names_the_missing_variable(
