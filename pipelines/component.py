@@ -79,7 +79,7 @@ class ScaffoldParameters(BaseModel):
     """The options of `dg scaffold` for a new use case."""
 
     extracts: str | None = Field(default=None, description="The extracts to start from: a file, a folder or a glob.")
-    like: str | None = Field(default=None, description="The use case whose declaration is copied.")
+    like: str | None = Field(default=None, description="The use case whose declaration the new use case copies.")
 
 
 class Scaffolder(dg.Scaffolder[ScaffoldParameters]):
@@ -159,7 +159,7 @@ def build_broken_declaration(name: str, error: DeclarationError) -> dg.Definitio
                 group_name=name,
                 kinds={"yaml"},
                 tags={"crisp_dm": "business_understanding"},
-                description=f"BROKEN: {error}",
+                description=f"BROKEN: the declaration can't be loaded. {error}",
                 metadata={"problems": table(rows)},
             )
         ]

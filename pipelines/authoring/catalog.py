@@ -22,7 +22,7 @@ class UnknownUseCaseError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class LoadedWorkspaces:
-    """Workspaces of complete use cases (`complete`) and error texts of invalid ones (`invalid`), by use case name."""
+    """The workspaces of complete use cases (`complete`), and error texts of invalid ones (`invalid`), by use case."""
 
     complete: dict[str, Workspace] = field(default_factory=dict)
     invalid: dict[str, str] = field(default_factory=dict)

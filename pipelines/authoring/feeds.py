@@ -60,7 +60,7 @@ class ExtractFeed:
 
     @property
     def history(self) -> TimeProfile | None:
-        """Profile of the first column that has a time in every row. None if no column does, as in a list of prices."""
+        """Profile of the feed's first column with a time in every row. None without such a column (a price list)."""
         histories = self.profile.histories
         return next((h for h in histories if not self.profile.column(h.column).nulls), None)
 

@@ -130,7 +130,7 @@ def request_retrain(
 def request_run(
     use_case: UseCase, kind: str, stages: Sequence[str], now: datetime, run_key: str, tags: Mapping[str, str]
 ) -> dg.RunRequest:
-    """Return a request to run these stages on the live track. `now`: take decisions due by this time (UTC, naive)."""
+    """Return a request to run these stages on the live track, with the decisions due at or before `now` (naive UTC)."""
     clock = {"track": LIVE, "as_of": now.isoformat(timespec="seconds")}
     # The sensor's next evaluation requests failed work again, with newer data, so Dagster need not retry the run.
     common = {USE_CASE_TAG: use_case.name, KIND_TAG: kind, TRACK_TAG: LIVE, "dagster/max_retries": "0"}
@@ -182,7 +182,7 @@ def local_date(use_case: UseCase, now: datetime) -> date:
 
 
 def _busy_ranges(use_case: UseCase, instance: dg.DagsterInstance, kind: str) -> list[tuple[str, str]]:
-    """Return the first and last partition of each unfinished run. kind: data or responses, the kind of the runs."""
+    """Return the first and last partition of each unfinished run that processes new data or responses (`kind`)."""
     records = _find_runs(instance, {USE_CASE_TAG: use_case.name, KIND_TAG: kind}, UNFINISHED)
     ranges = (partition_range(record.dagster_run.tags) for record in records)
     return [busy for busy in ranges if busy]

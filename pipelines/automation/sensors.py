@@ -50,7 +50,7 @@ def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
             ("responses", find_stale_responses(ws, LIVE, current_time, turn), list(RESPONSE_STAGES)),
         ):
             for reason in stale.unreachable.values():
-                context.log.error(f"{use_case.name}: source not read, new rows wait ({reason})")
+                context.log.error(f"{use_case.name}: a source can't be read, so its new rows wait ({reason})")
             requested = request_catch_up(use_case, context.instance, kind, stale, stages, current_time)
             requests += requested.requests
             skipped += [*stale.unreachable.values(), *requested.waiting]
@@ -61,7 +61,7 @@ def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
 
 
 def _read_turn(context: dg.SensorEvaluationContext, name: str) -> int:
-    """Return how often the sensor has been evaluated: the number selects the part of a long history to check.
+    """Return how often the sensor has been evaluated. This number selects the part of a long history to check next.
 
     People can edit the cursor on Dagster's pages. If the cursor is not a number, start again at 0.
     """

@@ -80,7 +80,8 @@ def command(panel: str, name: str, *examples: str) -> Callable[[Function], Funct
     def register(function: Function) -> Function:
         @functools.wraps(function)
         def run(*, as_json: bool, debug: bool, **arguments: Any) -> None:
-            raise typer.Exit(_run(functools.partial(function, **arguments), as_json, debug))
+            exit_code = _run(functools.partial(function, **arguments), as_json, debug)
+            raise typer.Exit(exit_code)
 
         signature = inspect.signature(function, eval_str=True)
         run.__signature__ = signature.replace(  # type: ignore[attr-defined]

@@ -53,7 +53,8 @@ def desk_account(
     role: Annotated[
         str | None,
         typer.Option(
-            help="decider, expert, owner or auditor. The command asks for a password, or reads it from a pipe."
+            help="The person's role: decider, expert, owner or auditor. The command asks for a password, or reads it"
+            " from a pipe."
         ),
     ] = None,
     remove: Annotated[

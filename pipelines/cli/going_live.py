@@ -160,7 +160,9 @@ def rollout(
     from sixtyforty.spec.clock import now
 
     ws, time = catalog.open_workspace(use_case), now()
-    change = _chosen({"--advance": (advance, advance_rollout), "--step-back": (step_back, step_back_rollout)}, why)
+    change = _select_change(
+        {"--advance": (advance, advance_rollout), "--step-back": (step_back, step_back_rollout)}, why
+    )
     lines = []
     if change:
         row = change(ws, by=by or current_user(), why=why, now=time)
@@ -238,7 +240,7 @@ def stage(
         "--retire": (retire, stage_steps.retire_use_case),
         "--register": (register, stage_steps.register_gate),
     }
-    change = _chosen(changes, why)
+    change = _select_change(changes, why)
     lines = []
     if change:
         row = change(ws, by=by or current_user(), why=why, now=time)
@@ -279,13 +281,18 @@ def _gate_lines(status: StageStatus) -> list[str]:
     return [*lines, *(f"Blocks the gate: {reason}" for reason in status.obstacles), *status.remarks]
 
 
-def _chosen(changes: Mapping[str, tuple[bool, Callable[..., Any]]], why: str) -> Callable[..., Any] | None:
-    """Return the function that makes the chosen change, or None. Raise CommandError for two options or no reason."""
+def _select_change(changes: Mapping[str, tuple[bool, Callable[..., Any]]], why: str) -> Callable[..., Any] | None:
+    """Return the function of the option that the user gave, or None without an option.
+
+    changes: for each option, whether the user gave it, and its function. Raises CommandError for two options, or an
+    option without --why.
+    """
     from pipelines.cli.errors import CommandError
 
     chosen = {option: change for option, (is_chosen, change) in changes.items() if is_chosen}
     if len(chosen) > 1:
-        raise CommandError(f"{' and '.join(chosen)} exclude each other. Give one of them.")
+        raise CommandError(f"The options {' and '.join(chosen)} exclude each other. Give one of them.")
     if chosen and not why:
-        raise CommandError(f"{next(iter(chosen))} needs a reason. Add --why TEXT. The reason is stored in the ledger.")
+        option = next(iter(chosen))
+        raise CommandError(f"The option {option} needs a reason. Add --why TEXT. The reason is stored in the ledger.")
     return next(iter(chosen.values()), None)

@@ -30,7 +30,7 @@ class DoctorAnswer(Answer):
 
     @property
     def succeeded(self) -> bool:
-        """Whether the chain can run."""
+        """Whether the chain can run: everything that it needs is available."""
         return self.ok
 
 
@@ -62,8 +62,8 @@ class WatchAnswer(Answer):
 @command(OPERATE, "watch", "", "--once --json")
 def watch(
     ctx: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help="Check everything once, then end.")] = False,
-    interval_seconds: Annotated[float, typer.Option(min=1, help="Seconds between two checks.")] = 60.0,
+    once: Annotated[bool, typer.Option("--once", help="Check every use case once, then end.")] = False,
+    interval_seconds: Annotated[float, typer.Option(min=1, help="Seconds between two checks of the use cases.")] = 60.0,
     track: TrackName = "live",
 ) -> WatchAnswer:
     """Watch runs, sensors, extracts and gains, and alert the declared people once about each problem."""
@@ -180,7 +180,10 @@ class DrillAnswer(Answer):
 def drill(
     folder: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Run in this empty folder and don't delete it. Default: a temporary one."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Run the drill in this empty folder, and keep the folder. Default: a temporary folder.",
+        ),
     ] = None,
 ) -> DrillAnswer:
     """Run a week of the demo with broken extracts and killed processes. Check that every decision is taken once."""

@@ -28,7 +28,7 @@ UseCaseName = Annotated[
 ]
 OptionalUseCase = Annotated[
     str | None,
-    typer.Argument(metavar="USE_CASE", help="Name of one use case. Default: all.", autocompletion=_use_cases),
+    typer.Argument(metavar="USE_CASE", help="Name of one use case. Default: all use cases.", autocompletion=_use_cases),
 ]
 FirstDay = Annotated[date, typer.Option("--from", metavar="DATE", help="First local day, such as 2013-06-01.")]
 LastDay = Annotated[date, typer.Option("--to", metavar="DATE", help="Last local day, inclusive.")]
@@ -47,7 +47,9 @@ TrackName = Annotated[
         help="replay: decisions calculated for the past. live: decisions since the adoption.",
     ),
 ]
-By = Annotated[str, typer.Option("--by", metavar="NAME", help="Name of the person to record. Default: your user name.")]
+By = Annotated[
+    str, typer.Option("--by", metavar="NAME", help="Name under which to record the action. Default: your user name.")
+]
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, which is stored in the ledger.")]
 OptionalWhy = Annotated[
     str, typer.Option("--why", metavar="TEXT", help="The reason for a change, which is stored in the ledger.")

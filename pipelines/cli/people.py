@@ -121,9 +121,12 @@ class ResponseAnswer(Answer):
 @command(PEOPLE, "answer", "{demo} live-2013-06-12-0123456789abcdef --action wait --why 'the crew is here' --by ann")
 def answer(
     use_case: UseCaseName,
-    decision_id: Annotated[str, typer.Argument(metavar="DECISION_ID", help="Id, as `sixtyforty decisions` lists it.")],
+    decision_id: Annotated[
+        str, typer.Argument(metavar="DECISION_ID", help="Id of the decision, as `sixtyforty decisions` lists it.")
+    ],
     action: Annotated[
-        str | None, typer.Option(metavar="ACTION", help="Do this action instead of the decided one. It needs --why.")
+        str | None,
+        typer.Option(metavar="ACTION", help="Do this action instead of the decided action. This option needs --why."),
     ] = None,
     withdraw: Annotated[bool, typer.Option("--withdraw", help="Withdraw your own answer.")] = False,
     role: Annotated[str, typer.Option(metavar="ROLE", help="Your role: decider or expert.")] = "decider",
@@ -195,7 +198,8 @@ class TrainingAnswer(Answer):
 def training(
     use_case: UseCaseName,
     done: Annotated[
-        str | None, typer.Option(metavar="TASK", help="Record that --by has done a task of people.change.training.")
+        str | None,
+        typer.Option(metavar="TASK", help="Record that a person has done this training task. --by names the person."),
     ] = None,
     by: By = "",
 ) -> TrainingAnswer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +16,6 @@ from pipelines.cli.errors import CommandError
 if TYPE_CHECKING:
     from sixtyforty.reports.portfolio import Total
     from sixtyforty.reports.portfolio_line import PortfolioLine
-    from sixtyforty.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +52,9 @@ def portfolio(
     from pipelines.authoring import catalog
     from sixtyforty.reports import portfolio as reports
 
-    workspaces = list(_counted_workspaces(catalog.load_workspaces().complete).values())
+    workspaces_by_name = catalog.load_workspaces().complete
+    _record_run_hours(workspaces_by_name)
+    workspaces = list(workspaces_by_name.values())
     if not workspaces:
         raise CommandError("No use case is complete. See what is missing: sixtyforty doctor.")
     page = reports.write_report(workspaces)
@@ -67,8 +68,8 @@ def portfolio(
     )
 
 
-def _counted_workspaces(workspaces: Mapping[str, Workspace]) -> Mapping[str, Workspace]:
-    """Add the new run hours of each use case, which are part of the cost, to the recorded ones. Return `workspaces`."""
+def _record_run_hours(use_cases: Iterable[str]) -> None:
+    """Add the hours of newly ended runs to the recorded run hours of each use case, which are part of its cost."""
     from pipelines.settings import prepare_dagster_home
 
     # Before the import of Dagster, which reads DAGSTER_HOME from the environment.
@@ -80,8 +81,7 @@ def _counted_workspaces(workspaces: Mapping[str, Workspace]) -> Mapping[str, Wor
 
     home = ProjectHome(settings.home, settings.database_url, settings.dvc_remote, settings.lake)
     with dg.DagsterInstance.get() as instance:
-        record_run_hours(instance, home, list(workspaces))
-    return workspaces
+        record_run_hours(instance, home, list(use_cases))
 
 
 def _portfolio_lines(lines: Sequence[PortfolioLine]) -> list[str]:

@@ -37,7 +37,8 @@ def run(
     first: FirstDay,
     last: LastDay,
     as_of: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Take the decisions that are due by this UTC time. Default: now.")
+        str | None,
+        typer.Option(metavar="TIME", help="Take the decisions that are due at or before this UTC time. Default: now."),
     ] = None,
     select: Annotated[
         list[str] | None, typer.Option(metavar="STAGES", help="Run only these stages, separated by commas.")
@@ -110,7 +111,7 @@ def _selected_stages(use_case: str, select: Sequence[str]) -> list[str]:
 
 
 def _check_rebuild(use_case: str, track: Track, is_partial: bool) -> None:
-    """Raise an error if `--rebuild-replay` conflicts with other options, or the use case was stopped or retired."""
+    """Raise an error if `--rebuild-replay` conflicts with other options, or the use case is stopped or retired."""
     from pipelines.authoring import catalog
     from pipelines.cli.errors import CommandError
     from sixtyforty.lifecycle.replay_rebuild import refuse_after_end
@@ -135,10 +136,14 @@ class TrainingDataAnswer(Answer):
 def fetch_training_data(
     use_case: UseCaseName,
     model: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="A model's version. Default: the inputs of `dvc repro`.")
+        str | None,
+        typer.Option(
+            metavar="VERSION",
+            help="Version of the model whose training data to fetch. Default: fetch the inputs of `dvc repro`.",
+        ),
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option("--to", metavar="FOLDER", help="Folder for the data of --model.")
+        Path | None, typer.Option("--to", metavar="FOLDER", help="Folder to write the training data of --model to.")
     ] = None,
 ) -> TrainingDataAnswer:
     """Fetch exactly the data that a model was trained on, or the inputs of `dvc repro`."""

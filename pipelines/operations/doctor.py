@@ -264,7 +264,7 @@ def _stage(name: str) -> str:
 
     ws = catalog.open_workspace(name)
     if differences := find_declaration_differences(ws):
-        raise NotAvailableError("; ".join(differences))
+        raise NotAvailableError(f"the declaration and the stage ledger differ: {'; '.join(differences)}")
     return f"{current_stage(ws)}, as declared" + ("" if ws.use_case.stages else "; no gates are declared")
 
 
@@ -273,7 +273,7 @@ def _features(name: str) -> str:
 
     lake = catalog.open_workspace(name).lake
     if tainted := find_tainted(lake):
-        raise NotAvailableError(f"the {describe(tainted)}")
+        raise NotAvailableError(f"leakage in features: the {describe(tainted)}")
     return f"{format_plural(len(lake.partitions('features')), 'partition')}, none with leakage"
 
 
@@ -305,7 +305,7 @@ def _arrivals(name: str) -> str:
 
     ws = catalog.open_workspace(name)
     if late := list_late_arrivals(ws):
-        raise NotAvailableError(" ".join(late))
+        raise NotAvailableError(f"rows arrive later than declared: {' '.join(late)}")
     return summarize_arrivals(ws)
 
 
@@ -330,7 +330,7 @@ def _services() -> str:
     states = program_states(load_settings())
     faults = [f"{name} is {state}" for name, state in states.items() if state != "RUNNING"]
     if faults or not states:
-        raise NotAvailableError(", ".join(faults) or "the services are not running, so there are no pages")
+        raise NotAvailableError(f"the services are not all running ({', '.join(faults) or 'none has been started'})")
     return ", ".join(f"{name} {state}" for name, state in states.items())
 
 

@@ -99,7 +99,7 @@ def check_extract(ws: Workspace, source: str, file: Path) -> FileJudgement:
         hint = f"Did you mean {meant}?" if meant else f"Its sources: {', '.join(ws.use_case.sources)}."
         raise CheckError(f"{ws.use_case.name} has no source '{source}'. {hint}")
     if skip_reason := find_skip_reason(file.name):
-        raise CheckError(f"{file}: {skip_reason}. Rename the file.")
+        raise CheckError(f"{file} can't be checked: {skip_reason}. Rename the file.")
     with tempfile.TemporaryDirectory(prefix="sixtyforty-check-") as folder:
         landed = _copy(file, Path(folder) / "landing")
         scratch = Workspace(_use_case_of_file(ws.use_case, source, landed), Path(folder), "")
@@ -189,10 +189,10 @@ def _find_misfits(scratch: Workspace, source: str, raw: Mapping[str, Entry]) -> 
         ).fetchall()[0]
         counted = zip(typed, figures[::2], figures[1::2], strict=True)
         columns = [column for column, filled, misfits in counted if misfits > MISFIT_SHARE * filled]
-        return {column: _look_like(db, landed, column) for column in columns}
+        return {column: _infer_type(db, landed, column) for column in columns}
 
 
-def _look_like(db: duckdb.DuckDBPyConnection, landed: str, column: str) -> str:
+def _infer_type(db: duckdb.DuckDBPyConnection, landed: str, column: str) -> str:
     """Return the type to declare for a column, inferred from its texts. landed: SQL that selects the landed rows."""
     name = identifier(column)
     db.execute(f"create or replace temp view texts as select nullif(trim({name}), '') as {name} from {landed}")

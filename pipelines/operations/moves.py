@@ -58,7 +58,7 @@ class Project:
         return loader.load_declaration(self.folder / name, self.rules)
 
     def name_workspace(self, name: str) -> Workspace:
-        """Return a workspace for a name, declared or not. Callers may use only its paths."""
+        """Return a workspace for the name of a use case, declared or not. Only the workspace's paths may be used."""
         return Workspace(
             cast(UseCase, _NameOnly(name)), self.settings.home, self.settings.database_url, self.settings.lake
         )

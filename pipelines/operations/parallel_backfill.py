@@ -58,7 +58,7 @@ def run_in_parallel(
 ) -> list[str]:
     """Run the chain on the local days `first` to `last`, with `partitions_per_run` partitions per run.
 
-    Return the ids of all runs. as_of: take the decisions that are due by this UTC time. None: now.
+    Return the ids of all runs. as_of: take the decisions that are due at or before this UTC time. None: now.
     Raises RunFailedError if a portion failed ATTEMPTS times, if a check stopped a stage, or if a day has no partition.
     """
     prepare_dagster_home()
@@ -136,9 +136,10 @@ class Portion:
     def retry(self, instance: dg.DagsterInstance) -> None:
         """Launch another run of the same stages and partitions. Raises RunFailedError if ATTEMPTS runs have failed."""
         if len(self.run_ids) == ATTEMPTS:
-            span = f"{self.partitions[0]} to {self.partitions[-1]}" if self.partitions else "reference tables"
+            span = f"{self.partitions[0]} to {self.partitions[-1]}" if self.partitions else "snapshots"
             raise RunFailedError(
-                f"{', '.join(self.stages)}, {span}: failed {ATTEMPTS} times. See the log of run {self.run_ids[-1]}."
+                f"{ATTEMPTS} runs of the stages {', '.join(self.stages)} failed ({span})."
+                f" See the log of run {self.run_ids[-1]}."
             )
         self.launch(instance)
 

@@ -32,12 +32,12 @@ class _ProgressHandler(logging.Handler):
         self.show_progress = show_progress
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show one log line."""
+        """Show one log line as progress of `sixtyforty plan`."""
         self.show_progress(f"plan: {record.getMessage()}")
 
 
 def rebuild_inputs(scratch: Workspace, datasets: Sequence[str], show_progress: ShowProgress) -> None:
-    """Rebuild the datasets that the edit changes, in a copy of the data, and train the models that the copy lacks.
+    """Rebuild the datasets that an edited declaration changes, in a copy of the data, and train the missing models.
 
     scratch: the workspace of the copy. datasets: names of the datasets to rebuild, as `list_remade` returns
     them. Raises PlanError if validated data would have to be made again, TaintedDataError if the features have leakage,
@@ -45,8 +45,9 @@ def rebuild_inputs(scratch: Workspace, datasets: Sequence[str], show_progress: S
     """
     if contracts := [name for name in datasets if name.startswith("validated/")]:
         raise PlanError(
-            f"{scratch.use_case.name}: the edit changes the data contract of {', '.join(contracts)}. A plan doesn't"
-            " read extracts again, so it can't show the changed decisions and their value. Run the chain to see them."
+            f"{scratch.use_case.name}: the edited declaration changes the data contract of {', '.join(contracts)}."
+            " A plan doesn't read extracts again, so it can't show the changed decisions and their value."
+            " Run the chain to see them."
         )
     for stage, dataset in ((data.build_features, "features"), (data.record_outcomes, "outcomes")):
         if dataset in datasets:

@@ -50,7 +50,7 @@ def _run(program: str, url: str, options: list[str]) -> None:
     )
     if process.returncode:
         problem = (process.stderr.strip() or f"exit code {process.returncode}").splitlines()[-1]
-        raise PostgresDumpError(f"{program} failed: {problem}")
+        raise PostgresDumpError(f"PostgreSQL's program {program} failed: {problem}")
 
 
 def _connection_environment(url: str) -> dict[str, str]:

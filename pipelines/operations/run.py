@@ -33,7 +33,7 @@ def run_range(
 ) -> str:
     """Run the stages of a use case on the local days `first` to `last` in one run. Return the run's id.
 
-    as_of: take the decisions that are due by this UTC time. None: now.
+    as_of: take the decisions that are due at or before this UTC time. None: now.
     select: stages to run, such as "raw/weather", which must exist (see `require_stages`). None: all stages.
     rebuild_replay: recalculate the replay of these days with today's declaration.
     Raises RunFailedError if a stage fails, if a check stops a stage (for leakage, say), or if a day has no partition.
@@ -76,7 +76,7 @@ def require_stages(use_case: str, select: Sequence[str]) -> None:
 
 
 def run_config(track: Track, as_of: str | None, rebuild_from: str | None = None) -> dict[str, Any]:
-    """Return the Dagster configuration of a run: its track, its logger, and the time by which decisions must be due.
+    """Return a run's Dagster configuration: track, logger, and the UTC time up to which the run takes due decisions.
 
     rebuild_from: first partition of the replay to recalculate. None: no partition is recalculated.
     """
@@ -136,17 +136,17 @@ def _finished_run_id(run: dg.ExecuteInProcessResult, refusals: Sequence[str] = (
 
 
 def raise_refusals(runs: str, refusals: Sequence[str]) -> None:
-    """Raise RunFailedError if checks stopped some stages. runs: the runs in words, such as `The runs`.
+    """Raise RunFailedError with the reasons if checks stopped stages of some runs.
 
-    refusals: see `list_refusals`.
+    runs: the subject of the message, such as `The runs`. refusals: see `list_refusals`.
     """
     if refusals:
-        lines = [f"{runs} finished, but checks stopped some stages:", *refusals]
-        raise RunFailedError("\n  ".join(lines))
+        reasons = "\n  ".join(refusals)
+        raise RunFailedError(f"{runs} finished, but checks stopped some stages:\n  {reasons}")
 
 
 def list_refusals(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> list[str]:
-    """Return a text for each reason why checks stopped stages of these runs, such as leakage: stages, then reason.
+    """Return a text for each reason why checks stopped stages of these runs. It names the stages and the reason.
 
     A list of tainted partitions that occurs in several reasons is shown in the first one.
     """

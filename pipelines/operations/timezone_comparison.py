@@ -33,7 +33,8 @@ def describe_rules() -> str:
     differences.sort(key=lambda difference: difference.zone not in declared)
     hidden = len(differences) - SHOWN_ZONES
     more = [f"and {format_plural(hidden, 'more zone')}"] if hidden > 0 else []
-    raise TimezoneRulesError("; ".join([*map(str, differences[:SHOWN_ZONES]), *more]))
+    shown = "; ".join([*map(str, differences[:SHOWN_ZONES]), *more])
+    raise TimezoneRulesError(f"DuckDB and Python have different time zone rules for {shown}")
 
 
 def _declared_zones() -> set[str]:

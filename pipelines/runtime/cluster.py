@@ -60,7 +60,7 @@ class ClusterLauncher(CeleryRunLauncher):
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
-        """Return a launcher. Dagster calls this method when it restores an instance."""
+        """Return a launcher. Dagster calls this method when it reads dagster.yaml."""
         return cls(inst_data)
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:

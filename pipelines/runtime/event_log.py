@@ -204,7 +204,7 @@ class BatchingEventLog(SqliteEventLog):
         }
 
     def store_planned_evaluations(self, event: dg.EventLogEntry, event_id: int | None) -> None:
-        """Store a row for each partition that a run will check. The event becomes text only once, to save seconds."""
+        """Store a row for each partition that a run will check. The event is serialized only once, to save time."""
         planned = event.get_dagster_event().asset_check_planned_data
         partitions = planned.partitions_subset.get_partition_keys() if planned.partitions_subset else [None]
         row = {

@@ -103,12 +103,14 @@ def write_accounts(ws: Workspace, partitions: Sequence[str]) -> dict[str, Entry]
 
 
 def load_units(ws: Workspace, rows: Mapping[str, Entry], outcomes: Mapping[str, Entry], columns: str) -> pd.DataFrame:
-    """Return rows of decisions or features, each with the unit's outcome, its cluster and the columns SUMS.
+    """Return rows of decisions or features with the outcome, cluster, value and covariate of each unit.
 
     rows: manifests of decisions or features, by partition. columns: SQL of the columns to select, with the column
-    `action`. The outcome is null, too, if the gain or cost of the action is unknown. The cluster is empty if units are
-    assigned to arms one by one. A missing covariate is replaced by the mean of the partition. Raises HoldoutError if
-    the declared covariate isn't a column of features.sql.
+    `action`.
+
+    The columns SUMS hold value, covariate and their products. The outcome is null, too, if the gain or cost of the
+    action is unknown. The cluster is empty if units are assigned to arms one by one. A missing covariate is replaced by
+    the mean of the partition. Raises HoldoutError if the declared covariate isn't a column of features.sql.
     """
     import pyarrow.parquet as pq
 
@@ -147,7 +149,7 @@ def _with_sums(use_case: UseCase, units: pd.DataFrame) -> pd.DataFrame:
 
 
 def _load_arms(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]) -> pd.DataFrame:
-    """Return decided units with `share` (the holdout share at the decision), `held_out` (true or false) and COUNTS."""
+    """Return the decided units with the holdout share at the decision, and whether the unit is held out."""
     units = load_units(ws, decisions, outcomes, "action, current_action, decided_by, policy")
     units["share"] = units["policy"].map(
         {policy: assignment.parse_share(policy) for policy in units["policy"].unique()}
@@ -160,7 +162,7 @@ def _load_arms(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[
 
 
 def _sum_arms(units: pd.DataFrame) -> pa.Table:
-    """Add up the columns SUMS and COUNTS by holdout share, by whether units are held out, and by cluster."""
+    """Add up the values, covariates and counts of units by holdout share, by whether held out, and by cluster."""
     import pyarrow as pa
 
     numbers = dict.fromkeys(SUMS, pa.float64()) | dict.fromkeys(COUNTS, pa.int64())

@@ -138,7 +138,7 @@ def _units_before_start(ws: Workspace) -> pd.DataFrame | None:
 
 
 def _read_sums(ws: Workspace, partitions: Sequence[str] | None = None) -> pd.DataFrame | None:
-    """Return the sums over units in some partitions' accounts, for the holdout shares with units in both arms.
+    """Read the sums of units, values and covariates from accounts, for the holdout shares with units in both arms.
 
     Return None if no share has units in both arms. partitions: the partitions to include; None includes all.
 

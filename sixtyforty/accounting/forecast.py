@@ -60,7 +60,7 @@ class ChampionTerm:
         return compare_with_forecast(self.forecast, self.actual)
 
     def reaches_target(self, target: float, is_outdated: bool = False) -> bool | None:
-        """Return whether the actual gain per 1,000 decisions reaches a target; None for an unknown or outdated gain."""
+        """Return whether the actual gain per 1,000 decisions reaches a target; None if it is unknown or outdated."""
         return None if math.isnan(self.actual.value) or is_outdated else self.actual.value >= target
 
     def to_dict(self, target: float, is_outdated: bool = False) -> dict[str, Any]:

@@ -38,15 +38,18 @@ def count_held_out(ws: Workspace, partitions: Sequence[str] | None = None) -> li
     key = digest([ws.use_case.name, str(ws.lake.root), declared_holdout(ws.use_case).model_dump(), versions])
     counted = _counted.get(key)
     if counted is None:
-        counted = _strata(_count_draws(ws, decisions, outcomes))
+        counted = _strata(_count_assigned_units(ws, decisions, outcomes))
         _counted.put(key, counted)
     return counted
 
 
-def _count_draws(
+def _count_assigned_units(
     ws: Workspace, decisions: dict[str, Entry], outcomes: dict[str, Entry]
 ) -> list[tuple[str, str, bool, int]]:
-    """Return the number of units or clusters as rows of (policy name, month or OVERALL, whether held out, number)."""
+    """Count the units, or clusters of units, that were assigned to the holdout or to the model, in each month.
+
+    Return rows of (policy name, month or OVERALL, whether held out, number of units or clusters).
+    """
     key, select_rows = identifiers(ws.use_case.decision.key), ws.lake.select_rows
     taken = f"(select _partition, {key}, policy, decided_by from {select_rows(decisions.values())})"
     outcome = identifier(ws.use_case.kpi.outcome)

@@ -160,7 +160,7 @@ def known_outcome_sql(kpi: Kpi) -> str:
 
 
 def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]) -> pd.DataFrame:
-    """Return one row per decision, ordered by partition, decision time and key.
+    """Return one row per decision: its actions, outcome and prices, ordered by partition, decision time and key.
 
     Columns: `_partition`, `decided_at`, `action`, `current_action`, `decided_by`, `outcome` (null if unknown), the
     segments, the actions' gains and costs, and the action of each candidate as `candidate <name>`.
@@ -219,7 +219,10 @@ def _account_table(account: KpiAccount) -> pa.Table:
 
 
 def _account_index(ws: Workspace, track: Track) -> ManifestIndex:
-    """Return the index of a track's KPI accounts, sorted by partition. The accounts of experiments are not indexed."""
+    """Return an index of a track's KPI accounts, from which the figures of all partitions are read in one query.
+
+    The index is sorted by partition. The accounts of experiments are not indexed.
+    """
     import pyarrow as pa
 
     segment_types = (pa.string(), pa.string(), pa.int64(), pa.float64())

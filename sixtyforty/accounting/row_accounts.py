@@ -49,7 +49,7 @@ def account_rows(ws: Workspace) -> list[RowAccount]:
 
 
 def describe_losses(ws: Workspace, now: datetime) -> str:
-    """Describe the first rows that aren't accounted for or, without any, the first units; empty if there are none.
+    """Describe the first lost rows (missing or counted twice) or, if no row is lost, the first lost units, if any.
 
     now: UTC, naive.
     """
@@ -89,7 +89,7 @@ def _account_source(lake: Lake, source: str) -> RowAccount:
 
 
 def _differences(raw: Entry, verdict: Mapping[str, int], stored: Mapping[str, Entry | None]) -> Iterator[str]:
-    """Yield a text for each count of a partition's rows that differs from the count that it must equal.
+    """Yield a text for each number of a partition's rows, such as the landed ones, that contradicts its verdict.
 
     stored: the manifests of the partition's validated and quarantined rows, by kind of dataset.
     """

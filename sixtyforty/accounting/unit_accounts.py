@@ -31,7 +31,7 @@ SHOWN = 3  # how many differences a line of text names
 
 @dataclass(frozen=True)
 class UnitAccount:
-    """The number of one partition's units at each chain stage; None if the stage has no such partition, or needs none.
+    """The number of one partition's units at each chain stage; None if the stage has no rows of this partition.
 
     - accepted: accepted rows of the unit source; None if the units are not the rows of a partitioned source.
     - features, outcomes, decisions: rows of these datasets.
@@ -107,7 +107,7 @@ def describe_differences(ws: Workspace, now: datetime) -> str:
 
 
 def _list_accountable(ws: Workspace, track: Track) -> list[str]:
-    """Return the partitions whose due units must have decisions, sorted, even if decisions are missing by mistake.
+    """Return, sorted, the partitions in which each due unit must have a decision, also if a decision is missing.
 
     These are the partitions with decisions. On the live track, they are also those with units since its start. In a
     replay, they are also those with units between its first and its last decisions.
@@ -127,7 +127,7 @@ def _list_accountable(ws: Workspace, track: Track) -> list[str]:
 
 
 def count_lines(account: Entry) -> int:
-    """Return how many decisions an account covers, also in shadow, held out, or without a known outcome."""
+    """Return how many decisions an account covers, including decisions in shadow, held out or without an outcome."""
     counts = read_account(account)
     others = counts.outside_experiment if isinstance(counts, ExperimentAccount) else counts.held_back
     return counts.decisions + counts.unknown + others

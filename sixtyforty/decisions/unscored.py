@@ -57,7 +57,7 @@ def describe_outlook(ws: Workspace) -> str:
     newest = ws.lake.partitions("features")[-1:]
     if any(is_unbuilt(entry) for entry in ws.lake.entries("features", newest).values()):
         return "Correct features.sql. The model decides again from the next run on."
-    return "The champion can score the newest features again, so the next run decides by it."
+    return "Now the champion can score the newest features again, so it decides in the next run."
 
 
 @dataclass(frozen=True)

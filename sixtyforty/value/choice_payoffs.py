@@ -36,7 +36,7 @@ def decision_groups(rows: pd.DataFrame) -> list[tuple[str, Any]]:
 
 
 def count_actions(rows: pd.DataFrame, column: str) -> dict[tuple[str, Any], Counter[str]]:
-    """Count each action in each group of `decision_groups` (partition and decision time). column: holds the actions."""
+    """Count each action of the column `column` in each group of `decision_groups` (partition and decision time)."""
     counts: dict[tuple[str, Any], Counter[str]] = {}
     for group, action in zip(decision_groups(rows), rows[column], strict=True):
         counts.setdefault(group, Counter())[action] += 1

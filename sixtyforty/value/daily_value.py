@@ -68,7 +68,7 @@ def value_of_day(
     outcome: NDArray[np.float64],
     candidates: Mapping[str, Sequence[str]] | None = None,
 ) -> DailyValue:
-    """Add up the money of one partition's decisions.
+    """Add up the money of one partition's decisions by way of deciding.
 
     rows: decisions with `action`, `current_action`, and the columns that `build_payoffs` needs. Without the column
     `decided_by`, fallbacks are not counted.

@@ -96,7 +96,9 @@ class Arm:
 
 @dataclass(frozen=True)
 class Effect:
-    """The difference between the arms in the mean value of a unit. Every field has shape (…).
+    """The difference between an experiment's arms in the mean value of a unit, with its precision.
+
+    Every field is an array with one element per evaluation of the experiment, shape (…).
 
     - value: the difference, model minus current process.
     - error: the standard error of the difference.
@@ -183,7 +185,7 @@ def compare_arms(model: Arm, current: Arm) -> Effect:
 
 
 def _adjusted_variance(covariance: Floats, slope: Floats) -> Floats:
-    """Return the variance of the mean of (value - slope x covariate), which is never negative. Shape (…)."""
+    """Return the variance of an arm's covariate-adjusted mean: of (value - slope x covariate), never negative."""
     import numpy as np
 
     variance = covariance[..., 0, 0] - 2 * slope * covariance[..., 0, 1] + slope**2 * covariance[..., 1, 1]

@@ -25,7 +25,7 @@ MAY_BE_EMPTY = ("rejected", "quarantine")
 
 @dataclass(frozen=True)
 class DecisionCounts:
-    """Counts of a drill's decisions, in the order in which `_count_decisions` selects them.
+    """How many of a drill's decisions are due, taken or missing, and who took them, as `_count_decisions` counts them.
 
     The drill plays the example of flights, where each departure of a flight needs one decision. `due` counts
     departures, and `missing` counts departures without a decision. `late` counts decisions that the fallback took
@@ -81,7 +81,7 @@ def _stage_files(home: DrillHome, stage: str, first: date) -> dict[str, bytes]:
 
 
 def check_decisions(home: DrillHome, plan: Plan, delivered: Mapping[str, DeliveredDecision]) -> list[DrillResult]:
-    """Check that the drill lost, repeated or changed no decision. Return one line of its table per check.
+    """Check that the drill lost, repeated or changed no decision. Return one line of the drill's table per check.
 
     Each departure must be decided once, and no decision may change. The fallback must decide departures with late data.
     """

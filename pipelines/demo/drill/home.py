@@ -73,9 +73,9 @@ class DrillHome:
         return process.stdout
 
     def run_stages(self, first: date, last: date, *stages: str, as_of: datetime | None = None) -> None:
-        """Run all sources, and these stages, on the local days `first` to `last`. Raises DrillError if the run fails.
+        """Import all sources and run these stages, on the local days `first` to `last`. Raises DrillError on failure.
 
-        as_of: take the decisions that are due by this UTC time. None: now.
+        as_of: take the decisions that are due at or before this UTC time. None: now.
         """
         inputs = catalog.load_use_case(flights.USE_CASE).inputs
         sources = [f"{kind}/{source}" for source in inputs for kind in ("raw", "validated")]

@@ -148,7 +148,7 @@ def test_columns_are_compared_as_the_source_declares_its_files(tmp_path: Path, m
 
 @pytest.mark.parametrize("name", [".calls_1.csv", "calls_1.csv.part", "calls_1.tmp", "calls_\udcff.csv"])
 def test_a_name_that_every_scan_skips_is_an_error(name: str, judge: Judge) -> None:
-    with pytest.raises(CheckError, match=rf"{name}: a scan skips names that .*\. Rename the file"):
+    with pytest.raises(CheckError, match=rf"{name} can't be checked: a scan skips names that .*\. Rename the file"):
         judge(sound_lines(), name=name)
 
 

@@ -41,6 +41,6 @@ def test_a_failing_program_is_reported_with_its_last_line(tmp_path: Path, monkey
     program.write_text("#!/bin/sh\necho first >&2\necho 'no such server' >&2\nexit 1\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    with pytest.raises(PostgresDumpError, match=r"^pg_dump failed: no such server$"):
+    with pytest.raises(PostgresDumpError, match=r"^PostgreSQL's program pg_dump failed: no such server$"):
         dump_database(URL, tmp_path / "database.dump")
     assert not (tmp_path / "database.dump").exists()
