@@ -77,7 +77,7 @@ def import_extracts(run: StageRun) -> StageResult:
     for row in rows:
         run.log.warning(f"raw {run.source}: problem with {row['file']}: {row['why']}")
     for note in header_notes:
-        run.log.info(f"raw {run.source}: {note}")
+        run.log.info(f"raw {run.source}: new extracts read ({note})")
     metadata: Metadata = {"extracts refused": table(rows)}
     requested = arrivals_for(extracts, run.partitions)
     if requested and all(extract.problem for extract in requested):
@@ -211,7 +211,8 @@ def _find_leaks(run: StageRun, window: FeatureWindow, tables: Mapping[str, pa.Ta
 
 def _leakage_check(leaks: list[Leak]) -> CheckResult:
     if not leaks:
-        return CheckResult(NO_LEAKAGE.name, True, description="recomputing the features changes none of them")
+        unchanged = "no leakage: the features stay the same when recomputed from data known at the decision time"
+        return CheckResult(NO_LEAKAGE.name, True, description=unchanged)
     tainted = f"the {taint.describe(list(summarize_leaks(leaks).values()))}"
     metadata: Metadata = {"leaks": "\n".join(map(str, leaks[:LEAKS_SHOWN])), REFUSED: tainted}
     summary = "; ".join(map(str, leaks[:LEAKS_IN_SUMMARY]))

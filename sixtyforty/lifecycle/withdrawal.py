@@ -25,7 +25,8 @@ def withdraw_model(
     judged = {row.version: row for row in ledger.rows() if row.verdict not in ("WITHDRAW", "REBUILD")}
     if version not in judged:
         raise ChampionError(
-            f"{version} was never judged by the gate. Choose a judged version: {', '.join(judged) or 'none'}."
+            f"{version} was never judged by the gate, so it can't be withdrawn."
+            f" Choose a judged version: {', '.join(judged) or 'none'}."
         )
     recipe = ws.models.card(version).recipe_version if whole_recipe else None
     earlier = ledger.withdrawal_of(version)

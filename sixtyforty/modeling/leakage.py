@@ -75,7 +75,7 @@ def find_leakage(
 
 
 def _all_rows(tables: Mapping[str, pa.Table]) -> pd.DataFrame:
-    """Join the feature tables of several partitions into one table, with the column `_partition`."""
+    """Concatenate the feature tables of several partitions. The added column `_partition` names the partition."""
     import pandas as pd
 
     return pd.concat([table.to_pandas().assign(_partition=p) for p, table in tables.items()], ignore_index=True)

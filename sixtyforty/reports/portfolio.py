@@ -26,7 +26,7 @@ from sixtyforty.workspace import Workspace
 
 @dataclass(frozen=True)
 class Total:
-    """The gains and costs of all use cases with the same currency, track and label (such as assumed), added up."""
+    """The added-up gains and costs of all use cases with the same currency, track and evidence (such as assumed)."""
 
     currency: str
     label: str
@@ -43,7 +43,7 @@ class Total:
 
     @property
     def plain(self) -> dict[str, Any]:
-        """The total as a dict for JSON."""
+        """The added-up gains and costs as a dict for JSON."""
         return asdict(self)
 
 
