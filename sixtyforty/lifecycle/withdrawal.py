@@ -31,7 +31,7 @@ def withdraw_model(
     recipe = ws.models.card(version).recipe_version if whole_recipe else None
     earlier = ledger.withdrawal_of(version)
     if earlier and (recipe is None or earlier.withdrawn_recipe == recipe):
-        raise ChampionError(f"{version} was {earlier.withdrawal_text}. There is nothing more to withdraw.")
+        raise ChampionError(f"The model {version} was {earlier.withdrawal_text}. There is nothing more to withdraw.")
     same_recipe = [v for v in ws.models.versions() if recipe and ws.models.card(v).recipe_version == recipe]
     return ledger.take_out_of_force(
         version,
