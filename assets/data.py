@@ -78,7 +78,7 @@ def import_extracts(run: StageRun) -> StageResult:
     for row in rows:
         run.log.warning(f"raw {run.source}: problem with {row['file']}: {row['why']}")
     for note in header_notes:
-        run.log.info(f"raw {run.source}: {note}")
+        run.log.info(f"raw {run.source}: new extracts read ({note})")
     metadata: Metadata = {"extracts refused": table(rows)}
     requested = arrivals_for(extracts, run.partitions)
     if requested and all(extract.problem for extract in requested):
@@ -227,7 +227,8 @@ def _find_leaks(run: StageRun, window: FeatureWindow, tables: Mapping[str, Rows]
 def _leakage_check(leaks: list[Leak], tainted: Sequence[TaintedPartition]) -> CheckResult:
     """Return the check of leakage. leaks: the features that differ. tainted: with constants that were known later."""
     if not tainted:
-        return CheckResult(NO_LEAKAGE.name, True, description="recomputing the features changes none of them")
+        unchanged = "no leakage: the features stay the same when recomputed from data known at the decision time"
+        return CheckResult(NO_LEAKAGE.name, True, description=unchanged)
     refusal = f"the {taint.describe(tainted)}. {taint.describe_cure(tainted)}"
     metadata: Metadata = {"leaks": "\n".join(map(str, leaks[:LEAKS_SHOWN])), REFUSED: refusal}
     summary = "; ".join(map(str, leaks[:LEAKS_IN_SUMMARY])) or taint.describe(tainted)

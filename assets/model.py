@@ -281,7 +281,7 @@ def _judge_days(run: StageRun, days: Sequence[date]) -> list[ChampionRow]:
     if run.track == "live":
         return promote_challengers(*stores, run.track, days, run.clock.time_limit())
     if rebuild_from is not None:
-        run.log.info(f"champion: chosen again for the replay (from {ws.use_case.opens_at(rebuild_from)} UTC)")
+        run.log.info(f"champion: replay's challengers judged again (from {ws.use_case.opens_at(rebuild_from)} UTC)")
         return replay_rebuild.judge_rebuild(ws, days, rebuild_from)
     new = replay_rebuild.days_to_judge(ws, days)
     standing = {day.isoformat() for day in days} - {day.isoformat() for day in new}

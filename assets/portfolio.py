@@ -61,7 +61,7 @@ def write_portfolio(run: PortfolioRun) -> StageResult:
     }
     if totals := portfolio.add_up_totals(lines):
         metadata["totals"] = table([total.plain for total in totals])
-    run.log.info(f"portfolio: page written ({path})")
+    run.log.info(f"portfolio: page that compares all use cases written ({path})")
     return StageResult.snapshot(digest([line.plain for line in lines]), metadata)
 
 

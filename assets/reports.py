@@ -40,7 +40,7 @@ def describe_current_state(run: StageRun) -> StageResult:
                 for blank in run.use_case.blanks
             ]
         )
-    run.log.info(f"current_state: page written ({path})")
+    run.log.info(f"current_state: page about the data and the current process written ({path})")
     return StageResult.snapshot(digest(repr(state)), metadata)
 
 
@@ -120,7 +120,7 @@ def write_impact_report(run: StageRun) -> StageResult:
         f"net benefit ({summary.unit})": summary.net_impact,
         "label": summary.label,
     }
-    run.log.info(f"impact_report: page written ({path})")
+    run.log.info(f"impact_report: owner's page about the gain written ({path})")
     return StageResult.snapshot(digest(path.read_bytes()), metadata)
 
 
@@ -133,5 +133,5 @@ def write_model_record(run: StageRun) -> StageResult:
         "record": dg.MetadataValue.md(path.read_text()),
         "version": dg.MetadataValue.path(str(versions[-1])),
     }
-    run.log.info(f"model_record: page written ({path})")
+    run.log.info(f"model_record: document about the models written ({path})")
     return StageResult.snapshot(digest(path.read_bytes()), metadata)

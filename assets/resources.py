@@ -46,14 +46,15 @@ class BusinessClock(dg.ConfigurableResource):  # type: ignore[type-arg]
     )
     as_of: str | None = Field(
         default=None,
-        description="UTC time (ISO 8601) up to which decisions are due. If left out: the current time on the live"
-        " track, and no limit in a replay.",
+        description="UTC time (ISO 8601) up to which the run reads data and takes decisions. If left out: the current"
+        " time on the live track, and no limit in a replay.",
     )
 
     rebuild_replay_from: str | None = Field(
         default=None,
-        description="First partition of the replay to recalculate with today's declaration. Its champions are judged"
-        " again, and its decisions, reviews, deliveries and accounts are replaced. If left out: nothing is replaced.",
+        description="First partition of the replay to recalculate with today's declaration. The replay's champions are"
+        " judged again, and its decisions, reviews, deliveries and accounts are replaced. If left out: nothing is"
+        " replaced.",
     )
 
     _started: datetime | None = PrivateAttr(default=None)

@@ -88,7 +88,7 @@ def _plan_folds(run: StageRun, own_days: Sequence[date]) -> Iterator[training_pl
 def _log_outdated(run: StageRun, plans: Sequence[training_plan.TrainingPlan]) -> None:
     outdated = sorted({partition for plan in plans for partition in plan.outdated})
     if outdated:
-        run.log.warning(f"training: {training_plan.describe_outdated(outdated)}")
+        run.log.warning(f"training: some features are outdated. {training_plan.describe_outdated(outdated)}")
 
 
 def check_training_data(run: StageRun, refusals: dict[date, str]) -> CheckResult:

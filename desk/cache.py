@@ -19,7 +19,7 @@ MAX_ENTRIES = 20_000
 
 
 class PageCache:
-    """A cache of up to MAX_ENTRIES entries, by kind and key. A full cache drops the least recently used entry."""
+    """A cache for the desk's pages, by kind and key. Beyond MAX_ENTRIES, it drops the least recently used entry."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -39,7 +39,7 @@ class PageCache:
     def get_many(
         self, kind: Kind, keys: Sequence[Hashable], compute: Callable[[Sequence[Any]], Mapping[Any, T]], default: T
     ) -> list[T]:
-        """Return the cached entry of each key, in the order of the keys. Compute missing entries; reuse old ones.
+        """Return the cached entry of each key, in the order of the keys. Compute only the missing entries.
 
         compute: a function that receives all missing keys and returns their entries by key. For a key without a
         computed entry, the method returns `default`, which isn't stored.

@@ -38,7 +38,7 @@ def read_answers(ws: Workspace, track: Track, rows: Mapping[str, pa.Table]) -> d
 def read_responses(
     ws: Workspace, track: Track, partitions: Sequence[str], decision_ids: Sequence[str]
 ) -> dict[str, list[Response]]:
-    """Return people's responses to some decisions, from the response log and the source of responses, by decision id.
+    """Return people's responses to some decisions by decision id, from the response log and from imported extracts.
 
     partitions: the partitions of these decisions. Simulated responses are left out.
     """
@@ -55,7 +55,7 @@ def read_responses(
 
 
 def _imported_answers(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[Response]:
-    """Return the answers and withdrawals that the source of responses delivered."""
+    """Return the answers and withdrawals that another system delivered as extracts of the source `people.responses`."""
     source = ws.use_case.people.responses
     entries = ws.lake.entries(f"validated/{source}", partitions) if source else {}
     if not entries:

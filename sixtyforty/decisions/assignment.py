@@ -36,7 +36,7 @@ SHADOW_REASON = "shadow: the current process decides, and the model's decision i
 
 
 def draw_number(use_case: str, salt: str, values: Sequence[Any]) -> str:
-    """Return the number drawn for a unit or cluster, as 16 hex digits. The same arguments give the same number.
+    """Return the number that decides whether a unit or cluster is held out, as 16 hex digits: a hash of the arguments.
 
     values: the values of the columns that identify the unit or cluster.
     """
@@ -44,7 +44,7 @@ def draw_number(use_case: str, salt: str, values: Sequence[Any]) -> str:
 
 
 def is_held_out(drawn: Iterable[str], share: NDArray[np.float64] | float) -> NDArray[np.bool_]:
-    """Return for each drawn number whether its unit is held out: the number, scaled to 0 to 1, is below `share`.
+    """Return for each unit whether it is held out: its number from `draw_number`, scaled to 0 to 1, is below `share`.
 
     drawn: numbers from `draw_number`. share: one share for all units, or one for each.
     """
@@ -59,7 +59,7 @@ def has_assignment(use_case: DecisionChain, track: Track) -> bool:
 
 
 def cluster_columns(use_case: DecisionChain) -> list[str]:
-    """Return the columns of the unit source that identify a cluster. Return an empty list if single units are drawn."""
+    """Return the columns that identify a cluster: units that are held out together. Without clusters: an empty list."""
     declared = use_case.kpi.holdout or use_case.automation.rollout
     if declared is None or set(use_case.decision.key) <= set(declared.cluster_by):
         return []
@@ -67,22 +67,23 @@ def cluster_columns(use_case: DecisionChain) -> list[str]:
 
 
 def draw_columns(use_case: DecisionChain) -> dict[str, str]:
-    """Return the columns that identify a drawn unit or cluster, as {column: its name after `add_draw_columns`}."""
+    """Return the columns by which units or clusters are assigned to the holdout, as {column: `_draw0`, `_draw1`, …}."""
     columns = cluster_columns(use_case) or use_case.decision.key
     return {column: f"_draw{number}" for number, column in enumerate(columns)}
 
 
 def draw_rows(use_case: DecisionChain, rows: pd.DataFrame) -> list[str]:
-    """Return the number that is drawn for the unit or cluster of each row. rows: from `add_draw_columns`."""
+    """Return for each row the number that decides whether its unit is held out. rows: from `add_draw_columns`."""
     salt = use_case.kpi.holdout.salt if use_case.kpi.holdout else ""
     columns = [rows[name].fillna("").tolist() for name in draw_columns(use_case).values()]
     return [draw_number(use_case.first_name, salt, values) for values in zip(*columns, strict=True)]
 
 
 def add_draw_columns(ws: Workspace, rows: str, partitions: Iterable[str]) -> str:
-    """Return SQL that adds to rows the text columns that identify the drawn unit or cluster: `_draw0`, `_draw1`, ….
+    """Return SQL that adds to rows, as text, the columns by which units or clusters are assigned to the holdout.
 
-    rows: SQL of a table with `_partition` and the unit's key. partitions: the partitions of these rows.
+    rows: SQL of a table with `_partition` and the unit's key. partitions: the partitions of these rows. The columns
+    are `_draw0`, `_draw1`, ….
     """
     use_case = ws.use_case
     key = use_case.decision.key
@@ -130,7 +131,7 @@ class HeldOutUnits:
 
     @classmethod
     def draw(cls, ws: Workspace, units: pd.DataFrame, has_champion: NDArray[np.bool_]) -> HeldOutUnits:
-        """Draw the units that are held out. Determine each unit's rollout step, and its policy name with the share.
+        """Choose the units to hold out by their random numbers, and determine each unit's rollout step and policy name.
 
         units: rows of `add_draw_columns` with `decided_at` (UTC). has_champion: whether a champion is in force for each
         unit.
@@ -150,7 +151,7 @@ class HeldOutUnits:
         return cls(in_holdout, in_shadow, np.where(has_champion, policies, POLICY_VERSION))
 
     def apply(self, units: pd.DataFrame, draft: DecisionDraft) -> None:
-        """Write the current process's actions for the held-out units, and all units' policy names, into the draft."""
+        """In the draft of decisions, give held-out units the current process's action, and each unit its policy."""
         import numpy as np
 
         in_shadow = self.in_shadow & np.isin(draft.decided_by, ("model", "review"))

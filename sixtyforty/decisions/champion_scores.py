@@ -157,7 +157,7 @@ def decide_scored(
     draft: DecisionDraft,
     track: Track,
 ) -> None:
-    """Write the decisions of the scored units into the draft.
+    """Choose the actions of the scored units by the policy, and write them into the draft of decisions.
 
     counts: the earlier actions that use up the limits of the policy; ignored for held-out units. On the replay, raises
     PolicyError or PayoffError if the policy can't choose.
@@ -188,5 +188,5 @@ def _choose(
 
 
 def leave_to_current_process(draft: DecisionDraft, mask: Mask, reasons: NDArray[Any]) -> None:
-    """Write into the draft that the current process decides on the units in `mask`, with the reason for each unit."""
+    """In the draft of decisions, let the current process decide on the units in `mask`, with the reason for each."""
     draft.decided_by[mask], draft.reason[mask] = "fallback", reasons[mask]

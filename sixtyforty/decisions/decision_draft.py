@@ -31,7 +31,7 @@ class DecisionDraft:
 
     @classmethod
     def by_current_process(cls, units: pd.DataFrame, reason: str = NO_CHAMPION_REASON) -> DecisionDraft:
-        """Return a draft in which the current process decides on all units.
+        """Return a draft of decisions in which the current process decides on all units.
 
         units: must have the column `current_action`. reason: the reason for each of these decisions.
         """

@@ -51,7 +51,7 @@ class SourceVersion:
     forms: Sequence[str | None] | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the parts of the source as JSON values by name, without `forms` if it is None."""
+        """Return the parts of the source as JSON values by name. `forms` is left out if it is None (the default)."""
         return {name: part for name, part in vars(self).items() if name != "forms" or part is not None}
 
 
@@ -105,7 +105,7 @@ def _source_version(use_case: DecisionChain, name: str, sql: Mapping[str, str]) 
 
 
 def declared_versions(use_case: DecisionChain, before: Entry | None) -> list[str]:
-    """Return the sorted versions of the declaration under which a partition was decided, including the current version.
+    """Return the sorted versions of the declaration under which a partition's decisions were and are now taken.
 
     before: the manifest of the partition's earlier decisions, or None.
     """

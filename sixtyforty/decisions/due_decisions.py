@@ -44,7 +44,7 @@ def partitions_to_decide(ws: Workspace, track: Track, partitions: Sequence[str])
 
 
 def scope_condition(ws: Workspace, track: Track) -> str:
-    """Return a SQL condition on feature rows, true if the use case's stage at a unit's decision time covers the unit.
+    """Return the SQL condition that a unit is in scope: the stage at its decision time, such as a pilot, covers it.
 
     A stage, such as a pilot, may be limited to some units. A replay decides all units.
     """

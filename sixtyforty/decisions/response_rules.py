@@ -1,4 +1,4 @@
-"""Check a person's response before it is recorded: the decision must exist, and the fields must fit the event."""
+"""Check a person's response before it is recorded: its decision must exist, and its fields must suit its event."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def check_response(ws: Workspace, response: Response) -> Response:
 
 def _check_person_and_event(response: Response) -> None:
     if response.event not in EVENTS:
-        raise ResponseError(f"The event '{response.event}' is unknown. Allowed: {', '.join(EVENTS)}.")
+        raise ResponseError(f"The response's event '{response.event}' is unknown. Allowed events: {', '.join(EVENTS)}.")
     if response.role not in ROLES:
-        raise ResponseError(f"The role '{response.role}' is unknown. Allowed: {', '.join(ROLES)}.")
+        raise ResponseError(f"The person's role '{response.role}' is unknown. Allowed roles: {', '.join(ROLES)}.")
     if not response.person.strip():
         raise ResponseError("The response names no person. Fill in the field 'person'.")
 
@@ -75,7 +75,10 @@ def _check_rating(response: Response) -> None:
     if response.event == "rated" and response.rating not in RATINGS:
         raise ResponseError(f"The rating is {response.rating}, expected a whole number from 1 to 5.")
     if response.event != "rated" and response.rating is not None:
-        raise ResponseError(f"The event '{response.event}' can't have a rating. Leave the rating out, or send 'rated'.")
+        raise ResponseError(
+            f"A response with the event '{response.event}' can't have a rating. Leave the rating out, or send the event"
+            " 'rated'."
+        )
 
 
 def _check_action(ws: Workspace, response: Response, decided: str) -> Response:
@@ -84,7 +87,7 @@ def _check_action(ws: Workspace, response: Response, decided: str) -> Response:
         if response.action not in (None, decided):
             raise ResponseError(
                 f"The decision is '{decided}', but the response accepts '{response.action}'."
-                " To do something else, send 'overridden' with a reason."
+                " To choose another action, send the event 'overridden' with a reason."
             )
         return replace(response, action=decided)
     if response.event == "overridden":
@@ -99,7 +102,7 @@ def _check_action(ws: Workspace, response: Response, decided: str) -> Response:
             )
         return response
     if response.action is not None:
-        raise ResponseError(f"The event '{response.event}' can't have an action. Leave the action out.")
+        raise ResponseError(f"A response with the event '{response.event}' can't have an action. Leave the action out.")
     return response
 
 

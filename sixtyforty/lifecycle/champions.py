@@ -97,7 +97,8 @@ def _refuse_withdrawn(ws: Workspace, version: str) -> None:
     """Raise ChampionError if a model version was withdrawn or revoked."""
     if withdrawal := ws.champion_ledger.withdrawal_of(version):
         raise ChampionError(
-            f"{version} was {withdrawal.withdrawal_text}. This version never decides again. Train a corrected recipe."
+            f"The model {version} was {withdrawal.withdrawal_text}. This version never decides again."
+            " Train a corrected recipe."
         )
 
 

@@ -1,4 +1,4 @@
-"""The parts of a declaration that must not change once the use case has data: keys, time zone and partitions.
+"""Fix the parts of a declaration that must not change once the use case has data: keys, time zone and partitions.
 
 These parts identify partitions, units and decisions. Data that was stored under one key or calendar can't be mixed with
 data of another one. The file `fixed_parts.json` in the lake records the parts under which the data was stored. If the
@@ -27,7 +27,7 @@ Parts = Mapping[str, Any]  # JSON values by the path of the declared field
 
 
 class FixedPartError(SixtyfortyError):
-    """A declaration changed the key of a source, the key of the units or the calendar, although data is stored already.
+    """The declared keys, time zone or partitions were edited, although data was already stored under the earlier ones.
 
     The message says what to do.
     """
@@ -89,7 +89,7 @@ def refuse_changed_parts(ws: Workspace) -> None:
     if isinstance(ws.use_case, Draft):
         return
     if changes := find_changed_parts(ws):
-        raise FixedPartError(describe_changes(ws, changes))
+        raise FixedPartError(f"No run is possible with the edited declaration. {describe_changes(ws, changes)}")
 
 
 def require_fixed_parts(ws: Workspace) -> None:
@@ -119,9 +119,9 @@ def describe_changes(ws: Workspace, changes: list[ChangedPart]) -> str:
 
 
 def with_stored_parts(ws: Workspace) -> Workspace:
-    """Return a workspace with the keys and calendar under which the data was stored, so that it stays readable.
+    """Undo in memory an edit of the keys, time zone or partitions, so that the stored data stays readable.
 
-    If the declaration changed some of them, the field `refusal` of the workspace says which.
+    If the declaration changed some of them, the field `refusal` of the returned workspace says which.
     """
     if isinstance(ws.use_case, Draft):  # a draft has taken no decisions
         return ws

@@ -44,7 +44,7 @@ class Plan:
 
     @property
     def is_unchanged(self) -> bool:
-        """Whether all decisions and figures would stay the same."""
+        """Whether the edit would leave all decisions and figures the same."""
         return self.edit.is_current and not self.changes
 
     @property

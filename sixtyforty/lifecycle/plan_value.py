@@ -1,4 +1,4 @@
-"""Compare the value of a replay before and after an edit: by month, in total, and with confidence intervals."""
+"""Compare the value of a replay before and after an edit of the declaration: by month, year and in total."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PlannedPeriod:
 
 @dataclass(frozen=True)
 class PlannedFigure:
-    """A gain per 1,000 decisions now and after the edit, with 95% confidence intervals."""
+    """A gain of the replay per 1,000 decisions, before and after an edit, with 95% confidence intervals."""
 
     name: str
     now: RoundedInterval
@@ -47,7 +47,7 @@ class PlannedFigure:
 
 @dataclass(frozen=True)
 class PlannedValue:
-    """The value of the replay, now and after an edit.
+    """The value and gains of the replay, before and after an edit of the declaration.
 
     `flips_per_1000`: the value of the flips per 1,000 decisions. It is the value of the decisions after the edit minus
     the value of the stored decisions, both under the edited payoffs. `figures`: the gain over the current process, then

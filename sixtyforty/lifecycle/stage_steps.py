@@ -100,7 +100,7 @@ def enter_next_stage(ws: Workspace, by: str, why: str, now: datetime) -> StageEv
     """
     status = record_verdict(ws, now)
     if status.stage in STAGES[2:]:
-        raise StageError(f"{ws.use_case.name}: no stage can be entered after {status.stage}.")
+        raise StageError(f"{ws.use_case.name} can't enter a next stage, because no stage follows {status.stage}.")
     following = STAGES[STAGES.index(status.stage) + 1]
     obstacles = [] if status.verdict == "pass" else list(status.obstacles)
     if following == "production" and status.figures.label == "assumed":
@@ -167,7 +167,7 @@ def find_declaration_differences(ws: Workspace) -> list[str]:
 def append_event(
     ws: Workspace, stage: Stage, event: StageEventKind, by: str, why: str, now: datetime, evidence: StageEvidence
 ) -> StageEvent:
-    """Append a row to the stage ledger, unless the last row has the same stage and event. Return the new or last row.
+    """Append an event, such as `enter`, to the stage ledger, unless the last row has the same. Return the event's row.
 
     A `gate` event is always appended. After a stop, `pass` and `continue` aren't appended, because later figures don't
     undo a stop.

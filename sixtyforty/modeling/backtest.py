@@ -56,7 +56,7 @@ def score_block(
     end: date,
     known_on: date | None = None,
 ) -> list[DailyValue]:
-    """Return the daily values of a model version on the local days from `first` to the day before `end`.
+    """Value a model version: return what its decisions are worth on each local day from `first` to before `end`.
 
     Only outcomes known at the start of the local day `known_on` count; None stands for `end`. Raises BacktestError if
     the model may have learned from one of the days, and TaintedDataError if the features of one of the days have
@@ -192,10 +192,11 @@ def find_trained_version(
 def run_walk_forward(
     use_case: DecisionChain, lake: Lake, store: ModelStore, recipe: str, as_of: date
 ) -> list[DailyValue]:
-    """Return the daily values of a recipe in the backtest before the local day `as_of`, oldest first.
+    """Return what a recipe's decisions are worth on each day of the backtest before the local day `as_of`.
 
-    recipe: the hash of the recipe. Each day is decided by the newest model of the recipe that never saw that day. All
-    outcomes known at the start of `as_of` count, also those that became known after the end of their fold.
+    recipe: the hash of the recipe. The oldest day comes first. Each day is decided by the newest model of the recipe
+    that never saw that day. All outcomes known at the start of `as_of` count, also those that became known after the
+    end of their fold.
     """
     folds = list_folds(use_case, lake, store, recipe, as_of)
     blocks = run_in_parallel(
@@ -206,7 +207,7 @@ def run_walk_forward(
 
 @dataclass(frozen=True)
 class ValueMetrics:
-    """The number of decisions, and the money per 1,000 decisions of the model and of the ways it is compared with.
+    """The number of decisions, and the value per 1,000 decisions of the model and of each other way of deciding.
 
     Money is in the KPI's currency, and None if there are no decisions.
     """
@@ -219,7 +220,7 @@ class ValueMetrics:
 
 
 def value_metrics(days: Sequence[DailyValue]) -> ValueMetrics:
-    """Return the number of decisions of some days, and their money per 1,000 decisions. `metrics.json` stores both."""
+    """Return the number of decisions on some days, and the value per 1,000 decisions of each way of deciding."""
     decisions = sum(day.decisions for day in days)
 
     def per_1000(policy: str) -> float | None:

@@ -101,9 +101,9 @@ def target_expressions(model: Model) -> Iterator[DeclaredSql]:
 
 
 def named_features(use_case: UseCase, parts: Collection[str]) -> Iterator[tuple[str, str, bool]]:
-    """Yield (field, column, must_be_visible) for each declared field that names a column of features.sql.
+    """Yield (field, column, whether the model must see the column) for each declared name of a features.sql column.
 
-    must_be_visible: whether the model must see the column. Columns with a leading underscore are hidden from the model.
+    Columns with a leading underscore are hidden from the model.
     parts: top-level fields of the declaration. Only names in these fields are yielded.
     """
     if "model" in parts:

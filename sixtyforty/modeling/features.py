@@ -112,12 +112,12 @@ class FeatureWindow:
     def find_leakage(
         self, tables: Mapping[str, Rows], again: Mapping[str, Collection[str]] | None = None
     ) -> list[Leak]:
-        """Return the leakage in built features. `leakage.find_leakage` describes the arguments."""
+        """Return the leakage in built features. The arguments are those of `leakage.find_leakage`."""
         return find_leakage(self.db, self.use_case, tables, again)
 
 
 def _sample_partitions(use_case_name: str, partitions: Sequence[str]) -> list[str]:
-    """Return the first, the last and one random partition. The same arguments give the same choice."""
+    """Choose the partitions to build alone, as a check: the first, the last and one at random, but reproducibly."""
     chance = random.Random(f"{use_case_name} {partitions[0]} {partitions[-1]}") if partitions else random.Random(0)
     return list(dict.fromkeys([*partitions[:1], *partitions[-1:], *chance.sample(partitions, min(1, len(partitions)))]))
 

@@ -61,7 +61,7 @@ class GateFigures:
     refused: bool | None = None
 
     def to_evidence(self) -> dict[str, Any]:
-        """Return the evidence of a row in the champion ledger: the figures that aren't None."""
+        """Return the figures that aren't None, as evidence for a row of the champion ledger."""
         return {name: figure for name, figure in asdict(self).items() if figure is not None}
 
 
@@ -157,7 +157,7 @@ def _notes(evidence: GateEvidence) -> Iterator[str]:
 
 @dataclass
 class _ValueVerdict:
-    """The gate's verdict on a challenger's out-of-sample gain. Each check of the gain adds figures and a reason."""
+    """The gate's verdict on a challenger's out-of-sample gain, with the reasons and figures that the checks add."""
 
     verdict: GateVerdict
     reasons: list[str]
@@ -202,7 +202,7 @@ def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVer
 
 
 def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
-    """Put the challenger on HOLD unless its gain over the champion's recipe is proven to exceed `gate.margin`."""
+    """Hold the promotion unless the challenger's gain over the champion's recipe is proven to exceed `gate.margin`."""
     confidence = _two_sided(gate)
     gain = _paired_gain(evidence.walk_forward, evidence.current_recipe or [], confidence)
     if math.isnan(gain.low):
@@ -219,10 +219,10 @@ def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _
 
 
 def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
-    """Put the challenger on HOLD if the champion beats the challenger's recipe in the newest backtest block.
+    """Hold the promotion if the champion beats the challenger's recipe on the newest days of the backtest.
 
-    A difference of up to `gate.margin` is allowed. The challenger is put on HOLD, too, if no outcome of a block is
-    known in which the two can be compared.
+    A difference of up to `gate.margin` is allowed. The promotion is held, too, if no outcome is known of the days on
+    which the two can be compared.
     """
     if evidence.latest is None:
         if evidence.kind == "refresh":

@@ -29,9 +29,9 @@ ChallengerKind = Literal["first", "refresh", "recipe"]
 
 @dataclass(frozen=True)
 class LatestBlock:
-    """The daily values of two models in the newest backtest block: one of the challenger's recipe, and the champion.
+    """The value of the champion and of a model of the challenger's recipe on each of the newest backtest days.
 
-    The newest block is the last one for which both models have values. Without such a block, both lists are empty.
+    These days are the last backtest block for which both models have values. Without such a block, the lists are empty.
     """
 
     challenger: Sequence[DailyValue]
@@ -170,9 +170,9 @@ def describe_unfit_champion(use_case: UseCase, lake: Lake, store: ModelStore, tr
 def _latest_block(
     use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: date, champion_card: ModelCard
 ) -> LatestBlock | None:
-    """Return the newest backtest block for which a recipe and the champion have values.
+    """Return what a recipe and the champion are worth on the newest backtest days that both could decide.
 
-    Return None if there is no block that the champion can't have learned from.
+    Return None if there is no backtest block that the champion can't have learned from.
     """
     folds = list_folds(use_case, lake, store, recipe, as_of)
     unseen = [fold for fold in folds if fold.first >= champion_card.as_of]

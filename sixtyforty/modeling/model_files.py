@@ -69,18 +69,18 @@ def verify_files(use_case: str, lake: Lake, store: ModelStore, version: str) -> 
 
 def _check_card(card: ModelCard, use_case: str, version: str) -> None:
     if (card.use_case, card.version) != (use_case, version):
-        raise ModelError(f"The model card is for {card.use_case} {card.version}, expected {use_case} {version}.")
+        raise ModelError(f"The model card describes {card.use_case} {card.version}, expected {use_case} {version}.")
     if card.data_version != digest(card.data):
-        raise ModelError("The data versions on the model card don't match their hash on the model card.")
+        raise ModelError("The model card was changed: its data versions don't match the hash that the card states.")
     if version_name(card.as_of, card.data_version, card.recipe_version, card.libraries) != version:
-        raise ModelError("The model version doesn't match the data, recipe and libraries on the model card.")
+        raise ModelError("The hash in the version name doesn't match the data, recipe and libraries on the model card.")
 
 
 def _check_scores(card: ModelCard, scores: NDArray[np.float64]) -> None:
     import numpy as np
 
     if not np.isfinite(scores).all():
-        raise ModelError(f"The model gives no number for some of the first {scores.shape[-1]} rows of {TRAINING_SET}.")
+        raise ModelError(f"The model gives no score for some of the first {scores.shape[-1]} rows of {TRAINING_SET}.")
     if not card.sample_scores:  # the model was fitted before model cards recorded scores
         return
     recorded = np.array(card.sample_scores, float)

@@ -181,7 +181,7 @@ class ModelStore:
         try:
             return restore_model(load_skops(blob, card.files.get(MODEL)), card)
         except ModelError as error:
-            raise ModelError(f"{version}: {error}") from error
+            raise ModelError(f"The model {version} can't be loaded: {error}") from error
 
 
 def score_rows(model: FittedModel, rows: pd.DataFrame) -> NDArray[np.float64]:

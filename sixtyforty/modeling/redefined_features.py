@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sixtyforty.modeling.built_by import FACT, FEATURES_SQL, declared_parts
 from sixtyforty.modeling.leakage import count_different
 from sixtyforty.modeling.model_card import ModelCard
-from sixtyforty.modeling.model_store import ModelStore
+from sixtyforty.modeling.model_store import TRAINING_SET, ModelStore
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.storage.files import canonical_json, digest, write_atomic
@@ -72,5 +72,8 @@ def _read_training_rows(store: ModelStore, card: ModelCard, partitions: list[str
     try:
         rows = store.training_frame(card.version)
     except OSError as error:
-        raise ModelError(f"{card.version}: the model's training set can't be read ({type(error).__name__}).") from error
+        raise ModelError(
+            f"{card.version}: the model's training set can't be read ({type(error).__name__}). Restore the file"
+            f" {store.folder(card.version) / TRAINING_SET} from a backup."
+        ) from error
     return rows[rows["_partition"].isin(partitions)]

@@ -116,7 +116,7 @@ def merge_tainted(*by_partition: Mapping[str, TaintedPartition]) -> dict[str, Ta
 
 
 def read_taint(entry: Entry | None) -> TaintedPartition | None:
-    """Return the leakage that a manifest of features states. Return None if the manifest is missing or unmarked."""
+    """Return the leakage that a manifest of features states. Return None if it states none or is missing."""
     if entry is None or FACT not in entry.facts:
         return None
     return TaintedPartition(entry.partition, [FeatureTaint(**feature) for feature in entry.facts[FACT]])
@@ -136,7 +136,7 @@ def find_tainted(lake: Lake, partitions: Iterable[str] | None = None) -> list[Ta
 
 
 def find_tainted_versions(lake: Lake, versions: Mapping[str, str]) -> list[TaintedPartition]:
-    """Return the partitions whose features are tainted in the version in `versions`, which may be current or replaced.
+    """Return the partitions whose features were tainted in a certain version, which may be current or replaced.
 
     versions: the version of the features to check, by partition.
     """
@@ -231,6 +231,6 @@ def describe_cure(tainted: Sequence[TaintedPartition]) -> str:
 
 
 def require_sound(tainted: Sequence[TaintedPartition], refusal: str) -> None:
-    """Raise TaintedDataError if any partition is tainted. refusal: start of the message, such as `No figure`."""
+    """Raise TaintedDataError if any partition is tainted. refusal: what isn't done therefore, such as `no training`."""
     if tainted:
-        raise TaintedDataError(f"{refusal}: the {describe(tainted)}. {describe_cure(tainted)}")
+        raise TaintedDataError(f"{refusal} (leakage): the {describe(tainted)}. {describe_cure(tainted)}")

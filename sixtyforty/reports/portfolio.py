@@ -26,7 +26,7 @@ from sixtyforty.workspace import Workspace
 
 @dataclass(frozen=True)
 class Total:
-    """The gains and costs of all use cases with the same currency, track and label (such as assumed), added up."""
+    """The added-up gains and costs of all use cases with the same currency, track and evidence (such as assumed)."""
 
     currency: str
     label: str
@@ -43,7 +43,7 @@ class Total:
 
     @property
     def plain(self) -> dict[str, Any]:
-        """The total as a dict for JSON."""
+        """The added-up gains and costs as a dict for JSON."""
         return asdict(self)
 
 
@@ -127,15 +127,15 @@ def _total(currency: str, label: str, track: Track, lines: Sequence[PortfolioLin
 
 
 def collect_facts(workspaces: Sequence[Workspace], now: datetime | None = None) -> PortfolioFacts:
-    """Return everything that the portfolio page shows. now: see `build_portfolio`."""
+    """Return everything that the portfolio page shows at a UTC time. now: None means the current time."""
     lines = build_portfolio(workspaces, now)
     return PortfolioFacts(lines, add_up_totals(lines))
 
 
 def write_report(workspaces: Sequence[Workspace], now: datetime | None = None) -> Path:
-    """Write the portfolio page `portfolio.html` and return its path. now: see `build_portfolio`.
+    """Write the portfolio page `portfolio.html` and return its path.
 
-    workspaces: at least one use case.
+    workspaces: at least one use case. now: the current time (UTC, naive); None reads the clock.
     """
     path = workspaces[0].reports.parent / "portfolio.html"
     page = page_environment().get_template("portfolio.html").render(portfolio=collect_facts(workspaces, now))

@@ -39,7 +39,7 @@ class Costs:
 
     @property
     def total(self) -> float:
-        """The sum of all costs."""
+        """The sum of the use case's costs: building, running, computing time and people's time."""
         return self.build + self.running + self.run_time + self.responses_cost
 
 
@@ -106,7 +106,7 @@ class PortfolioLine:
 
     @property
     def net(self) -> float:
-        """The net benefit: the gain minus all costs."""
+        """The net benefit of the use case: its gain minus its costs."""
         return self.gain - self.costs.total
 
     @property

@@ -93,7 +93,7 @@ class KnownOutcomes:
 
 @dataclass(frozen=True)
 class ReplayedPartition:
-    """The part of the report that is about one past partition.
+    """The report on one past partition: its data, its decisions and their outcomes.
 
     `seen`: the data on which the partition was decided; None without decisions. `decided`: its decisions; None without
     decisions. `outcomes`: the value of its decisions; None if no outcome is known.

@@ -44,7 +44,8 @@ def test_the_current_state_shows_sources_and_the_value_of_todays_process(tmp_pat
     similar = entry.metadata["similar sources in the project"].records
     assert {row.data["other use case"] for row in similar} == {"visits_in_time"}
     page = ws.reports / "current_state.html"
-    assert run.log.lines == [f"INFO: current_state: page written ({page})"] and page.exists()
+    assert run.log.lines == [f"INFO: current_state: page about the data and the current process written ({page})"]
+    assert page.exists()
 
 
 def test_the_current_state_of_a_draft_lists_what_to_fill_in(tmp_path: Path) -> None:

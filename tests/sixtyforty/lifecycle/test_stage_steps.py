@@ -115,7 +115,7 @@ def test_a_pilot_is_judged_on_live_days_since_it_began(passing: Workspace) -> No
     assert (status.stage, status.verdict) == ("pilot", "pass")
     assert (figures.track, figures.label, figures.partitions) == ("live", "exact", 70)
     assert enter_next_stage(ws, "Ada", "it pays live", later).stage == "production"
-    with pytest.raises(StageError, match="no stage can be entered after production"):
+    with pytest.raises(StageError, match="no stage follows production"):
         enter_next_stage(ws, "Ada", "more", later)
 
 
@@ -123,7 +123,7 @@ def test_a_retired_use_case_stays_retired(passing: Workspace) -> None:
     assert retire_use_case(passing, "Ada", "the process is gone", NOW).stage == "retired"
     with pytest.raises(StageError, match="is already retired, since"):
         retire_use_case(passing, "Ada", "again", NOW)
-    with pytest.raises(StageError, match="no stage can be entered after retired"):
+    with pytest.raises(StageError, match="no stage follows retired"):
         enter_next_stage(passing, "Ada", "again", NOW)
 
 

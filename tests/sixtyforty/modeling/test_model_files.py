@@ -100,10 +100,10 @@ FAULTS: list[tuple[Fault, str]] = [
     (truncate_model, "hash of the model file differs"),
     (swap_model, "hash of the model file differs"),
     (swap_model_and_its_hash, "no longer gives the scores that its model card recorded"),
-    (swap_card, "The model card is for calls_in_time 2013-03-08-"),
-    (swap_everything, "The model card is for calls_in_time 2013-03-08-"),
-    (rename_swapped_card, "The model version doesn't match the data, recipe and libraries"),
-    (change_data_versions, "The data versions on the model card don't match their hash"),
+    (swap_card, "The model card describes calls_in_time 2013-03-08-"),
+    (swap_everything, "The model card describes calls_in_time 2013-03-08-"),
+    (rename_swapped_card, "The hash in the version name doesn't match the data, recipe and libraries"),
+    (change_data_versions, "The model card was changed: its data versions don't match the hash"),
     (cut_training_set, "The training set was changed after the training"),
 ]
 
@@ -141,7 +141,8 @@ def test_a_fault_in_a_model_that_values_the_challenger_is_refused_too(ws: Worksp
     write_rubbish(Path(str(ws.models.folder(earlier))), Path())
     (row,) = promote_challengers(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", [AS_OF])
     assert row.verdict == "REJECT"
-    assert f"comparison can't be trusted: {earlier}: The hash of the model file differs" in row.reasons[0]
+    reason = f"comparison can't be trusted: The model {earlier} can't be loaded: The hash of the model file differs"
+    assert reason in row.reasons[0]
 
 
 def test_the_card_records_the_scores_of_the_first_rows(ws: Workspace) -> None:
