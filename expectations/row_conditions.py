@@ -80,7 +80,9 @@ def _expression_columns(condition: str) -> list[str]:
     try:
         tree = ast.parse(_QUOTED_COLUMN.sub(replace, condition).strip(), mode="eval")
     except SyntaxError as error:
-        raise ConditionError("the condition isn't a valid pandas expression, such as 'kind == \"b\"'") from error
+        raise ConditionError(
+            "the condition isn't a valid pandas expression; write one such as 'kind == \"b\"'"
+        ) from error
     functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in functions}
     by_placeholder = {f"_quoted_{number}": name for number, name in enumerate(quoted)}

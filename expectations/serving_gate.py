@@ -40,9 +40,9 @@ class _Evaluation:
 def check_features(
     use_case: DecisionChain, suite: Suite, tables: Mapping[str, pa.Table]
 ) -> dict[str, tuple[pa.Table, Verdict]]:
-    """Check several partitions' features. Return each feature table with a new column, and each partition's verdict.
+    """Check the features of partitions. Return each partition's features with a new column `suspect`, and its verdict.
 
-    tables: the feature tables by partition. The new column `suspect` holds the reason why the model must not score a
+    tables: the feature tables by partition. The column `suspect` holds the reason why the model must not score a
     row, or null. A verdict counts suspect rows as quarantined. Suspect rows stay in the table, and the current process
     decides their units.
     """

@@ -63,7 +63,7 @@ def typed_columns_sql(source: Source, columns: Collection[str]) -> str:
 
 
 def _cast_rows_sql(source: Source) -> str:
-    """Return a SQL query for the rows of the view `landed`, with typed columns, their extract and line, and `_reason`.
+    """Return a SQL query that casts the rows of the view `landed`. `_reason` is why a row must be quarantined, or null.
 
     Each step is a subquery of its own. Otherwise DuckDB would repeat a step for each place that reads its result.
     """
@@ -159,7 +159,7 @@ def _mark_repeated_keys(db: duckdb.DuckDBPyConnection, source: Source) -> None:
 
 
 def repeated_key_statuses_sql(source: Source, rows: str) -> str:
-    """Return a SQL query for the status of rows that share keys, with the columns `_id` and `_status`.
+    """Return a SQL query that gives rows with equal keys a status, such as `superseded`, in the column `_status`.
 
     rows: SQL of a subquery with the columns of `typed` and `_id`. Only these rows compete for a key.
     """

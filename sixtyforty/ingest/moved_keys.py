@@ -57,7 +57,7 @@ class SharedKeys:
         return self.use_case.sources[self.source]
 
     def load_landed(self, requested: Mapping[str, Entry]) -> dict[str, Entry]:
-        """Create the view `landed` for `type_rows`, and return the raw manifests of the partitions to validate.
+        """Load the raw rows to validate as the view `landed`, and return the raw manifests of their partitions.
 
         requested: the raw manifests of the requested partitions. They are returned with those of related partitions.
         The view also has the rows of compared partitions with a key of a related one; `set_compared_aside` marks them.
@@ -76,7 +76,7 @@ class SharedKeys:
         return judged
 
     def set_compared_aside(self, judged: Mapping[str, Entry]) -> dict[str, list[str]]:
-        """Set the status of compared partitions' rows to `compared`, and return which partitions share keys.
+        """Mark the rows that are only compared, not validated, as `compared`. Return which partitions share keys.
 
         The rows are in the table `typed`. judged: the partitions that are validated, as `load_landed` returned them.
         Returns, for each judged or compared partition, the other partitions with a row of the same key; a partition

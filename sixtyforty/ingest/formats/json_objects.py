@@ -64,7 +64,7 @@ DECODER = json.JSONDecoder(
 
 
 def _first_field(fields: dict[str, Any], names: Sequence[str]) -> Any:
-    """Return the value of the first of some names that an object has as a key; None if it has none of them."""
+    """Return the field that a JSON object has under the first matching name; None if it has none of the names."""
     return next((fields[name] for name in names if name in fields), None)
 
 
