@@ -63,7 +63,9 @@ def describe_condition(arguments: Mapping[str, Any]) -> str:
 def _compared_column(condition: str) -> str:
     match = _COMPARISON.fullmatch(condition)
     if match is None:
-        raise ConditionError('write one comparison, such as col("kind") == "b" or col("kind").notNull()')
+        raise ConditionError(
+            'the condition isn\'t one comparison; write one such as col("kind") == "b" or col("kind").notNull()'
+        )
     return match[1]
 
 
@@ -115,7 +117,9 @@ def _object_column(condition: Mapping[str, Any]) -> str:
     if condition["type"] == "comparison" and (
         condition.get("operator") not in OPERATORS or condition.get("parameter") is None
     ):
-        raise ConditionError(f"a comparison needs a parameter, and an operator: {', '.join(OPERATORS)}")
+        raise ConditionError(
+            f"a condition of type comparison needs a parameter, and one of the operators {', '.join(OPERATORS)}"
+        )
     return name
 
 

@@ -104,7 +104,7 @@ def _read_chunks(objects: Iterator[JsonObject], source: Source, opened: OpenedEx
             numbers.append(item.number)
         if len(names) > MAX_COLUMNS:
             raise RefusedExtractError(
-                f"the objects have more than {MAX_COLUMNS:,} different keys. Ask the sender for fewer keys."
+                f"the JSON objects have more than {MAX_COLUMNS:,} different keys. Ask the sender for fewer keys."
             )
         size, has_rows = size + len(item.text), bool(has_rows or rows)
         if size >= CHUNK_BYTES or len(rows) + len(broken) >= CHUNK_ROWS:
