@@ -53,7 +53,7 @@ class Bucket:
         return files
 
     def take_other_names(self, pattern: str) -> list[str]:
-        """Return the names in the last complete listing for a glob that differ from the glob, and forget these names.
+        """Return and forget the file names in the last complete listing for a glob that don't match the glob.
 
         On S3, these are names that start like the glob. Other file systems list only the names that match.
         """
