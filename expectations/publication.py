@@ -44,7 +44,7 @@ class Publication:
     code: str
 
     def remove_moved_rows(self, verdicts: Mapping[str, Verdict]) -> None:
-        """Remove rows from the last accepted versions of rejected partitions, if their keys moved to accepted ones.
+        """Remove rows from the accepted versions of rejected partitions, if their keys moved to accepted partitions.
 
         The last accepted version of a rejected partition stays in force, but a key is in force in one partition only.
         """
@@ -59,7 +59,7 @@ class Publication:
                 )
 
     def _without_moved(self, entry: Entry, accepted: Sequence[str]) -> pa.Table | None:
-        """Return the rows of a validated partition, in their order, but without rows whose keys moved to `accepted`.
+        """Return a validated partition's rows in order, without rows whose keys moved to the partitions in `accepted`.
 
         None if the partition lacks a column of the key, because an earlier data contract had another key.
         """

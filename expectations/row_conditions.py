@@ -63,7 +63,9 @@ def describe_condition(arguments: Mapping[str, Any]) -> str:
 def _compared_column(condition: str) -> str:
     match = _COMPARISON.fullmatch(condition)
     if match is None:
-        raise ConditionError('write one comparison, such as col("kind") == "b" or col("kind").notNull()')
+        raise ConditionError(
+            'the condition isn\'t one comparison; write one such as col("kind") == "b" or col("kind").notNull()'
+        )
     return match[1]
 
 
@@ -80,7 +82,9 @@ def _expression_columns(condition: str) -> list[str]:
     try:
         tree = ast.parse(_QUOTED_COLUMN.sub(replace, condition).strip(), mode="eval")
     except SyntaxError as error:
-        raise ConditionError("the condition isn't a valid pandas expression, such as 'kind == \"b\"'") from error
+        raise ConditionError(
+            "the condition isn't a valid pandas expression; write one such as 'kind == \"b\"'"
+        ) from error
     functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in functions}
     by_placeholder = {f"_quoted_{number}": name for number, name in enumerate(quoted)}
@@ -113,7 +117,9 @@ def _object_column(condition: Mapping[str, Any]) -> str:
     if condition["type"] == "comparison" and (
         condition.get("operator") not in OPERATORS or condition.get("parameter") is None
     ):
-        raise ConditionError(f"a comparison needs a parameter, and an operator: {', '.join(OPERATORS)}")
+        raise ConditionError(
+            f"a condition of type comparison needs a parameter, and one of the operators {', '.join(OPERATORS)}"
+        )
     return name
 
 

@@ -68,11 +68,11 @@ def record_failing_rows(
             if rule.mostly < 1:
                 _drop_tolerated(db, name, table, number, rule, types)
     except duckdb.BinderException as error:
-        raise RuleError(f"suite {name}: a rule names a column that doesn't exist. {error}") from error
+        raise RuleError(f"suite {name}: a rule names a column that doesn't exist. Correct the rule. {error}") from error
 
 
 def _as_text(rule: Rule, types: Mapping[str, str]) -> tuple[Rule, str]:
-    """Return a rule, and the SQL of its column. For a rule about texts, the SQL casts other values to text.
+    """Return a rule with the SQL of its column. If the rule is about texts, the SQL casts the column to text.
 
     types: the DuckDB type of each column. The text has a column of its own, since a condition may read the value.
     """

@@ -49,11 +49,11 @@ class Bucket:
         if not files:  # the location is empty, or it doesn't exist
             top = self.root if self.root.startswith("/") else self.root.split("/")[0]
             if not self.files.exists(top):
-                raise FileNotFoundError(f"the bucket or folder {top} doesn't exist")
+                raise FileNotFoundError(f"the bucket or folder {top} doesn't exist; create it")
         return files
 
     def take_other_names(self, pattern: str) -> list[str]:
-        """Return the names in the last complete listing for a glob that don't match the glob. Then forget these names.
+        """Return and forget the file names in the last complete listing for a glob that don't match the glob.
 
         On S3, these are names that start like the glob. Other file systems list only the names that match.
         """

@@ -67,7 +67,9 @@ def select_typed(source: Source, columns: Sequence[str], rows: str, others: Sequ
 
 
 def _cast_rows_sql(source: Source, rows: str) -> str:
-    """Return a SQL query for raw rows with typed columns, the lineage, and `_reason`. rows: see `type_rows`.
+    """Return a SQL query that casts raw rows. `_reason` is why a row must be quarantined, or null.
+
+    rows: see `type_rows`.
 
     Each step is a subquery of its own. Otherwise DuckDB would repeat a step for each place that reads its result.
     """
@@ -172,7 +174,7 @@ def mark_repeated_keys(db: duckdb.DuckDBPyConnection, source: Source) -> None:
 
 
 def repeated_key_statuses_sql(source: Source, rows: str) -> str:
-    """Return a SQL query for the status of rows that share keys, with the columns `_id` and `_status`.
+    """Return a SQL query that gives rows with equal keys a status, such as `superseded`, in the column `_status`.
 
     rows: SQL of a subquery with the columns of `typed` and `_id`. Only these rows compete for a key.
     """

@@ -48,7 +48,9 @@ def choose_correction_format(source: str, contract: Source, name: str, landed: C
     if problem is None and name in landed_names:
         problem = "an extract with this name has landed, and the corrections would replace all of its rows"
     if problem:
-        raise CorrectionError(f"{name}: {problem}. Name another file{_suggest_name(contract, landed_names)}.")
+        raise CorrectionError(
+            f"{name} can't hold the corrections: {problem}. Name another file{_suggest_name(contract, landed_names)}."
+        )
     return kind
 
 
@@ -77,7 +79,7 @@ def _require_correctable(source: str, contract: Source) -> None:
 
 
 def _suggest_name(contract: Source, landed_names: Collection[str]) -> str:
-    """Return text such as `, such as orders_corrections.csv`; empty if the glob has other wildcards than `*`."""
+    """Return a free name for a file of corrections, as the clause `, such as NAME`; empty if no name fits the glob."""
     start, _, end = PurePosixPath(contract.files or "").name.replace("**", "*").partition("*")
     stem = f"{start.removesuffix('_')}_corrections".removeprefix("_")
     names = (f"{stem}{number if number > 1 else ''}{end.replace('*', '')}" for number in count(1))

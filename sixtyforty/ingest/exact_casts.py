@@ -87,10 +87,10 @@ def cast_sql(text: str, declared_type: str) -> str:
 
 
 def require_type(declared: str) -> ContractType:
-    """Parse a type of a data contract that was checked. Raises ValueError if a contract can't declare the type."""
+    """Parse a column's type in a data contract. Raises ValueError if a contract can't declare the type."""
     contract_type = parse_type(declared)
     if contract_type is None:
-        raise ValueError(f"{declared} is not a type that a data contract can declare")
+        raise ValueError(f"{declared} is not a type that a data contract can declare. Declare a type such as VARCHAR.")
     return contract_type
 
 
@@ -112,7 +112,7 @@ def _fraction(decimals: int) -> str:
 
 
 def _time_conditions(text: str, typed: str, contract_type: ContractType) -> list[str]:
-    """Return SQL conditions. If any is true, a cast gave exactly the time that the text names. See `exact_sql`."""
+    """Return SQL conditions. A cast gave exactly the time in the text if any of them is true. See `exact_sql`."""
     zone = " at time zone 'UTC'" if contract_type.kind == "zoned" else ""
     is_inside = f"{typed} between {FIRST_TIME}{zone} and {LAST_TIME}{zone}"
     if contract_type.decimals > MICROSECOND_DECIMALS:  # it holds years 1677 to 2262 only

@@ -121,7 +121,7 @@ def match_columns(source: Source, names: Iterable[str]) -> MatchedColumns:
 
 
 def _describe_missing(columns: Sequence[str], undeclared: Sequence[str]) -> str:
-    """Return text that lists missing columns.
+    """Return text that lists the columns that a file lacks, and that says what to do about them.
 
     For each of them, the text suggests the most similar undeclared column, because the sender may have renamed it.
     """

@@ -125,7 +125,7 @@ class KeyIndex:
         return np.concatenate(positions), np.concatenate(numbers)
 
     def _append(self, run: Run) -> None:
-        """Add sorted pairs to the index. Merge them with the newest pairs in it, unless these are many more."""
+        """Add sorted pairs of key hash and partition. Merge them with the newest pairs, unless these are far more."""
         pending = [run]
         while self._runs:
             length, last = sum(len(each.hashes) for each in pending), len(self._runs[-1].hashes)
@@ -135,7 +135,7 @@ class KeyIndex:
         self._runs.append(run if len(pending) == 1 else _sorted_run([(each.hashes, each.numbers) for each in pending]))
 
     def _save(self) -> None:
-        """Write new files, then the list of files, then delete old files. So a killed process leaves a valid index."""
+        """Write new index files, then their list, then delete old files. Killing the process leaves a valid index."""
         if self._folder is None:
             return
         for run in self._runs:

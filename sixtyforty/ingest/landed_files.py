@@ -65,7 +65,7 @@ def list_finished_files(
 
 
 def find_skip_reason(path: str) -> str | None:
-    """Return as a clause why each scan skips a file of this name, whatever the source's glob; None if it doesn't.
+    """Return as a clause why scans skip a file name such as `x.tmp` whatever the glob; None for other names.
 
     path: the name of the file, with or without folders.
     """
@@ -128,7 +128,7 @@ def _similar_patterns(pattern: str) -> list[tuple[str, str]]:
 
 
 def _any_case(part: str) -> str:
-    """Return a glob that matches a letter in upper and lower case. A set in brackets is returned unchanged."""
+    """Convert one character of a glob to match upper and lower case. A set in brackets stays unchanged."""
     return part if part.startswith("[") or part.lower() == part.upper() else f"[{part.lower()}{part.upper()}]"
 
 

@@ -231,7 +231,9 @@ class LandingZone:
         with exclusive_lock(ledger.with_suffix(".lock"), f"refuse extracts of {source}"):
             write_arrivals(ledger, [arrivals.get(known.seq, known) for known in self.known(source)])
         names = ", ".join(arrival.name for arrival in arrivals.values())
-        raise LaterRefusalError(f"{source}: accepted earlier, but refused now: {names}. Run again to import the rest.")
+        raise LaterRefusalError(
+            f"{source}: extracts that were accepted earlier are refused now: {names}. Run again to import the rest."
+        )
 
     def _read_again(self, source: str, staging: ExtractStaging, arrival: Arrival) -> NewExtract | None:
         """Read an extract that arrived earlier. Return None if its file was archived or replaced since then."""

@@ -1,4 +1,4 @@
-"""The listing memory of a source: what a scan has listed of a bucket, stored in the lake for the next scan.
+"""The listing memory of a source: which files a scan has listed in a bucket, stored in the lake for the next scan.
 
 A sensor lists a big bucket in parts (see `bucket_listing`). Between two scans, it must store the position of the
 current pass, and the listed files that are not in the arrivals ledger, such as unfinished and unreadable files. All

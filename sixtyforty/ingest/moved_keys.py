@@ -81,7 +81,7 @@ class SharedKeys:
         return judged, has_own_keys
 
     def set_compared_aside(self, judged: Mapping[str, Entry]) -> dict[str, list[str]]:
-        """Set the status of compared partitions' rows to `compared`, and return which partitions share keys.
+        """Mark the rows that are only compared, not validated, as `compared`. Return which partitions share keys.
 
         judged: the partitions that are validated, as `type_landed` returned them. Returns, for each judged or compared
         partition, the other partitions with a row of the same key; a partition without such a row is absent. One

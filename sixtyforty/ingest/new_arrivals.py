@@ -16,7 +16,7 @@ from sixtyforty.spec.sources import Source
 
 
 def new_arrival(use_case: DecisionChain, source: str, extract: NewExtract, seq: int) -> Arrival:
-    """Return the arrival of an extract that was read. seq: the arrival number, unless it has one already."""
+    """Return the arrival of an extract that was read. seq: the arrival number, unless the extract has one already."""
     return Arrival(
         name=extract.file.name,
         sha256=extract.sha256,
@@ -48,7 +48,7 @@ def is_refusal_outdated(known: Arrival | None, source: Source, in_run: bool) -> 
 
 
 def _refusal_fields(extract: NewExtract, source: Source) -> dict[str, Any]:
-    """Return the fields `contract` and `memory` of the arrival of an extract, if it is refused."""
+    """Return the fields of an arrival that tell how a refused extract was read; no fields for an accepted extract."""
     if not extract.problem:
         return {}
     return {"contract": contract_hash(source), "memory": memory_of_reader() if extract.has_broken_reader else 0}

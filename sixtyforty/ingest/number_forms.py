@@ -65,7 +65,7 @@ def detect_number_form(db: duckdb.DuckDBPyConnection, table: str, names: Sequenc
 
 
 def _fits(db: duckdb.DuckDBPyConnection, table: str, name: str, plain: str) -> bool:
-    """Return whether all texts of a column are numbers, and none is a code such as `007`. plain: SQL of the numbers."""
+    """Return whether all texts of a column are numbers, not codes like `007`. plain: SQL of the texts in plain form."""
     column = identifier(name)
     number, code, zero = (
         f"regexp_full_match(p, {literal(form)})" for form in (FLOATING_POINT, CODE_WITH_E, LEADING_ZERO)

@@ -55,7 +55,7 @@ class ExtractPartitions:
         return len(partition) == len(first) and first <= partition <= last
 
     def finish(self) -> None:
-        """Assign unusable lines to the earliest partition, unless the file name has one. Call this after all chunks."""
+        """Assign unusable lines to the earliest partition, unless the file name has a partition. Call this last."""
         known = [partition for partition in self.lines.counts if partition != UNASSIGNED]
         self.lines.move_first(UNASSIGNED, min(known, default=self.limits[0]))
 

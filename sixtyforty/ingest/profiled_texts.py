@@ -171,13 +171,13 @@ def _errors_of(file: Path, encoding: str | None) -> Iterator[None]:
     except RefusedExtractError as error:
         if encoding is None and UNDECODABLE in str(error):
             raise UndecodableExtractError(file.name) from error
-        raise UnreadableExtractError(f"{file.name}: {error}") from error
+        raise UnreadableExtractError(f"{file.name} can't be profiled: {error}") from error
 
 
 def _most_frequent_null_text(
     db: duckdb.DuckDBPyConnection, names: Sequence[str], null_texts: Sequence[str]
 ) -> str | None:
-    """Return the most frequent of some null texts; the default if none occurs; None if `null_texts` is empty."""
+    """Return the most frequent text for missing values; the default if none occurs; None if `null_texts` is empty."""
     if not null_texts:
         return None
     texts, spellings = ", ".join(map(identifier, names)), ", ".join(map(literal, null_texts))

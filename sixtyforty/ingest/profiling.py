@@ -156,7 +156,8 @@ def profile_files(files: Sequence[Path], null_texts: Sequence[str] = NULL_TEXTS)
             return replace(profile_table(db, "landed", loaded), files=tuple(files))
         except duckdb.Error as error:
             raise UnreadableExtractError(
-                f"{files[0].name}: the file is not readable as {extract_format.title}: {str(error).splitlines()[0]}"
+                f"{files[0].name}: the file is not readable as {extract_format.title}, so correct or replace it:"
+                f" {str(error).splitlines()[0]}"
             ) from error
 
 

@@ -40,7 +40,8 @@ def profile_query(query: str, url: str) -> TableProfile:
             raise _unreadable(error.reason) from None
         except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
             # SQLAlchemy's own message contains the SQL and may contain rows, so only the driver's first line is shown.
-            raise _unreadable(str(getattr(error, "orig", None) or error).splitlines()[0]) from None
+            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise _unreadable(reason) from None
         return replace(profile_files([file], null_texts=()), files=())
 
 

@@ -48,7 +48,7 @@ class ChunkStart:
 
 @dataclass(frozen=True)
 class ExtractEnd:
-    """The last message about an extract, after all chunks: how its header differs, or why reading failed.
+    """The last message about an extract, after all chunks: how it differs from the contract, or why it is unreadable.
 
     undeclared, absent, detected: see OpenedExtract. error: why the extract could not be read to its end; None if it
     was. lines: see RefusedExtractError.

@@ -79,7 +79,7 @@ class RestoredRows:
         return int(restored[0][0])
 
     def supersede_failing_again(self) -> None:
-        """Mark restored rows that fail a critical rule as superseded again, and delete these failures."""
+        """Mark restored rows that fail a critical rule as superseded again. Delete them from the table of failures."""
         self.db.execute(
             """create or replace temp table failing_again as select rowid as id from typed
             where _status = 'quarantined' and rowid in (select _id from restored);

@@ -145,7 +145,7 @@ def _parses(form: str) -> str:
 
 
 def _by_span(db: duckdb.DuckDBPyConnection, formats: list[str]) -> list[str]:
-    """Sort date formats by the span between the earliest and the latest date that each of them reads, shortest first.
+    """Sort date formats by the time from the earliest to the latest date that they read in a column, shortest first.
 
     A wrong format scatters the dates over the year. Formats that read all values alike count once.
     """

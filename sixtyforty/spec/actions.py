@@ -62,7 +62,7 @@ class Amount(DeclaredModel):
 
     @property
     def quantile(self) -> float:
-        """The probability p, between 0 and 1, for which the p-quantile of the outcome is the best amount."""
+        """The probability p, between 0 and 1, for which the p-quantile of the outcome is the best amount to choose."""
         return self.shortage_cost / (self.shortage_cost + self.excess_cost)
 
     @model_validator(mode="after")

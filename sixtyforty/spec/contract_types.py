@@ -1,4 +1,4 @@
-"""The column types that a data contract may declare. Each type accepts only texts that name a value without doubt."""
+"""The column types that a data contract may declare. Each type accepts only texts with exactly one meaning."""
 
 from __future__ import annotations
 

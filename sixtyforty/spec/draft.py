@@ -44,7 +44,7 @@ class PartialUseCase(UseCase, defer_build=True):  # it is never validated, so it
 
     @property
     def filled_in(self) -> set[str]:
-        """The names of the top-level fields that are filled in and valid."""
+        """The names of the declaration's top-level fields that are filled in and valid."""
         return self.model_fields_set - {"folder"}
 
 

@@ -42,8 +42,8 @@ class Holdout(DeclaredModel):
         description="Share of the units in the holdout. If the share is raised, the units in the holdout stay in it.",
     )
     value_per_outcome: float = Field(
-        description=f"{VALUE_PER_OUTCOME} The holdout is compared with the other units on value_per_outcome × outcome −"
-        " cost of the action."
+        description=f"{VALUE_PER_OUTCOME} The holdout and the other units are compared by the value of a unit:"
+        " value_per_outcome × outcome − cost of the action."
     )
     cluster_by: list[str] = Field(
         default_factory=list,

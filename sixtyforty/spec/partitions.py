@@ -202,10 +202,9 @@ class PartitionedModel(DeclaredModel):
         return [self.shift(first, n) for n in range(self.index_of(last) - self.index_of(first) + 1)]
 
     def widen(self, partitions: Sequence[str], before: int, after: int) -> list[str]:
-        """Return the partitions from the earliest to the latest one passed in, plus some on both sides, sorted by time.
+        """Extend a range of partitions by `before` partitions before the earliest, and by `after` after the latest.
 
-        partitions: at least one, in any order. before, after: how many partitions are added before the earliest and
-        after the latest.
+        partitions: at least one, in any order. Returns all partitions of the extended range, sorted by time.
         """
         return self.partition_range(self.shift(min(partitions), -before), self.shift(max(partitions), after))
 

@@ -42,7 +42,7 @@ class Model(DeclaredModel):
 
     estimator: str = Field(
         description="Import path of a scikit-learn estimator: a classifier for binary outcomes, otherwise a regressor."
-        " The file of a trained model may contain only types that skops_files.TRUSTED lists."
+        " The file of a trained model may contain only the types in the allow list skops_files.TRUSTED."
     )
     params: dict[str, Any] = Field(default_factory=dict, description="Parameters of the estimator.")
     target: str | None = Field(

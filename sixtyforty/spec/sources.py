@@ -249,7 +249,7 @@ class Source(DeclaredModel):
         return [column, *self.other_names.get(column, [])]
 
     def _declared(self, *fields: str) -> list[str]:
-        """Return which of the named fields are declared: those that differ from their defaults."""
+        """Return which of some fields this source declares: those that differ from their defaults."""
         return [field for field in fields if getattr(self, field) != type(self).model_fields[field].default]
 
     @property

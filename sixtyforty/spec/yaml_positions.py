@@ -67,7 +67,7 @@ class ParsedYaml:
         return DeclarationProblem(self.file, self.line_of(path), dotted(path), message, allowed, suggestion)
 
     def resolve(self, words: Sequence[str], above: FieldPath = ()) -> FieldPath:
-        """Return the path of a field from keys and list positions as texts. In the path, list positions are integers.
+        """Return the path of a field from a list of texts. A text that is a position in a YAML list becomes an integer.
 
         words: the keys and list positions from `above` to the field, as texts. above: the path at which they start.
         """

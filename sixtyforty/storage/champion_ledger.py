@@ -39,7 +39,9 @@ class ChampionRow(EffectiveRow):
         " HOLD and REJECT: it doesn't become champion. WITHDRAW: it may never decide again, on both tracks."
         " REBUILD: the replay restarts at `effective_from`."
     )
-    kind: PromotionKind = Field(description="The gate that judged the challenger, or how else the row came about.")
+    kind: PromotionKind = Field(
+        description="How the row came about: the gate that judged the challenger, or an act such as `rollback`."
+    )
     as_of: str = Field(description="The local day at whose start the challenger was trained.")
     reasons: list[str] = Field(description="The reasons for the verdict, one sentence each.")
 
@@ -162,7 +164,7 @@ class ChampionLedger(HashChain[ChampionRow]):
         return _withdrawal_of(self.rows(), version, recipe)
 
     def newest_withdrawal(self, track: Track) -> ChampionRow | None:
-        """Return the WITHDRAW row of a track's withdrawn champion; None if no champion was withdrawn.
+        """Return the WITHDRAW row of a track's newest withdrawn champion; None if no champion was withdrawn.
 
         If several champions were withdrawn, the row of the champion that was promoted last is returned.
         """

@@ -31,7 +31,7 @@ DVC_FILE, PARAMETERS = "dvc.yaml", "params.yaml"  # DVC reads the parameters for
 
 
 class DvcVersionError(SixtyfortyError):
-    """DVC can't record or restore a version."""
+    """DVC can't record or restore a version of a training set or model."""
 
 
 @contextmanager

@@ -30,7 +30,7 @@ class MemorySettingError(SixtyfortyError):
 
 
 def memory_limit() -> int:
-    """Return the setting in bytes. Raises MemorySettingError if the variable is wrong."""
+    """Return SIXTYFORTY_MEMORY in bytes, by default a quarter of the machine's memory. Raises MemorySettingError."""
     text = os.environ.get(VARIABLE, "").strip()
     return parse_size(text) if text else max(MIN_BYTES, machine_memory() // 4)
 

@@ -56,7 +56,7 @@ def validation_reason(use_case: DecisionChain, raw: Entry, judged: Iterable[Entr
 
 
 def shared_key_facts(partitions: Sequence[str]) -> dict[str, list[str]]:
-    """Return the fact of a judged partition's manifest that names the other partitions in which its keys occur."""
+    """Return the manifest fact of a validated or rejected partition that names all other partitions with its keys."""
     return {SHARES_KEYS: sorted(partitions)} if partitions else {}
 
 

@@ -1,4 +1,4 @@
-"""Scratch folders: private folders for files that only one process needs, such as what DuckDB doesn't hold in memory.
+"""Scratch folders: private folders for files that only one process needs, such as DuckDB's temporary files.
 
 A process deletes its scratch folders when it ends. Next to each folder is a lock file, which the process keeps locked.
 The kernel releases the lock even after a crash. So the next process that creates a scratch folder in the same place can

@@ -42,7 +42,7 @@ class StageEvent(EffectiveRow):
 
     @property
     def known_partitions(self) -> int:
-        """The number of partitions whose figures were known when this row recorded its stage gate."""
+        """The number of partitions whose outcomes were known when this row recorded its stage gate."""
         return int(self.evidence.get("known_figures", {}).get("partitions", 0))
 
     @property

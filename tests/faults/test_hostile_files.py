@@ -80,8 +80,8 @@ def _measure_memory(folder: Path, output: Path) -> None:
         write_zeros(ws.landing.folder / name, head)
     ingest_calls(ws)
     assert {problem for problem in list_problems(ws).values() if problem} == {
-        "the file is not a text file: byte 0 is zero.",
-        f"the file is not a text file: byte {len(GOOD)} is zero.",
+        "the file is not a text file: byte 0 is zero. Ask the sender for a text file.",
+        f"the file is not a text file: byte {len(GOOD)} is zero. Ask the sender for a text file.",
     }
     output.write_text(str(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)))
 

@@ -101,7 +101,7 @@ def _skip_first_lines(text: bytes) -> tuple[int, str | None]:
 
 
 def _read_alternatives(text: bytes, start: int, delimiters: Iterable[str], source: Source) -> list[_Reading]:
-    """Split the header at each delimiter, until the names include all declared columns. Return every split.
+    """Split the header at one delimiter after another, until all declared columns are found. Return every split.
 
     If the source declares no columns, as in profiling, all delimiters are tried.
     """

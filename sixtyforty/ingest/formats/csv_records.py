@@ -118,13 +118,13 @@ def split_records(blocks: Iterable[bytes], delimiter: bytes, line: int) -> Itera
 
 
 def list_records(batch: RecordBatch, delimiter: bytes) -> list[bytes]:
-    """Return the unbroken records of a batch with their line ends, in the order of `batch.numbers`."""
+    """Return the readable records of a batch with their line ends, in the order of the file."""
     pattern = RecordPatterns(delimiter).sound
     return [match.group() for match in pattern.finditer(batch.content) if match.group()[0] not in LINE_ENDS]
 
 
 def split_fields(record: bytes, delimiter: bytes) -> list[bytes]:
-    """Split an unbroken record, with or without its line end, into fields. Quoted fields lose their quotes."""
+    """Split a readable record, with or without its line end, into fields. Quoted fields lose their quotes."""
     fields, position = list[bytes](), 0
     pattern = RecordPatterns(delimiter).field
     while match := pattern.match(record, position):
@@ -137,7 +137,7 @@ def split_fields(record: bytes, delimiter: bytes) -> list[bytes]:
 
 
 def break_record(record: bytes, number: int, reason: str) -> list[BrokenLine]:
-    """Return each line of a record that isn't empty as a broken line. number: the number of the record's first line."""
+    """Return the lines of a record as broken lines. Empty lines are left out. number: the number of the first line."""
     lines = enumerate(record.splitlines(), number)
     return [broken_line(line_number, reason, line) for line_number, line in lines if line]
 

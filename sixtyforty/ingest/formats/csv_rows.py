@@ -161,7 +161,7 @@ class RecordReader:
         return functools.reduce(np.logical_and, masks) if masks else None
 
     def _to_contract(self, table: pa.Table, batch: RecordBatch) -> pa.Table:
-        """Return the needed fields under the names of the contract. A column that the file lacks is null."""
+        """Return a table's needed columns under their names in the contract. A column that the file lacks is null."""
         import pyarrow as pa
 
         null = self._null_text.encode()
@@ -207,7 +207,7 @@ def _is_utf_8(content: bytes) -> bool:
 
 
 def _without_padded(column: pa.ChunkedArray, null_text: str) -> pa.ChunkedArray:
-    """Return a column in which each null text, with any number of spaces around it, is replaced by null."""
+    """Return a column in which each text for missing values, even with spaces around it, is replaced by null."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

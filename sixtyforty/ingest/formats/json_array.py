@@ -21,15 +21,15 @@ def read_elements(blocks: Iterator[bytes]) -> Iterator[JsonObject]:
     longer than MAX_RECORD_BYTES or nested too deeply, because no later element can then be trusted.
     """
     text = _GrowingText(blocks)
-    text.skip("[", "the file is no JSON array")
+    text.skip("[", "it doesn't start with '['")
     number = 0
     while text.next_character() != "]" or number:
         number += 1
         yield text.read_element(number)
         if text.next_character() in ("]", ""):
             break
-        text.skip(",", f"a comma or the end of the array is missing after element {number}")
-    text.skip("]", "the JSON array is cut off")
+        text.skip(",", f"a comma or ']' is missing after element {number}")
+    text.skip("]", "it is cut off")
     if text.next_character():
         raise RefusedExtractError(f"other text follows the end of the JSON array. {SEND_AGAIN}")
 
@@ -60,7 +60,7 @@ class _GrowingText:
     def skip(self, character: str, problem: str) -> None:
         """Move past an expected character. Raises RefusedExtractError if another character comes next."""
         if self.next_character() != character:
-            raise RefusedExtractError(f"{problem}. {SEND_AGAIN}")
+            raise RefusedExtractError(f"the file is not readable as a JSON array: {problem}. {SEND_AGAIN}")
         self._position += 1
 
     def read_element(self, number: int) -> JsonObject:
@@ -80,10 +80,11 @@ class _GrowingText:
                 raise RefusedExtractError(
                     f"element {number} of the JSON array is nested too deeply. Ask the sender for flatter objects."
                 ) from None
-            if problem and self._is_complete:
+            is_long = len(self._text) - self._position > MAX_RECORD_BYTES
+            if problem and (self._is_complete or is_long):
                 raise RefusedExtractError(problem)
-            if len(self._text) - self._position > MAX_RECORD_BYTES:
+            if is_long:
                 raise RefusedExtractError(
-                    problem or f"element {number} of the JSON array: {TOO_LONG}. Ask the sender for smaller objects."
+                    f"element {number} of the JSON array: {TOO_LONG}. Ask the sender for smaller objects."
                 )
             self._grow()

@@ -90,7 +90,7 @@ def _parse_line(number: int, line: bytes) -> JsonObject:
 
 
 def _read_chunks(objects: Iterator[JsonObject], source: Source, opened: OpenedExtract) -> Iterator[Chunk]:
-    """Yield the rows of JSON objects in chunks. Then add the names of undeclared and absent columns to `opened`."""
+    """Yield the rows of JSON objects in chunks. Then record undeclared and absent columns in `opened`."""
     names_by_column = [source.names_of(column) for column in source.columns]
     rows, numbers, broken = list[list[str | None]](), list[int](), list[BrokenLine]()
     names, has_rows, size = set[str](), False, 0
@@ -104,7 +104,7 @@ def _read_chunks(objects: Iterator[JsonObject], source: Source, opened: OpenedEx
             numbers.append(item.number)
         if len(names) > MAX_COLUMNS:
             raise RefusedExtractError(
-                f"the objects have more than {MAX_COLUMNS:,} different keys. Ask the sender for fewer keys."
+                f"the JSON objects have more than {MAX_COLUMNS:,} different keys. Ask the sender for fewer keys."
             )
         size, has_rows = size + len(item.text), bool(has_rows or rows)
         if size >= CHUNK_BYTES or len(rows) + len(broken) >= CHUNK_ROWS:

@@ -46,7 +46,7 @@ class JsonObject(NamedTuple):
             if not isinstance(self.content, dict):
                 raise ValueError("expected a JSON object, not a list, a text or a number")
             if isinstance(self.content, RepeatedKeys):
-                raise ValueError("the object has two values under one name")
+                raise ValueError("the JSON object has two values under one name")
             return [_as_text(_first_field(self.content, names)) for names in names_by_column]
         except (ValueError, RecursionError) as error:
             text = self.text.encode(errors="surrogateescape") if isinstance(self.text, str) else self.text
@@ -64,7 +64,7 @@ DECODER = json.JSONDecoder(
 
 
 def _first_field(fields: dict[str, Any], names: Sequence[str]) -> Any:
-    """Return the value of the first of some names that an object has as a key; None if it has none of them."""
+    """Return the field that a JSON object has under the first matching name; None if it has none of the names."""
     return next((fields[name] for name in names if name in fields), None)
 
 
@@ -81,7 +81,7 @@ def _as_json(content: Any) -> str:
         case JsonNumber():
             return content
         case RepeatedKeys():
-            raise ValueError("the object has two values under one name")
+            raise ValueError("the JSON object has two values under one name")
         case dict():
             fields = (f"{json.dumps(key, ensure_ascii=False)}:{_as_json(item)}" for key, item in content.items())
             return "{" + ",".join(fields) + "}"

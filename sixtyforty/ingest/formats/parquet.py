@@ -95,7 +95,9 @@ def _damage_refused() -> Iterator[None]:
         if isinstance(error, OSError) and error.errno:  # Arrow raises OSError without a number for damaged data
             raise
         reason = str(error).splitlines()[0]
-        raise RefusedExtractError(f"the file is not readable as Parquet: {reason}", lines=1) from None
+        raise RefusedExtractError(
+            f"the file is not readable as Parquet: {reason.rstrip('.')}. Ask the sender to send it again.", lines=1
+        ) from None
 
 
 def _open(file: Path) -> pq.ParquetFile:

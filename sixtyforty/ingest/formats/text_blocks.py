@@ -41,7 +41,9 @@ def read_text_blocks(file: Path, declared: str | None = None, size: int = CHUNK_
     for block in texts if encoding in UTF_8 else _transcode(texts, encoding):
         zero = block.find(b"\0")
         if zero >= 0:
-            raise RefusedExtractError(f"the file is not a text file: byte {position + zero} is zero.")
+            raise RefusedExtractError(
+                f"the file is not a text file: byte {position + zero} is zero. Ask the sender for a text file."
+            )
         position += len(block)
         yield block
 

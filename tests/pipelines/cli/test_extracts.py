@@ -109,7 +109,8 @@ def test_quarantine_counts_and_exports_to_a_private_new_file(
     other = tmp_path / "corrections.csv"
     finished = run_cli(f"quarantine calls_in_time --source calls --export {other}")
     assert (finished.code, finished.err.count("\n"), other.exists()) == (1, 1, False)
-    assert "corrections.csv: a scan only takes names that match calls_*.csv. Name another file, such as" in finished.err
+    assert "corrections.csv can't hold the corrections: a scan only takes names that match" in finished.err
+    assert "calls_*.csv. Name another file, such as" in finished.err
     visits = tmp_path / "visits_corrections.csv"
     finished = run_cli(f"quarantine calls_in_time --source visits --export {visits}")
     assert (finished.code, visits.exists()) == (1, False)

@@ -121,10 +121,14 @@ QUERY = {"files": None, "query": "select 1"}
         (
             source(),
             "x.csv",
-            r"x.csv: a scan only takes names that match calls_\*.csv. .* such as calls_corrections.csv",
+            r"can't hold the corrections: a scan only takes names that match calls_\*.csv. .* calls_corrections.csv",
         ),
         (source(), ".calls_2.csv", r"a scan skips names that start with a dot .* such as calls_corrections.csv\.$"),
-        (source(), "calls_1.csv", "calls_1.csv: an extract with this name has landed, .* such as calls_corrections"),
+        (
+            source(),
+            "calls_1.csv",
+            "can't hold the corrections: an extract with this name has landed, .* such as calls_corrections",
+        ),
         (source("calls[0-9].csv"), "x.csv", r"calls\[0-9\].csv\. Name another file\.$"),
     ],
     ids=lambda case: case if isinstance(case, str) else "source",
