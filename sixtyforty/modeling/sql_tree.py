@@ -38,7 +38,7 @@ def parse_sql(sql: str) -> SqlTree | None:
     with connect_for_types() as db:
         (text,) = db.execute("select json_serialize_sql(?::varchar)", [sql]).fetchall()[0]
     parsed = json.loads(text)
-    return None if parsed["error"] else SqlTree(sql, parsed["statements"][0]["node"])
+    return None if parsed["error"] or not parsed["statements"] else SqlTree(sql, parsed["statements"][0]["node"])
 
 
 def walk(node: Any) -> Iterator[Node]:
@@ -63,6 +63,12 @@ def operands(node: Node) -> list[Node]:
     if "left" in node and "right" in node:
         return [node["left"], node["right"]]
     return node["children"] if isinstance(node.get("children"), list) else [node["child"]] if node.get("child") else []
+
+
+def node_type(node: Node) -> str:
+    """Return the type of a node, such as COMPARE_EQUAL; empty if the node has none."""
+    kind = node.get("type")
+    return kind if isinstance(kind, str) else ""
 
 
 def function_name(node: Node) -> str:
@@ -137,7 +143,7 @@ def list_of(node: Any) -> list[Any] | None:
         return None
     if node.get("class") == "CAST":
         return list_of(node["child"])
-    is_list = function_name(node) == "list_value" or node.get("type") == "ARRAY_CONSTRUCTOR"
+    is_list = function_name(node) == "list_value" or node_type(node) == "ARRAY_CONSTRUCTOR"
     return literals_of(operands(node)) if is_list else None
 
 
