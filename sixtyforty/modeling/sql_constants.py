@@ -23,6 +23,7 @@ from typing import Any
 
 import yaml
 
+from sixtyforty.modeling.sql_guard import list_tokens
 from sixtyforty.modeling.sql_lookups import branches_of, join_row, literal_rows, literals_of_query, mapping_of
 from sixtyforty.modeling.sql_tree import (
     Node,
@@ -112,11 +113,22 @@ def find_constants(sql: str, key: tuple[str, ...]) -> tuple[SqlConstant, ...]:
     tree = parse_sql(sql)
     if tree is None:
         return ()
+    if not tree.root:
+        return tuple(_list_tokens(sql))
     names = _names_of_units(tree.root, {*(column.lower() for column in key), *TIME_COLUMNS})
     first: dict[str, SqlConstant] = {}
     for constant in sorted(_Lister(tree, names).find(tree.root), key=lambda constant: constant.line):
         first.setdefault(constant.identity, constant)
     return tuple(first.values())
+
+
+def _list_tokens(sql: str) -> Iterator[SqlConstant]:
+    """Yield the dates and the numbers that aren't round, from the tokens of a query that DuckDB can't serialize."""
+    for token in list_tokens(sql):
+        kind = "STRING" if token.text.startswith("'") else "NUMERIC"
+        node: Node = {"class": "CONSTANT", "literal": {"kind": kind, "text": token.text.strip("'")}}
+        if not token.is_name and (content := _date_of(node) or _rate_of(node)):
+            yield SqlConstant(content, sql[: token.start].count("\n") + 1)
 
 
 def _names_of_units(root: Node, names: set[str]) -> set[str]:

@@ -115,6 +115,14 @@ def test_numbers_of_a_lookup_belong_to_their_inputs() -> None:
     assert len(identities) == 2
 
 
+def test_dates_and_rates_of_a_query_that_is_not_serialized_are_listed() -> None:
+    sql = "select *, 0.2317 as rate from (pivot t on x using sum(y))\nwhere day = '2013-02-08' and n > 30 -- 0.4711"
+    assert [(constant.content, constant.line) for constant in find_constants(sql, KEY)] == [
+        (0.2317, 1),
+        ("2013-02-08", 2),
+    ]
+
+
 def test_sql_that_cannot_run_has_no_constants() -> None:
     assert contents("select date '2013-02-08' from from units") == []
 
