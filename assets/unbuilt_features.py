@@ -18,6 +18,7 @@ from sixtyforty.modeling import built_by, taint
 from sixtyforty.modeling.feature_sql import FeatureError
 from sixtyforty.modeling.features import FeatureWindow
 from sixtyforty.modeling.lineage import find_outdated
+from sixtyforty.modeling.sql_guard import ForbiddenSqlError
 from sixtyforty.modeling.sql_problem import problem_of_error
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.verdicts import Verdict, verdict_facts
@@ -29,7 +30,7 @@ FEATURES_BUILT = StageCheck(
     "features_built", "features.sql can run. While it can't, the current process takes the live decisions."
 )
 # Faults of the SQL itself. Any other error, such as a full disk, ends the run, which is then tried again.
-SQL_FAULTS = (FeatureError, duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError)
+SQL_FAULTS = (FeatureError, ForbiddenSqlError, duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError)
 
 
 def leave_to_current_process(
@@ -60,7 +61,7 @@ def leave_to_current_process(
 
 def describe_fault(run: StageRun, stage: str, error: Exception) -> str:
     """Return the file, the line and the reason why a SQL file can't run, as a clause."""
-    if isinstance(error, FeatureError):
+    if isinstance(error, FeatureError | ForbiddenSqlError):
         return str(error).removeprefix(f"{run.use_case.name}: ").split(". ")[0]
     problem = problem_of_error(error, stage=stage, last_line=run.use_case.sql(stage).count("\n") + 1)
     return f"{stage}.sql, line {problem.line}: {problem.message}".split(". ")[0].rstrip(".")

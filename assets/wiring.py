@@ -99,7 +99,7 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
         clock: BusinessClock = context.resources.clock
         ws = project_home.workspace(use_case)
         require_fixed_parts(ws)
-        require_allowed_sql(use_case)
+        require_allowed_sql(use_case, clock.track)
         run = StageRun(
             use_case, ws, project_home, clock, partitions, context.log, target.source_name, wiring.load_use_cases
         )

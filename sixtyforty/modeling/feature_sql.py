@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sixtyforty.modeling.point_in_time import sql_list
+from sixtyforty.modeling.sql_guard import require_allowed
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.sql import identifier, identifiers
@@ -92,8 +93,10 @@ def recreate_feature_table(db: duckdb.DuckDBPyConnection, use_case: DecisionChai
 
     A gain or cost that isn't a finite number is null, which means unknown.
 
-    Raises FeatureError if the SQL doesn't return each unit exactly once.
+    Raises ForbiddenSqlError if features.sql reads the clock or files, and FeatureError if it doesn't return each unit
+    exactly once.
     """
+    require_allowed(use_case.name, [("features.sql", use_case.sql("features"))])
     key, unit = identifiers(use_case.decision.key), unit_columns(use_case)
     payoffs = "".join(
         f", case when isfinite(({sql})::double) then ({sql})::double end as {identifier(column)}"

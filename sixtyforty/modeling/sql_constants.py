@@ -23,7 +23,8 @@ from typing import Any
 
 import yaml
 
-from sixtyforty.modeling.sql_lookups import branches_of, join_row, literal_rows, mapping_of
+from sixtyforty.modeling.sql_guard import list_tokens
+from sixtyforty.modeling.sql_lookups import branches_of, join_row, literal_rows, literals_of_query, mapping_of
 from sixtyforty.modeling.sql_tree import (
     Node,
     Scalar,
@@ -36,6 +37,7 @@ from sixtyforty.modeling.sql_tree import (
     list_of,
     literal_of,
     literals_of,
+    node_type,
     operands,
     parse_sql,
     walk,
@@ -111,11 +113,22 @@ def find_constants(sql: str, key: tuple[str, ...]) -> tuple[SqlConstant, ...]:
     tree = parse_sql(sql)
     if tree is None:
         return ()
+    if not tree.root:
+        return tuple(_list_tokens(sql))
     names = _names_of_units(tree.root, {*(column.lower() for column in key), *TIME_COLUMNS})
     first: dict[str, SqlConstant] = {}
     for constant in sorted(_Lister(tree, names).find(tree.root), key=lambda constant: constant.line):
         first.setdefault(constant.identity, constant)
     return tuple(first.values())
+
+
+def _list_tokens(sql: str) -> Iterator[SqlConstant]:
+    """Yield the dates and the numbers that aren't round, from the tokens of a query that DuckDB can't serialize."""
+    for token in list_tokens(sql):
+        kind = "STRING" if token.text.startswith("'") else "NUMERIC"
+        node: Node = {"class": "CONSTANT", "literal": {"kind": kind, "text": token.text.strip("'")}}
+        if not token.is_name and (content := _date_of(node) or _rate_of(node)):
+            yield SqlConstant(content, sql[: token.start].count("\n") + 1)
 
 
 def _names_of_units(root: Node, names: set[str]) -> set[str]:
@@ -127,7 +140,7 @@ def _names_of_units(root: Node, names: set[str]) -> set[str]:
     for node in walk(root):
         if node.get("class") == "COLUMN_REF" and node.get("alias"):
             same.add((column_name(node), node["alias"].lower()))
-        elif node.get("type") == "COMPARE_EQUAL" and all(map(column_name, operands(node))):
+        elif node_type(node) == "COMPARE_EQUAL" and all(map(column_name, operands(node))):
             left, right = map(column_name, operands(node))
             same.add((left, right))
         elif node.get("class") == "SUBQUERY" and isinstance(node.get("child"), dict):
@@ -191,7 +204,7 @@ class _Lister:
         if len(branches) > 1 and all(number is not None for _, number in branches):
             lookup = {key: number for keys, number in branches for key in keys}
             return lookup | ({"else": default} if isinstance(default, int | float) else {}), []
-        if node.get("type") == "ARRAY_EXTRACT" or function_name(node) in EXTRACTS:
+        if node_type(node) == "ARRAY_EXTRACT" or function_name(node) in EXTRACTS:
             indexed, index = operands(node)[0], operands(node)[-1]
             content = mapping_of(indexed) or dict(enumerate(list_of(indexed) or (), 1))
             if len(content) > 1 and literal_of(index) is None:
@@ -202,21 +215,19 @@ class _Lister:
 
     def _comparison(self, node: Node, _: Sequence[str]) -> tuple[Any, list[Any]]:
         """A comparison of literals with a unit's key or its times."""
-        if node.get("type") in EQUALITIES or function_name(node) in MATCHES:
+        if node_type(node) in EQUALITIES or function_name(node) in MATCHES:
             left, right = (operands(node) * 2)[:2]
             for column, other in ((left, right), (right, left)):
                 content = (list_of(other) or literals_of([other])) if self._is_of_unit(column) else None
                 if content is not None:
                     return (content[0] if len(content) == 1 else content), [column]
-        elif node.get("type") in MEMBERSHIPS:
+        elif node_type(node) in MEMBERSHIPS:
             column, *others = operands(node)
             content = literals_of(others) if self._is_of_unit(column) else None
             if content is not None:
                 return (content[0] if len(content) == 1 else content), [column]
         elif node.get("class") == "SUBQUERY" and node.get("child") and self._is_of_unit(node["child"]):
-            selected = (node["subquery"]["node"].get("select_list") or [{}])[0]
-            if function_name(selected) == "unnest":
-                return list_of(operands(selected)[0]), []
+            return literals_of_query(node["subquery"]["node"]), []
         return None, []
 
     def _unnested(self, node: Node, columns: Sequence[str]) -> tuple[Any, list[Any]]:

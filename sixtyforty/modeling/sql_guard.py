@@ -45,7 +45,7 @@ class ForbiddenSqlError(SixtyfortyError):
 
 
 @dataclass(frozen=True)
-class _Token:
+class Token:
     """A token of SQL in lower case, without quotes around a name, and its offset in the text."""
 
     text: str
@@ -79,7 +79,7 @@ def find_forbidden(sql: str, field: str = "", stage: str = "") -> SqlProblem | N
 
     field, stage: where the SQL is declared; both are stored in the returned problem.
     """
-    tokens, depth = _tokens(sql), 0
+    tokens, depth = list_tokens(sql), 0
     for position, token in enumerate(tokens):
         depth += {"(": 1, ")": -1}.get(token.text, 0)
         if depth < 0:
@@ -93,7 +93,7 @@ def find_forbidden(sql: str, field: str = "", stage: str = "") -> SqlProblem | N
     return None
 
 
-def _tokens(sql: str) -> list[_Token]:
+def list_tokens(sql: str) -> list[Token]:
     """Return the tokens of SQL without comments. A string constant is one token."""
     import duckdb
 
@@ -106,11 +106,11 @@ def _tokens(sql: str) -> list[_Token]:
             continue
         text = content[start:end].decode().strip()
         is_name = kind in (duckdb.token_type.identifier, duckdb.token_type.keyword)
-        tokens.append(_Token(text.strip('"').lower() if is_name else text, len(content[:start].decode()), is_name))
+        tokens.append(Token(text.strip('"').lower() if is_name else text, len(content[:start].decode()), is_name))
     return tokens
 
 
-def _forbidden_reason(tokens: Sequence[_Token], position: int) -> str | None:
+def _forbidden_reason(tokens: Sequence[Token], position: int) -> str | None:
     """Return why the token at a position is forbidden, and what to write instead; None if it is allowed."""
     token = tokens[position]
     if not token.is_name:
@@ -128,13 +128,13 @@ def _forbidden_reason(tokens: Sequence[_Token], position: int) -> str | None:
     return None
 
 
-def _is_sample(tokens: Sequence[_Token], position: int) -> bool:
+def _is_sample(tokens: Sequence[Token], position: int) -> bool:
     """Return whether a token starts a clause that takes random rows: `tablesample` or `using sample`."""
     text, before = tokens[position].text, tokens[position - 1].text if position else ""
     return text == "tablesample" or (text == "sample" and before == "using")
 
 
-def _argument_count(tokens: Sequence[_Token], opening: int) -> int:
+def _argument_count(tokens: Sequence[Token], opening: int) -> int:
     """Return the number of arguments of a call. opening: the position of its opening parenthesis."""
     depth, commas = 0, 0
     for position in range(opening, len(tokens)):

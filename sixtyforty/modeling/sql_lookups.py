@@ -12,15 +12,16 @@ from sixtyforty.modeling.sql_tree import (
     list_of,
     literal_of,
     literals_of,
+    node_type,
     operands,
 )
 
 
 def literal_rows(node: Node) -> list[list[Any]] | None:
     """Return the rows of a table of literals; None if the node isn't one."""
-    if node.get("type") == "EXPRESSION_LIST":
+    if node_type(node) == "EXPRESSION_LIST":
         rows = [literals_of(row) for row in node["values"]]
-    elif node.get("type") == "SET_OPERATION_NODE":
+    elif node_type(node) == "SET_OPERATION_NODE":
         rows = [_selected_literals(select) for select in node.get("children", [])]
     else:
         return None
@@ -29,9 +30,20 @@ def literal_rows(node: Node) -> list[list[Any]] | None:
 
 
 def _selected_literals(select: Node) -> list[Any] | None:
-    if (select.get("from_table") or {}).get("type") != "EMPTY":
+    if node_type(select.get("from_table") or {}) != "EMPTY":
         return None
     return literals_of(select["select_list"])
+
+
+def literals_of_query(query: Node) -> list[Any] | None:
+    """Return the literals that a query returns in its first column; None if it returns something else."""
+    rows = literal_rows(query) or literal_rows(query.get("from_table") or {})
+    if rows:
+        return [row[0] for row in rows]
+    selected = (query.get("select_list") or [{}])[0]
+    if function_name(selected) == "unnest":
+        return list_of(operands(selected)[0])
+    return _selected_literals(query)
 
 
 def mapping_of(node: Node) -> dict[Any, Any] | None:
@@ -70,18 +82,18 @@ def branches_of(node: Node) -> tuple[list[tuple[list[Any], Scalar | None]], Any]
 
 def _inputs_of(condition: Node) -> list[Any] | None:
     """Return the literals with which a condition compares columns; None if it does something else."""
-    if condition.get("type") == "COMPARE_EQUAL":
+    if node_type(condition) == "COMPARE_EQUAL":
         left, right = operands(condition)
         content = literal_of(right) if literal_of(left) is None else literal_of(left)
         return None if content is None else [content]
-    if condition.get("type") == "COMPARE_IN":
+    if node_type(condition) == "COMPARE_IN":
         return [join_row(content) for content in literals_of(operands(condition)[1:]) or ()]
     parts = [_inputs_of(part) for part in operands(condition)]
     if not parts or not all(parts):
         return None
-    if condition.get("type") == "CONJUNCTION_OR":
+    if node_type(condition) == "CONJUNCTION_OR":
         return [content for part in parts for content in part or ()]
-    if condition.get("type") == "CONJUNCTION_AND":
+    if node_type(condition) == "CONJUNCTION_AND":
         return [join_row(combination) for combination in product(*(part or () for part in parts))]
     return None
 

@@ -15,12 +15,13 @@ from sixtyforty.storage.duckdb_session import connect_for_types
 Node = dict[str, Any]
 Scalar = str | int | float
 NOWHERE = 2**64 - 1  # DuckDB's location of a node that the parser added
+NOT_SERIALIZED = "not implemented"  # DuckDB's error for a query such as `pivot t on x`
 NUMBER_KINDS = ("INTEGER", "NUMERIC")
 
 
 @dataclass(frozen=True)
 class SqlTree:
-    """A parsed query: `root` is DuckDB's tree, `sql` is its text."""
+    """A parsed query: `root` is DuckDB's tree, `sql` is its text. If DuckDB can't serialize it, `root` is empty."""
 
     sql: str
     root: Node
@@ -34,11 +35,13 @@ class SqlTree:
 
 
 def parse_sql(sql: str) -> SqlTree | None:
-    """Return the parse tree of a query; None if DuckDB can't serialize it."""
+    """Return the parse tree of a query; None if DuckDB can't parse it."""
     with connect_for_types() as db:
         (text,) = db.execute("select json_serialize_sql(?::varchar)", [sql]).fetchall()[0]
     parsed = json.loads(text)
-    return None if parsed["error"] else SqlTree(sql, parsed["statements"][0]["node"])
+    if parsed["error"]:
+        return SqlTree(sql, {}) if parsed["error_type"] == NOT_SERIALIZED else None
+    return SqlTree(sql, parsed["statements"][0]["node"]) if parsed["statements"] else None
 
 
 def walk(node: Any) -> Iterator[Node]:
@@ -63,6 +66,12 @@ def operands(node: Node) -> list[Node]:
     if "left" in node and "right" in node:
         return [node["left"], node["right"]]
     return node["children"] if isinstance(node.get("children"), list) else [node["child"]] if node.get("child") else []
+
+
+def node_type(node: Node) -> str:
+    """Return the type of a node, such as COMPARE_EQUAL; empty if the node has none."""
+    kind = node.get("type")
+    return kind if isinstance(kind, str) else ""
 
 
 def function_name(node: Node) -> str:
@@ -137,7 +146,7 @@ def list_of(node: Any) -> list[Any] | None:
         return None
     if node.get("class") == "CAST":
         return list_of(node["child"])
-    is_list = function_name(node) == "list_value" or node.get("type") == "ARRAY_CONSTRUCTOR"
+    is_list = function_name(node) == "list_value" or node_type(node) == "ARRAY_CONSTRUCTOR"
     return literals_of(operands(node)) if is_list else None
 
 

@@ -59,6 +59,11 @@ def test_each_sql_file_is_checked(tmp_path: Path, rules: Path, stage: str) -> No
     file.write_text(f"select *, {CLOCK} as made_at from ({file.read_text()})")
     with pytest.raises(ForbiddenSqlError, match=rf"forbidden SQL in {stage}\.sql, line 1: now\(\)"):
         require_allowed_sql(use_case)
+    if stage == "features":  # the stage that builds features refuses it, so that the current process can decide
+        require_allowed_sql(use_case, "live")
+    else:
+        with pytest.raises(ForbiddenSqlError):
+            require_allowed_sql(use_case, "live")
 
 
 def test_each_metric_of_a_suite_is_checked(tmp_path: Path, rules: Path) -> None:

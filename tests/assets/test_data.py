@@ -124,7 +124,8 @@ def test_features_are_checked_for_leakage_and_fitness(workspace: Workspace, rule
     result = data.build_features(run := make_run(workspace, KEYS))
     assert set(result.published) == set(KEYS)
     checks = {(check.name, check.partition): check.passed for check in result.checks}
-    assert checks == {("fit_for_model", key): True for key in KEYS} | {("no_leakage", None): True}
+    passed = {("features_built", None): True, ("no_leakage", None): True}
+    assert checks == {("fit_for_model", key): True for key in KEYS} | passed
     figures = "2 partitions; the current process decides 0 units with suspect features"
     assert run.log.lines == [f"INFO: features: built ({figures})"]
 

@@ -118,6 +118,7 @@ def test_an_added_feature(live: LiveWorld) -> None:
             "select id, load, site::integer as site from units",
             "features.sql, line 1: the SQL can't run: Could not convert",
         ),
+        ("select id, load, now() as today from units", "forbidden SQL in features.sql, line 1: now() reads the clock"),
         ("select id, load from units limit 3", "features.sql returns 3 rows with 3 distinct keys"),
     ],
 )

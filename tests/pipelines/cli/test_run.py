@@ -9,6 +9,8 @@ import pytest
 
 from pipelines.authoring import loader
 from pipelines.operations.run import RunFailedError
+from sixtyforty.spec.errors import DeclarationError, DeclarationProblem
+from sixtyforty.spec.use_case import UseCase
 from tests.pipelines.conftest import RunCli
 
 DAYS = "--from 2013-06-01 --to 2013-06-02"
@@ -38,6 +40,33 @@ def test_run_passes_on_days_stages_and_time(run_cli: RunCli, monkeypatch: pytest
     stages = ["raw/weather", "validated/weather", "features"]
     days = (date(2013, 6, 1), date(2013, 6, 2))
     assert calls == [("flight_delays", *days, "2013-06-02T10:00:00", "replay", stages, False)]
+
+
+@pytest.mark.parametrize(
+    ("track", "file", "starts"),
+    [
+        ("live", "features.sql", True),
+        ("replay", "features.sql", False),
+        ("live", "current_process.sql", False),
+        ("live", "defs.yaml", False),
+    ],
+)
+def test_a_live_run_starts_although_features_sql_cannot_run(
+    track: str, file: str, starts: bool, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = DeclarationProblem(loader.FOLDER / "flight_delays" / file, 7, "", "the SQL can't run: no column lod")
+
+    def load(*_: object, sql: bool = False) -> UseCase:
+        if sql:
+            raise DeclarationError("flight_delays", [problem])
+        return loader.load_declaration(loader.FOLDER / "flight_delays")
+
+    monkeypatch.setattr("pipelines.authoring.catalog.load_use_case", load)
+    monkeypatch.setattr("pipelines.operations.run.run_range", lambda *_, **__: "the run's id")
+    finished = run_cli(f"run flight_delays {DAYS} --track {track}")
+    assert (finished.code, "Run the run's id succeeded" in finished.out) == ((0, True) if starts else (1, False))
+    assert f"{file}:7: the SQL can't run: no column lod." in finished.err
+    assert ("The current process decides until features.sql is corrected." in finished.err) is starts
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,9 @@ def contents(sql: str, key: tuple[str, ...] = KEY) -> list[Any]:
         ("select carrier in ('UA', 'AA') from units", ["UA", "AA"]),
         ("select list_contains(['UA', 'AA'], carrier) from units", ["UA", "AA"]),
         ("select carrier in (select unnest(['UA', 'AA'])) from units", ["UA", "AA"]),
+        ("select carrier in (values ('UA'), ('AA')) from units", ["UA", "AA"]),
+        ("select carrier = any(['UA', 'AA']) from units", ["UA", "AA"]),
+        ("select carrier in (select 'UA') from units", ["UA"]),
         ("select 1 from units join (values ('UA'), ('AA')) v(carrier) using (carrier)", ["UA", "AA"]),
         ("with l(c) as (values (17), (42)) select 1 from units join l on l.c = flight", [17, 42]),
         ("select 1 from units, unnest([17, 42]) v(flight)", [17, 42]),
@@ -112,6 +115,14 @@ def test_numbers_of_a_lookup_belong_to_their_inputs() -> None:
     assert len(identities) == 2
 
 
+def test_dates_and_rates_of_a_query_that_is_not_serialized_are_listed() -> None:
+    sql = "select *, 0.2317 as rate from (pivot t on x using sum(y))\nwhere day = '2013-02-08' and n > 30 -- 0.4711"
+    assert [(constant.content, constant.line) for constant in find_constants(sql, KEY)] == [
+        (0.2317, 1),
+        ("2013-02-08", 2),
+    ]
+
+
 def test_sql_that_cannot_run_has_no_constants() -> None:
     assert contents("select date '2013-02-08' from from units") == []
 
@@ -154,6 +165,28 @@ def declared_sql() -> dict[str, tuple[str, tuple[str, ...]]]:
         for number, block in enumerate(blocks)
         if "features" in block or "weekday" in block
     }
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from t tablesample 10%",
+        "select * exclude (a) replace (b + 1 as b) from t",
+        "select list_filter(l, lambda x: x = 2), [x for x in l if x > 1] from t",
+        "select * from t asof join u on t.a = u.a and t.b >= u.b",
+        "with recursive r(n) as (select 1 union all select n + 1 from r where n < 3) select n from r",
+        "select sum(x) filter (where site = 'a') over (partition by a) from t qualify row_number() over () = 1",
+        "select map(), map([], []), list_position([], x), list_extract([1], 2), make_date(), date_part()",
+        "select a is null, not a, exists(select 1 from t), a = all(select 1)",
+        "unpivot t on a, b into name n value v",
+        "pivot t on x using sum(y)",
+        "summarize t",
+        "-- nothing",
+        "",
+    ],
+)
+def test_no_form_of_sql_stops_the_lister(sql: str) -> None:
+    assert contents(sql) == []
 
 
 @pytest.mark.parametrize("name", declared_sql())
