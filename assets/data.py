@@ -86,6 +86,7 @@ def import_extracts(run: StageRun) -> StageResult:
         )
     if undeclared := _undeclared_columns(run, extracts):
         metadata["undeclared columns"] = undeclared
+        run.log.info(f"raw {run.source}: undeclared columns: {undeclared}")
     if header_notes:
         metadata["headers of new extracts"] = "\n".join(header_notes)
     result.checks.append(CheckResult(EXTRACTS_READABLE.name, not rows, metadata, warn=True, description=summary))
