@@ -87,6 +87,9 @@ def import_extracts(run: StageRun) -> StageResult:
         )
     if undeclared := _undeclared_columns(run, extracts):
         metadata["undeclared columns"] = undeclared
+        run.log.info(
+            f"raw {run.source}: columns left out, because the data contract doesn't declare them ({undeclared})"
+        )
     if header_notes:
         metadata["headers of new extracts"] = "\n".join(header_notes)
     result.checks.append(CheckResult(EXTRACTS_READABLE.name, not rows, metadata, warn=True, description=summary))

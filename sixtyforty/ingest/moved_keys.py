@@ -194,18 +194,17 @@ class SharedKeys:
         import numpy as np
 
         numbers = {partition: number for number, partition in enumerate(partitions)}
+        query = f"from {rows} where {self._is_complete} and _partition in ({', '.join(map(literal, numbers))})"
+        if len(numbers) == 1:  # it may be so large that a second column takes much memory
+            hashes = self.db.execute(f"select {self._hash_sql} as hash {query}").fetchnumpy()["hash"]
+            return dict.fromkeys(numbers, np.asarray(hashes))
         cases = " ".join(f"when {literal(partition)} then {number}" for partition, number in numbers.items())
-        listed = ", ".join(map(literal, numbers))
         keys = self.db.execute(
-            f"select {self._hash_sql} as hash, (case _partition {cases} end)::uinteger as number from {rows}"
-            f" where {self._is_complete} and _partition in ({listed})"
+            f"select {self._hash_sql} as hash, (case _partition {cases} end)::uinteger as number {query}"
         ).fetchnumpy()
-        hashes, owners = np.asarray(keys["hash"]), np.asarray(keys["number"])
-        if len(numbers) > 1:
-            order = np.argsort(owners, kind="stable")
-            hashes, owners = hashes[order], owners[order]
-        ends = np.searchsorted(owners, np.arange(len(numbers)), "right")
-        return dict(zip(numbers, np.split(hashes, ends[:-1]), strict=True))
+        order = np.argsort(keys["number"], kind="stable")
+        ends = np.searchsorted(np.asarray(keys["number"])[order], np.arange(len(numbers)), "right")
+        return dict(zip(numbers, np.split(np.asarray(keys["hash"])[order], ends[:-1]), strict=True))
 
     def _with_typed_keys(self, rows: str) -> str:
         """Return a SQL subquery for those raw rows whose key's hash occurs in the table `typed`. rows: a subquery."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from expectations import publication
 from expectations.rules import Rule
 from expectations.suites import Suite
 from expectations.validation import validate
@@ -48,6 +50,27 @@ def validate_things(
     assert verdict.conserved
     entry = ws.lake.entry("quarantine/things", DAY)
     return pq.read_table(ws.lake.local_file(entry)).to_pylist() if entry else []
+
+
+@pytest.mark.parametrize("key", [["id"], ["x", "id"]])
+@pytest.mark.parametrize("numbers", [range(40), range(39, -1, -1), [*range(1, 40), 0]])
+def test_valid_rows_are_in_the_order_of_their_keys_however_many_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbers: Sequence[int], key: list[str]
+) -> None:
+    files = set()
+    for rows_sorted_at_once in (0, 100):
+        monkeypatch.setattr(publication, "SORTED_AT_ONCE", rows_sorted_at_once)
+        ws = things(tmp_path / str(rows_sorted_at_once), key=key)
+        text = "id,day,x\n" + "".join(f"{number},{DAY},{number % 2}\n" for number in numbers)
+        land_extract(ws.landing, f"things_{DAY}.csv", text)
+        ingest(ws.use_case, "things", ws.lake, ws.landing, [DAY], "test")
+        validate(ws.use_case, "things", Suite(description="no rules"), ws.lake, [DAY], None, "test")
+        entry = ws.lake.entry("validated/things", DAY)
+        assert entry is not None
+        rows = pq.read_table(ws.lake.local_file(entry)).select(key).to_pylist()
+        assert [tuple(row.values()) for row in rows] == sorted(tuple(row.values()) for row in rows)
+        files.add(entry.file)
+    assert len(files) == 1
 
 
 @pytest.mark.parametrize(
