@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 T = TypeVar("T")
-PORTION_ROWS = 100_000
+PORTION_ROWS = 50_000
 MEMORY_BYTES = 1 << 26  # the tables of a store in memory have at most this size together
 
 AddedColumns: TypeAlias = "tuple[tuple[str, pa.DataType, Callable[[int, int], pa.Array]], ...]"
