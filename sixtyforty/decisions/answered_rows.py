@@ -6,7 +6,7 @@ once. Simulated answers never change a delivered row: they exist for demonstrati
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sixtyforty.decisions.answers_in_force import JudgedAnswer, judge_answer
@@ -14,6 +14,7 @@ from sixtyforty.decisions.responses import has_answers, responses_by_decision
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.response_log import ANSWER_EVENTS, Response
 from sixtyforty.storage.sql import literal
+from sixtyforty.storage.stored_tables import Rows, pool
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -22,17 +23,21 @@ if TYPE_CHECKING:
 JudgedAnswers = Mapping[str, JudgedAnswer]  # the first answer to each decision, by decision id
 
 
-def read_answers(ws: Workspace, track: Track, rows: Mapping[str, pa.Table]) -> dict[str, JudgedAnswers]:
+def read_answers(ws: Workspace, track: Track, rows: Mapping[str, Rows]) -> dict[str, JudgedAnswers]:
     """Return the answers to the decisions of some partitions, by partition. Partitions without answers are left out.
 
     rows: the stored decisions of each partition. Answers without effect are included.
     """
-    ids = [decision_id for table in rows.values() for decision_id in table["decision_id"].to_pylist()]
-    responses = read_responses(ws, track, list(rows), ids)
-    if not responses:
+    imported, is_log_empty = _imported_answers(ws, track, list(rows)), not has_answers(ws)
+    if is_log_empty and not imported:
         return {}
-    answers = {partition: _judge_partition(ws, table, responses) for partition, table in rows.items()}
-    return {partition: by_decision for partition, by_decision in answers.items() if by_decision}
+    answers: dict[str, dict[str, JudgedAnswer]] = {}
+    for portion in pool(rows):
+        ids = portion["decision_id"].to_pylist()
+        responses = _join_responses({} if is_log_empty else responses_by_decision(ws, ids), imported)
+        for partition, answer in _judge_answers(ws, portion, responses):
+            answers.setdefault(partition, {})[answer.decision_id] = answer
+    return {partition: answers[partition] for partition in rows if partition in answers}
 
 
 def read_responses(
@@ -43,12 +48,18 @@ def read_responses(
     partitions: the partitions of these decisions. Simulated responses are left out.
     """
     recorded = responses_by_decision(ws, decision_ids) if has_answers(ws) else {}
+    return _join_responses(recorded, _imported_answers(ws, track, partitions))
+
+
+def _join_responses(
+    recorded: Mapping[str, Sequence[Response]], imported: Sequence[Response]
+) -> dict[str, list[Response]]:
     logged = {
         decision_id: [response for response in responses if not response.simulated]
         for decision_id, responses in recorded.items()
     }
     known = {response.response_id for responses in logged.values() for response in responses}
-    for response in _imported_answers(ws, track, partitions):
+    for response in imported:
         if response.response_id not in known:
             logged.setdefault(response.decision_id, []).append(response)
     return logged
@@ -73,23 +84,23 @@ def _imported_answers(ws: Workspace, track: Track, partitions: Sequence[str]) ->
     ]
 
 
-def _judge_partition(
+def _judge_answers(
     ws: Workspace, table: pa.Table, responses: Mapping[str, Sequence[Response]]
-) -> dict[str, JudgedAnswer]:
-    columns = (table[name].to_pylist() for name in ("decision_id", "decided_at", "decided_by", "action"))
-    judged = (
-        judge_answer(ws.use_case, decision_id, decided_at, decided_by, action, responses[decision_id])
-        for decision_id, decided_at, decided_by, action in zip(*columns, strict=True)
-        if decision_id in responses
-    )
-    return {answer.decision_id: answer for answer in judged if answer}
+) -> Iterator[tuple[str, JudgedAnswer]]:
+    """Yield the first answer to each decision, with the partition of the decision."""
+    columns = (table[name].to_pylist() for name in ("_partition", "decision_id", "decided_at", "decided_by", "action"))
+    for partition, decision_id, decided_at, decided_by, action in zip(*columns, strict=True):
+        if decision_id in responses:
+            answer = judge_answer(ws.use_case, decision_id, decided_at, decided_by, action, responses[decision_id])
+            if answer:
+                yield partition, answer
 
 
 def with_answers(table: pa.Table, answers: JudgedAnswers) -> pa.Table:
-    """Return the rows of a partition's decisions, with the actions after people's answers.
+    """Return rows of a partition's decisions, with the actions after people's answers.
 
-    If an answer took effect, four columns are added: `decided_action` (null unless an answer replaced the action),
-    `revision`, `answered_by` (a role) and `answered_at` (UTC). Otherwise the rows are returned unchanged.
+    If any answer in the partition took effect, four columns are added: `decided_action` (null unless an answer replaced
+    the action), `revision`, `answered_by` (a role) and `answered_at` (UTC). Otherwise the rows are returned unchanged.
     """
     import pyarrow as pa
 

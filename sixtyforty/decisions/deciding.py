@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions import assignment
@@ -17,27 +15,25 @@ from sixtyforty.decisions.champion_scores import (
     score_units,
 )
 from sixtyforty.decisions.decision_draft import NO_CHAMPION_REASON, DecisionDraft
+from sixtyforty.decisions.decision_rows import keep_sorted
 from sixtyforty.decisions.decision_table import TakenDecisions, decision_schema, decisions_dataset, write_decisions
 from sixtyforty.decisions.declaration_record import record_declaration
-from sixtyforty.decisions.due_decisions import live_since, scope_condition
+from sixtyforty.decisions.due_decisions import live_since
+from sixtyforty.decisions.due_units import count_taken, read_due_units
 from sixtyforty.modeling.lineage import find_outdated
 from sixtyforty.modeling.taint import select_tainted
-from sixtyforty.spec.contract_types import parse_type
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.files import run_in_parallel
-from sixtyforty.storage.lake import split_by_partition
 from sixtyforty.storage.manifests import Entry
-from sixtyforty.storage.sql import identifiers
+from sixtyforty.storage.stored_tables import Rows, run_for_tables
 from sixtyforty.storage.verdicts import verdict_id
 from sixtyforty.value.choice_payoffs import count_actions
-from sixtyforty.value.decision_ids import make_decision_ids
 from sixtyforty.value.payoff_base import ActionCounts
 from sixtyforty.value.policy import Policy
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
-    import duckdb
     import numpy as np
     import pandas as pd
     import pyarrow as pa
@@ -45,7 +41,6 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-ROUNDED_KINDS = ("decimal", "time")  # kinds of types that a DataFrame can't hold exactly
 LATE_REASON = "late: the inputs arrived after the decision time"
 
 
@@ -68,14 +63,14 @@ def take_decisions(
         return {}
     is_replaced = anew and track == "replay"
     before = {} if is_replaced else ws.lake.entries(decisions_dataset(track), partitions)
-    new: dict[str, pa.Table] = {}
+    new: dict[str, Rows] = {}
     for group in ws.lake.group_by_columns(features.values()):
         new |= _decide_group(ws, track, {entry.partition: entry for entry in group}, before, start, as_of)
     if new:
         record_declaration(ws)
-    written = run_in_parallel(lambda p: write_decisions(ws, track, p, new[p], before.get(p), features[p]), new)
+    written = run_for_tables(lambda p: write_decisions(ws, track, p, new[p], before.get(p), features[p]), new)
     unchanged = {p: TakenDecisions.from_entry(entry, 0) for p, entry in before.items() if p not in new}
-    return unchanged | dict(zip(new, written, strict=True))
+    return unchanged | written
 
 
 def _decide_group(
@@ -85,80 +80,20 @@ def _decide_group(
     before: dict[str, Entry],
     start: datetime,
     as_of: datetime | None,
-) -> dict[str, pa.Table]:
+) -> dict[str, Rows]:
     """Return the new decisions of partitions whose features have equal columns, by partition.
 
     Partitions with other columns are decided separately, because a champion may not be able to score all of them.
     """
     decided_before = {partition: entry for partition, entry in before.items() if partition in features}
-    units, taken = _read_units(ws, track, features, decided_before, start, as_of)
-    if units.empty:
-        return {}
-    table = _decide_units(ws, units, track, features, as_of, taken)
-    return split_by_partition(table, "_partition", list(features))
-
-
-def _read_units(
-    ws: Workspace,
-    track: Track,
-    features: dict[str, Entry],
-    before: dict[str, Entry],
-    start: datetime,
-    as_of: datetime | None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return two tables: the due units with their features and `decision_id`, and the decisions already taken.
-
-    before: the manifests of the decisions already taken. start: the UTC time from which the track decides.
-    """
-    rows = ws.lake.select_rows(features.values())
-    if assignment.has_assignment(ws.use_case, track):
-        rows = assignment.add_draw_columns(ws, rows, list(features))
-    until = f"and decided_at <= timestamp '{as_of}'" if as_of else ""
-    with ws.lake.open_session(ws.use_case.timezone) as db:
-        units = _with_exact_keys(
-            db,
-            f"select * from {rows} where decided_at >= timestamp '{start}' {until} and {scope_condition(ws, track)}"
-            f" order by _partition, decided_at, {identifiers(ws.use_case.decision.key)}",
-            ws.use_case.decision.key,
-        )
-        if before:
-            decided = ws.lake.select_rows(before.values())
-            taken = db.execute(f"select decision_id, action, decided_at, _partition from {decided}").df()
-        else:
-            taken = units.iloc[:0].assign(decision_id="", action="")
-    units["decision_id"] = _decision_ids(ws, track, units)
-    return units[~units["decision_id"].isin(taken["decision_id"])].reset_index(drop=True), taken
-
-
-def _with_exact_keys(db: duckdb.DuckDBPyConnection, query: str, key: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of a query. Key columns whose values pandas would round, such as DECIMAL, hold Python objects.
-
-    query: must order its rows by `_partition` and key.
-    """
-    relation = db.sql(query)
-    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
-    rounded = [column for column in key if _is_rounded(types[column])]
-    units = relation.df()
-    if rounded and not units.empty:
-        values = zip(*db.execute(f"select {identifiers(rounded)} from ({query})").fetchall(), strict=True)
-        units = units.assign(**dict(zip(rounded, map(list, values), strict=True)))
-    return units
-
-
-def _is_rounded(column_type: str) -> bool:
-    contract_type = parse_type(column_type)
-    return column_type == "HUGEINT" or (contract_type is not None and contract_type.kind in ROUNDED_KINDS)
-
-
-def _decision_ids(ws: Workspace, track: Track, units: pd.DataFrame) -> list[str]:
-    """Return the decision id of each unit. The units must already be sorted by partition."""
-    keys = zip(*(units[column].tolist() for column in ws.use_case.decision.key), strict=True)
-    keyed = groupby(zip(units["_partition"].tolist(), keys, strict=True), itemgetter(0))
-    return [
-        decision_id
-        for partition, pairs in keyed
-        for decision_id in make_decision_ids(ws.use_case.first_name, track, partition, map(itemgetter(1), pairs))
-    ]
+    taken = count_taken(ws, decided_before) if ws.use_case.kpi.has_limits else {}
+    return keep_sorted(
+        ws,
+        (
+            _decide_units(ws, units, track, features, as_of, taken)
+            for units in read_due_units(ws, track, features, decided_before, start, as_of)
+        ),
+    )
 
 
 def _decide_units(
@@ -167,11 +102,11 @@ def _decide_units(
     track: Track,
     features: dict[str, Entry],
     as_of: datetime | None,
-    taken: pd.DataFrame,
+    taken: ActionCounts,
 ) -> pa.Table:
     """Decide on the units, and return the table of their decisions.
 
-    taken: the decisions already taken. Their actions count towards the limits of actions.
+    taken: the actions of decisions already taken, which count towards the limits of actions.
     """
     import numpy as np
 
@@ -267,12 +202,12 @@ def _unfit_reasons(
     return reasons
 
 
-def _count_actions(taken: pd.DataFrame, by_current_process: pd.DataFrame) -> ActionCounts:
+def _count_actions(taken: ActionCounts, by_current_process: pd.DataFrame) -> ActionCounts:
     """Count the actions that other units already got, which use up the declared limits, by partition and decision time.
 
-    taken: decisions already taken. by_current_process: units on which the current process decides.
+    taken: the actions of decisions already taken. by_current_process: units on which the current process decides.
     """
-    counts = count_actions(taken, "action")
+    counts = {group: Counter(actions) for group, actions in taken.items()}
     for group, actions in count_actions(by_current_process, "current_action").items():
         counts.setdefault(group, Counter()).update(actions)
     return counts
@@ -298,4 +233,5 @@ def _build_table(
     decisions = decisions.sort_values(["_partition", "decided_at", "decision_id"], ignore_index=True)
     stored = pq.read_schema(ws.lake.local_file(next(iter(features.values()))))
     schema = pa.schema([("_partition", pa.string()), *decision_schema(ws, stored)])
-    return pa.Table.from_pandas(decisions[schema.names], schema=schema, preserve_index=False)
+    table = pa.Table.from_pandas(decisions[schema.names], schema=schema, preserve_index=False)
+    return table.replace_schema_metadata(None)  # pandas describes the units that were decided together

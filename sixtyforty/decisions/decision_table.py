@@ -30,10 +30,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sixtyforty.decisions.decision_facts import DecisionFacts, UnscoredDecisions
 from sixtyforty.decisions.decision_records import record_to_dict, records_from_rows
+from sixtyforty.decisions.decision_rows import merge_decisions
 from sixtyforty.decisions.declared_version import declared_versions
 from sixtyforty.decisions.unscored import summarize_unscored
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.stored_tables import Rows, portions
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -119,29 +121,27 @@ def decision_schema(ws: Workspace, features: pa.Schema) -> pa.Schema:
 
 
 def write_decisions(
-    ws: Workspace, track: Track, partition: str, new: pa.Table, before: Entry | None, features: Entry
+    ws: Workspace, track: Track, partition: str, new: Rows, before: Entry | None, features: Entry
 ) -> TakenDecisions:
     """Add new decisions to a partition. The decisions already taken stay unchanged.
 
     before: the manifest of the decisions already taken, or None. features: the manifest of the features.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = new
-    if before is not None:
-        table = pa.concat_tables([pq.read_table(ws.lake.local_file(before)), new])
-        table = table.sort_by([("decided_at", "ascending"), ("decision_id", "ascending")])
+    rows = new if before is None else merge_decisions(ws, before, new)
     inputs = {"features": {partition: features.version}}  # the newest version; each row names its own
-    champions = {version for version in table["champion_version"].unique().to_pylist() if version}
+    champions: set[str] = set()
+    deciders: Counter[str] = Counter()
+    for portion in portions(rows):
+        champions.update(version for version in portion["champion_version"].unique().to_pylist() if version)
+        deciders.update(portion["decided_by"].to_pylist())
     facts = DecisionFacts(
-        **Counter(table["decided_by"].to_pylist()),
+        **deciders,
         declared_versions=declared_versions(ws.use_case, before),
         champions=sorted(champions),
-        unscored=summarize_unscored(table),
+        unscored=summarize_unscored(rows),
     )
     dataset, stored = decisions_dataset(track), facts.to_facts()
-    entry = ws.lake.write(dataset, partition, table, inputs=inputs, code=ws.code_version, facts=stored)
+    entry = ws.lake.write(dataset, partition, rows, inputs=inputs, code=ws.code_version, facts=stored)
     return TakenDecisions.from_entry(entry, new.num_rows)
 
 

@@ -6,10 +6,12 @@ decisions. A person's answer that takes effect revises the delivered row, but ne
 
 from __future__ import annotations
 
-import io
 import json
+import secrets
 from collections.abc import Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sixtyforty.decisions.answered_rows import JudgedAnswers, read_answers, with_answers
@@ -18,9 +20,18 @@ from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.delivery_table import delete_replaced, delivery_table_name, insert_decisions, revise_rows
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.track import Track
-from sixtyforty.storage.files import canonical_json, run_in_parallel, write_atomic
+from sixtyforty.storage.files import (
+    UnfinishedFile,
+    access_errors,
+    canonical_json,
+    file_sha256,
+    run_in_parallel,
+    unfinished_file,
+    write_atomic,
+)
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
+from sixtyforty.storage.stored_tables import Rows, TableStore, portions, run_for_tables
 from sixtyforty.storage.verdicts import is_accepted
 from sixtyforty.workspace import Workspace
 
@@ -57,7 +68,8 @@ def deliver_decisions(ws: Workspace, entries: dict[str, Entry], track: Track) ->
     """
     if ws.stage_ledger.is_retired():
         return {}
-    rows = dict(zip(entries, run_in_parallel(lambda p: _read_accepted(ws, entries[p]), entries), strict=True))
+    store = TableStore(ws.lake.scratch)
+    rows = dict(zip(entries, run_in_parallel(lambda p: _read_accepted(ws, store, entries[p]), entries), strict=True))
     undelivered = find_undelivered(ws, track, entries)
     if track == "replay":
         delete_replaced(ws, {p: rows[p] for p in undelivered})
@@ -67,13 +79,14 @@ def deliver_decisions(ws: Workspace, entries: dict[str, Entry], track: Track) ->
     table = delivery_table_name(ws.use_case.name, track)
 
     def deliver_partition(partition: str) -> DeliveredPartition:
-        files = _write_files(ws, track, partition, with_answers(rows[partition], answers.get(partition, {})))
+        answers_to = answers.get(partition, {})
+        files = write_files(ws.deliveries, track, partition, rows[partition], answers_to, ws.lake.scratch)
         if partition in undelivered:  # the receipt comes last, because it confirms the SQL rows and the files
             receipt = canonical_json({"decisions": entries[partition].version})
             write_atomic(_receipt_path(ws, track, partition), receipt.encode())
         return DeliveredPartition(rows[partition].num_rows, new[partition], files, table)
 
-    return dict(zip(entries, run_in_parallel(deliver_partition, entries), strict=True))
+    return run_for_tables(deliver_partition, rows)
 
 
 def deliver_answers(ws: Workspace, track: Track, partitions: Collection[str]) -> int:
@@ -82,17 +95,16 @@ def deliver_answers(ws: Workspace, track: Track, partitions: Collection[str]) ->
     Partitions that weren't delivered yet are left out, because their first delivery includes the answers. Once the use
     case is retired, nothing changes.
     """
-    import pyarrow.parquet as pq
-
     if ws.stage_ledger.is_retired():
         return 0
     entries = ws.lake.entries(decisions_dataset(track), partitions)
     delivered = {p: entry for p, entry in entries.items() if _receipt_path(ws, track, p).exists()}
-    rows = {partition: pq.read_table(ws.lake.local_file(entry)) for partition, entry in delivered.items()}
+    store = TableStore(ws.lake.scratch)
+    rows = {partition: store.open(ws.lake.local_file(entry)) for partition, entry in delivered.items()}
     answers = read_answers(ws, track, rows)
     revised = revise_rows(ws, track, _all_answers(answers))
     for partition, by_decision in answers.items():
-        _write_files(ws, track, partition, with_answers(rows[partition], by_decision))
+        write_files(ws.deliveries, track, partition, rows[partition], by_decision, ws.lake.scratch)
     return revised
 
 
@@ -122,16 +134,15 @@ def find_undelivered(ws: Workspace, track: Track, entries: Mapping[str, Entry]) 
     return entries.keys() - delivered
 
 
-def _read_accepted(ws: Workspace, decisions: Entry) -> pa.Table:
+def _read_accepted(ws: Workspace, store: TableStore, decisions: Entry) -> Rows:
     """Return a partition's decisions. Raises DeliveryError if governance refused the features of a decision.
 
     A failed Dagster check stops only its own run. This check also stops a later run that only delivers.
     """
-    import pyarrow.parquet as pq
-
-    partition, rows = decisions.partition, pq.read_table(ws.lake.local_file(decisions))
+    partition, rows = decisions.partition, store.open(ws.lake.local_file(decisions))
     current = ws.lake.entry("features", partition)
-    for version in rows["data_version"].unique().to_pylist():
+    versions = {v: None for portion in portions(rows) for v in portion["data_version"].unique().to_pylist()}
+    for version in versions:
         entry = current if current is not None and current.version == version else ws.lake.replaced_entry(version)
         if entry is None or not is_accepted(entry):
             raise DeliveryError(
@@ -141,24 +152,50 @@ def _read_accepted(ws: Workspace, decisions: Entry) -> pa.Table:
     return rows
 
 
-def _write_files(ws: Workspace, track: Track, partition: str, rows: pa.Table) -> list[str]:
+def write_files(
+    deliveries: StoragePath, track: Track, partition: str, rows: Rows, answers: JudgedAnswers, scratch: Path
+) -> list[str]:
     """Write a partition's CSV and Parquet files if their content differs from the files that exist.
 
-    Return the names of both files below the delivery folder.
+    Return the names of both files below the delivery folder. deliveries: the delivery folder.
     """
     import pyarrow.parquet as pq
     from pyarrow import csv
 
-    shown = rows.select([column for column in rows.column_names if column not in HIDDEN_IN_CSV])
-    csv_file, parquet_file = io.BytesIO(), io.BytesIO()
-    csv.write_csv(escape_formulas(shown), csv_file)
-    pq.write_table(rows, parquet_file, compression="zstd")
-    contents = {f"{partition}.csv": csv_file.getvalue(), f"{partition}.parquet": parquet_file.getvalue()}
-    for name, content in contents.items():
-        path = ws.deliveries / track / name
-        if not path.exists() or path.read_bytes() != content:
-            write_atomic(path, content)
-    return [f"{track}/{name}" for name in contents]
+    folder = deliveries / track
+    schema = with_answers(rows.slice(0, 0), answers).schema
+    shown = [column for column in schema.names if column not in HIDDEN_IN_CSV]
+    shown_schema = schema.empty_table().select(shown).schema
+    with ExitStack() as stack:
+        local_folder = scratch if isinstance(folder, ObjectPath) else folder
+        stack.enter_context(access_errors(local_folder))
+        csv_file, parquet_file = (stack.enter_context(unfinished_file(local_folder)) for _ in range(2))
+        with (
+            csv.CSVWriter(csv_file, shown_schema) as as_csv,
+            pq.ParquetWriter(parquet_file, schema, compression="zstd") as as_parquet,
+        ):
+            for portion in portions(rows):
+                answered = with_answers(portion, answers)
+                as_csv.write_table(escape_formulas(answered.select(shown)))
+                as_parquet.write_table(answered)
+        files = {f"{partition}.csv": csv_file, f"{partition}.parquet": parquet_file}
+        for name, file in files.items():
+            _publish(folder / name, file, scratch)
+    return [f"{track}/{name}" for name in files]
+
+
+def _publish(path: StoragePath, file: UnfinishedFile, scratch: Path) -> None:
+    """Put a written file in its place, unless the file there has the same content."""
+    if isinstance(path, Path):
+        if not path.exists() or file_sha256(path) != file.sha256:
+            file.publish(path)
+        return
+    if path.exists():
+        copy = scratch / secrets.token_hex(8)
+        path.parent.download({path.name: copy})
+        if file_sha256(copy) == file.sha256:
+            return
+    path.upload(file.path)
 
 
 def escape_formulas(rows: pa.Table) -> pa.Table:

@@ -15,8 +15,11 @@ from sixtyforty.decisions.answers_in_force import JudgedAnswer
 from sixtyforty.decisions.decision_records import record_to_dict, records_from_rows
 from sixtyforty.decisions.decision_table import DecidedBy
 from sixtyforty.spec.track import Track
+from sixtyforty.storage import stored_tables
 from sixtyforty.storage.databases import create_database_folder, open_engine
 from sixtyforty.storage.response_log import Role
+from sixtyforty.storage.stored_tables import Rows, portions
+from sixtyforty.value.decision_ids import hash_numbers
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -95,7 +98,7 @@ def delivery_table(ws: Workspace, track: Track, metadata: sa.MetaData) -> sa.Tab
     )
 
 
-def insert_decisions(ws: Workspace, track: Track, tables: Mapping[str, pa.Table]) -> dict[str, int]:
+def insert_decisions(ws: Workspace, track: Track, tables: Mapping[str, Rows]) -> dict[str, int]:
     """Insert the decisions that the SQL table lacks, all in one transaction. Create the table if necessary.
 
     tables: the decisions of each partition. Return the number of new rows of each partition.
@@ -173,7 +176,7 @@ def _revise(connection: sa.Connection, target: sa.Table, answer: JudgedAnswer) -
     return connection.execute(statement).rowcount
 
 
-def delete_replaced(ws: Workspace, tables: Mapping[str, pa.Table]) -> None:
+def delete_replaced(ws: Workspace, tables: Mapping[str, Rows]) -> None:
     """Delete the rows of the replay's SQL table that differ from the current decisions.
 
     tables: the current decisions of each partition, which can then be inserted. Live rows are never deleted, because
@@ -197,30 +200,41 @@ def delete_replaced(ws: Workspace, tables: Mapping[str, pa.Table]) -> None:
         engine.dispose()
 
 
-def _replaced_ids(connection: sa.Connection, target: sa.Table, partition: str, rows: pa.Table) -> list[str]:
+def _replaced_ids(connection: sa.Connection, target: sa.Table, partition: str, rows: Rows) -> list[str]:
     """Return the ids of a partition's delivered decisions that no longer exist or that have changed."""
     import sqlalchemy as sa
 
-    contents = zip(*(rows[column].to_pylist() for column in COMPARED), strict=True)
-    current = dict(zip(rows["decision_id"].to_pylist(), contents, strict=True))
     decided = {"action": sa.func.coalesce(target.c.decided_action, target.c.action)}
     columns = [target.c.decision_id, *(decided.get(column, target.c[column]) for column in COMPARED)]
-    delivered = connection.execute(sa.select(*columns).where(target.c.partition == partition)).all()
-    return [row[0] for row in delivered if current.get(row[0]) != tuple(row[1:])]
+    selected = sa.select(*columns).where(target.c.partition == partition)
+    if connection.execute(selected.limit(1)).first() is None:
+        return []
+    current: set[int] = set()  # hashes, because the decisions themselves may not fit into memory
+    for portion in portions(rows):
+        current.update(map(hash, zip(*(portion[name].to_pylist() for name in ("decision_id", *COMPARED)), strict=True)))
+    with connection.execute(selected, execution_options={"yield_per": stored_tables.PORTION_ROWS}) as delivered:
+        return [row[0] for row in delivered if hash(tuple(row)) not in current]
 
 
-def _insert(connection: sa.Connection, target: sa.Table, partition: str, rows: pa.Table) -> int:
+def _insert(connection: sa.Connection, target: sa.Table, partition: str, rows: Rows) -> int:
+    """Insert the decisions of a partition that the SQL table lacks, in portions. Return their number."""
+    import numpy as np
     import pyarrow as pa
-    import pyarrow.compute as pc
     import sqlalchemy as sa
 
-    delivered = connection.scalars(sa.select(target.c.decision_id).where(target.c.partition == partition)).all()
-    new = rows
-    if delivered:
-        new = rows.filter(pc.invert(pc.is_in(rows["decision_id"], pa.array(delivered, pa.string()))))
-    if new.num_rows:
-        _execute_insert(connection, target, _table_columns(connection, target, partition, new))
-    return new.num_rows
+    selected = sa.select(target.c.decision_id).where(target.c.partition == partition)
+    options = {"yield_per": stored_tables.PORTION_ROWS}
+    delivered = hash_numbers(connection.scalars(selected, execution_options=options))
+    count = 0
+    for portion in portions(rows):
+        new = portion
+        if len(delivered):
+            is_delivered = np.isin(hash_numbers(portion["decision_id"].to_pylist()), delivered)
+            new = portion.filter(pa.array(~is_delivered))
+        if new.num_rows:
+            _execute_insert(connection, target, _table_columns(connection, target, partition, new))
+            count += new.num_rows
+    return count
 
 
 def _table_columns(connection: sa.Connection, target: sa.Table, partition: str, rows: pa.Table) -> dict[str, list[Any]]:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from sixtyforty.decisions.champion_scores import UNSCORED
 from sixtyforty.decisions.decision_facts import DecisionFacts, UnscoredDecisions
@@ -18,10 +17,8 @@ from sixtyforty.modeling.built_by import is_unbuilt
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.stored_tables import Rows, portions
 from sixtyforty.workspace import Workspace
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 DECIDES = ": the current process decides"
 LONGEST_SEARCH = 400  # the newest partitions in which the start of an outage is searched
@@ -31,20 +28,22 @@ CURE = (
 )
 
 
-def summarize_unscored(decisions: pa.Table) -> list[UnscoredDecisions]:
+def summarize_unscored(decisions: Rows) -> list[UnscoredDecisions]:
     """Count the decisions that a champion couldn't take, for each champion and reason.
 
     decisions: a table of decisions, sorted by decision time.
     """
     names = ("decided_at", "decided_by", "champion_version", "reason")
-    rows = list(zip(*(decisions[name].to_pylist() for name in names), strict=True))
+    last_row = decisions.slice(max(decisions.num_rows - 1, 0), 1)
+    last_time = last_row["decided_at"].to_pylist()
     counts = Counter[tuple[str, str]]()
     newest = set[tuple[str, str]]()
-    for decided_at, decided_by, champion, reason in rows:
-        if decided_by == "fallback" and reason.startswith(UNSCORED):
-            counts[champion, reason] += 1
-            if decided_at == rows[-1][0]:
-                newest.add((champion, reason))
+    for portion in portions(decisions):
+        for decided_at, decided_by, champion, reason in zip(*(portion[n].to_pylist() for n in names), strict=True):
+            if decided_by == "fallback" and reason.startswith(UNSCORED):
+                counts[champion, reason] += 1
+                if decided_at == last_time[0]:
+                    newest.add((champion, reason))
     return [
         UnscoredDecisions(champion, reason.removeprefix(UNSCORED).removesuffix(DECIDES), count, key in newest)
         for key, count in sorted(counts.items())

@@ -2,8 +2,8 @@
 
 It is a number of bytes, such as `2000000000`, or a number with a unit, such as `1GB`, `512MB` or `1.5GiB`. The default
 is a quarter of the machine's memory, but at least 512 MB. A container counts as a machine. The limit covers data on the
-way from an extract to features and outcomes: what DuckDB holds, and rows that wait to be written. Models learn from
-data in memory. The libraries themselves need about 350 MB more.
+way from an extract to delivered decisions: what DuckDB holds, and rows that wait to be written. Models learn from data
+in memory. The libraries themselves need about 350 MB more.
 """
 
 from __future__ import annotations

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import secrets
 import threading
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 T = TypeVar("T")
-PORTION_ROWS = 100_000
+PORTION_ROWS = 50_000
 MEMORY_BYTES = 1 << 26  # the tables of a store in memory have at most this size together
 
 AddedColumns: TypeAlias = "tuple[tuple[str, pa.DataType, Callable[[int, int], pa.Array]], ...]"
@@ -29,7 +31,7 @@ AddedColumns: TypeAlias = "tuple[tuple[str, pa.DataType, Callable[[int, int], pa
 
 @dataclass(frozen=True)
 class StoredTable:
-    """A table in a Parquet file whose row groups have PORTION_ROWS rows. Only the rows that are read are in memory.
+    """A table in a Parquet file. Only the row groups that are read are in memory.
 
     added: further columns at the end, each with its name, its type and a function that returns its values. The
     arguments of the function are the position of the first row, and the number of rows.
@@ -39,11 +41,17 @@ class StoredTable:
     added: AddedColumns = ()
 
     @cached_property
-    def num_rows(self) -> int:
-        """The number of rows."""
+    def _group_ends(self) -> list[int]:
+        """The position of the end of each row group."""
         import pyarrow.parquet as pq
 
-        return int(pq.read_metadata(self.path).num_rows)
+        metadata = pq.read_metadata(self.path)
+        return list(accumulate(metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)))
+
+    @cached_property
+    def num_rows(self) -> int:
+        """The number of rows."""
+        return self._group_ends[-1] if self._group_ends else 0
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -62,10 +70,11 @@ class StoredTable:
         import pyarrow.parquet as pq
 
         count = min(count, self.num_rows - start)
-        first, last = start // PORTION_ROWS, max(start, start + count - 1) // PORTION_ROWS
+        first = bisect_right(self._group_ends, start)
+        last = bisect_left(self._group_ends, start + count)
         with pq.ParquetFile(self.path) as file:
-            groups = range(first, min(last + 1, file.num_row_groups))
-            rows = file.read_row_groups(list(groups)).slice(start - first * PORTION_ROWS, count)
+            before = self._group_ends[first - 1] if first else 0
+            rows = file.read_row_groups(list(range(first, last + 1)) if count > 0 else []).slice(start - before, count)
         for name, column_type, read in self.added:
             rows = rows.append_column(pa.field(name, column_type), read(start, count))
         return rows
@@ -143,6 +152,18 @@ class TableStore:
                 if self._free >= 0:
                     return rows
         return self._write(rows)
+
+    def open(self, file: Path) -> Rows:
+        """Return the rows of a Parquet file that stays where it is. Read them if there is memory for them."""
+        import pyarrow.parquet as pq
+
+        table = StoredTable(file)
+        if table.num_rows > PORTION_ROWS or self._free <= 0:
+            return table
+        rows = pq.read_table(file)
+        with self._lock:
+            self._free -= rows.nbytes
+        return rows
 
     def keep_partitions(self, rows: pa.RecordBatchReader) -> dict[str, Rows]:
         """Keep rows as one table for each partition. They must be sorted by the column `_partition`, which is left out.

@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.partitions import KEY
 from sixtyforty.spec.track import Track
 
-DECISION_ID = re.compile(rf"(live|replay)-({KEY})-[0-9a-f]{{12}}", re.ASCII)
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+HASH_DIGITS = 12
+DECISION_ID = re.compile(rf"(live|replay)-({KEY})-[0-9a-f]{{{HASH_DIGITS}}}", re.ASCII)
 
 
 class DecisionIdError(SixtyfortyError):
@@ -25,7 +30,7 @@ def make_decision_ids(use_case: str, track: Track, partition: str, keys: Iterabl
     """
     prefix = join_escaped([use_case, track])
     return [
-        f"{track}-{partition}-" + hashlib.sha256(f"{prefix}|{join_escaped(key)}".encode()).hexdigest()[:12]
+        f"{track}-{partition}-" + hashlib.sha256(f"{prefix}|{join_escaped(key)}".encode()).hexdigest()[:HASH_DIGITS]
         for key in keys
     ]
 
@@ -37,6 +42,13 @@ def join_escaped(values: Iterable[Any]) -> str:
     if "\\" in joined or joined.count("|") >= len(texts):  # rare, so the common case skips the escaping
         return "|".join(text.replace("\\", "\\\\").replace("|", "\\|") for text in texts)
     return joined
+
+
+def hash_numbers(decision_ids: Iterable[str]) -> NDArray[np.int64]:
+    """Return the hash at the end of each decision id as a number. It identifies a decision within its partition."""
+    import numpy as np
+
+    return np.fromiter((int(decision_id[-HASH_DIGITS:], 16) for decision_id in decision_ids), np.int64)
 
 
 def parse_decision_id(decision_id: str) -> tuple[Track, str]:

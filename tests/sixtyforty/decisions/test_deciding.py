@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from sixtyforty.decisions.deciding import LATE_REASON, _with_exact_keys, take_decisions
+from sixtyforty.decisions.deciding import LATE_REASON, take_decisions
 from sixtyforty.decisions.decision_draft import NO_CHAMPION_REASON
-from sixtyforty.decisions.decision_table import decisions_dataset, read_decisions
+from sixtyforty.decisions.decision_table import TakenDecisions, decisions_dataset, read_decisions
 from sixtyforty.modeling.lineage import find_outdated
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.value.policy import BEST_REASON
 from sixtyforty.workspace import Workspace
 from tests.helpers import land_extract, make_workspace, publish_days, put_champion_in_force, read_lake
 from tests.sixtyforty.decisions.conftest import DAY, KEY, KEY_BEFORE, TRAINED, adopt_at, mark_first_unit_suspect
+from tests.small_portions import use_small_portions
 
 
 def test_before_the_first_champion_the_current_process_decides(ready: Workspace) -> None:
@@ -108,23 +109,6 @@ def test_a_second_run_writes_the_same_bytes(ready: Workspace) -> None:
     assert read_lake(ready.lake) == before
 
 
-@pytest.mark.parametrize(
-    ("column_type", "keys"),
-    [
-        ("TIMESTAMP_NS", ["2013-03-10 12:00:00.000000001", "2013-03-10 12:00:00.000000002"]),
-        ("TIMESTAMP", ["2013-03-10 12:00:00", "2013-03-10 12:00:00.000001"]),
-        ("DECIMAL(38, 2)", ["900719925474099.30", "900719925474099.31"]),
-        ("HUGEINT", ["9007199254740992", "9007199254740993"]),
-        ("TIME", ["08:00:00", "08:00:00.000001"]),
-    ],
-)
-def test_keys_that_differ_stay_different(column_type: str, keys: list[str]) -> None:
-    rows = ", ".join(f"('{key}'::{column_type})" for key in keys)
-    with connect("UTC") as db:
-        units = _with_exact_keys(db, f"select * from (values {rows}) t(id) order by id", ["id"])
-    assert [str(key) for key in units["id"].tolist()] == keys
-
-
 def test_without_features_no_decision_is_taken(workspace: Workspace) -> None:
     assert take_decisions(workspace, [KEY], "replay", None) == {}
     assert workspace.lake.entries(decisions_dataset("replay")) == {}
@@ -151,6 +135,28 @@ def test_decisions_taken_before_count_towards_a_limit(tmp_path: Path) -> None:
         take_decisions(ws, [KEY], "replay", datetime(2013, 3, 13, hour))
     acted = [d.decided_at.hour for d in read_decisions(ws, KEY, "replay") if d.action == "act"]
     assert sorted(acted) == [11, 11, 12, 12, 13, 13, 14, 14]
+
+
+@pytest.mark.parametrize("changes", [{}, LIMIT], ids=["no limit", "limit"])
+def test_decisions_taken_in_portions_are_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    def prepare(folder: str) -> Workspace:
+        ws = make_workspace(tmp_path / folder, **changes)
+        publish_days(ws, [*TRAINED, DAY], count=20)
+        put_champion_in_force(ws, DAY)
+        mark_first_unit_suspect(ws, KEY)
+        return ws
+
+    def decide(ws: Workspace) -> tuple[dict[str, bytes], list[TakenDecisions]]:
+        taken = [*take_decisions(ws, [KEY_BEFORE, KEY], "replay", datetime(2013, 3, 13, 12)).values()]
+        taken += take_decisions(ws, [KEY_BEFORE, KEY], "replay", None).values()
+        return {name: file for name, file in read_lake(ws.lake).items() if "decisions" in name}, taken
+
+    homes = [prepare(folder) for folder in ("undivided", "in portions")]
+    undivided = decide(homes[0])
+    use_small_portions(monkeypatch)
+    assert decide(homes[1]) == undivided
 
 
 QUOTED = {

@@ -12,6 +12,14 @@ from sixtyforty.decisions.delivery_table import delivery_table_name, insert_deci
 from sixtyforty.storage.databases import DatabaseError
 from sixtyforty.workspace import Workspace
 from tests.sixtyforty.decisions.conftest import KEY
+from tests.small_portions import use_small_portions
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["undivided", "in portions"])
+def portions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, ready: Workspace) -> None:
+    """Run each test twice: with partitions in memory, and with portions of a few decisions."""
+    if request.param:
+        use_small_portions(monkeypatch)
 
 
 def test_each_track_has_a_table_of_its_own() -> None:

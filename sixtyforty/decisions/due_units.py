@@ -1,0 +1,137 @@
+"""Read the units to decide, in portions, so that a partition may have more units than fit into memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from sixtyforty.decisions import assignment
+from sixtyforty.decisions.due_decisions import scope_condition
+from sixtyforty.spec.contract_types import parse_type
+from sixtyforty.spec.track import Track
+from sixtyforty.storage import stored_tables
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.sql import identifiers
+from sixtyforty.value.decision_ids import make_decision_ids
+from sixtyforty.value.payoff_base import ActionCounts
+from sixtyforty.workspace import Workspace
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+ROUNDED_KINDS = ("decimal", "time")  # kinds of types that a DataFrame can't hold exactly
+VECTOR_ROWS = 2048  # DuckDB gives a DataFrame in multiples of so many rows
+
+
+def read_due_units(
+    ws: Workspace,
+    track: Track,
+    features: Mapping[str, Entry],
+    before: Mapping[str, Entry],
+    start: datetime,
+    as_of: datetime | None,
+) -> Iterator[pd.DataFrame]:
+    """Yield the due units with their features and `decision_id`, sorted by partition, decision time and key.
+
+    If an action has a limit, the units of a partition and decision time are in one DataFrame, because they share the
+    limit.
+
+    before: the manifests of the decisions already taken. Their units are left out.
+    start: the UTC time from which the track decides.
+    as_of: the UTC time up to which units are due; None for all units.
+    """
+    rows = ws.lake.select_rows(features.values())
+    if assignment.has_assignment(ws.use_case, track):
+        rows = assignment.add_draw_columns(ws, rows, list(features))
+    until = f"and decided_at <= timestamp '{as_of}'" if as_of else ""
+    key = identifiers(ws.use_case.decision.key)
+    undecided = f"anti join {ws.lake.select_rows(before.values())} d using (_partition, {key})" if before else ""
+    query = f"""select * from {rows} f {undecided}
+        where decided_at >= timestamp '{start}' {until} and {scope_condition(ws, track)}
+        order by _partition, decided_at, {key}"""
+    with ws.lake.open_session(ws.use_case.timezone) as db:
+        frames = read_frames(db, query, ws.use_case.decision.key)
+        for units in join_decision_times(frames) if ws.use_case.kpi.has_limits else frames:
+            yield units.assign(decision_id=_decision_ids(ws, track, units))
+
+
+def read_frames(db: duckdb.DuckDBPyConnection, query: str, key: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Yield the rows of a query in portions. Key columns that pandas would round, such as DECIMAL, hold Python objects.
+
+    query: must order its rows by `_partition` and key.
+    """
+    relation = db.sql(f"select * from ({query}) limit 0")
+    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    rounded = [column for column in key if _is_rounded(types[column])]
+    with db.cursor() as rows, db.cursor() as exact:
+        rows.execute(query)
+        if rounded:
+            exact.execute(f"select {identifiers(rounded)} from ({query})")
+        while not (chunk := rows.fetch_df_chunk(max(1, stored_tables.PORTION_ROWS // VECTOR_ROWS))).empty:
+            if rounded:
+                values = zip(*exact.fetchmany(len(chunk)), strict=True)
+                chunk = chunk.assign(**dict(zip(rounded, map(list, values), strict=True)))
+            for first in range(0, len(chunk), stored_tables.PORTION_ROWS):
+                yield chunk.iloc[first : first + stored_tables.PORTION_ROWS].reset_index(drop=True)
+
+
+def _is_rounded(column_type: str) -> bool:
+    contract_type = parse_type(column_type)
+    return column_type == "HUGEINT" or (contract_type is not None and contract_type.kind in ROUNDED_KINDS)
+
+
+def join_decision_times(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Yield sorted units so that those of a partition and decision time are in one DataFrame.
+
+    Each DataFrame has at least as many units as a portion, except the last one.
+    """
+    import pandas as pd
+
+    waiting: list[pd.DataFrame] = []
+    for frame in frames:
+        waiting.append(frame)
+        count = sum(map(len, waiting))
+        if count < stored_tables.PORTION_ROWS or _time_at(waiting[0], 0) == _time_at(frame, -1):
+            continue
+        units = pd.concat(waiting, ignore_index=True)
+        is_last = (units["_partition"] == units["_partition"].iloc[-1]) & (
+            units["decided_at"] == units["decided_at"].iloc[-1]
+        )
+        yield units[~is_last].reset_index(drop=True)
+        waiting = [units[is_last].reset_index(drop=True)]
+    if waiting:
+        yield pd.concat(waiting, ignore_index=True)
+
+
+def _time_at(units: pd.DataFrame, row: int) -> tuple[object, object]:
+    return units["_partition"].iloc[row], units["decided_at"].iloc[row]
+
+
+def _decision_ids(ws: Workspace, track: Track, units: pd.DataFrame) -> list[str]:
+    """Return the decision id of each unit. The units must already be sorted by partition."""
+    keys = zip(*(units[column].tolist() for column in ws.use_case.decision.key), strict=True)
+    keyed = groupby(zip(units["_partition"].tolist(), keys, strict=True), itemgetter(0))
+    return [
+        decision_id
+        for partition, pairs in keyed
+        for decision_id in make_decision_ids(ws.use_case.first_name, track, partition, map(itemgetter(1), pairs))
+    ]
+
+
+def count_taken(ws: Workspace, before: Mapping[str, Entry]) -> ActionCounts:
+    """Count the actions of decisions already taken, by partition and decision time. before: their manifests."""
+    counts: dict[tuple[str, datetime], Counter[str]] = {}
+    if before:
+        with ws.lake.open_session(ws.use_case.timezone) as db:
+            rows = db.execute(
+                "select _partition, decided_at, action, count(*)"
+                f" from {ws.lake.select_rows(before.values())} group by all"
+            ).fetchall()
+        for partition, time, action, count in rows:
+            counts.setdefault((partition, time), Counter())[action] = count
+    return counts
