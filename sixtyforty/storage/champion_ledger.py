@@ -46,7 +46,7 @@ class ChampionRow(EffectiveRow):
     @property
     def withdrawal_text(self) -> str:
         """When and why a WITHDRAW row forbids a model, such as `withdrawn on 2026-03-01: it knew the future`."""
-        return f"{self.kind} on {self.effective_from[:10]}: {'; '.join(self.reasons)}"
+        return f"{self.kind} on {self.effective_from[:10]}: {'; '.join(self.reasons).removesuffix('.')}"
 
     @property
     def withdrawn_versions(self) -> list[str]:

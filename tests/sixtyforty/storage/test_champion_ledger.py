@@ -127,7 +127,7 @@ def test_a_withdrawn_champion_leaves_the_earlier_one_in_force_on_both_tracks(
     assert [row.version for row in ledger.promotions(track)] == ["a", "b"]
     assert [row.version for row in ledger.sound_promotions(track)] == ["a"]
     assert row in ledger.rows_of(track)
-    assert row.withdrawal_text == "withdrawn on 2013-06-01: It knew the future."
+    assert row.withdrawal_text == "withdrawn on 2013-06-01: It knew the future"
 
 
 def test_a_withdrawn_recipe_covers_its_later_versions(ledger: ChampionLedger) -> None:
