@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions.decision_facts import DecisionFacts
-from sixtyforty.modeling.built_by import select_outdated
+from sixtyforty.modeling import built_by
 from sixtyforty.modeling.training_plan import declared_recipes
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.recipe import Gate
@@ -167,11 +167,20 @@ def find_outdated_replay(ws: Workspace, until: str | None = None) -> OutdatedRep
                 outdated.append(partition)
     if not outdated:
         return None
-    earliest = min([outdated[0], *select_outdated(ws.use_case, ws.lake.entries("features"))])
+    earliest = min([outdated[0], *_list_rebuilt(ws)])
     first, last = (ws.use_case.first_day(partition).isoformat() for partition in (earliest, outdated[-1]))
     return OutdatedReplay(
         ws.use_case.name, ws.use_case.partitions.every, partitions, len(outdated), by_withdrawn, first, last
     )
+
+
+def _list_rebuilt(ws: Workspace) -> list[str]:
+    """Return the partitions whose features were built from parts of the declaration that have changed since.
+
+    Training and gate read them too: the gate compares a challenger with the current process that they hold.
+    """
+    declared = built_by.declared_parts(ws.use_case, "features")
+    return [p for p, entry in ws.lake.entries("features").items() if built_by.changed_parts(entry, declared)]
 
 
 def list_replayed_versions(ws: Workspace) -> list[str]:

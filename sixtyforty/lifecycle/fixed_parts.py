@@ -1,14 +1,17 @@
 """Fix the parts of a declaration that must not change once the use case has data: keys, time zone and partitions.
 
 These parts identify partitions, units and decisions. Data that was stored under one key or calendar can't be mixed with
-data of another one. The file `fixed_parts.json` in the lake records the parts under which the data was stored. If the
-declaration changes a recorded part, every run is refused. Pages and reports then use the recorded parts.
+data of another one. Live decisions fix two more parts, because these value them: the currency, and the actions that the
+decisions name.
+
+The file `fixed_parts.json` in the lake records the parts under which the data was stored. If the declaration changes a
+recorded part, every run is refused. Pages and reports then use the recorded parts.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -21,6 +24,8 @@ from sixtyforty.storage.object_store import StoragePath
 from sixtyforty.workspace import Workspace
 
 FILE = "fixed_parts.json"
+CURRENCY = "kpi.currency"
+ACTIONS = "kpi.actions"  # this part may grow; an action may only be removed if no live decision names it
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "INT", "BIGINT", "HUGEINT")  # equal numbers make equal decision ids
 Parts = Mapping[str, Any]  # JSON values by the path of the declared field
@@ -59,6 +64,8 @@ def declared_parts(use_case: UseCase) -> dict[str, Any]:
         parts["decision.key"] = use_case.decision.key
         parts["decision.unit_source"] = use_case.decision.unit_source
         parts["decision.key types"] = [_type_family(columns[column]) for column in use_case.decision.key]
+    if not isinstance(use_case, Draft):
+        parts[ACTIONS], parts[CURRENCY] = sorted(use_case.kpi.actions), use_case.kpi.currency
     return parts
 
 
@@ -77,7 +84,7 @@ def find_changed_parts(ws: Workspace) -> list[ChangedPart]:
         for field, part in declared.items()
         if field in stored and stored[field] != part
     ]
-    return [change for change in changes if _has_data(ws, change.field)]
+    return [change for change in changes if _has_data(ws, change)]
 
 
 def refuse_changed_parts(ws: Workspace) -> None:
@@ -110,9 +117,11 @@ def describe_changes(ws: Workspace, changes: list[ChangedPart]) -> str:
     """Return sentences for people: what changed, why no run is possible, and what to do next."""
     name = ws.use_case.name
     cure = (
-        f"Put it back. To decide by another key or calendar, declare a new use case: `sixtyforty new {name}_2 --like"
-        f" {name}`. The accounts of {name} stay readable."
+        "Put it back. To decide by another key, calendar or currency, declare a new use case:"
+        f" `sixtyforty new {name}_2 --like {name}`. The accounts of {name} stay readable."
     )
+    if any(change.field == ACTIONS for change in changes):
+        cure = f"Live decisions name the action. To end an action, keep it and forbid it with a veto. {cure}"
     if not ws.champion_ledger.promotions("live"):
         cure += f" Or, because {name} isn't live, move {ws.lake.root} and its models away, then run {name} again."
     return f"{name}: {'; '.join(map(str, changes))}. Its data was stored under the earlier declaration. {cure}"
@@ -139,6 +148,8 @@ def _restore(use_case: UseCase, parts: Parts) -> UseCase:
         start = use_case.partitions.start
         partitions["start"] = start - timedelta(days=(start.weekday() - WEEKDAYS.index(parts["partitions.start"])) % 7)
     updates: dict[str, Any] = {"timezone": parts["timezone"]} if "timezone" in parts else {}
+    if CURRENCY in parts:
+        updates["kpi"] = use_case.kpi.model_copy(update={"currency": parts[CURRENCY]})
     if decision:
         updates["decision"] = use_case.decision.model_copy(update=decision)
     if partitions:
@@ -148,13 +159,30 @@ def _restore(use_case: UseCase, parts: Parts) -> UseCase:
     return type(use_case).model_construct(**fields | updates)
 
 
-def _has_data(ws: Workspace, field: str) -> bool:
-    """Return whether stored data depends on a field of the declaration, so that the field must not change."""
+def _has_data(ws: Workspace, change: ChangedPart) -> bool:
+    """Return whether stored data depends on a changed field of the declaration, so that the field must not change."""
+    field = change.field
+    if field == CURRENCY:
+        return bool(ws.lake.partitions("decisions/live"))
+    if field == ACTIONS:
+        return _have_live_decisions(ws, set(change.stored) - set(change.declared))
     if field.startswith("sources."):
         return bool(ws.lake.partitions(f"raw/{field.split('.')[1]}"))
     if field.startswith("decision."):
         return any(ws.lake.partitions(dataset) for dataset in ("features", "decisions/live", "decisions/replay"))
     return any(ws.lake.partitions(f"raw/{name}") for name in ws.use_case.partitioned)
+
+
+def _have_live_decisions(ws: Workspace, actions: Collection[str]) -> bool:
+    """Return whether a live decision, or the current process at its time, named one of some actions."""
+    entries = ws.lake.entries("decisions/live") if actions else {}
+    if not entries:
+        return False
+    with ws.lake.open_session(ws.use_case.timezone) as db:
+        named = db.execute(
+            f"select distinct unnest([action, current_action]) from {ws.lake.select_rows(entries.values())}"
+        ).fetchall()
+    return not {action for (action,) in named}.isdisjoint(actions)
 
 
 def _file(ws: Workspace) -> StoragePath:

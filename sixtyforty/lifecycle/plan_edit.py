@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import gcd
 
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.declaration_record import describe_declaration, read_declaration
@@ -19,7 +20,8 @@ from sixtyforty.modeling.taint import TaintedPartition, merge_tainted, summarize
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.workspace import Workspace
 
-CHECKED_PARTITIONS = 6
+CHECKED_PARTITIONS = 7
+HOURS_A_WEEK = 168
 NO_COPY = (
     "An earlier release decided the replay and stored no copy of its declaration. Changes of outcomes.sql,"
     " current_process.sql and the sources can't be detected."
@@ -105,19 +107,30 @@ class LeakageVerdict:
     tainted: Sequence[TaintedPartition]
 
 
+def choose_sample(partitions: Sequence[str]) -> list[str]:
+    """Return CHECKED_PARTITIONS evenly spaced partitions, or all if there are fewer. The newest ones are preferred.
+
+    A leak may touch one weekday or one hour only. So the step has no factor in common with the hours of a week: seven
+    days then have seven weekdays, and seven hours are different hours of the day.
+    """
+    step = max(1, len(partitions) // CHECKED_PARTITIONS)
+    while gcd(step, HOURS_A_WEEK) != 1:
+        step -= 1
+    return list(partitions[::step][-CHECKED_PARTITIONS:])
+
+
 def check_leakage(ws: Workspace, now: datetime) -> LeakageVerdict:
     """Build the features of a sample of partitions with the edited SQL, and check them for leakage.
 
-    The features are kept in memory and not stored. The sample is evenly spaced over the partitions with features. Its
-    constants are checked, too. now: the current time (UTC, naive), since when a new undeclared constant is known.
+    The features are kept in memory and not stored. `choose_sample` chooses from the partitions with features.
+    Constants are checked, too. now: the current time (UTC, naive), since when a new undeclared constant is known.
     Raises ForbiddenSqlError for SQL that reads the clock or files, PlanError if the SQL can't run on the validated
     data, and FeatureError if it doesn't return each unit once.
     """
     import duckdb
 
     require_allowed(ws.use_case.name, all_declared_sql(ws.use_case))
-    built = ws.lake.partitions("features")
-    sample = built[:: max(1, len(built) // CHECKED_PARTITIONS)][-CHECKED_PARTITIONS:]
+    sample = choose_sample(ws.lake.partitions("features"))
     try:
         with FeatureWindow(ws.use_case, ws.lake, sample) as window:
             tables = window.build().tables

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from sixtyforty.accounting import experiment_ledger, experiment_results, kpi_ledger
+from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.wording import format_plural
@@ -114,12 +115,16 @@ def no_evidence(periods: Sequence[StepPeriod]) -> dict[StepName, StepEvidence]:
 
 
 def _partitions_by_step(ws: Workspace, periods: Sequence[StepPeriod]) -> Mapping[StepName, list[str]]:
-    """Return by rollout step the decided partitions that lie completely in a period in which the step was in force."""
+    """Return by rollout step the decided partitions that lie completely in a period in which the step was in force.
+
+    Without a row in the ledger, the rollout starts in shadow. A rollout that is declared later starts later, so a
+    partition in which the model decided was not in shadow.
+    """
     partitions: dict[StepName, list[str]] = {period.step: [] for period in periods}
-    for partition in ws.lake.partitions(decisions_dataset("live")):
+    for partition, entry in ws.lake.entries(decisions_dataset("live")).items():
         limits = ws.use_case.opens_at(partition), ws.use_case.closes_at(partition)
         step = next((period.step for period in periods if period.covers(*limits)), None)
-        if step:
+        if step and not (step == "shadow" and DecisionFacts.from_entry(entry).model):
             partitions[step].append(partition)
     return partitions
 

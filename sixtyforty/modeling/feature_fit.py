@@ -40,7 +40,10 @@ def find_unusable_features(columns: Columns, categorical: Collection[str]) -> di
     problems = {}
     for feature, arrow_type in columns.items():
         kind = kind_of(arrow_type)
-        if feature in categorical:
+        if arrow_type == "null":
+            sql = "null::varchar" if feature in categorical else "null::double"
+            problems[feature] = f"has no values and no type; write {sql} in features.sql"
+        elif feature in categorical:
             if kind not in ("number", "text") or arrow_type.startswith("decimal"):
                 problems[feature] = f"is a category of the type {arrow_type}; cast it to varchar in features.sql"
         elif kind == "text":

@@ -59,7 +59,8 @@ def _compare(
     """
     key = ["_partition", *use_case.decision.key]
     with lake.open_session(use_case.timezone) as db:
-        rebuilt = db.sql(f"from {lake.select_rows(entries.values())}").df()
+        # The training set is read through Arrow, too. DuckDB's own conversion would give dates another type.
+        rebuilt = db.sql(f"from {lake.select_rows(entries.values())}").to_arrow_table().to_pandas()
     both = _read_training_rows(store, card, list(entries)).merge(rebuilt, on=key, suffixes=("", " rebuilt"))
     shares = {}
     for feature in card.features:

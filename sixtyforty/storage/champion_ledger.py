@@ -48,7 +48,7 @@ class ChampionRow(EffectiveRow):
     @property
     def withdrawal_text(self) -> str:
         """When and why a WITHDRAW row forbids a model, such as `withdrawn on 2026-03-01: it knew the future`."""
-        return f"{self.kind} on {self.effective_from[:10]}: {'; '.join(self.reasons)}"
+        return f"{self.kind} on {self.effective_from[:10]}: {'; '.join(self.reasons).removesuffix('.')}"
 
     @property
     def withdrawn_versions(self) -> list[str]:
@@ -164,13 +164,13 @@ class ChampionLedger(HashChain[ChampionRow]):
         return _withdrawal_of(self.rows(), version, recipe)
 
     def newest_withdrawal(self, track: Track) -> ChampionRow | None:
-        """Return the WITHDRAW row of a track's newest withdrawn champion; None if no champion was withdrawn.
+        """Return the newest WITHDRAW row of a track's champions; None if no champion was withdrawn.
 
-        If several champions were withdrawn, the row of the champion that was promoted last is returned.
+        A champion that is withdrawn may leave an earlier one in force, so the last row is the reason if none is left.
         """
         rows = self.rows()
-        withdrawals = (_withdrawal_of(rows, row.version) for row in reversed(_promotions(rows, track)))
-        return next((row for row in withdrawals if row), None)
+        withdrawals = (_withdrawal_of(rows, row.version) for row in _promotions(rows, track))
+        return max((row for row in withdrawals if row), key=lambda row: row.seq, default=None)
 
     def rows_of(self, track: Track) -> list[ChampionRow]:
         """Return the rows of a track and the WITHDRAW rows, which concern both tracks, oldest first."""

@@ -276,6 +276,31 @@ def test_the_current_process_changed(live: LiveWorld, monkeypatch: pytest.Monkey
     assert "wait" in {d.current_action for d in before.values()}
 
 
+def test_an_action_that_live_decisions_took_can_only_end_by_a_veto(
+    live: LiveWorld, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actions, renamed = helpers.DECLARED["kpi"]["actions"], SQL["current_process"].replace("'act'", "'come'")
+    impact = run_cli(f"impact {NAME} --track live").out
+    with monkeypatch.context() as patch:
+        patch.setitem(helpers.DECLARED["kpi"], "actions", {"wait": actions["wait"], "come": actions["act"]})
+        patch.setitem(SQL, "current_process", renamed)
+        live.land(CHANGED)
+        live.set_time(CHANGED)
+        reason = "kpi.actions was [act, wait] and is [come, wait] now"
+        tick = evaluate_sensor(live.ws, live.instance, "new_data")
+        assert (tick.requests, reason in tick.skip_reason) == ([], True), tick
+        refused = run_cli(f"run {NAME} --from {CHANGED} --to {CHANGED} --track live")
+        assert (refused.code, reason in refused.err, "veto" in refused.err) == (1, True, True), refused.err
+        assert not doctor(run_cli, "keys and calendar")["ok"]
+        assert run_cli(f"impact {NAME} --track live").out == impact
+
+    vetoes = {"no_act": {"when": "true", "never": "act", "why": "Fitters work alone now."}}
+    live.world.changes["model"] = {"vetoes": vetoes}
+    monkeypatch.setitem(SQL, "current_process", "select id, 'wait' as action from units")
+    assert live.catch_up() == []
+    assert {d.action for d in live.decided(CHANGED).values()} == {"wait"}
+
+
 def test_a_source_added(live: LiveWorld, built: Path) -> None:
     rules = live.world.folder.parent / "suites" / NAME
     (rules / "crews.yaml").write_text("description: for the test\n")

@@ -65,12 +65,15 @@ def test_changed_sql_outdates_the_replay(ws: Workspace, stage: str) -> None:
     assert find_outdated_replay(ws) is not None
 
 
-def test_the_command_of_an_outdated_replay_builds_all_features_of_an_earlier_sql_again(ws: Workspace) -> None:
+@pytest.mark.parametrize("stage", ["features", "current_process"])
+def test_the_command_of_an_outdated_replay_builds_all_features_of_an_earlier_sql_again(
+    ws: Workspace, stage: str
+) -> None:
     publish_days(ws, [DAYS[0] - timedelta(days=1)])
     facts = {FACT: declared_parts(ws.use_case, "features")}
     for partition, entry in ws.lake.entries("features").items():
         ws.lake.write("features", partition, pq.read_table(ws.lake.local_file(entry)), facts=facts)
-    (ws.use_case.folder / "features.sql").write_text(f"{SQL['features']} -- corrected")
+    (ws.use_case.folder / f"{stage}.sql").write_text(f"{SQL[stage]} -- corrected")
     outdated = find_outdated_replay(ws)
     assert outdated is not None
     assert (outdated.outdated, outdated.first, outdated.last) == (3, "2013-03-31", "2013-04-03")

@@ -22,7 +22,7 @@ from sixtyforty.lifecycle.fixed_parts import (
 )
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import append_verdict
-from tests.helpers import SITES, make_use_case, make_workspace
+from tests.helpers import DECLARED, SITES, make_use_case, make_workspace
 
 
 def declare(ws: Workspace, folder: Path, **changes: Any) -> Workspace:
@@ -118,6 +118,29 @@ def test_a_key_without_decisions_may_change(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path)
     store(ws, "raw/calls")
     require_fixed_parts(declare(ws, tmp_path, decision={"key": ["id", "site"]}))
+
+
+def test_live_decisions_fix_the_currency(ws: Workspace, tmp_path: Path) -> None:
+    changed = declare(ws, tmp_path, kpi={"currency": "USD"})
+    assert find_changed_parts(changed) == []
+    ws.lake.write("decisions/live", "2013-03-10", pa.table({"action": ["act"], "current_action": ["wait"]}))
+    assert [str(c) for c in find_changed_parts(changed)] == ["kpi.currency was 'EUR' and is 'USD' now"]
+    assert with_stored_parts(changed).use_case.kpi.currency == "EUR"
+
+
+@pytest.mark.parametrize(("column", "other"), [("action", "current_action"), ("current_action", "action")])
+def test_live_decisions_fix_the_actions_that_they_name(
+    ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, column: str, other: str
+) -> None:
+    actions = DECLARED["kpi"]["actions"]
+    monkeypatch.setitem(DECLARED["kpi"], "actions", {"wait": actions["wait"], "come": actions["act"]})
+    renamed = declare(ws, tmp_path)
+    ws.lake.write("decisions/live", "2013-03-10", pa.table({column: ["wait"], other: ["wait"]}))
+    assert find_changed_parts(renamed) == [], "no live decision names act"
+    ws.lake.write("decisions/live", "2013-03-11", pa.table({column: ["act"], other: ["wait"]}))
+    assert [str(c) for c in find_changed_parts(renamed)] == ["kpi.actions was [act, wait] and is [come, wait] now"]
+    monkeypatch.setitem(DECLARED["kpi"], "actions", actions | {"come": actions["act"]})
+    require_fixed_parts(declare(ws, tmp_path))
 
 
 def test_a_new_source_is_recorded_with_its_first_run(ws: Workspace, tmp_path: Path) -> None:

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timedelta
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.lifecycle.rollout_evidence import StepEvidence, StepPeriod, list_periods, no_evidence
+from sixtyforty.decisions.decision_facts import DecisionFacts
+from sixtyforty.lifecycle.rollout_evidence import (
+    StepEvidence,
+    StepPeriod,
+    list_periods,
+    measure_evidence,
+    no_evidence,
+)
 from sixtyforty.storage.rollout_ledger import STEPS, RolloutStep, StepName
 from sixtyforty.value.lift import Interval
+from tests.helpers import make_workspace
 
 LIVE_FROM = datetime(2024, 1, 1)
 DAY = timedelta(days=1)
@@ -93,3 +103,16 @@ def test_refused_figures_are_no_evidence() -> None:
     assert list(evidence) == ["shadow", "holdout"]
     assert {e.days for e in evidence.values()} == {0}
     assert evidence["holdout"].to_dict()["lift"] == {"value": None, "low": None, "high": None}
+
+
+def test_a_day_on_which_the_model_decided_is_no_evidence_of_shadow(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path)
+    for day, facts in (
+        ("2013-03-10", DecisionFacts(model=3)),
+        ("2013-03-11", DecisionFacts(shadow=3)),
+        ("2013-03-12", DecisionFacts(current_process=3)),
+    ):
+        ws.lake.write("decisions/live", day, pa.table({"x": [1]}), facts=facts.to_facts())
+    rollout_declared_later = list_periods([], datetime(2013, 3, 1), datetime(2013, 3, 20))
+    evidence = measure_evidence(ws, rollout_declared_later)["shadow"]
+    assert (evidence.first, evidence.last) == ("2013-03-11", "2013-03-12")

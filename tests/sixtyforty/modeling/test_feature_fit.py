@@ -85,6 +85,7 @@ def test_the_policy_needs_the_payoffs_that_are_declared_as_sql() -> None:
         (pa.date32(), "compute a number from it", "cast it to varchar"),
         (pa.timestamp("us"), "compute a number from it", "cast it to varchar"),
         (pa.list_(pa.int32()), "is of the type list", "cast it to varchar"),
+        (pa.null(), "write null::double", "write null::varchar"),
     ],
 )
 def test_a_feature_from_which_no_model_can_learn_is_named_with_a_cure(

@@ -18,7 +18,7 @@ from sixtyforty.modeling.model_store import ModelStore
 from sixtyforty.modeling.redefined_features import find_redefined
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.workspace import Workspace
-from tests.helpers import make_workspace, publish_days
+from tests.helpers import CREWS, SQL, make_workspace, publish_days
 from tests.trained_models import train_on
 
 DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(8)]
@@ -29,8 +29,12 @@ Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 @pytest.fixture
 def ws(tmp_path: Path) -> Workspace:
+    return make_changed_workspace(tmp_path)
+
+
+def make_changed_workspace(folder: Path, **changes: Any) -> Workspace:
     """Eight days, a model that learned from seven of them, and another features.sql since."""
-    workspace = make_workspace(tmp_path)
+    workspace = make_workspace(folder, **changes)
     publish_days(workspace, DAYS, count=10)
     train_on(workspace, AS_OF)
     (workspace.use_case.folder / "features.sql").write_text(workspace.use_case.sql("features") + " -- changed")
@@ -105,6 +109,18 @@ def test_a_missing_training_set_is_a_reason(ws: Workspace) -> None:
     Path(str(ws.models.folder(ws.models.versions()[0])), "training_set.parquet").unlink()
     with pytest.raises(ModelError, match="the model's training set can't be read"):
         problem(ws)
+
+
+def test_units_are_matched_by_a_date_in_their_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SQL, "units", "select *, local(call_hour)::date as day from calls")
+    for stage in ("features", "outcomes"):
+        monkeypatch.setitem(SQL, stage, SQL[stage].replace("select u.id,", "select u._partition, u.id, u.day,"))
+    current_process = SQL["current_process"].replace("select id,", "select _partition, id, day,")
+    monkeypatch.setitem(SQL, "current_process", current_process)
+    decision = {"unit_source": None, "key": ["id", "day"]}
+    changed = make_changed_workspace(tmp_path, sources={"crews": CREWS}, decision=decision)
+    build_again(changed, doubled, *NEWEST)
+    assert problem(changed) == "features have other values since features.sql changed: load (100% of the units)"
 
 
 def test_the_card_of_an_early_version_is_not_compared(ws: Workspace) -> None:

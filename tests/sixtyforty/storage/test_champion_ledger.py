@@ -127,7 +127,18 @@ def test_a_withdrawn_champion_leaves_the_earlier_one_in_force_on_both_tracks(
     assert [row.version for row in ledger.promotions(track)] == ["a", "b"]
     assert [row.version for row in ledger.sound_promotions(track)] == ["a"]
     assert row in ledger.rows_of(track)
-    assert row.withdrawal_text == "withdrawn on 2013-06-01: It knew the future."
+    assert row.withdrawal_text == "withdrawn on 2013-06-01: It knew the future"
+
+
+def test_the_newest_withdrawal_is_the_reason_of_a_track_without_champion(ledger: ChampionLedger) -> None:
+    judge(ledger, "a", track="live")
+    judge(ledger, "b", track="live", effective_from=MAY)
+    assert ledger.newest_withdrawal("live") is None
+    withdraw(ledger, "b", reasons=["An error."])
+    withdraw(ledger, "never promoted", reasons=["A try."])
+    row = withdraw(ledger, "a", reasons=["The law."])
+    assert ledger.newest_withdrawal("live") == row, "the earlier champion decided until then"
+    assert ledger.newest_withdrawal("replay") is None
 
 
 def test_a_withdrawn_recipe_covers_its_later_versions(ledger: ChampionLedger) -> None:
