@@ -49,5 +49,6 @@ def describe_successor(ws: Workspace, now: datetime) -> str:
     """Return a sentence that says who decides live from a UTC time on: a champion or the current process."""
     if not ws.champion_ledger.promotions("live"):
         return f"{ws.use_case.name} isn't live. Rebuild its replay with `sixtyforty run --rebuild-replay`."
-    champion = ws.champion_ledger.champion_at("live", now)
+    has_ended = ws.stage_ledger.end_reason_at(now) is not None
+    champion = None if has_ended else ws.champion_ledger.champion_at("live", now)
     return f"{champion.version if champion else 'The current process'} decides from now on."

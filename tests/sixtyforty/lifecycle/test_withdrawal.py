@@ -12,6 +12,7 @@ from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.lifecycle import champions
 from sixtyforty.lifecycle.champions import ChampionError
+from sixtyforty.lifecycle.stage_steps import retire_use_case
 from sixtyforty.lifecycle.withdrawal import describe_successor, withdraw_model
 from sixtyforty.modeling.challengers import list_challengers
 from sixtyforty.modeling.gate import judge
@@ -51,6 +52,13 @@ def test_the_earlier_sound_champion_decides_after_a_withdrawal(ws: Workspace, tr
     assert (row.verdict, row.kind, row.by, row.reasons) == ("WITHDRAW", "withdrawn", "Ada", ["it knew the future"])
     assert describe_successor(ws, now) == f"{first} decides from now on."
     assert deciders(ws, track) == {(first, "model")}
+
+
+def test_after_the_end_of_the_use_case_no_champion_succeeds(ws: Workspace) -> None:
+    now = ws.use_case.day_start(SECOND)
+    retire_use_case(ws, "Ada", "gone", now)
+    withdraw_model(ws, ws.champion_ledger.promotions("live")[-1].version, by="Ada", why="the law", now=now)
+    assert describe_successor(ws, now) == "The current process decides from now on."
 
 
 @pytest.mark.parametrize("track", ["replay", "live"])
