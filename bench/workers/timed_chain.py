@@ -27,9 +27,9 @@ PARTS = {
     "validation: types, rules, quarantine, verdicts": ["assets.data.validate"],
     "part of validation: Great Expectations": [
         "expectations.row_rules.find_failing_rows",
-        "expectations.validation.find_failing_rows",
+        "expectations.evaluation.find_failing_rows",
     ],
-    "part of validation: row counts": ["expectations.validation._count_rows"],
+    "part of validation: row counts": ["expectations.evaluation._count_rows"],
     "serving gate of the features": ["assets.data.check_features"],
     "leakage check": ["sixtyforty.modeling.features.FeatureWindow.find_leakage"],
     "versions recorded by DVC": ["sixtyforty.storage.dvc_versions.DvcVersions.snapshot"],
