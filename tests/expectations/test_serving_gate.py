@@ -44,7 +44,8 @@ def test_sound_rows_stay_as_they_are(built):
 
 def test_a_session_of_the_lake_gives_the_same_verdicts(built, with_days):
     ws = flights.workspace(with_days)
-    assert check_features(ws.use_case, SUITE, built, ws.lake) == check_features(ws.use_case, SUITE, built)
+    session = ws.lake.open_session(ws.use_case.timezone)
+    assert check_features(ws.use_case, SUITE, built, session) == check_features(ws.use_case, SUITE, built)
 
 
 def test_suspect_rows_are_marked_with_the_reason_and_stay(built):
