@@ -199,7 +199,7 @@ class _Lister:
         return (dict(map(tuple, rows)) if is_mapping else rows), []
 
     def _lookup(self, node: Node, _: Sequence[str]) -> tuple[Any, list[Any]]:
-        """Return the lookup in CASE, a map or an indexed list, or None, and the parts of the node left to search."""
+        """Return the mapping of literals to numbers in CASE, a map or a list, or None, and the parts left to search."""
         branches, default = branches_of(node)
         if len(branches) > 1 and all(number is not None for _, number in branches):
             lookup = {key: number for keys, number in branches for key in keys}
