@@ -132,7 +132,7 @@ class Acceptance(UsageCounts):
 
     @property
     def retention(self) -> float | None:
-        """Share of the deciders who answered in a week and also in the next week, over all weeks but the last."""
+        """Share of a week's deciders who also answer in the next week, averaged over all weeks but the last."""
         weeks = [w for w in self.weeks if w.retained is not None]
         active = sum(w.active for w in weeks)
         return sum(w.active * (w.retained or 0.0) for w in weeks) / active if active else None

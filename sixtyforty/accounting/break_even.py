@@ -203,7 +203,10 @@ def read_curve(ws: Workspace) -> tuple[Entry | None, list[CurvePoint]]:
 
 
 def explain_break_even(ws: Workspace) -> list[str]:
-    """Return sentences for the owner about the break-even shares. Return an empty list without a break-even curve."""
+    """Return sentences for the owner about the break-even: how much information or sound data the model may lose.
+
+    Without a break-even curve, the list is empty.
+    """
     _, points = read_curve(ws)
     if not points:
         return []

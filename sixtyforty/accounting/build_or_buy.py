@@ -227,7 +227,7 @@ def _units_a_month(ws: Workspace, track: Track) -> float:
 
 
 def _days_covered(use_case: UseCase, first: str, last: str) -> float:
-    """Return how many days the decisions of these partitions cover. A decision covers the days until the next one."""
+    """Return how many days some partitions' decisions cover. A decision covers the days until the next decision."""
     partitions = use_case.index_of(last) - use_case.index_of(first)
     length = (use_case.closes_at(last) - use_case.opens_at(first)) / (partitions + 1)
     return (length * (partitions + use_case.decision.every_partitions)).total_seconds() / 86400

@@ -69,7 +69,7 @@ class FaultImpact:
         return "continues with a warning" if self.warned else "continues"
 
     def is_guarded(self, margin: float) -> bool:
-        """Return whether the fault does little harm, either without any check of the data or with the serving gate.
+        """Return whether the gain survives the fault if nobody checks, or the serving gate limits the loss to `margin`.
 
         One of two conditions is enough:
 

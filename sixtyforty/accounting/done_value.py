@@ -51,7 +51,7 @@ class DoneValue:
 
 
 def value_done(ws: Workspace, track: Track, partitions: Sequence[str], decided: float, gain: float) -> DoneValue | None:
-    """Return the value of what people did over some partitions, or None if no override counts.
+    """Return the value of what people did over some partitions, or None if the usage accounts count no override.
 
     decided: the value of the decisions in these partitions, to the cent. gain: their gain over the current process.
     """

@@ -89,7 +89,7 @@ def _account_source(lake: Lake, source: str) -> RowAccount:
 
 
 def _differences(raw: Entry, verdict: Mapping[str, int], stored: Mapping[str, Entry | None]) -> Iterator[str]:
-    """Yield a text for each number of a partition's rows, such as the landed ones, that contradicts its verdict.
+    """Yield a text for each row count of a partition, such as landed rows, that differs from its verdict's count.
 
     stored: the manifests of the partition's validated and quarantined rows, by kind of dataset.
     """

@@ -107,7 +107,7 @@ def describe_differences(ws: Workspace, now: datetime) -> str:
 
 
 def _list_accountable(ws: Workspace, track: Track) -> list[str]:
-    """Return, sorted, the partitions in which each due unit must have a decision, also if a decision is missing.
+    """Return the sorted partitions in which every due unit should have a decision, whether it has one or not.
 
     These are the partitions with decisions. On the live track, they are also those with units since its start. In a
     replay, they are also those with units between its first and its last decisions.

@@ -97,7 +97,7 @@ def _judge_answers(
 
 
 def with_answers(table: pa.Table, answers: JudgedAnswers) -> pa.Table:
-    """Return rows of a partition's decisions, with the actions after people's answers.
+    """Return a partition's decisions as rows, with the actions that are in force after people's answers.
 
     If any answer in the partition took effect, four columns are added: `decided_action` (null unless an answer replaced
     the action), `revision`, `answered_by` (a role) and `answered_at` (UTC). Otherwise the rows are returned unchanged.

@@ -67,7 +67,7 @@ def cluster_columns(use_case: DecisionChain) -> list[str]:
 
 
 def draw_columns(use_case: DecisionChain) -> dict[str, str]:
-    """Return the columns by which units or clusters are assigned to the holdout, as {column: `_draw0`, `_draw1`, …}."""
+    """Return the columns by which units are assigned to the holdout, each with its alias in SQL, such as `_draw0`."""
     columns = cluster_columns(use_case) or use_case.decision.key
     return {column: f"_draw{number}" for number, column in enumerate(columns)}
 
@@ -80,10 +80,10 @@ def draw_rows(use_case: DecisionChain, rows: pd.DataFrame) -> list[str]:
 
 
 def add_draw_columns(ws: Workspace, rows: str, partitions: Iterable[str]) -> str:
-    """Return SQL that adds to rows, as text, the columns by which units or clusters are assigned to the holdout.
+    """Return SQL that adds to `rows` a text copy of each column by which units are assigned to the holdout.
 
-    rows: SQL of a table with `_partition` and the unit's key. partitions: the partitions of these rows. The columns
-    are `_draw0`, `_draw1`, ….
+    rows: SQL of a table with `_partition` and the unit's key. partitions: the partitions of these rows. The copies
+    are named `_draw0`, `_draw1`, ….
     """
     use_case = ws.use_case
     key = use_case.decision.key

@@ -203,7 +203,7 @@ def _unfit_reasons(
 
 
 def _count_actions(taken: ActionCounts, by_current_process: pd.DataFrame) -> ActionCounts:
-    """Count the actions that other units already got, which use up the declared limits, by partition and decision time.
+    """Count by partition and decision time the actions that already use up limits, before the model decides.
 
     taken: the actions of decisions already taken. by_current_process: units on which the current process decides.
     """
@@ -216,7 +216,7 @@ def _count_actions(taken: ActionCounts, by_current_process: pd.DataFrame) -> Act
 def _build_table(
     ws: Workspace, units: pd.DataFrame, track: Track, features: dict[str, Entry], draft: DecisionDraft
 ) -> pa.Table:
-    """Return the drafted decisions as a table, sorted by partition, decision time and decision id."""
+    """Return the decisions in `draft` as a table, sorted by partition, decision time and decision id."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

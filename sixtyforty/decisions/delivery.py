@@ -185,7 +185,7 @@ def write_files(
 
 
 def _publish(path: StoragePath, file: UnfinishedFile, scratch: Path) -> None:
-    """Put a written file in its place, unless the file there has the same content."""
+    """Move or upload a newly written file to `path`, unless the file there has the same content."""
     if isinstance(path, Path):
         if not path.exists() or file_sha256(path) != file.sha256:
             file.publish(path)

@@ -38,13 +38,13 @@ def first_due_partition(use_case: DecisionChain, start: datetime) -> str:
 
 
 def partitions_to_decide(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
-    """Return those of some partitions in which a track takes decisions. A replay starts at `replay.first_day`."""
+    """Select from `partitions` those in which a track takes decisions. A replay starts at `replay.first_day`."""
     first = ws.use_case.replay.first_day.isoformat()
     return [partition for partition in partitions if track == "live" or partition >= first]
 
 
 def scope_condition(ws: Workspace, track: Track) -> str:
-    """Return the SQL condition that a unit is in scope: the stage at its decision time, such as a pilot, covers it.
+    """Return the SQL condition for the units that the stage at their decision time covers; `true` covers all units.
 
     A stage, such as a pilot, may be limited to some units. A replay decides all units.
     """

@@ -45,7 +45,7 @@ class ReviewCandidate:
 def find_review_candidates(
     ws: Workspace, review: Review, decided: Mapping[str, Entry]
 ) -> dict[str, list[ReviewCandidate]]:
-    """Return the candidates for review of each partition. Partitions without candidates are absent.
+    """Return by partition the decisions that a reviewer could improve. Partitions without such decisions are absent.
 
     decided: the manifests of decisions, by partition.
     """
@@ -78,7 +78,7 @@ def find_review_candidates(
 
 
 def _read_decisions(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> pd.DataFrame:
-    """Return the model's decisions to which no veto applied, deferred ones included.
+    """Return the decisions that the model took or left to a reviewer. Decisions under a veto are left out.
 
     Columns: those of the decision, the action of the expert's rule, and the columns for computing payoffs.
     """

@@ -132,7 +132,7 @@ def assign_reviews(
     candidates: Sequence[ReviewCandidate],
     queued_before: Sequence[QueuedReview] = (),
 ) -> list[QueuedReview]:
-    """Return the review queue: the queued reviews, followed by as many candidates as the reviewers have time for.
+    """Return the review queue: reviews queued before, then as many further decisions as the reviewers have time for.
 
     Each new review is assigned to the reviewer who has used the smallest share of his or her daily capacity.
     """

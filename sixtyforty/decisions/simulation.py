@@ -190,7 +190,7 @@ class _Behavior:
     stars: float
 
     def responses(self, decision: _DifferingDecision) -> Iterator[Response]:
-        """Yield the responses to one decision: seen 30 minutes after its decision time, answered 31, rated 32."""
+        """Yield a decision's responses: seen, answered and rated 30, 31 and 32 minutes after its decision time."""
         yield self._response(decision, "seen", 30)
         if self.is_overridden:
             reason = f"(simulated) {OVERRIDE_REASONS[int(self.reason * len(OVERRIDE_REASONS))]}"

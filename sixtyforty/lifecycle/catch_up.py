@@ -2,7 +2,7 @@
 
 The manifest of a partition names the versions of its inputs. A partition is stale if its inputs have other versions
 now, if it closed after its validation, or if decisions are due (see `storage.restatement`). No record of earlier runs
-is needed. So each scan finds all unfinished work, even after a run was killed or an extract arrived late.
+is needed. So each search finds all unfinished work, even after a run was killed or an extract arrived late.
 """
 
 from __future__ import annotations
@@ -83,14 +83,14 @@ def find_stale_responses(ws: Workspace, track: Track, now: datetime, turn: int |
 
 
 def list_stretches(ws: Workspace, now: datetime, turn: int | None) -> list[list[str]]:
-    """Return the partitions that one scan looks at to find stale ones, as lists of consecutive partitions.
+    """Return the partitions that one search for stale partitions covers, as lists of consecutive partitions.
 
     Without a turn, or with few partitions, there is one list with all partitions. Otherwise the partitions are divided
-    into blocks of BLOCK. A scan covers the newest one or two blocks and one older block, which depends on the turn. So
-    the cost of a scan doesn't grow with the number of partitions, and a stale partition in an older block is found some
-    scans later. Partitions that aren't open yet are left out, because a run over them would fail.
+    into blocks of BLOCK. A search covers the newest one or two blocks and one older block, which depends on the turn.
+    So its cost doesn't grow with the number of partitions, and a stale partition in an older block is found some
+    searches later. Partitions that aren't open yet are left out, because a run over them would fail.
 
-    turn: a number that the caller increases by 1 at each scan; None to cover all partitions.
+    turn: a number that the caller increases by 1 at each search; None to cover all partitions.
     """
     use_case = ws.use_case
     first, last_possible = use_case.limits

@@ -225,7 +225,7 @@ def measure_recent_lift(ws: Workspace, track: Track) -> RecentLift | None:
 
 
 def find_decay(ws: Workspace, track: Track, today: date) -> str | None:
-    """Return the reason to train a new model now: the champion's recent gain is below `automation.decay_lift`.
+    """Return the reason to train a new model now, if the champion's recent gain is below `automation.decay_lift`.
 
     Return None if the gain reaches this limit, or if the gate has already judged a challenger today.
     """

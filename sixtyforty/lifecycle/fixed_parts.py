@@ -174,7 +174,7 @@ def _has_data(ws: Workspace, change: ChangedPart) -> bool:
 
 
 def _have_live_decisions(ws: Workspace, actions: Collection[str]) -> bool:
-    """Return whether a live decision, or the current process at its time, named one of some actions."""
+    """Return whether a live decision names one of `actions`, as the decided or as the current process's action."""
     entries = ws.lake.entries("decisions/live") if actions else {}
     if not entries:
         return False

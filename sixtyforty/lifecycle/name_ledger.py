@@ -82,7 +82,7 @@ def verify_names(ws: Workspace) -> int:
         raise LedgerError(f"{NAMES}: the ledger is missing. Restore {NAMES} and names.head from a backup.")
     if rows and names != [*use_case.former_names, use_case.name]:
         raise LedgerError(
-            f"{NAMES}: the ledger names {' → '.join(names)}, but defs.yaml declares"
+            f"{NAMES}: the names in the ledger are {' → '.join(names)}, but defs.yaml declares"
             f" {' → '.join([*use_case.former_names, use_case.name])}. Correct former_names in defs.yaml."
         )
     for before, after in pairwise(rows):

@@ -91,7 +91,7 @@ def find_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[De
 
 
 def remade_datasets(changes: Iterable[DeclaredChange]) -> set[Dataset]:
-    """Return the datasets that these changes of a declaration outdate; an empty set without changes."""
+    """Return the datasets that must be built again after changes of a declaration; an empty set without changes."""
     return {dataset for change in changes for dataset in change.remade}
 
 

@@ -46,7 +46,7 @@ def plan_models(ws: Workspace) -> list[TrainingPlan]:
 
 
 def reuse_models(scratch: Workspace) -> list[TrainingPlan]:
-    """Copy each model that the edit doesn't affect to the model's new version. Return the plans that lack a model.
+    """Store each model that the edit doesn't affect under its new version. Return the plans that lack a model.
 
     A model gets a new version, for example, if only its vetoes were edited. A plan whose training set has no rows needs
     no model. scratch: a scratch copy, in which the model cards are written.

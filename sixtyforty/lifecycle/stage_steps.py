@@ -167,7 +167,7 @@ def find_declaration_differences(ws: Workspace) -> list[str]:
 def append_event(
     ws: Workspace, stage: Stage, event: StageEventKind, by: str, why: str, now: datetime, evidence: StageEvidence
 ) -> StageEvent:
-    """Append an event, such as `enter`, to the stage ledger, unless the last row has the same. Return the event's row.
+    """Append an event, such as `enter`, to the stage ledger, unless the last row records it. Return the event's row.
 
     A `gate` event is always appended. After a stop, `pass` and `continue` aren't appended, because later figures don't
     undo a stop.

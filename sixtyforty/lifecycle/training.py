@@ -45,7 +45,7 @@ def record_completion(ws: Workspace, task: str, by: str) -> CompletedTask:
             f" Planned tasks: {', '.join(planned) or 'none'}."
         )
     if not person:
-        raise TrainingError(f"Nobody is named who has completed the training task '{task}'. Name the person.")
+        raise TrainingError(f"The person who completed the training task '{task}' isn't named. Name the person.")
 
     def find_repeated(rows: list[CompletedTask]) -> CompletedTask | None:
         return next((row for row in rows if (row.by, row.task) == (person, task)), None)

@@ -155,7 +155,7 @@ def _value_days(
 
 
 def list_folds(use_case: DecisionChain, lake: Lake, store: ModelStore, recipe: str, as_of: date) -> list[Fold]:
-    """Return the backtest folds of a recipe before the local day `as_of`, oldest first.
+    """Return the backtest folds of a recipe up to the day before the local day `as_of`, oldest first.
 
     recipe: the hash of the recipe. Each fold is the model of one training day, which is valued until the next training
     day. A training day has no fold without a model, or if the model learned from fewer than `gate.min_training_rows`

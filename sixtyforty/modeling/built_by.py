@@ -39,7 +39,7 @@ def declared_parts(use_case: DecisionChain, dataset: Dataset) -> dict[str, str]:
 
 
 def changed_parts(entry: Entry | None, declared: Parts) -> list[str]:
-    """Return the names of the parts that have changed since a partition was built, sorted.
+    """Return the sorted names of the parts of the declaration that have changed since a partition was built.
 
     A part that the manifest doesn't name, such as `known_at` of a new source, counts as unchanged. declared: see
     `declared_parts`.
@@ -49,7 +49,7 @@ def changed_parts(entry: Entry | None, declared: Parts) -> list[str]:
 
 
 def is_unbuilt(entry: Entry) -> bool:
-    """Return whether features.sql couldn't run, so that a partition of features has nulls in their place."""
+    """Return whether features.sql couldn't run for a partition, so that all its features are null."""
     return entry.facts.get(FACT, {}).get(FEATURES_SQL) == NOTHING
 
 

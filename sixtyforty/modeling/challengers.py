@@ -82,7 +82,7 @@ def list_challengers(
 def _is_withdrawn(
     use_case: UseCase, lake: Lake, store: ModelStore, ledger: ChampionLedger, recipe: str, as_of: date
 ) -> bool:
-    """Return whether a recipe was withdrawn, or its model that was trained on the local day `as_of`."""
+    """Return whether a recipe was withdrawn, or the model that was trained from it on the local day `as_of`."""
     version = find_trained_version(use_case, lake, store, recipe, as_of)
     return ledger.withdrawal_of(version or "", recipe) is not None
 

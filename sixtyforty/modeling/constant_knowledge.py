@@ -39,7 +39,7 @@ class DatedConstant:
 
 
 def date_constants(use_case: DecisionChain, lake: Lake, now: datetime) -> list[DatedConstant]:
-    """Return the constants of features.sql that can hold knowledge, each with the time since which it is known.
+    """Return the constants of features.sql that may express knowledge about outcomes, and since when each is known.
 
     now: the current time (UTC, naive), which counts for constants with which no features were built yet.
     """
@@ -55,7 +55,7 @@ def date_constants(use_case: DecisionChain, lake: Lake, now: datetime) -> list[D
 
 
 def record_constants(lake: Lake, constants: Sequence[DatedConstant]) -> None:
-    """Record since when the undeclared constants are known, unless the lake has a record already."""
+    """Record since when each undeclared constant of features.sql is known. A record that exists stays unchanged."""
     for dated in constants:
         if not dated.is_declared and _first_built(lake, dated.constant) is None:
             record = {"constant": dated.constant.text, FIRST_BUILT: dated.known_since.isoformat()}
@@ -63,7 +63,7 @@ def record_constants(lake: Lake, constants: Sequence[DatedConstant]) -> None:
 
 
 def find_early_use(constants: Sequence[DatedConstant], tables: Mapping[str, Rows]) -> dict[str, TaintedPartition]:
-    """Return the partitions with units that were decided before a constant was known, by partition.
+    """Return each partition that has units decided before a constant of features.sql was known, with its taints.
 
     tables: the features of each partition, with `decided_at` (UTC).
     """

@@ -20,7 +20,7 @@ FaultKey = TypeVar("FaultKey")
 def rebuild_with_faults(
     use_case: UseCase, lake: Lake, partition: str, faults: Mapping[FaultKey, Sequence[str]]
 ) -> Iterator[tuple[FaultKey, pa.Table | None]]:
-    """Rebuild a partition's features once for each fault, from source tables that contain only that fault.
+    """Rebuild a partition's features once for each fault, with only that fault in the source tables.
 
     faults: for each fault, the SQL statements (insert, update, delete) that damage the source tables. The current
     process's actions are always computed from the undamaged tables. Yield the key of each fault with the table of

@@ -157,7 +157,7 @@ def _notes(evidence: GateEvidence) -> Iterator[str]:
 
 @dataclass
 class _ValueVerdict:
-    """The gate's verdict on a challenger's out-of-sample gain, with the reasons and figures that the checks add."""
+    """The gate's verdict on a challenger's out-of-sample gain. Each check adds its reasons and figures."""
 
     verdict: GateVerdict
     reasons: list[str]
@@ -202,7 +202,7 @@ def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVer
 
 
 def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
-    """Hold the promotion unless the challenger's gain over the champion's recipe is proven to exceed `gate.margin`."""
+    """Hold back the promotion unless the gain over the champion's recipe is proven to exceed `gate.margin`."""
     confidence = _two_sided(gate)
     gain = _paired_gain(evidence.walk_forward, evidence.current_recipe or [], confidence)
     if math.isnan(gain.low):
@@ -219,10 +219,10 @@ def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _
 
 
 def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
-    """Hold the promotion if the champion beats the challenger's recipe on the newest days of the backtest.
+    """Hold back the promotion if the champion beats the challenger's recipe on the newest days of the backtest.
 
-    A difference of up to `gate.margin` is allowed. The promotion is held, too, if no outcome is known of the days on
-    which the two can be compared.
+    A difference of up to `gate.margin` is allowed. The promotion is held back, too, if no outcome is known of the
+    days on which the two can be compared.
     """
     if evidence.latest is None:
         if evidence.kind == "refresh":

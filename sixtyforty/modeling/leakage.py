@@ -108,7 +108,7 @@ def _known_outcomes(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> p
 
 
 def _first_rows(candidates: Sequence[CandidateTime]) -> dict[CandidateTime, int]:
-    """Return the position of the first row of each decision time in its partition. candidates: sorted."""
+    """Return for each decision time the position of its first row in its partition. candidates: must be sorted."""
     starts: dict[CandidateTime, int] = {}
     for _, of_partition in groupby(candidates, key=attrgetter("partition")):
         start = 0

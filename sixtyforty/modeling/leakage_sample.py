@@ -85,7 +85,10 @@ def _rare_values(portions: Iterable[pd.DataFrame], hidden: Collection[str]) -> l
 
 
 def _add_counts(counts: Counter[Any] | None, column: pd.Series[Any]) -> Counter[Any] | None:
-    """Add the number of times that each value occurs in a portion of a column. See `_rare_values`."""
+    """Add to `counts` how often each value occurs in a portion of a column, and return `counts`.
+
+    Return None if the column holds neither text, whole numbers nor booleans, or more than MAX_DISTINCT values.
+    """
     if counts is None or not (column.dtype.kind in "iubOU" or column.dtype == "str"):
         return None
     of_portion = column.value_counts()

@@ -114,7 +114,7 @@ def _read_versions(record: Entry | None) -> list[list[Any]]:
 
 
 def _list_changes(db: duckdb.DuckDBPyConnection) -> list[SnapshotChange]:
-    """Return the changes of a snapshot from the times at which its rows were first seen, oldest first."""
+    """Return the changes of a snapshot, oldest first. Rows that were first seen at the same time are one change."""
     changes = db.execute(
         f"""select strftime(seen_at, '%Y-%m-%dT%H:%M:%S'), count(*),
             (list(key order by key))[1:{KEYS_SHOWN}]

@@ -1,7 +1,7 @@
 """List the constants of features.sql with which a person could have typed in knowledge about outcomes.
 
 A constant has the same value at every time, so recomputed features never show that it was learned later. These
-constants can hold knowledge:
+constants may express knowledge about outcomes:
 
 - a date or a time, such as the day of a storm
 - a text or number that is compared with a column of the units' key, or with `_partition`, `starts_at` or `decided_at`
@@ -90,25 +90,25 @@ class SqlConstant:
 
     @property
     def identity(self) -> str:
-        """The constant in one form, so that formatting and order don't matter."""
+        """The normal form of the constant: equal constants give equal texts, whatever their formatting and order."""
         return identity_of(self.content)
 
 
 def identity_of(content: Any) -> str:
-    """Return a constant, as SQL or a declaration writes it, in one form."""
+    """Return the normal form of a constant as text. It is the same for a constant in SQL and in a declaration."""
     return canonical_json(canonical(content))
 
 
 def list_constants(use_case: DecisionChain) -> tuple[SqlConstant, ...]:
-    """Return the constants of features.sql that can hold knowledge, in the order of their lines."""
+    """Return the constants of features.sql that may express knowledge about outcomes, in the order of their lines."""
     return find_constants(use_case.sql("features"), tuple(use_case.decision.key))
 
 
 @lru_cache(maxsize=REMEMBERED_FILES)
 def find_constants(sql: str, key: tuple[str, ...]) -> tuple[SqlConstant, ...]:
-    """Return the constants of a query that can hold knowledge, each once. key: the columns that identify a unit.
+    """Return the distinct constants of a query that may express knowledge about outcomes.
 
-    SQL that DuckDB can't parse has no constants, because it can't run either.
+    key: the columns that identify a unit. SQL that DuckDB can't parse has no constants, because it can't run either.
     """
     tree = parse_sql(sql)
     if tree is None:
@@ -123,7 +123,7 @@ def find_constants(sql: str, key: tuple[str, ...]) -> tuple[SqlConstant, ...]:
 
 
 def _list_tokens(sql: str) -> Iterator[SqlConstant]:
-    """Yield the dates and the numbers that aren't round, from the tokens of a query that DuckDB can't serialize."""
+    """Yield the dates and the non-round numbers among the tokens of a query that DuckDB can't serialize."""
     for token in list_tokens(sql):
         kind = "STRING" if token.text.startswith("'") else "NUMERIC"
         node: Node = {"class": "CONSTANT", "literal": {"kind": kind, "text": token.text.strip("'")}}
@@ -132,7 +132,7 @@ def _list_tokens(sql: str) -> Iterator[SqlConstant]:
 
 
 def _names_of_units(root: Node, names: set[str]) -> set[str]:
-    """Return the names of columns that hold a unit's key or its times, also under another name.
+    """Return the names of the columns that hold a unit's key or its times, including the query's aliases for them.
 
     names: the columns of the key, and of the units' times.
     """
@@ -157,13 +157,13 @@ def _names_of_units(root: Node, names: set[str]) -> set[str]:
 
 @dataclass(frozen=True)
 class _Lister:
-    """Lists the constants below a node. `names`: the columns that hold a unit's key or its times."""
+    """Lists the constants in a parse tree. `names`: the columns that hold a unit's key or its times."""
 
     tree: SqlTree
     names: Collection[str]
 
     def find(self, node: Any, parent: Any = None, columns: Sequence[str] = ()) -> Iterator[SqlConstant]:
-        """Yield the constants in a node. columns: the names that the query around the node gives to its columns."""
+        """Yield the constants in a node of the parse tree. columns: the column names of the query around the node."""
         content, rest = self._constant_of(node, columns) if isinstance(node, dict) else (None, children(node))
         if content is not None:
             yield SqlConstant(content, self.tree.line_of(node, parent))
@@ -173,7 +173,7 @@ class _Lister:
             yield from self.find(child, node if isinstance(node, dict) else parent, columns)
 
     def _constant_of(self, node: Node, columns: Sequence[str]) -> tuple[Any, list[Any]]:
-        """Return the constant that a node is, or None, and the parts of the node in which further constants are."""
+        """Return the constant that a node stands for, or None, and the parts of the node left to search."""
         for find in (self._table, self._lookup, self._comparison, self._unnested):
             content, rest = find(node, columns)
             if content is not None:
@@ -183,7 +183,7 @@ class _Lister:
         return None, [] if _is_quantile(node) else children(node)
 
     def _table(self, node: Node, columns: Sequence[str]) -> tuple[Any, list[Any]]:
-        """Rows of VALUES, or of `select … union all select …`."""
+        """Return the literal rows of VALUES or `union all`, or None, and the parts of the node left to search."""
         rows = literal_rows(node)
         if rows is None:
             return None, []
@@ -199,7 +199,7 @@ class _Lister:
         return (dict(map(tuple, rows)) if is_mapping else rows), []
 
     def _lookup(self, node: Node, _: Sequence[str]) -> tuple[Any, list[Any]]:
-        """Branches of CASE, a map, or an indexed list, which turn literals into literal numbers."""
+        """Return the mapping of literals to numbers in CASE, a map or a list, or None, and the parts left to search."""
         branches, default = branches_of(node)
         if len(branches) > 1 and all(number is not None for _, number in branches):
             lookup = {key: number for keys, number in branches for key in keys}
@@ -214,7 +214,7 @@ class _Lister:
         return None, []
 
     def _comparison(self, node: Node, _: Sequence[str]) -> tuple[Any, list[Any]]:
-        """A comparison of literals with a unit's key or its times."""
+        """Return literals compared with a unit's key or times, or None, and the parts of the node left to search."""
         if node_type(node) in EQUALITIES or function_name(node) in MATCHES:
             left, right = (operands(node) * 2)[:2]
             for column, other in ((left, right), (right, left)):
@@ -231,7 +231,7 @@ class _Lister:
         return None, []
 
     def _unnested(self, node: Node, columns: Sequence[str]) -> tuple[Any, list[Any]]:
-        """A list whose elements become rows of a column that holds a unit's key."""
+        """Return the list that `unnest` turns into unit keys, or None, and the parts of the node left to search."""
         if function_name(node) != "unnest" or self._is_free([*columns, node.get("alias", "")]):
             return None, []
         return list_of(operands(node)[0]), []
@@ -240,7 +240,7 @@ class _Lister:
         return not {column.lower() for column in columns} & set(self.names)
 
     def _is_of_unit(self, node: Node) -> bool:
-        """Whether an expression is computed from nothing but a unit's key and its times."""
+        """Whether an expression is computed only from a unit's key and its times."""
         if column_name(node):
             return column_name(node) in self.names
         if function_name(node) in STRUCTURAL:
@@ -268,7 +268,7 @@ def _selected_names(node: Node) -> list[str]:
 
 
 def _date_of(node: Node) -> Any:
-    """Return the date or time that a node is; None if it is something else."""
+    """Return the date or time that a node of the parse tree stands for; None if the node is something else."""
     text = literal_of(node)
     if isinstance(text, str) and DATE.fullmatch(text.strip()):
         return canonical(text.strip())
@@ -282,7 +282,7 @@ def _date_of(node: Node) -> Any:
 
 
 def _rate_of(node: Node) -> Scalar | None:
-    """Return the number that a node is if it isn't round; None if it is round, or no number."""
+    """Return the number that a node of the parse tree stands for; None if it is round, or no number."""
     number = literal_of(node)
     return number if isinstance(number, float) and not _is_round(number) else None
 

@@ -18,7 +18,7 @@ from sixtyforty.modeling.sql_tree import (
 
 
 def literal_rows(node: Node) -> list[list[Any]] | None:
-    """Return the rows of a table of literals; None if the node isn't one."""
+    """Return the rows of literals that a node of the parse tree lists; None if it lists anything else."""
     if node_type(node) == "EXPRESSION_LIST":
         rows = [literals_of(row) for row in node["values"]]
     elif node_type(node) == "SET_OPERATION_NODE":
@@ -59,7 +59,7 @@ def mapping_of(node: Node) -> dict[Any, Any] | None:
 
 
 def branches_of(node: Node) -> tuple[list[tuple[list[Any], Scalar | None]], Any]:
-    """Return the branches of CASE or `if`, each with its inputs and its number, and the default.
+    """Return the branches of CASE or `if`, each as the literals in its condition and its number, and the default.
 
     A branch whose condition isn't a comparison with literals, or that doesn't return a literal number, ends the list
     with the number None.

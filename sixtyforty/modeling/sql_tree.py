@@ -27,7 +27,7 @@ class SqlTree:
     root: Node
 
     def line_of(self, node: Any, parent: Any = None) -> int:
-        """Return the line of the first part of a node. A node without a location is where its `parent` is."""
+        """Return the line at which a node begins. For a node without a location, return the line of its `parent`."""
         locations = [part["query_location"] for part in walk(node) if part.get("query_location", NOWHERE) != NOWHERE]
         if not locations:
             return self.line_of(parent) if parent is not None else 1
@@ -151,7 +151,7 @@ def list_of(node: Any) -> list[Any] | None:
 
 
 def canonical(content: Any) -> Any:
-    """Return a constant in one form, however SQL or YAML writes it: text, lists of them, or mappings between them.
+    """Return the normal form of a constant from SQL or YAML: a text, a sorted list, or a mapping.
 
     A list holds its contents in any order, and a list within a list is a row.
     """

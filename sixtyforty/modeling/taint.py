@@ -101,7 +101,7 @@ def _summarize(feature: str, leaks: Sequence[Leak]) -> FeatureTaint:
 
 
 def _without_empty_place(feature: FeatureTaint) -> dict[str, Any]:
-    """Return a taint as a dict. Features have no place, so their facts stay as before constants were checked."""
+    """Return a taint as a dict. An empty `place` is left out, as in facts stored before constants were checked."""
     return {name: content for name, content in asdict(feature).items() if content != ""}
 
 
@@ -163,7 +163,7 @@ def decision_times(entries: Mapping[str, Entry]) -> dict[str, list[str]]:
 
 
 def _without_constants(tainted: Iterable[TaintedPartition]) -> list[TaintedPartition]:
-    """Leave out constants, because recomputed features don't show them."""
+    """Return the tainted partitions without tainted constants, because recomputed features don't show these."""
     return [TaintedPartition(t.partition, [f for f in t.features if not f.place]) for t in tainted]
 
 
@@ -231,6 +231,6 @@ def describe_cure(tainted: Sequence[TaintedPartition]) -> str:
 
 
 def require_sound(tainted: Sequence[TaintedPartition], refusal: str) -> None:
-    """Raise TaintedDataError if any partition is tainted. refusal: what isn't done therefore, such as `no training`."""
+    """Raise TaintedDataError if any partition is tainted. refusal: the message's first words, such as `no training`."""
     if tainted:
         raise TaintedDataError(f"{refusal} (leakage): the {describe(tainted)}. {describe_cure(tainted)}")

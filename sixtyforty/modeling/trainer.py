@@ -10,7 +10,7 @@ from sixtyforty.spec.kpi import Kpi
 
 
 def train_models(store: ModelStore, kpi: Kpi, versions: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """Fit and store a model for each version. Yield the version and its number of training rows when it is stored.
+    """Fit and store a model for each version. Yield each version with its number of training rows.
 
     One thread per core is used, because estimators release Python's global lock. A killed run never leaves a partly
     written file.

@@ -91,7 +91,7 @@ def declared_recipes(use_case: DecisionChain) -> dict[str, Model]:
 
 
 def plan_training(use_case: DecisionChain, lake: Lake, as_of: date, model: Model | None = None) -> TrainingPlan:
-    """Plan a model that learns from the training window, the `training_days` before the local day `as_of`.
+    """Plan a model that learns from the last `model.training_days` days before the local day `as_of`.
 
     Raises TooEarlyError if the window has no features with outcomes, and TaintedDataError if features have leakage.
     """

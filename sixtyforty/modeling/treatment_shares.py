@@ -49,7 +49,7 @@ def count_received(use_case: DecisionChain, lake: Lake, partitions: Iterable[str
 
 
 def _count_rows(use_case: DecisionChain, lake: Lake, outcomes: str, received: str) -> dict[str, dict[str, int]]:
-    """Return the number of units by month (or OVERALL, which comes first) and by the action that they received."""
+    """Return the number of units by the action that they received: OVERALL first, then in each month."""
     key = identifiers(use_case.decision.key)
     with lake.open_session(use_case.timezone) as db:
         db.execute(

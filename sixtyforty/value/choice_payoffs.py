@@ -204,7 +204,7 @@ class ChoicePayoffs:
         ]
 
     def _reject_excess_rows(self, payoffs: Floats, limits: list[_Limit]) -> NDArray[np.int64]:
-        """Return each row's best action, after rows in excess of a limit lost the limited action.
+        """Return the best action of each row, after limited actions were taken away from rows in excess of a limit.
 
         While a limit is exceeded, the rows with the smallest advantage lose the action: their payoff for the action is
         set to -inf in `payoffs`, in place. A row whose payoffs are all -inf gets the cheapest action without a limit.

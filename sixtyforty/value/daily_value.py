@@ -109,7 +109,7 @@ def value_of_day(
 
 
 def payoffs_for_all(kpi: Kpi, payoffs: Payoffs, action: str, outcome: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the payoff of each unit if all units got an action, in the KPI's currency, shape (n,).
+    """Return the payoff of each unit if all units got the action `action`, in the KPI's currency, shape (n,).
 
     Where the gain or cost of the action is unknown, the idle action is taken. If that is unknown, too, the payoff is 0.
     """

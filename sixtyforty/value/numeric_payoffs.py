@@ -30,13 +30,13 @@ class NumericPayoffs:
     amount: Amount
 
     def is_priced(self, actions: Sequence[str]) -> NDArray[Any]:
-        """Return True for each row: the cost of every amount is declared."""
+        """Return True for each row, because the declared costs apply to every number."""
         import numpy as np
 
         return np.ones(len(actions), bool)
 
     def realized(self, actions: Sequence[str], outcome: Floats) -> Floats:
-        """Return the payoff of each row's amount given its outcome, in the KPI's currency, shape (n,).
+        """Return the payoff of each row's numeric action given its outcome, in the KPI's currency, shape (n,).
 
         The payoff is -(shortage cost x missing amount), or -(excess cost x excess amount).
         """
@@ -57,7 +57,7 @@ class NumericPayoffs:
     def choose_actions(
         self, score: Floats, barred: Barred | None = None, taken: ActionCounts | None = None
     ) -> NDArray[Any]:
-        """Return the best amount for each row, as text: the score, limited to the declared minimum and maximum.
+        """Return the best number for each row, as text: the score, limited to the declared minimum and maximum.
 
         The score is rounded if whole numbers are declared. barred, taken: not used, because an amount has neither
         vetoes nor limits.
@@ -74,6 +74,6 @@ class NumericPayoffs:
 
 
 def format_amount(amount: float) -> str:
-    """Return an amount as text. Equal numbers give equal texts: -0 becomes 0."""
+    """Return a numeric action as text. Equal numbers give equal texts: -0 becomes 0."""
     without_minus_zero = amount + 0.0
     return f"{without_minus_zero:.10g}"

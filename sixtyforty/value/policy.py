@@ -52,7 +52,7 @@ class Policy:
         return cls(use_case.kpi, use_case.model.vetoes, review.defer_below if review else 0.0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return for JSON all settings on which the chosen actions depend: payoffs, vetoes, deferral and limits."""
+        """Return for JSON all settings on which the chosen actions depend, such as payoffs, vetoes and limits."""
         kpi = self.kpi
         content: dict[str, Any] = {
             "actions": {name: [action.gain, action.cost] for name, action in kpi.actions.items()},

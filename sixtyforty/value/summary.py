@@ -69,7 +69,7 @@ class DaysSummary:
 
     @property
     def operational(self) -> bool:
-        """Whether any decision differs from the current process."""
+        """Whether any decision differs from the action of the current process."""
         return self.differ_from_current > 0
 
 

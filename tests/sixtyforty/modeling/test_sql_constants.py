@@ -1,4 +1,4 @@
-"""The lister names constants that can hold knowledge, and leaves out the structure of a query."""
+"""The lister names constants that may express knowledge about outcomes, and leaves out the structure of a query."""
 
 from __future__ import annotations
 
