@@ -49,7 +49,7 @@ def record_arrivals(run: StageRun, partitions: Sequence[str]) -> None:
 
 
 def check_arrivals(run: StageRun) -> list[CheckResult]:
-    """Compare the recorded arrival times of the run's source with its `known_at`, and warn if rows arrive later.
+    """Compare the recorded arrival times of a source with the declared `known_at`, and warn if rows arrive later.
 
     If the declaration of `known_at` changed, measure the arrival times of the newest partitions again first.
     """

@@ -135,7 +135,7 @@ def run_backtest(run: StageRun) -> StageResult:
     training_days_text = format_plural(len(days), "training day")
     run.log.info(
         f"backtest: recipes valued on days that they weren't trained on ({len(valued_days)} of"
-        f" {training_days_text} got a value)"
+        f" {training_days_text} have results)"
     )
     metadata: Metadata = {"walk-forward, per 1,000 decisions": table(rows)} if rows else {}
     check = refusal_check(WALK_FORWARD_SOUND.name, problems, "every model file is sound")
@@ -290,7 +290,7 @@ def _judge_days(run: StageRun, days: Sequence[date]) -> list[ChampionRow]:
 
 
 def _days_to_judge(run: StageRun) -> list[date]:
-    """Return the training days whose challengers the gate may judge. Live: only days with a model."""
+    """Return the training days whose challengers the gate may judge: on the live track, only days with a model."""
     days = [day for day in training_days(run) if day >= run.use_case.replay.first_day]
     if run.track == "replay":
         return days

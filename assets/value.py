@@ -110,7 +110,7 @@ def account_kpi(run: StageRun) -> StageResult:
 
 
 def _account_metadata(entry: Entry, kpi: Kpi) -> Metadata:
-    """Return a partition's value as metadata: by way of deciding or, in an experiment, of the model and the holdout."""
+    """Return a partition's value as metadata: by way of deciding or, in an experiment, by arm (model or holdout)."""
     account, unit = kpi_ledger.read_account(entry), kpi.currency
     if isinstance(account, ExperimentAccount):
         return {

@@ -63,7 +63,7 @@ class ExtractFeed:
 
     @property
     def history(self) -> TimeProfile | None:
-        """Profile of the feed's first column with a time in every row; None without such a column (as in prices)."""
+        """Profile of the feed's first column that has a time in every row; None if the feed has no such column."""
         histories = self.profile.histories
         return next((h for h in histories if not self.profile.column(h.column).nulls), None)
 

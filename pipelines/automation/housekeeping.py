@@ -38,7 +38,7 @@ class PurgedRuns:
 
 
 def purge_old_logs(instance: dg.DagsterInstance, before: datetime) -> PurgedRuns:
-    """Delete the runs that ended before a time (UTC). If the run is still needed, delete only its log.
+    """Delete the runs that ended before a time (UTC). Of a run that is still needed, delete only the log.
 
     A run is still needed if it holds the newest materialization of a partition or the newest result of a check. These
     events stay in its log. Return how many runs were deleted, and how many lost only their log.

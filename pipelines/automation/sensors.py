@@ -50,7 +50,7 @@ def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
             ("responses", find_stale_responses(ws, LIVE, current_time, turn), list(RESPONSE_STAGES)),
         ):
             for reason in stale.unreachable.values():
-                context.log.error(f"{use_case.name}: a source can't be read, so its new rows wait ({reason})")
+                context.log.error(f"{use_case.name}: a source can't be read; new rows are imported later ({reason})")
             requested = request_catch_up(use_case, context.instance, kind, stale, stages, current_time)
             requests += requested.requests
             skipped += [*stale.unreachable.values(), *requested.waiting]

@@ -28,7 +28,7 @@ class Answer:
 
     @property
     def is_warning(self) -> bool:
-        """Whether the command exits with code 3, although it succeeded: an edit makes a figure insignificant."""
+        """Whether the command succeeded but exits with code 3, because an edit would make a figure insignificant."""
         return False
 
     def payload(self) -> dict[str, Any]:

@@ -180,7 +180,8 @@ def quarantine(
         str | None,
         typer.Option(
             metavar="SOURCE",
-            help="The source whose quarantined rows to show or export. Default: all; export the only one with any.",
+            help="Source whose quarantined rows to show or export. Default: show all sources. --export needs this"
+            " option if several sources have quarantined rows.",
         ),
     ] = None,
     export: Annotated[
@@ -191,7 +192,7 @@ def quarantine(
         ),
     ] = None,
 ) -> QuarantineAnswer:
-    """Show how many rows of each source are in quarantine. With --export, write them to a file for correction."""
+    """Show how many rows of each source are in quarantine. With --export, write these rows to a file for correction."""
     from pipelines.authoring import catalog
     from sixtyforty.ingest.quarantine import account_for, export_quarantine
 

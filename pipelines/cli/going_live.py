@@ -282,7 +282,7 @@ def _gate_lines(status: StageStatus) -> list[str]:
 
 
 def _select_change(changes: Mapping[str, tuple[bool, Callable[..., Any]]], why: str) -> Callable[..., Any] | None:
-    """Return the function that makes the change of the option that the user chose; None if the user chose none.
+    """Return the function that carries out the option that the user chose; None if the user chose no option.
 
     changes: for each option, whether the user gave it, and its function. Raises CommandError for two options, or an
     option without --why.

@@ -136,7 +136,7 @@ def _cut_into_extracts(
 
 
 def _slots(source: str, start: date, end: date, hourly: bool) -> dict[str, ExtractSlot]:
-    """Return the extract that holds the rows of an hour, by UTC hour (as text), for the local days `start` to `end`."""
+    """Return, by UTC hour (as text), the extract with the rows of that hour, for the local days `start` to `end`."""
     slots = {}
     for day in (start + timedelta(number) for number in range((end - start).days + 1)):
         label, last = (f"{day}", day) if hourly else _month(day, start, end)
