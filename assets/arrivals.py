@@ -25,14 +25,14 @@ SNAPSHOTS_AS_KNOWN = StageCheck(
 
 
 def arrival_checks(target: StageTarget) -> list[StageCheck]:
-    """Return the check of arrival times for a partitioned input of a complete use case. Otherwise return no check."""
+    """Return the check of arrival times for a partitioned source of a complete use case, otherwise an empty list."""
     use_case = target.use_case
     is_checked = not isinstance(use_case, Draft) and target.source_name in use_case.partitioned
     return [ARRIVES_AS_DECLARED] if is_checked else []
 
 
 def snapshot_checks(target: StageTarget) -> list[StageCheck]:
-    """Return the check for changed snapshots if the use case reads any snapshot. Otherwise return no check."""
+    """Return the check for changed snapshots if the use case reads any snapshot, otherwise an empty list."""
     return [SNAPSHOTS_AS_KNOWN] if target.use_case.snapshots else []
 
 
@@ -49,7 +49,7 @@ def record_arrivals(run: StageRun, partitions: Sequence[str]) -> None:
 
 
 def check_arrivals(run: StageRun) -> list[CheckResult]:
-    """Compare the recorded arrival times of the run's source with its `known_at`, and warn if rows arrive later.
+    """Compare the recorded arrival times of a source with the declared `known_at`, and warn if rows arrive later.
 
     If the declaration of `known_at` changed, measure the arrival times of the newest partitions again first.
     """

@@ -228,7 +228,11 @@ def _find_leaks(run: StageRun, window: FeatureWindow, tables: Mapping[str, Rows]
 
 
 def _leakage_check(leaks: list[Leak], tainted: Sequence[TaintedPartition]) -> CheckResult:
-    """Return the check of leakage. leaks: the features that differ. tainted: with constants that were known later."""
+    """Return the result of the leakage check, which fails if any partition is tainted.
+
+    leaks: features that differ when recomputed at the decision time. tainted: the partitions whose features have
+    leakage, also from constants that were known only later.
+    """
     if not tainted:
         unchanged = "no leakage: the features stay the same when recomputed from data known at the decision time"
         return CheckResult(NO_LEAKAGE.name, True, description=unchanged)

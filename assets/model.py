@@ -116,7 +116,7 @@ def run_backtest(run: StageRun) -> StageResult:
     if not days:
         return StageResult()
     if mismatch := describe_share_mismatch(run.use_case, run.ws.lake):
-        run.log.error(f"backtest: no figures shown ({mismatch})")
+        run.log.error(f"backtest: recipes not valued, because the data can't be trusted ({mismatch})")
         check = refusal_check(WALK_FORWARD_SOUND.name, [mismatch], "")
         return StageResult.snapshot(digest([mismatch]), {REFUSED: mismatch}, [check])
     rows: list[TableRow] = []
@@ -134,8 +134,8 @@ def run_backtest(run: StageRun) -> StageResult:
                 valued_days.add(day)
     training_days_text = format_plural(len(days), "training day")
     run.log.info(
-        f"backtest: recipes valued on days that they weren't trained on (for {len(valued_days)} of"
-        f" {training_days_text})"
+        f"backtest: recipes valued on days that they weren't trained on ({len(valued_days)} of"
+        f" {training_days_text} have results)"
     )
     metadata: Metadata = {"walk-forward, per 1,000 decisions": table(rows)} if rows else {}
     check = refusal_check(WALK_FORWARD_SOUND.name, problems, "every model file is sound")
@@ -168,12 +168,12 @@ def run_degradation_drill(run: StageRun) -> StageResult:
     """
     days, suite = training_days(run), load_suite(run.use_case.name, "features")
     if mismatch := describe_share_mismatch(run.use_case, run.ws.lake):
-        run.log.error(f"degradation: no figures shown ({mismatch})")
+        run.log.error(f"degradation: not measured, because the data can't be trusted ({mismatch})")
         return StageResult(checks=[refusal_check(FEED_FAULTS_CONTAINED.name, [mismatch], "")])
     try:
         impacts = degradation.run_drill(run.ws, days[-1], partial(check_features, run.use_case, suite)) if days else []
     except TaintedDataError as error:
-        run.log.error(f"degradation: no figures shown ({error})")
+        run.log.error(f"degradation: not measured, because the data can't be trusted ({error})")
         return StageResult(checks=[refusal_check(FEED_FAULTS_CONTAINED.name, [str(error)], "")])
     if not impacts:
         run.log.info("degradation: skipped (too early: fewer than 2 sampled days have known outcomes)")
@@ -265,7 +265,7 @@ def _days_without_rows(ws: Workspace, plans: Sequence[training_plan.TrainingPlan
 
 
 def _is_still_refused(run: StageRun, row: ChampionRow) -> bool:
-    """Return whether a challenger is still refused, for changed files or wrong shares in a past experiment."""
+    """Return whether a challenger still can't be promoted, as its files changed or an experiment has wrong shares."""
     ws = run.ws
     problem = find_file_problem(run.use_case.first_name, ws.lake, ws.models, row.version)
     return problem is not None or describe_share_mismatch(run.use_case, ws.lake) is not None
@@ -290,7 +290,7 @@ def _judge_days(run: StageRun, days: Sequence[date]) -> list[ChampionRow]:
 
 
 def _days_to_judge(run: StageRun) -> list[date]:
-    """Return the training days on which the gate may judge challengers. A live training day must have a model."""
+    """Return the training days whose challengers the gate may judge: on the live track, only days with a model."""
     days = [day for day in training_days(run) if day >= run.use_case.replay.first_day]
     if run.track == "replay":
         return days
@@ -318,7 +318,7 @@ def draw_break_even(run: StageRun) -> StageResult:
     try:
         points = break_even.write_curve(run.ws, run.track)
     except RefusedFiguresError as error:
-        run.log.error(f"break_even: no figures shown ({error})")
+        run.log.error(f"break_even: margin of safety not calculated, because the figures can't be trusted ({error})")
         return StageResult()
     if not points:
         run.log.info("break_even: skipped (too early: the model decided fewer than 2 days whose outcomes are known)")

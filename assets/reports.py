@@ -72,7 +72,7 @@ def _source_row(source: current_state.SourceProfile) -> TableRow:
 
 
 def _column_rows(source: current_state.SourceProfile) -> list[TableRow]:
-    """Return a table row for each column of a source. Lowest and highest text or personal values are left out."""
+    """Return a table row for each column of a source, without the range of values of text and personal columns."""
 
     def shown(bound: object, column: str) -> str:
         is_hidden = column in source.personal or bound is None or isinstance(bound, str)
@@ -109,7 +109,7 @@ def write_impact_report(run: StageRun) -> StageResult:
         return StageResult()
     path = impact_report.write_report(run.ws, run.track)
     if refusal := describe_refusal(run.ws, run.track):
-        run.log.error(f"impact_report: no figures shown ({refusal})")
+        run.log.error(f"impact_report: page written without figures, because they can't be trusted ({refusal})")
         refused: Metadata = {"page": dg.MetadataValue.path(str(path)), "refused": refusal}
         return StageResult.snapshot(digest(path.read_bytes()), refused)
     summary = kpi_summary.summarize_kpi(run.ws, run.track)

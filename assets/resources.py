@@ -29,7 +29,10 @@ class ProjectHome:
     lake: StoragePath | None = None  # holds the lakes of all use cases; None: a folder below the home
 
     def workspace(self, use_case: UseCase) -> Workspace:
-        """Return the use case's folders and stores. Raises MissingDataError if they still have a former name."""
+        """Return the workspace of a use case: its folders and stores.
+
+        Raises MissingDataError if the folders still have a former name of the use case.
+        """
         return Workspace(use_case, self.home, self.database_url, self.lake).require_data_under_name()
 
     def dvc_versions(self) -> DvcVersions:

@@ -144,7 +144,7 @@ class CheckResult:
 
 
 def refusal_check(name: str, reasons: Sequence[str], sound: str) -> CheckResult:
-    """Return the result of a check that fails for these reasons, or passes without any. sound: text if it passes."""
+    """Return the result of a check, which fails if there is any reason. sound: the description if the check passes."""
     why = "; ".join(dict.fromkeys(reasons))
     return CheckResult(name, not reasons, {REFUSED: why} if reasons else {}, description=why or sound)
 
@@ -165,7 +165,7 @@ class StageResult:
         return cls({SNAPSHOT: PublishedPartition(version, metadata)}, list(checks))
 
     def note_restatement(self, run: StageRun, before: Entry | None, entry: Entry) -> None:
-        """Add the cause to a partition's metadata if its rows were restated after its end."""
+        """Add the cause of a restatement to a partition's metadata, if rows were restated after the partition ended."""
         reason = restated_by(run.use_case, before, entry, run.clock.time_limit())
         if reason:
             self.published[entry.partition].metadata["restated by"] = reason

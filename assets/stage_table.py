@@ -21,7 +21,7 @@ def _validated_inputs(target: StageTarget) -> list[str]:
 
 
 def _reference_sources(target: StageTarget) -> list[str]:
-    """Return the validated sources in which the rules of the target's suite look up allowed values."""
+    """Return the validated sources from which the rules of the target source's suite read their allowed values."""
     suite = suites.load_suite(target.use_case.name, target.source_name)
     allowed = [rule.kwargs.get("value_set") for rule in [*suite.rows, *suite.partition.rules]]
     return sorted({f"validated/{values['source']}" for values in allowed if isinstance(values, dict)})

@@ -51,7 +51,7 @@ def leave_to_current_process(
     except SQL_FAULTS as second:
         place = describe_fault(run, "current_process", second)
         raise FeatureError(
-            f"{place}. Live decisions wait until it is corrected, because nothing can decide."
+            f"{place}. Correct this file. Live decisions wait until then, as the current process can't decide either."
         ) from second
     due = _select_undecided(run, built.tables)
     run.log.error(f"features: not built ({fault}; the current process decides {format_plural(len(due), 'partition')})")

@@ -84,7 +84,7 @@ def account_kpi(run: StageRun) -> StageResult:
     if refusal:
         if kpi.holdout:
             result.checks.append(refusal_check(HOLDOUT_INTACT.name, [refusal], ""))
-        run.log.error(f"kpi_impact: no figures shown ({refusal})")
+        run.log.error(f"kpi_impact: gain not shown, because the figures can't be trusted ({refusal})")
         return result
     summary = kpi_summary.summarize_kpi(run.ws, run.track, daily_values=daily_values)
     result.newest_metadata.update(_kpi_overview(run, summary, daily_values))
@@ -110,7 +110,7 @@ def account_kpi(run: StageRun) -> StageResult:
 
 
 def _account_metadata(entry: Entry, kpi: Kpi) -> Metadata:
-    """Return a partition's value as metadata: by way of deciding or, in an experiment, of the model and the holdout."""
+    """Return a partition's value as metadata: by way of deciding or, in an experiment, by arm (model or holdout)."""
     account, unit = kpi_ledger.read_account(entry), kpi.currency
     if isinstance(account, ExperimentAccount):
         return {
@@ -231,7 +231,7 @@ def _check_decisions_differ(summary: KpiSummary) -> CheckResult:
 
 
 def _check_holdout(summary: KpiSummary, kpi: Kpi) -> CheckResult:
-    """Check that the holdout has its planned share of units and comparable data. On the live track, show the gain."""
+    """Check that the holdout has its declared share of the units and is comparable with the other units."""
     estimate = summary.holdout
     return CheckResult(
         HOLDOUT_INTACT.name,
@@ -330,7 +330,7 @@ def compare_build_or_buy(run: StageRun) -> StageResult:
         run.log.info(f"build_or_buy: skipped ({error})")
         return StageResult()
     except RefusedFiguresError as error:
-        run.log.error(f"build_or_buy: building not compared with buying ({error})")
+        run.log.error(f"build_or_buy: no comparison, because the figures can't be trusted ({error})")
         return StageResult()
     metadata: Metadata = {
         "verdict": scorecard.verdict,

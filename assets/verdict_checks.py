@@ -13,7 +13,7 @@ DESCRIPTION_LENGTH = 500  # maximum length of a check's description, which Dagst
 
 
 def verdict_figures(verdict: Verdict) -> Metadata:
-    """Return the row counts of a verdict and the values that `info` rules recorded. Dagster plots them by partition."""
+    """Return the row counts of a verdict, and the values recorded by rules of severity `info`, for Dagster's plots."""
     recorded = {r.column: r.observed for r in verdict.rules if r.severity == "info" and r.observed is not None}
     return {
         **recorded,

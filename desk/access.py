@@ -1,4 +1,4 @@
-"""Access to the desk's pages: people must log in, open only the pages of their role, and send only the desk's forms."""
+"""Access to the desk: people must log in, open only the pages of their role, and send only forms made by the desk."""
 
 from __future__ import annotations
 

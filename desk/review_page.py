@@ -33,9 +33,9 @@ def _load(request: PageRequest) -> DecisionDay:
 
 
 def _next_open(day: DecisionDay, ids: Sequence[str], answered: str) -> str:
-    """Return the id of the next unanswered decision in the queue, or that of the one just answered.
+    """Return the id of the next unanswered decision in the queue, or `answered` if no unanswered decision follows.
 
-    answered: the id of the decision just answered, which is returned if no unanswered decision follows.
+    answered: the id of the decision that the person has just answered.
     """
     following = ids[ids.index(answered) + 1 :]
     return next((i for i in following if day.decision(i).answer is None), answered)

@@ -75,9 +75,9 @@ def serve_desk(workspaces: Mapping[str, Workspace], port: int, url: str | None, 
 
 
 def prepare_database(url: str, show: Callable[[str], None]) -> sa.Engine:
-    """Return the desk's database, with its tables. At the first start, create and show one account per role.
+    """Return the desk's database, with its tables. At the first start, create one account per role.
 
-    show: a function that prints a line with an account's name and password.
+    show: a function that prints a line with the name and the password of a new account.
     """
     database = open_database(url)
     if create_tables(database):

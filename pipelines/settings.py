@@ -139,12 +139,13 @@ def _with_driver(url: str) -> str:
 def _check_database(profile: str, url: str) -> None:
     if not url:
         raise SettingsError(
-            f"SIXTYFORTY_PROFILE is {profile} but SIXTYFORTY_DATABASE_URL is not set. Set it to {DRIVER}…"
+            f"SIXTYFORTY_PROFILE is {profile} but SIXTYFORTY_DATABASE_URL is not set."
+            f" Set it to a URL that starts with {DRIVER}."
         )
     if not url.startswith(DRIVER):
         raise SettingsError(
             f"SIXTYFORTY_DATABASE_URL is not a PostgreSQL address, which the profile {profile} needs."
-            f" Set it to {DRIVER}…"
+            f" Set it to a URL that starts with {DRIVER}."
         )
 
 

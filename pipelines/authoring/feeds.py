@@ -50,7 +50,10 @@ class ExtractFeed:
 
     @property
     def cursor_column(self) -> str:
-        """Name of the column by which later queries read only new rows: a time of change, a number or a time."""
+        """Name of the column from which a later query sees which rows are new; TODO if no column shows that.
+
+        A column with times of change is preferred, then a key of whole numbers, then any other column with times.
+        """
         columns = [
             history.column for history in self.profile.histories if history.sql == bare_identifier(history.column)
         ]
@@ -60,7 +63,7 @@ class ExtractFeed:
 
     @property
     def history(self) -> TimeProfile | None:
-        """Profile of the feed's first column with a time in every row. None without such a column (a price list)."""
+        """Profile of the feed's first column that has a time in every row; None if the feed has no such column."""
         histories = self.profile.histories
         return next((h for h in histories if not self.profile.column(h.column).nulls), None)
 
@@ -178,7 +181,7 @@ def _profile_feed(name: str, stem: str, files: Sequence[Path], all_files: Sequen
 
 
 def _glob_of(stem: str, files: Sequence[Path], all_files: Sequence[Path]) -> str:
-    """Return a glob that matches the files of a feed, and none of another feed if that is possible.
+    """Return a glob that matches all files of a feed and, if possible, no file of another feed.
 
     stem: the part of the file names that all files of the feed share. all_files: the files of all feeds.
     """

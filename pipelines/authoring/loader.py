@@ -102,7 +102,7 @@ def _adapter(name: str) -> TypeAdapter[Any]:
 
 
 def _validate_parts(parsed: ParsedYaml) -> tuple[UseCase | None, PartialUseCase, list[DeclarationProblem]]:
-    """Validate a declaration. Return the use case (None if invalid), its complete and valid fields, and problems."""
+    """Validate a declaration. Return the use case (None if invalid), the valid fields without TODO, and problems."""
     whole, problems = None, list[DeclarationProblem]()
     try:
         whole = UseCase(**{str(name): part for name, part in parsed.data.items()}, folder=parsed.file.parent)

@@ -27,9 +27,10 @@ BLANK_MARK = "-- TODO"  # a line with this start marks an SQL file that is still
 
 
 def find_sql_files(partial: PartialUseCase) -> tuple[dict[str, Blank | None], list[DeclarationProblem]]:
-    """Return whether each SQL file of a use case is complete, by stage, and the problems of missing or empty files.
+    """Find the SQL files of a use case that are still to be written, and the problems of missing or empty files.
 
-    A file with a TODO line is still to be written: its stage maps to a Blank. A complete file maps to None.
+    The first item maps the name of each file, such as `features`, to a Blank if the file has a TODO line. Otherwise the
+    file is complete, and its name maps to None.
     """
     files: dict[str, Blank | None] = {}
     problems = []

@@ -31,16 +31,17 @@ ASSET_EVENT_TYPES = [
 
 @dataclass
 class PurgedRuns:
-    """How many runs a purge deleted (`deleted`), and of how many further runs it deleted only the log (`emptied`)."""
+    """How many runs a purge deleted (`deleted`), and from how many other runs it deleted only the log (`emptied`)."""
 
     deleted: int = 0
     emptied: int = 0
 
 
 def purge_old_logs(instance: dg.DagsterInstance, before: datetime) -> PurgedRuns:
-    """Delete the logs of runs that ended before a time (UTC). Return the numbers of deleted and emptied runs.
+    """Delete the runs that ended before a time (UTC). Of a run that is still needed, delete only the log.
 
-    The newest materialization of each partition and the newest result of each check are not deleted.
+    A run is still needed if it holds the newest materialization of a partition or the newest result of a check. These
+    events stay in its log. Return how many runs were deleted, and how many lost only their log.
     """
     event_log: Any = instance.event_log_storage
     in_force = _runs_in_force(event_log)

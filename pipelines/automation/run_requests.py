@@ -47,7 +47,7 @@ LONGEST_RETRY_SECONDS = 3600
 
 @dataclass
 class RequestedRuns:
-    """The runs that a sensor requests, and the reasons why other ranges of stale partitions must wait for a run."""
+    """The runs that a sensor requests, and why it requests no run yet for other ranges of stale partitions."""
 
     requests: list[dg.RunRequest] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
@@ -55,7 +55,7 @@ class RequestedRuns:
 
 @dataclass(frozen=True)
 class NextAttempt:
-    """How many runs have attempted the same work, and why the next run must wait. None: the next run may start."""
+    """How many runs have attempted the same work, and why the next run must wait (None: it may start now)."""
 
     number: int
     wait_reason: str | None
@@ -144,9 +144,10 @@ def request_run(
 
 
 def list_remaining_work(ws: Workspace, instance: dg.DagsterInstance, now: datetime) -> list[str]:
-    """Return a sentence for each range of partitions that still needs a run at a time (`now`: UTC, naive).
+    """Return a sentence for each range of partitions that a run must still process.
 
-    Work that a run has completed is left out. The list is empty when everything is up to date.
+    now: the current time (UTC, naive). Work that a run has completed is left out. The list is
+    empty when everything is up to date.
     """
     from sixtyforty.lifecycle.catch_up import find_stale_partitions, find_stale_responses
 
@@ -177,12 +178,12 @@ def find_next_attempt(instance: dg.DagsterInstance, work: str) -> NextAttempt:
 
 
 def local_date(use_case: UseCase, now: datetime) -> date:
-    """Return the date in the use case's timezone at a time (UTC, naive)."""
+    """Return the current date in the use case's timezone. now: the current time (UTC, naive)."""
     return now.replace(tzinfo=UTC).astimezone(use_case.zone).date()
 
 
 def _busy_ranges(use_case: UseCase, instance: dg.DagsterInstance, kind: str) -> list[tuple[str, str]]:
-    """Return the first and last partition of each unfinished run that processes new data or responses (`kind`)."""
+    """Return the first and last partition of each unfinished run of one kind. kind: `data` or `responses`."""
     records = _find_runs(instance, {USE_CASE_TAG: use_case.name, KIND_TAG: kind}, UNFINISHED)
     ranges = (partition_range(record.dagster_run.tags) for record in records)
     return [busy for busy in ranges if busy]

@@ -32,7 +32,7 @@ def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
         name=f"{use_case.name}_new_data",
         job_name=use_case.name,
         minimum_interval_seconds=NEW_DATA_SECONDS,
-        description="Looks for new, changed and late extracts, closed partitions, due decisions, and responses. Starts"
+        description="Looks for new, changed and late extracts, ended partitions, due decisions, and responses. Starts"
         " one run for each range of partitions, and none for partitions that a run is already processing.",
     )
     def sensor(context: dg.SensorEvaluationContext, project_home: dg.ResourceParam[ProjectHome]) -> Any:
@@ -50,7 +50,7 @@ def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
             ("responses", find_stale_responses(ws, LIVE, current_time, turn), list(RESPONSE_STAGES)),
         ):
             for reason in stale.unreachable.values():
-                context.log.error(f"{use_case.name}: a source can't be read, so its new rows wait ({reason})")
+                context.log.error(f"{use_case.name}: a source can't be read; new rows are imported later ({reason})")
             requested = request_catch_up(use_case, context.instance, kind, stale, stages, current_time)
             requests += requested.requests
             skipped += [*stale.unreachable.values(), *requested.waiting]
@@ -76,7 +76,7 @@ def _read_turn(context: dg.SensorEvaluationContext, name: str) -> int:
 
 
 def retrain_sensor(use_case: UseCase) -> dg.SensorDefinition:
-    """Return the sensor that promotes approved challengers, and trains one when the recent gain is low."""
+    """Return the sensor that promotes approved challengers, and trains a challenger when the recent gain is low."""
 
     @dg.sensor(
         name=f"{use_case.name}_retrain",

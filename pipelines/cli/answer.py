@@ -28,7 +28,7 @@ class Answer:
 
     @property
     def is_warning(self) -> bool:
-        """Whether the command succeeded but exits with code 3: a figure would lose its statistical significance."""
+        """Whether the command succeeded but exits with code 3, because an edit would make a figure insignificant."""
         return False
 
     def payload(self) -> dict[str, Any]:

@@ -96,11 +96,11 @@ def new(
         ),
     ] = None,
     query: Annotated[
-        str | None, typer.Option(metavar="SQL", help="Draft a source from the rows of this query of --database.")
+        str | None, typer.Option(metavar="SQL", help="Draft a source from the rows of this query. Needs --database.")
     ] = None,
     database: Annotated[
         str | None,
-        typer.Option(metavar="VARIABLE", help="Environment variable with the SQLAlchemy URL of the query's database."),
+        typer.Option(metavar="VARIABLE", help="Environment variable with the SQLAlchemy URL that --query reads from."),
     ] = None,
 ) -> NewAnswer:
     """Create a use case: its declaration, SQL and suites, drafted from its extracts or from a database query."""

@@ -106,7 +106,7 @@ class CompareRowsAnswer(Answer):
 
 @command(OPERATE, "compare-rows", "{demo}/responses")
 def compare_rows(
-    source: Annotated[str, typer.Argument(metavar="USE_CASE/SOURCE", help="A source that has a query.")],
+    source: Annotated[str, typer.Argument(metavar="USE_CASE/SOURCE", help="A source that queries a database.")],
 ) -> CompareRowsAnswer:
     """Compare the number of rows of each partition in a source's database and in the lake."""
     from pipelines.authoring import catalog
@@ -163,7 +163,7 @@ def _judgement_lines(file: Path, source: str, judgement: FileJudgement) -> Itera
 
 @dataclass(frozen=True, kw_only=True)
 class QuarantineAnswer(Answer):
-    """Answer of `sixtyforty quarantine`: the quarantined rows of each source, and the export."""
+    """Answer of `sixtyforty quarantine`: numbers of quarantined rows by source, and the file with exported rows."""
 
     sources: Annotated[
         Sequence[Mapping[str, Any]],
@@ -180,18 +180,19 @@ def quarantine(
         str | None,
         typer.Option(
             metavar="SOURCE",
-            help="Source to show or export. Default: show all, and export the only one with quarantined rows.",
+            help="Source whose quarantined rows to show or export. Default: show all sources. --export needs this"
+            " option if several sources have quarantined rows.",
         ),
     ] = None,
     export: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write the rows with their reasons to this new file. Its name must match `files` of the source.",
+            help="Write the quarantined rows and reasons to this new file. Its name must match `files` of the source.",
         ),
     ] = None,
 ) -> QuarantineAnswer:
-    """Show how many rows are in quarantine, and export them for correction."""
+    """Show how many rows of each source are in quarantine. With --export, write these rows to a file for correction."""
     from pipelines.authoring import catalog
     from sixtyforty.ingest.quarantine import account_for, export_quarantine
 
@@ -202,7 +203,7 @@ def quarantine(
     if export:
         name = source or _only_source([account_for(ws.landing, name) for name in ws.use_case.sources])
         if export.exists():
-            raise CommandError(f"{export} exists already, and may hold corrections. Name a new file.")
+            raise CommandError(f"{export} exists already and may hold corrected rows. Name a new file with --export.")
         rows = export_quarantine(ws.landing, name, export.resolve(), ws.code_version)
     names = [source] if source else list(ws.use_case.sources)
     accounts = [account_for(ws.landing, name) for name in names]

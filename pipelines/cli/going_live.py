@@ -206,7 +206,7 @@ class StageAnswer(Answer):
 
     @property
     def succeeded(self) -> bool:
-        """Whether the gate's figures can be trusted (no leakage, for example), or the stage was changed."""
+        """Whether the stage was changed or, without a change, whether the gate's figures can be trusted."""
         return self.refusal is None
 
 
@@ -282,7 +282,7 @@ def _gate_lines(status: StageStatus) -> list[str]:
 
 
 def _select_change(changes: Mapping[str, tuple[bool, Callable[..., Any]]], why: str) -> Callable[..., Any] | None:
-    """Return the function of the option that the user gave, or None without an option.
+    """Return the function that carries out the option that the user chose; None if the user chose no option.
 
     changes: for each option, whether the user gave it, and its function. Raises CommandError for two options, or an
     option without --why.

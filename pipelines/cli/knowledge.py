@@ -16,7 +16,7 @@ from pipelines.cli.options import TrackName, UseCaseName
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRecordAnswer(Answer):
-    """Answer of `sixtyforty model-record`: the record, or the findings and sections that a search found."""
+    """Answer of `sixtyforty model-record`: the model record, or what a search found in model records and findings."""
 
     record: Annotated[str | None, "The record as Markdown. Null with --search."]
     versions: Annotated[Sequence[Path], "All versions of the record that were written."]
@@ -30,7 +30,7 @@ def model_record(
         str | None,
         typer.Option(
             metavar="WORDS",
-            help="Show findings and record sections that contain all these words, also in old versions.",
+            help="Show findings and sections of all versions of the model record that contain all these words.",
         ),
     ] = None,
     track: TrackName = "replay",
@@ -55,7 +55,7 @@ def model_record(
 
 @dataclass(frozen=True, kw_only=True)
 class KnowledgeAnswer(Answer):
-    """Answer of `sixtyforty knowledge`: findings, record sections and research notes of all use cases."""
+    """Answer of `sixtyforty knowledge`: findings, parts of model records, and user research of all use cases."""
 
     hits: Annotated[
         Sequence[Any], "One object for each finding, record section or research note: use_case, where, title, text."
@@ -68,7 +68,7 @@ def knowledge(
         list[str] | None,
         typer.Argument(
             metavar="WORDS",
-            help="Show findings, sections and notes that contain all these words. Default: list failed attempts.",
+            help="Words to search for; a passage must contain all of them. Default: list failed attempts.",
         ),
     ] = None,
 ) -> KnowledgeAnswer:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RenamedAnswer(Answer):
-    """Answer of `sixtyforty rename`: the use case under its new name, and what to change elsewhere."""
+    """Answer of `sixtyforty rename`: the old and the new name, and where the old name still occurs."""
 
     old: Annotated[str, "The old name of the use case."]
     new: Annotated[str, "The new name of the use case."]
@@ -63,7 +63,7 @@ def _renamed_lines(renamed: RenamedUseCase) -> Iterator[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class RemovedUseCaseAnswer(Answer):
-    """Answer of `sixtyforty remove`: the archive of a removed use case, and what to change elsewhere."""
+    """Answer of `sixtyforty remove`: the archive of the removed use case, and where its name still occurs."""
 
     use_case: Annotated[str, "Name of the removed use case."]
     archive: Annotated[Path, "The folder with all files that were kept: at least ledgers, findings and declaration."]

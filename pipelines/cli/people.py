@@ -188,7 +188,7 @@ def simulate_responses(
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingAnswer(Answer):
-    """Answer of `sixtyforty training`: the planned training tasks, and who has done each task."""
+    """Answer of `sixtyforty training`: the planned training of people, and who has done each task."""
 
     share: Annotated[float | None, "Share of the planned training of people that is done. Null: none is planned."]
     done: Annotated[Mapping[str, Sequence[str]], "Names of the people who have done each task."]
@@ -203,7 +203,7 @@ def training(
     ] = None,
     by: By = "",
 ) -> TrainingAnswer:
-    """Show the planned training tasks and who has done each, or record that somebody has done a task."""
+    """Show the planned training of people and who has done each task, or record that somebody has done a task."""
     from pipelines.authoring import catalog
     from pipelines.cli.errors import CommandError
     from sixtyforty.lifecycle.training import list_trained_people, record_completion, share_trained
@@ -215,7 +215,9 @@ def training(
         lines = [f"Recorded: {row.by} has done {row.task}."]
     planned, people = ws.use_case.people.change.training, list_trained_people(ws)
     if not planned:
-        raise CommandError(f"{use_case} plans no training. Declare tasks in people.change.training of its defs.yaml.")
+        raise CommandError(
+            f"{use_case} plans no training of people. Declare tasks in people.change.training of its defs.yaml."
+        )
     if not done:
         lines = [
             f"{len(people[name])} of {task.headcount} {task.role}s: {name}, {task.title}"

@@ -64,7 +64,7 @@ class PlanAnswer(Answer):
 
     @property
     def succeeded(self) -> bool:
-        """Whether the edited SQL has no leakage, and the replay's value could still be shown after the edit."""
+        """Whether the edited SQL has no leakage, and the replay's figures can still be trusted after the edit."""
         return not (self.leakage and self.leakage["tainted"]) and self.refusal is None
 
     @property

@@ -31,7 +31,7 @@ class PortfolioAnswer(Answer):
 
     @property
     def succeeded(self) -> bool:
-        """Whether the figures of every use case can be trusted: none is refused, for example for leakage."""
+        """Whether the figures of every use case can be trusted. After leakage, for example, they can't."""
         return not any(line["refusal"] for line in self.lines)
 
 

@@ -136,7 +136,7 @@ def _cut_into_extracts(
 
 
 def _slots(source: str, start: date, end: date, hourly: bool) -> dict[str, ExtractSlot]:
-    """Return the extract that holds the rows of each UTC hour (as text) of the local days `start` to `end`."""
+    """Return, by UTC hour (as text), the extract with the rows of that hour, for the local days `start` to `end`."""
     slots = {}
     for day in (start + timedelta(number) for number in range((end - start).days + 1)):
         label, last = (f"{day}", day) if hourly else _month(day, start, end)
@@ -153,7 +153,7 @@ def _slots(source: str, start: date, end: date, hourly: bool) -> dict[str, Extra
 
 
 def _month(day: date, start: date, end: date) -> tuple[str, date]:
-    """Return the date label in the name of a monthly file, and the last day in the file. day: a day of the month.
+    """Return, for the monthly file that contains `day`, the dates in its name and the last day of its rows.
 
     The file covers no days before `start` or after `end`.
     """

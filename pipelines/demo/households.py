@@ -62,7 +62,10 @@ def land(landing: Path, start: date | None = None, end: date | None = None, hour
 
 
 def _lines_by_week(edges: Sequence[datetime]) -> list[pa.Table]:
-    """Return the basket lines of each week, ordered by time, basket and product. edges: week boundaries in UTC."""
+    """Return the basket lines of each week, ordered by time, basket and product.
+
+    edges: the UTC time at which each week starts, and the time at which the last week ends.
+    """
     import duckdb
     import numpy as np
 

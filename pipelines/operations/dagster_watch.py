@@ -146,9 +146,10 @@ def _root_error(error: Any) -> str:
 
 
 def longest_pause(cron: str | Sequence[str], now: float) -> float:
-    """Return how many seconds a schedule may be silent: its longest pause, plus 25%, plus SHORTEST_SILENCE.
+    """Return how many seconds a schedule may be silent: the longest time between two of its due times, plus a margin.
 
-    The 25% covers changes of daylight saving time. With several cron lines, the line with the shortest pause counts.
+    The margin is 25% plus SHORTEST_SILENCE. The 25% covers changes of daylight saving time. With several cron
+    lines, the line with the shortest pause counts.
     """
     from pipelines.runtime.dagster_internals import cron_times
 

@@ -98,7 +98,7 @@ def moving(settings: Settings) -> Iterator[Move | None]:
 
 
 def take_steps(settings: Settings, move: Move, steps: Sequence[Step]) -> None:
-    """Write the journal of a rename or removal, run all steps, and delete the journal."""
+    """Write the journal from which a killed rename or removal continues, run all steps, and delete the journal."""
     write_move(settings.home, settings.lake, move)
     for _, work in steps:
         work()

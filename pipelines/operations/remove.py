@@ -149,7 +149,10 @@ def _write_record(project: Project, move: Move, archive: Archive) -> None:
 
 
 def _put_away(label: str, path: StoragePath, target: StoragePath | None, deletes: bool) -> None:
-    """Archive a file or folder of the use case. Delete caches, and with `deletes` all data that need not be kept."""
+    """Archive a file or folder of the use case, or delete it. `deletes`: whether the user wants the data deleted.
+
+    A cache is always deleted. Ledgers, model cards and model records are never deleted.
+    """
     if label == "cache" or (deletes and label not in KEPT_FOLDERS):
         delete_path(path)
         return

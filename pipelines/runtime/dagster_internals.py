@@ -309,7 +309,7 @@ class SqliteEventLog(SqliteEventLogStorage):
         return self._event_to_row(event)
 
     def store_tags(self, connection: Connection, events: Sequence[dg.EventLogEntry], event_ids: Sequence[int]) -> None:
-        """Store the tags of asset events, whose ids in the index are `event_ids`."""
+        """Store the tags of asset events. event_ids: the ids of these events in the index of all runs."""
         self._store_asset_event_tags(connection, events, event_ids)
 
     def store_newest(self, connection: Connection, event: dg.EventLogEntry, event_id: int) -> None:

@@ -29,7 +29,7 @@ class WarmCode:
         self._stamps: dict[Path, FileStamp | None] = {}
 
     def import_definitions(self) -> None:
-        """Import the Dagster definitions, with all modules that they import, and let them prepare for runs.
+        """Import the Dagster definitions with all modules that they need, and call `prepare_runs` of the definitions.
 
         If that fails, this process forgets all modules of the project. Each run then imports them itself and
         reports the error.

@@ -80,9 +80,9 @@ def find_unscored(ws: Workspace, track: Track) -> list[Alert]:
 
 
 def find_refused_change(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert if the declaration changed the key of a source or of the units, or the calendar.
+    """Return an alert if an edit of the declaration changed a part that must stay the same, so that no run can start.
 
-    Every run is then refused.
+    These parts are the keys of the sources, the key of the units, the timezone and the partitions.
     """
     return [Alert("key or calendar changed", ws.refusal, ws.refusal)] if ws.refusal else []
 

@@ -51,7 +51,7 @@ class Alert:
 
     @property
     def key(self) -> str:
-        """Hash of the alert's kind and subject. It identifies the problem, also if a resolved problem returns."""
+        """Hash of the alert's kind and subject. A problem that returns after it was resolved has the same key again."""
         return digest([self.kind, self.subject])
 
 

@@ -61,7 +61,7 @@ class Chart:
 
 
 def draw_cumulative_value(kpi: Kpi, days: Sequence[DailyValue], form: Form = "png") -> bytes:
-    """Draw the cumulative value of each way to decide, by day.
+    """Draw the cumulative value of each way of deciding, by day.
 
     days: must be sorted by partition. The line of perfect foresight may leave the chart, because the value axis is
     scaled to the other lines.

@@ -183,7 +183,10 @@ def _days_stale(use_case: UseCase, newest: str, now: datetime) -> int:
 
 
 def _newest_entries(entries: dict[str, Entry]) -> list[Entry]:
-    """Return the newest manifests that together have at least MAX_PROFILED_ROWS rows. Without rows: no manifest."""
+    """Return the manifests of the newest partitions, just enough of them to have MAX_PROFILED_ROWS rows.
+
+    Return no manifest if no partition has rows.
+    """
     newest: list[Entry] = []
     rows = 0
     for partition in sorted(entries, reverse=True):

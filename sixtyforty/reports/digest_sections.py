@@ -34,7 +34,7 @@ SPECIAL = {"review": "deferred to review", "holdout": "in the holdout", "shadow"
 
 
 def decider_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
-    """Return the lines of a decider's digest: the number of decisions for each action, and the reviews that wait."""
+    """Return the lines of a decider's digest: the number of decisions for each action, and the review queue."""
     use_case, entries = ws.use_case, ws.lake.entries(decisions_dataset(track), partitions)
     if not entries:
         return ["No decision has been taken yet."]

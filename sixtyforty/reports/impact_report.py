@@ -55,7 +55,7 @@ class PeriodFigures:
 
 @dataclass(frozen=True)
 class CandidateFigures:
-    """The figures of a candidate, another way to decide. Money is per 1,000 decisions, in the KPI's currency.
+    """The figures of a candidate, another way of deciding. Money is per 1,000 decisions, in the KPI's currency.
 
     `decisions`: the number of decisions on which it is valued. `per_1000`: its value. `lift_vs_current`: its gain over
     the current process. `model_minus`: the value of the decisions taken minus the candidate's value.
@@ -212,7 +212,7 @@ def _draw_charts(ws: Workspace, accounts: Accounts, people: Acceptance) -> PageC
     period = "month" if all("-" in name for name in group_by_period(days)) else "year"
     return PageCharts(
         cumulative=Chart(
-            charts.draw_cumulative_value(kpi, days, "svg"), "Cumulative value of each way to decide, by day"
+            charts.draw_cumulative_value(kpi, days, "svg"), "Cumulative value of each way of deciding, by day"
         ),
         by_period=Chart(charts.draw_gain_by_period(kpi, days), f"Gain over the current process, {period} by {period}"),
         forecasts=Chart(charts.draw_forecasts(kpi, terms), "Gain that was forecast, and gain achieved")

@@ -67,7 +67,7 @@ def _search_research(ws: Workspace, words: Sequence[str]) -> Iterator[KnowledgeH
 
 
 def failed_attempts(workspaces: Sequence[Workspace]) -> list[KnowledgeHit]:
-    """Return a passage for each stage that a gate stopped, and for each model that the gate did not promote.
+    """Return a passage for each use case that a stage gate stopped, and for each model that the gate did not promote.
 
     The passages are ordered by use case. Within a use case, stages come before models, and newer ones before older.
     """

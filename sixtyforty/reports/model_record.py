@@ -40,7 +40,7 @@ NEWEST_RECORD = "model_record.md"
 TRACKS: tuple[Track, ...] = ("replay", "live")
 FINDINGS_SECTION = "Findings"
 MEANING_OF_LABEL = {
-    "exact": "The decision doesn't change the outcome, so each way to decide is valued on the same outcomes.",
+    "exact": "The decision doesn't change the outcome, so each way of deciding is valued on the same outcomes.",
     "assumed": "What would have happened without the action is assumed, not measured.",
     "randomized": "Units were assigned to the current process at random. The difference is the effect of the action.",
 }

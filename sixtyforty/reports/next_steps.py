@@ -99,7 +99,7 @@ def _about_better_candidates(use_case: UseCase, summary: KpiSummary) -> Iterator
         if figures.decisions and high is not None and high < 0:
             kind = "bought" if candidate.vendor else "simpler"
             description = candidate.description.rstrip(".")
-            yield f"A {kind} way to decide earns more: {description}. Compare it with the model before you continue."
+            yield f"A {kind} way of deciding earns more: {description}. Compare it with the model before you continue."
 
 
 def _about_operation(use_case: UseCase, summary: KpiSummary) -> Iterator[str]:

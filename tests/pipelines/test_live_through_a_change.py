@@ -170,7 +170,7 @@ def test_a_current_process_that_cannot_run(live: LiveWorld) -> None:
             live.live_day(CHANGED)
     text = str(error.getrepr())
     assert "current_process.sql, line 2: the SQL can't run" in text
-    assert "Live decisions wait until it is corrected" in text
+    assert "Live decisions wait until then" in text
     assert live.decided(CHANGED) == {}
     live.world.write_features(SQL["features"])
     assert live.live_day(CHANGED) == []

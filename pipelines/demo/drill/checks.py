@@ -25,7 +25,7 @@ MAY_BE_EMPTY = ("rejected", "quarantine")
 
 @dataclass(frozen=True)
 class DecisionCounts:
-    """How many of a drill's decisions are due, taken or missing, and who took them, as `_count_decisions` counts them.
+    """How many decisions of a drill are due, taken or missing, and how many the model and the fallback took.
 
     The drill plays the example of flights, where each departure of a flight needs one decision. `due` counts
     departures, and `missing` counts departures without a decision. `late` counts decisions that the fallback took

@@ -151,7 +151,7 @@ def home_with_history(folder: Path, last: date) -> DrillHome:
 
 
 def create_home(folder: Path, profile: dict[str, str]) -> DrillHome:
-    """Create a home without data. `profile`: environment variables that choose the profile of the home."""
+    """Create a home without data. `profile`: further environment variables, such as SIXTYFORTY_PROFILE."""
     folder.mkdir(parents=True, exist_ok=True)
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("SIXTYFORTY_", "DAGSTER_"))}
     environment = inherited | {

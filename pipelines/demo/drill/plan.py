@@ -43,7 +43,7 @@ class Plan:
         return midnight(self.days[0])
 
     def steps(self) -> Iterator[datetime]:
-        """Yield the times (naive UTC) to which the clock moves.
+        """Yield the times (naive UTC) to which the drill sets its clock, one after the other.
 
         The clock moves every three hours, and every hour on the day `hourly`. At the last time, all partitions are
         closed.
@@ -55,7 +55,7 @@ class Plan:
 
     @property
     def end(self) -> datetime:
-        """The last time to which the clock moves, as naive UTC: two hours after the last day."""
+        """The last time to which the drill sets its clock, as naive UTC: two hours after the end of the last day."""
         return midnight(self.days[-1] + timedelta(days=1)) + timedelta(hours=2)
 
     def has_fault_in(self, source: str) -> bool:

@@ -93,7 +93,7 @@ def test_a_new_use_case_has_a_record_too(tmp_path: Path) -> None:
     text = model_record.render_record(make_workspace(tmp_path), "live")
     assert "No decision has a known outcome yet." in text
     assert "There is no model yet: the current process decides." in text
-    assert "The gate has neither rejected a model nor held one back." in text
+    assert "The gate has not refused to promote any model so far." in text
 
 
 def test_only_a_changed_text_is_a_new_version(ws: Workspace) -> None:

@@ -1,4 +1,4 @@
-"""The owner's next steps follow from the gain, the losses, other ways to decide, and the operation."""
+"""The owner's next steps follow from the gain, the losses, other ways of deciding, and the operation."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_better_candidate_is_named(ws: Workspace, accounts: Accounts) -> None:
     better = CandidateSummary(1800, 9000.0, RoundedInterval(900, 800, 1000), RoundedInterval(-50, -90, -10))
     steps = steps_with(ws, accounts, candidates={"by_load": better})
     assert (
-        "A simpler way to decide earns more: Act on heavy loads. Compare it with the model before you continue."
+        "A simpler way of deciding earns more: Act on heavy loads. Compare it with the model before you continue."
     ) in steps
 
 
