@@ -110,7 +110,7 @@ class SuiteEvaluator:
         return rules
 
     def evaluate(self) -> Evaluation:
-        """Return how the suite judges the partitions, after `quarantine_failing_rows`."""
+        """Return how the suite judges the partitions. Call `quarantine_failing_rows` first."""
         metrics = _read_metrics(self.db, self.suite)
         failing_metrics = find_failing_rows(f"{self.source}_partitions", metrics, self.suite.partition.rules)
         return Evaluation(_count_rows(self.db), _read_row_failures(self.db), metrics, failing_metrics)

@@ -59,7 +59,7 @@ class _SuspectRows:
         return end - first
 
     def column(self, start: int, rows: int) -> pa.Array:
-        """Return the reason of each of some rows, or null. start: the number of the first row."""
+        """Return why each of some rows is suspect; null for a row that isn't. start: the number of the first row."""
         import numpy as np
         import pyarrow as pa
 
@@ -81,9 +81,9 @@ class _SuspectRows:
 def check_features(
     use_case: DecisionChain, suite: Suite, tables: Mapping[str, Rows], db: duckdb.DuckDBPyConnection | None = None
 ) -> dict[str, tuple[Rows, Verdict]]:
-    """Check several partitions' features. Return each feature table with a new column, and each partition's verdict.
+    """Check several partitions' features. Return each feature table with the new column `suspect`, and its verdict.
 
-    The new column `suspect` holds the reason why the model must not score a row, or null. A verdict counts suspect rows
+    The column `suspect` holds the reason why the model must not score a row, or null. A verdict counts suspect rows
     as quarantined. Suspect rows stay in the table, and the current process decides their units.
 
     tables: the feature tables by partition. db: a session with the use case's time zone, which is closed afterwards.

@@ -59,7 +59,7 @@ class DvcVersions:
             return len(targets)
 
     def _path_in_home(self, folder: StoragePath) -> Path:
-        """Return the path in the home that DVC tracks for a folder: the folder itself, or its copy if it is outside."""
+        """Return the path that DVC tracks for a folder: the folder, or its copy in the home if it lies elsewhere."""
         if isinstance(folder, Path) and folder.resolve().is_relative_to(self.home):
             return folder.resolve()
         if isinstance(folder, ObjectPath):
