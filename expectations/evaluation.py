@@ -88,7 +88,7 @@ class SuiteEvaluator:
         _mark_quarantined(self.db, self.suite)
 
     def _view_checked_rows(self, is_due: str) -> list[Rule]:
-        """Create the view `checked_rows` with the columns that the rules read, and return the rules about them.
+        """Create the view `checked_rows` with the columns that the rules read. Return the rules to evaluate on it.
 
         is_due: SQL condition for the rows of `typed` that are evaluated. They may be too many for a copy in memory.
         """

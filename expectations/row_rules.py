@@ -256,7 +256,7 @@ def _drop_tolerated(
 
 
 def _has_values(rule: Rule) -> str:
-    """Return a SQL condition: the rule judges the row, and doesn't skip it because values are missing."""
+    """Return a SQL condition that is false for the rows that a rule skips because values are missing."""
     if rule.type in NULL_RULES:
         return "true"
     ignored = rule.kwargs.get("ignore_row_if", "all_values_are_missing")

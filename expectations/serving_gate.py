@@ -54,12 +54,12 @@ class _SuspectRows:
     reasons: pa.DictionaryArray
 
     def count(self, start: int, rows: int) -> int:
-        """Return how many of some rows are suspect. start: the number of the first row."""
+        """Return how many of `rows` consecutive rows are suspect. start: the number of the first of these rows."""
         first, end = self._range(start, rows)
         return end - first
 
     def column(self, start: int, rows: int) -> pa.Array:
-        """Return why each of some rows is suspect; null for a row that isn't. start: the number of the first row."""
+        """Return, for `rows` consecutive rows, why each row is suspect, or null. start: the number of the first one."""
         import numpy as np
         import pyarrow as pa
 

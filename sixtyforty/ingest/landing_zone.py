@@ -232,7 +232,8 @@ class LandingZone:
             write_arrivals(ledger, [arrivals.get(known.seq, known) for known in self.known(source)])
         names = ", ".join(arrival.name for arrival in arrivals.values())
         raise LaterRefusalError(
-            f"{source}: extracts that were accepted earlier are refused now: {names}. Run again to import the rest."
+            f"{source}: extracts that were accepted earlier are refused now: {names}. Start the run again to import the"
+            " other extracts."
         )
 
     def _read_again(self, source: str, staging: ExtractStaging, arrival: Arrival) -> NewExtract | None:
