@@ -146,7 +146,7 @@ class DvcVersions:
                 repository.commit(f"{self.home / 'dvc.yaml'}:{stage}", force=True)
 
     def publish(self) -> int:
-        """Push all pointers (`.dvc` files), and the files that the DVC remote lacks. Return how many files it lacked."""
+        """Push all pointers (`.dvc` files), and files that the DVC remote lacks. Return how many files it lacked."""
         with self._open("push versions to the DVC remote") as repository:
             pushed = int(repository.push())
             files = [*sorted((self.home / "data").rglob("*.dvc")), self.home / "dvc.lock"]
