@@ -88,7 +88,7 @@ class SuiteEvaluator:
         _mark_quarantined(self.db, self.suite)
 
     def _view_checked_rows(self, is_due: str) -> list[Rule]:
-        """Create the view `checked_rows` with the columns that the rules read, and return the rules about them.
+        """Create the view `checked_rows` with the columns that the rules read. Return the rules to evaluate on it.
 
         is_due: SQL condition for the rows of `typed` that are evaluated. They may be too many for a copy in memory.
         """
@@ -110,7 +110,7 @@ class SuiteEvaluator:
         return rules
 
     def evaluate(self) -> Evaluation:
-        """Return how the suite judges the partitions, after `quarantine_failing_rows`."""
+        """Return how the suite judges the partitions. Call `quarantine_failing_rows` first."""
         metrics = _read_metrics(self.db, self.suite)
         failing_metrics = find_failing_rows(f"{self.source}_partitions", metrics, self.suite.partition.rules)
         return Evaluation(_count_rows(self.db), _read_row_failures(self.db), metrics, failing_metrics)

@@ -60,7 +60,7 @@ def _shared_context() -> Any:
 
 
 def prepare_evaluation() -> None:
-    """Evaluate a rule, so that this process and its forks have all that Great Expectations computes only once."""
+    """Evaluate an example rule, so that Great Expectations computes now what this process and its forks share."""
     import pandas as pd
 
     rule = Rule(type="expect_column_values_to_not_be_null", severity="info", why="", kwargs={"column": "number"})
@@ -184,7 +184,7 @@ def _judge_in_parts(name: str, frame: pd.DataFrame, rule: Rule, problem: str) ->
 
 
 def _fail_or_unjudged(name: str, frame: pd.DataFrame, rule: Rule, problem: str) -> list[int]:
-    """Return the positions of the rows that fail a rule or can't be judged. No two rows may have the same values.
+    """Return the positions of the rows that fail a rule or can't be judged. The caller must pass distinct rows.
 
     The rows are halved until a half can be judged, or until a single row can't. problem: see `_judge_in_parts`.
     """
@@ -284,7 +284,7 @@ def _less_repetition() -> Iterator[None]:
 
 
 def _remembering(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return a function of one object that computes its answer only once for each object."""
+    """Wrap a function of one argument, so that it runs only once for each object that is passed to it."""
     answers: dict[int, tuple[Any, Any]] = {}
 
     def remembered(subject: Any) -> Any:
@@ -297,7 +297,7 @@ def _remembering(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _unless_plain(convert: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that converts a dict to JSON types, unless all of its values have such types."""
+    """Wrap a function that converts a dict to JSON types, so that a dict of JSON types is returned unchanged."""
 
     def convert_unless_plain(data: Mapping[str, Any]) -> Any:
         is_plain = all(value is None or type(value) in PLAIN_TYPES for value in data.values())

@@ -39,7 +39,7 @@ class Judgement:
     now: datetime | None
 
     def judge(self, restored: RestoredRows) -> dict[str, Verdict]:
-        """Return the verdicts by partition. restored: restores rows in the table `typed`.
+        """Return the verdicts by partition. restored: the object that restores superseded rows.
 
         The verdict of a rejected partition to which a key moved stands in all further rounds.
         """
@@ -64,7 +64,7 @@ class Judgement:
 
     @staticmethod
     def _may_restore(verdicts: Mapping[str, Verdict], restored: RestoredRows, blocking: set[str]) -> bool:
-        """Return whether a superseded row may have a later row that is withheld."""
+        """Return whether a row that superseded another may be withheld, so that the superseded row must be restored."""
         if not any(verdict.superseded for verdict in verdicts.values()):
             return False
         is_quarantined = any(verdict.quarantined for verdict in verdicts.values())

@@ -44,7 +44,7 @@ class Publication:
     code: str
 
     def remove_moved_rows(self, verdicts: Mapping[str, Verdict]) -> None:
-        """Remove rows from the accepted versions of rejected partitions, if their keys moved to accepted partitions.
+        """Remove rows from the last accepted versions of rejected partitions, if the keys moved to accepted partitions.
 
         The last accepted version of a rejected partition stays in force, but a key is in force in one partition only.
         """
@@ -139,7 +139,7 @@ class Publication:
         ).to_arrow_reader(GROUP_ROWS)
 
     def _is_in_order(self, verdicts: Mapping[str, Verdict]) -> bool:
-        """Return whether the valid rows of one large partition came in the order of their keys, each key once.
+        """Return whether the valid rows of one large partition are already sorted by key, with each key only once.
 
         Many systems write their extracts in this order. Sorting many rows takes memory and time. A few rows are sorted
         as fast as they are compared.

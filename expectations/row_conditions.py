@@ -43,7 +43,9 @@ def condition_columns(arguments: Mapping[str, Any]) -> list[str]:
     if isinstance(condition, Mapping):
         return sorted(set(_object_columns(condition)))
     if not isinstance(condition, str):
-        raise ConditionError(f"the condition is {condition!r}; write an expression such as 'kind == \"b\"'")
+        raise ConditionError(
+            f"row_condition must be a text or a mapping, not {condition!r}; write an expression such as 'kind == \"b\"'"
+        )
     parser = arguments.get(PARSER, "pandas")
     if parser in COMPARISON_PARSERS:
         return [_compared_column(condition)]
@@ -64,7 +66,7 @@ def _compared_column(condition: str) -> str:
     match = _COMPARISON.fullmatch(condition)
     if match is None:
         raise ConditionError(
-            'the condition isn\'t one comparison; write one such as col("kind") == "b" or col("kind").notNull()'
+            'the row_condition isn\'t one comparison; write one such as col("kind") == "b" or col("kind").notNull()'
         )
     return match[1]
 
@@ -72,7 +74,7 @@ def _compared_column(condition: str) -> str:
 def _expression_columns(condition: str) -> list[str]:
     """Return the columns that a pandas expression names. Names in backticks may contain spaces."""
     if condition.lstrip().startswith("col("):
-        raise ConditionError("the condition uses col(…), so it needs condition_parser: great_expectations")
+        raise ConditionError("the row_condition uses col(…), so the rule needs condition_parser: great_expectations")
     quoted: list[str] = []
 
     def replace(match: re.Match[str]) -> str:
@@ -83,7 +85,7 @@ def _expression_columns(condition: str) -> list[str]:
         tree = ast.parse(_QUOTED_COLUMN.sub(replace, condition).strip(), mode="eval")
     except SyntaxError as error:
         raise ConditionError(
-            "the condition isn't a valid pandas expression; write one such as 'kind == \"b\"'"
+            "the row_condition isn't a valid pandas expression; write one such as 'kind == \"b\"'"
         ) from error
     functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in functions}
@@ -94,11 +96,11 @@ def _expression_columns(condition: str) -> list[str]:
 def _object_columns(condition: Mapping[str, Any]) -> Iterator[str]:
     kind = condition.get("type")
     if kind not in OBJECT_TYPES:
-        raise ConditionError(f"the type of the condition is '{kind}'; write one of {', '.join(OBJECT_TYPES)}")
+        raise ConditionError(f"the type of the row_condition is '{kind}'; write one of {', '.join(OBJECT_TYPES)}")
     if kind in ("and", "or"):
         parts = condition.get("conditions")
         if not isinstance(parts, list) or not all(isinstance(part, Mapping) for part in parts):
-            raise ConditionError(f"a condition of type {kind} needs a list `conditions`")
+            raise ConditionError(f"a row_condition of type {kind} needs a list `conditions`")
         for part in parts:
             yield from _object_columns(part)
     elif kind == "pass_through":
@@ -111,14 +113,14 @@ def _object_column(condition: Mapping[str, Any]) -> str:
     column = condition.get("column")
     name = column.get("name") if isinstance(column, Mapping) else None
     if not isinstance(name, str):
-        raise ConditionError("the condition doesn't name its column. Write it as {column: {name: COLUMN}}")
+        raise ConditionError("the row_condition doesn't name its column. Write it as {column: {name: COLUMN}}")
     if condition["type"] == "nullity" and not isinstance(condition.get("is_null"), bool):
-        raise ConditionError("a condition of type nullity needs is_null: true or false")
+        raise ConditionError("a row_condition of type nullity needs the field is_null: true or false")
     if condition["type"] == "comparison" and (
         condition.get("operator") not in OPERATORS or condition.get("parameter") is None
     ):
         raise ConditionError(
-            f"a condition of type comparison needs a parameter, and one of the operators {', '.join(OPERATORS)}"
+            f"a row_condition of type comparison needs a parameter, and one of the operators {', '.join(OPERATORS)}"
         )
     return name
 

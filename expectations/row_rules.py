@@ -72,7 +72,7 @@ def record_failing_rows(
 
 
 def _as_text(rule: Rule, types: Mapping[str, str]) -> tuple[Rule, str]:
-    """Return a rule with the SQL of its column. If the rule is about texts, the SQL casts the column to text.
+    """Return a rule, and the SQL of the column that it checks. If the rule is about texts, the SQL casts to text.
 
     types: the DuckDB type of each column. The text has a column of its own, since a condition may read the value.
     """
@@ -84,7 +84,7 @@ def _as_text(rule: Rule, types: Mapping[str, str]) -> tuple[Rule, str]:
 
 
 def _is_obvious(rule: Rule, unique: Sequence[str]) -> bool:
-    """Return whether all rows pass a rule because some columns have other values in each row."""
+    """Return whether a rule needs no evaluation: it forbids repeated values in columns that are known to have none."""
     return rule.type in UNIQUE_RULES and bool(unique) and set(unique) <= set(rule.columns)
 
 
@@ -124,7 +124,7 @@ def _evaluate_values(
 def _read_extremes(
     db: duckdb.DuckDBPyConnection, table: str, rules: Iterable[Rule], types: Mapping[str, str]
 ) -> dict[str, pd.Series[Any]]:
-    """Return the values that decide whether the rules about a column pass, for some columns of a large table.
+    """Return, for some columns of a large table, the few values that decide whether the rules about the column pass.
 
     They are the smallest and the largest value, and a null if there is one. If all rules about the column are about
     nulls, any value will do. Columns with other rules are left out. So are all columns of a small table, because their
@@ -145,7 +145,10 @@ def _read_extremes(
 
 
 def _is_ordered(kind: str) -> bool:
-    """Return whether DuckDB and a rule about a range compare the values of a DuckDB type alike."""
+    """Return whether DuckDB and a rule about a range put the values of a type into the same order.
+
+    kind: the DuckDB type.
+    """
     return kind.startswith(ORDERED_TYPES)
 
 
@@ -253,7 +256,7 @@ def _drop_tolerated(
 
 
 def _has_values(rule: Rule) -> str:
-    """Return a SQL condition: the rule judges the row, and doesn't skip it because values are missing."""
+    """Return a SQL condition that is false for the rows that a rule skips because values are missing."""
     if rule.type in NULL_RULES:
         return "true"
     ignored = rule.kwargs.get("ignore_row_if", "all_values_are_missing")

@@ -54,12 +54,12 @@ class _SuspectRows:
     reasons: pa.DictionaryArray
 
     def count(self, start: int, rows: int) -> int:
-        """Return how many of some rows are suspect. start: the number of the first row."""
+        """Return how many of `rows` consecutive rows are suspect. start: the number of the first of these rows."""
         first, end = self._range(start, rows)
         return end - first
 
     def column(self, start: int, rows: int) -> pa.Array:
-        """Return the reason of each of some rows, or null. start: the number of the first row."""
+        """Return, for `rows` consecutive rows, why each row is suspect, or null. start: the number of the first one."""
         import numpy as np
         import pyarrow as pa
 
@@ -81,9 +81,9 @@ class _SuspectRows:
 def check_features(
     use_case: DecisionChain, suite: Suite, tables: Mapping[str, Rows], db: duckdb.DuckDBPyConnection | None = None
 ) -> dict[str, tuple[Rows, Verdict]]:
-    """Check several partitions' features. Return each feature table with a new column, and each partition's verdict.
+    """Check several partitions' features. Return each feature table with the new column `suspect`, and its verdict.
 
-    The new column `suspect` holds the reason why the model must not score a row, or null. A verdict counts suspect rows
+    The column `suspect` holds the reason why the model must not score a row, or null. A verdict counts suspect rows
     as quarantined. Suspect rows stay in the table, and the current process decides their units.
 
     tables: the feature tables by partition. db: a session with the use case's time zone, which is closed afterwards.

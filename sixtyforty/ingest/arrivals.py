@@ -92,6 +92,6 @@ def write_arrivals(ledger: StoragePath, arrivals: Iterable[Arrival]) -> None:
 
 
 def arrivals_for(arrivals: Iterable[Arrival], partitions: Iterable[str]) -> list[Arrival]:
-    """Return the arrivals of extracts with rows of any of these partitions, or with one of them in the file name."""
+    """Return the arrivals of extracts with rows of some partitions, or with a file name that mentions one of them."""
     requested = set(partitions)
     return [arrival for arrival in arrivals if requested & arrival.partitions.keys()]

@@ -53,7 +53,7 @@ class Bucket:
         return files
 
     def take_other_names(self, pattern: str) -> list[str]:
-        """Return and forget the file names in the last complete listing for a glob that don't match the glob.
+        """Return listed file names that a glob doesn't match, and forget them. They come from its last full listing.
 
         On S3, these are names that start like the glob. Other file systems list only the names that match.
         """
@@ -90,7 +90,7 @@ class Bucket:
         return files
 
     def _listed_file(self, path: str, description: Mapping[str, Any]) -> ListedFile:
-        """Return a ListedFile for a file that the file system describes.
+        """Create the ListedFile of a file from the description that the bucket's file system gives.
 
         path: the full path of the file. description: the fields that describe the file; their names depend on the file
         system.

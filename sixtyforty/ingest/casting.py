@@ -53,7 +53,7 @@ def _cleaned_sql(column: str) -> str:
 
 
 def select_typed(source: Source, columns: Sequence[str], rows: str, others: Sequence[str] = ()) -> str:
-    """Return a SQL query for rows with some text columns cast to the types of the data contract.
+    """Return a SQL query that casts some text columns of rows to the types of the data contract.
 
     A text without an exact value becomes NULL. rows: SQL of a table. others: further columns to select.
     """
@@ -67,7 +67,7 @@ def select_typed(source: Source, columns: Sequence[str], rows: str, others: Sequ
 
 
 def _cast_rows_sql(source: Source, rows: str) -> str:
-    """Return a SQL query that casts raw rows. `_reason` is why a row must be quarantined, or null.
+    """Return a SQL query that casts raw rows. Its column `_reason` says why a row must be quarantined, or is null.
 
     rows: see `type_rows`.
 

@@ -79,7 +79,7 @@ def _require_correctable(source: str, contract: Source) -> None:
 
 
 def _suggest_name(contract: Source, landed_names: Collection[str]) -> str:
-    """Return a free name for a file of corrections, as the clause `, such as NAME`; empty if no name fits the glob."""
+    """Return a new name for a file of corrections, as the clause `, such as NAME`; empty if no name fits the glob."""
     start, _, end = PurePosixPath(contract.files or "").name.replace("**", "*").partition("*")
     stem = f"{start.removesuffix('_')}_corrections".removeprefix("_")
     names = (f"{stem}{number if number > 1 else ''}{end.replace('*', '')}" for number in count(1))

@@ -150,7 +150,7 @@ class DatabaseSource:
         return names
 
     def _count_settled(self, connection: sa.Connection, cursor: QueryCursor) -> QueryCursor:
-        """Count the table's rows with a cursor value before the next read's start. Return the cursor with this count.
+        """Count the rows whose cursor value is below the start of the next read. Return the cursor with this count.
 
         See `QueryCursor.count_settled`. Counting a big table can take long, so a process then counts less often. See
         COUNT_SHARE.

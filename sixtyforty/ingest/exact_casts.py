@@ -112,7 +112,7 @@ def _fraction(decimals: int) -> str:
 
 
 def _time_conditions(text: str, typed: str, contract_type: ContractType) -> list[str]:
-    """Return SQL conditions. A cast gave exactly the time in the text if any of them is true. See `exact_sql`."""
+    """Return SQL conditions. If any one is true, a cast gave exactly the time in the text. See `exact_sql`."""
     zone = " at time zone 'UTC'" if contract_type.kind == "zoned" else ""
     is_inside = f"{typed} between {FIRST_TIME}{zone} and {LAST_TIME}{zone}"
     if contract_type.decimals > MICROSECOND_DECIMALS:  # it holds years 1677 to 2262 only

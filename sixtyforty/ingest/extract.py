@@ -90,7 +90,7 @@ class MatchedColumns:
 
     @property
     def file_columns(self) -> list[str]:
-        """The columns to read from the file: for each column of the contract, the newest name in the file."""
+        """The columns to read: for each column of the contract, the first of its declared names that the file has."""
         return [names[0] for names in self.names.values() if names]
 
     @property

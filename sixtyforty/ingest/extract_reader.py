@@ -29,7 +29,7 @@ MEMORY_PER_BYTE = 100  # measured: 85 for a JSON list of numbers with one digit
 
 
 def is_bounded(file: Path, source: Source) -> bool:
-    """Return whether a run may read a local extract without the reader process, because reading takes little memory.
+    """Return whether a run may read a local extract itself, without the reader process, as it takes little memory.
 
     This holds for small text files: 4 MB need at most 400 MB, less than the smallest setting of SIXTYFORTY_MEMORY. All
     other files go to the reader process, because a few bytes of gzip or Parquet may hold gigabytes. Starting that

@@ -53,7 +53,7 @@ class NewExtract:
 
 
 class ExtractStaging:
-    """Reads a source's extracts, and assigns their lines to partitions, with one query for several small extracts.
+    """Reads a source's extracts, and assigns their lines to partitions. One query does this for several small extracts.
 
     area: where the lines are staged. None: the lines are only counted.
     """
@@ -65,7 +65,7 @@ class ExtractStaging:
 
     @property
     def stages_lines(self) -> bool:
-        """Whether lines are held for an ingest, as in a run. Sensors only count the lines."""
+        """Whether lines are kept until an ingest stores them, as in a run. Sensors only count lines, and keep none."""
         return self._area is not None
 
     def read(self, path: Path, file: ListedFile, sha256: str, seen_at: str, seq: int | None = None) -> NewExtract:

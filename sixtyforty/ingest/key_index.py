@@ -125,7 +125,7 @@ class KeyIndex:
         return np.concatenate(positions), np.concatenate(numbers)
 
     def _append(self, run: Run) -> None:
-        """Add sorted pairs of key hash and partition. Merge them with the newest pairs, unless these are far more."""
+        """Add a part to the index. Merge it with the parts that were added last, unless these are much larger."""
         pending = [run]
         while self._runs:
             length, last = sum(len(each.hashes) for each in pending), len(self._runs[-1].hashes)
@@ -135,7 +135,7 @@ class KeyIndex:
         self._runs.append(run if len(pending) == 1 else _sorted_run([(each.hashes, each.numbers) for each in pending]))
 
     def _save(self) -> None:
-        """Write new index files, then their list, then delete old files. Killing the process leaves a valid index."""
+        """Write new index files, then their list, then delete old files. A killed process leaves a valid index."""
         if self._folder is None:
             return
         for run in self._runs:
@@ -152,7 +152,7 @@ class KeyIndex:
 
 
 def _find_in_run(run: Run, hashes: Hashes) -> tuple[npt.NDArray[np.intp], Numbers]:
-    """Return the pairs of a run with one of these hashes: the hash's position, and the partition's number."""
+    """Look up hashes in a part of the index. Return, per match, its position in `hashes` and the partition's number."""
     import numpy as np
 
     first = np.searchsorted(run.hashes, hashes, "left")
@@ -174,7 +174,7 @@ def _sorted_distinct(hashes: Hashes) -> Hashes:
 
 
 def _sorted_run(pairs: list[tuple[Hashes, Numbers]]) -> Run:
-    """Return pairs as one run. The hashes of each list of pairs are sorted."""
+    """Combine lists of pairs into one part of the index. Each list is sorted by hash, and so is the part."""
     import numpy as np
 
     if len(pairs) == 1:

@@ -186,7 +186,7 @@ class LandingZone:
             ) from error
 
     def _find_similar_files(self, source: str) -> dict[str, str]:
-        """Return files that nearly match the source's glob, and no other source's, each with why a scan skips it."""
+        """Return files that nearly match a source's glob and match no other source's, each with why a scan skips it."""
         contract = self.use_case.sources[source]
         if not contract.files:
             return {}
@@ -199,7 +199,7 @@ class LandingZone:
         }
 
     def lines(self, source: str, arrivals: Iterable[Arrival]) -> dict[int, StagedLines]:
-        """Return the lines of each extract by partition, as a mapping from the extract's arrival number `seq`.
+        """Return {arrival number of an extract: the extract's lines by partition}.
 
         Lines that a scan of this process staged are used. Other extracts are read again. Extracts that were archived or
         replaced after their arrival are left out.
@@ -232,7 +232,8 @@ class LandingZone:
             write_arrivals(ledger, [arrivals.get(known.seq, known) for known in self.known(source)])
         names = ", ".join(arrival.name for arrival in arrivals.values())
         raise LaterRefusalError(
-            f"{source}: extracts that were accepted earlier are refused now: {names}. Run again to import the rest."
+            f"{source}: extracts that were accepted earlier are refused now: {names}. Start the run again to import the"
+            " other extracts."
         )
 
     def _read_again(self, source: str, staging: ExtractStaging, arrival: Arrival) -> NewExtract | None:

@@ -42,7 +42,7 @@ class Landings:
         return None if position is None else self._arrivals[position]
 
     def is_recent(self, partition: str, arrival: Arrival) -> bool:
-        """Return whether an extract was first seen within RECENT_PARTITIONS or RECENT_TIME of the partition's end."""
+        """Return whether an extract was first seen at most RECENT_PARTITIONS or RECENT_TIME after a partition's end."""
         seen_at, end = first_seen(arrival), self._model.closes_at(partition)
         if seen_at is None:
             return False

@@ -55,7 +55,7 @@ class Folder:
     required: bool = False
 
     def list_files(self, pattern: str, recall: RecallState | None = None) -> list[ListedFile]:
-        """List all files in the folder that match a glob. `recall` is unused: a folder is never listed in parts."""
+        """List all files in the folder that match a glob. `recall` has no effect: a folder is never listed in parts."""
         if self.required and not self.root.is_dir():
             raise FileNotFoundError("the folder of the source's extracts doesn't exist; create the folder")
         files = []

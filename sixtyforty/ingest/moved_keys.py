@@ -81,7 +81,7 @@ class SharedKeys:
         return judged, has_own_keys
 
     def set_compared_aside(self, judged: Mapping[str, Entry]) -> dict[str, list[str]]:
-        """Mark the rows that are only compared, not validated, as `compared`. Return which partitions share keys.
+        """Give the rows that are compared but not validated the status `compared`. Return which partitions share keys.
 
         judged: the partitions that are validated, as `type_landed` returned them. Returns, for each judged or compared
         partition, the other partitions with a row of the same key; a partition without such a row is absent. One
@@ -106,7 +106,7 @@ class SharedKeys:
         return shared
 
     def _keys_can_move(self) -> bool:
-        """Return whether rows with one key can be in several partitions: the key doesn't determine the partition."""
+        """Return whether two partitions can have rows with the same key: not if the key determines the partition."""
         import duckdb
 
         if not self._contract.partition:
@@ -127,7 +127,7 @@ class SharedKeys:
         return select_landed_rows(self.lake, self._contract, entries.values())
 
     def _newest_full(self, raw: Mapping[str, Entry]) -> dict[str, int]:
-        """Return the number of the newest readable extract of each partition of a source whose extracts are full."""
+        """Return the arrival number of each partition's newest readable extract; nothing if extracts aren't `full`."""
         if not self._contract.full:
             return {}
         return {p: max((e.seq for e in listed_extracts(raw[p]) if not e.problem), default=0) for p in raw}
@@ -138,9 +138,9 @@ class SharedKeys:
         return self._partitions_with_keys_of(hashes) | partitions_sharing_keys(judged)
 
     def _partitions_with_keys_of(self, hashes: Mapping[str, Hashes]) -> set[str]:
-        """Return the partitions that may share a key with some raw partitions, by an up-to-date index.
+        """Add the keys of some raw partitions to the key index. Return all partitions that may hold one of these keys.
 
-        hashes: the hashes of the keys of these partitions.
+        hashes: the hashes of the keys, by raw partition.
         """
         if self.lake.cache is None:
             return self._update(KeyIndex(None, self._identity), hashes)
@@ -190,7 +190,7 @@ class SharedKeys:
         return self._hashes("typed", partitions)
 
     def _hashes(self, rows: str, partitions: Iterable[str]) -> dict[str, Hashes]:
-        """Return the hashes of the complete keys of some partitions, by partition. rows: a table with typed keys."""
+        """Return the hashes of the keys in some partitions, except keys with a null. rows: a table with typed keys."""
         import numpy as np
 
         numbers = {partition: number for number, partition in enumerate(partitions)}

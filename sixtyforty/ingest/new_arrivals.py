@@ -48,7 +48,7 @@ def is_refusal_outdated(known: Arrival | None, source: Source, in_run: bool) -> 
 
 
 def _refusal_fields(extract: NewExtract, source: Source) -> dict[str, Any]:
-    """Return the fields of an arrival that tell how a refused extract was read; no fields for an accepted extract."""
+    """Return the fields of an arrival that decide if its refused extract is read again; none if it was accepted."""
     if not extract.problem:
         return {}
     return {"contract": contract_hash(source), "memory": memory_of_reader() if extract.has_broken_reader else 0}

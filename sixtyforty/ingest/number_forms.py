@@ -23,7 +23,7 @@ class NumberForm:
     thousands: str | None = None
 
     def plain_sql(self, name: str) -> str:
-        """Return SQL that rewrites numbers in this form as plain numbers such as `1234.5`; NULL for another form."""
+        """Return SQL that rewrites numbers in this form as plain numbers such as `1234.5`. Other texts become NULL."""
         source = Source(
             description="Numbers.",
             files="*.csv",

@@ -49,13 +49,13 @@ class ExtractPartitions:
             self.fallback = next(in_name, UNASSIGNED)
 
     def is_inside(self, partition: str) -> bool:
-        """Return whether a partition is within the limits. The rows of any other partition are unusable."""
+        """Return whether the extract may have rows of a partition, by its `limits`. Its other rows are unusable."""
         first, last = self.limits
         # Only texts of equal length are in the order of time: a year of five digits would sort before some of four.
         return len(partition) == len(first) and first <= partition <= last
 
     def finish(self) -> None:
-        """Assign unusable lines to the earliest partition, unless the file name has a partition. Call this last."""
+        """Assign the unusable lines that have no partition yet to the extract's earliest partition. Call this last."""
         known = [partition for partition in self.lines.counts if partition != UNASSIGNED]
         self.lines.move_first(UNASSIGNED, min(known, default=self.limits[0]))
 

@@ -202,14 +202,14 @@ def _profile_column(db: duckdb.DuckDBPyConnection, table: str, name: str, duckdb
 
 
 def _contract_type(duckdb_type: str) -> str:
-    """Return the type that a data contract uses for a DuckDB type. A type that a contract can't declare is VARCHAR."""
+    """Return the type to declare in a data contract for a DuckDB type: VARCHAR if a contract can't declare it."""
     if duckdb_type.startswith("TIMESTAMP"):
         return "TIMESTAMP"
     return duckdb_type if duckdb_type != "JSON" and parse_type(duckdb_type) else "VARCHAR"
 
 
 def _as_declared(column: ColumnProfile, inferred: InferredType | None) -> ColumnProfile:
-    """Return a column's profile with the type that a data contract declares: text for dates that a cast can't read."""
+    """Return a column's profile with the type to declare in a contract: VARCHAR for dates that a cast can't read."""
     if inferred is None or inferred.parsing_sql is None:
         return column
     return replace(column, kind="VARCHAR", sql=inferred.parsing_sql)

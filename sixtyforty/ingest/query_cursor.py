@@ -89,7 +89,7 @@ class QueryCursor:
         return None if self.newest is None else subtract_overlap(self.newest, overlap)
 
     def count_settled(self, start: CursorValue, count_before: Callable[[CursorValue], int]) -> QueryCursor:
-        """Return this cursor with new counts: of rows that the next read leaves out, and of rows too late for any read.
+        """Return this cursor with new counts: rows before the start of the next read, and rows that no read returned.
 
         start: where the next read starts. count_before: counts the rows of the table with a smaller cursor value.
         """
@@ -101,7 +101,7 @@ class QueryCursor:
         return replace(self, settled_before=start, settled_rows=settled_rows, late_rows=self.late_rows + late_rows)
 
     def describe_problems(self, column: str, file: str, now: datetime) -> list[str]:
-        """Return a text for each problem with the cursor column: times in the future, and rows too late for any read.
+        """Return a text for each problem with the cursor column: times in the future, or rows too late to be read.
 
         column: the cursor column. file: the path of the cursor file. now: UTC, naive.
         """

@@ -53,7 +53,7 @@ class RestoredRows:
         return {partition for (partition,) in blocking}
 
     def restore(self, blocking: Collection[str]) -> int:
-        """Restore superseded rows whose later rows will not be published. Return the number of restored rows.
+        """Restore superseded rows if the rows that superseded them won't be published. Return how many were restored.
 
         A restored row has the status `row` or `duplicate`. blocking: rejected partitions, as `find_blocking` returned
         them. Their rows are withheld, and none of them is restored.

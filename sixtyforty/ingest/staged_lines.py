@@ -56,7 +56,7 @@ class StagingArea:
         return self.bytes_in_memory > staging_limit()
 
     def count(self, byte_count: int) -> None:
-        """Add to the number of bytes that staged lines take in memory. A negative number is subtracted."""
+        """Change the count of the bytes that staged lines take in memory. A negative number lowers the count."""
         with self._lock:
             self.bytes_in_memory += byte_count
 

@@ -93,7 +93,7 @@ class DecisionChain(PartitionedModel):
 
     @property
     def outcome_window(self) -> tuple[int, int]:
-        """How many partitions before and after a unit's own partition the unit's outcome is computed from.
+        """How many partitions before and how many after a unit's own partition are read to compute the unit's outcome.
 
         The first number is 0 if the units are rows of a partitioned source. Otherwise the first number is the lookback:
         the same unit occurs in many partitions, and its outcome may be compared with its own history.

@@ -139,7 +139,7 @@ def _as_name(text: Any, upper: bool = False) -> str:
 def _validator_problem(
     parsed: ParsedYaml, path: FieldPath, kind: Any, error: Exception
 ) -> tuple[FieldPath, DeclarationProblem]:
-    """Return the path of a field that one of this project's own validators refused, and what is wrong with it.
+    """Return the path of a field whose content a validator of this project refused, and what is wrong with it.
 
     The error is a FieldError, or a ValueError whose message names a field.
     """

@@ -95,15 +95,15 @@ def model_of(kind: Any) -> type[BaseModel] | None:
 
 
 def field_names(model: type[BaseModel]) -> list[str]:
-    """Return the names of a model's fields that can be written in a declaration."""
+    """Return the names of a pydantic model's fields that can be written in a declaration."""
     return [name for name, field in model.model_fields.items() if not field.exclude]
 
 
 def type_below(kind: Any, step: Any) -> Any:
-    """Return the type of a model's field, a mapping's value or a list's item; None if the field or item doesn't exist.
+    """Return the type of a field, of a mapping's values or of a list's items; None if there is no such field or item.
 
-    kind: the type of the model, mapping or list. step: the field's name, the mapping's key, or the position in the
-    list.
+    kind: the type of the pydantic model, mapping or list. step: the field's name, the mapping's key, or the position in
+    the list.
     """
     kind = unwrap(kind)[0]
     if model := model_of(kind):
@@ -134,6 +134,6 @@ def types_along(model: type[BaseModel], path: Sequence[Any]) -> Iterator[tuple[t
 
 
 def deepest_type(model: type[BaseModel], path: Sequence[Any]) -> tuple[tuple[Any, ...], Any]:
-    """Return the longest prefix of a field path that exists in the model, and the type at this prefix."""
+    """Return the longest prefix of a field path that exists in a pydantic model, and the type of the field there."""
     *_, deepest = types_along(model, path)
     return deepest

@@ -130,7 +130,7 @@ class Kpi(DeclaredModel):
 
     @property
     def payoff_sql(self) -> dict[str, str]:
-        """The SQL of each gain and cost that is declared as SQL, by the name of the column that stores its amounts.
+        """The gains and costs that are declared as SQL: {name of the column that stores the amounts: SQL expression}.
 
         The columns are stored with the features, but the model doesn't see them. Example: `_gain offer` stores the gain
         of the action `offer`.

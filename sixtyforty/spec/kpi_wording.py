@@ -10,7 +10,7 @@ from sixtyforty.spec.money import format_exact_money
 
 
 def allowed_instead(kpi: Kpi, action: str | None, instead_of: str) -> str | None:
-    """Return in words which actions may override a decision, if a person chose any other action; otherwise None.
+    """Return in words which actions may override a decision; None if the action that a person chose may do so.
 
     action: the action that the person chose. instead_of: the action of the decision.
     """

@@ -49,8 +49,8 @@ class Partitions(DeclaredModel):
 
     closed_weekdays: list[Weekday] = Field(
         default_factory=list,
-        description="Weekdays without units, such as [saturday, sunday]. A training window without data of these days"
-        " is complete. Only for hourly and daily partitions.",
+        description="Weekdays without units, such as [saturday, sunday]. A training window counts as"
+        " complete even if it has no data of these days. Only for hourly and daily partitions.",
     )
     closed_days: list[date] = Field(
         default_factory=list, description="Other local days without units, such as public holidays."

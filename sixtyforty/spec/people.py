@@ -35,7 +35,7 @@ class Sceptic(DeclaredModel):
 
 
 class Task(DeclaredModel):
-    """One part of the training. `sixtyforty training` and the desk record who has completed it."""
+    """One part of the training of people. `sixtyforty training` and the desk record who has completed it."""
 
     title: str = Field(description="What people learn in this part of the training.")
     role: str = Field(description="The role that is trained.")
@@ -43,14 +43,14 @@ class Task(DeclaredModel):
     skill: str | None = Field(
         default=None, description="The skill that people learn; use the same name in all use cases."
     )
-    due: date | None = Field(default=None, description="Local day by which the training should be complete.")
+    due: date | None = Field(default=None, description="Local day by which this training should be complete.")
 
 
 class Change(DeclaredModel):
-    """How the use case is introduced: people's concerns, and the training."""
+    """How the use case is introduced: people's concerns, and what people must learn."""
 
     sceptics: list[Sceptic] = Field(default_factory=list, description="People's concerns, and the responses to them.")
-    training: dict[Name, Task] = Field(default_factory=dict, description="The parts of the training, by name.")
+    training: dict[Name, Task] = Field(default_factory=dict, description="The parts of people's training, by name.")
 
 
 class People(Responders):
@@ -64,11 +64,11 @@ class People(Responders):
     executive: Vision | None = Field(default=None, description="The executive's vision.")
     manager: Vision | None = Field(default=None, description="The operating manager's vision.")
     research: list[Research] = Field(default_factory=list, description="Dated findings of user research.")
-    change: Change = Field(default_factory=Change, description="People's concerns, and the training.")
+    change: Change = Field(default_factory=Change, description="People's concerns, and what people must learn.")
     illustrative: bool = Field(
         default=False,
-        description="`true`: the visions, the research and the plan are invented for a demonstration. Every page that"
-        " shows them says so.",
+        description="`true`: the visions, research, concerns and training are invented for a demonstration. Every page"
+        " that shows them says so.",
     )
 
 

@@ -36,10 +36,9 @@ class Review(DeclaredModel):
 
     @property
     def defer_below(self) -> float:
-        """The difference of two expected payoffs below which the current process decides until a reviewer has answered.
+        """If the two best expected payoffs differ by less than this, the current process decides until a review.
 
-        The two payoffs are those of the two best actions, in the KPI's currency. 0: the current process never decides
-        for this reason.
+        The payoffs are in the KPI's currency. 0: the current process never decides for this reason.
         """
         return self.abstain_below if self.fallback == "current_process" else 0.0
 

@@ -108,8 +108,9 @@ class Source(DeclaredModel):
     )
     null_text: str = Field(
         default="NA",
-        description="Text that stands for a missing value in CSV extracts. An empty text does, too. Parquet, JSON and"
-        " queries have nulls of their own, so there it is an ordinary text. A change applies to later extracts.",
+        description="Text that stands for a missing value in CSV extracts. An empty text counts as missing, too."
+        " Parquet, JSON and queries have nulls of their own, so there this text is an ordinary text. A change applies"
+        " to later extracts.",
     )
     encoding: str | None = Field(
         default=None,
@@ -118,8 +119,8 @@ class Source(DeclaredModel):
     )
     delimiter: str | None = Field(
         default=None,
-        description="Character between the fields of CSV extracts. If left out: the comma, semicolon, tab or `|` with"
-        " which the header has the columns. A first line such as `sep=;` in a file overrides it.",
+        description="Character between the fields of CSV extracts. If left out: the comma, semicolon, tab or `|`,"
+        " whichever splits the header into the declared columns. A first line such as `sep=;` in a file overrides it.",
     )
     decimal: Literal[".", ","] = Field(
         default=".", description="The decimal point of numbers in CSV extracts. Declare `','` for numbers such as 1,5."

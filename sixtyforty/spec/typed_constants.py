@@ -17,8 +17,8 @@ class TypedConstant(DeclaredModel):
     """
 
     value: Any = Field(
-        description="The constant as a refusal shows it: a text, a number, a date, a list such as `[UA, AA]`, or a"
-        " mapping such as `{UA: 0.2317, AA: 0.31}`."
+        description="The constant, written as in the error message that asks to declare it: a text, a number, a date,"
+        " a list such as `[UA, AA]`, or a mapping such as `{UA: 0.2317, AA: 0.31}`."
     )
     known_since: date = Field(
         description="The local day from whose start the constant was known. Features of units that were decided earlier"

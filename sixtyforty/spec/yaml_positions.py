@@ -60,7 +60,7 @@ class ParsedYaml:
     def problem(
         self, path: Sequence[Hashable], message: str, allowed: str = "", suggestion: str = ""
     ) -> DeclarationProblem:
-        """Return a DeclarationProblem with the file, line and field of a path.
+        """Return a DeclarationProblem for the field at a path, with its file and line.
 
         message, allowed, suggestion: see DeclarationProblem.
         """
@@ -90,7 +90,7 @@ class ParsedYaml:
 
 
 def dotted(path: Sequence[Hashable]) -> str:
-    """Return a path as text, such as `kpi.actions.act.cost`."""
+    """Return the path of a field as text, such as `kpi.actions.act.cost`."""
     return ".".join(map(str, path))
 
 

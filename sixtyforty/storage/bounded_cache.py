@@ -40,7 +40,7 @@ class BoundedCache(Generic[K, V]):
             return self._entries[key]
 
     def put(self, key: K, entry: V) -> None:
-        """Add or replace an entry, then remove the least recently used entries until their weight is within the limit.
+        """Add or replace an entry. Then remove the least recently used entries until all others are within the limit.
 
         An entry that is heavier than the limit is itself removed.
         """

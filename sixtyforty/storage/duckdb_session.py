@@ -82,7 +82,7 @@ def connect(
 
 
 def connect_for_types() -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB session that finds the column types of queries. It must not read rows or convert local times.
+    """Return a DuckDB session to find the column types of queries. Don't use it to read rows or to convert local times.
 
     It shares the database that was opened last, because opening another one takes as long as many such queries.
     """

@@ -59,7 +59,7 @@ class DvcVersions:
             return len(targets)
 
     def _path_in_home(self, folder: StoragePath) -> Path:
-        """Return the path in the home that DVC tracks for a folder: the folder itself, or its copy if it is outside."""
+        """Return the path that DVC tracks for a folder: the folder, or its copy in the home if it lies elsewhere."""
         if isinstance(folder, Path) and folder.resolve().is_relative_to(self.home):
             return folder.resolve()
         if isinstance(folder, ObjectPath):
@@ -146,7 +146,7 @@ class DvcVersions:
                 repository.commit(f"{self.home / 'dvc.yaml'}:{stage}", force=True)
 
     def publish(self) -> int:
-        """Push missing files and all pointers (`.dvc` files) to the DVC remote. Return the number of files pushed."""
+        """Push all pointers (`.dvc` files), and files that the DVC remote lacks. Return how many files it lacked."""
         with self._open("push versions to the DVC remote") as repository:
             pushed = int(repository.push())
             files = [*sorted((self.home / "data").rglob("*.dvc")), self.home / "dvc.lock"]
@@ -159,7 +159,7 @@ class DvcVersions:
             return pushed
 
     def fetch_pointers(self) -> list[str]:
-        """Fetch missing pointers (`.dvc` files) and `dvc.lock` from the DVC remote, as the first step in a clean clone.
+        """Fetch the pointers (`.dvc` files) that the home lacks from the DVC remote: the first step in a clean clone.
 
         Return the paths of all published pointers, relative to the home. Raises DvcVersionError.
         """

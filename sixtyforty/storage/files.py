@@ -173,7 +173,7 @@ class UnfinishedFile(io.RawIOBase):
 
 
 def unfinished_file(folder: Path, mode: int = USUAL_MODE) -> UnfinishedFile:
-    """Return a new file in a folder, which is created if it is missing. Close it, even after an error.
+    """Create an unfinished file in a folder, and the folder if it is missing. The caller must always close the file.
 
     mode: see UnfinishedFile.
     """

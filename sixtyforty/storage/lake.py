@@ -276,7 +276,7 @@ class Lake:
         return read_columns(self.local_file(entry), entry.schema or entry.sha256)
 
     def group_by_columns(self, entries: Iterable[Entry]) -> list[list[Entry]]:
-        """Return manifests in groups whose partitions have equal columns, in the order of their first manifests."""
+        """Group manifests whose partitions have equal columns. The groups are in the order of their first manifests."""
         groups: dict[str, list[Entry]] = {}
         for entry in entries:
             groups.setdefault(entry.schema, []).append(entry)

@@ -30,7 +30,7 @@ def write_parquet(file: IO[bytes] | RawIOBase, rows: pa.RecordBatchReader) -> in
 
 
 def row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Yield the rows in Arrow tables of one chunk. Each table is to become one row group of a Parquet file.
+    """Yield the rows as Arrow tables, each of which becomes one row group of a Parquet file. A table has one chunk.
 
     A row group has at most GROUP_ROWS rows, and texts of at most GROUP_TEXT_BYTES bytes, but at least one row. Without
     rows, there is one empty group.

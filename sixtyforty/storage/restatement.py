@@ -56,7 +56,7 @@ def validation_reason(use_case: DecisionChain, raw: Entry, judged: Iterable[Entr
 
 
 def shared_key_facts(partitions: Sequence[str]) -> dict[str, list[str]]:
-    """Return the manifest fact of a validated or rejected partition that names all other partitions with its keys."""
+    """Return the fact for a partition's manifest that lists all other partitions in which some of its keys occur."""
     return {SHARES_KEYS: sorted(partitions)} if partitions else {}
 
 

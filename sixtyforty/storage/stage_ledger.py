@@ -70,7 +70,7 @@ class StageLedger(HashChain[StageEvent]):
         return None if last is None or last.event in REGISTRATIONS else last
 
     def endings(self) -> list[tuple[datetime, str | None]]:
-        """Return when the use case started or stopped running, as (UTC time, reason for the stop), sorted by time.
+        """Return each start and stop of the use case, sorted by time: its UTC time, and the reason for a stop, or None.
 
         The times are naive. The reason says why the use case doesn't run from the time on; it is None if it runs.
         """

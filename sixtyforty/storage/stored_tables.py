@@ -42,7 +42,7 @@ class StoredTable:
 
     @cached_property
     def _group_ends(self) -> list[int]:
-        """The position of the end of each row group."""
+        """For each row group, the row position in the table at which it ends."""
         import pyarrow.parquet as pq
 
         metadata = pq.read_metadata(self.path)
@@ -80,7 +80,7 @@ class StoredTable:
         return rows
 
     def with_column(self, name: str, column_type: pa.DataType, read: Callable[[int, int], pa.Array]) -> StoredTable:
-        """Return the table with one more column at the end. See `added`."""
+        """Return this table with one more column at the end. read: the function that reads its values (see `added`)."""
         return replace(self, added=(*self.added, (name, column_type, read)))
 
 
@@ -88,7 +88,7 @@ Rows: TypeAlias = "pa.Table | StoredTable"
 
 
 def portions(rows: Rows, start: int = 0, count: int | None = None) -> Iterator[pa.Table]:
-    """Yield rows as tables of PORTION_ROWS rows. Only the last one may have fewer. Without rows, one table is empty.
+    """Yield rows as tables of PORTION_ROWS rows; the last may have fewer. If there are no rows, yield an empty table.
 
     start, count: the position of the first row and the number of rows. By default, all rows are yielded.
     """
@@ -154,7 +154,7 @@ class TableStore:
         return self._write(rows)
 
     def open(self, file: Path) -> Rows:
-        """Return the rows of a Parquet file that stays where it is. Read them if there is memory for them."""
+        """Return the rows of a Parquet file: in memory if there is room, otherwise as a StoredTable of this file."""
         import pyarrow.parquet as pq
 
         table = StoredTable(file)
@@ -188,7 +188,7 @@ class TableStore:
 
 
 def cut(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Yield batches as tables of PORTION_ROWS rows. Only the last one may have fewer; without rows, there is none."""
+    """Yield batches as tables of PORTION_ROWS rows; the last may have fewer. If there are no rows, yield no table."""
     import pyarrow as pa
 
     waiting, count = [], 0

@@ -89,7 +89,7 @@ def _compare(db: duckdb.DuckDBPyConnection, zone: str, times: Sequence[datetime]
 
 
 def require_same_rules(db: duckdb.DuckDBPyConnection, zone: str) -> None:
-    """Raise TimezoneRulesError if DuckDB and Python disagree about a zone up to a week from now.
+    """Raise TimezoneRulesError if DuckDB and Python disagree about a time zone, from two years ago to a week ahead.
 
     Disagreements about later days are shown by `sixtyforty doctor`. A process compares each zone once.
     """

@@ -45,10 +45,10 @@ def test_a_condition_names_its_columns(condition: Any, parser: str | None, colum
         ('col("a") == 1 and col("b") == 2', "great_expectations", "isn't one comparison; write one"),
         ('kind == "b"', "spark", "'spark' doesn't work here"),
         (5, None, "write an expression"),
-        ({"type": "like"}, None, "the type of the condition is 'like'"),
+        ({"type": "like"}, None, "the type of the row_condition is 'like'"),
         (KIND_IS_B | {"operator": "~"}, None, "needs a parameter, and one of the operators"),
         (KIND_IS_B | {"column": "kind"}, None, "doesn't name its column"),
-        (AMOUNT_KNOWN | {"is_null": "no"}, None, "needs is_null"),
+        (AMOUNT_KNOWN | {"is_null": "no"}, None, "needs the field is_null"),
         ({"type": "or", "conditions": "kind"}, None, "needs a list `conditions`"),
     ],
 )

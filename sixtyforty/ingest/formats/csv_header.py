@@ -1,7 +1,7 @@
 """Read the header of a CSV file, and detect the delimiter of the file.
 
 A first line such as `sep=;` names the delimiter. Otherwise it is the declared one. If none is declared, it is the one
-with which the header has the columns of the data contract.
+that splits the header into the columns of the data contract.
 """
 
 from __future__ import annotations
@@ -94,14 +94,14 @@ def read_header(blocks: Iterator[bytes], source: Source) -> Header:
 
 
 def _skip_first_lines(text: bytes) -> tuple[int, str | None]:
-    """Return where the header starts, and the delimiter that a line such as `sep=;` before it names, or None."""
+    """Return where the header starts, and the delimiter from a line such as `sep=;` before it, if any."""
     start = len(text) - len(text.lstrip(b"\r\n"))
     match = _SEPARATOR_LINE.match(text, start)
     return (match.end(), match.group(1).decode()) if match else (start, None)
 
 
 def _read_alternatives(text: bytes, start: int, delimiters: Iterable[str], source: Source) -> list[_Reading]:
-    """Split the header at one delimiter after another, until all declared columns are found. Return every split.
+    """Return one split of the header for each delimiter. Stop after the first split that has all declared columns.
 
     If the source declares no columns, as in profiling, all delimiters are tried.
     """

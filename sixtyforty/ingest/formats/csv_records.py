@@ -71,7 +71,7 @@ class RecordPatterns:
 
 
 class _Layout(NamedTuple):
-    """The positions of the complete records in a text, which starts with a record.
+    """The positions of the complete records in a text. The text starts with the first byte of a record.
 
     - end: where the last complete record ends.
     - line_count: the number of lines before `end`.
@@ -215,7 +215,7 @@ class _Splitter:
         self._rest = text[position:]
 
     def _drop_long_record(self) -> Iterator[RecordBatch]:
-        """Yield the lines of a record that is too long as broken lines. The next blocks continue this record."""
+        """Yield the lines of a too long record as broken lines. The rest of the record follows in the next blocks."""
         text, patterns = self._rest, self._patterns
         self._reason = self._reason or TOO_LONG.format(self._line)
         if patterns.closed[self._pattern].fullmatch(text):
@@ -227,7 +227,7 @@ class _Splitter:
         self._rest = held
 
     def _break_lines(self, text: bytes, reason: str) -> Iterator[RecordBatch]:
-        """Yield the lines of a text as broken lines. A last line without a line end continues in the next text."""
+        """Yield the lines of a text as broken lines. If the last line has no line end, the next text continues it."""
         position = 0
         while position < len(text):
             end = _end_of_lines(text, position)
@@ -244,7 +244,10 @@ class _Splitter:
 
 
 def _end_of_lines(text: bytes, start: int) -> int:
-    """Return the end of a group of lines from `start` on: at least one line, and at most CHUNK_ROWS lines."""
+    """Return the byte position where the next lines of a text end: at least one line, and at most CHUNK_ROWS lines.
+
+    start: the byte position where these lines start.
+    """
     limit = start + 2 * CHUNK_ROWS  # an empty line is no broken line, so each has two bytes at least
     end = (text.rfind(b"\n", start, limit) + 1) or (text.rfind(b"\r", start, limit) + 1)
     if not end:
@@ -272,7 +275,7 @@ def _has_empty_lines(text: bytes, end: int, has_returns: bool) -> bool:
 
 
 def _find_records(text: bytes, delimiter: int) -> _Layout | None:
-    """Return the positions of the records in a text with quotes; None without a complete record or with a stray quote.
+    """Return the positions of the records in a text with quotes; None if none is complete or a quote is out of place.
 
     If all quotes are in their places, they open and close values in turn. Two quotes in a row, which are one quote of a
     value, close it and open it again.
@@ -296,7 +299,7 @@ def _find_records(text: bytes, delimiter: int) -> _Layout | None:
 
 
 def _line_ends(array: np.ndarray) -> np.ndarray:
-    """Return the positions of the last byte of each line end: of each newline, and of each return without a newline."""
+    """Return the position of the last byte of each line end: a newline, or a carriage return without a newline."""
     import numpy as np
 
     is_end = array == NEWLINE

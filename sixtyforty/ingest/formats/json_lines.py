@@ -90,7 +90,7 @@ def _parse_line(number: int, line: bytes) -> JsonObject:
 
 
 def _read_chunks(objects: Iterator[JsonObject], source: Source, opened: OpenedExtract) -> Iterator[Chunk]:
-    """Yield the rows of JSON objects in chunks. Then record undeclared and absent columns in `opened`."""
+    """Yield the rows of JSON objects in chunks. Then store in `opened` which columns are undeclared or absent."""
     names_by_column = [source.names_of(column) for column in source.columns]
     rows, numbers, broken = list[list[str | None]](), list[int](), list[BrokenLine]()
     names, has_rows, size = set[str](), False, 0
