@@ -11,7 +11,7 @@ import dagster as dg
 from assets.arrivals import check_arrivals, record_arrivals
 from assets.metadata import Metadata, TableRow, table
 from assets.stage import REFUSED, CheckResult, PublishedPartition, StageCheck, StageResult, StageRun, refusal_check
-from assets.unbuilt_features import FEATURES_BUILT, SQL_FAULTS, leave_to_current_process
+from assets.unbuilt_features import FEATURES_BUILT, leave_to_current_process, sql_faults
 from assets.verdict_checks import verdict_check, verdict_figures
 from expectations.data_docs import build_docs
 from expectations.serving_gate import check_features
@@ -188,7 +188,7 @@ def build_features(run: StageRun) -> StageResult:
         with FeatureWindow(run.use_case, run.ws.lake, portion) as window, ThreadPoolExecutor(1) as background:
             try:
                 built = window.build()
-            except SQL_FAULTS as error:
+            except sql_faults() as error:
                 faults.append(leave_to_current_process(run, window, result.published, error))
                 continue
             if built.beyond_lookback:

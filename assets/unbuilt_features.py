@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import duckdb
-
 from assets.stage import PublishedPartition, StageCheck, StageRun
 from assets.verdict_checks import verdict_figures
 from expectations.serving_gate import FEATURES
@@ -29,8 +27,16 @@ if TYPE_CHECKING:
 FEATURES_BUILT = StageCheck(
     "features_built", "features.sql can run. While it can't, the current process takes the live decisions."
 )
-# Faults of the SQL itself. Any other error, such as a full disk, ends the run, which is then tried again.
-SQL_FAULTS = (FeatureError, ForbiddenSqlError, duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError)
+
+
+def sql_faults() -> tuple[type[Exception], ...]:
+    """Return the errors that mean a fault of the SQL itself.
+
+    Any other error, such as a full disk, ends the run, which is then tried again.
+    """
+    import duckdb
+
+    return FeatureError, ForbiddenSqlError, duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError
 
 
 def leave_to_current_process(
@@ -48,7 +54,7 @@ def leave_to_current_process(
     fault = describe_fault(run, "features", error)
     try:
         built = window.build_without_features()
-    except SQL_FAULTS as second:
+    except sql_faults() as second:
         place = describe_fault(run, "current_process", second)
         raise FeatureError(
             f"{place}. Correct this file. Live decisions wait until then, as the current process can't decide either."

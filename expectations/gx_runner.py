@@ -300,7 +300,7 @@ def _unless_plain(convert: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a function that converts a dict to JSON types, so that a dict of JSON types is returned unchanged."""
 
     def convert_unless_plain(data: Mapping[str, Any]) -> Any:
-        is_plain = all(value is None or type(value) in PLAIN_TYPES for value in data.values())
+        is_plain = all(argument is None or type(argument) in PLAIN_TYPES for argument in data.values())
         return data if is_plain else convert(data)
 
     return convert_unless_plain

@@ -59,8 +59,8 @@ def select_typed(source: Source, columns: Sequence[str], rows: str, others: Sequ
     """
     types = {column: require_type(source.columns[column]) for column in columns}
     names = {column: (identifier(column), f"_value_{number}") for number, column in enumerate(columns)}
-    values = ", ".join(f"{attempt_sql(name, types[c])} as {value}" for c, (name, value) in names.items())
-    exact = ", ".join(f"{exact_sql(name, value, types[c])} as {name}" for c, (name, value) in names.items())
+    values = ", ".join(f"{attempt_sql(name, types[c])} as {typed}" for c, (name, typed) in names.items())
+    exact = ", ".join(f"{exact_sql(name, typed, types[c])} as {name}" for c, (name, typed) in names.items())
     rest = "".join(f", {identifier(column)}" for column in others)
     cleaned = f"select {cleaned_columns_sql(source, columns)}{rest} from {rows}"
     return f"select {exact}{rest} from (select *, {values} from ({cleaned}))"

@@ -56,10 +56,10 @@ def list_candidates(
         sizes = groups.size()
         units.update(dict(zip(sizes.index, sizes.tolist(), strict=True)))
         numbers = groups.ngroup().to_numpy()  # -1 for a unit without a decision time
-        for column, value in rare_values:
-            having = np.unique(numbers[_has_value(rows[column], value)])
+        for column, rare_value in rare_values:
+            having = np.unique(numbers[_has_value(rows[column], rare_value)])
             for time in sizes.index[having[having >= 0]]:
-                rare.setdefault(time, set()).add(f"{column}={'null' if value is None else value}")
+                rare.setdefault(time, set()).add(f"{column}={'null' if rare_value is None else rare_value}")
     return [
         CandidateTime(str(partition), time, units[partition, time], frozenset(rare.get((partition, time), ())))
         for partition, time in sorted(units)
@@ -77,9 +77,9 @@ def _rare_values(portions: Iterable[pd.DataFrame], hidden: Collection[str]) -> l
             counts[column] = _add_counts(counts.get(column, Counter()), rows[column])
     limit = max(1, math.floor(RARE_SHARE * row_count))
     return [
-        (column, value)
+        (column, distinct)
         for column, of_values in counts.items()
-        for value, count in [(None, nulls[column]), *(of_values or {}).items()]
+        for distinct, count in [(None, nulls[column]), *(of_values or {}).items()]
         if 0 < count <= limit
     ]
 
@@ -98,8 +98,8 @@ def _add_counts(counts: Counter[Any] | None, column: pd.Series[Any]) -> Counter[
     return counts if len(counts) <= MAX_DISTINCT else None
 
 
-def _has_value(column: pd.Series[Any], value: Any) -> NDArray[np.bool_]:
-    return column.isna().to_numpy() if value is None else (column == value).to_numpy(bool)
+def _has_value(column: pd.Series[Any], rare_value: Any) -> NDArray[np.bool_]:
+    return column.isna().to_numpy() if rare_value is None else (column == rare_value).to_numpy(bool)
 
 
 def choose_times(candidates: Sequence[CandidateTime], days_between_partitions: float, seed: str) -> list[CandidateTime]:

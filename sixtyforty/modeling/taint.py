@@ -227,7 +227,7 @@ def describe_cure(tainted: Sequence[TaintedPartition]) -> str:
     features = [feature for partition in tainted for feature in partition.features]
     constants = [feature.feature for feature in features if feature.place]
     cures = [] if len(constants) == len(features) else [CURE]
-    return " ".join([*cures, *(CURE_OF_CONSTANT.format(value=value) for value in constants[:1])])
+    return " ".join([*cures, *(CURE_OF_CONSTANT.format(value=constant) for constant in constants[:1])])
 
 
 def require_sound(tainted: Sequence[TaintedPartition], refusal: str) -> None:

@@ -124,7 +124,7 @@ def test_a_withdrawn_model_is_out_of_force_and_shown(two_champions: Workspace, r
     )
     answer = run_cli("champion calls_in_time --track live --json").answer
     assert answer["champion"] is None
-    assert "it knew the future: the current process decides" in " ".join(answer["why"])
+    assert "all of it: the current process decides" in " ".join(answer["why"])
 
 
 def test_a_version_that_was_never_judged_is_not_withdrawn(run_cli: RunCli) -> None:
