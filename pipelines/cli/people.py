@@ -74,7 +74,8 @@ def acceptance(use_case: UseCaseName, track: TrackName = "replay") -> Acceptance
     figures = summarize_acceptance(ws, track)
     if not figures.responses:
         raise CommandError(
-            f"{use_case} has no responses to {track} decisions. Land responses, then run: sixtyforty run {use_case}"
+            f"{use_case}: nobody's responses to {track} decisions are known. Let people answer on the desk, or put a"
+            f" file of responses into the landing zone. Then run: sixtyforty run {use_case}"
             f" --from DATE --to DATE --select acceptance --track {track}"
         )
     alarms = acceptance_messages.find_alarms(ws.use_case, figures)

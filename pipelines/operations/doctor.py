@@ -330,7 +330,9 @@ def _services() -> str:
     states = program_states(load_settings())
     faults = [f"{name} is {state}" for name, state in states.items() if state != "RUNNING"]
     if faults or not states:
-        raise NotAvailableError(f"the services are not all running ({', '.join(faults) or 'none has been started'})")
+        raise NotAvailableError(
+            f"not all services of `make up` are running ({', '.join(faults) or 'none was started'})"
+        )
     return ", ".join(f"{name} {state}" for name, state in states.items())
 
 

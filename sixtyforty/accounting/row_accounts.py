@@ -30,7 +30,7 @@ KINDS = ("accepted_rows", "quarantined", "duplicates", "superseded")
 
 @dataclass(frozen=True)
 class RowAccount:
-    """The rows of one source, summed over its validated and rejected partitions.
+    """How many rows of one source landed, and where they went, summed over its validated and rejected partitions.
 
     - landed: raw rows, and lines of refused extracts.
     - accounted: the rows that verdicts count as accepted, quarantined, duplicate or superseded.
@@ -44,7 +44,7 @@ class RowAccount:
 
 
 def account_rows(ws: Workspace) -> list[RowAccount]:
-    """Account for the rows of each source of a use case. Return one RowAccount per source."""
+    """Count how many landed rows of each source were validated, quarantined or left out. Return one RowAccount each."""
     return [_account_source(ws.lake, source) for source in ws.use_case.sources]
 
 

@@ -108,15 +108,16 @@ class LeakageVerdict:
 
 
 def choose_sample(partitions: Sequence[str]) -> list[str]:
-    """Return CHECKED_PARTITIONS evenly spaced partitions, or all if there are fewer. The newest ones are preferred.
+    """Return the first partition and CHECKED_PARTITIONS evenly spaced ones, or all if there are fewer.
 
-    A leak may touch one weekday or one hour only. So the step has no factor in common with the hours of a week: seven
-    days then have seven weekdays, and seven hours are different hours of the day.
+    The newest ones are preferred. A leak may touch one weekday or one hour only. So the step has no factor in common
+    with the hours of a week: seven days then have seven weekdays, and seven hours are different hours of the day. A
+    constant that was known too late is so for the first partition.
     """
     step = max(1, len(partitions) // CHECKED_PARTITIONS)
     while gcd(step, HOURS_A_WEEK) != 1:
         step -= 1
-    return list(partitions[::step][-CHECKED_PARTITIONS:])
+    return sorted({*partitions[:1], *partitions[::step][-CHECKED_PARTITIONS:]})
 
 
 def check_leakage(ws: Workspace, now: datetime) -> LeakageVerdict:

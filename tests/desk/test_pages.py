@@ -44,11 +44,18 @@ def test_the_record_is_read_and_searched(desk: RunningDesk, auditor: Person) -> 
     assert "<script>alert" not in page and "bridge <script>alert(1)</script> shut" in text
     assert re.search(r"Version \d+ of the model record of replayed decisions", text)
     hits = visible_text(auditor.get("/record?q=BRIDGE+shut").text)
-    assert "1 passage with “BRIDGE shut”" in hits and "Fitters in time, finding " in hits
+    assert (
+        "1 passage in records, findings and user research with “BRIDGE shut”" in hits
+        and "Fitters in time, finding " in hits
+    )
     hits = visible_text(auditor.get("/record?q=for+the+test").text)
     assert "record of replayed decisions, version " in hits and " · for the test · " in hits
-    assert "Nothing has failed yet." in visible_text(auditor.get("/record?show=failed").text)
-    assert "0 passages with “<b>”. Try fewer or other words." in visible_text(auditor.get("/record?q=%3Cb%3E").text)
+    assert "No model, pilot or other attempt has failed so far." in visible_text(
+        auditor.get("/record?show=failed").text
+    )
+    assert "0 passages in records, findings and user research with “<b>”. Try fewer or other words." in visible_text(
+        auditor.get("/record?q=%3Cb%3E").text
+    )
 
 
 def test_markdown_becomes_html_that_can_be_scrolled_by_keyboard() -> None:

@@ -15,6 +15,7 @@ from assets.stage import REFUSED
 from pipelines.operations.run import asset_key
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.lifecycle.champions import adopt_champion
+from sixtyforty.lifecycle.plan_edit import choose_sample
 from sixtyforty.modeling.taint import find_tainted
 from sixtyforty.spec.clock import CLOCK_FILE_VARIABLE
 from tests.helpers import SQL, day_range, land_days, merge
@@ -104,19 +105,22 @@ def test_a_plan_names_a_typed_constant_before_anything_runs(
     world = make_world(tmp_path / "world", monkeypatch, **REPLAYED)
     land_days(world.open(), DAYS, count=12)
     assert run_cli(RUN).code == 0
+    sample = choose_sample(world.open().lake.partitions("features"))
+    early = [partition for partition in sample if partition < "2013-03-28"]
     constant, sql = TYPED_IN["fitted rates"]
     world.write_features(sql)
     planned = run_cli(f"plan {NAME}")
     assert planned.code == 1
-    assert f"know the future (2013-03-06: the constant {constant} in features.sql, line 2; undeclared" in planned.out
+    assert f"know the future ({sample[0]}: the constant {constant} in features.sql, line 2; undeclared" in planned.out
     assert "known_since: DATE" in planned.out and "To apply the edit" not in planned.out
     assert not (world.open().lake.root / "constants").exists()
 
-    declare(world, constant, date(2013, 3, 20))
+    declare(world, constant, date(2013, 3, 28))
     planned = run_cli(f"plan {NAME}")
     assert planned.code == 1
-    assert "known since 2013-03-20 04:00 UTC (12 of 12 units" in planned.out
-    assert "features of 3 partitions know the future" in planned.out, "of six partitions, three are later"
+    assert "known since 2013-03-28 04:00 UTC (12 of 12 units" in planned.out
+    assert 1 < len(early) < len(sample)
+    assert f"features of {len(early)} partitions know the future" in planned.out, "the others are later"
     declare(world, constant, date(2013, 2, 1))
     planned = run_cli(f"plan {NAME}")
     assert planned.code == 0, planned.err

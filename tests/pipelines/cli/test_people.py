@@ -33,7 +33,7 @@ def test_an_empty_finding_is_refused(small_workspace: Workspace, run_cli: RunCli
 
 def test_acceptance_and_simulation_need_responses(small_workspace: Workspace, run_cli: RunCli) -> None:
     finished = run_cli("acceptance calls_in_time")
-    assert (finished.code, "has no responses to replay decisions" in finished.err) == (1, True)
+    assert (finished.code, "nobody's responses to replay decisions are known" in finished.err) == (1, True)
     finished = run_cli("simulate-responses calls_in_time")
     assert (finished.code, "Declare one in people.responses" in finished.err) == (1, True)
 

@@ -13,7 +13,7 @@ from sixtyforty.lifecycle.plan_edit import CHECKED_PARTITIONS, choose_sample
 def test_every_weekday_is_checked(count: int) -> None:
     days = [str(date(2024, 1, 1) + timedelta(days=i)) for i in range(count)]
     sample = choose_sample(days)
-    assert len(sample) == CHECKED_PARTITIONS
+    assert sample[0] == days[0] and CHECKED_PARTITIONS <= len(sample) <= CHECKED_PARTITIONS + 1
     assert {date.fromisoformat(day).weekday() for day in sample} == set(range(7))
     assert sample == sorted(sample)
     assert count < 60 or date.fromisoformat(sample[-1]) - date.fromisoformat(sample[0]) > timedelta(days=count * 0.6)
@@ -21,7 +21,7 @@ def test_every_weekday_is_checked(count: int) -> None:
 
 def test_different_hours_of_the_day_are_checked() -> None:
     for days in range(2, 60):
-        assert len({hour % 24 for hour in map(int, choose_sample([str(i) for i in range(24 * days)]))}) == 7
+        assert len({hour % 24 for hour in map(int, choose_sample([str(i) for i in range(24 * days)]))}) >= 7
 
 
 def test_a_short_history_is_checked_completely() -> None:
