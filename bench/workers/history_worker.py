@@ -53,7 +53,7 @@ def main() -> None:
 
 def run_day(daemon: DaemonRuns, ws: Workspace, home: Path, day: date, turn: int) -> DayOnHistory:
     """Land a day, run the chain on it and search for stale partitions. Raises BenchError if the history is stale."""
-    from sixtyforty.lifecycle.catch_up import find_stale_partitions
+    from sixtyforty.lifecycle.stale_partitions import find_stale_partitions
 
     land_day(home.parents[1], home / "data" / "landing" / USE_CASE, day)
     delivery, accounts = daemon.run(day, day, DELIVERY_STAGES), daemon.run(day, day, ["kpi_impact"])

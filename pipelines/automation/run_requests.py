@@ -1,6 +1,7 @@
 """Request runs for outstanding work: one run for each range of stale partitions that no run is processing.
 
-Sensors store no state. `sixtyforty.lifecycle.catch_up` compares the data that exists with the data that should exist.
+Sensors store no state. `sixtyforty.lifecycle.stale_partitions` compares the data that exists with the data that should
+exist.
 So the next evaluation of a sensor finds the work that a killed daemon or run left unfinished. Dagster ignores a run key
 that it has seen before. A run key therefore consists of the hash of the work and the number of the attempt.
 """
@@ -149,7 +150,7 @@ def list_remaining_work(ws: Workspace, instance: dg.DagsterInstance, now: dateti
     now: the current time (UTC, naive). Work that a run has completed is left out. The list is
     empty when everything is up to date.
     """
-    from sixtyforty.lifecycle.catch_up import find_stale_partitions, find_stale_responses
+    from sixtyforty.lifecycle.stale_partitions import find_stale_partitions, find_stale_responses
 
     return [
         join_reasons(stale.reasons_for(first, last))

@@ -36,7 +36,7 @@ def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
         " one run for each range of partitions, and none for partitions that a run is already processing.",
     )
     def sensor(context: dg.SensorEvaluationContext, project_home: dg.ResourceParam[ProjectHome]) -> Any:
-        from sixtyforty.lifecycle.catch_up import find_stale_partitions, find_stale_responses
+        from sixtyforty.lifecycle.stale_partitions import find_stale_partitions, find_stale_responses
 
         current_time, ws = now(), project_home.workspace(use_case)
         if refusal := refusal_of_runs(ws):

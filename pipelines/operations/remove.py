@@ -31,7 +31,7 @@ from sixtyforty.reports.findings import open_findings
 from sixtyforty.reports.removed_use_cases import Archive, RemovedPeople, RemovedUseCase, open_archive
 from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import DeclarationError
-from sixtyforty.storage.dvc_repository import write_recipe_list
+from sixtyforty.storage.dvc_setup import write_recipe_list
 from sixtyforty.storage.moving import delete_path, move_path
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
 from sixtyforty.storage.unfinished_move import Move

@@ -31,7 +31,7 @@ from sixtyforty.decisions.database_tables import existing_tables, rename_tables,
 from sixtyforty.lifecycle.name_ledger import open_name_ledger, record_renaming
 from sixtyforty.spec.base import NAME
 from sixtyforty.spec.names import has_name, write_new_name
-from sixtyforty.storage.dvc_repository import write_recipe_list
+from sixtyforty.storage.dvc_setup import write_recipe_list
 from sixtyforty.storage.files import write_atomic
 from sixtyforty.storage.moving import delete_path, move_path, path_exists
 from sixtyforty.storage.object_store import StoragePath

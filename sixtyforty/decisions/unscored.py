@@ -52,7 +52,7 @@ def summarize_unscored(decisions: Rows) -> list[UnscoredDecisions]:
 
 
 def describe_outlook(ws: Workspace) -> str:
-    """Return sentences that say when a champion with sound files decides again after an outage."""
+    """Return sentences that say when the champion decides again after it couldn't score. Its files are sound."""
     newest = ws.lake.partitions("features")[-1:]
     if any(is_unbuilt(entry) for entry in ws.lake.entries("features", newest).values()):
         return "Correct features.sql. The model decides again from the next run on."

@@ -2,5 +2,5 @@
 
 The modules read figures from `accounting` and write hash-chained ledgers through `storage`. This package may import
 every other package of `sixtyforty` except `reports`. Start with `stage_gate`, which judges a stage. Then read `rollout`
-(going live in steps) and `catch_up` (finding the partitions that need a run).
+(going live in steps) and `stale_partitions` (finding the partitions that need a run).
 """

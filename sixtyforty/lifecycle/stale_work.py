@@ -1,4 +1,4 @@
-"""Collect the stale partitions that `catch_up` finds, and the reasons why, as ranges of partitions for runs."""
+"""Collect the stale partitions that `stale_partitions` finds, and the reasons why, as ranges of partitions for runs."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def find_constants(sql: str, key: tuple[str, ...]) -> tuple[SqlConstant, ...]:
 
 
 def _list_tokens(sql: str) -> Iterator[SqlConstant]:
-    """Yield the dates and the non-round numbers among the tokens of a query that DuckDB can't serialize."""
+    """Yield the dates, and the fractions such as 0.4893, that a query without a parse tree names."""
     for token in list_tokens(sql):
         kind = "STRING" if token.text.startswith("'") else "NUMERIC"
         node: Node = {"class": "CONSTANT", "literal": {"kind": kind, "text": token.text.strip("'")}}

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sixtyforty.spec.wording import format_plural
-from sixtyforty.storage.dvc_repository import REMOTE_NAME, TEMPORARY_FILES, DvcVersionError, open_repository
+from sixtyforty.storage.dvc_setup import REMOTE_NAME, TEMPORARY_FILES, DvcVersionError, open_repository
 from sixtyforty.storage.files import create_folder, write_atomic
 from sixtyforty.storage.mirror import mirror_folder
 from sixtyforty.storage.object_store import ObjectPath, StoragePath

@@ -34,7 +34,7 @@ def schema_hash(schema: pa.Schema) -> str:
 
 
 def read_columns(file: Path, cache_key: str) -> Columns:
-    """Return the columns of a Parquet file. Files with the same `cache_key` have equal columns and are read once."""
+    """Return the names and types of the columns of a Parquet file. Only one file of each `cache_key` is read."""
     import pyarrow.parquet as pq
 
     columns = _columns.get(cache_key)

@@ -65,7 +65,7 @@ class StageLedger(HashChain[StageEvent]):
         return next((row for row in reversed(self.rows()) if row.event in REGISTRATIONS), None)
 
     def current_verdict(self) -> StageEvent | None:
-        """Return the row with the newest verdict of the current stage gate; None if it has given no verdict yet."""
+        """Return the row with the newest verdict of the current stage's gate; None if there is no verdict yet."""
         last = next(iter(self.rows()[-1:]), None)
         return None if last is None or last.event in REGISTRATIONS else last
 

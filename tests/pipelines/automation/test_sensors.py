@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.automation.run_requests import WHY_TAG
 from pipelines.runtime.dagster_internals import partition_range
-from sixtyforty.lifecycle import catch_up
+from sixtyforty.lifecycle import stale_partitions
 from sixtyforty.spec.clock import CLOCK_FILE_VARIABLE, now
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import append_verdict
@@ -34,7 +34,7 @@ def test_new_extracts_become_one_run_of_their_range(ws: Workspace, instance: dg.
 def test_each_look_takes_another_stretch_of_a_long_history(
     ws: Workspace, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catch_up, "BLOCK", 1)  # each day is a stretch of its own
+    monkeypatch.setattr(stale_partitions, "BLOCK", 1)  # each day is a stretch of its own
     looks = ws.use_case.index_of("2013-03-09") - ws.use_case.index_of(ws.use_case.limits[0])
     cursor, starts = None, []
     for _ in range(looks):

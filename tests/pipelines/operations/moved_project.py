@@ -15,7 +15,7 @@ from sixtyforty.accounting.run_hours import FinishedRun, add_finished_runs
 from sixtyforty.decisions.delivery_table import read_deliveries
 from sixtyforty.decisions.responses import record_response
 from sixtyforty.reports.findings import add_finding
-from sixtyforty.storage.dvc_repository import write_recipe_list
+from sixtyforty.storage.dvc_setup import write_recipe_list
 from sixtyforty.storage.response_log import Response
 from sixtyforty.workspace import Workspace
 from tests.declared_project import declare_use_case

@@ -18,8 +18,8 @@ from sixtyforty.accounting.kpi_summary import summarize_kpi
 from sixtyforty.accounting.run_hours import read_run_hours
 from sixtyforty.decisions.database_tables import existing_tables, table_names
 from sixtyforty.decisions.delivery_table import read_deliveries
-from sixtyforty.lifecycle.catch_up import find_stale_partitions
 from sixtyforty.lifecycle.name_ledger import open_name_ledger, verify_names
+from sixtyforty.lifecycle.stale_partitions import find_stale_partitions
 from sixtyforty.reports.findings import open_findings
 from sixtyforty.storage.hash_chain import LedgerError
 from sixtyforty.storage.unfinished_move import Move, UnfinishedMoveError

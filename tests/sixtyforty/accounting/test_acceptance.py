@@ -20,7 +20,7 @@ from sixtyforty.accounting.usage import PartitionUsage, usage_dataset, write_acc
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.responses import add_responses, record_response
-from sixtyforty.lifecycle.catch_up import find_stale_responses
+from sixtyforty.lifecycle.stale_partitions import find_stale_responses
 from sixtyforty.modeling.features import FeatureWindow
 from sixtyforty.spec.errors import ConflictingFields
 from sixtyforty.spec.partitions import chunks

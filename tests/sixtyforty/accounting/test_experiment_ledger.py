@@ -10,7 +10,7 @@ import pytest
 from sixtyforty.accounting import experiment_ledger, kpi_ledger
 from sixtyforty.accounting.experiment_ledger import DATASET, HoldoutError
 from sixtyforty.decisions.decision_table import read_decisions
-from sixtyforty.lifecycle.catch_up import find_stale_partitions
+from sixtyforty.lifecycle.stale_partitions import find_stale_partitions
 from sixtyforty.workspace import Workspace
 from tests.experiment_home import KEYS, UNITS_A_DAY, copy_home, set_outcomes, value_units
 from tests.helpers import make_use_case, read_lake

@@ -20,7 +20,7 @@ from sixtyforty.ingest.database_source import DatabaseSource
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.locations import UnreachableSourceError
 from sixtyforty.ingest.raw import ingest
-from sixtyforty.lifecycle.catch_up import find_stale_responses
+from sixtyforty.lifecycle.stale_partitions import find_stale_responses
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.storage.response_log import Response
 from sixtyforty.workspace import Workspace

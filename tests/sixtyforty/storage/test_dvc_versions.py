@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sixtyforty.storage.dvc_repository import DvcVersionError
+from sixtyforty.storage.dvc_setup import DvcVersionError
 from sixtyforty.storage.dvc_versions import DvcVersions
 from sixtyforty.storage.files import write_atomic
 from sixtyforty.storage.object_store import ObjectPath

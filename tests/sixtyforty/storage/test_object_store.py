@@ -14,7 +14,7 @@ import pytest
 from sixtyforty.accounting import kpi_ledger
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.delivery import deliver_decisions, find_undelivered
-from sixtyforty.lifecycle.catch_up import find_stale_partitions
+from sixtyforty.lifecycle.stale_partitions import find_stale_partitions
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage import object_store
 from sixtyforty.storage.bounded_cache import BoundedCache

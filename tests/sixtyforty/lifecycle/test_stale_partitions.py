@@ -18,8 +18,8 @@ from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.delivery import deliver_decisions
 from sixtyforty.decisions.review_queue import queue_reviews
 from sixtyforty.ingest.raw import ingest
-from sixtyforty.lifecycle import catch_up
-from sixtyforty.lifecycle.catch_up import find_stale_partitions, list_stretches
+from sixtyforty.lifecycle import stale_partitions
+from sixtyforty.lifecycle.stale_partitions import find_stale_partitions, list_stretches
 from sixtyforty.modeling.built_by import FACT, declared_parts
 from sixtyforty.modeling.features import FeatureWindow
 from sixtyforty.modeling.outcomes import build_outcomes
@@ -276,7 +276,7 @@ MONTHS_LATER = datetime(2013, 4, 20)
 @pytest.fixture
 def long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """Fifteen days, all done, in blocks of two days; two days ahead may have features."""
-    monkeypatch.setattr(catch_up, "BLOCK", 2)
+    monkeypatch.setattr(stale_partitions, "BLOCK", 2)
     ws = make_workspace(tmp_path, lookback_partitions=2, partitions={"start": f"{LONG[0]}", "end": None})
     land_days(ws, LONG)
     go_live(ws)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sixtyforty.storage import dvc_repository
-from sixtyforty.storage.dvc_repository import DvcVersionError, open_repository
+from sixtyforty.storage import dvc_setup
+from sixtyforty.storage.dvc_setup import DvcVersionError, open_repository
 from sixtyforty.storage.locks import LockTimeoutError, exclusive_lock
 
 
@@ -98,7 +98,7 @@ def test_an_error_of_dvc_names_the_home(tmp_path: Path) -> None:
 
 
 def test_only_one_process_opens_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dvc_repository, "WRITER_TIMEOUT", 0.1)
+    monkeypatch.setattr(dvc_setup, "WRITER_TIMEOUT", 0.1)
     with (
         exclusive_lock(tmp_path / "data" / ".dvc-writer.lock", "push a large home"),
         pytest.raises(LockTimeoutError, match="push a large home"),
