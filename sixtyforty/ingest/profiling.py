@@ -20,6 +20,7 @@ from sixtyforty.ingest.number_forms import PLAIN, NumberForm
 from sixtyforty.ingest.profiled_texts import NULL_TEXTS, LoadedTexts, load_texts, optional_columns
 from sixtyforty.ingest.type_inference import InferredType
 from sixtyforty.spec.contract_types import parse_type
+from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.sql import bare_identifier
 
 if TYPE_CHECKING:
@@ -142,13 +143,13 @@ def profile_files(files: Sequence[Path], null_texts: Sequence[str] = NULL_TEXTS)
         raise UnreadableExtractError(
             f"{files[0].name}: no known file format has this ending. Use {describe_formats()}, with or without .gz."
         )
-    with duckdb.connect() as db:
-        db.execute("set enable_progress_bar = false; set TimeZone = 'UTC'")
+    paths = [file.resolve() for file in files]
+    with connect("UTC", folders=tuple(sorted({path.parent for path in paths}))) as db:
         try:
             if extract_format.typed_reader:
-                paths = sql_list([str(file) for file in files])
+                listed = sql_list(list(map(str, paths)))
                 db.execute(
-                    f"create temp table landed as from {extract_format.typed_reader}({paths}, union_by_name = true)"
+                    f"create temp table landed as from {extract_format.typed_reader}({listed}, union_by_name = true)"
                 )
                 loaded = LoadedTexts(optional=optional_columns(files))
             else:

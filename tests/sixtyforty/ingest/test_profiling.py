@@ -6,11 +6,14 @@ import gzip
 from datetime import date, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from sixtyforty.ingest import profiled_texts
+from sixtyforty.ingest import profiled_texts, profiling
 from sixtyforty.ingest.formats.base import UnreadableExtractError
+from sixtyforty.ingest.profiled_texts import LoadedTexts
 from sixtyforty.ingest.profiling import profile_files
+from sixtyforty.storage.duckdb_session import connect
 
 DAYS = [date(2020, 1, 1) + timedelta(days=n) for n in range(40)]
 
@@ -172,3 +175,19 @@ def test_a_column_is_optional_if_a_file_lacks_it(tmp_path: Path) -> None:
     second = write_csv(tmp_path, "m,note", ["3,x"], "a_2.csv")
     profile = profile_files([first, second])
     assert ([column.name for column in profile.columns], profile.optional) == (["n", "m", "note"], ("n", "note"))
+
+
+def test_profiling_is_bounded_by_the_memory_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a limit, the profile of 6 GB of extracts took 6 GB of memory."""
+    limits = []
+    profile_table = profiling.profile_table
+
+    def record_limit(db: duckdb.DuckDBPyConnection, table: str, loaded: LoadedTexts) -> profiling.TableProfile:
+        limits.extend(db.execute("select current_setting('memory_limit')").fetchall())
+        return profile_table(db, table, loaded)
+
+    monkeypatch.setattr(profiling, "profile_table", record_limit)
+    (tmp_path / "calls.csv").write_text("id,load\n1,0.5\n2,0.7\n")
+    profile_files([tmp_path / "calls.csv"])
+    with connect("UTC") as db:
+        assert limits == db.execute("select current_setting('memory_limit')").fetchall()
