@@ -25,10 +25,10 @@ from sixtyforty.spec.track import Track
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value import candidates
-from sixtyforty.value.daily_value import payoffs_for_all
 from sixtyforty.value.lift import Interval, estimate_ratio
 from sixtyforty.value.payoff_sql import priced_sql
 from sixtyforty.value.payoffs import build_payoffs
+from sixtyforty.value.random_choice import payoffs_for_all
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
 

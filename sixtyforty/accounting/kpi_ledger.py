@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.accounting import experiment_ledger, experiment_results
 from sixtyforty.decisions.assignment import HELD_OUT
 from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.decisions.due_units import read_frames
+from sixtyforty.decisions.partition_portions import cut_at_partitions
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.files import canonical_json
@@ -20,7 +22,7 @@ from sixtyforty.storage.manifest_index import ManifestIndex
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value import candidates, segments
-from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, value_of_day
+from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, ValueSums, sum_values
 from sixtyforty.value.payoff_sql import priced_sql
 from sixtyforty.value.segments import SegmentMoney
 from sixtyforty.workspace import Workspace
@@ -56,6 +58,33 @@ class KpiAccount(DailyValue):
     def to_facts(self) -> dict[str, Any]:
         """Return the fields of this KPI account, which its manifest stores as facts."""
         return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class AccountSums:
+    """The sums over a portion of a partition's decisions. See KpiAccount."""
+
+    sums: ValueSums
+    unknown: int
+    held_back: int
+    segments: SegmentMoney
+
+    def __add__(self, other: AccountSums) -> AccountSums:
+        return AccountSums(
+            self.sums + other.sums,
+            self.unknown + other.unknown,
+            self.held_back + other.held_back,
+            segments.add_segments(self.segments, other.segments),
+        )
+
+    def of_partition(self, partition: str) -> KpiAccount:
+        """Return the account of a partition. These sums must be those of all its decisions."""
+        return KpiAccount(
+            **vars(self.sums.of_partition(partition)),
+            unknown=self.unknown,
+            held_back=self.held_back,
+            segments=self.segments,
+        )
 
 
 def kpi_dataset(track: Track) -> str:
@@ -98,7 +127,7 @@ def compute_accounts(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Ma
     decisions, outcomes: their manifests, by partition. Both have the same partitions, at least one. Raises
     CandidateError if a candidate's SQL doesn't return an action for each decision.
     """
-    return list(_account_units(ws.use_case.kpi, _load_units(ws, decisions, outcomes)))
+    return _add_accounts(ws.use_case.kpi, _read_units(ws, decisions, outcomes))
 
 
 def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> list[DailyValue]:
@@ -126,8 +155,8 @@ def value_units_with_champion(ws: Workspace, partitions: Sequence[str], track: T
     decisions = {p: decisions[p] for p in outcomes}
     if not decisions:
         return {}
-    units = _load_units(ws, decisions, outcomes)
-    accounts = _account_units(ws.use_case.kpi, units[units["decided_by"] != "current_process"])
+    portions = (units[units["decided_by"] != "current_process"] for units in _read_units(ws, decisions, outcomes))
+    accounts = _add_accounts(ws.use_case.kpi, portions)
     return {account.partition: account for account in accounts if account.decisions}
 
 
@@ -159,8 +188,11 @@ def known_outcome_sql(kpi: Kpi) -> str:
     return f"case when {' and '.join(known)} then o.{identifier(kpi.outcome)} end"
 
 
-def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]) -> pd.DataFrame:
-    """Return one row per decision: its actions, outcome and prices, ordered by partition, decision time and key.
+def _read_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]) -> Iterator[pd.DataFrame]:
+    """Yield one row per decision: its actions, outcome and prices, ordered by partition, decision time and key.
+
+    The rows come in portions, so that a partition may have more decisions than fit into memory. A CandidateError counts
+    the decisions of one portion.
 
     Columns: `_partition`, `decided_at`, `action`, `current_action`, `decided_by`, `outcome` (null if unknown), the
     segments, the actions' gains and costs, and the action of each candidate as `candidate <name>`.
@@ -181,32 +213,42 @@ def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
                 ws.use_case, ws.lake, db, decisions, list(kpi.candidates), feature_columns
             )
             join = f"left join {known_then} using (_partition, {key})"
-        units = db.execute(
-            f"""select _partition, d.decided_at, d.action, d.current_action, d.decided_by,
+        query = f"""select _partition, d.decided_at, d.action, d.current_action, d.decided_by,
                 {known_outcome_sql(kpi)} as outcome{"".join(f", {identifier(c)}" for c in columns)}
             from {ws.lake.select_rows(decisions.values())} d
             left join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
             {join} order by _partition, d.decided_at, {key}"""
-        ).df()
-    return units.assign(
-        **{CANDIDATE_PREFIX + n: candidates.propose_actions(ws.use_case, units, n) for n in kpi.candidates}
-    )
+        for units in cut_at_partitions(read_frames(db, query, []), join_times=kpi.has_limits):
+            yield units.assign(
+                **{CANDIDATE_PREFIX + n: candidates.propose_actions(ws.use_case, units, n) for n in kpi.candidates}
+            )
 
 
-def _account_units(kpi: Kpi, units: pd.DataFrame) -> Iterator[KpiAccount]:
-    """Yield the KPI account of each partition. units: the rows that `_load_units` returns."""
+def _add_accounts(kpi: Kpi, portions: Iterable[pd.DataFrame]) -> list[KpiAccount]:
+    """Return the KPI account of each partition. portions: the rows that `_read_units` yields."""
+    sums: dict[str, AccountSums] = {}
+    for units in portions:
+        for partition, part in _sum_units(kpi, units):
+            sums[partition] = sums[partition] + part if partition in sums else part
+    return [total.of_partition(partition) for partition, total in sums.items()]
+
+
+def _sum_units(kpi: Kpi, units: pd.DataFrame) -> Iterator[tuple[str, AccountSums]]:
+    """Yield each partition of a portion, and its sums."""
     held_back = units["decided_by"].isin(HELD_OUT)
     segment_money = segments.money_by_segment(kpi, units[units["outcome"].notna() & ~held_back])
     for name, rows in units.groupby("_partition", sort=True):
         partition, is_known = str(name), rows["outcome"].notna()
         known = rows[is_known & ~held_back[rows.index]]
         actions = {candidate: known[CANDIDATE_PREFIX + candidate].tolist() for candidate in kpi.candidates}
-        daily_value = value_of_day(kpi, partition, known, known["outcome"].to_numpy(float), actions)
-        yield KpiAccount(
-            **vars(daily_value),
-            unknown=int((~is_known).sum()),
-            held_back=int((is_known & held_back[rows.index]).sum()),
-            segments=segment_money.get(partition, {}),
+        yield (
+            partition,
+            AccountSums(
+                sum_values(kpi, known, known["outcome"].to_numpy(float), actions),
+                unknown=int((~is_known).sum()),
+                held_back=int((is_known & held_back[rows.index]).sum()),
+                segments=segment_money.get(partition, {}),
+            ),
         )
 
 

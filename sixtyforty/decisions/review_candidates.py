@@ -7,14 +7,17 @@ applied is never a candidate, because an expert's rule has already decided it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sixtyforty.decisions.due_units import read_frames
+from sixtyforty.decisions.partition_portions import cut_at_partitions
 from sixtyforty.spec.kpi_wording import describe_action
 from sixtyforty.spec.money import format_exact_money
 from sixtyforty.spec.review import Review
+from sixtyforty.storage import stored_tables
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value.candidates import candidates_sql, propose_actions
@@ -44,15 +47,23 @@ class ReviewCandidate:
 
 def find_review_candidates(
     ws: Workspace, review: Review, decided: Mapping[str, Entry]
-) -> dict[str, list[ReviewCandidate]]:
-    """Return by partition the decisions that a reviewer could improve. Partitions without such decisions are absent.
+) -> Iterator[dict[str, list[ReviewCandidate]]]:
+    """Yield the decisions that a reviewer could improve, portion by portion, each portion by partition.
+
+    A partition of more than one portion is sorted by decision time. The units of a decision time may be in several
+    portions.
 
     decided: the manifests of decisions, by partition.
     """
+    for rows in _read_decisions(ws, review, decided):
+        yield _select_candidates(ws, review, rows)
+
+
+def _select_candidates(ws: Workspace, review: Review, rows: pd.DataFrame) -> dict[str, list[ReviewCandidate]]:
+    """Return the candidates among some decisions, by partition. rows: from `_read_decisions`."""
     import numpy as np
 
     kpi = ws.use_case.kpi
-    rows = _read_decisions(ws, review, decided)
     score, actions = rows["expected"].to_numpy(float), rows["action"].tolist()
     payoffs = ChoicePayoffs(kpi, rows)
     rule_actions = propose_actions(ws.use_case, rows, review.rule) if review.rule else actions
@@ -77,9 +88,10 @@ def find_review_candidates(
     return candidates
 
 
-def _read_decisions(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> pd.DataFrame:
-    """Return the decisions that the model took or left to a reviewer. Decisions under a veto are left out.
+def _read_decisions(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> Iterator[pd.DataFrame]:
+    """Yield the decisions that the model took or left to a reviewer, portion by portion. Vetoed ones are left out.
 
+    No action has a limit, because a KPI with limits can't declare a review.
     Columns: those of the decision, the action of the expert's rule, and the columns for computing payoffs.
     """
     use_case = ws.use_case
@@ -89,15 +101,16 @@ def _read_decisions(ws: Workspace, review: Review, decided: Mapping[str, Entry])
     if review.rule:
         columns += ["known", f"candidate {review.rule}"]
     columns += payoff_columns
+    fits_one_portion = sum(entry.rows for entry in decided.values()) <= stored_tables.PORTION_ROWS
+    order = "" if fits_one_portion else "order by _partition, decided_at, decision_id"
     with ws.lake.open_session(use_case.timezone) as db:
         joined = ""
         if rules or payoff_columns:
             answers = candidates_sql(use_case, ws.lake, db, decided, rules, payoff_columns)
             joined = f"left join {answers} using (_partition, {identifiers(use_case.decision.key)})"
-        return db.execute(
-            f"""select {", ".join(map(identifier, columns))} from {ws.lake.select_rows(decided.values())} {joined}
-            where decided_by in ('model', 'review') and not starts_with(reason, 'veto ')"""
-        ).df()
+        query = f"""select {", ".join(map(identifier, columns))} from {ws.lake.select_rows(decided.values())} {joined}
+            where decided_by in ('model', 'review') and not starts_with(reason, 'veto ') {order}"""
+        yield from cut_at_partitions(read_frames(db, query, []), join_times=False)
 
 
 def _describe(ws: Workspace, review: Review, margin: float, rule_action: str | None) -> str:

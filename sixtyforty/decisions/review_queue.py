@@ -90,23 +90,60 @@ def queue_reviews(ws: Workspace, partitions: Sequence[str], track: Track, anew: 
     review, decided = ws.use_case.people.review, ws.lake.entries(decisions_dataset(track), partitions)
     if review is None or not decided:
         return {}
-    candidates = find_review_candidates(ws, review, decided)
 
-    def queue_partition(partition: str) -> Entry:
+    def start_draft(partition: str) -> QueueDraft:
         queued_before = [] if is_replaced else read_queue(ws, partition, track)
-        new_candidates = candidates.get(partition, [])
-        queue = assign_reviews(ws.use_case, review, partition, new_candidates, queued_before)
-        return _write_queue(ws, track, decided[partition], queue, new_candidates)
+        return QueueDraft(ws.use_case, review, partition, queued_before)
 
-    return dict(zip(decided, run_in_parallel(queue_partition, decided), strict=True))
+    drafts = dict(zip(decided, run_in_parallel(start_draft, decided), strict=True))
+    for portion in find_review_candidates(ws, review, decided):
+        for partition, candidates in portion.items():
+            drafts[partition].add(candidates)
+    entries = run_in_parallel(lambda partition: _write_queue(ws, track, decided[partition], drafts[partition]), decided)
+    return dict(zip(decided, entries, strict=True))
 
 
-def _write_queue(
-    ws: Workspace, track: Track, decisions: Entry, queue: list[QueuedReview], candidates: list[ReviewCandidate]
-) -> Entry:
+class QueueDraft:
+    """A partition's review queue while its candidates come in portions, sorted by decision time.
+
+    Only candidates that may still be queued stay in memory: the best ones of the newest decision time.
+    """
+
+    def __init__(
+        self, use_case: UseCase, review: Review, partition: str, queued_before: Sequence[QueuedReview]
+    ) -> None:
+        self._use_case, self._review, self._partition = use_case, review, partition
+        self._queue, self._waiting = list(queued_before), list[ReviewCandidate]()
+        self._queued_before = {item.decision_id for item in queued_before}
+        self.count = len(queued_before)  # the candidates, and the reviews that were queued before
+
+    def add(self, candidates: Sequence[ReviewCandidate]) -> None:
+        """Queue candidates, except those of the newest decision time, of which more may come."""
+        new = [candidate for candidate in candidates if candidate.decision_id not in self._queued_before]
+        self.count += len(new)
+        waiting = sorted([*self._waiting, *new], key=_queue_order)
+        newest = waiting[-1].decided_at if waiting else None
+        self._queue = self._assign([candidate for candidate in waiting if candidate.decided_at != newest])
+        capacity = sum(self._review.reviewers.values())
+        self._waiting = [candidate for candidate in waiting if candidate.decided_at == newest][:capacity]
+
+    def finish(self) -> list[QueuedReview]:
+        """Return the queue of all candidates."""
+        return self._assign(self._waiting)
+
+    def _assign(self, candidates: Sequence[ReviewCandidate]) -> list[QueuedReview]:
+        return assign_reviews(self._use_case, self._review, self._partition, candidates, self._queue)
+
+
+def _queue_order(candidate: ReviewCandidate) -> tuple[datetime, float, str]:
+    """Return the key by which candidates are sorted: the earliest first, then the most valuable."""
+    return candidate.decided_at, -candidate.value_of_information, candidate.decision_id
+
+
+def _write_queue(ws: Workspace, track: Track, decisions: Entry, draft: QueueDraft) -> Entry:
     import pyarrow as pa
 
-    ids = {candidate.decision_id for candidate in candidates} | {item.decision_id for item in queue}
+    queue = draft.finish()
     return ws.lake.write(
         review_dataset(track),
         decisions.partition,
@@ -115,9 +152,9 @@ def _write_queue(
         code=ws.code_version,
         facts=asdict(
             QueueFigures(
-                candidates=len(ids),
+                candidates=draft.count,
                 minutes=sum(item.minutes for item in queue),
-                overflow=len(ids) - len(queue),
+                overflow=draft.count - len(queue),
                 queued=len(queue),
                 value_of_information=round(sum(item.value_of_information for item in queue), 2),
             )
@@ -138,7 +175,7 @@ def assign_reviews(
     """
     queued_ids = {item.decision_id for item in queued_before}
     new = [candidate for candidate in candidates if candidate.decision_id not in queued_ids]
-    new.sort(key=lambda c: (c.decided_at, -c.value_of_information, c.decision_id))
+    new.sort(key=_queue_order)
     queue = list(queued_before)
     used = {name: sum(item.reviewer == name for item in queued_before) for name in review.reviewers}
     for decision_time, same_time in groupby(new, key=attrgetter("decided_at")):

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sixtyforty.spec.kpi import Kpi
-from sixtyforty.value.payoff_base import Payoffs
 from sixtyforty.value.payoffs import build_payoffs
+from sixtyforty.value.random_choice import RandomChoice, choose_at_random
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,6 +61,34 @@ def money_by_day(days: Sequence[DailyValue], policy: str) -> list[float]:
     return list(map(attrgetter(policy), days))
 
 
+@dataclass(frozen=True)
+class ValueSums:
+    """The sums over a portion of a partition's decisions. The sums of several portions can be added.
+
+    added: the fields of DailyValue that are sums over decisions. candidates: the money of each candidate.
+    """
+
+    added: Mapping[str, Any]
+    candidates: Mapping[str, float]
+    random_choice: RandomChoice
+
+    def __add__(self, other: ValueSums) -> ValueSums:
+        return ValueSums(
+            {name: number + other.added[name] for name, number in self.added.items()},
+            {name: money + other.candidates[name] for name, money in self.candidates.items()},
+            self.random_choice + other.random_choice,  # type: ignore[operator]  # a KPI has one kind of action
+        )
+
+    def of_partition(self, partition: str) -> DailyValue:
+        """Return the money of a partition. These sums must be those of all its decisions."""
+        return DailyValue(
+            partition=partition,
+            random_choice=self.random_choice.money(),
+            candidates=dict(self.candidates),
+            **self.added,
+        )
+
+
 def value_of_day(
     kpi: Kpi,
     partition: str,
@@ -68,7 +96,17 @@ def value_of_day(
     outcome: NDArray[np.float64],
     candidates: Mapping[str, Sequence[str]] | None = None,
 ) -> DailyValue:
-    """Add up the money of one partition's decisions by way of deciding.
+    """Add up the money of one partition's decisions by way of deciding. See `sum_values`."""
+    return sum_values(kpi, rows, outcome, candidates).of_partition(partition)
+
+
+def sum_values(
+    kpi: Kpi,
+    rows: pd.DataFrame,
+    outcome: NDArray[np.float64],
+    candidates: Mapping[str, Sequence[str]] | None = None,
+) -> ValueSums:
+    """Add up the money of a partition's decisions, or of a portion of them, by way of deciding.
 
     rows: decisions with `action`, `current_action`, and the columns that `build_payoffs` needs. Without the column
     `decided_by`, fallbacks are not counted.
@@ -81,42 +119,23 @@ def value_of_day(
     """
     import numpy as np
 
-    payoffs, chosen, n = build_payoffs(kpi, rows), rows["action"].to_numpy(str), len(rows)
+    payoffs, chosen = build_payoffs(kpi, rows), rows["action"].to_numpy(str)
     priced = payoffs.is_priced(chosen.tolist()) & payoffs.is_priced(rows["current_action"].tolist())
     if not priced.all():
         of_priced = {name: np.array(proposed)[priced].tolist() for name, proposed in (candidates or {}).items()}
-        return value_of_day(kpi, partition, rows[priced], outcome[priced], of_priced)
-    actions, counts = np.unique(chosen, return_counts=True)
-    random_choice = sum(
-        count / n * float(payoffs_for_all(kpi, payoffs, action, outcome).sum())
-        for action, count in zip(actions.tolist(), counts, strict=True)
-    )
+        return sum_values(kpi, rows[priced], outcome[priced], of_priced)
     decided_by = rows.get("decided_by")
-    return DailyValue(
-        partition=partition,
-        decisions=n,
-        model=float(payoffs.realized(chosen.tolist(), outcome).sum()),
-        current_process=float(payoffs.realized(rows["current_action"].tolist(), outcome).sum()),
-        random_choice=float(random_choice),
-        perfect_foresight=float(payoffs.best_possible(outcome).sum()),
-        acted=int((chosen != kpi.idle_action).sum()),
-        differ=int((chosen != rows["current_action"].to_numpy(str)).sum()),
-        fallback=int(decided_by.isin(CURRENT_PROCESS_DECIDERS).sum()) if decided_by is not None else 0,
-        candidates={
-            name: float(payoffs.realized(actions_, outcome).sum()) for name, actions_ in (candidates or {}).items()
-        },
-    )
-
-
-def payoffs_for_all(kpi: Kpi, payoffs: Payoffs, action: str, outcome: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the payoff of each unit if all units got the action `action`, in the KPI's currency, shape (n,).
-
-    Where the gain or cost of the action is unknown, the idle action is taken. If that is unknown, too, the payoff is 0.
-    """
-    import numpy as np
-
-    actions = np.where(payoffs.is_priced([action] * len(outcome)), action, kpi.idle_action)
-    return np.nan_to_num(payoffs.realized(actions.tolist(), outcome))
+    added = {
+        "decisions": len(rows),
+        "model": float(payoffs.realized(chosen.tolist(), outcome).sum()),
+        "current_process": float(payoffs.realized(rows["current_action"].tolist(), outcome).sum()),
+        "perfect_foresight": float(payoffs.best_possible(outcome).sum()),
+        "acted": int((chosen != kpi.idle_action).sum()),
+        "differ": int((chosen != rows["current_action"].to_numpy(str)).sum()),
+        "fallback": int(decided_by.isin(CURRENT_PROCESS_DECIDERS).sum()) if decided_by is not None else 0,
+    }
+    of_candidates = {name: float(payoffs.realized(of, outcome).sum()) for name, of in (candidates or {}).items()}
+    return ValueSums(added, of_candidates, choose_at_random(kpi, payoffs, chosen, outcome))
 
 
 def group_by_month(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:

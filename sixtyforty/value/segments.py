@@ -82,6 +82,18 @@ def money_by_segment(kpi: Kpi, rows: pd.DataFrame) -> dict[str, SegmentMoney]:
     return partitions
 
 
+def add_segments(first: SegmentMoney, second: SegmentMoney) -> SegmentMoney:
+    """Add up the money of the same segments in two portions of a partition."""
+    total: SegmentMoney = {}
+    for column in first | second:
+        parts = [money.get(column, {}) for money in (first, second)]
+        total[column] = {
+            name: tuple(map(sum, zip(*(part[name] for part in parts if name in part), strict=True)))  # type: ignore[misc]
+            for name in sorted(parts[0] | parts[1])
+        }
+    return total
+
+
 def estimate_segments(
     days_of_segments: Mapping[tuple[str, str], tuple[NDArray[np.int64], NDArray[np.float64]]],
 ) -> list[Segment]:

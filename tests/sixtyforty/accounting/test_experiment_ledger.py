@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from sixtyforty.accounting import experiment_ledger, kpi_ledger
+from sixtyforty.accounting import experiment_audit, experiment_ledger, kpi_ledger
 from sixtyforty.accounting.experiment_ledger import DATASET, HoldoutError
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.lifecycle.stale_partitions import find_stale_partitions
+from sixtyforty.storage.manifests import Entry
 from sixtyforty.workspace import Workspace
 from tests.experiment_home import KEYS, UNITS_A_DAY, copy_home, set_outcomes, value_units
 from tests.helpers import make_use_case, read_lake
+from tests.small_portions import use_small_portions
 
 
 def test_an_account_holds_the_value_of_both_arms(experiment: Workspace) -> None:
@@ -65,3 +69,43 @@ def test_a_covariate_that_is_no_feature_is_named(experiment: Workspace, tmp_path
 def test_a_use_case_without_a_holdout_has_no_experiment(tmp_path: Path) -> None:
     with pytest.raises(HoldoutError, match="no holdout is declared"):
         experiment_ledger.declared_holdout(make_use_case(tmp_path))
+
+
+def forget_loads(ws: Workspace, partition: str, is_forgotten: list[bool]) -> None:
+    """Remove the covariate of some units of a partition."""
+    entry = ws.lake.entry("features", partition)
+    assert entry is not None
+    rows = pq.read_table(ws.lake.local_file(entry))
+    loads = pc.if_else(pa.array(is_forgotten), None, rows["load"])
+    rows = rows.set_column(rows.column_names.index("load"), "load", loads)
+    ws.lake.write("features", partition, rows, inputs=entry.inputs, code="test", facts=entry.facts)
+
+
+@pytest.mark.parametrize("cluster_by", [[], ["site"]])
+def test_a_partition_of_many_portions_has_the_same_account(
+    experiment: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster_by: list[str]
+) -> None:
+    """The covariate is missing for some units of the first day and all of the second. The third has few outcomes."""
+    holdout = {"covariate": "load"} | ({"cluster_by": cluster_by} if cluster_by else {})
+    ws = copy_home(experiment, tmp_path, kpi={"holdout": holdout})
+    forget_loads(ws, KEYS[0], [n % 5 < 2 for n in range(UNITS_A_DAY)])
+    forget_loads(ws, KEYS[1], [True] * UNITS_A_DAY)
+    set_outcomes(
+        ws, KEYS[2], {d.unit["id"]: 1 if d.unit["id"] % 9 == 8 else None for d in read_decisions(ws, KEYS[2], "live")}
+    )
+    whole = kpi_ledger.write_accounts(ws, KEYS, "live")
+    tables = {partition: read_table(ws, entry) for partition, entry in whole.items()}
+    use_small_portions(monkeypatch)
+    by_portion = kpi_ledger.write_accounts(ws, KEYS, "live")
+    assert list(by_portion) == list(whole)
+    for partition, entry in by_portion.items():
+        assert entry.facts == pytest.approx(whole[partition].facts)
+        rows = read_table(ws, entry)
+        assert len(rows) == len(tables[partition])
+        for row, same_row in zip(rows, tables[partition], strict=True):
+            assert row == pytest.approx(same_row)
+    assert experiment_audit.find_differences(ws, KEYS) == []
+
+
+def read_table(ws: Workspace, entry: Entry) -> list[dict[str, object]]:
+    return pq.read_table(ws.lake.local_file(entry)).to_pylist()

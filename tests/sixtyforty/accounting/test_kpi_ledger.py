@@ -15,9 +15,11 @@ from sixtyforty.accounting import kpi_audit, kpi_ledger
 from sixtyforty.accounting.kpi_ledger import KpiAccount
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.spec.use_case import UseCase
 from sixtyforty.value.candidates import CandidateError
 from sixtyforty.workspace import Workspace
-from tests.helpers import make_workspace, publish_days, put_champion_in_force, read_lake
+from tests.helpers import DECLARED, make_workspace, merge, publish_days, put_champion_in_force, read_lake
+from tests.small_portions import use_small_portions
 
 DAYS = [date(2013, 4, 1) + timedelta(days=i) for i in range(3)]
 KEYS = [f"{day}" for day in DAYS]
@@ -154,3 +156,61 @@ def test_a_unit_whose_cost_is_unknown_stays_in_the_accounts(tmp_path: Path, with
         assert account.unknown == len(unknown)
         assert all(map(math.isfinite, (account.model, account.current_process, account.random_choice)))
         assert account.candidates["sure"] <= account.perfect_foresight
+
+
+CANDIDATES = {
+    "rule": {"description": "heavy loads", "action": "case when load > 0.5 then 'act' else 'wait' end"},
+    "likely": {"description": "by load", "expected_outcome": "load"},
+}
+LIMITED = {"wait": {"description": "call nobody"}, "act": {"description": "act", "cost": 3, "gain": 10, "limit": 2}}
+
+
+@pytest.mark.parametrize("actions", [UNPRICED_ACTIONS, LIMITED])
+def test_a_partition_of_many_portions_has_the_same_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, actions: dict[str, Any]
+) -> None:
+    ws = decided_home(tmp_path, kpi={"actions": actions, "candidates": CANDIDATES, "segments": ["site", "load"]})
+    set_outcomes(ws, KEYS[0], [None, *[1, 0] * 9, None])
+    whole = [KpiAccount.from_entry(entry) for entry in kpi_ledger.write_accounts(ws, KEYS, "replay").values()]
+    by_champion = kpi_ledger.value_units_with_champion(ws, KEYS, "replay")
+    use_small_portions(monkeypatch)
+    by_portion = [KpiAccount.from_entry(entry) for entry in kpi_ledger.write_accounts(ws, KEYS, "replay").values()]
+    assert kpi_ledger.value_units_with_champion(ws, KEYS, "replay") == by_champion
+    assert [account.unknown for account in whole] == [account.unknown for account in by_portion]
+    for one, other in zip(whole, by_portion, strict=True):
+        assert one.segments == other.segments
+        assert one.candidates == other.candidates
+        assert {name: getattr(other, name) for name in kpi_ledger.FIGURES} == pytest.approx(
+            {name: getattr(one, name) for name in kpi_ledger.FIGURES}
+        )
+
+
+def test_the_account_of_a_partition_does_not_depend_on_the_other_partitions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ws = decided_home(tmp_path, kpi={"candidates": CANDIDATES, "segments": ["site"]})
+    use_small_portions(monkeypatch)
+    kpi_ledger.write_accounts(ws, KEYS, "replay")
+    together = read_lake(ws.lake)
+    for key in KEYS:
+        kpi_ledger.write_accounts(ws, [key], "replay")
+    assert read_lake(ws.lake) == together
+
+
+def test_amounts_are_accounted_for_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ws = make_workspace(tmp_path)
+    amount = {"description": "fitters", "shortage_cost": 60, "excess_cost": 20, "maximum": 9}
+    declared = merge(DECLARED, {"kpi": {"outcome_type": "number", "amount": amount}})
+    del declared["kpi"]["actions"]
+    ws = Workspace(UseCase(**declared, folder=ws.use_case.folder), tmp_path, ws.database_url)
+    (ws.use_case.folder / "current_process.sql").write_text("select id, 3 * load as action from units")
+    publish_days(ws, DAYS, count=20)
+    take_decisions(ws, KEYS, "replay", None)
+    (whole,) = kpi_ledger.write_accounts(ws, KEYS[:1], "replay").values()
+    use_small_portions(monkeypatch)
+    (by_portion,) = kpi_ledger.write_accounts(ws, KEYS[:1], "replay").values()
+    assert by_portion.facts["random_choice"] < 0
+    assert {name: by_portion.facts[name] for name in kpi_ledger.FIGURES} == pytest.approx(
+        {name: whole.facts[name] for name in kpi_ledger.FIGURES}
+    )
+    assert kpi_audit.find_differences(ws, "replay", KEYS[:1]) == []

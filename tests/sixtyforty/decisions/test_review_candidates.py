@@ -40,7 +40,8 @@ def test_nearly_equal_actions_and_disagreements_are_candidates(tmp_path: Path) -
     load = {row["id"]: row["load"] for row in pq.read_table(ws.lake.local_file(features)).to_pylist()}
     rule = {i: "act" if load[d.unit["id"]] > 0.2 else "wait" for i, d in decisions.items()}
     nearly_equal = {i for i, d in decisions.items() if abs(10 * d.expected - 3) < 2}
-    candidates = find_review_candidates(ws, ws.use_case.people.review, {KEY: entry})[KEY]
+    (portion,) = find_review_candidates(ws, ws.use_case.people.review, {KEY: entry})
+    candidates = portion[KEY]
     disagreements = {i for i, d in decisions.items() if rule[i] != d.action}
     assert {c.decision_id for c in candidates} == nearly_equal | disagreements
     for candidate in candidates:
@@ -64,5 +65,6 @@ def test_a_vetoed_decision_is_no_candidate(tmp_path: Path) -> None:
     vetoed = {d.decision_id for d in decisions if d.reason.startswith("veto ")}
     entries = ws.lake.entries(decisions_dataset("replay"), [KEY])
     assert vetoed and ws.use_case.people.review
-    candidates = find_review_candidates(ws, ws.use_case.people.review, entries)[KEY]
+    (portion,) = find_review_candidates(ws, ws.use_case.people.review, entries)
+    candidates = portion[KEY]
     assert {c.decision_id for c in candidates} == {d.decision_id for d in decisions} - vetoed

@@ -16,6 +16,7 @@ from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import decisions_dataset, read_decisions
 from sixtyforty.decisions.review_candidates import ReviewCandidate
 from sixtyforty.decisions.review_queue import (
+    QueueDraft,
     QueuedReview,
     assign_reviews,
     queue_reviews,
@@ -29,6 +30,7 @@ from sixtyforty.value.policy import REVIEW_REASON
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_use_case, read_lake
 from tests.sixtyforty.decisions.test_review_candidates import KEY, make_reviewed_home
+from tests.small_portions import use_small_portions
 
 START = datetime(2013, 3, 13, 4)  # midnight in New York
 
@@ -142,6 +144,19 @@ def test_reviewers_get_reviews_in_proportion_to_their_capacity(use_case: UseCase
     assert "".join(item.reviewer[0] for item in queue) == "abaaba"
 
 
+@given(review=REVIEWS, candidates=CANDIDATES, before=CANDIDATES, size=st.integers(1, 9))
+def test_a_queue_drafted_in_portions_equals_the_whole(
+    use_case: UseCase, review: Review, candidates: list[ReviewCandidate], before: list[ReviewCandidate], size: int
+) -> None:
+    queued_before = assign_reviews(use_case, review, KEY, before[::3])
+    draft = QueueDraft(use_case, review, KEY, queued_before)
+    in_order = sorted(candidates, key=lambda c: (c.decided_at, c.decision_id))
+    for first in range(0, len(in_order), size):
+        draft.add(in_order[first : first + size])
+    assert draft.finish() == assign_reviews(use_case, review, KEY, candidates, queued_before)
+    assert draft.count == len({c.decision_id for c in (*candidates, *queued_before)})
+
+
 # From decisions to the queue
 
 
@@ -152,6 +167,21 @@ def test_queue_and_overflow_are_all_candidates(tmp_path: Path) -> None:
     assert facts["queued"] == len(read_queue(ws, KEY, "replay")) > 0
     assert facts["overflow"] > 0
     assert facts["candidates"] == facts["queued"] + facts["overflow"]
+
+
+def test_a_partition_of_many_portions_has_the_same_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ws = make_reviewed_home(tmp_path)
+    take_decisions(ws, [KEY], "replay", datetime(2013, 3, 13, 13))
+    queue_reviews(ws, [KEY], "replay")
+    take_decisions(ws, [KEY], "replay", None)
+    for anew in (True, False):
+        whole = queue_reviews(ws, [KEY], "replay", anew)[KEY]
+        queue = read_queue(ws, KEY, "replay")
+        with monkeypatch.context() as patch:
+            use_small_portions(patch)
+            assert queue_reviews(ws, [KEY], "replay", anew)[KEY].facts == whole.facts
+        assert read_queue(ws, KEY, "replay") == queue
+    assert whole.facts["overflow"] > 0
 
 
 def test_a_queue_built_by_the_hour_equals_the_backfill_and_repeats_its_bytes(tmp_path: Path) -> None:

@@ -1,0 +1,116 @@
+"""Compute the money of random choice: it takes each action as often as the model, on random units.
+
+The money is the mean over all such assignments. It follows from numbers that can be added over portions of units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sixtyforty.spec.kpi import Kpi
+from sixtyforty.value.payoff_base import Payoffs
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sixtyforty.value.payoff_base import Floats
+
+
+@dataclass(frozen=True)
+class RandomActions:
+    """Random choice among the declared actions.
+
+    counts: how often each action was taken. payoffs: the payoff if all units got an action, by action. Both are sorted
+    by action.
+    """
+
+    counts: Mapping[str, int]
+    payoffs: Mapping[str, float]
+
+    def __add__(self, other: RandomActions) -> RandomActions:
+        return RandomActions(
+            {action: count + other.counts[action] for action, count in self.counts.items()},
+            {action: payoff + other.payoffs[action] for action, payoff in self.payoffs.items()},
+        )
+
+    def money(self) -> float:
+        """Return the money of random choice, in the KPI's currency."""
+        total, money = max(sum(self.counts.values()), 1), 0.0
+        for action, count in self.counts.items():  # `sum` would round in another way
+            money += count / total * self.payoffs[action]
+        return money
+
+
+@dataclass(frozen=True)
+class RandomAmounts:
+    """Random choice of amounts.
+
+    amounts: the amount that each unit got: a text in a single portion, a number in a sum of portions. outcome: the
+    outcome of each unit. Both have shape (n,), and take 16 bytes a unit in a sum of portions.
+    """
+
+    kpi: Kpi
+    payoffs: Payoffs
+    amounts: NDArray[Any]
+    outcome: Floats
+
+    def __add__(self, other: RandomAmounts) -> RandomAmounts:
+        import numpy as np
+
+        amounts = np.concatenate([self.amounts.astype(float), other.amounts.astype(float)])
+        return RandomAmounts(self.kpi, self.payoffs, amounts, np.concatenate([self.outcome, other.outcome]))
+
+    def money(self) -> float:
+        """Return the money of random choice, in the KPI's currency."""
+        import numpy as np
+
+        if self.amounts.dtype.kind == "f":
+            return self._money_of_portions()
+        money, n = 0.0, len(self.outcome)
+        for amount, count in zip(*np.unique(self.amounts, return_counts=True), strict=True):
+            payoff = float(payoffs_for_all(self.kpi, self.payoffs, str(amount), self.outcome).sum())
+            money += float(count) / n * payoff
+        return money
+
+    def _money_of_portions(self) -> float:
+        """Return the same money by way of sorted outcomes: there may be as many different amounts as units."""
+        import numpy as np
+
+        assert self.kpi.amount
+        amounts, ordered, n = np.sort(self.amounts), np.sort(self.outcome), len(self.outcome)
+        sums = np.concatenate([[0.0], np.cumsum(ordered)])
+        smaller = np.searchsorted(ordered, amounts)  # how many outcomes are smaller than each amount
+        shortage = sums[-1] - sums[smaller] - (n - smaller) * amounts
+        excess = smaller * amounts - sums[smaller]
+        cost = self.kpi.amount.shortage_cost * shortage + self.kpi.amount.excess_cost * excess
+        return -float(cost.mean())
+
+
+RandomChoice: TypeAlias = RandomActions | RandomAmounts
+
+
+def choose_at_random(kpi: Kpi, payoffs: Payoffs, chosen: NDArray[np.str_], outcome: Floats) -> RandomChoice:
+    """Return random choice on some units. payoffs: of the units. chosen, outcome: their actions and their outcomes."""
+    import numpy as np
+
+    if kpi.amount:
+        return RandomAmounts(kpi, payoffs, chosen, outcome)
+    actions = sorted(kpi.actions)
+    return RandomActions(
+        {action: int(np.count_nonzero(chosen == action)) for action in actions},
+        {action: float(payoffs_for_all(kpi, payoffs, action, outcome).sum()) for action in actions},
+    )
+
+
+def payoffs_for_all(kpi: Kpi, payoffs: Payoffs, action: str, outcome: Floats) -> Floats:
+    """Return the payoff of each unit if all units got an action, in the KPI's currency, shape (n,).
+
+    Where the gain or cost of the action is unknown, the idle action is taken. If that is unknown, too, the payoff is 0.
+    """
+    import numpy as np
+
+    actions = np.where(payoffs.is_priced([action] * len(outcome)), action, kpi.idle_action)
+    return np.nan_to_num(payoffs.realized(actions.tolist(), outcome))
