@@ -106,7 +106,7 @@ def choose_at_random(kpi: Kpi, payoffs: Payoffs, chosen: NDArray[np.str_], outco
 
 
 def payoffs_for_all(kpi: Kpi, payoffs: Payoffs, action: str, outcome: Floats) -> Floats:
-    """Return the payoff of each unit if all units got an action, in the KPI's currency, shape (n,).
+    """Return the payoff of each unit if all units got the action `action`, in the KPI's currency, shape (n,).
 
     Where the gain or cost of the action is unknown, the idle action is taken. If that is unknown, too, the payoff is 0.
     """
