@@ -1,9 +1,8 @@
 """Request runs for outstanding work: one run for each range of stale partitions that no run is processing.
 
 Sensors store no state. `sixtyforty.lifecycle.stale_partitions` compares the data that exists with the data that should
-exist.
-So the next evaluation of a sensor finds the work that a killed daemon or run left unfinished. Dagster ignores a run key
-that it has seen before. A run key therefore consists of the hash of the work and the number of the attempt.
+exist. So the next evaluation of a sensor finds the work that a killed daemon or run left unfinished. Dagster ignores a
+run key that it has seen before. A run key therefore consists of the hash of the work and the number of the attempt.
 """
 
 from __future__ import annotations
