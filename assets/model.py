@@ -134,8 +134,8 @@ def run_backtest(run: StageRun) -> StageResult:
                 valued_days.add(day)
     training_days_text = format_plural(len(days), "training day")
     run.log.info(
-        f"backtest: recipes valued on days that they weren't trained on ({len(valued_days)} of"
-        f" {training_days_text} have results)"
+        f"backtest: recipes valued on days that they weren't trained on (results for {len(valued_days)} of"
+        f" {training_days_text})"
     )
     metadata: Metadata = {"walk-forward, per 1,000 decisions": table(rows)} if rows else {}
     check = refusal_check(WALK_FORWARD_SOUND.name, problems, "every model file is sound")

@@ -118,7 +118,7 @@ class StageRun:
             if len(portions) > 1:
                 last = portion[-1]
                 self.log.info(
-                    f"progress: this stage has processed the partitions up to {last}"
+                    f"progress: the run has processed the partitions up to {last} in this chain stage"
                     f" (portion {number} of {len(portions)})"
                 )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from assets.stage import PublishedPartition, StageCheck, StageRun
 from assets.verdict_checks import verdict_figures
@@ -19,10 +18,8 @@ from sixtyforty.modeling.lineage import find_outdated
 from sixtyforty.modeling.sql_guard import ForbiddenSqlError
 from sixtyforty.modeling.sql_problem import problem_of_error
 from sixtyforty.spec.wording import format_plural
+from sixtyforty.storage.stored_tables import Rows, with_column
 from sixtyforty.storage.verdicts import Verdict, verdict_facts
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 FEATURES_BUILT = StageCheck(
     "features_built", "features.sql can run. While it can't, the current process takes the live decisions."
@@ -73,7 +70,7 @@ def describe_fault(run: StageRun, stage: str, error: Exception) -> str:
     return f"{stage}.sql, line {problem.line}: {problem.message}".split(". ")[0].rstrip(".")
 
 
-def _select_undecided(run: StageRun, tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+def _select_undecided(run: StageRun, tables: Mapping[str, Rows]) -> dict[str, Rows]:
     """Return the partitions that may have due units, and that have no features from their current inputs."""
     start = live_since(run.ws, "live")
     if start is None:
@@ -93,7 +90,7 @@ def _select_undecided(run: StageRun, tables: Mapping[str, pa.Table]) -> dict[str
 def _write(
     run: StageRun,
     published: dict[str, PublishedPartition],
-    tables: Mapping[str, pa.Table],
+    tables: Mapping[str, Rows],
     inputs: Mapping[str, Mapping[str, dict[str, str]]],
     reason: str,
 ) -> None:
@@ -102,7 +99,11 @@ def _write(
     declared = {**built_by.declared_parts(run.use_case, "features"), built_by.FEATURES_SQL: built_by.NOTHING}
     empty = Verdict(FEATURES, "", True, 0, 0, 0, 0, 0, reasons=[], rules=[])
     verdicts = {p: replace(empty, partition=p, landed=t.num_rows, quarantined=t.num_rows) for p, t in tables.items()}
-    marked = {p: t.append_column("suspect", pa.array([reason] * t.num_rows, pa.string())) for p, t in tables.items()}
+    suspect = pa.scalar(reason, pa.string())
+    marked = {
+        p: with_column(rows, "suspect", pa.string(), lambda _, count: pa.repeat(suspect, count))
+        for p, rows in tables.items()
+    }
     facts = {p: verdict_facts(verdict) | {built_by.FACT: declared} for p, verdict in verdicts.items()}
     entries = run.ws.lake.write_all("features", marked, inputs=inputs, code=run.ws.code_version, facts=facts)
     taint.settle(run.ws.lake, entries)

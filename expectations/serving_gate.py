@@ -15,7 +15,7 @@ from expectations.rules import Suite
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.sql import identifier
-from sixtyforty.storage.stored_tables import PORTION_ROWS, Rows, StoredTable, pool
+from sixtyforty.storage.stored_tables import PORTION_ROWS, Rows, pool, with_column
 from sixtyforty.storage.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -183,6 +183,5 @@ def _check_partition(
         reasons=rejections,
         rules=row_rule_results(suite, evaluation.failures[partition], row_count, personal) + results,
     )
-    if isinstance(table, StoredTable):
-        return table.with_column("suspect", pa.string(), lambda first, n: suspects.column(start + first, n)), verdict
-    return table.append_column("suspect", suspects.column(start, row_count)), verdict
+    checked = with_column(table, "suspect", pa.string(), lambda first, rows: suspects.column(start + first, rows))
+    return checked, verdict

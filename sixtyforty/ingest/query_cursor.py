@@ -89,7 +89,7 @@ class QueryCursor:
         return None if self.newest is None else subtract_overlap(self.newest, overlap)
 
     def count_settled(self, start: CursorValue, count_before: Callable[[CursorValue], int]) -> QueryCursor:
-        """Return this cursor with new counts: rows before the start of the next read, and rows that no read returned.
+        """Return this cursor of a query with two row counts: rows that reads have passed, and rows that came too late.
 
         start: where the next read starts. count_before: counts the rows of the table with a smaller cursor value.
         """

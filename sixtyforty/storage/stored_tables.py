@@ -87,6 +87,15 @@ class StoredTable:
 Rows: TypeAlias = "pa.Table | StoredTable"
 
 
+def with_column(rows: Rows, name: str, column_type: pa.DataType, read: Callable[[int, int], pa.Array]) -> Rows:
+    """Return rows with one more column at the end. read: returns the values; see `StoredTable.added`."""
+    import pyarrow as pa
+
+    if isinstance(rows, StoredTable):
+        return rows.with_column(name, column_type, read)
+    return rows.append_column(pa.field(name, column_type), read(0, rows.num_rows))
+
+
 def portions(rows: Rows, start: int = 0, count: int | None = None) -> Iterator[pa.Table]:
     """Yield rows as tables of PORTION_ROWS rows; the last may have fewer. If there are no rows, yield an empty table.
 

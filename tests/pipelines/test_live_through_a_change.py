@@ -25,6 +25,7 @@ from tests.leaky_world import NAME
 from tests.live_world import ADOPTED, CALLS_A_DAY, FIRST, LiveWorld, build_live_home, open_live_world
 from tests.pipelines.automation.ticks import evaluate_sensor
 from tests.pipelines.conftest import RunCli
+from tests.small_portions import use_small_portions
 
 CHANGED = ADOPTED + timedelta(days=1)
 AFTER = CHANGED + timedelta(days=1)
@@ -147,6 +148,13 @@ def test_features_that_cannot_run(live: LiveWorld, run_cli: RunCli, broken: str,
     assert live.train() == []
     assert list(live.decided(CHANGED).values()) == list(decisions), "live decisions are history"
     assert live.decided(ADOPTED) == before
+
+
+def test_a_large_partition_whose_features_cannot_run(live: LiveWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_small_portions(monkeypatch)
+    live.world.write_features("select id, lod from units")
+    live.live_day(CHANGED)
+    assert live.deciders(CHANGED) == {"fallback"}
 
 
 def test_no_model_learns_from_features_that_could_not_be_built(live: LiveWorld) -> None:
