@@ -7,7 +7,7 @@
 - `SIXTYFORTY_BROKER_URL`: Celery's broker, from which the workers of a cluster take their runs.
 - `SIXTYFORTY_DVC_REMOTE`: folder or URL of the DVC remote. Default: `data/dvc/remote`.
 - `SIXTYFORTY_DESK_URL`: the address of the desk, if it is behind a proxy. Default: the address where the desk listens.
-- `SIXTYFORTY_MEMORY`: the memory that a process may use for data from an extract to a validated partition, such as
+- `SIXTYFORTY_MEMORY`: the memory that a process may use for data from an extract to decisions and accounts, such as
   `1GB`. Default: a quarter of the memory of the machine or container, but at least `512MB`. `sixtyforty.storage.memory`
   reads it where it is needed; here it is only checked.
 """

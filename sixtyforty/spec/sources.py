@@ -27,8 +27,8 @@ class Source(DeclaredModel):
     description: str = Field(description="What the feed holds, and which system it comes from.")
     files: str | None = Field(
         default=None,
-        description="Glob of the source's extracts below `location`, with or without gzip. The ending names the format"
-        ' (see "File formats"). Declare either this or query.',
+        description="Glob of the source's extracts below `location`, with or without gzip. The content shows the"
+        ' format, or else the ending does (see "File formats"). Declare either this or query.',
     )
     location: str | None = Field(
         default=None,
