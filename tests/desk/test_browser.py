@@ -195,7 +195,7 @@ def test_an_owner_sees_the_impact_and_an_auditor_traces_a_decision(desk: Running
     auditor.keyboard.press("Enter")
     auditor.get_by_role("link", name=row.decision_id).click()
     auditor.get_by_text(row.champion_version).first.wait_for()
-    auditor.get_by_text("Files", exact=True).click()
+    auditor.get_by_text("Input files", exact=True).click()
     assert auditor.get_by_text(f"calls_{DAY}.csv").first.is_visible()
 
 
