@@ -11,6 +11,7 @@ from sixtyforty.modeling.model_card import ModelCard
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Model
+from sixtyforty.storage.duckdb_session import connect_for_expressions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -198,7 +199,7 @@ def _target(recipe: Model, kpi: Kpi, frame: pd.DataFrame) -> NDArray[np.float64]
     import duckdb
     import pyarrow as pa
 
-    with duckdb.connect() as db:
+    with connect_for_expressions() as db:
         db.register("rows", pa.Table.from_pandas(frame, preserve_index=False))
         try:
             target = db.execute(f"select ({recipe.target})::double as target from rows").df()["target"].to_numpy(float)

@@ -81,6 +81,17 @@ def connect(
     return _open_database(timezone, folders, scratch or scratch_folder(None), threads).cursor()
 
 
+def connect_for_expressions() -> duckdb.DuckDBPyConnection:
+    """Return a DuckDB session that reads only registered tables, for SQL expressions of a declaration.
+
+    It can read no file, load no extension and change no setting. It has a database of its own, without `local` and
+    `utc`.
+    """
+    import duckdb
+
+    return duckdb.connect(config={"enable_external_access": "false", "lock_configuration": "true"})
+
+
 def connect_for_types() -> duckdb.DuckDBPyConnection:
     """Return a DuckDB session to find the column types of queries. Don't use it to read rows or to convert local times.
 

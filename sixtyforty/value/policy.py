@@ -10,6 +10,7 @@ from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Veto
+from sixtyforty.storage.duckdb_session import connect_for_expressions
 from sixtyforty.value.choice_payoffs import ChoicePayoffs
 from sixtyforty.value.payoff_base import ActionCounts
 from sixtyforty.value.payoffs import build_payoffs
@@ -147,7 +148,7 @@ def _evaluate_vetoes(rows: pd.DataFrame, vetoes: Mapping[str, Veto]) -> dict[str
     import pyarrow as pa
 
     vetoed = {}
-    with duckdb.connect() as db:
+    with connect_for_expressions() as db:
         db.register("rows", pa.Table.from_pandas(rows, preserve_index=False))
         for name, veto in vetoes.items():
             try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -202,3 +204,11 @@ def test_an_estimator_that_cannot_learn_from_the_rows_is_named() -> None:
     rows = training_rows().assign(late=[0, 1] * 30)
     with pytest.raises(ModelError, match=r"KNeighborsClassifier can't learn from the training set"):
         refit("neighbors.KNeighborsClassifier", rows, params={"n_neighbors": 0})
+
+
+def test_a_target_reads_no_file(tmp_path: Path) -> None:
+    (tmp_path / "secret.csv").write_text("secret\n7\n")
+    sql = f"late + (select count(*) from read_csv('{tmp_path}/secret.csv'))"
+    recipe = Model(estimator="sklearn.dummy.DummyRegressor", training_days=1, target=sql)
+    with pytest.raises(ModelError, match="file system operations are disabled"):
+        fit_model(recipe, KPI, ["load"], training_rows().assign(late=0.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Veto
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.value.payoffs import build_payoffs
-from sixtyforty.value.policy import BEST_REASON, REVIEW_REASON, UNPRICED_REASON, Policy, PolicyError
+from sixtyforty.value.policy import BEST_REASON, REVIEW_REASON, UNPRICED_REASON, Policy, PolicyError, _evaluate_vetoes
 from tests.sixtyforty.value.kpis import EXPERIMENT, SCORES, STAFF, kpis, make_kpi
 
 NIGHT = Veto(when="hour >= 22", never="act", why="nobody can be reached at night")
@@ -85,3 +86,10 @@ def test_without_an_allowed_action_of_known_cost_the_current_process_decides() -
     assert chosen.action.tolist() == ["wait", "wait", "wait", "act"]
     assert chosen.reason[1] == UNPRICED_REASON
     assert chosen.deferred.tolist() == [True, False, False, False]
+
+
+def test_a_veto_reads_no_file(tmp_path: Path) -> None:
+    (tmp_path / "secret.csv").write_text("secret\n7\n")
+    veto = Veto(when=f"(select count(*) from read_csv('{tmp_path}/secret.csv')) > 0", never="act", why="so")
+    with pytest.raises(PolicyError, match="file system operations are disabled"):
+        _evaluate_vetoes(pd.DataFrame({"hour": [1]}), {"peek": veto})
