@@ -13,6 +13,7 @@ from sqlalchemy import NullPool, create_engine
 
 from pipelines.runtime.dagster_internals import ConfigurableClassData, SqliteStorage, share_engine
 from pipelines.runtime.event_log import BatchingEventLog, has_revision
+from pipelines.runtime.failure_order import hold_back_unmarked_failures
 from pipelines.settings import load_settings
 from sixtyforty.storage.databases import unusable_database
 
@@ -54,9 +55,12 @@ class ProfileStorage(EmbeddedStorage):
     def from_config_value(cls, inst_data: Any, config_value: Any) -> Any:
         """Return the profile's storage: SQLite files in the home, or PostgreSQL. Dagster calls this method."""
         settings = load_settings()
-        if settings.profile != "embedded":
-            return _postgres_storage(settings.database_url, inst_data)
-        return EmbeddedStorage.from_local(str(settings.dagster_home / "storage"), inst_data=inst_data)
+        if settings.profile == "embedded":
+            storage = EmbeddedStorage.from_local(str(settings.dagster_home / "storage"), inst_data=inst_data)
+        else:
+            storage = _postgres_storage(settings.database_url, inst_data)
+        hold_back_unmarked_failures(storage)
+        return storage
 
 
 def _postgres_storage(url: str, inst_data: ConfigurableClassData | None) -> Any:

@@ -159,12 +159,24 @@ def process_of(run_id: str) -> int:
         return int(wait_for(lambda: find_run_process(instance, run_id), pause=0.02).pid)
 
 
-def successful_retry_of(run_id: str) -> dg.DagsterRun:
-    """Wait for the run that replaced a failed one and succeeded."""
-    retries = dg.RunsFilter(tags={"dagster/parent_run_id": run_id}, statuses=[dg.DagsterRunStatus.SUCCESS])
+def successful_retry_of(run_id: str) -> str:
+    """Wait until a retry of a failed run has succeeded, and return its id. A failed retry is retried, too."""
     with dg.DagsterInstance.get() as instance:
-        runs: list[dg.DagsterRun] = wait_for(lambda: instance.get_runs(retries))
-    return runs[0]
+
+        def retries() -> list[dg.DagsterRun]:
+            group = instance.get_run_group(run_id)
+            return [run for run in group[1] if run.run_id != run_id] if group else []
+
+        def successes() -> list[str]:
+            return [run.run_id for run in retries() if run.status == dg.DagsterRunStatus.SUCCESS]
+
+        try:
+            return str(wait_for(successes)[0])
+        except AssertionError as error:
+            messages = [f"{run.run_id} {run.status} {run.tags}" for run in retries()]
+            for entry in instance.all_logs(run_id):
+                messages.append(f"{entry.timestamp:.1f} {entry.dagster_event_type} {entry.message}")
+            raise AssertionError(f"{run_id} was not retried: {status_of(run_id)}\n" + "\n".join(messages)) from error
 
 
 @pytest.mark.e2e
