@@ -101,7 +101,7 @@ def rollback(
     return _changed_champion(roll_back_champion(ws, version=version, by=by or current_user(), why=why, now=now()))
 
 
-@command(RUN, "withdraw", "{demo} --model 0123456789abcdef --why 'a feature knew the future' --recipe")
+@command(RUN, "withdraw", "{demo} --model 2013-06-12-0123abcd --why 'a feature knew the future' --recipe")
 def withdraw(
     use_case: UseCaseName,
     version: Annotated[str, typer.Option("--model", metavar="VERSION", help="The model version to withdraw.")],

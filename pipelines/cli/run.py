@@ -132,7 +132,7 @@ class TrainingDataAnswer(Answer):
     files: Annotated[Sequence[str], "The files. Without --model: the DVC pointer files of the inputs of `dvc repro`."]
 
 
-@command(RUN, "fetch-training-data", "{demo}", "{demo} --model 0123456789abcdef --to data/training")
+@command(RUN, "fetch-training-data", "{demo}", "{demo} --model 2013-06-12-0123abcd --to data/training")
 def fetch_training_data(
     use_case: UseCaseName,
     model: Annotated[

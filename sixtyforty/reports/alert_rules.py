@@ -62,13 +62,18 @@ def find_tainted_partitions(ws: Workspace, track: Track) -> list[Alert]:
 
 
 def find_revoked_champion(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert if the track's newest champion was revoked, and no other model was promoted since then."""
-    promotions = ws.champion_ledger.promotions(track)
-    withdrawal = ws.champion_ledger.withdrawal_of(promotions[-1].version) if promotions else None
-    if withdrawal is None or withdrawal.kind != "revoked":
-        return []
-    text = f"The champion {promotions[-1].version} was {withdrawal.withdrawal_text}. Correct the data, then retrain."
-    return [Alert("champion revoked", promotions[-1].version, text)]
+    """Return an alert if a champion of the track was revoked, and no later champion is sound.
+
+    Later champions that a person withdrew don't count: the revoked one, or one before it, would decide without them.
+    """
+    for row in reversed(ws.champion_ledger.promotions(track)):
+        withdrawal = ws.champion_ledger.withdrawal_of(row.version)
+        if withdrawal is None:
+            break
+        if withdrawal.kind == "revoked":
+            text = f"The champion {row.version} was {withdrawal.withdrawal_text}. Correct the data, then retrain."
+            return [Alert("champion revoked", row.version, text)]
+    return []
 
 
 def find_unscored(ws: Workspace, track: Track) -> list[Alert]:

@@ -18,10 +18,12 @@ from sixtyforty.reports.alert_rules import (
     find_overdue_retrain,
     find_refused_change,
     find_rejected_batches,
+    find_revoked_champion,
     find_stop,
     find_unscored,
 )
 from sixtyforty.reports.alerts import ALERT_KINDS
+from sixtyforty.storage.champion_ledger import WithdrawalKind
 from sixtyforty.storage.verdicts import RuleResult, Verdict, verdict_facts
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.workspace import Workspace
@@ -152,3 +154,28 @@ def test_a_refused_change_of_the_declaration_is_reported(ws: Workspace) -> None:
     assert find_refused_change(ws, "live") == []
     (alert,) = find_refused_change(replace(ws, refusal="calls_in_time: timezone was 'UTC'."), "live")
     assert alert.text == "calls_in_time: timezone was 'UTC'."
+
+
+def take_out_of_force(ws: Workspace, version: str, kind: WithdrawalKind) -> None:
+    ws.champion_ledger.take_out_of_force(
+        version, kind, by="chain", as_of="2013-03-04", effective_from="2013-03-04T00:00:00", reasons=["a leak"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("kinds", "reported"),
+    [
+        ({"b": "revoked"}, ["b"]),
+        ({"b": "withdrawn"}, []),
+        ({"b": "withdrawn", "a": "revoked"}, ["a"]),
+        ({"a": "revoked"}, []),  # b is sound and decides
+    ],
+)
+def test_a_revoked_champion_is_reported_until_a_later_one_is_sound(
+    ws: Workspace, kinds: dict[str, WithdrawalKind], reported: list[str]
+) -> None:
+    for day, version in (("2013-03-01", "a"), ("2013-03-02", "b")):
+        append_verdict(ws, day, "PROMOTE", track="live", version=version)
+    for version, kind in kinds.items():
+        take_out_of_force(ws, version, kind)
+    assert [alert.subject for alert in find_revoked_champion(ws, "live")] == reported
