@@ -202,7 +202,7 @@ def test_a_changed_ledger_or_name_is_found(project: Project) -> None:
     findings.write_text(text.replace('"hash":"', '"hash":"0'))
     with pytest.raises(
         LedgerError,
-        match=f"findings.jsonl: row 1 was changed .* when {OLD} was renamed",
+        match=f"{NEW}: row 1 of findings.jsonl was changed .* when {OLD} was renamed",
     ):
         verify_names(ws)
     findings.write_text(text)
