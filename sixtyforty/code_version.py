@@ -9,7 +9,7 @@ The hash covers:
 A use case that was renamed is hashed under its first name, so a new name changes no version.
 
 If other code changes, such as a report or a command, the hash stays the same, so nothing is retrained. `ENTRY_POINTS`
-lists the modules that the pipeline stages call. The modules that these import are found automatically.
+lists the modules that the chain stages call. All modules that the entry points import are found automatically.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ ENTRY_POINTS = (
     "sixtyforty.decisions.deciding",
 )
 
-_newest_code: dict[Path, tuple[CodeCache, str]] = {}  # for the newest source folder: its modules and their digest
+# By source folder: the modules in it and their digest. Only the folder that was read last is stored.
+_newest_code: dict[Path, tuple[CodeCache, str]] = {}
 
 
 def decision_code(sources: Path = SOURCES, cache_file: Path | None = None) -> str:
@@ -45,7 +46,8 @@ def decision_code(sources: Path = SOURCES, cache_file: Path | None = None) -> st
     cache_file: a file that stores parsed modules between processes, so that only changed modules are parsed again.
     None: every module is parsed.
 
-    Each stage of a run asks for the digest. It is computed again only if a module of the closure has changed.
+    Each chain stage of a run calls this function. The digest is computed again only if a module of the closure has
+    changed.
     """
     if sources in _newest_code:
         cache, code = _newest_code[sources]

@@ -1,6 +1,6 @@
-"""Keep `dvc.yaml` complete: it lists the modules that `dvc_recipe` imports, on which each stage depends.
+"""Keep `dvc.yaml` complete: each DVC stage lists all modules that `dvc_recipe` imports, because it depends on them.
 
-`python -m sixtyforty.dvc_file` rewrites the dependencies. A test fails if the file lists other modules.
+`python -m sixtyforty.dvc_file` rewrites the dependencies in `dvc.yaml`. A test fails if `dvc.yaml` lists other modules.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def recipe_dependencies(sources: Path = SOURCES) -> list[str]:
 def replace_dependencies(text: str, dependencies: Sequence[str]) -> str:
     """Return the text of `dvc.yaml` with new code dependencies in each stage. Other lines stay unchanged.
 
-    text: the current content of the file. dependencies: the paths of the Python files to list.
+    text: the current content of `dvc.yaml`. dependencies: the paths of the Python files to list.
     """
 
     def replace_block(block: re.Match[str]) -> str:

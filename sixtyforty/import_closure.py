@@ -58,7 +58,7 @@ class CachedModule:
 
 
 def _stamp(path: Path | str) -> list[int]:
-    status = os.stat(path)  # noqa: PTH116  # for a hundred texts, Path objects would take five times as long
+    status = os.stat(path)  # noqa: PTH116  # for a hundred paths, Path.stat would take five times as long
     return [status.st_mtime_ns, status.st_size]
 
 
@@ -101,7 +101,7 @@ class CodeCache:
         return entry.module
 
     def is_current(self) -> bool:
-        """Return whether each module that `read` returned is unchanged since then."""
+        """Return whether no module's file has changed since `read` returned the module."""
         return all(_current_stamp(path) == entry.stamp[:2] for path, entry in self._used.items())
 
     def save(self) -> None:
@@ -176,8 +176,8 @@ def find_closure(
 ) -> dict[str, ModuleCode]:
     """Return the digest and imports of the entry points and of all modules that they import, directly or indirectly.
 
-    The mapping is by module name, sorted. Modules without code are left out. Raises FileNotFoundError for an entry
-    point that doesn't exist.
+    The keys are module names, sorted. Modules without code are left out. Raises FileNotFoundError for an entry point
+    that doesn't exist.
     """
     cache = cache or CodeCache(None)
     modules: dict[str, ModuleCode] = {}

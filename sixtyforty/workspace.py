@@ -11,7 +11,7 @@ The home folder has a folder `data` with these folders and files:
 - `alerts/<use case>.jsonl`: receipts of alerts
 - `digests/<use case>.jsonl`: receipts of digests
 - `recipe/<use case>/`: the inputs and outputs of DVC's recipe
-- `reads/<use case>.json`: the days on which pages were opened
+- `reads/<use case>.json`: the last day on which anybody opened each output, such as a report, on the desk
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from sixtyforty.storage.object_store import ObjectPath, StoragePath
 from sixtyforty.storage.rollout_ledger import RolloutLedger
 from sixtyforty.storage.stage_ledger import StageLedger
 
-# Decisions depend only on DecisionChain, the base class of UseCase. This import must not run, or else a change of
-# UseCase would change the code version.
+# Decisions depend only on DecisionChain, the base class of UseCase. The import of UseCase must not run. Otherwise a
+# change of UseCase would change the code version.
 if TYPE_CHECKING:
     from sixtyforty.spec.use_case import UseCase
 
 
 class MissingDataError(SixtyfortyError):
-    """The declaration has a new name, but the data of the home are stored under the old name."""
+    """The declaration of a use case has a new name, but the home stores the use case's data under the old name."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class Workspace:
       it is in an object store, the landing zone, models, ledgers and deliveries are there too, so that every machine
       sees them. Their folders are `.landing/<use case>`, `.models/<use case>` and `.deliveries/<use case>`.
     - linked_lakes: the folders of other lakes to whose files the lake has symbolic links, as a scratch copy has.
-    - refusal: why runs are refused after the declaration changed the key of a source or of the units, or the calendar;
-      empty without such a change.
+    - refusal: why runs are refused, because a key, the time zone or the partitions were edited after data had been
+      stored; empty without such an edit.
     """
 
     use_case: UseCase
     home: Path
-    database_url: str = field(repr=False)  # it may hold a password
+    database_url: str = field(repr=False)  # the URL may hold a password, so no log shows it
     lakes: StoragePath | None = None
     refusal: str = ""
     linked_lakes: tuple[Path, ...] = ()
@@ -123,12 +123,12 @@ class Workspace:
 
     @property
     def alert_receipts(self) -> Path:
-        """The file with the receipts of alerts: which alert was sent to which address."""
+        """The file with the receipts of alerts: which alert was sent to which role, or why it wasn't sent."""
         return self.home / "data" / "alerts" / f"{self.use_case.name}.jsonl"
 
     @property
     def digest_receipts(self) -> Path:
-        """The file with the receipts of digests: which digest was sent to which address."""
+        """The file with the receipts of digests: which digest was sent to which role, or why it wasn't sent."""
         return self.home / "data" / "digests" / f"{self.use_case.name}.jsonl"
 
     @cached_property
@@ -139,7 +139,7 @@ class Workspace:
 
     @property
     def readership(self) -> Path:
-        """The file with the last day on which anybody opened each output, such as a report, on the web pages."""
+        """The file with the last day on which anybody opened each output, such as a report, on the desk."""
         return self.home / "data" / "reads" / f"{self.use_case.name}.json"
 
     @property
@@ -161,8 +161,8 @@ class Workspace:
         """
         if former := self.find_data_under_former_name():
             raise MissingDataError(
-                f"{former} was renamed to {self.use_case.name}, but the data of this home have the old name. Move them:"
-                f" sixtyforty rename {former} {self.use_case.name}"
+                f"{former} was renamed to {self.use_case.name}, but this home stores the data under the old name. Move"
+                f" the data: sixtyforty rename {former} {self.use_case.name}"
             )
         return self
 

@@ -29,9 +29,9 @@ def find_alarms(use_case: UseCase, acceptance: Acceptance) -> dict[UsageAlarm, s
     bound = recent.override_rate_upper_bound
     if bound is not None and bound < watch.min_override_share:
         alarms["rubber stamp"] = (
-            f"Of {format_plural(recent.answered, 'answer')}, {recent.overridden:,} disagreed: the 95% confidence"
-            f" interval of the override rate lies below {watch.min_override_share:.1%}. Check whether people read the"
-            " decisions before they accept them."
+            f"Of {format_plural(recent.answered, 'answer')}, {recent.overridden:,} overrode the decision: the 95%"
+            f" confidence interval of the override rate lies below {watch.min_override_share:.1%}. Check whether people"
+            " read the decisions before they accept them."
         )
     if recent.uptake is not None and recent.uptake < watch.min_uptake_share:
         alarms["low uptake"] = (
@@ -42,7 +42,10 @@ def find_alarms(use_case: UseCase, acceptance: Acceptance) -> dict[UsageAlarm, s
 
 
 def list_objections(use_case: UseCase, acceptance: Acceptance) -> list[str]:
-    """Return the objections to more automation, one sentence each. Return an empty list if people accept decisions."""
+    """Return how people's use of the decisions speaks against more automation, one sentence for each objection.
+
+    Return an empty list if nothing in their use speaks against it.
+    """
     if not acceptance.answered:
         return [NO_ANSWER]
     objections = [*find_alarms(use_case, acceptance).values()]

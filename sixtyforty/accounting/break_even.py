@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 DATASET = "break_even"
 SHARES = tuple(i / 10 for i in range(11))
 SEED = 0
-MINIMUM_DAYS = 2  # days that a confidence interval needs
+MINIMUM_DAYS = 2  # with fewer days, no confidence interval can be computed
 FAULT_VERBS = {"stale": "stop", "duplicated": "arrive twice", "wrong unit": "arrive in a wrong unit"}
 Comparison = Literal["over_current_process", "over_random_choice"]
 
@@ -49,8 +49,9 @@ Comparison = Literal["over_current_process", "over_random_choice"]
 class CurvePoint:
     """A point of the break-even curve: the model's gain per 1,000 decisions if some of its information is lost.
 
-    `share_lost` goes from 0 (no information is lost) to 1 (all is lost). One gain is over the
-    current process. The other is over a random choice that takes each action as often on each day as the model.
+    `share_lost` goes from 0 (no information is lost) to 1 (all is lost). `over_current_process` is the gain over the
+    current process. `over_random_choice` is the gain over a random choice that takes each action as often on each day
+    as the model.
     """
 
     share_lost: float
@@ -230,6 +231,6 @@ def explain_break_even(ws: Workspace) -> list[str]:
         if tolerable is not None and fault != "missing":
             sentences.append(
                 f"The {feed} feed may {FAULT_VERBS[fault]} unnoticed for {tolerable:.0%} of the"
-                f" {ws.use_case.kpi.unit_plural} before the gain is gone."
+                f" {ws.use_case.kpi.unit_plural} before the gain falls to zero."
             )
     return sentences

@@ -76,7 +76,7 @@ class CostModel:
     def best_way(self) -> str:
         """Return BUILD or the vendor with the highest net present value, or NEITHER if no value is above zero.
 
-        A strategic capability isn't bought, so no vendor is considered. If the values are equal, BUILD is returned.
+        If the capability is declared strategic, no vendor is considered. If the values are equal, BUILD is returned.
         """
         values = {w: v for w, v in self.net_present_values().items() if w == BUILD or not self.declared.strategic}
         best = max(values, key=lambda way: values[way])
@@ -120,7 +120,7 @@ class WayScore:
 
 @dataclass(frozen=True)
 class Scenario:
-    """The verdict on build or buy under one other assumption. `changes`: whether the assumption changes the verdict."""
+    """The verdict on build or buy if one assumption differs. `changes`: whether the difference changes the verdict."""
 
     assumption: str
     verdict: str

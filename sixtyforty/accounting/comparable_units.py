@@ -1,7 +1,7 @@
 """Select the units on which both the model and a vendor could decide, and value only these units.
 
-Without a champion in force, the model couldn't decide on a unit. Such a unit would count as a zero gain for the model,
-but with the vendor's full gain. Decisions in shadow or held out are in no account (see `kpi_ledger`).
+Without a champion in force, the model couldn't decide on a unit. A unit without a champion would count with no gain for
+the model, but with the full gain for a vendor. Decisions in shadow or held out are in no account (see `kpi_ledger`).
 """
 
 from __future__ import annotations

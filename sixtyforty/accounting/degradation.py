@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DATASET = "degradation"
-MINIMUM_DAYS = 2  # days that a confidence interval needs
-MAX_DAYS = 16  # about 15,000 units show the loss within half a minute
+MINIMUM_DAYS = 2  # with fewer days, no confidence interval can be computed
+MAX_DAYS = 16  # with about 15,000 units, a drill takes half a minute
 
 ServingGate = Callable[[Mapping[str, "pa.Table"]], Mapping[str, tuple["pa.Table", Verdict]]]
 """Function that checks feature tables, by partition. It returns each table with a column `suspect`, and a verdict."""
@@ -69,11 +69,11 @@ class FaultImpact:
         return "continues with a warning" if self.warned else "continues"
 
     def is_guarded(self, margin: float) -> bool:
-        """Return whether the gain survives the fault if nobody checks, or the serving gate limits the loss to `margin`.
+        """Return whether the use case is guarded against the fault.
 
         One of two conditions is enough:
 
-        - The gain stays proven although nobody checks the data (`ungated`).
+        - The gain over the current process stays proven although nobody checks the data (`ungated`).
         - The serving gate checks the data, and decisions lose at most `margin` against the current process (`gated`).
 
         margin: an amount per 1,000 decisions, in the KPI's currency.

@@ -1,4 +1,4 @@
-"""Compute the value of what people did. It differs from the value of the decisions by the overrides in force.
+"""Compute the value of what people did. The overrides in force make it differ from the value of the decisions.
 
 The KPI ledger values each unit as if the decision had been followed. An override in force replaces that action (see
 `answers_in_force`), and the usage accounts hold its gain. In an experiment, the observed outcome already is the outcome

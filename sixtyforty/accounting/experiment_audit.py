@@ -14,7 +14,7 @@ TOLERANCE = 0.005  # half a cent: the order in which doubles are added changes t
 
 
 def find_differences(ws: Workspace, partitions: Sequence[str]) -> list[str]:
-    """Return one line of text for each partition whose account differs from the sums that SQL computes."""
+    """Return one line of text for each partition whose experiment account differs from the sums that SQL computes."""
     accounts = ws.lake.entries(DATASET, partitions)
     if not accounts:
         return []
@@ -26,8 +26,8 @@ def find_differences(ws: Workspace, partitions: Sequence[str]) -> list[str]:
         recomputed = sums.get(partition, (0.0, 0.0))
         if any(abs(s - r) > TOLERANCE for s, r in zip(stated, recomputed, strict=True)):
             differences.append(
-                f"{partition}: the account states {stated[0]:.2f} for the model and {stated[1]:.2f} for the current"
-                f" process, SQL computes {recomputed[0]:.2f} and {recomputed[1]:.2f}"
+                f"{partition}: the KPI account states {stated[0]:.2f} for the model and {stated[1]:.2f} for the current"
+                f" process, but SQL computes {recomputed[0]:.2f} and {recomputed[1]:.2f}"
             )
     return differences
 

@@ -34,7 +34,7 @@ DATASET = "kpi/live"
 SUMS = ["units", "value", "covariate", "value_value", "value_covariate", "covariate_covariate"]
 COUNTS = ["acted", "differ", "fallback"]
 ARM = ["share", "held_out", "cluster"]
-MISSING = ["missing", "value_missing"]  # the units without a covariate, and their value
+MISSING = ["missing", "value_missing"]  # the number of units without a covariate, and the sum of their values
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,9 @@ def load_units(ws: Workspace, rows: Mapping[str, Entry], outcomes: Mapping[str, 
     rows: manifests of decisions or features, by partition. columns: SQL of the columns to select, with the column
     `action`.
 
-    The columns SUMS hold value, covariate and their products. The outcome is null, too, if the gain or cost of the
-    action is unknown. The cluster is empty if units are assigned to arms one by one. A missing covariate is replaced by
-    the mean of the partition. Raises HoldoutError if the declared covariate isn't a column of features.sql.
+    The columns SUMS hold value, covariate and their products. The outcome is also null if the gain or cost of the
+    action is unknown. The cluster is empty if each unit is assigned to an arm separately. A missing covariate is
+    replaced by the mean of the partition. Raises HoldoutError if the declared covariate isn't a column of features.sql.
     """
     query = _units_sql(ws, rows, outcomes, columns)
     with ws.lake.open_session(ws.use_case.timezone) as db:
@@ -182,11 +182,12 @@ def _read_arms(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[
 
 @dataclass(frozen=True)
 class ArmSums:
-    """The sums over a portion of a partition's units. The sums of several portions can be added.
+    """The sums of an experiment's arms over a portion of a partition's units. Sums of several portions can be added.
 
     account: the fields of ExperimentAccount without the partition.
-    arms: SUMS, COUNTS and MISSING of the units in the experiment, by ARM. In place of a missing covariate is
-    `mean`, the mean of the `count` covariates that aren't missing, or 0 if all are missing.
+    arms: the columns SUMS, COUNTS and MISSING, summed over the units in the experiment, by ARM.
+    mean: the mean of the `count` covariates that aren't missing, or 0 if all are missing. Each missing covariate is
+    replaced by this mean.
     """
 
     account: dict[str, Any]

@@ -142,8 +142,8 @@ def _read_sums(ws: Workspace, partitions: Sequence[str] | None = None) -> pd.Dat
 
     Return None if no share has units in both arms. partitions: the partitions to include; None includes all.
 
-    Units that were assigned to arms in another way than is declared now, such as one by one instead of in clusters, are
-    left out. Such units can't be compared with later units.
+    Units that were assigned to arms in another way than is declared now are left out, for example units that were
+    assigned separately instead of in clusters. They can't be compared with later units.
     """
     entries = ws.lake.entries(DATASET, partitions)
     if not entries:
@@ -165,7 +165,10 @@ def _arms(use_case: UseCase, sums: pd.DataFrame) -> tuple[Arm, Arm]:
 
 
 def _arm(use_case: UseCase, sums: pd.DataFrame) -> Arm:
-    """Return one arm of the experiment (model or holdout), whose strata are the holdout shares in ascending order."""
+    """Return one arm of the experiment (model or holdout). Each holdout share that was in force is one stratum.
+
+    The strata are sorted by share.
+    """
     if not assignment.cluster_columns(use_case):
         return Arm.from_unit_sums(sums.groupby("share", sort=True)[SUMS].sum().to_numpy(float))
     import numpy as np

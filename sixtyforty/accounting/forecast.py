@@ -213,5 +213,5 @@ def _compare_with_target(kpi: Kpi, gain: RoundedInterval, label: EvidenceLabel) 
     if gain.low >= kpi.target:
         return f"The gain of {amount} reaches it: the 95% confidence interval is {interval}."
     if reaches:
-        return f"The gain of {amount} is above it, but the 95% confidence interval reaches below: {interval}."
+        return f"The gain of {amount} is above it, but the lower end of its 95% confidence interval isn't: {interval}."
     return f"The gain of {amount} is below it: the 95% confidence interval is {interval}."

@@ -1,8 +1,8 @@
 """Compare the declared share of a live holdout with the units that were held out.
 
-A unit or cluster is drawn once, so it counts once in a stratum, even if it occurs in several partitions. There is a
-stratum for each holdout share that was in force, and one for each month under that share. A unit may be in several
-strata, so strata are never added up.
+The units are counted in strata: one for each holdout share that was in force, and one for each month under that share.
+A unit or cluster is assigned once, so it counts once in a stratum, even if it occurs in several partitions. A unit may
+be in several strata, so the counts of strata are never added up.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ TOLERANCE = 0.005  # half a cent: the order in which doubles are added changes t
 
 
 def find_differences(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
-    """Return one line of text for each partition whose account differs from the payoffs that SQL adds up.
+    """Return one line of text for each partition whose KPI account differs from the payoffs that SQL adds up.
 
     A candidate that was declared after an account was written is missing from the account, so the audit skips it.
     """
@@ -29,14 +29,15 @@ def find_differences(ws: Workspace, track: Track, partitions: Sequence[str]) -> 
         return []
     names = _audited_candidates(ws)
     sums = _sum_payoffs(ws, track, list(accounts), names)
-    differences = []
+    ways, differences = ["decisions", "current process", *names], []
     for partition, account in accounts.items():
         stated = [account.model, account.current_process, *(account.candidates.get(name) for name in names)]
         recomputed = sums.get(partition, [0.0] * len(stated))
         pairs = zip(stated, recomputed, strict=True)
         if any(s is not None and (r is None or abs(s - r) > TOLERANCE) for s, r in pairs):
             differences.append(
-                f"{partition}: the account states {_join_money(stated)}, SQL computes {_join_money(recomputed)}"
+                f"{partition}: the KPI account states {_join_money(stated)} ({', '.join(ways)}), but SQL computes"
+                f" {_join_money(recomputed)}"
             )
     return differences
 

@@ -62,7 +62,7 @@ class KpiAccount(DailyValue):
 
 @dataclass(frozen=True)
 class AccountSums:
-    """The sums over a portion of a partition's decisions. See KpiAccount."""
+    """The sums of money and counts over a portion of a partition's decisions. KpiAccount describes the fields."""
 
     sums: ValueSums
     unknown: int
@@ -78,7 +78,7 @@ class AccountSums:
         )
 
     def of_partition(self, partition: str) -> KpiAccount:
-        """Return the account of a partition. These sums must be those of all its decisions."""
+        """Return the KPI account of a partition. The sums must cover all decisions of the partition."""
         return KpiAccount(
             **vars(self.sums.of_partition(partition)),
             unknown=self.unknown,
@@ -124,8 +124,8 @@ def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> di
 def compute_accounts(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]) -> list[KpiAccount]:
     """Return the KPI accounts of some partitions, without writing them.
 
-    decisions, outcomes: their manifests, by partition. Both have the same partitions, at least one. Raises
-    CandidateError if a candidate's SQL doesn't return an action for each decision.
+    decisions, outcomes: the manifests of the decisions and of the outcomes, by partition. Both have the same
+    partitions, at least one. Raises CandidateError if a candidate's SQL doesn't return an action for each decision.
     """
     return _add_accounts(ws.use_case.kpi, _read_units(ws, decisions, outcomes))
 
@@ -178,10 +178,10 @@ def read_account(entry: Entry) -> KpiAccount | experiment_ledger.ExperimentAccou
 
 
 def known_outcome_sql(kpi: Kpi) -> str:
-    """Return the SQL of a unit's outcome, for a query in which `o` is the table of outcomes and `d` of decisions.
+    """Return the SQL of a unit's outcome, for a query with the outcomes as table `o` and the decisions as table `d`.
 
-    The outcome is null unless the other outcome columns are known, and the gain and cost of the decided action and of
-    the current process's action. The value of a decision is computed from all of these columns.
+    The outcome is null if another column of the outcome is null, or if the gain or cost of the decided action or of the
+    current process's action is unknown. The value of a decision is computed from all of these columns.
     """
     known = [f"o.{identifier(column)} is not null" for column in kpi.outcome_columns[1:]]
     known += [priced_sql(kpi, action) for action in ("d.action", "d.current_action")]
@@ -191,8 +191,8 @@ def known_outcome_sql(kpi: Kpi) -> str:
 def _read_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]) -> Iterator[pd.DataFrame]:
     """Yield one row per decision: its actions, outcome and prices, ordered by partition, decision time and key.
 
-    The rows come in portions, so that a partition may have more decisions than fit into memory. A CandidateError counts
-    the decisions of one portion.
+    The rows come in portions, so that a partition may have more decisions than fit into memory. The counts in a
+    CandidateError are those of one portion.
 
     Columns: `_partition`, `decided_at`, `action`, `current_action`, `decided_by`, `outcome` (null if unknown), the
     segments, the actions' gains and costs, and the action of each candidate as `candidate <name>`.
@@ -234,7 +234,7 @@ def _add_accounts(kpi: Kpi, portions: Iterable[pd.DataFrame]) -> list[KpiAccount
 
 
 def _sum_units(kpi: Kpi, units: pd.DataFrame) -> Iterator[tuple[str, AccountSums]]:
-    """Yield each partition of a portion, and its sums."""
+    """Yield each partition of a portion of decisions, with the sums over its decisions in this portion."""
     held_back = units["decided_by"].isin(HELD_OUT)
     segment_money = segments.money_by_segment(kpi, units[units["outcome"].notna() & ~held_back])
     for name, rows in units.groupby("_partition", sort=True):

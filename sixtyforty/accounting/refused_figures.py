@@ -40,11 +40,12 @@ def describe_refusal(ws: Workspace, track: Track, until: str | None = None) -> s
     until: the last partition to check; None checks all. Live decisions aren't taken again, so their figures are sound
     as soon as the features of their partitions have been built again without leakage.
     """
+    refused = f"No figures are shown for {ws.use_case.name}"
     decided = [p for p in ws.lake.partitions(decisions_dataset(track)) if until is None or p <= until]
     if tainted := taint.find_tainted(ws.lake, decided):
-        return f"No figure for {ws.use_case.name}: the {taint.describe(tainted)}. {taint.describe_cure(tainted)}"
+        return f"{refused}: the {taint.describe(tainted)}. {taint.describe_cure(tainted)}"
     if reason := _describe_experiment(ws, track, until):
-        return f"No figure for {ws.use_case.name}: {reason}"
+        return f"{refused}: {reason}"
     if track == "live":
         return None
     leaky = _leaky_decisions(ws, decided)
@@ -52,14 +53,14 @@ def describe_refusal(ws: Workspace, track: Track, until: str | None = None) -> s
         return None
     first, last = (ws.use_case.first_day(partition) for partition in (leaky[0], leaky[-1]))
     return (
-        f"No figure for {ws.use_case.name}: a model decided {format_plural(len(leaky), 'partition')} of the replay on"
-        f" features that know the future, or learned from them, from {first} to {last}. Make the replay again:"
+        f"{refused}: a model that knew the future decided {format_plural(len(leaky), 'partition')} of the replay, from"
+        f" {first} to {last}. Make the replay again:"
         f" sixtyforty run {ws.use_case.name} --from {first} --to {last} --rebuild-replay."
     )
 
 
 def _describe_experiment(ws: Workspace, track: Track, until: str | None) -> str | None:
-    """Return why an experiment can't be trusted: wrong shares of units, or unequal arms. None if it is sound."""
+    """Return why an experiment's figures can't be trusted: wrong shares of units, or unequal arms. None if they can."""
     if not ws.use_case.is_randomized(track):
         outcomes = [p for p in ws.lake.partitions("outcomes") if until is None or p <= until]
         return describe_share_mismatch(ws.use_case, ws.lake, outcomes) if ws.use_case.kpi.treatment else None
@@ -71,7 +72,7 @@ def _describe_experiment(ws: Workspace, track: Track, until: str | None) -> str 
 
 
 def _leaky_decisions(ws: Workspace, decided: list[str]) -> list[str]:
-    """Return the replayed partitions decided by a model that learned from leakage, or on features with leakage."""
+    """Return the replayed partitions that a model decided on features with leakage, or after learning from some."""
     rows = ws.champion_ledger.rows_of("replay")
     revoked = {version for row in rows if row.kind == "revoked" for version in row.withdrawn_versions}
     marked = set(ws.lake.partitions(taint.INDEX))

@@ -44,7 +44,7 @@ class RowAccount:
 
 
 def account_rows(ws: Workspace) -> list[RowAccount]:
-    """Count how many landed rows of each source were validated, quarantined or left out. Return one RowAccount each."""
+    """Return a RowAccount for each source: how many landed rows are validated, quarantined, duplicate or superseded."""
     return [_account_source(ws.lake, source) for source in ws.use_case.sources]
 
 
@@ -65,7 +65,8 @@ def describe_differences(ws: Workspace) -> str:
     for account in account_rows(ws):
         if account.differences:
             landed = format_plural(account.landed, "row")
-            texts += [f"{account.source}: {landed} landed, {account.accounted:,} accounted for", *account.differences]
+            texts.append(f"{account.source}: {landed} landed, and {account.accounted:,} are accounted for")
+            texts += account.differences
     return join_first(texts, unit_accounts.SHOWN)
 
 

@@ -26,7 +26,7 @@ from sixtyforty.spec.wording import format_plural, join_first
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.workspace import Workspace
 
-SHOWN = 3  # how many differences a line of text names
+SHOWN = 3  # a text names at most this many differences
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,13 @@ class UnitAccount:
         """One text for each pair of counts that should be equal but differ; empty if every unit is accounted for."""
         texts = []
         if self.accepted is not None and self.accepted != (self.features or 0):
-            texts.append(f"{format_plural(self.accepted, 'accepted unit')}, but features of {self.features or 0:,}")
+            with_features = format_plural(self.features or 0, "unit")
+            texts.append(f"{format_plural(self.accepted, 'accepted unit')}, but features of {with_features}")
         if self.features is not None and self.features != (self.outcomes or 0):
-            texts.append(f"features of {format_plural(self.features, 'unit')}, but outcomes of {self.outcomes or 0:,}")
+            with_outcome = format_plural(self.outcomes or 0, "unit")
+            texts.append(f"features of {format_plural(self.features, 'unit')}, but outcomes of {with_outcome}")
         if self.undecided:
-            texts.append(f"{format_plural(self.undecided, 'unit')} due without a decision")
+            texts.append(f"no decision on {format_plural(self.undecided, 'unit')} whose decision time has passed")
         if self.decisions is not None and self.decisions != (self.lines or 0):
             lines = format_plural(self.lines or 0, "line")
             texts.append(f"{format_plural(self.decisions, 'decision')}, but {lines} in the accounts")

@@ -26,7 +26,7 @@ from sixtyforty.workspace import Workspace
 if TYPE_CHECKING:
     import duckdb
 
-# Fields that are stored only if they aren't zero.
+# Fields of PartitionUsage that a manifest stores only if they aren't zero.
 EFFECT_FIELDS = ("known_without_effect", "gain_without_effect", "cost_saved", "overrides_paid")
 COUNTS = ("decisions", "seen", "accepted", "overridden", "known", "right", "responses", "simulated", "unmatched")
 ANSWER_FIELDS = ("accepted", "overridden", "known", "right", "gain")

@@ -60,7 +60,8 @@ def adopt_champion(ws: Workspace, by: str, why: str, now: datetime, version: str
         raise ChampionError(f"{ws.use_case.name}: the replay has no champion yet. {_explain_missing_champion(ws)}")
     if version is not None and version not in replayed:
         raise ChampionError(
-            f"{version} was never champion of the replay. Choose one of its champions: {', '.join(replayed)}."
+            f"{ws.use_case.name}: {version} was never champion of the replay. Choose a champion of the replay:"
+            f" {', '.join(replayed)}."
         )
     sound = [row.version for row in ws.champion_ledger.sound_promotions("replay")]
     chosen = version or (sound or list(replayed))[-1]
@@ -97,8 +98,8 @@ def _refuse_withdrawn(ws: Workspace, version: str) -> None:
     """Raise ChampionError if a model version was withdrawn or revoked."""
     if withdrawal := ws.champion_ledger.withdrawal_of(version):
         raise ChampionError(
-            f"The model {version} was {withdrawal.withdrawal_text}. This version never decides again."
-            " Train a corrected recipe."
+            f"{ws.use_case.name}: the model {version} was {withdrawal.withdrawal_text}. This version never decides"
+            " again. Train a corrected recipe."
         )
 
 
@@ -112,12 +113,13 @@ def roll_back_champion(ws: Workspace, version: str, by: str, why: str, now: date
     earlier = {row.version: row for row in ws.champion_ledger.promotions("live")}
     if version not in earlier:
         raise ChampionError(
-            f"{version} was never the live champion. Choose an earlier champion: {', '.join(earlier) or 'none'}."
+            f"{ws.use_case.name}: {version} was never the live champion. Choose an earlier champion:"
+            f" {', '.join(earlier) or 'none'}."
         )
     _refuse_withdrawn(ws, version)
     champion = ws.champion_ledger.champion_at("live", now)
     if champion is not None and champion.version == version:
-        raise ChampionError(f"{version} is already the live champion. Nothing was changed.")
+        raise ChampionError(f"{ws.use_case.name}: {version} is already the live champion. Nothing was changed.")
     return _put_in_force(ws, earlier[version], "rollback", by, why, now)
 
 
@@ -132,7 +134,8 @@ def approve_challenger(ws: Workspace, version: str, by: str, why: str, now: date
     pending = {row.version: row for row in list_pending(ws)}
     if version not in pending:
         raise ChampionError(
-            f"{version} isn't waiting for an approval. Challengers that are waiting: {', '.join(pending) or 'none'}."
+            f"{ws.use_case.name}: {version} isn't waiting for an approval. Challengers that are waiting:"
+            f" {', '.join(pending) or 'none'}."
         )
     return ws.champion_ledger.append(
         track="live",
@@ -177,7 +180,8 @@ def _put_in_force(
     ws: Workspace, row: ChampionRow, kind: PromotionKind, by: str, why: str, now: datetime
 ) -> ChampionRow:
     verify_files(ws.use_case.first_name, ws.lake, ws.models, row.version)  # raises ModelError if a file was changed
-    require_sound(find_tainted_training(ws, row.version), f"{row.version} can't decide, it learned from tainted data")
+    refusal = f"{ws.use_case.name}: the model {row.version} can't decide, because it learned from tainted data"
+    require_sound(find_tainted_training(ws, row.version), refusal)
     return ws.champion_ledger.append(
         track="live",
         version=row.version,

@@ -25,7 +25,7 @@ from sixtyforty.workspace import Workspace
 
 FILE = "fixed_parts.json"
 CURRENCY = "kpi.currency"
-ACTIONS = "kpi.actions"  # this part may grow; an action may only be removed if no live decision names it
+ACTIONS = "kpi.actions"  # actions may be added; an action may be removed only if no live decision names it
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "INT", "BIGINT", "HUGEINT")  # equal numbers make equal decision ids
 Parts = Mapping[str, Any]  # JSON values by the path of the declared field
@@ -40,7 +40,7 @@ class FixedPartError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class ChangedPart:
-    """A key, time zone or partition field whose declared value differs from the one of the stored data."""
+    """A key, time zone or partition field that had another value in the declaration when the data was stored."""
 
     field: str
     stored: Any
@@ -117,13 +117,13 @@ def describe_changes(ws: Workspace, changes: list[ChangedPart]) -> str:
     """Return sentences for people: what changed, why no run is possible, and what to do next."""
     name = ws.use_case.name
     cure = (
-        "Put it back. To decide by another key, calendar or currency, declare a new use case:"
+        "Restore the earlier declaration. To decide by another key, calendar or currency, declare a new use case:"
         f" `sixtyforty new {name}_2 --like {name}`. The accounts of {name} stay readable."
     )
     if any(change.field == ACTIONS for change in changes):
-        cure = f"Live decisions name the action. To end an action, keep it and forbid it with a veto. {cure}"
+        cure = f"Live decisions name the removed action. Keep the action, and forbid it with a veto. {cure}"
     if not ws.champion_ledger.promotions("live"):
-        cure += f" Or, because {name} isn't live, move {ws.lake.root} and its models away, then run {name} again."
+        cure += f" Or, because {name} isn't live, move {ws.lake.root} and the models away, then run {name} again."
     return f"{name}: {'; '.join(map(str, changes))}. Its data was stored under the earlier declaration. {cure}"
 
 
@@ -144,7 +144,7 @@ def with_stored_parts(ws: Workspace) -> Workspace:
 def _restore(use_case: UseCase, parts: Parts) -> UseCase:
     decision = {name: parts[f"decision.{name}"] for name in ("key", "unit_source") if f"decision.{name}" in parts}
     partitions = {"every": parts["partitions.every"]} if "partitions.every" in parts else {}
-    if "partitions.start" in parts:  # the start of the same week, on the recorded weekday
+    if "partitions.start" in parts:  # the declared start, moved back to the recorded weekday
         start = use_case.partitions.start
         partitions["start"] = start - timedelta(days=(start.weekday() - WEEKDAYS.index(parts["partitions.start"])) % 7)
     updates: dict[str, Any] = {"timezone": parts["timezone"]} if "timezone" in parts else {}
@@ -154,7 +154,7 @@ def _restore(use_case: UseCase, parts: Parts) -> UseCase:
         updates["decision"] = use_case.decision.model_copy(update=decision)
     if partitions:
         updates["partitions"] = use_case.partitions.model_copy(update=partitions)
-    # A plain copy would keep the cached time zone and limits.
+    # A plain copy of the use case would keep its cached time zone and limits.
     fields = {name: getattr(use_case, name) for name in type(use_case).model_fields}
     return type(use_case).model_construct(**fields | updates)
 

@@ -58,8 +58,8 @@ class Skill:
 class StageLeadTime:
     """How long use cases stay in a stage, in days.
 
-    `left`: number of use cases that have left the stage. `median_days`: median of the days that they spent in it; None
-    if no use case has left it. `in_it`: number of use cases in the stage now.
+    `left`: number of use cases that have left the stage. `median_days`: median number of days that these use cases
+    spent in the stage; None if no use case has left it. `in_it`: number of use cases in the stage now.
     """
 
     stage: str
@@ -143,14 +143,14 @@ def _steps_of_gate(ws: Workspace, now: datetime) -> list[str]:
     status = read_stage_status(ws, now)
     if status.verdict == "stop":
         return [
-            "The gate stopped the use case. Write down what was learned. Then retire the use case, or register a new"
-            " gate with the reason."
+            "The stage gate stopped the use case. Write down what was learned. Then retire the use case, or register a"
+            " new gate with the reason."
         ]
     if status.verdict == "pass" and status.stage in ("poc", "pilot"):
         following = STAGES[STAGES.index(status.stage) + 1]
         gate = ws.use_case.stages.gate(following)
         action = f"start the {following} ({gate.scope.description})" if gate else f"declare a gate for {following}"
-        return [f"The gate has passed: {action}."]
+        return [f"The gate of this stage has passed: {action}."]
     return [f"{obstacle[0].upper()}{obstacle[1:]}." for obstacle in status.obstacles[:2]]
 
 

@@ -79,17 +79,20 @@ def verify_names(ws: Workspace) -> int:
     use_case = ws.use_case
     names = [*(row.old for row in rows), rows[-1].new] if rows else [use_case.name]
     if not rows and _first_decided_names(ws) & set(use_case.former_names):
-        raise LedgerError(f"{NAMES}: the ledger is missing. Restore {NAMES} and names.head from a backup.")
+        raise LedgerError(
+            f"{use_case.name}: the ledger {NAMES} is missing, although decisions were taken under a former name."
+            f" Restore {NAMES} and names.head from a backup."
+        )
     if rows and names != [*use_case.former_names, use_case.name]:
         raise LedgerError(
-            f"{NAMES}: the names in the ledger are {' → '.join(names)}, but defs.yaml declares"
+            f"{use_case.name}: the names in the ledger {NAMES} are {' → '.join(names)}, but defs.yaml declares"
             f" {' → '.join([*use_case.former_names, use_case.name])}. Correct former_names in defs.yaml."
         )
     for before, after in pairwise(rows):
         if before.new != after.old:
             raise LedgerError(
-                f"{NAMES}, row {after.seq}: the old name is {after.old}, expected {before.new}. Restore {NAMES} and"
-                " names.head from a backup."
+                f"{use_case.name}: in {NAMES}, row {after.seq}, the old name is {after.old}, expected {before.new}."
+                f" Restore {NAMES} and names.head from a backup."
             )
     for row in rows:
         _verify_heads(ws, row)
@@ -118,6 +121,6 @@ def _verify_heads(ws: Workspace, row: Renaming) -> None:
         lines = path.read_bytes().splitlines() if path.exists() else []
         if len(lines) < count or (count and json.loads(lines[count - 1]).get("hash") != expected):
             raise LedgerError(
-                f"{name}: row {count} was changed or is missing. It was the newest row when {row.old} was renamed to"
-                f" {row.new}. Restore {name} and its .head file from a backup."
+                f"{ws.use_case.name}: row {count} of {name} was changed or is missing. It was the newest row when"
+                f" {row.old} was renamed to {row.new}. Restore {name} and its .head file from a backup."
             )

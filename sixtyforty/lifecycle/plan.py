@@ -16,6 +16,7 @@ from sixtyforty.lifecycle.plan_edit import NO_COPY, Edit, LeakageVerdict, check_
 from sixtyforty.lifecycle.plan_home import open_scratch_copy
 from sixtyforty.lifecycle.plan_preview import Preview, ShowProgress, preview_candidates, preview_edit
 from sixtyforty.lifecycle.replay_rebuild import refuse_after_end
+from sixtyforty.spec.wording import format_plural
 from sixtyforty.workspace import Workspace
 
 # Builds datasets again in a scratch copy. Arguments: the scratch copy, the names of the datasets, and the progress.
@@ -81,7 +82,7 @@ def make_plan(
     if edit.is_current:
         return _plan_candidates(ws, plan, show_progress)
     if edit.remakes_features:
-        show_progress("plan: checking the edited SQL for leakage on a sample of partitions")
+        show_progress("plan: checking features of the edited SQL for leakage, on a sample of partitions")
         plan = replace(plan, leakage=check_leakage(ws, now))
     if plan.has_leakage or (edit.needs_rebuild and rebuild_inputs is None):
         return plan
@@ -97,7 +98,7 @@ def make_plan(
 def _plan_candidates(ws: Workspace, plan: Plan, show_progress: ShowProgress) -> Plan:
     """Return the plan of an edit that changes no decision, but may change the value of `kpi.candidates`.
 
-    These are other ways to decide, valued on the same units.
+    `kpi.candidates` declares other ways to decide, which are valued on the same units.
     """
     if not ws.use_case.kpi.candidates:
         return plan
@@ -111,7 +112,7 @@ def _plan_candidates(ws: Workspace, plan: Plan, show_progress: ShowProgress) -> 
 def _describe_outdated(ws: Workspace, outdated: Sequence[str]) -> str:
     first, last = (ws.use_case.first_day(partition) for partition in (outdated[0], outdated[-1]))
     return (
-        f"The features of {len(outdated):,} partitions from {first} to {last} are older than their data, so these"
-        " partitions aren't compared. Build the features again first:"
+        f"The features of {format_plural(len(outdated), 'partition')} from {first} to {last} are older than their data,"
+        " so the decisions of this time aren't compared. Build the features again first:"
         f" sixtyforty run {ws.use_case.name} --from {first} --to {last}."
     )

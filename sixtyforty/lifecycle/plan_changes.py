@@ -25,7 +25,7 @@ ChangeKind = Literal[
 ]
 Dataset = Literal["validated", "features", "outcomes", "models", "decisions"]
 
-# The datasets that are made again after a change of this kind, besides the decisions.
+# By kind of change: the datasets that are made again after the change, in addition to the decisions.
 REMADE_BY_KIND: dict[ChangeKind, tuple[Dataset, ...]] = {
     "replay": ("models",),
     "recipe": ("models",),
@@ -54,7 +54,7 @@ class DeclaredChange:
     def text(self) -> str:
         """The change in words, such as `kpi.actions.act.cost: 3 → 4 (payoff)`."""
         if self.kind == "rule":
-            return f"{self.field}: earns another value on past decisions (rule)"
+            return f"{self.field}: has another value on past decisions (rule)"
         if self.field.endswith(".sql"):
             return f"{self.field}: changed ({self.kind})"
         return f"{self.field}: {_shown(self.before)} → {_shown(self.after)} ({self.kind})"

@@ -29,7 +29,7 @@ NO_COPY = (
 
 
 class PlanError(SixtyfortyError):
-    """There is no replay to compare with, or the effect of the edit can't be calculated."""
+    """The use case has no replay to compare with, or the effect of an edited declaration can't be calculated."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Edit:
     """The differences between the declaration on disk and the earlier ones with which the replay was decided.
 
     `decided`: the partitions of the replay. `changes`: the fields that differ from any of the earlier declarations.
-    `is_current`: whether all these decisions were taken under the declaration on disk. `has_copies`: whether the lake
-    has a copy of each earlier declaration, so that `changes` is complete.
+    `is_current`: whether all decisions of the replay were taken under the declaration on disk. `has_copies`: whether
+    the lake has a copy of each earlier declaration, so that `changes` is complete.
     """
 
     decided: Sequence[str]
@@ -108,11 +108,12 @@ class LeakageVerdict:
 
 
 def choose_sample(partitions: Sequence[str]) -> list[str]:
-    """Return the first partition and CHECKED_PARTITIONS evenly spaced ones, or all if there are fewer.
+    """Return a sample of partitions: the first one, and CHECKED_PARTITIONS evenly spaced ones up to the newest.
 
-    The newest ones are preferred. A leak may touch one weekday or one hour only. So the step has no factor in common
-    with the hours of a week: seven days then have seven weekdays, and seven hours are different hours of the day. A
-    constant that was known too late is so for the first partition.
+    With fewer partitions, all are returned. The first partition is in the sample because each constant that is used too
+    early is used too early there. A leak may occur on one weekday or at one hour only. So the step between partitions
+    has no common factor with the number of hours in a week. Seven daily partitions then have seven weekdays, and seven
+    hourly partitions have different hours.
     """
     step = max(1, len(partitions) // CHECKED_PARTITIONS)
     while gcd(step, HOURS_A_WEEK) != 1:
@@ -123,10 +124,12 @@ def choose_sample(partitions: Sequence[str]) -> list[str]:
 def check_leakage(ws: Workspace, now: datetime) -> LeakageVerdict:
     """Build the features of a sample of partitions with the edited SQL, and check them for leakage.
 
-    The features are kept in memory and not stored. `choose_sample` chooses from the partitions with features.
-    Constants are checked, too. now: the current time (UTC, naive), since when a new undeclared constant is known.
+    The features are kept in memory and not stored. `choose_sample` chooses from the partitions with features. The
+    constants in the SQL are checked, too. now: the current time (UTC, naive). A new constant without a declared date
+    counts as known from this time on.
+
     Raises ForbiddenSqlError for SQL that reads the clock or files, PlanError if the SQL can't run on the validated
-    data, and FeatureError if it doesn't return each unit once.
+    data, and FeatureError if the SQL doesn't return each unit once.
     """
     import duckdb
 

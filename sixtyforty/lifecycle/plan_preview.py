@@ -1,6 +1,6 @@
 """Take the replay's decisions under an edited declaration in a scratch copy, and compare them with the stored ones.
 
-The same functions as in a run do this: the gate judges the stored models, the policy decides, and the KPI ledger
+The functions are the same as in a run: the gate judges the stored models, the policy decides, and the KPI ledger
 computes the value. No model is trained.
 """
 
@@ -64,17 +64,17 @@ def preview_edit(ws: Workspace, scratch: Workspace, show_progress: ShowProgress)
     now, before = read_daily_values(ws, "replay"), ws.lake.entries(DATASET)
     partitions = [p for p in before if p >= ws.use_case.replay.first_day.isoformat()]
     show_progress(
-        f"plan: computing the value of the decisions with the edited declaration ({len(partitions):,} partitions)"
+        f"plan: computing the value of the stored decisions with the edited payoffs ({len(partitions):,} partitions)"
     )
     unchanged = _value_unchanged(ws)
     champions_now = _promoted(ws)
-    show_progress("plan: the gate judges the stored models")
+    show_progress("plan: judging the stored models by the gate")
     judge_models(scratch, partitions[0])
     for portion in chunks(partitions):
         last_partition = portion[-1]
         show_progress(f"plan: taking the replay's decisions again, up to {last_partition}")
         take_decisions(scratch, portion, "replay", None, anew=True)
-    show_progress("plan: computing the value of the decisions after the edit")
+    show_progress("plan: computing the value of the decisions taken with the edited declaration")
     after = value_decisions(scratch)
     entries = scratch.lake.entries(DATASET)
     flips = compare_decisions(

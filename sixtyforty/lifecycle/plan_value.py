@@ -10,7 +10,7 @@ from sixtyforty.value.daily_value import CANDIDATE_PREFIX, DailyValue, group_by_
 from sixtyforty.value.lift import estimate_lift
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 
-UNCHANGED = "decisions of today"
+UNCHANGED = "stored decisions"
 LIFT = "gain over the current process"
 
 

@@ -37,8 +37,8 @@ class RolloutStatus:
     `step`: the step in force since the UTC time `since`. `days`: number of whole days in this step whose outcomes are
     known, earlier periods of this step included. `lift`: the gain per 1,000 units on these days, in the KPI's currency;
     None if it can't be measured. In shadow, it is the gain that the model's suggestions would have brought.
-    `obstacles`: the reasons against the next step. `evidence`: of each step that has been in force, in the order of the
-    steps.
+    `obstacles`: the reasons against the next step. `evidence`: the evidence of each step that has been in force, in the
+    order of the steps.
     """
 
     step: StepName

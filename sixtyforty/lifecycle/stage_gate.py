@@ -48,10 +48,10 @@ class StageFigures:
     """The figures by which a gate judges a stage, such as the gain and the number of partitions.
 
     `label`: whether the figures are exact, assumed or randomized. `partitions`: number of partitions with known
-    outcomes; in an experiment, the number of partitions with an account. `lift`: gain over the current process on them,
-    per 1,000 units. `today`: the local day on which the gate is judged. `outdated`: which replayed decisions follow an
-    earlier declaration; None if none does. `refusal`: why the figures can't be trusted; the lift is then unknown. None
-    if they can.
+    outcomes; in an experiment, the number of partitions with an account. `lift`: gain over the current process on these
+    partitions, per 1,000 units. `today`: the local day on which the gate is judged. `outdated`: which replayed
+    decisions follow an earlier declaration; None if none does. `refusal`: why the figures can't be trusted; the lift is
+    then unknown. None if the figures can be trusted.
     """
 
     track: Track
@@ -125,7 +125,7 @@ def judge_gate(
     lift = figures.lift
     ended = figures.today >= gate.stop_date
     if ended and not (stage == "production" and lift.low > 0):
-        return GateJudgement("stop", [f"it missed its deadline, {gate.stop_date}", *obstacles, *unready])
+        return GateJudgement("stop", [f"the stage missed its deadline, {gate.stop_date}", *obstacles, *unready])
     if figures.partitions >= gate.minimum_partitions and lift.high < gate.minimum_gain:
         minimum = format_money(gate.minimum_gain, currency)
         too_small = f"the gain is below the minimum of {minimum} per 1,000 units: {_describe_lift(lift, currency)}"
@@ -208,7 +208,7 @@ def read_stage_status(ws: Workspace, now: datetime) -> StageStatus:
 
 
 def describe_registration(row: StageEvent, use_case: UseCase) -> list[str]:
-    """Return remarks on a registered gate: that it replaced another gate, or that its figures were already known."""
+    """Return remarks on a gate in the stage ledger: that it replaced another gate, or that its figures were known."""
     gate, before, remarks = row.gate, row.previous_gate, []
     if gate and before:
         old, new = (_describe_gate(g, use_case.kpi.currency) for g in (before, gate))

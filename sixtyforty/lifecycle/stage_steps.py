@@ -126,10 +126,10 @@ def retire_use_case(ws: Workspace, by: str, why: str, now: datetime) -> StageEve
 
 
 def register_gate(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent:
-    """Register the declared gate of the current stage in place of the registered gate, and return the new ledger row.
+    """Register the current stage's declared gate in place of the gate registered before. Return the new ledger row.
 
-    The row also holds the previous gate. Raises StageError if no gate is declared, or if the declared gate equals the
-    registered gate.
+    The row also holds the gate registered before. Raises StageError if no gate is declared, or if the declared gate
+    equals the gate registered before.
     """
     register_first_stage(ws, now)
     status = read_stage_status(ws, now)
@@ -153,7 +153,7 @@ def find_declaration_differences(ws: Workspace) -> list[str]:
     stage = row.stage if row else "poc"
     if use_case.stage != stage:
         differences.append(
-            f"defs.yaml declares the stage {use_case.stage}, but the ledger records {stage}"
+            f"defs.yaml declares the stage {use_case.stage}, but the stage ledger records {stage}"
             f" (see `sixtyforty stage {use_case.name}`)"
         )
     if row and row.gate and use_case.stages and row.gate != use_case.stages.gate(row.stage):

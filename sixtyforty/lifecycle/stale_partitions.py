@@ -51,7 +51,7 @@ def find_stale_partitions(ws: Workspace, track: Track, now: datetime, turn: int 
     if set(stale.reasons) == {SNAPSHOT}:  # only a run over a partition can process a changed snapshot
         raw_partitions = [p for source in use_case.partitioned for p in ws.lake.partitions(f"raw/{source}")]
         if raw_partitions:
-            stale.add_reason(max(raw_partitions), "a reference table changed", stale.reasons[SNAPSHOT])
+            stale.add_reason(max(raw_partitions), "a snapshot source has new rows", stale.reasons[SNAPSHOT])
     changing = stale.reasons.keys() - {SNAPSHOT}
     for partitions in stretches:
         _check_features(ws, partitions, changing, now, stale)
@@ -177,7 +177,7 @@ def _check_features(
             changing_inputs = [p for p in window if p in changing and p != partition]
             versions = input_versions(use_case, inputs, window)
             if changing_inputs:
-                stale.add_reason(partition, f"{name}: input {changing_inputs[-1]} is changing", versions)
+                stale.add_reason(partition, f"{name}: the input {changing_inputs[-1]} is changing", versions)
             elif changed_inputs(use_case, entries[name].get(partition), versions):
                 stale.add_reason(partition, f"{name}: inputs have changed", versions)
             elif changed := changed_parts(entries[name].get(partition), declared[name]):
@@ -196,10 +196,10 @@ def _check_decisions(ws: Workspace, partitions: Sequence[str], track: Track, now
     undelivered = find_undelivered(ws, track, decisions)
     for partition, entry in decisions.items():
         if partition in undelivered:
-            stale.add_reason(partition, "decisions not delivered", entry.version)
+            stale.add_reason(partition, "the decisions aren't delivered", entry.version)
         is_open = now < ws.use_case.settled_at(partition)
         if ws.use_case.people.review and is_open and not _is_queued(queues.get(partition), entry, track):
-            stale.add_reason(partition, "decisions not queued for review", entry.version)
+            stale.add_reason(partition, "the decisions aren't in the review queue", entry.version)
         if partition in outcomes:
             inputs = {
                 decisions_dataset(track): {partition: entry.version},

@@ -41,11 +41,13 @@ def record_completion(ws: Workspace, task: str, by: str) -> CompletedTask:
     planned, person = ws.use_case.people.change.training, by.strip()
     if task not in planned:
         raise TrainingError(
-            f"The training task '{task}' isn't planned in people.change.training."
+            f"{ws.use_case.name}: the training task '{task}' isn't planned in people.change.training."
             f" Planned tasks: {', '.join(planned) or 'none'}."
         )
     if not person:
-        raise TrainingError(f"The person who completed the training task '{task}' isn't named. Name the person.")
+        raise TrainingError(
+            f"{ws.use_case.name}: the person who completed the training task '{task}' isn't named. Name the person."
+        )
 
     def find_repeated(rows: list[CompletedTask]) -> CompletedTask | None:
         return next((row for row in rows if (row.by, row.task) == (person, task)), None)

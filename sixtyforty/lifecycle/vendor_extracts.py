@@ -101,7 +101,7 @@ def _check_allowed(use_case: UseCase, vendor: str) -> None:
         )
     if vendor not in declared.vendors:
         raise SourcingError(
-            f"The vendor '{vendor}' is not in sourcing.vendors."
+            f"{use_case.name}: the vendor '{vendor}' is not in sourcing.vendors."
             f" Declared vendors: {', '.join(declared.vendors) or 'none'}."
         )
     if personal_key := sorted(_personal_columns(use_case) & set(use_case.decision.key)):

@@ -25,13 +25,15 @@ def withdraw_model(
     judged = {row.version: row for row in ledger.rows() if row.verdict not in ("WITHDRAW", "REBUILD")}
     if version not in judged:
         raise ChampionError(
-            f"{version} was never judged by the gate, so it can't be withdrawn."
+            f"{ws.use_case.name}: the gate never judged the model {version}, so it can't be withdrawn."
             f" Choose a judged version: {', '.join(judged) or 'none'}."
         )
     recipe = ws.models.card(version).recipe_version if whole_recipe else None
     earlier = ledger.withdrawal_of(version)
     if earlier and (recipe is None or earlier.withdrawn_recipe == recipe):
-        raise ChampionError(f"The model {version} was {earlier.withdrawal_text}. There is nothing more to withdraw.")
+        raise ChampionError(
+            f"{ws.use_case.name}: the model {version} was {earlier.withdrawal_text}. There is nothing more to withdraw."
+        )
     same_recipe = [v for v in ws.models.versions() if recipe and ws.models.card(v).recipe_version == recipe]
     return ledger.take_out_of_force(
         version,

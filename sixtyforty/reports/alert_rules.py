@@ -53,7 +53,7 @@ def _rejection_text(source: str, verdict: Verdict) -> str:
 
 
 def find_tainted_partitions(ws: Workspace, track: Track) -> list[Alert]:
-    """Return one alert if the features of any partition know the future (leakage). The track doesn't matter."""
+    """Return one alert if the features of any partition know the future (leakage). The argument `track` isn't used."""
     tainted = taint.find_tainted(ws.lake)
     if not tainted:
         return []
@@ -161,13 +161,15 @@ def _usage_rule(kind: UsageAlarm) -> AlertRule:
 
 
 def find_stop(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert if a stage gate stopped the use case. The track doesn't matter."""
+    """Return an alert if a stage gate stopped the use case. The argument `track` isn't used."""
     event = ws.stage_ledger.current_verdict()
     if event is None or event.event != "stop":
         return []
     return [
         Alert(
-            "stopped", f"{event.stage} {event.seq}", f"The gate stopped the {format_stage(event.stage)}: {event.why}."
+            "stopped",
+            f"{event.stage} {event.seq}",
+            f"The stage gate stopped the {format_stage(event.stage)}: {event.why}.",
         )
     ]
 

@@ -57,7 +57,7 @@ def describe_replayed_arrivals(ws: Workspace, partitions: Sequence[str]) -> list
 
 
 def find_late_arrivals(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert for each source whose rows arrive later than declared. The track doesn't matter.
+    """Return an alert for each source whose rows arrive later than declared. The argument `track` isn't used.
 
     A snapshot with rows that changed after the decision times of the newest partitions is an alert, too.
     """

@@ -181,7 +181,7 @@ def draw_forecasts(kpi: Kpi, terms: Sequence[ChampionTerm], form: Form = "svg") 
 def _new_figure(width: float, height: float, position: AxesPosition | None = None) -> tuple[Any, Any]:
     """Return a Matplotlib figure of this width and height (in inches), and its axes.
 
-    position: of the axes in the figure. With None, Matplotlib makes room for all labels, which takes longer.
+    position: where the axes are in the figure. With None, Matplotlib makes room for all labels, which takes longer.
     """
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg

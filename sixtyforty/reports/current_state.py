@@ -25,9 +25,9 @@ from sixtyforty.value.daily_value import value_of_day
 from sixtyforty.value.summary import summarize_days
 from sixtyforty.workspace import Workspace
 
-MAX_PROFILED_ROWS = 200_000  # number of newest rows of each source that are profiled
-SIMILAR_SHARE = 0.5  # two sources are similar if they share this share of the columns of the smaller source
-MAX_FINDINGS = 3  # number of newest findings shown for each other use case
+MAX_PROFILED_ROWS = 200_000  # the profile of a source describes at most this many of its newest rows
+SIMILAR_SHARE = 0.5  # two sources are similar if the smaller one has at least this share of its columns in common
+MAX_FINDINGS = 3  # the report shows at most this many of the newest findings of each other use case
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def _money_lines(
         lines.append(f"- {summary.evidence}")
     if summary.build or summary.running:
         payback = summary.payback
-        covered = f"It has covered its costs since {format_date(payback)}" if payback else "Costs aren't covered yet"
+        covered = f"Costs are covered since {format_date(payback)}" if payback else "Costs aren't covered yet"
         net = format_money(summary.net_impact, unit)
         lines.append(f"- Net benefit after the costs of building and running: {net}. {covered}.")
     return lines
@@ -135,7 +135,7 @@ def _people_lines(ws: Workspace, track: Track, period_days: Sequence[DailyValue]
     lines = [
         "People",
         f"- {people.headcount} {people.role}s, {people.team}.",
-        f"- {format_plural(differ, 'decision')} differed from the current process. {left:,} were left to it.",
+        f"- {format_plural(differ, 'decision')} differed from the current process. The current process took {left:,}.",
     ]
     if people.responses:
         lines += [f"- {sentence}" for sentence in explain_acceptance(ws.use_case, summarize_acceptance(ws, track))]
@@ -143,7 +143,7 @@ def _people_lines(ws: Workspace, track: Track, period_days: Sequence[DailyValue]
 
 
 def _gain_sentence(use_case: UseCase, days: Sequence[DailyValue]) -> str:
-    """Return a sentence with the gain of these days' decisions over the current process."""
+    """Return a sentence with the gain of some days' decisions over the current process."""
     if not days:
         return "No outcome of these days is known yet."
     gain, count = sum(d.model - d.current_process for d in days), sum(d.decisions for d in days)

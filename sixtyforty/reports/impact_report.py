@@ -173,7 +173,7 @@ def collect_facts(ws: Workspace, track: Track) -> ImpactFacts:
 def describe_withdrawals(ws: Workspace) -> list[str]:
     """Return a sentence for each model version that was withdrawn or revoked."""
     rows = [row for row in ws.champion_ledger.rows() if row.verdict == "WITHDRAW"]
-    return [f"The version of {format_date(row.as_of)} was {row.withdrawal_text}." for row in rows]
+    return [f"The model version of {format_date(row.as_of)} was {row.withdrawal_text}." for row in rows]
 
 
 def group_by_column(segments: Sequence[Segment]) -> dict[str, list[Segment]]:

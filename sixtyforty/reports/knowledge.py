@@ -10,7 +10,7 @@ from sixtyforty.reports.page_templates import format_stage
 from sixtyforty.reports.removed_use_cases import RemovedUseCase
 from sixtyforty.workspace import Workspace
 
-OUTCOMES = {"REJECT": "rejected", "HOLD": "held back: not better by enough"}  # verdicts of the gate
+OUTCOMES = {"REJECT": "rejected", "HOLD": "held back, because its gain is not larger by enough"}  # verdicts of the gate
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def failed_attempts(workspaces: Sequence[Workspace]) -> list[KnowledgeHit]:
                 name,
                 title,
                 f"{row.effective_from[:10]}{removal}",
-                f"The gate stopped the {format_stage(row.stage)}",
+                f"The stage gate stopped the {format_stage(row.stage)}",
                 row.why,
             )
             for row in reversed(ws.stage_ledger.rows())

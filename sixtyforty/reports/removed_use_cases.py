@@ -1,8 +1,8 @@
 """Read the archives of removed use cases, so that nobody repeats work whose findings are recorded.
 
-A removal leaves an archive, a folder that is laid out like a home. It always holds the ledgers, with the findings, and
-`removed.json`: the title, the research and the reason of the removal. The declaration is kept as text, because a later
-version of the project may read declarations differently.
+The removal of a use case leaves an archive, a folder with the structure of a home. The archive always holds the
+ledgers, with the findings, and `removed.json`: the title, the user research and the reason of the removal. The archive
+stores the declaration as text, because a later version of the project may read declarations differently.
 """
 
 from __future__ import annotations
@@ -41,14 +41,16 @@ class RemovedUseCase(BaseModel):
     former_names: Sequence[str] = ()
     people: RemovedPeople = RemovedPeople()
     by: str = Field(description="Who removed the use case.")
-    why: str = Field(description="The reason for the removal.")
-    at: str = Field(description="UTC time of the removal.")
-    deleted: bool = Field(description="Whether the data were deleted. The ledgers are kept in any case.")
+    why: str = Field(description="Why the use case was removed.")
+    at: str = Field(description="UTC time at which the use case was removed.")
+    deleted: bool = Field(
+        description="Whether the data of the use case were deleted. The archive always holds the ledgers."
+    )
 
 
 @dataclass(frozen=True)
 class Archive:
-    """The archive of a removed use case: a folder in the home and, if the lakes are elsewhere, also a folder there."""
+    """The archive of a removed use case: a folder in the home. If the lakes are elsewhere, they hold another folder."""
 
     folder: Path
     lakes: StoragePath | None
@@ -58,12 +60,12 @@ class Archive:
         return Workspace(use_case, self.folder, "", self.lakes)
 
     def write_record(self, record: RemovedUseCase) -> None:
-        """Write `removed.json`, unless an earlier attempt wrote it."""
+        """Write `removed.json`, the record of the removed use case, unless an earlier attempt wrote it."""
         if not (self.folder / RECORD).exists():
             write_atomic(self.folder / RECORD, record.model_dump_json(indent=1).encode())
 
     def read_record(self) -> RemovedUseCase:
-        """Return the content of `removed.json`."""
+        """Return the content of `removed.json`: the removed use case, and who removed it, when and why."""
         return RemovedUseCase.model_validate_json((self.folder / RECORD).read_bytes())
 
 
@@ -78,7 +80,8 @@ def open_archive(home: Path, lakes: StoragePath | None, label: str) -> Archive:
 def list_removed(home: Path, lakes: StoragePath | None) -> list[Workspace]:
     """Return the workspaces of the archives of all removed use cases, oldest removal first.
 
-    Their use cases have only a name, a title, user research and former names. Only archived files can be read.
+    The use case of such a workspace has only a name, a title, user research and former names. Only archived files can
+    be read.
     """
     records = sorted((home / "data" / ARCHIVE).glob(f"*/{RECORD}"), key=lambda path: path.parent.name)
     archives = (open_archive(home, lakes, path.parent.name) for path in records)

@@ -28,4 +28,4 @@ def test_a_difference_refuses_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     result = check(monkeypatch, UnitAccount("2013-04-01", 20, 20, 20, 20, 3, 20))
     assert not result.passed
     assert not result.warn
-    assert result.metadata[REFUSED] == "2013-04-01: 3 units due without a decision"
+    assert result.metadata[REFUSED] == "2013-04-01: no decision on 3 units whose decision time has passed"

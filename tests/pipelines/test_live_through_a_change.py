@@ -353,7 +353,7 @@ def test_a_changed_key_or_calendar_is_refused_and_the_accounts_stay_readable(
     assert (tick.requests, reason in tick.skip_reason) == ([], True)
     refused = run_cli(f"run {NAME} --from {CHANGED} --to {CHANGED} --track live")
     assert (refused.code, reason in refused.err) == (1, True), refused.err
-    assert "Put it back." in refused.err
+    assert "Restore the earlier declaration." in refused.err
     with pytest.raises(FixedPartError):
         live.catch_up_anyway(CHANGED)
     assert not doctor(run_cli, "keys and calendar")["ok"]

@@ -202,7 +202,7 @@ def test_a_changed_ledger_or_name_is_found(project: Project) -> None:
     findings.write_text(text.replace('"hash":"', '"hash":"0'))
     with pytest.raises(
         LedgerError,
-        match=f"findings.jsonl: row 1 was changed .* when {OLD} was renamed",
+        match=f"{NEW}: row 1 of findings.jsonl was changed .* when {OLD} was renamed",
     ):
         verify_names(ws)
     findings.write_text(text)
@@ -213,5 +213,5 @@ def test_a_changed_ledger_or_name_is_found(project: Project) -> None:
     declared.write_text(declared.read_text().replace("former_names: [others]", f"former_names: [{OLD}]"))
     names.unlink()
     names.with_suffix(".head").unlink()
-    with pytest.raises(LedgerError, match="the ledger is missing"):
+    with pytest.raises(LedgerError, match=r"the ledger names\.jsonl is missing"):
         verify_names(open_workspace(project, NEW))

@@ -52,7 +52,7 @@ def test_where_nobody_ever_disagrees_it_is_a_rubber_stamp(ws: Workspace, used: A
     ((kind, sentence),) = find_alarms(ws.use_case, many).items()
     assert kind == "rubber stamp"
     assert sentence.startswith(
-        "Of 400 answers, 0 disagreed: the 95% confidence interval of the override rate lies below"
+        "Of 400 answers, 0 overrode the decision: the 95% confidence interval of the override rate lies below"
     )
     assert list_objections(ws.use_case, many) == [sentence]
 

@@ -126,7 +126,7 @@ def test_without_decisions_there_is_no_curve(workspace: Workspace) -> None:
 def test_owners_read_the_break_even_shares(tmp_path: Path) -> None:
     assert explain_break_even(make_accounted_home(tmp_path)) == [
         "The model would still match the current process with 45% of its information missing.",
-        "The calls feed may stop unnoticed for 69% of the calls before the gain is gone.",
+        "The calls feed may stop unnoticed for 69% of the calls before the gain falls to zero.",
     ]
 
 

@@ -30,5 +30,5 @@ def test_a_cent_too_much_in_either_arm_is_named(experiment: Workspace, tmp_path:
     content["facts"][name] += 0.01
     manifest.write_bytes(json.dumps(content).encode())
     (line,) = experiment_audit.find_differences(ws, KEYS)
-    assert line.startswith(f"{KEYS[2]}: the account states ")
+    assert line.startswith(f"{KEYS[2]}: the KPI account states ")
     assert kpi_audit.find_differences(ws, "live", KEYS) == [line]

@@ -170,7 +170,8 @@ def test_the_verdict_is_whether_the_intervals_overlap(actual: tuple[float, float
         (
             (600, 400, 800),
             "exact",
-            "The gain of EUR 600 is above it, but the 95% confidence interval reaches below: EUR 400 to EUR 800.",
+            "The gain of EUR 600 is above it, but the lower end of its 95% confidence interval isn't:"
+            " EUR 400 to EUR 800.",
         ),
         (
             (600, 500, 700),

@@ -43,8 +43,8 @@ def test_a_cent_too_much_is_named_with_both_figures(ws: Workspace, name: str) ->
     assert entry is not None
     forge(ws, KEYS[1], **{name: entry.facts[name] + 0.01})
     (line,) = kpi_audit.find_differences(ws, "replay", KEYS)
-    assert line.startswith(f"{KEYS[1]}: the account states ")
-    assert ", SQL computes " in line
+    assert line.startswith(f"{KEYS[1]}: the KPI account states ")
+    assert ", but SQL computes " in line
 
 
 def test_a_forged_candidate_is_found_and_a_new_one_is_left_out(ws: Workspace) -> None:

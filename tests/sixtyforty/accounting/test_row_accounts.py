@@ -83,7 +83,7 @@ def test_every_landed_row_is_accounted_for(ws: Workspace) -> None:
 def test_a_row_that_is_lost_is_named(ws: Workspace, spoil: Callable[[Workspace], None], difference: str) -> None:
     spoil(ws)
     differences = describe_differences(ws)
-    assert differences.startswith("calls: 25 rows landed, 2")
+    assert differences.startswith("calls: 25 rows landed, and 2")
     assert f"; calls {SECOND}: " in differences and difference in differences
 
 

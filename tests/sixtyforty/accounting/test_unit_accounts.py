@@ -58,10 +58,16 @@ def test_every_unit_is_accounted_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
-        (lambda ws: lose_row(ws, "features"), ["20 accepted units, but features of 19", "features of 19 units, but"]),
-        (lambda ws: ws.lake.drop("features", FIRST), ["20 accepted units, but features of 0"]),
-        (lambda ws: lose_row(ws, "outcomes"), ["features of 20 units, but outcomes of 19"]),
-        (lambda ws: lose_row(ws, "decisions/replay"), ["1 unit due without a decision", "19 decisions, but 20 lines"]),
+        (
+            lambda ws: lose_row(ws, "features"),
+            ["20 accepted units, but features of 19 units", "features of 19 units, but"],
+        ),
+        (lambda ws: ws.lake.drop("features", FIRST), ["20 accepted units, but features of 0 units"]),
+        (lambda ws: lose_row(ws, "outcomes"), ["features of 20 units, but outcomes of 19 units"]),
+        (
+            lambda ws: lose_row(ws, "decisions/replay"),
+            ["no decision on 1 unit whose decision time has passed", "19 decisions, but 20 lines"],
+        ),
         (lambda ws: ws.lake.drop("kpi/replay", FIRST), ["20 decisions, but 0 lines in the accounts"]),
     ],
 )
@@ -89,7 +95,7 @@ def test_a_due_live_day_without_any_decision_is_named(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path)
     *_, third = publish_live_days(ws, [*DAYS, date(2013, 4, 3)])
     assert describe_differences(ws, datetime(2013, 4, 3)) == ""  # no unit of the third day is due
-    assert describe_differences(ws, NOW) == f"live {third}: 20 units due without a decision"
+    assert describe_differences(ws, NOW) == f"live {third}: no decision on 20 units whose decision time has passed"
     take_decisions(ws, [third], "live", NOW)
     kpi_ledger.write_accounts(ws, [third], "live")
     assert describe_differences(ws, NOW) == ""
@@ -107,7 +113,9 @@ def test_a_live_track_whose_decisions_were_never_taken_is_named(tmp_path: Path) 
     for partition in KEYS:
         ws.lake.drop("decisions/live", partition)
         ws.lake.drop("kpi/live", partition)
-    assert describe_differences(ws, NOW).startswith(f"live {FIRST}: 20 units due without a decision")
+    assert describe_differences(ws, NOW).startswith(
+        f"live {FIRST}: no decision on 20 units whose decision time has passed"
+    )
 
 
 def test_a_live_day_with_accepted_units_but_without_features_is_named(tmp_path: Path) -> None:
@@ -115,7 +123,7 @@ def test_a_live_day_with_accepted_units_but_without_features_is_named(tmp_path: 
     *_, third = publish_live_days(ws, [*DAYS, date(2013, 4, 3)])
     ws.lake.drop("features", third)
     ws.lake.drop("outcomes", third)
-    assert describe_differences(ws, NOW) == f"live {third}: 20 accepted units, but features of 0"
+    assert describe_differences(ws, NOW) == f"live {third}: 20 accepted units, but features of 0 units"
 
 
 def test_a_day_that_a_replay_left_out_is_named(tmp_path: Path) -> None:
@@ -124,7 +132,7 @@ def test_a_day_that_a_replay_left_out_is_named(tmp_path: Path) -> None:
     first, second, third, _ = publish_days(ws, days, count=20)
     take_decisions(ws, [first, third], "replay", None)
     kpi_ledger.write_accounts(ws, [first, third], "replay")
-    assert describe_differences(ws, NOW) == f"{second}: 20 units due without a decision"
+    assert describe_differences(ws, NOW) == f"{second}: no decision on 20 units whose decision time has passed"
 
 
 def test_units_that_are_not_due_need_no_decision(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_only_keys_and_calendar_are_fixed(
         return
     with pytest.raises(FixedPartError) as caught:
         require_fixed_parts(changed)
-    assert texts[0] in str(caught.value) and "Put it back." in str(caught.value)
+    assert texts[0] in str(caught.value) and "Restore the earlier declaration." in str(caught.value)
 
 
 def test_the_weekday_of_weeks_is_fixed(tmp_path: Path) -> None:
@@ -162,6 +162,6 @@ def test_what_is_stored_is_read_by_its_own_parts(ws: Workspace, tmp_path: Path) 
 
 def test_the_cure_of_a_use_case_that_is_not_live_names_its_folders(ws: Workspace, tmp_path: Path) -> None:
     changed = declare(ws, tmp_path, timezone="UTC")
-    assert f"move {ws.lake.root} and its models away" in with_stored_parts(changed).refusal
+    assert f"move {ws.lake.root} and the models away" in with_stored_parts(changed).refusal
     append_verdict(ws, "2013-04-01", track="live")
     assert "models away" not in with_stored_parts(changed).refusal

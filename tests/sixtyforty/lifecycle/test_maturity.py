@@ -69,17 +69,17 @@ def test_the_next_steps_go_on_with_the_people(tmp_path: Path) -> None:
 def test_after_a_passed_gate_the_next_stage_starts_or_needs_a_gate(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path / "a", **STAGES)
     write_accounts(ws, make_days(GOOD))
-    assert list_next_steps(ws, NOW)[0] == "The gate has passed: start the pilot (north)."
+    assert list_next_steps(ws, NOW)[0] == "The gate of this stage has passed: start the pilot (north)."
     alone = make_workspace(tmp_path / "b", stages={"poc": GATE})
     write_accounts(alone, make_days(GOOD))
-    assert list_next_steps(alone, NOW)[0] == "The gate has passed: declare a gate for pilot."
+    assert list_next_steps(alone, NOW)[0] == "The gate of this stage has passed: declare a gate for pilot."
 
 
 def test_after_a_stop_the_team_writes_down_what_was_learned(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path, **STAGES)
     write_accounts(ws, make_days(BAD, count=60))
     record_verdict(ws, NOW)
-    assert list_next_steps(ws, NOW)[0].startswith("The gate stopped the use case. Write down what was learned")
+    assert list_next_steps(ws, NOW)[0].startswith("The stage gate stopped the use case. Write down what was learned")
 
 
 def test_lead_times_are_those_of_the_stages_that_were_left(workspaces: list[Workspace]) -> None:

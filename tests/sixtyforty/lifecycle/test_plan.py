@@ -102,7 +102,7 @@ def test_a_gain_that_is_lost_loses_its_significance(replayed: Workspace) -> None
 def test_an_edit_of_a_candidate_changes_its_value_alone(replayed: Workspace) -> None:
     made = plan(replayed, kpi={"candidates": {"by_load": BY_LOAD | {"action": "'act'"}}})
     assert [change.text for change in made.changes] == [
-        "kpi.candidates.by_load: earns another value on past decisions (rule)"
+        "kpi.candidates.by_load: has another value on past decisions (rule)"
     ]
     assert made.preview is not None and made.preview.flips.flipped == 0 and made.remade == {}
     now, after = (getattr(made.preview.value.figures[1], name).value for name in ("now", "after"))

@@ -92,5 +92,5 @@ def test_the_same_declaration_has_no_change(tmp_path: Path) -> None:
 
 def test_a_candidate_takes_no_decision() -> None:
     change = DeclaredChange("kpi.candidates.by_load", "rule", None, None)
-    assert change.text == "kpi.candidates.by_load: earns another value on past decisions (rule)"
+    assert change.text == "kpi.candidates.by_load: has another value on past decisions (rule)"
     assert change.remade == set()

@@ -99,7 +99,7 @@ def test_entering_a_stage_needs_a_passed_gate(passing: Workspace) -> None:
     assert rows[1].why == "the gain reaches the target, and its 95% confidence interval is above zero"
     assert rows[1].evidence["lift"]["low"] > 0
     assert "| pilot | enter | Ada | it pays |" in render_record(passing, "replay")
-    with pytest.raises(StageError, match="can't leave the stage pilot: it missed its deadline, 2013-07-01"):
+    with pytest.raises(StageError, match="can't leave the stage pilot: the stage missed its deadline, 2013-07-01"):
         enter_next_stage(passing, "Ada", "and on", NOW + timedelta(hours=1))
 
 
@@ -133,7 +133,7 @@ def test_a_use_case_without_stages_can_be_retired(tmp_path: Path) -> None:
     status = read_stage_status(ws, NOW)
     assert (status.stage, status.verdict, status.gate, status.obstacles) == ("retired", None, None, [])
     assert find_declaration_differences(ws) == [
-        "defs.yaml declares the stage poc, but the ledger records retired (see `sixtyforty stage calls_in_time`)"
+        "defs.yaml declares the stage poc, but the stage ledger records retired (see `sixtyforty stage calls_in_time`)"
     ]
     with pytest.raises(StageError, match="is already retired, since"):
         retire_use_case(ws, "Ada", "again", NOW)
@@ -173,7 +173,7 @@ def test_a_changed_gate_counts_only_after_it_is_registered(ws: Workspace) -> Non
 def test_a_declared_stage_that_the_ledger_does_not_know_is_named(passing: Workspace) -> None:
     early = declare(passing, stage="pilot")
     assert find_declaration_differences(early) == [
-        "defs.yaml declares the stage pilot, but the ledger records poc (see `sixtyforty stage calls_in_time`)"
+        "defs.yaml declares the stage pilot, but the stage ledger records poc (see `sixtyforty stage calls_in_time`)"
     ]
 
 

@@ -127,7 +127,7 @@ def test_after_a_complete_run_nothing_is_stale(ws: Workspace) -> None:
         ("raw", "not validated yet"),
         ("validated", "inputs have changed"),
         ("features", "decisions due"),
-        ("decisions", "decisions not delivered"),
+        ("decisions", "the decisions aren't delivered"),
         ("delivery", "the value of the decisions is missing or outdated"),
     ],
 )
@@ -262,7 +262,7 @@ def test_decisions_wait_for_a_review_queue_while_their_day_is_open(tmp_path: Pat
     run_chain(ws, now=DURING_LAST_DAY)
     stale = find_stale_partitions(ws, "live", DURING_LAST_DAY)
     assert {key: list(reasons) for key, reasons in stale.reasons.items()} == {
-        KEYS[-1]: ["decisions not queued for review"]
+        KEYS[-1]: ["the decisions aren't in the review queue"]
     }
     queue_reviews(ws, KEYS[-1:], "live")
     assert find_stale_partitions(ws, "live", DURING_LAST_DAY).reasons == {}

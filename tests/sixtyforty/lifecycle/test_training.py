@@ -40,7 +40,7 @@ def test_more_people_than_planned_complete_no_more_than_the_plan(ws: Workspace) 
 def test_only_a_planned_task_of_a_named_person_is_recorded(ws: Workspace) -> None:
     with pytest.raises(
         TrainingError,
-        match=r"The training task 'swimming' isn't planned in people.change.training\. Planned tasks: lists",
+        match=r"the training task 'swimming' isn't planned in people.change.training\. Planned tasks: lists",
     ):
         record_completion(ws, "swimming", "ann")
     with pytest.raises(TrainingError, match="Name the person"):

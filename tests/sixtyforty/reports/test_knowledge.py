@@ -44,12 +44,12 @@ def test_failed_attempts_list_models_and_stages_with_their_reasons(tmp_path: Pat
     record_verdict(without_effect, datetime(2014, 1, 1))
     attempts = failed_attempts([ws, without_effect])
     assert [a.title.removeprefix("2013-06-15-0000ho ").removeprefix("2013-03-01-0000re ") for a in attempts] == [
-        "was held back: not better by enough",
+        "was held back, because its gain is not larger by enough",
         "was rejected",
-        "The gate stopped the proof of concept",
+        "The stage gate stopped the proof of concept",
     ]
     assert attempts[1].text == "it lost money on past days"
-    assert "it missed its deadline, 2013-07-01" in attempts[2].text
+    assert "the stage missed its deadline, 2013-07-01" in attempts[2].text
     assert failed_attempts([make_workspace(tmp_path / "c")]) == []
     append_verdict(without_effect, "2013-04-01")  # a promotion is no failure
     assert len(failed_attempts([without_effect])) == 1

@@ -62,10 +62,10 @@ def test_a_gate_that_is_not_passed_holds_the_use_case_back(
         "continue",
         "The gain is proven, but the stage gate isn't passed yet: 2 partitions with known outcomes, 14 needed.",
     )
-    stopped = replace(status, verdict="stop", obstacles=["it missed its deadline, 2013-06-15"])
+    stopped = replace(status, verdict="stop", obstacles=["the stage missed its deadline, 2013-06-15"])
     assert advise(ws, summary, None, 9.0, stopped, NOW) == (
         "stop",
-        "The stage gate stopped the use case: it missed its deadline, 2013-06-15.",
+        "The stage gate stopped the use case: the stage missed its deadline, 2013-06-15.",
     )
 
 
