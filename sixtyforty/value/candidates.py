@@ -99,7 +99,7 @@ def propose_actions(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[st
 def _actions_of_numbers(
     kpi: Kpi, candidate: Candidate, rows: pd.DataFrame, answers: pd.Series[Any], answered: NDArray[np.bool_]
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return the action for each number that a candidate's SQL gives, and a mask of rows without a finite number.
+    """Return the action for each number that a candidate's SQL returns, and a mask of the rows without a finite number.
 
     answers: amounts or expected outcomes, as the candidate declares. answered: a mask of the rows on which the
     candidate decides. On the other rows, the action of the current process uses up the limits of actions.
