@@ -207,9 +207,10 @@ def describe(tainted: Sequence[TaintedPartition]) -> str:
 
 
 def shorten_repeats(texts: Iterable[str]) -> list[str]:
-    """Return the texts, but show each list of tainted partitions only at its first occurrence.
+    """Shorten sentences about leakage: list the same tainted partitions only in the first sentence that names them.
 
-    texts: sentences that contain texts of `describe`. Two lists are the same if they name the same first partitions.
+    texts: the sentences, in order. Each may contain a list that `describe` wrote. Two lists are the same if they name
+    the same first partitions. Return the sentences, with a reference in place of each repeated list.
     """
     listed: set[str] = set()
 
@@ -231,6 +232,6 @@ def describe_cure(tainted: Sequence[TaintedPartition]) -> str:
 
 
 def require_sound(tainted: Sequence[TaintedPartition], refusal: str) -> None:
-    """Raise TaintedDataError if any partition is tainted. refusal: the message's first words, such as `no training`."""
+    """Raise TaintedDataError if any partition is tainted. refusal: the start of the message."""
     if tainted:
         raise TaintedDataError(f"{refusal} (leakage): the {describe(tainted)}. {describe_cure(tainted)}")
