@@ -31,10 +31,10 @@ SHOWN_TIMES = 3
 KNOW_FUTURE = "know the future"
 # The list of partitions in a text of `describe`. Each partition has its units and decision time in brackets.
 DESCRIBED = re.compile(rf"{KNOW_FUTURE} \((?P<partitions>(?:[^()]|\([^()]*\))*?)(?:; and \d+ more)?\)")
-CURE = "Correct features.sql or the declared known_at, then build the features of these partitions again."
+CURE = "Correct features.sql or the declared known_at, then build the features of the tainted partitions again."
 CURE_OF_CONSTANT = (
     "Declare the constant with `constants: [{{value: {value}, known_since: DATE, why: TEXT}}]`, or make it a source"
-    " with known_at, then build the features of these partitions again."
+    " with known_at, then build the features of the tainted partitions again."
 )
 
 
@@ -216,7 +216,7 @@ def shorten_repeats(texts: Iterable[str]) -> list[str]:
 
     def shorten(match: re.Match[str]) -> str:
         if match["partitions"] in listed:
-            return f"{KNOW_FUTURE} (the first ones are listed above)"
+            return f"{KNOW_FUTURE} (the first partitions are listed above)"
         listed.add(match["partitions"])
         return match[0]
 

@@ -123,8 +123,8 @@ def describe_outdated(outdated: Sequence[str]) -> str:
         return ""
     partitions = format_plural(len(outdated), "partition")
     return (
-        f"Left out: {partitions} from {outdated[0]} to {outdated[-1]}, whose features an earlier features.sql built."
-        " Build these features again."
+        f"The training leaves out {partitions} from {outdated[0]} to {outdated[-1]}, whose features an earlier"
+        " features.sql built. Build these features again."
     )
 
 

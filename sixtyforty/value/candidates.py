@@ -126,7 +126,7 @@ def _invalid_answers(use_case: UseCase, name: str, rows: pd.DataFrame, requireme
     decisions = "1 decision" if len(rows) == 1 else f"{len(rows)} decisions"
     return CandidateError(
         f"{use_case.name}: kpi.candidates.{name} gives {shown} for {decisions}, first in partition"
-        f" {rows['_partition'].iloc[0]}; expected {requirement}. End its case expression with an else, or use coalesce."
+        f" {rows['_partition'].iloc[0]}; expected {requirement}. End the case expression with an else, or use coalesce."
     )
 
 

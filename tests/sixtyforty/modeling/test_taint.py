@@ -69,7 +69,7 @@ def test_a_list_of_partitions_is_shown_once() -> None:
     shortened = taint.shorten_repeats([*texts, "d: too old"])
     assert shortened == [
         texts[0],
-        "b: the features of 5 partitions know the future (the first ones are listed above). Stop.",
+        "b: the features of 5 partitions know the future (the first partitions are listed above). Stop.",
         texts[2],
         "d: too old",
     ]
