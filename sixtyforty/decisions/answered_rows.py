@@ -87,7 +87,7 @@ def _imported_answers(ws: Workspace, track: Track, partitions: Sequence[str]) ->
 def _judge_answers(
     ws: Workspace, table: pa.Table, responses: Mapping[str, Sequence[Response]]
 ) -> Iterator[tuple[str, JudgedAnswer]]:
-    """Yield the first answer to each decision, with the partition of the decision."""
+    """Yield the first answer to each decision with its effect, and the partition of the decision."""
     columns = (table[name].to_pylist() for name in ("_partition", "decision_id", "decided_at", "decided_by", "action"))
     for partition, decision_id, decided_at, decided_by, action in zip(*columns, strict=True):
         if decision_id in responses:

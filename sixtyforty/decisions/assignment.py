@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from sixtyforty.workspace import Workspace
 
-HELD_OUT = ("holdout", "shadow")  # `decided_by` of decisions that the current process takes for comparison
+HELD_OUT = ("holdout", "shadow")  # `decided_by` if the current process decides for comparison
 HOLDOUT_REASON = "held out: the current process decides, so that the model can be compared with it"
 SHADOW_REASON = "shadow: the current process decides, and the model's decision isn't used"
 
@@ -121,7 +121,8 @@ class HeldOutUnits:
     """Which units of a batch are in the holdout or in shadow, and the name of each unit's policy.
 
     Each array has the shape (units,). Units without a champion aren't held out, because there is no model to compare.
-    The draw ignores late and suspect inputs, because such a condition would make the arms of the comparison differ.
+    The draw ignores late and suspect inputs, because leaving out such units would make the arms of the experiment
+    differ.
     In shadow, the current process also takes the decisions that would otherwise go to reviewers.
     """
 

@@ -19,7 +19,7 @@ HELD_OUT_REASONS = {
     "shadow": "shadow: the model's decision isn't used",
     "review": "deferred to a reviewer",
 }
-WITH_REASONS = {"fallback": "fallback: ", "current_process": ""}  # prefixes of the reasons in these decisions' rows
+WITH_REASONS = {"fallback": "fallback: ", "current_process": ""}  # by decider: the prefix of the reason
 COMMON_ENDING = ": the current process decides"
 SHOWN_REASONS = 5
 

@@ -53,7 +53,7 @@ def take_decisions(
     replay's existing decisions are replaced. Existing live decisions are never replaced.
 
     Nothing is decided in partitions without features, or whose features are older than the current validated data.
-    Such features must be built again first. Partitions without any decision are absent from the returned dict.
+    Their features must be built again first. Partitions without any decision are absent from the returned dict.
     """
     start = live_since(ws, track)
     partitions = ws.use_case.decision_partitions(partitions)
@@ -234,4 +234,4 @@ def _build_table(
     stored = pq.read_schema(ws.lake.local_file(next(iter(features.values()))))
     schema = pa.schema([("_partition", pa.string()), *decision_schema(ws, stored)])
     table = pa.Table.from_pandas(decisions[schema.names], schema=schema, preserve_index=False)
-    return table.replace_schema_metadata(None)  # pandas describes the units that were decided together
+    return table.replace_schema_metadata(None)  # the metadata of pandas depends on which units were decided together

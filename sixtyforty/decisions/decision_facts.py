@@ -8,8 +8,8 @@ from typing import Any
 
 from sixtyforty.storage.manifests import Entry
 
-UNKNOWN = "unknown"  # replaces the declaration's version if a manifest of decisions names no version
-OCCASIONAL = ("review", "holdout", "shadow", "unscored")  # a manifest names these facts only if they occur
+UNKNOWN = "unknown"  # stands for the version of the declaration if a manifest of decisions names none
+OCCASIONAL = ("review", "holdout", "shadow", "unscored")  # facts that a manifest may lack
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def records_from_rows(kind: type[Record], columns: Sequence[str], rows: Sequence
     """
     if not rows:
         return []
-    cells = dict(zip(columns, zip(*rows, strict=True), strict=True))  # by column: faster than row by row
+    cells = dict(zip(columns, zip(*rows, strict=True), strict=True))  # conversion by column is faster than row by row
     names = [field.name for field in fields(kind)]
     key = [column for column in columns if column == "unit" or column not in names]
     units = [dict(zip(key, values, strict=True)) for values in zip(*(cells[column] for column in key), strict=True)]

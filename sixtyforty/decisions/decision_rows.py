@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def keep_sorted(ws: Workspace, tables: Iterator[pa.Table]) -> dict[str, Rows]:
     """Return decisions by partition, sorted by decision time and id.
 
-    tables: sorted portions, with the column `_partition`. The units of a partition and decision time may be in several.
+    tables: sorted portions, with the column `_partition`. Several portions may hold units of the same partition and
+    decision time.
     """
     first = next(tables, None)
     if first is None:

@@ -128,7 +128,8 @@ def write_decisions(
     before: the manifest of the decisions already taken, or None. features: the manifest of the features.
     """
     rows = new if before is None else merge_decisions(ws, before, new)
-    inputs = {"features": {partition: features.version}}  # the newest version; each row names its own
+    # The manifest names the newest version of the features. Each row names the version on which it was decided.
+    inputs = {"features": {partition: features.version}}
     champions: set[str] = set()
     deciders: Counter[str] = Counter()
     for portion in portions(rows):

@@ -15,8 +15,8 @@ from sixtyforty.decisions.decision_table import StoredDecision
 from sixtyforty.decisions.delivery_table import DeliveredDecision
 from sixtyforty.spec.actions import Action
 
-NO_MANIFEST = "the manifest of that version no longer exists"
-FEATURES_RESTATED = "the features were restated after the decision; that version's rows are no longer stored"
+NO_MANIFEST = "the manifest of the version that the decision used is no longer stored"
+FEATURES_RESTATED = "the features were restated after the decision; those that it used are no longer stored"
 
 
 @dataclass(frozen=True)

@@ -118,10 +118,10 @@ class OutdatedReplay:
     """The replayed partitions that are outdated, because an earlier declaration or a withdrawn champion decided them.
 
     `every`: the length of a partition, such as day. `partitions`: the number of the replay's partitions. `outdated`:
-    the number of outdated partitions. `by_withdrawn`: the number of these that a withdrawn champion decided. `first`
-    and `last`: the local days from which and to which a run makes the replay current. `first` may be before the first
-    outdated partition: features that an earlier features.sql built there must be built again, or no model learns from
-    them.
+    the number of outdated partitions. `by_withdrawn`: the number of outdated partitions that a withdrawn champion
+    decided. `first` and `last`: the local days from which and to which a run makes the replay current. `first` may be
+    before the first outdated partition: features that an earlier features.sql built there must be built again, or no
+    model learns from them.
     """
 
     use_case: str
@@ -142,8 +142,8 @@ class OutdatedReplay:
             causes.append("a champion that was withdrawn")
         verb = "was" if self.outdated == 1 else "were"
         return (
-            f"Outdated: {self.outdated:,} of {format_plural(self.partitions, self.every)} {verb} decided by"
-            f" {' or by '.join(causes)}. Run `sixtyforty run {self.use_case} --from {self.first} --to {self.last}"
+            f"The replay is outdated: {self.outdated:,} of {format_plural(self.partitions, self.every)} {verb} decided"
+            f" by {' or by '.join(causes)}. Run `sixtyforty run {self.use_case} --from {self.first} --to {self.last}"
             " --rebuild-replay`."
         )
 
@@ -177,7 +177,8 @@ def find_outdated_replay(ws: Workspace, until: str | None = None) -> OutdatedRep
 def _list_rebuilt(ws: Workspace) -> list[str]:
     """Return the partitions whose features were built from parts of the declaration that have changed since.
 
-    Training and gate read them too: the gate compares a challenger with the current process that they hold.
+    Training and gate read these partitions, too: the gate compares a challenger with the current process's actions in
+    them.
     """
     declared = built_by.declared_parts(ws.use_case, "features")
     return [p for p, entry in ws.lake.entries("features").items() if built_by.changed_parts(entry, declared)]

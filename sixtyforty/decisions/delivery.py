@@ -81,7 +81,7 @@ def deliver_decisions(ws: Workspace, entries: dict[str, Entry], track: Track) ->
     def deliver_partition(partition: str) -> DeliveredPartition:
         answers_to = answers.get(partition, {})
         files = write_files(ws.deliveries, track, partition, rows[partition], answers_to, ws.lake.scratch)
-        if partition in undelivered:  # the receipt comes last, because it confirms the SQL rows and the files
+        if partition in undelivered:  # written last, because the receipt confirms the SQL rows and the files
             receipt = canonical_json({"decisions": entries[partition].version})
             write_atomic(_receipt_path(ws, track, partition), receipt.encode())
         return DeliveredPartition(rows[partition].num_rows, new[partition], files, table)

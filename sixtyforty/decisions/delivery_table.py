@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 
-COMPARED = ("action", "decided_by", "reason", "champion_version")  # if one differs, a replayed decision is replaced
+COMPARED = ("action", "decided_by", "reason", "champion_version")  # if one differs, a replayed row is replaced
 IDS_PER_STATEMENT = 500
-REVISION_COLUMNS = ("decided_action", "revision", "answered_by", "answered_at")  # missing in older tables
+REVISION_COLUMNS = ("decided_action", "revision", "answered_by", "answered_at")  # missing in an early release's table
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifiers
 from sixtyforty.workspace import Workspace
 
-# Versions of features and decisions of partitions in which each unit is decided, although the features were built again
-# since. Without it, each look of a sensor would read the rows of every such partition.
+# The key is the versions of a partition's features and decisions. The entry says whether each unit has a decision,
+# though the features were built again later. Without this cache, a sensor would read the rows of such partitions at
+# each evaluation.
 _completely_decided: BoundedCache[tuple[str, str], bool] = BoundedCache(1 << 15)
 
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-ROUNDED_KINDS = ("decimal", "time")  # kinds of types that a DataFrame can't hold exactly
-VECTOR_ROWS = 2048  # DuckDB gives a DataFrame in multiples of so many rows
+ROUNDED_KINDS = ("decimal", "time")  # kinds of column types whose values a DataFrame can't hold exactly
+VECTOR_ROWS = 2048  # DuckDB returns DataFrames whose number of rows is a multiple of this
 
 
 def read_due_units(

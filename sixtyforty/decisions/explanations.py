@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FeatureValue = float | str | bool | datetime
-MAX_FACTS = 3  # facts mentioned for a decision
+MAX_FACTS = 3  # the largest number of facts that explain a decision
 MIN_CHANGE = 0.005  # a fact that changes a probability by less than half a percentage point isn't mentioned
-INPUTS_CORRECTED = "The inputs have been corrected since; the decision stands as it was taken."
+INPUTS_CORRECTED = "The inputs of this decision were corrected later. The decision stays as it was taken."
 PLACEHOLDER = re.compile(r"\{value[^{}]*\}")
-NOTHING_UNUSUAL = "No known fact is unusual."
-MODEL_UNREADABLE = "The model's files can't be read, so the facts behind this decision aren't known."
+NOTHING_UNUSUAL = "No known feature of this unit is unusual."
+MODEL_UNREADABLE = "The model's files can't be read, so the features that mattered for this decision aren't known."
 
 
 def explain_decisions(ws: Workspace, partition: str, track: Track, decision_ids: Sequence[str]) -> dict[str, list[str]]:

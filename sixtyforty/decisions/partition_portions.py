@@ -38,7 +38,7 @@ def cut_at_partitions(frames: Iterable[pd.DataFrame], join_times: bool) -> Itera
 
 
 def _count_complete(units: pd.DataFrame, join_times: bool) -> int:
-    """Return how many of the first units are a portion, or 0 if more units must be read to know."""
+    """Return how many units from the start of `units` form a portion, or 0 if more units must be read to know."""
     if len(units) < stored_tables.PORTION_ROWS:
         return 0
     bounds = [0, *_changes(units["_partition"]), len(units)]
@@ -49,7 +49,7 @@ def _count_complete(units: pd.DataFrame, join_times: bool) -> int:
 
 
 def _first_part(units: pd.DataFrame, end: int, join_times: bool) -> int:
-    """Return the size of the first part of the first partition, or 0 if more units must be read to know.
+    """Return how many units the first part of the first partition has, or 0 if more units must be read to know.
 
     end: the number of units of the first partition in `units`.
     """

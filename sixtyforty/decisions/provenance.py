@@ -107,8 +107,8 @@ def _trace_verdict(entry: Entry) -> TracedVerdict:
 def _trace_inputs(ws: Workspace, features: Entry | None) -> tuple[list[TracedFile | UnknownFiles], list[TracedVerdict]]:
     """Return the input files of a partition of features, and the verdicts on the data validated from these files.
 
-    A validated partition whose files are unknown has a placeholder at the start of the list. The files follow, sorted
-    by source and name.
+    For each validated partition whose files are unknown, the list of files starts with an UnknownFiles. The files
+    follow, sorted by source and name.
     """
     files: dict[str, TracedFile] = {}
     unknown: dict[str, UnknownFiles] = {}
@@ -158,7 +158,7 @@ def _trace_champion(ws: Workspace, track: Track, version: str | None) -> TracedC
     if version is None:
         return None
     card = ws.models.card(version)
-    rows = ws.champion_ledger.rows_of(track)  # includes the rows from before a replay was made again
+    rows = ws.champion_ledger.rows_of(track)  # the champion ledger also has the rows of earlier replays
     row = next(row for row in rows if (row.version, row.verdict) == (version, "PROMOTE"))
     return TracedChampion(
         version=version,
@@ -236,7 +236,7 @@ def _outcome_values(
     if ws.use_case.is_randomized(track) and isinstance(payoffs, ChoicePayoffs):
         # The action may change the outcome, so the value of the other action isn't known.
         return known(payoffs.unit_values([decision.action], outcome)), None
-    if kpi.treatment:  # a past experiment gives the value of many units, not of a single one
+    if kpi.treatment:  # a past experiment estimates the value of many units together, not of one unit
         return None, None
     return known(payoffs.realized([decision.action], outcome)), known(
         payoffs.realized([decision.current_action], outcome)

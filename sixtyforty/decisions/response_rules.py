@@ -107,5 +107,5 @@ def _check_action(ws: Workspace, response: Response, decided: str) -> Response:
 
 
 def _without_invisible(text: str) -> str:
-    """Replace invisible characters with spaces, because a zero byte would make an extract of responses unreadable."""
+    """Replace invisible characters in a response's text: a zero byte would make an extract of responses unreadable."""
     return "".join(char if char.isprintable() or char == "\n" else " " for char in text).strip()

@@ -34,7 +34,8 @@ class AlreadyAnsweredError(ResponseError):
 
     def __init__(self, answer: Response) -> None:
         self.answer = answer
-        super().__init__(f"{answer.decision_id} was already {answer.event}, at {answer.at:%Y-%m-%d %H:%M} UTC.")
+        time = f"{answer.at:%Y-%m-%d %H:%M} UTC"
+        super().__init__(f"The decision {answer.decision_id} was already {answer.event}, at {time}.")
 
 
 def open_log(ws: Workspace) -> tuple[sa.Engine, sa.Table]:

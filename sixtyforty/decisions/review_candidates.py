@@ -89,7 +89,7 @@ def _select_candidates(ws: Workspace, review: Review, rows: pd.DataFrame) -> dic
 
 
 def _read_decisions(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> Iterator[pd.DataFrame]:
-    """Yield the decisions that the model took or left to a reviewer, portion by portion. Vetoed ones are left out.
+    """Yield the decisions that the model took or left to a reviewer, without vetoed decisions, in portions.
 
     No action has a limit, because a KPI with limits can't declare a review.
     Columns: those of the decision, the action of the expert's rule, and the columns for computing payoffs.

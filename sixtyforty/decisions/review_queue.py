@@ -1,9 +1,9 @@
 """Queue the decisions that reviewers can improve most, up to the number that they can review in a day.
 
 At each decision time, candidates are ranked by the value of knowing their outcome. A decision can't wait for the
-candidates of later hours, so the day's capacity is released bit by bit. After half of the local day, half of the day's
-reviews, rounded up, may be queued. Candidates above the capacity aren't queued, and their decisions stay as taken. A
-queued review stays in the queue, unless a replay is made again.
+candidates of later hours, so the day's capacity becomes available step by step. After half of the local day, half of
+the day's reviews, rounded up, may be queued. Candidates above the capacity aren't queued, and their decisions stay as
+taken. A queued review stays in the queue, unless a replay is made again.
 
 Queue columns: `decision_id`, `decided_at` (UTC), `rank` (1 first), `value_of_information` (KPI's currency),
 `reviewer`, `why`, `action` (as decided), `alternative` and `minutes`.
@@ -50,7 +50,8 @@ class QueuedReview:
 class QueueFigures:
     """The figures of a partition's review queue, as its manifest stores them.
 
-    - candidates: the number of decisions worth a review. `queued` of them are in the queue; `overflow` are not.
+    - candidates: the number of decisions that a reviewer could improve. `queued` of them are in the queue; `overflow`
+      are not.
     - minutes: the time that the queued reviews take.
     - value_of_information: the sum over the queued reviews, in the KPI's currency.
     """
@@ -115,10 +116,10 @@ class QueueDraft:
         self._use_case, self._review, self._partition = use_case, review, partition
         self._queue, self._waiting = list(queued_before), list[ReviewCandidate]()
         self._queued_before = {item.decision_id for item in queued_before}
-        self.count = len(queued_before)  # the candidates, and the reviews that were queued before
+        self.count = len(queued_before)  # number of candidates, and of reviews that were queued before
 
     def add(self, candidates: Sequence[ReviewCandidate]) -> None:
-        """Queue candidates, except those of the newest decision time, of which more may come."""
+        """Queue all candidates, except those of the newest decision time: the next portion may have more of these."""
         new = [candidate for candidate in candidates if candidate.decision_id not in self._queued_before]
         self.count += len(new)
         waiting = sorted([*self._waiting, *new], key=_queue_order)

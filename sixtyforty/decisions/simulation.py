@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TRACK: Track = "replay"  # live decisions accept no simulated response
-OVERRIDE_PROBABILITIES = (0.02, 0.05, 0.08, 0.12, 0.18, 0.30)  # one for each person
-JOIN_WEEKS, LEAVE_WEEKS = {5: 9}, {1: 20}  # by person, counted from 0: weeks after the first decision
+OVERRIDE_PROBABILITIES = (0.02, 0.05, 0.08, 0.12, 0.18, 0.30)  # a probability for each person
+JOIN_WEEKS, LEAVE_WEEKS = {5: 9}, {1: 20}  # number of the person, from 0: weeks after the first decision
 SEEN_SHARE, ANSWERED_SHARE, RATED_SHARE = 0.5, 0.8, 0.025
-SHIFT = 8 * 3600 * 10**6  # microseconds
+SHIFT = 8 * 3600 * 10**6  # length of a shift in microseconds
 OVERRIDE_REASONS = (
     "the crew is in the building anyway",
     "the inbound aircraft is already here",

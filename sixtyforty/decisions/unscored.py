@@ -21,7 +21,7 @@ from sixtyforty.storage.stored_tables import Rows, portions
 from sixtyforty.workspace import Workspace
 
 DECIDES = ": the current process decides"
-LONGEST_SEARCH = 400  # the newest partitions in which the start of an outage is searched
+LONGEST_SEARCH = 400  # number of newest partitions in which the start of an outage is searched
 CURE = (
     "Restore the champion's files from a backup, or correct features.sql. Or build the features again, and let the next"
     " training replace the champion."
@@ -52,7 +52,7 @@ def summarize_unscored(decisions: Rows) -> list[UnscoredDecisions]:
 
 
 def describe_outlook(ws: Workspace) -> str:
-    """Return sentences that say when the champion decides again after it couldn't score. Its files are sound."""
+    """Return sentences that say when a champion that couldn't score decides again. Its files must be sound."""
     newest = ws.lake.partitions("features")[-1:]
     if any(is_unbuilt(entry) for entry in ws.lake.entries("features", newest).values()):
         return "Correct features.sql. The model decides again from the next run on."

@@ -29,8 +29,8 @@ from sixtyforty.value.daily_value import POLICIES, DailyValue, value_of_day
 from sixtyforty.value.policy import Policy
 
 LAST_KNOWN_ENTRIES = 5000
-# By version of a partition's outcomes, the UTC time at which the last of them became known, in a list: an empty one if
-# no outcome is known.
+# The key is the version of a partition's outcomes. The list holds the UTC time at which the last of these outcomes
+# became known. It is empty if no outcome is known.
 _LAST_KNOWN: BoundedCache[str, list[datetime]] = BoundedCache(LAST_KNOWN_ENTRIES)
 
 
@@ -56,7 +56,7 @@ def score_block(
     end: date,
     known_on: date | None = None,
 ) -> list[DailyValue]:
-    """Value a model version: return what its decisions are worth on each local day from `first` to before `end`.
+    """Return what a model version's decisions are worth on each local day from `first` to the day before `end`.
 
     Only outcomes known at the start of the local day `known_on` count; None stands for `end`. Raises BacktestError if
     the model may have learned from one of the days, and TaintedDataError if the features of one of the days have
@@ -71,7 +71,8 @@ def score_block(
     window = use_case.decision_partitions(use_case.starting_between(first, end))
     features = _select_scorable(use_case, lake, card, lake.entries("features", window))
     outcomes = lake.entries("outcomes", window)
-    require_sound(select_tainted(features.values()), f"{version}: no value on the days from {first}")
+    refusal = f"{use_case.name}: the backtest can't value the model {version} on the days from {first}"
+    require_sound(select_tainted(features.values()), refusal)
     policy = Policy.from_use_case(use_case)
     inputs_hash = digest(
         {
@@ -86,7 +87,8 @@ def score_block(
     last_known = _last_known(lake, outcomes)
     if last_known is None:
         return []
-    # The values change until the last outcome is known, so the time of the knowledge is a part of the file's name.
+    # The values of a block change until its last outcome is known. So the name of the block's file in the cache
+    # contains the time until which outcomes count.
     known_at = min(use_case.day_start(known_on or end), last_known)
     cached = lake.root / "backtest" / version / f"{first}_{end}_{known_at:%Y%m%dT%H%M%S%f}_{inputs_hash}.json"
     if cached.exists():
@@ -120,7 +122,7 @@ def _select_scorable(
 ) -> dict[str, Entry]:
     """Return the manifests of the partitions whose features the model can score, by partition.
 
-    For a model with a declared recipe, features of an earlier features.sql are left out, too.
+    If the model's recipe is declared, partitions whose features an earlier features.sql built are left out, too.
     """
     outdated = select_outdated(use_case, features) if card.recipe_version in declared_recipes(use_case) else []
     candidates = [entry for partition, entry in features.items() if partition not in outdated]
@@ -182,7 +184,7 @@ def find_trained_version(
     if model is not None:
         try:
             version = plan_training(use_case, lake, as_of, model).version
-        except ModelError:  # on that day, no features with outcomes existed yet, or features have leakage
+        except ModelError:  # no training data existed yet on that day, or the features have leakage
             return None
         return version if store.has(version, MODEL) else None
     trained = [v for v in store.versions() if v.startswith(f"{as_of}-") and store.has(v, MODEL)]

@@ -15,10 +15,10 @@ from sixtyforty.storage.manifests import Entry
 
 FACT = "built_by"
 FEATURES_SQL = "features.sql"
-NOTHING = ""  # hash of features.sql in a partition that it couldn't build, so that the partition is always outdated
+NOTHING = ""  # stands for the hash of features.sql if it couldn't run, so that the partition is always outdated
 
 Dataset = Literal["features", "outcomes"]
-Parts = Mapping[str, str]  # the hash of each part, by the name of the part
+Parts = Mapping[str, str]  # the hash of each part of a declaration, by the name of the part
 
 
 def declared_parts(use_case: DecisionChain, dataset: Dataset) -> dict[str, str]:

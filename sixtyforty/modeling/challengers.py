@@ -67,7 +67,7 @@ def list_challengers(
     reasons = {best: _describe_ranking(use_case, values) if values else ""}
     champion = ledger.champion_at(track, use_case.day_start(as_of))
     if champion:
-        with suppress(ModelError):  # the gate's evidence reports a champion whose card can't be read
+        with suppress(ModelError):  # if the champion's card can't be read, the gate's evidence says so
             current = store.card(champion.version).recipe_version
             if current in declared:
                 reasons.setdefault(current, "the challenger has the champion's recipe")

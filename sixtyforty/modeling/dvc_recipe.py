@@ -5,7 +5,7 @@ The chain writes these files with the same functions, so DVC reproduces them byt
 
 - `training_set.parquet`.
 - `recipe.json`: the model, the KPI, the features and the card of the previous model.
-- `fold.skops`: the previous model. It never saw the newest days of the training set, on which it is evaluated.
+- `fold.skops`: the previous model. It is evaluated on the newest days of the training set, from which it didn't learn.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class RecipeFile:
     """The content of `recipe.json`: the settings with which DVC trains a model version again and measures it.
 
     `model`, `features`: the recipe and the features of the version. `fold`: the card of the model trained before the
-    version; `metrics.json` measures that model on days that it never saw, as a fold of a backtest does.
+    version; `metrics.json` measures that model on days from which it didn't learn, as a fold of a backtest does.
     `defer_below`: the limit below which a decision is deferred to a reviewer (see `Policy`).
     """
 
@@ -106,7 +106,7 @@ def train(folder: Path) -> None:
 
 
 def evaluate(folder: Path) -> None:
-    """Measure the previous model on the newest days of the training set, which that model never saw.
+    """Measure the previous model on the newest days of the training set, from which it didn't learn.
 
     Write the figures to `metrics.json`.
     """

@@ -83,7 +83,7 @@ class FittedModel:
             outcomes: NDArray[np.float64] = self.estimator.predict(matrix)
             return outcomes
         classes = self.estimator.classes_.tolist()
-        if len(classes) == 1:  # all rows of the training set had the same outcome
+        if len(classes) == 1:  # the model learned from rows that all had the same outcome
             return np.full(len(frame), float(classes[0]))
         positive: NDArray[np.float64] = self.estimator.predict_proba(matrix)[:, classes.index(1)]
         return positive
@@ -122,7 +122,7 @@ def fit_model(recipe: Model, kpi: Kpi, features: Sequence[str], frame: pd.DataFr
     model = FittedModel(estimator, features, levels, treatment, kpi.actions_by_cost if treatment else ())
     with threadpool_limits(limits=1, user_api="openmp"):
         matrix = model.to_matrix(frame)
-        without_value = np.asarray(np.isnan(matrix).all(axis=0))  # some estimators fail on such a feature
+        without_value = np.asarray(np.isnan(matrix).all(axis=0))  # some estimators fail on a feature without values
         matrix[:, without_value] = 0
         try:
             estimator.fit(matrix, target)

@@ -64,14 +64,14 @@ def find_feature_problem(card: ModelCard, columns: Columns, payoffs: Mapping[str
     """
     missing = [feature for feature in card.features if feature not in columns and feature != card.treatment]
     if missing:
-        return f"it needs {_list(missing)}, which features.sql doesn't return"
+        return f"the model needs {_list(missing)}, which features.sql doesn't return"
     retyped = [
         f"{feature} is a {kind_of(columns[feature])} now and was a {kind}"
         for feature, kind in card.feature_kinds.items()
         if feature in columns and kind_of(columns[feature]) != kind
     ]
     if retyped:
-        return f"features have changed their type since the training: {_list(retyped)}"
+        return f"features have changed their type since the model's training: {_list(retyped)}"
     if not payoffs.keys() <= columns.keys():
         return "the features lack columns that kpi.actions uses; build the features again"
     return None

@@ -84,7 +84,7 @@ def _check_actions(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> No
         expected = "a number" if kpi.amount else f"one of {', '.join(kpi.actions)}"
         raise FeatureError(
             f"{use_case.name}: current_process.sql returns the action {actions}, expected {expected} for each unit."
-            " End its case expression with an else branch."
+            " End the case expression in current_process.sql with an else branch."
         )
 
 

@@ -70,7 +70,7 @@ class FeatureWindow:
     def build_without_features(self) -> BuiltPartitions:
         """Build tables with the current process's actions, and with null in place of each feature.
 
-        The columns are those of the newest features, so that the readers of features need no other case.
+        The columns are those of the newest features, so that code that reads features needs no special case.
         """
         newest = self.lake.partitions("features")[-1:]
         entries = list(self.lake.entries("features", newest).values())
@@ -87,9 +87,10 @@ class FeatureWindow:
         return {p: input_versions(self.use_case, self.entries, window) for p, window in windows.items()}
 
     def _columns_beyond_lookback(self, tables: Mapping[str, Rows]) -> tuple[str, ...]:
-        """Return the feature columns that change if a sampled partition is built alone instead of with the others.
+        """Return the feature columns whose values change if a sampled partition is built alone, not with the others.
 
-        The first partition differs if the SQL reads later rows, the last one if the SQL reads rows before its lookback.
+        The first partition changes if the SQL reads later rows. The last one changes if the SQL reads rows before its
+        lookback.
         """
         if len(self.partitions) == 1:
             return ()

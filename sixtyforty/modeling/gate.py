@@ -131,7 +131,7 @@ def judge(gate: Gate, evidence: GateEvidence, currency: str, needs_approval: boo
     if refusal := evidence.file_problem or evidence.share_mismatch:
         return Judgement("REJECT", evidence.kind, [refusal], GateFigures(refused=True))
     if evidence.withdrawal:
-        return Judgement("REJECT", evidence.kind, [f"the version or its recipe was {evidence.withdrawal}"])
+        return Judgement("REJECT", evidence.kind, [f"the challenger's version or recipe was {evidence.withdrawal}"])
     if evidence.taint:
         return Judgement("REJECT", evidence.kind, [evidence.taint])
     value_verdict = _judge_value(gate, evidence, currency)
@@ -152,7 +152,7 @@ def _notes(evidence: GateEvidence) -> Iterator[str]:
     if evidence.unfit_champion:
         yield evidence.unfit_champion
     if evidence.is_assumed:
-        yield "the figures are assumed: the action may change the outcome"
+        yield "the challenger's gain is assumed: the action may change the outcome"
 
 
 @dataclass
@@ -221,18 +221,20 @@ def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _
 def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
     """Hold back the promotion if the champion beats the challenger's recipe on the newest days of the backtest.
 
-    A difference of up to `gate.margin` is allowed. The promotion is held back, too, if no outcome is known of the
-    days on which the two can be compared.
+    A difference of up to `gate.margin` is allowed. The promotion is held back, too, if no outcome is known of the days
+    on which champion and challenger can be compared.
     """
     if evidence.latest is None:
         if evidence.kind == "refresh":
-            value.reasons.append("the champion may have learned from every backtest block, so the two aren't compared")
+            value.reasons.append(
+                "champion and challenger aren't compared: the champion may have learned from every backtest block"
+            )
         return value
     confidence = _two_sided(gate)
     change = _paired_gain(evidence.latest.challenger, evidence.latest.champion, confidence)
     if math.isnan(change.value):
         return value.stop(
-            "HOLD", "too early to judge: no outcome is known yet of the days on which the champion can be compared"
+            "HOLD", "too early to judge: no outcome is known yet of the days that compare champion and challenger"
         )
     value.figures = replace(value.figures, last_block_vs_champion=RoundedInterval.of(change))
     if change.value < -gate.margin:

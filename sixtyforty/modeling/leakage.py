@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-MOST_OUTCOMES = 1_000_000  # the outcomes of so many units are in memory while decision times are chosen
+MOST_OUTCOMES = 1_000_000  # the largest number of units whose outcomes are held in memory to choose decision times
 OUTCOME = "_known_outcome"
 UNIT = "(the unit itself)"  # replaces the name of a feature if a unit became known only after its decision time
 
@@ -56,7 +56,7 @@ def find_leakage(
     """Recompute the features of chosen decision times. Return a Leak for each feature whose values change.
 
     db: a session of `point_in_time.open_inputs`. tables: the built features of each partition, sorted by decision time
-    and key. The same partitions give the same choice, so that a check can be repeated (see `leakage_sample`). again:
+    and key. For the same partitions, a repeated check chooses the same decision times (see `leakage_sample`). again:
     for each partition, the decision times at which an earlier check detected leakage. If any feature has leakage, all
     other partitions are checked, too, each until its first leak.
     """
@@ -82,8 +82,9 @@ def _frame_reader(
 ) -> Callable[[], Iterable[pd.DataFrame]]:
     """Return a function that reads the features of all partitions in portions, with the column `_partition`.
 
-    If there are several partitions, each unit has its outcome in an additional column, which is null if it isn't known
-    yet. Most outcomes of a single partition aren't. Above MOST_OUTCOMES units, the column would take too much memory.
+    If there are several partitions, an additional column holds the outcome of each unit, or null if the outcome isn't
+    known yet. A single partition has no such column, because most of its outcomes aren't known yet. Above MOST_OUTCOMES
+    units, there is no such column either, because it would take too much memory.
     """
     unit_count = sum(rows.num_rows for rows in tables.values())
     known = _known_outcomes(db, use_case) if len(tables) > 1 and unit_count <= MOST_OUTCOMES else None
@@ -103,7 +104,7 @@ def _known_outcomes(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> p
     unit = unit_columns(use_case)
     outcome, outcomes = identifier(use_case.kpi.outcome), use_case.sql("outcomes")
     query = f"select {unit}, o.{outcome} as {OUTCOME} from units left join ({outcomes}) o using ({unit})"
-    known: pd.DataFrame = db.sql(query).to_arrow_table().to_pandas()  # with the same key types as the feature rows
+    known: pd.DataFrame = db.sql(query).to_arrow_table().to_pandas()  # same key types as the feature rows
     return known.drop_duplicates([column for column in known if column != OUTCOME])
 
 
@@ -155,7 +156,7 @@ def count_different(built: pd.Series[Any], recomputed: pd.Series[Any]) -> int:
         same = built.to_numpy() == recomputed.to_numpy()
     elif set(kinds) <= set("fiu"):
         same = np.isclose(built.astype(float), recomputed.astype(float), rtol=0, atol=1e-9, equal_nan=True)
-    else:  # pandas compares null text as different
+    else:  # pandas treats two null texts as different
         texts = (series.astype(object).map(str).to_numpy(object) for series in (built, recomputed))
         same = np.equal(*texts).astype(bool)
     same = np.where(null | recomputed_null, null & recomputed_null, same)

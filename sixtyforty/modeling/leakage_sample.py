@@ -25,7 +25,7 @@ ENOUGH_UNITS = 500  # units to check in a quarter
 QUARTER_DAYS = 91
 RARE_SHARE = 0.05  # a value is rare if fewer units than this share have it
 TARGETED_TIMES = 5  # decision times chosen for their rare values, in a run of several partitions
-MAX_DISTINCT = 50  # in columns with more distinct values, rare values are not searched: all are rare
+MAX_DISTINCT = 50  # a column with more distinct values is not searched: all its values are rare
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def list_candidates(
 def _rare_values(portions: Iterable[pd.DataFrame], hidden: Collection[str]) -> list[tuple[str, Any]]:
     """Return the rare values of each column. None stands for rows without a value."""
     row_count, nulls = 0, Counter[str]()
-    counts: dict[str, Counter[Any] | None] = {}  # None: the column has too many values, or numbers with fractions
+    counts: dict[str, Counter[Any] | None] = {}  # None: too many distinct values, or fractions
     for rows in portions:
         row_count += len(rows)
         for column in rows.columns.difference([*hidden]):

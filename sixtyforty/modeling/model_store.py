@@ -80,7 +80,7 @@ class ModelStore:
         except FileNotFoundError as error:
             raise ModelError(
                 f"{version}: the file {self.folder(version) / file} is missing. Restore the file from a backup, or"
-                " delete its folder and run the chain again."
+                " delete the folder and run the chain again."
             ) from error
 
     def has(self, version: str, file: str) -> bool:

@@ -1,4 +1,4 @@
-"""Find features to which a changed features.sql gives other values than those that the model learned from.
+"""Find the features for which a changed features.sql returns other values than those that the model learned from.
 
 A feature may keep its name and its type and mean something else. The model would still compute scores, but wrong ones.
 So the values in its training set are compared with those that today's features.sql gives the same units.
@@ -22,8 +22,8 @@ from sixtyforty.storage.manifests import Entry, versions_by_partition
 if TYPE_CHECKING:
     import pandas as pd
 
-COMPARED_PARTITIONS = 3  # the newest of the training set that were built again
-RESTATED_SHARE = 0.1  # late rows change some values; a feature with more other values means something else
+COMPARED_PARTITIONS = 3  # how many rebuilt partitions of the training set are compared, the newest first
+RESTATED_SHARE = 0.1  # if more of a feature's values changed, the feature means something else; late rows change fewer
 
 
 def find_redefined(use_case: DecisionChain, lake: Lake, store: ModelStore, card: ModelCard) -> str | None:
@@ -59,7 +59,8 @@ def _compare(
     """
     key = ["_partition", *use_case.decision.key]
     with lake.open_session(use_case.timezone) as db:
-        # The training set is read through Arrow, too. DuckDB's own conversion would give dates another type.
+        # The training set is read through Arrow, so these rows are, too. DuckDB's own conversion to pandas would give
+        # dates another type.
         rebuilt = db.sql(f"from {lake.select_rows(entries.values())}").to_arrow_table().to_pandas()
     both = _read_training_rows(store, card, list(entries)).merge(rebuilt, on=key, suffixes=("", " rebuilt"))
     shares = {}

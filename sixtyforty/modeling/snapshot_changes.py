@@ -3,9 +3,9 @@
 A snapshot has no `known_at`: features read its newest extract, whatever their decision time. If a row changes or is
 added later, features that are built again read a value that was not known at their decision times.
 
-The dataset `first_seen/<source>` records when each row of the snapshot was first seen. Rows from the first recording
-have no time, because nobody can know since when they were true. For each version of the snapshot, the fact `versions`
-lists its rows that changed or were added after the first recording.
+The dataset `first_seen/<source>` records when each row of the snapshot was first seen. Rows that were there at the
+first recording have no time, because nobody can know since when they were true. For each version of the snapshot, the
+fact `versions` lists its rows that changed or were added after the first recording.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import duckdb
 
 KEYS_SHOWN = 3
-CHANGES_LISTED = 100  # a record lists at most this many changes of a version, the newest ones
-VERSIONS_LISTED = 20  # a record lists at most this many versions of the snapshot, the newest ones
+CHANGES_LISTED = 100  # a record lists the newest changes of a snapshot's version, at most this many
+VERSIONS_LISTED = 20  # a record lists the newest versions of a snapshot, at most this many
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,8 @@ MATCHES = {
     *("list_position", "list_indexof", "array_position", "array_indexof"),
 }
 POSITIONS = {"list_position", "list_indexof", "array_position", "array_indexof"}
-# With these functions, a comparison no longer names single units or days: parts that recur within a week, differences,
-# counts and random buckets.
+# A comparison with the value of one of these functions names no single unit or day. These functions return parts of a
+# time that recur within a week, differences, counts and random buckets.
 STRUCTURAL = {
     *("dayofweek", "isodow", "weekday", "dayname", "hour", "minute", "second", "hash", "md5_number", "%", "mod", "-"),
     *("date_diff", "datediff", "date_sub", "datesub", "age", "length", "len", "count", "sum", "avg"),
@@ -108,7 +108,7 @@ def list_constants(use_case: DecisionChain) -> tuple[SqlConstant, ...]:
 def find_constants(sql: str, key: tuple[str, ...]) -> tuple[SqlConstant, ...]:
     """Return the distinct constants of a query that may express knowledge about outcomes.
 
-    key: the columns that identify a unit. SQL that DuckDB can't parse has no constants, because it can't run either.
+    key: the columns that identify a unit. If DuckDB can't parse the SQL, none is returned: the SQL can't run either.
     """
     tree = parse_sql(sql)
     if tree is None:
@@ -123,7 +123,7 @@ def find_constants(sql: str, key: tuple[str, ...]) -> tuple[SqlConstant, ...]:
 
 
 def _list_tokens(sql: str) -> Iterator[SqlConstant]:
-    """Yield the dates, and the fractions such as 0.4893, that a query without a parse tree names."""
+    """Yield the dates and the fractions, such as 0.4893, in the text of a query that has no parse tree."""
     for token in list_tokens(sql):
         kind = "STRING" if token.text.startswith("'") else "NUMERIC"
         node: Node = {"class": "CONSTANT", "literal": {"kind": kind, "text": token.text.strip("'")}}

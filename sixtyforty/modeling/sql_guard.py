@@ -83,7 +83,7 @@ def find_forbidden(sql: str, field: str = "", stage: str = "") -> SqlProblem | N
     for position, token in enumerate(tokens):
         depth += {"(": 1, ")": -1}.get(token.text, 0)
         if depth < 0:
-            reason: str | None = "a closing parenthesis has no opening one."
+            reason: str | None = "a closing parenthesis has no opening parenthesis. Remove it."
         elif token.text == ";" and position + 1 < len(tokens):
             reason = "the SQL has more than one statement. Write a single query."
         else:

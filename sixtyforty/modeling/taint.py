@@ -31,10 +31,10 @@ SHOWN_TIMES = 3
 KNOW_FUTURE = "know the future"
 # The list of partitions in a text of `describe`. Each partition has its units and decision time in brackets.
 DESCRIBED = re.compile(rf"{KNOW_FUTURE} \((?P<partitions>(?:[^()]|\([^()]*\))*?)(?:; and \d+ more)?\)")
-CURE = "Correct features.sql or the declared known_at, then build the features of these partitions again."
+CURE = "Correct features.sql or the declared known_at, then build the features of the tainted partitions again."
 CURE_OF_CONSTANT = (
     "Declare the constant with `constants: [{{value: {value}, known_since: DATE, why: TEXT}}]`, or make it a source"
-    " with known_at, then build the features of these partitions again."
+    " with known_at, then build the features of the tainted partitions again."
 )
 
 
@@ -207,15 +207,16 @@ def describe(tainted: Sequence[TaintedPartition]) -> str:
 
 
 def shorten_repeats(texts: Iterable[str]) -> list[str]:
-    """Return the texts, but show each list of tainted partitions only at its first occurrence.
+    """Shorten sentences about leakage: list the same tainted partitions only in the first sentence that names them.
 
-    texts: sentences that contain texts of `describe`. Two lists are the same if they name the same first partitions.
+    texts: the sentences, in order. Each may contain a list that `describe` wrote. Two lists are the same if they name
+    the same first partitions. Return the sentences, with a reference in place of each repeated list.
     """
     listed: set[str] = set()
 
     def shorten(match: re.Match[str]) -> str:
         if match["partitions"] in listed:
-            return f"{KNOW_FUTURE} (the first ones are listed above)"
+            return f"{KNOW_FUTURE} (the first partitions are listed above)"
         listed.add(match["partitions"])
         return match[0]
 
@@ -231,6 +232,6 @@ def describe_cure(tainted: Sequence[TaintedPartition]) -> str:
 
 
 def require_sound(tainted: Sequence[TaintedPartition], refusal: str) -> None:
-    """Raise TaintedDataError if any partition is tainted. refusal: the message's first words, such as `no training`."""
+    """Raise TaintedDataError if any partition is tainted. refusal: the start of the message."""
     if tainted:
         raise TaintedDataError(f"{refusal} (leakage): the {describe(tainted)}. {describe_cure(tainted)}")

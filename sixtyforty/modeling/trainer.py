@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from sixtyforty.modeling.estimators import fit_model
 from sixtyforty.modeling.model_store import ModelStore
+from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.spec.kpi import Kpi
 
 
 def train_models(store: ModelStore, kpi: Kpi, versions: Sequence[str]) -> Iterator[tuple[str, int]]:
     """Fit and store a model for each version. Yield each version with its number of training rows.
 
-    One thread per core is used, because estimators release Python's global lock. A killed run never leaves a partly
-    written file.
+    One thread per core is used, because estimators release Python's global lock. If the process is killed, no partly
+    written file remains. Raises ModelError, which names the version, if a model can't be fitted.
     """
     from joblib import Parallel, delayed
 
@@ -25,5 +26,9 @@ def train_models(store: ModelStore, kpi: Kpi, versions: Sequence[str]) -> Iterat
 
 def _train(store: ModelStore, kpi: Kpi, version: str) -> tuple[str, int]:
     card, frame = store.card(version), store.training_frame(version)
-    store.write_model(version, fit_model(card.recipe, kpi, card.features, frame))
+    try:
+        model = fit_model(card.recipe, kpi, card.features, frame)
+    except ModelError as error:
+        raise ModelError(f"The model {version} can't be trained: {error}") from error
+    store.write_model(version, model)
     return version, len(frame)

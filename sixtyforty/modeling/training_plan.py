@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class TooEarlyError(ModelError):
-    """The training window contains no features with outcomes yet."""
+    """A model can't be trained yet, because its training window contains no features with outcomes."""
 
 
 @dataclass(frozen=True)
@@ -108,23 +108,23 @@ def plan_training(use_case: DecisionChain, lake: Lake, as_of: date, model: Model
             f"{use_case.name}: no features with outcomes exist between {first} and {as_of}."
             f" {describe_outdated(outdated) or 'Materialize the assets `features` and `outcomes` of these days first.'}"
         )
-    require_sound(select_tainted(features.values()), f"{use_case.name}: no training as of {as_of}")
+    require_sound(select_tainted(features.values()), f"{use_case.name}: no model can be trained as of {as_of}")
     versions = {"features": versions_by_partition(features), "outcomes": versions_by_partition(outcomes)}
     recipe = hash_recipe(use_case, model)
     return TrainingPlan(as_of, features, outcomes, missing, model, recipe, digest(versions), outdated)
 
 
 def describe_outdated(outdated: Sequence[str]) -> str:
-    """Return two sentences about partitions that training leaves out, because an earlier features.sql built them.
+    """Return two sentences about the partitions that the training leaves out as outdated.
 
-    Without such partitions, return an empty text.
+    An earlier features.sql built their features. Without outdated partitions, return an empty text.
     """
     if not outdated:
         return ""
     partitions = format_plural(len(outdated), "partition")
     return (
-        f"Left out: {partitions} from {outdated[0]} to {outdated[-1]}, whose features an earlier features.sql built."
-        " Build these features again."
+        f"The training leaves out {partitions} from {outdated[0]} to {outdated[-1]}, whose features an earlier"
+        " features.sql built. Build these features again."
     )
 
 
@@ -136,7 +136,7 @@ def read_training_rows(
     Only units whose outcome was known at `known_at` (UTC) are returned. If a treatment is declared, each unit must have
     received an action, which is returned too. Raises TaintedDataError if features have leakage.
     """
-    require_sound(select_tainted(features.values()), f"{use_case.name}: no training and no value of a model")
+    require_sound(select_tainted(features.values()), f"{use_case.name}: no model can be trained or valued")
     key, columns = identifiers(use_case.decision.key), use_case.kpi.outcome_columns
     all_known = " and ".join(f"o.{identifier(column)} is not null" for column in columns)
     with lake.open_session(use_case.timezone) as db:

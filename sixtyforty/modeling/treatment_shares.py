@@ -32,8 +32,9 @@ def count_received(use_case: DecisionChain, lake: Lake, partitions: Iterable[str
 
     One stratum covers the whole period. In addition, each month is a stratum.
 
-    A unit may occur in several partitions. If no unit ever received two different actions, each unit was dealt a single
-    action, and counts once in a stratum. Otherwise a unit was dealt an action in each partition, and counts each time.
+    A unit may occur in several partitions. If no unit ever received two different actions, each unit was assigned a
+    single action, and counts once in a stratum. Otherwise a unit was assigned an action in each partition, and counts
+    each time.
     """
     outcomes = lake.entries("outcomes", partitions)
     treatment = use_case.kpi.treatment

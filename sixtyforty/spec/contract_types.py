@@ -11,7 +11,7 @@ Kind = Literal["whole", "decimal", "float", "boolean", "date", "time", "timestam
 
 MAX_DECIMAL_WIDTH = 38
 DEFAULT_DECIMAL = (18, 3)  # DuckDB's width and scale of a DECIMAL without parameters
-ALLOWED = (  # the names that messages suggest; other names of the same types are accepted, too
+ALLOWED = (  # the type names that errors suggest; other names of the same types are accepted, too
     *("VARCHAR", "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT"),
     *("UINTEGER", "UBIGINT", "DECIMAL(width, scale)", "FLOAT", "DOUBLE", "DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ"),
     *("UUID", "JSON"),

@@ -36,6 +36,7 @@ RESERVED_COLUMNS = {
     "_file",
     "_line",
 }
+UNITS = "the units"  # in errors: what has the columns by which units are identified and grouped
 Check = Callable[[UseCase], Iterator[FieldError]]
 CHECKS: list[tuple[frozenset[str], Check]] = []
 
@@ -73,22 +74,24 @@ def _reads(*parts: str) -> Callable[[Check], Check]:
     return register
 
 
-def _missing_columns(field: str, columns: Iterable[str], allowed: Iterable[str]) -> Iterator[FieldError]:
+def _missing_columns(field: str, columns: Iterable[str], allowed: Iterable[str], owner: str) -> Iterator[FieldError]:
+    """Yield an error for each column that is not allowed. owner: what must have the columns, such as `the units`."""
     known = list(allowed)
     for column in columns:
         if column not in known:
-            yield FieldError(field, f"the source has no column '{column}'", column, known)
+            yield FieldError(field, f"'{column}' is not a column of {owner}", column, known)
 
 
 @_reads("sources")
 def _check_sources(use_case: UseCase) -> Iterator[FieldError]:
     for name, source in use_case.sources.items():
-        yield from _missing_columns(f"sources.{name}.key", source.key, source.columns)
-        yield from _missing_columns(f"sources.{name}.personal", source.personal, source.columns)
-        yield from _missing_columns(f"sources.{name}.optional_columns", source.optional_columns, source.columns)
+        owner = f"the source '{name}'"
+        yield from _missing_columns(f"sources.{name}.key", source.key, source.columns, owner)
+        yield from _missing_columns(f"sources.{name}.personal", source.personal, source.columns, owner)
+        yield from _missing_columns(f"sources.{name}.optional_columns", source.optional_columns, source.columns, owner)
         for column in sorted(set(source.key) & set(source.optional_columns)):
             yield FieldError(f"sources.{name}.optional_columns", f"'{column}' is part of the key; remove it")
-        yield from _check_other_names(f"sources.{name}.other_names", source)
+        yield from _check_other_names(name, source)
         for column in sorted(RESERVED_COLUMNS & source.columns.keys()):
             yield FieldError(
                 f"sources.{name}.columns.{column}", "this column name is reserved for the pipeline; choose another name"
@@ -97,8 +100,9 @@ def _check_sources(use_case: UseCase) -> Iterator[FieldError]:
             yield FieldError(f"sources.{name}", "a source with `partition` also needs `known_at`, to prevent leakage")
 
 
-def _check_other_names(field: str, source: Source) -> Iterator[FieldError]:
-    yield from _missing_columns(field, source.other_names, source.columns)
+def _check_other_names(source_name: str, source: Source) -> Iterator[FieldError]:
+    field = f"sources.{source_name}.other_names"
+    yield from _missing_columns(field, source.other_names, source.columns, f"the source '{source_name}'")
     other_names = [name for names in source.other_names.values() for name in names]
     for name in sorted({name for name in other_names if other_names.count(name) > 1}):
         yield FieldError(field, f"'{name}' is another name of several columns; declare it for only one of them")
@@ -112,7 +116,7 @@ def _check_units(use_case: UseCase) -> Iterator[FieldError]:
     if source is not None and source not in use_case.sources:
         yield FieldError("decision.unit_source", f"there is no source '{source}'", source, use_case.sources)
         return
-    for error in _missing_columns("decision.key", use_case.decision.key, use_case.unit_columns):
+    for error in _missing_columns("decision.key", use_case.decision.key, use_case.unit_columns, UNITS):
         if source is None:
             hint = "; without unit_source, each key column must have the same name and type as a column of a source"
             yield FieldError(error.field, error.message + hint, error.written, error.allowed)
@@ -125,8 +129,10 @@ def _check_holdouts(use_case: UseCase) -> Iterator[FieldError]:
     holdout, rollout = use_case.kpi.holdout, use_case.automation.rollout
     if use_case.decision.unit_source is None or use_case.decision.unit_source in use_case.sources:
         columns = use_case.unit_columns
-        yield from _missing_columns("kpi.holdout.cluster_by", holdout.cluster_by if holdout else (), columns)
-        yield from _missing_columns("automation.rollout.cluster_by", rollout.cluster_by if rollout else (), columns)
+        yield from _missing_columns("kpi.holdout.cluster_by", holdout.cluster_by if holdout else (), columns, UNITS)
+        yield from _missing_columns(
+            "automation.rollout.cluster_by", rollout.cluster_by if rollout else (), columns, UNITS
+        )
     if holdout and rollout:
         if rollout.cluster_by:
             yield FieldError(

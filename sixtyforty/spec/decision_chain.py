@@ -51,7 +51,9 @@ class DecisionChain(PartitionedModel):
     )
     model: Model = Field(description="How the model predicts the outcome.")
     gate: Gate = Field(description="What a challenger must show before it is promoted.")
-    governance: Governance = Field(default_factory=Governance, description="When a partition is rejected.")
+    governance: Governance = Field(
+        default_factory=Governance, description="When a partition is rejected, and when it counts as complete."
+    )
     replay: Replay = Field(description="How past decisions are replayed, to measure the gain before going live.")
     automation: Automation = Field(
         default_factory=Automation, description="What happens automatically once the use case is live."

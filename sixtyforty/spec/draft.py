@@ -36,7 +36,7 @@ class BlankFieldError(SixtyfortyError):
     """A field or a SQL file of the declaration is needed, but still blank."""
 
 
-class PartialUseCase(UseCase, defer_build=True):  # it is never validated, so its validator need not be built
+class PartialUseCase(UseCase, defer_build=True):  # never validated, so pydantic need not build its validator
     """A use case with only some of its top-level fields. Create it with `model_construct`.
 
     Code must look up a field in `filled_in` before it reads the field.

@@ -78,7 +78,7 @@ def _wrong_value(
         return
     path, kind = deepest_type(model, location)
     if any(blank[: len(path)] == path[: len(blank)] for blank in parsed.blanks):
-        return  # the field, or a field in it, is not filled in yet
+        return  # the field, or a field within it, is still blank
     if entry["type"] == "value_error":
         yield _validator_problem(parsed, path, kind, entry["ctx"]["error"])
     elif entry["type"] == "missing":

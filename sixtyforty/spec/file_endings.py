@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 FormatKind = Literal["csv", "parquet", "json"]
-ENDINGS: dict[FormatKind, tuple[str, ...]] = {  # without the dot, the most common ending first
+ENDINGS: dict[FormatKind, tuple[str, ...]] = {  # file name endings without the dot, the most common first
     "csv": ("csv",),
     "parquet": ("parquet", "pq"),
     "json": ("jsonl", "ndjson", "json"),

@@ -41,7 +41,7 @@ class Kpi(DeclaredModel):
         " number, and the model is a regressor.",
     )
     outcome_name: str = Field(
-        description="What an outcome of 1 is called ('late'); for a number, what it counts ('dollars lost')."
+        description="What an outcome of 1 is called ('late'); for a number, what the outcome counts ('dollars lost')."
     )
     unit_plural: str = Field(description="What the units are called, in the plural: 'orders'.")
     actions: dict[str, Action] = Field(

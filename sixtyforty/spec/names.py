@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from sixtyforty.spec.errors import SixtyfortyError
 
-TABLES = ("decisions", "replay_decisions", "responses")  # a table is named `<use case>_<one of these>`
+TABLES = ("decisions", "replay_decisions", "responses")  # endings of table names: `<use case>_<ending>`
 FORMER_NAMES = re.compile(r"^ +former_names: *\[([^\]\n]*)\] *\n", re.MULTILINE)
 
 
@@ -37,7 +37,7 @@ def write_new_name(text: str, old: str, new: str) -> str:
 
 
 def has_name(text: str, name: str) -> bool:
-    """Return whether the text of `defs.yaml` declares this name."""
+    """Return whether the text of `defs.yaml` declares a certain name of the use case."""
     return _name_field(name).search(text) is not None
 
 

@@ -43,8 +43,8 @@ class Partitions(DeclaredModel):
     )
     partitions_ahead: int = Field(
         default=2,
-        description="Number of partitions, counted from the current one, that accept data before they end. 2: the"
-        " current and the next partition.",
+        description="Number of partitions, counted from the current one, that accept data before they end. With"
+        " the number 2, these are the current and the next partition.",
     )
 
     closed_weekdays: list[Weekday] = Field(
@@ -112,7 +112,7 @@ class PartitionedModel(DeclaredModel):
 
     @cached_property
     def limits(self) -> tuple[str, str]:
-        """The keys of the first and the last partition.
+        """The keys of the use case's first and last partition.
 
         Without a declared end, the second key is not a partition, but a text that sorts after all keys.
         """

@@ -30,7 +30,7 @@ class Sceptic(DeclaredModel):
     """A concern that people have about the use case, and the response to it."""
 
     role: str = Field(description="The role of the people who have the concern, never a name.")
-    concern: str = Field(description="What these people fear.")
+    concern: str = Field(description="What the people who have the concern fear.")
     response: str = Field(description="What is done about the concern.")
 
 

@@ -17,7 +17,10 @@ OPTIONAL_FIELDS = ("monotone_constraints", "vetoes", "target")
 class Veto(DeclaredModel):
     """A rule of an expert that forbids the model one action under a condition. Candidates may still take the action."""
 
-    when: str = Field(description="SQL condition over the columns of features.sql. Null counts as false.")
+    when: str = Field(
+        description="SQL condition over the columns of features.sql, under which the action is forbidden. Null counts"
+        " as false."
+    )
     never: str = Field(description="The forbidden action. The model takes the best of the other actions instead.")
     why: str = Field(description="The reason in words of the business, shown with each decision that the veto changes.")
 
@@ -89,7 +92,7 @@ class Model(DeclaredModel):
     def _check_constraints(self) -> Model:
         if categories := sorted(set(self.monotone_constraints) & set(self.categorical)):
             names = ", ".join(categories)
-            message = f"the values of a categorical feature have no order; remove {names} here"
+            message = f"the values of a categorical feature have no order; remove {names} from monotone_constraints"
             raise FieldError("monotone_constraints", message)
         return self
 

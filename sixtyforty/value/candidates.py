@@ -99,7 +99,7 @@ def propose_actions(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[st
 def _actions_of_numbers(
     kpi: Kpi, candidate: Candidate, rows: pd.DataFrame, answers: pd.Series[Any], answered: NDArray[np.bool_]
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return the action for each number that a candidate's SQL gives, and a mask of rows without a finite number.
+    """Return the action for each number that a candidate's SQL returns, and a mask of the rows without a finite number.
 
     answers: amounts or expected outcomes, as the candidate declares. answered: a mask of the rows on which the
     candidate decides. On the other rows, the action of the current process uses up the limits of actions.
@@ -126,7 +126,7 @@ def _invalid_answers(use_case: UseCase, name: str, rows: pd.DataFrame, requireme
     decisions = "1 decision" if len(rows) == 1 else f"{len(rows)} decisions"
     return CandidateError(
         f"{use_case.name}: kpi.candidates.{name} gives {shown} for {decisions}, first in partition"
-        f" {rows['_partition'].iloc[0]}; expected {requirement}. End its case expression with an else, or use coalesce."
+        f" {rows['_partition'].iloc[0]}; expected {requirement}. End the case expression with an else, or use coalesce."
     )
 
 

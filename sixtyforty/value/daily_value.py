@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-# Values of `decided_by` if the current process decides: without a champion, sound inputs or known prices, or until a
-# reviewer has answered.
+# Values of `decided_by` if the current process decides although the unit isn't held out. Examples: no champion is in
+# force, the inputs are late, or a reviewer hasn't answered yet.
 CURRENT_PROCESS_DECIDERS = ("current_process", "fallback", "review")
 POLICIES = ("model", "current_process", "random_choice", "perfect_foresight")
 CANDIDATE_PREFIX = "candidate "  # functions accept `candidate <name>` in place of the name of a policy
-MAX_MONTHS = 36  # longer histories are grouped by year
+MAX_MONTHS = 36  # days of more months than this are grouped by year
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def money_by_day(days: Sequence[DailyValue], policy: str) -> list[float]:
 
 @dataclass(frozen=True)
 class ValueSums:
-    """The sums over a portion of a partition's decisions. The sums of several portions can be added.
+    """The money of a portion of a partition's decisions. The sums of several portions can be added.
 
     added: the fields of DailyValue that are sums over decisions. candidates: the money of each candidate.
     """
@@ -76,11 +76,11 @@ class ValueSums:
         return ValueSums(
             {name: number + other.added[name] for name, number in self.added.items()},
             {name: money + other.candidates[name] for name, money in self.candidates.items()},
-            self.random_choice + other.random_choice,  # type: ignore[operator]  # a KPI has one kind of action
+            self.random_choice + other.random_choice,  # type: ignore[operator]  # same class
         )
 
     def of_partition(self, partition: str) -> DailyValue:
-        """Return the money of a partition. These sums must be those of all its decisions."""
+        """Return the money of a partition, if these are the sums over all decisions of the partition."""
         return DailyValue(
             partition=partition,
             random_choice=self.random_choice.money(),
@@ -115,7 +115,7 @@ def sum_values(
     candidates: the actions of each candidate, by the candidate's name.
 
     The random choice takes each action as often as the model, on random units. Its money is the mean over all such
-    assignments. Where the gain or cost of an action is unknown, it takes the idle action instead.
+    assignments. Where the gain or cost of an action is unknown, the random choice takes the idle action instead.
     """
     import numpy as np
 

@@ -39,7 +39,7 @@ def join_escaped(values: Iterable[Any]) -> str:
     """Join values with `|`. A `|` inside a value is escaped, so that two different lists never give the same text."""
     texts = [str(part) for part in values]
     joined = "|".join(texts)
-    if "\\" in joined or joined.count("|") >= len(texts):  # rare, so the common case skips the escaping
+    if "\\" in joined or joined.count("|") >= len(texts):  # values rarely need escaping
         return "|".join(text.replace("\\", "\\\\").replace("|", "\\|") for text in texts)
     return joined
 

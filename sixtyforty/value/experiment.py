@@ -2,10 +2,10 @@
 
 The outcome that a unit would have had under another action can't be observed. Therefore a hash
 (`decisions/assignment.py`) draws units at random that keep the current process, and the means of the two arms are
-compared. Single units are drawn, or clusters: groups of units that are drawn together. All sums are over clusters, and
-a single unit is a cluster of one, so the same formulas apply. All units decided under the same holdout share form a
-stratum. Arms are compared within each stratum. Otherwise, if the share changes with the season, the season would look
-like an effect.
+compared. The draw selects single units, or clusters: groups of units that belong to the same arm. All sums are over
+clusters. A single unit is a cluster of one, so the same formulas apply. All units decided under the same holdout share
+form a stratum. Arms are compared within each stratum. If the arms were compared over all strata together, and the share
+changed with the season, the season would look like an effect.
 
 Sources:
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
-MINIMUM_CLUSTERS = 20  # clusters in each arm; in simulations the always-valid interval keeps its coverage from here on
+MINIMUM_CLUSTERS = 20  # clusters in each arm from which the always-valid interval kept its coverage in simulations
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Arm:
 
     @classmethod
     def from_unit_sums(cls, moments: Floats) -> Arm:
-        """Create an arm from sums over its units, which were drawn one by one.
+        """Create an experiment's arm from sums over its units, if each unit was assigned to an arm independently.
 
         moments: the sums over units of 1, y, x, y², xy and x² in each stratum, shape (…, S, 6). y is the value of a
         unit, x its covariate.
@@ -67,7 +67,7 @@ class Arm:
 
     @classmethod
     def from_cluster_sums(cls, sums: Floats) -> Arm:
-        """Create an arm from the sums of its clusters, which are groups of units that were drawn together.
+        """Create an experiment's arm from the sums of its clusters: groups of units that were assigned together.
 
         sums: the sums of units, value and covariate of each cluster in each stratum, shape (…, clusters, S, 3).
         """

@@ -82,26 +82,26 @@ def describe_estimate(estimate: HoldoutEstimate | None, currency: str, unit_plur
     estimate: None if no unit has a known outcome yet. effect: the target gain per 1,000 units.
     """
     if estimate is None:
-        return f"No result yet: the {unit_plural} of both arms have no known outcome."
+        return f"The holdout has no result yet: none of the {unit_plural} in both arms has a known outcome."
     if refusal := describe_refusal(estimate, unit_plural):
-        return f"No figure can be trusted: {refusal}"
+        return f"No figure of the holdout can be trusted: {refusal}"
     if math.isnan(estimate.lift.low):
         return (
             f"Too early to say: {estimate.units:,} {unit_plural} so far, of which {estimate.held_out:,} were held out."
-            f" Each arm needs at least {MINIMUM_CLUSTERS} that were drawn independently."
+            f" Each arm needs at least {MINIMUM_CLUSTERS} independently drawn {unit_plural} or groups of {unit_plural}."
         )
     return _describe_interval(estimate, currency, unit_plural, effect)
 
 
 def describe_refusal(estimate: HoldoutEstimate, unit_plural: str) -> str | None:
-    """Return why no figure of a holdout can be trusted; None if the figures can be trusted."""
+    """Return why the figures of a holdout can't be trusted; None if they can be trusted."""
     if estimate.mismatches:
         return describe_mismatches(estimate.mismatches, "kpi.holdout.share")
     if estimate.is_trustworthy:
         return None
     return (
         f"the {unit_plural} that kept the current process differ from the other {unit_plural} in kpi.holdout.covariate"
-        f" by {abs(estimate.imbalance):.1f} standard errors. Find out where some {unit_plural} get lost."
+        f" by {abs(estimate.imbalance):.1f} standard errors. Find out why some {unit_plural} are missing."
     )
 
 

@@ -55,7 +55,7 @@ def estimate_ratio(
     import numpy as np
 
     sums, counts = np.asarray(total, dtype=float), np.asarray(count, dtype=float)
-    sums, counts = sums[counts > 0], counts[counts > 0]  # a day without decisions carries no information
+    sums, counts = sums[counts > 0], counts[counts > 0]  # a day without decisions changes neither sum
     if not len(counts):
         return Interval(math.nan, math.nan, math.nan)
     estimate = float(1000 * sums.sum() / counts.sum())

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-    Barred = Mapping[str, NDArray[np.bool_]]  # for each action, a mask of the rows on which it is forbidden
+    Barred = Mapping[str, NDArray[np.bool_]]  # for each action, a mask of the rows on which the action is forbidden
 
 # For each partition and decision time, how often each action was already taken.
 ActionCounts = Mapping[tuple[str, Any], Mapping[str, int]]

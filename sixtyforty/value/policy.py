@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-POLICY_VERSION = "highest-expected-payoff/1"  # stored with every decision
+POLICY_VERSION = "highest-expected-payoff/1"  # the policy version that is stored with every decision
 
 BEST_REASON = "highest expected payoff"
 REVIEW_REASON = (
-    "deferred: the two best actions pay nearly the same, so the current process decides until a reviewer has"
+    "deferred: the two best actions pay nearly the same, so the current process decides until a reviewer answers"
 )
 
 UNPRICED_REASON = "no allowed action has a known gain and cost: the current process decides"

@@ -39,7 +39,7 @@ class RandomActions:
     def money(self) -> float:
         """Return the money of random choice, in the KPI's currency."""
         total, money = max(sum(self.counts.values()), 1), 0.0
-        for action, count in self.counts.items():  # `sum` would round in another way
+        for action, count in self.counts.items():  # `sum` would round the last digits differently
             money += count / total * self.payoffs[action]
         return money
 
@@ -76,10 +76,11 @@ class RandomAmounts:
         return money
 
     def _money_of_portions(self) -> float:
-        """Return the same money by way of sorted outcomes: there may be as many different amounts as units."""
+        """Return the money of random choice over a sum of portions, in the KPI's currency."""
         import numpy as np
 
         assert self.kpi.amount
+        # There may be as many different amounts as units. Sums over sorted outcomes serve all of them at once.
         amounts, ordered, n = np.sort(self.amounts), np.sort(self.outcome), len(self.outcome)
         sums = np.concatenate([[0.0], np.cumsum(ordered)])
         smaller = np.searchsorted(ordered, amounts)  # how many outcomes are smaller than each amount
@@ -93,7 +94,7 @@ RandomChoice: TypeAlias = RandomActions | RandomAmounts
 
 
 def choose_at_random(kpi: Kpi, payoffs: Payoffs, chosen: NDArray[np.str_], outcome: Floats) -> RandomChoice:
-    """Return random choice on some units. payoffs: of the units. chosen, outcome: their actions and their outcomes."""
+    """Return random choice on some units. chosen: the action of each unit. payoffs, outcome: of the same units."""
     import numpy as np
 
     if kpi.amount:

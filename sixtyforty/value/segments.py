@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NOT_RECORDED = "(not recorded)"
-ALPHA = 0.05  # probability that any of the examined segments is reported as losing although it isn't
+ALPHA = 0.05  # probability that any of the examined segments is reported as losing although it doesn't lose
 
 # The money of one partition by column and segment, in the KPI's currency. The tuple of a segment: number of decisions,
 # money of the decisions taken, money of the current process.

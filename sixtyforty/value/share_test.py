@@ -51,7 +51,7 @@ class DealtUnits:
         return float(any_shares - declared_shares)
 
     def describe(self) -> str:
-        """Return the shares declared and seen, such as `overall, 400 units: act 50.0% declared and 22.3% seen`."""
+        """Return the declared and seen shares as text: `overall, 400 units: act 50.0% declared and 22.3% seen`."""
         shares = ", ".join(
             f"{arm} {share:.1%} declared and {self.seen.get(arm, 0) / self.units:.1%} seen"
             for arm, share in self.declared.items()
@@ -74,12 +74,12 @@ def find_mismatches(strata: Sequence[DealtUnits], level: float = LEVEL) -> list[
 
 
 def describe_mismatches(mismatches: Sequence[DealtUnits], declared_in: str) -> str:
-    """Return a text that says which shares were declared and seen, and what to do next.
+    """Return a text that says which shares of an experiment were declared and seen, and what to do next.
 
     declared_in: the declared field with the shares, such as `kpi.holdout.share`.
     """
     shown = join_first([mismatch.describe() for mismatch in mismatches], SHOWN_STRATA)
     return (
         f"the shares of the experiment differ from those declared in {declared_in} ({shown})."
-        f" Correct {declared_in}, or find out where units were lost or dealt otherwise."
+        f" Correct {declared_in}, or find out where units were lost or assigned by other shares."
     )

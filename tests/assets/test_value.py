@@ -138,7 +138,9 @@ def test_no_gain_over_the_current_process_is_claimed_on_an_outdated_replay(accou
     features.write_text(f"{sql} -- mended")
     check = checks_of(value.account_kpi(make_run(accounted, [])))["beats_current_process"]
     assert not check.passed
-    assert (check.description or "").startswith("Outdated: 1 of 1 day was decided by an earlier declaration. Run `")
+    assert (check.description or "").startswith(
+        "The replay is outdated: 1 of 1 day was decided by an earlier declaration. Run `"
+    )
     features.write_text(sql)
     assert checks_of(value.account_kpi(make_run(accounted, [])))["beats_current_process"].passed
 

@@ -56,8 +56,8 @@ def test_the_trace_says_which_parts_are_no_longer_stored(desk: RunningDesk, audi
         patch.setattr("desk.trace_page.trace_decision", lambda ws, requested_id: without_parts)
         text = visible_text(auditor.get(f"/trace?id={decision_id}").text)
     assert "The features were restated after the decision" in text
-    assert "features the manifest of that version no longer exists \u2013 \u2013" in text
-    assert f"validated/calls the manifest of that version no longer exists {DAY}" in text
+    assert "features the manifest of the version that the decision used is no longer stored \u2013 \u2013" in text
+    assert f"validated/calls the manifest of the version that the decision used is no longer stored {DAY}" in text
     assert "1 of the verdicts did not accept the data" in text
 
 

@@ -96,7 +96,7 @@ def test_the_champion_is_the_recipe_with_the_highest_value(home, capsys):
         amounts = re.findall(r"(?:model|sharp_drop) (-?)\$([\d,]+)", reason)
         model, drop = (float(sign + amount.rstrip(",").replace(",", "")) for sign, amount in amounts)
         assert model > 0 > drop
-        assert "the figures are assumed: the action may change the outcome" in row.reasons
+        assert "the challenger's gain is assumed: the action may change the outcome" in row.reasons
 
 
 def test_a_campaign_without_known_outcomes_is_decided_but_not_accounted_for(home, capsys):

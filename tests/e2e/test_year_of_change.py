@@ -172,7 +172,7 @@ def drop_a_feature(year: Year) -> None:
     first, last = date(2013, 9, 1), date(2013, 9, 30)
     year.write_features("select id, load from units")
     log = year.live_through(first, first, DECIDING, since=first - LEARNED, code=1)
-    reason = "it needs north, which features.sql doesn't return"
+    reason = "the model needs north, which features.sql doesn't return"
     assert reason in log
     assert {(d.decided_by, reason in d.reason) for d in year.decided(first)} == {("fallback", True)}
     line = year.doctor("champion")

@@ -75,7 +75,7 @@ def gate_rows(live: LiveWorld) -> list[ChampionRow]:
 def test_a_dropped_feature(live: LiveWorld, run_cli: RunCli) -> None:
     before = live.decided(ADOPTED)
     live.world.write_features("select id, site, load from units")
-    reason = "it needs late_before, which features.sql doesn't return"
+    reason = "the model needs late_before, which features.sql doesn't return"
     (refusal,) = live.live_day(CHANGED)
     assert refusal.startswith("decisions: the champion ") and reason in refusal
     decisions = live.decided(CHANGED).values()
@@ -268,7 +268,7 @@ def test_a_column_removed_from_a_source(live: LiveWorld, monkeypatch: pytest.Mon
     live.world.changes["model"] = {"categorical": []}
     live.world.write_features("select u.id, u.load from units u")
     (refusal,) = live.live_day(CHANGED, calls=without_site)
-    assert "it needs site, late_before, which features.sql doesn't return" in refusal
+    assert "the model needs site, late_before, which features.sql doesn't return" in refusal
     assert live.deciders(CHANGED) == {"fallback"}
     assert live.train() == []
     assert live.live_day(AFTER, calls=without_site) == []

@@ -43,7 +43,7 @@ def test_an_outdated_replay_says_so_and_reaches_no_target(small_workspace: Works
     sql = features.read_text()
     features.write_text(f"{sql} -- mended")
     outdated = (
-        "Outdated: 2 of 2 days were decided by an earlier declaration."
+        "The replay is outdated: 2 of 2 days were decided by an earlier declaration."
         " Run `sixtyforty run calls_in_time --from 2013-04-02 --to 2013-04-03 --rebuild-replay`."
     )
     finished = run_cli("impact calls_in_time")

@@ -70,7 +70,7 @@ def test_money_that_rests_on_an_assumption_says_so(tmp_path: Path) -> None:
     assert (summary.label, summary.evidence) == ("assumed", ASSUMPTION)
     live = summarize_kpi(ws, "live")
     assert (live.label, live.holdout) == ("assumed", None), "no unit of either arm has an outcome"
-    assert live.evidence and live.evidence.startswith("No result yet")
+    assert live.evidence and live.evidence.startswith("The holdout has no result yet")
 
 
 def test_segments_add_up_to_the_gain(ws: Workspace) -> None:

@@ -98,7 +98,7 @@ def test_a_missing_feature_falls_back_in_its_partition_alone(patient: Workspace,
     assert {d.decided_by for d in read_decisions(patient, KEY, track)} <= {"model", "fallback"}
     assert taken[KEY].unscored == ()
     (unscored,) = taken[KEY_BEFORE].unscored
-    assert unscored.reason == "it needs late_before, which features.sql doesn't return"
+    assert unscored.reason == "the model needs late_before, which features.sql doesn't return"
 
 
 def test_a_retyped_feature_does_not_change_the_scores_of_another_partition(patient: Workspace) -> None:

@@ -53,7 +53,7 @@ def test_a_change_that_decisions_depend_on_outdates_the_replay(ws: Workspace, ch
     assert describe_outdated(ws, "replay") is None
     changed = declare(ws, **changes)
     assert describe_outdated(changed, "replay") == (
-        "Outdated: 3 of 3 days were decided by an earlier declaration."
+        "The replay is outdated: 3 of 3 days were decided by an earlier declaration."
         " Run `sixtyforty run calls_in_time --from 2013-04-01 --to 2013-04-03 --rebuild-replay`."
     )
     assert describe_outdated(changed, "live") is None
@@ -158,7 +158,7 @@ def test_decisions_of_a_withdrawn_champion_are_outdated(tmp_path: Path) -> None:
     take_decisions(ws, KEYS, "replay", None)
     withdraw_model(ws, version, by="Ada", why="a leak", now=ws.use_case.day_start(DAYS[-1]))
     assert describe_outdated(ws, "replay") == (
-        "Outdated: 2 of 3 days were decided by a champion that was withdrawn."
+        "The replay is outdated: 2 of 3 days were decided by a champion that was withdrawn."
         " Run `sixtyforty run calls_in_time --from 2013-04-02 --to 2013-04-03 --rebuild-replay`."
     )
     take_decisions(ws, KEYS[1:], "replay", None, anew=True)

@@ -49,7 +49,7 @@ def test_the_trace_survives_a_restatement(ready: Workspace) -> None:
     assert (after.inputs, after.decision) == (before.inputs, before.decision)
     assert after.features is None
     assert after.to_dict()["features"] == {
-        "note": "the features were restated after the decision; that version's rows are no longer stored"
+        "note": "the features were restated after the decision; those that it used are no longer stored"
     }
 
 
@@ -68,7 +68,11 @@ def test_parts_without_a_manifest_are_named_as_unknown(ready: Workspace) -> None
     without_features = trace_decision(ready, decision_id)
     assert (without_features.features, without_features.inputs) == (None, [])
     assert without_features.to_dict()["verdicts"] == [
-        {"dataset": "features", "accepted": None, "note": "the manifest of that version no longer exists"}
+        {
+            "dataset": "features",
+            "accepted": None,
+            "note": "the manifest of the version that the decision used is no longer stored",
+        }
     ]
 
 

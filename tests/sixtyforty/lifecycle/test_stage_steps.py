@@ -299,9 +299,9 @@ def test_an_outdated_replay_neither_passes_nor_stops_a_stage(passing: Workspace)
     status = record_verdict(changed, NOW)
     assert status.verdict == "continue"
     assert status.obstacles[0].startswith(
-        "Outdated: 1 of 1 day was decided by an earlier declaration. Run `sixtyforty "
+        "The replay is outdated: 1 of 1 day was decided by an earlier declaration. Run `sixtyforty "
     )
-    with pytest.raises(StageError, match="can't leave the stage poc: Outdated: 1 of 1 day"):
+    with pytest.raises(StageError, match="can't leave the stage poc: The replay is outdated: 1 of 1 day"):
         enter_next_stage(changed, "Ada", "please", NOW)
 
 

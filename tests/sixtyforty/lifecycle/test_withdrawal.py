@@ -139,7 +139,7 @@ def test_the_gate_rejects_a_later_version_of_a_withdrawn_recipe(ws: Workspace) -
     judgement = judge(ws.use_case.gate, evidence, "EUR")
     assert (judgement.verdict, judgement.reasons) == (
         "REJECT",
-        ["the version or its recipe was withdrawn on 2013-03-11: a leak"],
+        ["the challenger's version or recipe was withdrawn on 2013-03-11: a leak"],
     )
 
 

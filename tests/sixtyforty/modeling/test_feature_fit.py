@@ -50,10 +50,11 @@ def test_rows_with_the_same_features_and_more_can_be_scored() -> None:
 
 
 def test_a_missing_feature_is_named() -> None:
-    assert problem({}, load=pa.float64()) == "it needs site, which features.sql doesn't return"
+    assert problem({}, load=pa.float64()) == "the model needs site, which features.sql doesn't return"
     many = {"features": [f"f{i}" for i in range(SHOWN_FEATURES + 2)], "feature_kinds": {}}
     assert (
-        problem(many, load=pa.float64()) == "it needs f0, f1, f2, f3, f4 and 2 more, which features.sql doesn't return"
+        problem(many, load=pa.float64())
+        == "the model needs f0, f1, f2, f3, f4 and 2 more, which features.sql doesn't return"
     )
 
 

@@ -27,7 +27,7 @@ def test_missing_and_doubled_units_are_rejected(tmp_path: Path, change: str) -> 
         ("'run'", r"current_process\.sql returns the action 'run', expected one of wait, act for each unit\."),
         (
             "case when load > 2 then 'act' end",
-            r"the action null, expected .* End its case expression with an else",
+            r"the action null, expected .* End the case expression in current_process.sql with an else",
         ),
     ],
 )

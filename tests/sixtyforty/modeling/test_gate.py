@@ -252,7 +252,7 @@ def test_the_reasons_say_why_it_was_selected_and_that_figures_are_assumed() -> N
     evidence = GateEvidence("first", 0.0, days_gaining(100), is_assumed=True, selection_reason="it has the best value")
     assert judge(GATE, evidence, "EUR").reasons[1:] == [
         "it has the best value",
-        "the figures are assumed: the action may change the outcome",
+        "the challenger's gain is assumed: the action may change the outcome",
     ]
 
 
@@ -298,7 +298,7 @@ def test_a_comparison_that_says_nothing_holds_the_challenger(latest: LatestBlock
 def test_a_refresh_without_a_block_that_the_champion_did_not_see_says_so() -> None:
     judgement = judge_money("refresh", days_gaining(100))
     assert judgement.verdict == "PROMOTE"
-    assert judgement.reasons[-1].startswith("the champion may have learned from every backtest block")
+    assert judgement.reasons[-1].startswith("champion and challenger aren't compared")
 
 
 @pytest.mark.parametrize(("rows", "verdict"), [(19, "HOLD"), (20, "PROMOTE"), (None, "PROMOTE")])

@@ -89,7 +89,7 @@ def test_a_champion_whose_features_are_gone_is_not_compared_with(ws: Workspace) 
     publish_features_without(ws, "late_before", DAYS[-1].isoformat())
     evidence = collect_evidence(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "live", version)
     assert (evidence.kind, evidence.latest, evidence.current_recipe) == ("first", None, None)
-    assert "can't score (it needs late_before, which features.sql doesn't return)" in evidence.unfit_champion
+    assert "can't score (the model needs late_before, which features.sql doesn't return)" in evidence.unfit_champion
     judgement = judge(ws.use_case.gate, evidence, "EUR")
     assert judgement.kind == "first"
 

@@ -69,7 +69,7 @@ def test_a_list_of_partitions_is_shown_once() -> None:
     shortened = taint.shorten_repeats([*texts, "d: too old"])
     assert shortened == [
         texts[0],
-        "b: the features of 5 partitions know the future (the first ones are listed above). Stop.",
+        "b: the features of 5 partitions know the future (the first partitions are listed above). Stop.",
         texts[2],
         "d: too old",
     ]
@@ -82,7 +82,7 @@ def test_a_tainted_partition_is_refused_and_cured(workspace: Workspace) -> None:
     assert [tainted.partition for tainted in taint.find_tainted(lake)] == ["2013-04-02"]
     assert taint.find_tainted(lake, ["2013-04-01"]) == []
     use_case, store = workspace.use_case, workspace.models
-    refusal = rf"no training as of 2013-04-03 \(leakage\): the features of 1 partition {NAMED}"
+    refusal = rf"no model can be trained as of 2013-04-03 \(leakage\): the features of 1 partition {NAMED}"
     with pytest.raises(TaintedDataError, match=refusal):
         plan_training(use_case, lake, date(2013, 4, 3))
     assert find_trained_version(use_case, lake, store, hash_recipe(use_case), date(2013, 4, 3)) is None

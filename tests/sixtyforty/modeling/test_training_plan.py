@@ -158,7 +158,7 @@ def test_features_of_an_earlier_features_sql_are_left_out_until_they_are_built_a
     assert plan.outdated == [str(MARCH[0])]
     assert plan.missing == [str(MARCH[0])]
     assert list(plan.features) == [str(day) for day in MARCH[1:]]
-    with pytest.raises(TooEarlyError, match="Left out: 1 partition from 2013-03-01 to 2013-03-01"):
+    with pytest.raises(TooEarlyError, match="The training leaves out 1 partition from 2013-03-01 to 2013-03-01"):
         plan_training(ws.use_case, ws.lake, MARCH[1])
 
 

@@ -24,9 +24,12 @@ NUMBER = {"outcome_type": "number"}
     [
         (
             {"decision": {"key": ["id", "nr"]}},
-            r"decision\.key: the source has no column 'nr' \(allowed: call_hour, id,",
+            r"decision\.key: 'nr' is not a column of the units \(allowed: call_hour, id,",
         ),
-        ({"sources": {"visits": {"key": ["nr"]}}}, r"sources\.visits\.key: the source has no column 'nr'"),
+        (
+            {"sources": {"visits": {"key": ["nr"]}}},
+            r"sources\.visits\.key: 'nr' is not a column of the source 'visits'",
+        ),
         ({"sources": {"calls": {"personal": ["phone"]}}}, r"sources\.calls\.personal: .*'phone'"),
         (
             {"sources": {"calls": {"columns": {"_row": "INTEGER"}}}},

@@ -17,7 +17,7 @@ RECIPE = {"estimator": "sklearn.Regressor", "training_days": 30}
     [
         (
             {"categorical": ["site"], "monotone_constraints": {"site": 1}},
-            "the values of a categorical feature have no order; remove site here",
+            "the values of a categorical feature have no order; remove site from monotone_constraints",
         ),
         ({"reasons": {"load": "busy"}}, r"reasons\.load: the reason must contain \{value\}"),
         ({"reasons": {"load": "{value} of {all}"}}, r"reasons\.load: the reason must contain \{value\}"),

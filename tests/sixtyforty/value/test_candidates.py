@@ -101,7 +101,7 @@ def test_where_the_fallback_decided_the_candidate_gets_the_same_action(tmp_path:
             {"action": "case when load > 0.4 then 'act' end"},
             r"gives null for \d+ decisions, first in partition 2013-03-11",
         ),
-        ({"action": "'run'"}, r"gives 'run' for 40 decisions.*one of wait, act.*End its case expression with an else"),
+        ({"action": "'run'"}, r"gives 'run' for 40 decisions.*one of wait, act.*End the case expression with an else"),
         ({"expected_outcome": "case when load > 0.4 then 0.5 end"}, r"gives null .* a number.*coalesce"),
         ({"action": "last_load"}, r"is not valid SQL over the columns of features\.sql\. .*last_load"),
     ],

@@ -36,7 +36,7 @@ def estimate(
 @pytest.mark.parametrize(
     ("result_so_far", "text"),
     [
-        (None, "No result yet: the calls of both arms have no known outcome."),
+        (None, "The holdout has no result yet: none of the calls in both arms has a known outcome."),
         (
             estimate(120, 40, 200),
             "The model gains +EUR 120 per 1,000 calls (95% confidence interval +EUR 40 to +EUR 200).",
@@ -51,10 +51,14 @@ def estimate(
         ),
         (
             estimate(120, 40, 200, LOST),
-            "No figure can be trusted: the shares of the experiment differ from those declared in kpi.holdout.share"
+            "No figure of the holdout can be trusted: the shares of the experiment differ from those declared in"
+            " kpi.holdout.share"
             " (overall, 5,000 units: held out 10.0% declared and 1.0% seen",
         ),
-        (estimate(120, 40, 200, imbalance=-5), "No figure can be trusted: the calls that kept the current process"),
+        (
+            estimate(120, 40, 200, imbalance=-5),
+            "No figure of the holdout can be trusted: the calls that kept the current process",
+        ),
         (estimate(120, math.nan, math.nan), "Too early to say: 5,000 calls so far, of which 500 were held out."),
     ],
 )

@@ -77,4 +77,4 @@ def test_the_text_names_the_declaration_and_three_strata() -> None:
     text = describe_mismatches([dealt(10, 90, f"site {i}") for i in range(5)], "kpi.treatment.shares")
     assert text.startswith("the shares of the experiment differ from those declared in kpi.treatment.shares (site 0, ")
     assert "; and 2 more)" in text
-    assert text.endswith("Correct kpi.treatment.shares, or find out where units were lost or dealt otherwise.")
+    assert text.endswith("Correct kpi.treatment.shares, or find out where units were lost or assigned by other shares.")
