@@ -1,8 +1,8 @@
 """Compare, for each partition, the number of rows of a database query with the number of rows that were imported.
 
 A read of a query returns only rows whose cursor value is new. So a row that was deleted from the database stays in the
-validated data, and a row that was committed with an old cursor value is missing in the validated data. A comparison of
-the numbers of rows shows both.
+validated data. A row that was committed with an old cursor value is missing in the validated data. A comparison of the
+numbers of rows shows both.
 """
 
 from __future__ import annotations
