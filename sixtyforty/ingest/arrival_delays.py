@@ -18,7 +18,7 @@ from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.lake import Lake
 
 SHARE_IN_TIME = 0.95  # known_at should be late enough for this share of the rows
-MIN_LANDINGS = 5  # hours in which extracts were first seen; with fewer, one late scan could decide the answer
+MIN_LANDINGS = 5  # the hours in which extracts must have been first seen, so that one late scan doesn't decide
 IN_BULK = "the extracts landed in bulk, so arrival times cannot be known"
 UNIT_MINUTES = {"day": 1440, "hour": 60, "minute": 1}
 
@@ -80,7 +80,7 @@ class ArrivalDelays:
 
     @property
     def advice(self) -> str:
-        """What to do about late rows: the share of late rows, and the suggested declaration."""
+        """A text about a source's late rows for people: their share, and the `known_at` to declare."""
         share, partitions = self.late / self.rows, format_plural(self.partitions, "partition")
         return f"{share:.0%} of the rows of {partitions} are late. Declare `{self.suggestion}`."
 

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PERCENTILES = 101  # a partition's delays are stored as the percentiles 0 to 100
-TOLERANCE_SECONDS = 300  # scans take place every minute or so; a row this little after its known_at is not late
+TOLERANCE_SECONDS = 300  # a row seen up to this long after its known_at is not late, because scans take time
 LANDINGS_LISTED = 50  # a partition lists at most this many of the hours in which its extracts were first seen
-WINDOW_PARTITIONS, WINDOW_DAYS = 30, 7  # a verdict covers this many newest partitions, or days if longer
+WINDOW_PARTITIONS, WINDOW_DAYS = 30, 7  # arrival times are compared over the longer of these two periods
 ExtractTimes = Mapping[str, Mapping[str, datetime | None]]  # UTC arrival time, by partition and extract id
 
 
@@ -145,7 +145,7 @@ def _is_recent(landings: Landings, raw: Entry) -> bool:
 
 def _extract_times(landings: Landings, raw: Entry) -> dict[str, datetime | None]:
     times: dict[str, datetime | None] = {}
-    for arrival in _partition_arrivals(landings, raw):  # the same content may land twice; the first landing counts
+    for arrival in _partition_arrivals(landings, raw):  # if the same content landed twice, the first landing counts
         if arrival.id not in times:
             times[arrival.id] = landings.known_arrival_time(raw.partition, arrival)
     return times

@@ -16,7 +16,7 @@ from sixtyforty.storage.files import canonical_json, file_stamp, write_atomic
 from sixtyforty.storage.object_store import StoragePath
 
 PARSED_LEDGERS = 64  # the largest number of parsed ledgers that stay in memory
-LEFT_OUT_IF_EMPTY = ("undeclared", "contract", "memory")  # so that the ledger of a long history stays small
+LEFT_OUT_IF_EMPTY = ("undeclared", "contract", "memory")  # empty fields would make the ledger of a long history large
 ID_DIGITS = 16  # the id of an extract is this many hex digits of its content hash
 
 
@@ -36,10 +36,11 @@ class Arrival:
     - is_present: whether the last scan found the file. False if the file was archived; the lake still holds its rows.
     - undeclared: the columns of the file that the data contract didn't name when the file was read.
     - contract: the hash of the contract and of the reader that refused the extract; empty if it is not refused.
-    - memory: the memory of the reader process in bytes, if the extract is refused because it ended this process;
-      otherwise 0.
+    - memory: the memory of the reader process in bytes, if the extract is refused because this process ended while it
+      read the extract; otherwise 0.
     - seen_at: the UTC time of the scan that read the extract first, in ISO format. If an earlier data contract refused
-      it, this is the scan that read it by the current one. Empty if an older version of this project wrote the ledger.
+      the extract, this is the scan that read it by the current data contract. Empty if an older version of this
+      project wrote the ledger.
     """
 
     name: str

@@ -120,7 +120,8 @@ class Bucket:
             raise
         except Exception as error:  # each file system raises its own errors
             raise OSError(f"the file can't be downloaded ({type(error).__name__}: {error})") from error
-        # The tag is more reliable than the time, which some stores round to seconds here, but not in a listing.
+        # A tag is more reliable than a time. Some stores round the time of a single file to seconds, but not in a
+        # listing.
         is_same = current.tag == file.tag if file.tag else current.mtime_ns == file.mtime_ns
         if not (copy.stat().st_size == current.size == file.size and is_same):
             raise file_changed(file)

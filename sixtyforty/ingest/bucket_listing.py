@@ -1,9 +1,9 @@
 """List an S3-compatible bucket in parts, so that each scan needs only a few requests.
 
-S3 lists 1,000 keys per request, sorted by key. The scans of a sensor must need few requests, so they go through the
-bucket in parts. Each scan lists the next PAGES_PER_SCAN pages, and also all keys after the last known key. So a new
-object whose key sorts last is found at once. Any other change is found after at most number of keys / (1,000 *
-PAGES_PER_SCAN) scans.
+S3 returns pages of 1,000 keys, sorted by key, and each page is a request. The scans of a sensor must need few requests,
+so they list the bucket in parts. Each scan lists the next PAGES_PER_SCAN pages, and also all keys after the last known
+key. So a scan lists a new object at once if its key sorts last. The number of scans until any other change is listed is
+at most the number of keys / (1,000 * PAGES_PER_SCAN). A pass is a series of scans that lists the whole bucket once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sixtyforty.ingest.listing_memory import ListedFile
 
 PAGES_PER_SCAN = 2  # how many pages of known keys a partial listing requests again
 AFTER_EVERY_KEY = "\U0010ffff"  # a character that sorts after every character of a key
-ListPage = Callable[..., Any]  # S3's list_objects_v2
+ListPage = Callable[..., Any]  # a function such as S3's list_objects_v2, which lists one page of keys
 ParseObject = Callable[[Mapping[str, Any]], ListedFile]
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LINEAGE = ("_extract", "_row")
 RAW_COLUMNS = ("_row", "_broken", "_text", "_extract", "_seq")
 EMPTY_KEY = "is empty, but it is part of the key"
-MAX_SHOWN = 100  # characters of a wrong text that its reason shows
+MAX_SHOWN = 100  # a quarantine reason shows at most this many characters of a wrong text
 
 
 def raw_schema(source: Source) -> pa.Schema:
@@ -122,7 +122,7 @@ def type_rows(
 
     rows: SQL of a table with the columns of raw partitions and `_partition`. `typed` has the contract's columns with
     their types, `_extract`, `_row`, `_seq`, `_partition`, and two more columns. `_reason` is why a row doesn't fit, or
-    NULL. `_status` is one of these, but the second and most of the third only after `mark_repeated_keys`:
+    NULL. `_status` is one of these words. Only `mark_repeated_keys` sets `duplicate`, and most of `superseded`:
 
     - `quarantined`: the line can't be read as a row, a text isn't an exact value of its type, or a part of the key is
       empty;
@@ -161,8 +161,8 @@ def _typed_rows_sql(source: Source, rows: str, newest_full: Mapping[str, int]) -
 def mark_repeated_keys(db: duckdb.DuckDBPyConnection, source: Source) -> None:
     """Mark the duplicate and superseded rows in the table `typed`.
 
-    Before, its rows have the status `row` or `quarantined`, but for the superseded rows that a full extract removed.
-    Only rows that share a key can be duplicates. They are few, so the slow window functions run on those rows alone.
+    Before the call, the rows have the status `row` or `quarantined`, or `superseded` if a full extract removed them.
+    Only rows that share a key can be duplicates. Such rows are few, so the slow window functions read only them.
     """
     key = identifiers(source.key)
     shared = f"select {key} from typed where _status <> 'superseded' group by all having count(*) > 1"
@@ -199,7 +199,7 @@ def repeated_key_statuses_sql(source: Source, rows: str) -> str:
 
 
 def _is_gone_sql(newest_full: Mapping[str, int]) -> str:
-    """Return a SQL condition: a row's extract is older than the newest full extract of the row's partition."""
+    """Return a SQL condition that is true if a row's extract is older than the newest full extract of its partition."""
     if not newest_full:
         return "false"
     cases = " ".join(f"when {literal(partition)} then {seq}" for partition, seq in newest_full.items())

@@ -1,9 +1,9 @@
 """Read raw and validated partitions with the columns of the current data contract.
 
-The partitions may have been written when an earlier contract was declared. A column that an old partition lacks is null
-in its rows. A column that the partition has under another name is read under the current name. A column of another type
-is cast. A value that the current type can't represent exactly is null until the partition is validated again from its
-raw rows.
+A partition may have been written when an earlier contract was declared. A column that an old partition lacks is null in
+its rows. A column that the partition has under a former name is read under the name in the contract. A column of
+another type is cast to the type in the contract. A value that this type can't represent exactly is null until the
+partition is validated again from its raw rows.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ def lacks_columns(lake: Lake, source: Source, raw: Entry, offered: Sequence[str]
 
 
 def align_raw_rows(table: pa.Table, source: Source, schema: pa.Schema) -> pa.Table:
-    """Return the rows of an older raw partition with the columns of today's contract.
+    """Return the rows of an older raw partition with the columns of the current data contract.
 
-    schema: the schema of raw partitions by today's contract.
+    schema: the schema of raw partitions by the current contract.
     """
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -21,7 +21,7 @@ from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.file_endings import FormatKind, format_kind_of
 from sixtyforty.spec.sources import Source
 
-COMMENTS = ("_reason", "_file", "_line", "_partition", "_text")  # columns that the landing ignores
+COMMENTS = ("_reason", "_file", "_line", "_partition", "_text")  # for people; not imported when corrections land
 
 
 class CorrectionError(SixtyfortyError):
@@ -41,7 +41,7 @@ def choose_correction_format(source: str, contract: Source, name: str, landed: C
         kind = format_kind_of(name) or "csv"
         if kind == "parquet" or (kind == "json" and contract.written_forms):
             raise CorrectionError(
-                f"{name}: corrections of {source} can't be exported in this format. Name a .csv file."
+                f"{name}: corrections of {source} can't be exported in the format of this file. Name a .csv file."
             )
     landed_names = {PurePosixPath(landed_name).name for landed_name in landed}
     problem = find_name_problem(contract, name)
@@ -96,9 +96,9 @@ def encode_corrections(
     columns, then the COMMENTS.
     """
     header = [*contract.columns, *COMMENTS]
-    usual = ";" if contract.decimal == "," else ","  # as spreadsheets write it where numbers have a decimal comma
+    usual = ";" if contract.decimal == "," else ","  # spreadsheets write semicolons if numbers have a decimal comma
     text = _json_lines(header, rows) if kind == "json" else _csv_text(header, rows, contract.delimiter or usual)
-    # Some texts may have no bytes in the declared encoding. A mark overrides it.
+    # The declared encoding may lack some characters, so the file is UTF-8. A byte order mark overrides the declaration.
     mark = codecs.BOM_UTF8 if contract.encoding else b""
     content = mark + text.encode()
     return gzip.compress(content, mtime=0) if name.lower().endswith(".gz") else content
@@ -110,7 +110,7 @@ def _json_lines(header: Sequence[str], rows: Iterable[Sequence[str | int | None]
 
 def _csv_text(header: Sequence[str], rows: Iterable[Sequence[str | int | None]], delimiter: str) -> str:
     text = io.StringIO()
-    writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")  # so a lone return in a text is quoted, too
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")  # quotes a lone carriage return, too
     writer.writerow(header)
     writer.writerows(rows)
     return text.getvalue()

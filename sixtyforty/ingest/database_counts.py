@@ -1,7 +1,8 @@
 """Compare, for each partition, the number of rows of a database query with the number of rows that were imported.
 
-A read sees only rows whose cursor value has grown. So a row that was deleted from the database stays in the validated
-data, and a row that was committed with an old cursor value is missing there. The numbers of rows show both.
+A read of a query returns only rows whose cursor value is new. So a row that was deleted from the database stays in the
+validated data. A row that was committed with an old cursor value is missing in the validated data. A comparison of the
+numbers of rows shows both.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.verdicts import read_verdict
 
 GROUPS_PER_QUERY = 100_000
-NO_PARTITION = "without a partition"  # rows whose date can't be read
+NO_PARTITION = "without a partition"  # in place of a partition key, for rows whose date can't be read
 
 
 @dataclass(frozen=True)

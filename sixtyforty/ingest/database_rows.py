@@ -17,7 +17,7 @@ def csv_line(cells: Iterable[Any]) -> str:
     Times with a UTC offset are converted to UTC and written without the offset. Lists and objects are JSON.
     """
     line = ",".join("" if cell is None else _quoted(cell_text(cell)) for cell in cells)
-    return (line or '""') + "\n"  # an empty line would be no row
+    return (line or '""') + "\n"  # a reader skips an empty line, so an empty text is quoted
 
 
 def _quoted(text: str) -> str:

@@ -37,16 +37,16 @@ if TYPE_CHECKING:
 ROWS_PER_EXTRACT = 100_000
 ROWS_PER_FETCH = 10_000
 SNAPSHOT_EXTRACT = "all.csv"
-CHEAP_SECONDS = 0.1  # a count that takes no longer is made after each read
-COUNT_SHARE = 50  # a slower count takes at most 1 / COUNT_SHARE of a process's time
-_COUNTS: dict[str, tuple[float, float]] = {}  # when a table was counted last, and how long this took, by cursor file
+CHEAP_SECONDS = 0.1  # if a count of a table's rows takes no longer, the rows are counted after each read
+COUNT_SHARE = 50  # slower counts of a table's rows take at most 1 / COUNT_SHARE of a process's time
+_COUNTS: dict[str, tuple[float, float]] = {}  # the time of a table's last count, and its duration, by cursor file
 
 
 class DatabaseSource:
     """A source that is a database query. It writes the new rows of the query as extracts.
 
-    folder: where the extracts are written. cursor_file: where the cursor is stored between two reads. problems: after a
-    read, the problems with the table's times, as texts.
+    folder: where the extracts are written. cursor_file: where the cursor is stored between two reads. problems: the
+    problems with times in the table that the last read noticed, as texts.
     """
 
     def __init__(self, name: str, source: Source, folder: StoragePath, cursor_file: StoragePath) -> None:
@@ -174,9 +174,9 @@ class DatabaseSource:
         return counted
 
     def _extract_snapshot(self, connection: sa.Connection) -> list[str]:
-        """Write all rows as one extract if any row differs from the last extract. Return the extract's name in a list.
+        """Write all rows of a query as one extract, if any row differs from the last extract.
 
-        The list is empty if no row differs.
+        Return a list with the extract's name, or an empty list if no row differs.
         """
         import sqlalchemy as sa
 
@@ -205,7 +205,7 @@ class DatabaseSource:
         return query.columns(*(sa.column(column) for column in self._columns)).subquery("source_rows")
 
     def _read_rows(self, connection: sa.Connection, cursor: QueryCursor) -> Iterator[tuple[Any, str]]:
-        """Yield (cursor value, CSV line) of each row that must be read, sorted by the cursor column.
+        """Yield (cursor value, CSV line) of each row of the query that must be read, sorted by the cursor column.
 
         The first read yields all rows. A later read starts at the newest cursor value minus the declared overlap.
         """
@@ -225,7 +225,7 @@ class DatabaseSource:
     def _write_batch(self, cursor: QueryCursor, rows: list[tuple[Any, str]]) -> tuple[QueryCursor, str | None]:
         """Write the new rows of a batch as an extract. Return the cursor after the batch, and the name of the extract.
 
-        If no row is new, no extract is written, and its name is None.
+        If no row is new, no extract is written, and the returned name is None.
 
         rows: (cursor value, CSV line) of each row, sorted by the cursor column.
         """
@@ -245,7 +245,7 @@ class DatabaseSource:
         return self.folder / f".{name}"
 
     def _publish(self, cursor: QueryCursor) -> None:
-        """Rename the last extract from its hidden name to its final name, unless an earlier call did."""
+        """Rename a query's last extract from its hidden name to its final name, unless an earlier call renamed it."""
         if cursor.last_extract and self._hidden_path(cursor.last_extract).exists():
             rename_file(self._hidden_path(cursor.last_extract), self.folder / cursor.last_extract)
 

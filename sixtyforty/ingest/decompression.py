@@ -14,8 +14,8 @@ from sixtyforty.storage.scratch import current_scratch_folder
 
 GZIP_START = b"\x1f\x8b"
 SEND_AGAIN = " Ask the sender to send the file again."
-LARGEST_RATIO = 50  # a copy on disk may have this many times the size of the packed file
-SMALLEST_LIMIT = 1 << 30  # but a copy of this size is always written
+LARGEST_RATIO = 50  # an unpacked copy on disk may have at most this many times the size of the gzip file
+SMALLEST_LIMIT = 1 << 30  # an unpacked copy of at most this many bytes is always written
 
 
 def read_blocks(file: Path, size: int) -> Iterator[bytes]:
@@ -73,7 +73,7 @@ def _read(stream: BinaryIO, size: int) -> bytes:
     except EOFError:
         raise RefusedExtractError(f"the gzip data of the file is cut off.{SEND_AGAIN}") from None
     except gzip.BadGzipFile as error:
-        if "Not a gzipped file" in str(error):  # a member ended, and no other member follows
+        if "Not a gzipped file" in str(error):  # one gzip member has ended, and no other member follows
             raise RefusedExtractError(f"other data follows the end of the gzip data.{SEND_AGAIN}") from None
         raise RefusedExtractError(f"the file is not readable as gzip: {error}.{SEND_AGAIN}") from None
     except zlib.error as error:

@@ -20,7 +20,7 @@ _ZONE = r" (UTC|GMT|[A-Z][A-Za-z]+(/[A-Za-z0-9_+-]+)+)"
 _UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _TRUTHS = ("true", "false", "True", "False", "TRUE", "FALSE", "t", "f", "T", "F", "1", "0")
 _MORE_TRUTHS = ("yes", "no", "y", "n")
-# The clock changes by one of these in a zone, so a local time that occurs twice has instants this far apart.
+# In each time zone, the clock changes by one of these. So the two UTC times of a repeated local time differ by it.
 _CLOCK_CHANGES = ("2 hours", "1 hour", "30 minutes")
 
 
@@ -54,7 +54,7 @@ def exact_sql(text: str, typed: str, contract_type: ContractType) -> str:
         case "decimal":
             conditions = [is_written_alike, _matches(text, _decimal_form(contract_type.decimals))]
         case "float":
-            # DuckDB ignores line breaks and tabs around a number. They sort before the space.
+            # DuckDB's cast ignores line breaks and tabs around a number. These characters sort before the space.
             is_trimmed = f"{text} > ' ' and {text}[-1] > ' '"
             conditions = [f"isfinite({typed}) and not contains({text}, '_') and {is_trimmed}"]
         case "boolean":
@@ -80,7 +80,8 @@ def exact_sql(text: str, typed: str, contract_type: ContractType) -> str:
 def cast_sql(text: str, declared_type: str) -> str:
     """Return one SQL expression that casts a text column to a declared type; NULL if the value isn't exact.
 
-    It repeats parts of itself. A query over many rows should compute `attempt_sql` in a subquery of `exact_sql`.
+    The expression repeats parts of itself. A query over many rows should compute `attempt_sql` in a subquery, and then
+    `exact_sql`.
     """
     contract_type = require_type(declared_type)
     return exact_sql(text, attempt_sql(text, contract_type), contract_type)
@@ -103,7 +104,7 @@ def _literals(texts: tuple[str, ...]) -> str:
 
 
 def _decimal_form(decimals: int) -> str:
-    """Return a regular expression for a number with at most this many decimals. Zeros at its end don't count."""
+    """Return a regular expression for a number with at most `decimals` decimals. Zeros at its end don't count."""
     return rf"[+-]?([0-9]+(\.[0-9]{{0,{decimals}}}0*)?" + (rf"|\.[0-9]{{1,{decimals}}}0*)" if decimals else ")")
 
 
@@ -115,9 +116,9 @@ def _time_conditions(text: str, typed: str, contract_type: ContractType) -> list
     """Return SQL conditions. If any one is true, a cast gave exactly the time in the text. See `exact_sql`."""
     zone = " at time zone 'UTC'" if contract_type.kind == "zoned" else ""
     is_inside = f"{typed} between {FIRST_TIME}{zone} and {LAST_TIME}{zone}"
-    if contract_type.decimals > MICROSECOND_DECIMALS:  # it holds years 1677 to 2262 only
+    if contract_type.decimals > MICROSECOND_DECIMALS:  # TIMESTAMP_NS holds the years 1677 to 2262 only
         is_inside = f"{typed} is not null"
-    # `_timestamp_sql` casts a text of the usual length without a look at its form.
+    # `_timestamp_sql` casts a text of 19 characters without a check of its form.
     has_form = f"(not ({_is_usual(text)}) or {_matches(text, _local_form(contract_type))})"
     return [f"({typed}{zone})::varchar = {text}", f"{is_inside} and {has_form}"]
 
@@ -134,13 +135,13 @@ def _local_form(contract_type: ContractType) -> str:
 def _timestamp_sql(text: str, contract_type: ContractType) -> str:
     """Return SQL that casts a text to a UTC time. A text with neither a UTC offset nor a time zone counts as UTC.
 
-    A cast to TIMESTAMP ignores a UTC offset, and a cast to TIMESTAMPTZ is slow. So the usual form of 19 characters is
-    recognised first. It has no offset. `_time_conditions` checks its form.
+    A cast to TIMESTAMP ignores a UTC offset, and a cast to TIMESTAMPTZ is slow. So texts in the usual form, which has
+    19 characters and no offset, are cast to TIMESTAMP. `_time_conditions` checks their form.
     """
     stored = "TIMESTAMP" if contract_type.kind == "zoned" else contract_type.sql
     decimals = min(contract_type.decimals, MICROSECOND_DECIMALS)
     instant = rf"{_DAY}[ T][0-9]{{1,2}}:[0-9]{{2}}(:[0-9]{{2}}{_fraction(decimals)})?"
-    without_space = rf"regexp_replace({text}, ' ([Z+-])', '\1')"  # DuckDB reads no space before an offset
+    without_space = rf"regexp_replace({text}, ' ([Z+-])', '\1')"  # DuckDB can't cast a space before a UTC offset
     converted = f"(try_cast({without_space} as timestamptz) at time zone 'UTC')"
     return (
         f"case when {_is_usual(text)} then try_cast({text} as {stored})"
@@ -153,13 +154,13 @@ def _timestamp_sql(text: str, contract_type: ContractType) -> str:
 def _zone_time_sql(text: str, instant: str) -> str:
     """Return SQL that converts a text with a local time and the name of its time zone to UTC.
 
-    It is NULL if the zone is unknown, or if the local time doesn't occur, or occurs twice, when the clock changes.
+    The SQL returns NULL if the zone is unknown, or if a clock change skips or repeats the local time.
     """
     local = f"try_cast(regexp_extract({text}, {literal(f'({instant}) ')}, 1) as timestamp)"
     zone = f"regexp_extract({text}, '[^ ]+$')"
     converted = f"(try_cast({text} as timestamptz) at time zone 'UTC')"
     shifted = [f"{converted} {sign} interval '{change}'" for change in _CLOCK_CHANGES for sign in "+-"]
-    # Inside a lambda, its parameter hides a column of the same name, so it has a name that no column has.
+    # The lambda's parameter would hide a column of the same name, so the parameter has a name that no column has.
     is_same = f"lambda _instant_: _instant_ at time zone 'UTC' at time zone {zone} = {local}"
     instants = f"list_filter([{', '.join([converted, *shifted])}], {is_same})"
     return f"case when {converted} is not null and len({instants}) = 1 then {converted} end"

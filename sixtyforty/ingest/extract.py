@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CHUNK_ROWS = 1 << 17  # the largest number of rows in a chunk
-CHUNK_BYTES = 1 << 23  # about this many bytes of a file become one chunk
-MAX_RECORD_BYTES = 1 << 24  # a longer row is a broken line; in a JSON array, the file is refused
+CHUNK_BYTES = 1 << 23  # about this many bytes of an extract become one chunk
+MAX_RECORD_BYTES = 1 << 24  # a longer row is a broken line; a JSON array with a longer element is refused
 MAX_COLUMNS = 100_000  # a text file with more columns is refused
-MAX_TEXT_BYTES = 1 << 16  # a longer broken line is kept in part
+MAX_TEXT_BYTES = 1 << 16  # only the start of a longer broken line is stored
 EMPTY_FILE = "the file is empty. Ask the sender to send it again."
-MISSING_CURE = " If the sender renamed or dropped these columns, declare `other_names` or `optional_columns`."
-SIMILAR_NAME = 0.4  # smallest similarity (0 to 1) of two column names at which one is suggested for the other
+MISSING_CURE = " If the sender renamed or dropped the missing columns, declare `other_names` or `optional_columns`."
+SIMILAR_NAME = 0.4  # smallest similarity (0 to 1) at which messages suggest one column name for another
 
 
 class BrokenLine(NamedTuple):
@@ -113,7 +113,7 @@ def match_columns(source: Source, names: Iterable[str]) -> MatchedColumns:
     known = {name for column in source.columns for name in source.names_of(column)}
     undeclared = [name for name in present if name not in known]
     missing = [column for column, file_names in matched.items() if not file_names]
-    # If no column is present, the file may have no header, so `names` may be a row of data. Messages must not show it.
+    # If no column of the contract is in the file, `names` may be a row of data. Messages must not show this row.
     if missing and len(missing) == len(matched):
         return MatchedColumns(matched, _describe_missing(missing, []), undeclared)
     required = [column for column in missing if column not in source.optional_columns]
@@ -123,7 +123,7 @@ def match_columns(source: Source, names: Iterable[str]) -> MatchedColumns:
 def _describe_missing(columns: Sequence[str], undeclared: Sequence[str]) -> str:
     """Return text that lists the columns that a file lacks, and that says what to do about them.
 
-    For each of them, the text suggests the most similar undeclared column, because the sender may have renamed it.
+    For each missing column, the text suggests the most similar undeclared column, as the sender may have renamed it.
     """
     similar = {column: find_similar_name(column, sorted(undeclared)) for column in columns}
     listed = (f"'{column}' (is it '{similar[column]}'?)" if similar[column] else f"'{column}'" for column in columns)
@@ -131,9 +131,9 @@ def _describe_missing(columns: Sequence[str], undeclared: Sequence[str]) -> str:
 
 
 def find_similar_name(column: str, names: Sequence[str]) -> str | None:
-    """Return the name that a sender probably gave a column; None if no name is similar.
+    """Return the name that a sender probably gave a missing column; None if no name in the file is similar.
 
-    Only letters and digits count, in upper or lower case.
+    Only letters and digits are compared, without regard to upper and lower case.
     """
     plain = {_plain(name): name for name in names}
     matches = difflib.get_close_matches(_plain(column), plain, 1, SIMILAR_NAME)
@@ -145,7 +145,7 @@ def _plain(name: str) -> str:
 
 
 def contract_hash(source: Source) -> str:
-    """Return a hash of all that decides if an extract is refused: parts of the data contract, and READER_VERSION."""
+    """Return a hash of what an extract's refusal depends on: parts of the data contract, and READER_VERSION."""
     names = {column: source.names_of(column) for column in source.columns}
     optional = sorted(source.optional_columns)
     parts = {"files": source.files, "names": names, "optional": optional, "readers": reader_version()}

@@ -23,16 +23,16 @@ from sixtyforty.ingest.formats.text_blocks import SNIFFED_BYTES, UTF_8, detect_e
 from sixtyforty.spec.file_endings import FORMAT_NAMES
 from sixtyforty.spec.sources import Source
 
-COUNTED_BYTES = 1 << 30  # the lines of a refused file are counted up to this size
-SMALL_FILE_BYTES = 1 << 22  # a text file of this size needs at most MEMORY_PER_BYTE times its size to be read
-MEMORY_PER_BYTE = 100  # measured: 85 for a JSON list of numbers with one digit
+COUNTED_BYTES = 1 << 30  # the lines of a refused file are counted in its first bytes, up to this number
+SMALL_FILE_BYTES = 1 << 22  # a run itself reads text files up to this size
+MEMORY_PER_BYTE = 100  # memory to read a byte of a text file; measured: 85 for a JSON list of one-digit numbers
 
 
 def is_bounded(file: Path, source: Source) -> bool:
-    """Return whether a run may read a local extract itself, without the reader process, as it takes little memory.
+    """Return whether a run may read a local extract itself, because this takes little memory.
 
-    This holds for small text files: 4 MB need at most 400 MB, less than the smallest setting of SIXTYFORTY_MEMORY. All
-    other files go to the reader process, because a few bytes of gzip or Parquet may hold gigabytes. Starting that
+    This holds for small text files: 4 MB need at most 400 MB, less than the smallest setting of SIXTYFORTY_MEMORY. The
+    reader process reads all other files, because a few bytes of gzip or Parquet may hold gigabytes. Starting the reader
     process takes longer than reading many small files.
     """
     if file.stat().st_size > SMALL_FILE_BYTES:
@@ -94,7 +94,7 @@ def count_lines_of_format(file: Path, source: Source) -> int:
     """Return the number of lines of an extract without its header, but at least 1; 1 if its format has no lines."""
     try:
         has_lines = choose_format(read_head(file, HEAD_BYTES), source.files).is_bounded
-    except RefusedExtractError:  # the archive is damaged, but its start may be readable
+    except RefusedExtractError:  # a gzip file is damaged, but its start may be readable
         has_lines = True
     return count_lines(file) if has_lines else 1
 
@@ -105,7 +105,7 @@ def count_lines(file: Path) -> int:
     In a big or damaged file, only the lines at its start are counted.
     """
     line_ends, size, last = 0, 0, b""
-    with suppress(RefusedExtractError):  # the file is refused already
+    with suppress(RefusedExtractError):  # a file that can't be unpacked is refused already
         for block in read_blocks(file, CHUNK_BYTES):
             line_ends += block.count(b"\n") or block.count(b"\r")
             size, last = size + len(block), block[-1:]

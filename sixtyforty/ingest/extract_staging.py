@@ -17,7 +17,7 @@ from sixtyforty.storage.lake import Lake
 
 ROWS_PER_BATCH = 50_000  # one query assigns about this many lines of new files to partitions
 BYTES_PER_BATCH = 1 << 25
-READ_ATTEMPTS = 2  # an extract that ends the reader process this often is refused
+READ_ATTEMPTS = 2  # an extract at which the reader process has ended this often is refused
 
 
 @dataclass
@@ -30,7 +30,7 @@ class NewExtract:
     - partitions: the partitions with their lines.
     - line_count: the number of lines, including lines that are refused.
     - problem: why the extract is refused as a whole; None if it is not refused.
-    - has_broken_reader: whether it is refused because the reader process ended while it read the extract.
+    - has_broken_reader: whether the extract is refused because the reader process ended while reading it.
     - undeclared: the columns of the file that the data contract doesn't name.
     - header_notes: texts that say how the header differs from the data contract.
     """
@@ -60,12 +60,12 @@ class ExtractStaging:
 
     def __init__(self, use_case: DecisionChain, source: str, lake: Lake, area: StagingArea | None) -> None:
         self._use_case, self._source, self._lake, self._area = use_case, source, lake, area
-        self._chunks: list[tuple[NewExtract, Chunk]] = []  # not assigned yet
-        self._row_count, self._byte_count = 0, 0  # of these chunks
+        self._chunks: list[tuple[NewExtract, Chunk]] = []  # the chunks that are not assigned to partitions yet
+        self._row_count, self._byte_count = 0, 0  # the rows and bytes of `_chunks`
 
     @property
     def stages_lines(self) -> bool:
-        """Whether lines are kept until an ingest stores them, as in a run. Sensors only count lines, and keep none."""
+        """Whether the lines of extracts are stored until their ingest, as in a run. Sensors only count the lines."""
         return self._area is not None
 
     def read(self, path: Path, file: ListedFile, sha256: str, seen_at: str, seq: int | None = None) -> NewExtract:
@@ -93,8 +93,8 @@ class ExtractStaging:
     def _read_chunks(self, extract: NewExtract, path: Path) -> None:
         """Read the chunks of an extract, and collect them for the next `flush`. Raises RefusedExtractError.
 
-        Only an extract whose memory is bounded is read in this process. Any other extract is read in the reader
-        process, again if that process ends, because the machine may have ended it for another reason than the extract.
+        This process reads only an extract for which `is_bounded` is true. The reader process reads any other extract.
+        If the reader process ends, the extract is read again, because the extract may not be the cause.
         """
         source = self._use_case.sources[self._source]
         if is_bounded(path, source):

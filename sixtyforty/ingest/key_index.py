@@ -1,12 +1,13 @@
 """An index of a source's keys: the partitions in which the hash of each key has occurred.
 
-The index answers which other partitions may hold a key, at a cost that grows with the number of keys asked for. It may
-name a partition that no longer holds the key, or holds another key with the same hash. It never leaves one out. So its
-user looks at the rows of the partitions that it names. Partitions that are added together are an exception: see `add`.
+A look-up returns the partitions that may hold some keys, in a time that grows with the number of these keys. The index
+may name a partition that no longer holds the key, or that holds another key with the same hash. It never leaves out a
+partition that holds the key. So the caller must compare the rows of the named partitions. Partitions that are added
+together are an exception: see `add`.
 
-It is a list of sorted runs, each a pair of NumPy files: hashes, and the number of the partition of each hash. New pairs
-become a new run. Runs of similar length are merged up to LONGEST_MERGED_RUN pairs, so there are few. The index can be
-rebuilt from the raw rows.
+The index is a list of sorted runs. A run is a pair of NumPy files: hashes, and the number of the partition of each
+hash. New pairs become a new run. Runs of similar length are merged up to LONGEST_MERGED_RUN pairs, so that the index
+has few runs. The index can be rebuilt from the raw rows.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ if TYPE_CHECKING:
     Hashes = npt.NDArray[np.uint64]
     Numbers = npt.NDArray[np.uint32]
 
-LONGEST_MERGED_RUN = 1 << 22  # pairs; longer runs are not merged, so that a merge takes little memory
-HASHES_AT_ONCE = 1 << 18  # so many are looked up together, because a look-up takes several times their memory
+LONGEST_MERGED_RUN = 1 << 22  # runs with more pairs are not merged, so that a merge takes little memory
+HASHES_AT_ONCE = 1 << 18  # the hashes of one look-up, which takes several times the memory of the hashes
 STATE = "index.json"
 
 
 @dataclass(frozen=True)
 class Run:
-    """One part of the index: pairs of a key's hash and a partition's number, sorted by hash.
+    """One sorted part of the key index: pairs of a key's hash and a partition's number, sorted by hash.
 
     name: the start of the names of the run's files.
     """
@@ -56,7 +57,7 @@ class KeyIndex:
     def __init__(self, folder: Path | None, identity: str) -> None:
         self._folder, self._identity = folder, identity
         self._runs: list[Run] = []
-        self.stamps: dict[str, str] = {}  # by partition, in the order of their numbers: the stamp passed to `add`
+        self.stamps: dict[str, str] = {}  # the stamp passed to `add`, by partition, in the order of their numbers
         state = self._read_state()
         if state.get("identity") == identity:
             self.stamps = state["stamps"]
@@ -113,7 +114,7 @@ class KeyIndex:
         return {partitions[number] for number in np.flatnonzero(np.bincount(numbers)).tolist()}
 
     def _find(self, hashes: Hashes) -> tuple[npt.NDArray[np.intp], Numbers]:
-        """Look up hashes in the index. Return, for each match, the position in `hashes`, and the partition's number."""
+        """Look up hashes in the key index. Return, per match, its position in `hashes` and the partition's number."""
         import numpy as np
 
         positions, numbers = [np.empty(0, "intp")], [np.empty(0, "uint32")]
@@ -125,7 +126,7 @@ class KeyIndex:
         return np.concatenate(positions), np.concatenate(numbers)
 
     def _append(self, run: Run) -> None:
-        """Add a part to the index. Merge it with the parts that were added last, unless these are much larger."""
+        """Add a run to the key index. Merge it with the runs that were added last, unless these are much larger."""
         pending = [run]
         while self._runs:
             length, last = sum(len(each.hashes) for each in pending), len(self._runs[-1].hashes)
@@ -135,7 +136,7 @@ class KeyIndex:
         self._runs.append(run if len(pending) == 1 else _sorted_run([(each.hashes, each.numbers) for each in pending]))
 
     def _save(self) -> None:
-        """Write new index files, then their list, then delete old files. A killed process leaves a valid index."""
+        """Write new files of the key index, then their list, then delete old files. A kill leaves the index valid."""
         if self._folder is None:
             return
         for run in self._runs:
@@ -152,7 +153,7 @@ class KeyIndex:
 
 
 def _find_in_run(run: Run, hashes: Hashes) -> tuple[npt.NDArray[np.intp], Numbers]:
-    """Look up hashes in a part of the index. Return, per match, its position in `hashes` and the partition's number."""
+    """Look up hashes in a run of the key index. Return the positions of the matches, and the partitions' numbers."""
     import numpy as np
 
     first = np.searchsorted(run.hashes, hashes, "left")
@@ -174,7 +175,7 @@ def _sorted_distinct(hashes: Hashes) -> Hashes:
 
 
 def _sorted_run(pairs: list[tuple[Hashes, Numbers]]) -> Run:
-    """Combine lists of pairs into one part of the index. Each list is sorted by hash, and so is the part."""
+    """Combine lists of pairs into one run of the key index. Each list is sorted by hash, and so is the run."""
     import numpy as np
 
     if len(pairs) == 1:

@@ -25,7 +25,7 @@ from sixtyforty.storage.object_store import ObjectPath, StoragePath
 
 UNFINISHED_ENDINGS = (".part", ".tmp")
 DONE_ENDING = ".done"
-SIMILAR_ENDINGS = (".gz", ".zip", ".txt", ".csv")  # endings that mail programs, archives and editors add
+SIMILAR_ENDINGS = (".gz", ".zip", ".txt", ".csv")  # endings that programs may add to the name of an extract
 FILE_URL = "file://"
 
 
@@ -65,7 +65,7 @@ def list_finished_files(
 
 
 def find_skip_reason(path: str) -> str | None:
-    """Return as a clause why scans skip a file name such as `x.tmp` whatever the glob; None for other names.
+    """Return as a clause why scans skip a file name such as `x.tmp`, whatever glob is declared; None for other names.
 
     path: the name of the file, with or without folders.
     """

@@ -41,7 +41,7 @@ from sixtyforty.storage.object_store import StoragePath
 from sixtyforty.storage.response_log import open_response_log
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-MORE_MEMORY = f"Set {VARIABLE} to more, or ask the sender for smaller files."
+MORE_MEMORY = f"Set {VARIABLE} to a larger size, or ask the sender for smaller files."
 STAGED_BYTES = 1 << 33  # 8 GiB: how many bytes of staged lines, most of them in files, wait for their ingest
 
 
@@ -68,8 +68,8 @@ class LandingZone:
         self.query_problems: dict[str, list[str]] = {}
         self._locations: dict[str, Folder | Bucket] = {}
         self._area = StagingArea(lake)
-        # An extract larger than the cache is weighed as if it just fitted, so it stays until the next extract is read.
-        # The ingest after a scan then finds it in the cache.
+        # An extract that is larger than the cache gets the weight of the whole cache, so it stays until the next
+        # extract is read. So the ingest after a scan can take the extract's lines from the cache.
         self._staged: BoundedCache[tuple[str, str, str], StagedLines] = BoundedCache(
             STAGED_BYTES, weigh=lambda lines: min(lines.byte_count, STAGED_BYTES)
         )
@@ -142,7 +142,7 @@ class LandingZone:
     def _run_query(self, source: str) -> None:
         prepare: Callable[[], object] | None = None
         is_own_table = self.use_case.sources[source].database is None
-        if is_own_table and source not in self.use_case.inputs:  # the table of responses may not exist yet
+        if is_own_table and source not in self.use_case.inputs:  # the table of the response log may not exist yet
             lock = self.lake.root / ".responses.lock"
             prepare = partial(open_response_log, self.use_case.name, self._delivery_url, lock)
         self._queries[source].extract_new_rows(self._database_url(source), prepare)
@@ -186,7 +186,7 @@ class LandingZone:
             ) from error
 
     def _find_similar_files(self, source: str) -> dict[str, str]:
-        """Return files that nearly match a source's glob and match no other source's, each with why a scan skips it."""
+        """Return files that nearly match a source's glob, and match no other glob, each with why a scan skips it."""
         contract = self.use_case.sources[source]
         if not contract.files:
             return {}
@@ -205,7 +205,7 @@ class LandingZone:
         replaced after their arrival are left out.
 
         Raises LaterRefusalError if an extract is refused that the scan of another process accepted, for example because
-        this process has less memory. The ledger then says so.
+        this process has less memory. The refusal is recorded in the ledger first.
         """
         staging = ExtractStaging(self.use_case, source, self.lake, self._area)
         lines: dict[int, StagedLines] = {}
@@ -223,7 +223,7 @@ class LandingZone:
         return lines
 
     def _record_refusals(self, source: str, refused: Sequence[tuple[Arrival, NewExtract]]) -> None:
-        """Record in the ledger that accepted extracts are refused now. Raises LaterRefusalError if there are any."""
+        """Record in the ledger that accepted extracts are refused now. If there are any, raise LaterRefusalError."""
         if not refused:
             return
         arrivals = {a.seq: new_arrival(self.use_case, source, extract, a.seq) for a, extract in refused}
@@ -232,8 +232,8 @@ class LandingZone:
             write_arrivals(ledger, [arrivals.get(known.seq, known) for known in self.known(source)])
         names = ", ".join(arrival.name for arrival in arrivals.values())
         raise LaterRefusalError(
-            f"{source}: extracts that were accepted earlier are refused now: {names}. Start the run again to import the"
-            " other extracts."
+            f"{source}: an earlier scan accepted extracts that are refused now: {names}. Start the run again to import"
+            " the other extracts of the source."
         )
 
     def _read_again(self, source: str, staging: ExtractStaging, arrival: Arrival) -> NewExtract | None:
@@ -279,7 +279,7 @@ class LandingZone:
             elif arrival:
                 extracts.append(arrival)
         staging.flush()
-        # A full extract lists the partitions of all earlier extracts, because it removes their rows there.
+        # A full extract lists the partitions of all earlier extracts, because it removes all of their rows.
         is_full, earlier = self.use_case.sources[source].full, set[str]()
         if is_full:
             earlier = {partition for arrival in self.known(source) for partition in arrival.partitions}
@@ -297,10 +297,11 @@ class LandingZone:
     def _read_file(
         self, source: str, staging: ExtractStaging, file: ListedFile, known: Arrival | None, seen_at: str
     ) -> Arrival | NewExtract | None:
-        """Read a file. Return its known arrival if its bytes are unchanged, otherwise its extract; None on failure.
+        """Read a listed file. Return its known arrival if its bytes are unchanged, otherwise its extract.
 
-        known: the file's arrival in the ledger. It is returned with the time and tag of the new listing. seen_at: the
-        time of the scan. Raises FileAccessError if the disk of this machine is full.
+        Return None if the file can't be read. known: the file's arrival in the ledger. It is returned with the time and
+        tag of the new listing. seen_at: the time of the scan. Raises FileAccessError if the disk of this machine is
+        full.
         """
         if skip_reason := find_skip_reason(file.name):
             self.unread[source][printable_name(file.name)] = f"{skip_reason}. Rename the file."
@@ -321,10 +322,10 @@ class LandingZone:
             raise
         except MemoryError as error:
             reason = f"{_first_line(error)}. {MORE_MEMORY}"
-        except OSError as error:  # an unreadable file must not stop the others
-            if error.errno in DISK_FULL:  # a copy of the file doesn't fit on this machine
+        except OSError as error:  # the scan goes on with the other files
+            if error.errno in DISK_FULL:  # a local copy of the file doesn't fit on the disk
                 raise access_error(self.lake.scratch, error) from error
-            reason = f"{_first_line(error)}. Check who may read the file."
+            reason = f"{_first_line(error)}. Check that the user of this process may read the file."
         if extract:
             staging.discard(extract)
         if reason:

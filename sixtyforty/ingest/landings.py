@@ -14,9 +14,9 @@ from sixtyforty.ingest.arrivals import Arrival
 from sixtyforty.spec.partitions import PartitionedModel
 
 BATCH_GAP = timedelta(minutes=10)  # extracts that are first seen within this time of one another landed together
-BULK_PARTITIONS, BULK_TIME = 3, timedelta(days=3)  # a bulk load spans more partitions and more time than this
-BULK_EXTRACTS = 50  # a batch is also a bulk load if it has more extracts than this
-RECENT_PARTITIONS, RECENT_TIME = 3, timedelta(days=7)  # a partition is recent until both have passed since its end
+BULK_PARTITIONS, BULK_TIME = 3, timedelta(days=3)  # a bulk load spans more partitions and a longer period
+BULK_EXTRACTS = 50  # extracts that landed together are also a bulk load if they are more than this
+RECENT_PARTITIONS, RECENT_TIME = 3, timedelta(days=7)  # a partition is recent until both periods have passed
 
 
 def first_seen(arrival: Arrival) -> datetime | None:

@@ -52,7 +52,7 @@ RecallState = Callable[[], ListingState]  # a function that returns the stored s
 
 
 class ListingMemory:
-    """Loads and stores the listing states of one source, one for each glob, during one scan.
+    """Loads and stores, for one scan, the listing states of one source: one state for each glob.
 
     file: the file that stores the states between scans.
     known_files: the files in the arrivals ledger that the previous scan found.

@@ -60,7 +60,7 @@ class Folder:
             raise FileNotFoundError("the folder of the source's extracts doesn't exist; create the folder")
         files = []
         for name, path in self._matching(pattern):
-            with suppress(FileNotFoundError):  # the file was moved away after the folder was listed
+            with suppress(FileNotFoundError):  # a file may be moved away after the folder was listed
                 status = path.stat()
                 if stat.S_ISREG(status.st_mode):
                     files.append(ListedFile(name, status.st_size, status.st_mtime_ns))
@@ -93,7 +93,7 @@ class Folder:
         if (before.st_size, before.st_mtime_ns) != (file.size, file.mtime_ns):
             raise file_changed(file)
         yield path
-        # A writer can set back the modification time, but not the time of the last change of the inode.
+        # A program that writes a file can set back its modification time, but not the time of its last inode change.
         if _stamp(path.stat()) != _stamp(before):
             raise file_changed(file)
 

@@ -68,7 +68,7 @@ class SharedKeys:
         if self._keys_can_move():
             related = self._raw(self._find_related(requested, hashes) - requested.keys())
             judged |= related
-            if related:  # all partitions that share a key with a requested one are related
+            if related:  # the partitions that share a key with a requested partition
                 add_typed_rows(self.db, self._contract, self._landed(related), self._newest_full(related))
                 hashes |= self._typed_hashes(related)
                 others = self._partitions_with_keys_of({p: hashes[p] for p in related}) - judged.keys()
@@ -81,14 +81,14 @@ class SharedKeys:
         return judged, has_own_keys
 
     def set_compared_aside(self, judged: Mapping[str, Entry]) -> dict[str, list[str]]:
-        """Give the rows that are compared but not validated the status `compared`. Return which partitions share keys.
+        """Give rows of compared partitions the status `compared`. Return which partitions share keys.
 
         judged: the partitions that are validated, as `type_landed` returned them. Returns, for each judged or compared
         partition, the other partitions with a row of the same key; a partition without such a row is absent. One
         partition holds the current row of a key, and its rows in all other partitions are superseded, so these rows
         show which keys are shared.
         """
-        if len(judged) + len(self.compared) < 2:  # most days share no key
+        if len(judged) + len(self.compared) < 2:  # most partitions share no key
             return {}
         pairs = self.db.execute(
             f"""with pairs as (
@@ -106,7 +106,7 @@ class SharedKeys:
         return shared
 
     def _keys_can_move(self) -> bool:
-        """Return whether two partitions can have rows with the same key: not if the key determines the partition."""
+        """Return whether two partitions can have rows with the same key. False if the key determines the partition."""
         import duckdb
 
         if not self._contract.partition:
@@ -116,7 +116,7 @@ class SharedKeys:
             self.db.execute(
                 f"explain select {self.use_case.partition_sql(self._contract.partition)} from (select {key})"
             )
-        except duckdb.BinderException:  # the expression reads a column outside the key
+        except duckdb.BinderException:  # the partition's SQL reads a column that is not in the key
             return True
         return False
 
@@ -161,8 +161,8 @@ class SharedKeys:
 
         The hashes of all other raw partitions that the index lacks are added first.
 
-        The index of a folder is shared by all processes that write to the folder, so it lacks only what was lost. An
-        object store has other writers, too, so each partition's tag is compared.
+        All processes that write to a lake in a folder share one index, so the index is complete unless its files were
+        lost. Other machines write to an object store, too, so each partition's tag is compared.
         """
         stamps = self._stamps()
         missing = [p for p, stamp in stamps.items() if index.stamps.get(p) != stamp and p not in hashes]
@@ -195,7 +195,7 @@ class SharedKeys:
 
         numbers = {partition: number for number, partition in enumerate(partitions)}
         query = f"from {rows} where {self._is_complete} and _partition in ({', '.join(map(literal, numbers))})"
-        if len(numbers) == 1:  # it may be so large that a second column takes much memory
+        if len(numbers) == 1:  # a large partition would need much memory for a second column
             hashes = self.db.execute(f"select {self._hash_sql} as hash {query}").fetchnumpy()["hash"]
             return dict.fromkeys(numbers, np.asarray(hashes))
         cases = " ".join(f"when {literal(partition)} then {number}" for partition, number in numbers.items())

@@ -36,11 +36,11 @@ def new_arrival(use_case: DecisionChain, source: str, extract: NewExtract, seq: 
 def is_refusal_outdated(known: Arrival | None, source: Source, in_run: bool) -> bool:
     """Return whether a refused extract must be read again, because the reason for the refusal may be gone.
 
-    This is so under another data contract, and with another version of the reader. If the extract ended the reader
-    process, it is also so with more memory. Only a run decides that, because the process of the sensors may have other
-    settings.
+    The reason may be gone if the data contract or the code that reads extracts has changed. If the reader process ended
+    at the extract, the reason may also be gone if the process may use more memory now. Only a run checks the memory,
+    because the process of the sensors may have other settings.
 
-    source: the data contract of today. in_run: whether a run asks, not a sensor.
+    source: the current data contract. in_run: whether the caller is a run, not a sensor.
     """
     if known is None or known.problem is None:
         return False
@@ -48,7 +48,7 @@ def is_refusal_outdated(known: Arrival | None, source: Source, in_run: bool) -> 
 
 
 def _refusal_fields(extract: NewExtract, source: Source) -> dict[str, Any]:
-    """Return the fields of an arrival that decide if its refused extract is read again; none if it was accepted."""
+    """Return the fields of an arrival that tell when its refused extract is read again; none for an accepted one."""
     if not extract.problem:
         return {}
     return {"contract": contract_hash(source), "memory": memory_of_reader() if extract.has_broken_reader else 0}

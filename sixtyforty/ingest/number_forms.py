@@ -36,7 +36,8 @@ class NumberForm:
 
 
 PLAIN = NumberForm()
-# If several forms fit equally many columns, the first one counts. Groups of exactly three digits are no accident.
+# If several forms of numbers fit equally many columns, the first form is chosen. So `1,234` is 1234 and not 1.234,
+# because groups of exactly three digits rarely occur by chance.
 FORMS = (
     NumberForm(".", ","),
     NumberForm(","),
@@ -65,7 +66,7 @@ def detect_number_form(db: duckdb.DuckDBPyConnection, table: str, names: Sequenc
 
 
 def _fits(db: duckdb.DuckDBPyConnection, table: str, name: str, plain: str) -> bool:
-    """Return whether all texts of a column are numbers, not codes like `007`. plain: SQL of the texts in plain form."""
+    """Return whether all texts of a column are numbers, not codes like `007`. plain: SQL that rewrites the texts."""
     column = identifier(name)
     number, code, zero = (
         f"regexp_full_match(p, {literal(form)})" for form in (FLOATING_POINT, CODE_WITH_E, LEADING_ZERO)

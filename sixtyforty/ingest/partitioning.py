@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-UNASSIGNED = ""  # the partition of unusable lines, until the earliest partition of the extract is known
-LONGEST_LEAD = timedelta(days=366)  # rows dated longer after their extract's arrival are outside the partitions
+UNASSIGNED = ""  # stands for the partition of unusable lines until the extract's earliest partition is known
+LONGEST_LEAD = timedelta(days=366)  # a row whose date is longer after the extract's arrival is unusable
 
 
 class ExtractPartitions:
@@ -49,13 +49,13 @@ class ExtractPartitions:
             self.fallback = next(in_name, UNASSIGNED)
 
     def is_inside(self, partition: str) -> bool:
-        """Return whether the extract may have rows of a partition, by its `limits`. Its other rows are unusable."""
+        """Return whether a partition is within the extract's `limits`. Rows of other partitions are unusable."""
         first, last = self.limits
-        # Only texts of equal length are in the order of time: a year of five digits would sort before some of four.
+        # Only partition keys of equal length sort in the order of time. A year of five digits sorts too early.
         return len(partition) == len(first) and first <= partition <= last
 
     def finish(self) -> None:
-        """Assign the unusable lines that have no partition yet to the extract's earliest partition. Call this last."""
+        """Assign unusable lines without a partition to the extract's earliest partition, after all chunks are added."""
         known = [partition for partition in self.lines.counts if partition != UNASSIGNED]
         self.lines.move_first(UNASSIGNED, min(known, default=self.limits[0]))
 
@@ -106,7 +106,7 @@ def partition_keys(
     db.register("lines", lines.select(read).append_column("_position", pa.array(positions)))
     typed = select_typed(contract, read, "lines", ["_position"])
     keys = db.sql(f"select try({_key_sql(use_case, contract)}) as _key, _position from ({typed})").to_arrow_table()
-    # DuckDB returns the lines in their order. Comparing the positions is much faster than sorting by them.
+    # DuckDB usually returns the lines in their order. A check of the positions is much faster than a sort by position.
     if not np.array_equal(keys["_position"].to_numpy(), positions):
         keys = keys.sort_by("_position")
     return keys["_key"]
@@ -129,7 +129,7 @@ def _add_chunk(
 
     partitions = sorted(key for key in pc.unique(keys).to_pylist() if key is not None and extract.is_inside(key))
     inside = pc.is_in(keys, pa.array(partitions, pa.string()))
-    if not chunk.broken and pc.all(inside).as_py() is not False:  # the fast path, for nearly every chunk
+    if not chunk.broken and pc.all(inside).as_py() is not False:  # a fast way for chunks without unusable lines
         lines_by_partition = _split_sound_rows(chunk.rows, keys, partitions)
     else:
         db.register("sound_rows", chunk.rows)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import duckdb
 
 NULL_TEXTS = ("NA", "NaN", "nan", "NULL", "null", "None", "N/A", "n/a", "-", "?")  # usual spellings of a missing value
-UNDECODABLE = "UTF-8"  # occurs in the reasons of refusals and broken lines that are not text in UTF-8
-OTHER_ENCODING = "cp1252"  # of most files that are not UTF-8; it contains Latin-1
+UNDECODABLE = "UTF-8"  # the reason for a refusal or a broken line contains this if a text is not UTF-8
+OTHER_ENCODING = "cp1252"  # the encoding of most files that are not UTF-8; it contains Latin-1
 NUMBER = re.compile(r"-?[\d.,]*")
 
 
@@ -105,7 +105,7 @@ def _insert_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding
     names = _all_names(names_by_file)
     alike = {name.lower(): name for name in reversed(names)}
     for name in names:
-        if (first := alike[name.lower()]) != name:  # SQL can't tell them apart
+        if (first := alike[name.lower()]) != name:  # SQL ignores upper and lower case in column names
             raise UnreadableExtractError(
                 f"{files[0].name}: the columns '{first}' and '{name}' differ only in upper and lower case."
                 " Rename one of them in the files."
@@ -152,7 +152,7 @@ def read_column_names(file: Path, encoding: str | None, delimiter: str | None = 
     encoding is declared and the file isn't UTF-8.
     """
     plain = Source(description="A file of which only the column names are read.", files=file.name, columns={}, key=[])
-    # The copy isn't validated: a source with files of several formats may declare the delimiter of its CSV files.
+    # pydantic doesn't check the copied source, because a source of several formats may declare the delimiter of CSV.
     source = plain.model_copy(update={"encoding": encoding, "delimiter": delimiter})
     with _errors_of(file, encoding):
         opened = read_extract(file, source)
@@ -165,7 +165,7 @@ def read_column_names(file: Path, encoding: str | None, delimiter: str | None = 
 
 @contextmanager
 def _errors_of(file: Path, encoding: str | None) -> Iterator[None]:
-    """Turn the refusal of a file into an error that names it: UndecodableExtractError if it isn't UTF-8."""
+    """Turn the refusal of a file into an error that names the file: UndecodableExtractError if it isn't UTF-8."""
     try:
         yield
     except RefusedExtractError as error:

@@ -31,11 +31,11 @@ TIME_TYPES = ("DATE", "TIMESTAMP")
 NUMBER_TYPES = ("TINYINT", "SMALLINT", "INT", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL")
 NOT_IN_KEYS = ("DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN")
 MAX_KEY_COLUMNS = 4
-MAX_KEY_CANDIDATES = 12  # the number of columns that are tried as parts of a key
+MAX_KEY_CANDIDATES = 12  # at most this many columns of a table are tried as parts of a key
 MAX_KEYS = 5
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MIN_DAYS_FOR_WEEKDAYS = 28  # a shorter history doesn't show on which weekdays there are never any rows
-ESTIMATE_MARGIN = 1.1  # a count of distinct values may be an estimate that is too low
+ESTIMATE_MARGIN = 1.1  # an estimated number of distinct values may be too low by this factor
 _IDENTIFIER_NAME = re.compile(r"id|key|code|name|no$|nr$", re.I)
 PartitionLength = Literal["hour", "day", "week", "month"]
 

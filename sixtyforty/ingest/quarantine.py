@@ -1,7 +1,7 @@
-"""Export quarantined rows for correction, and count the exported rows that were resubmitted.
+"""Export quarantined rows for correction, and count the quarantined rows that people corrected and resubmitted.
 
 People correct an export, and land it as an extract. A row counts as resubmitted if a row with the same key was accepted
-from a later extract. The dataset `exported/<source>` remembers the exported rows: their key, extract, line and reason.
+from a later extract. The dataset `exported/<source>` lists the exported rows: their key, extract, line and reason.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-LINEAGE = ("_partition", "_extract", "_seq", "_row", "_reason")  # of an exported row
+LINEAGE = ("_partition", "_extract", "_seq", "_row", "_reason")  # where an exported row was, and why in quarantine
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class QuarantineAccount:
 
     @property
     def open(self) -> int:
-        """The number of exported rows that were not resubmitted yet."""
+        """The number of quarantined rows that were exported for correction, and not resubmitted yet."""
         return self.exported - self.resubmitted
 
 

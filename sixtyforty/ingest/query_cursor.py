@@ -3,8 +3,9 @@
 A row may be committed after a row with a larger cursor value. So each read starts at the newest cursor value minus a
 declared overlap. Rows that an earlier read imported are recognized by their hash and skipped.
 
-A time in the future never moves the start, or else all rows until then would be skipped. A row that is committed with a
-time before the start is never read. To notice such rows, the cursor counts the table's rows before the start.
+A cursor value in the future never moves the start of the next read, because the reads would then skip all rows until
+that time. A row that is committed with a cursor value before the start is never read. To notice such rows, the cursor
+counts the table's rows before the start.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import canonical_json, digest
 
 SECONDS_PER_DAY = 86400
-AHEAD = timedelta(days=1)  # a later cursor value is in the future, whatever the time zone of a time without an offset
+AHEAD = timedelta(days=1)  # a cursor value later than this after now is in the future in every time zone
 CursorValue = Any  # a value of the cursor column; the keys of PARSERS name its types
 ParseValue = Callable[[str], CursorValue]
 PARSERS: dict[str, ParseValue] = {  # functions that parse a stored cursor value, by the name of the value's type
@@ -89,7 +90,7 @@ class QueryCursor:
         return None if self.newest is None else subtract_overlap(self.newest, overlap)
 
     def count_settled(self, start: CursorValue, count_before: Callable[[CursorValue], int]) -> QueryCursor:
-        """Return this cursor of a query with two row counts: rows that reads have passed, and rows that came too late.
+        """Return this cursor of a query with a new count of the settled rows and of the late rows (see QueryCursor).
 
         start: where the next read starts. count_before: counts the rows of the table with a smaller cursor value.
         """
@@ -108,13 +109,13 @@ class QueryCursor:
         problems = []
         if future_rows := sum(is_future(cursor_value, now) for cursor_value in self.taken.values()):
             problems.append(
-                f"{format_plural(future_rows, 'row')} with a {column} in the future, after {now + AHEAD:%Y-%m-%d}. They"
-                " were imported, and don't move the start of the next read. Correct them in the database."
+                f"{column} is in the future, after {now + AHEAD:%Y-%m-%d}, in {format_plural(future_rows, 'row')}. The"
+                f" import of these rows doesn't move the start of the next read. Correct {column} in the database."
             )
         if self.late_rows:
             problems.append(
-                f"{format_plural(self.late_rows, 'row')} got a {column} earlier than cursor_overlap allows, so they"
-                f" were not imported. Declare a larger cursor_overlap, and delete {file} to read all rows again."
+                f"{column} is earlier than cursor_overlap allows in {format_plural(self.late_rows, 'new row')}, so the"
+                f" query didn't import them. Declare a larger cursor_overlap, and delete {file} to read all rows again."
             )
         return problems
 
@@ -156,7 +157,7 @@ def subtract_overlap(cursor_value: CursorValue, overlap: float) -> CursorValue:
             f"the cursor column has the type {type_name}. Declare a cursor column whose values only grow: numbers,"
             " times or texts"
         )
-    if isinstance(cursor_value, str):  # SQLite stores times as text
+    if isinstance(cursor_value, str):  # a database such as SQLite stores times as text
         try:
             start = datetime.fromisoformat(cursor_value) - timedelta(seconds=overlap)
         except ValueError:
@@ -165,7 +166,7 @@ def subtract_overlap(cursor_value: CursorValue, overlap: float) -> CursorValue:
     if isinstance(cursor_value, datetime):
         return cursor_value - timedelta(seconds=overlap)
     if isinstance(cursor_value, date):
-        return cursor_value - timedelta(days=-(-overlap // SECONDS_PER_DAY))  # rounded up to whole days
+        return cursor_value - timedelta(days=-(-overlap // SECONDS_PER_DAY))  # the overlap, rounded up to whole days
     return cursor_value - type(cursor_value)(overlap)
 
 

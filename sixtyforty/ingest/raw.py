@@ -36,9 +36,9 @@ def ingest(
     """Scan a source, update partitions of `raw/<source>` with the landed extracts, and return their manifests.
 
     Only extracts that a partition doesn't hold yet are read. If an extract was archived, its rows stay in the lake. If
-    it was archived before its rows were ingested, the manifest lists a problem. The same holds if a changed data
-    contract refuses it. If a new extract has the same file name as an old extract, the new rows replace the old rows,
-    so a partition may become empty. Partitions for which no extract has arrived are not returned.
+    the extract was archived before its rows were ingested, or a changed data contract refuses it, the manifest lists a
+    problem. If a new extract has the same file name as an old extract, the new rows replace the old rows, so a
+    partition may become empty. Partitions for which no extract has arrived are not returned.
 
     code: the code version to record in the manifests.
     """
@@ -46,7 +46,7 @@ def ingest(
         try:
             return _ingest(use_case, source, lake, landing, partitions, code)
         except LaterRefusalError:
-            continue  # the ledger now says that the extract is refused, so it isn't read again
+            continue  # the ledger records that the extract is refused, so the next attempt doesn't read it again
 
 
 def _ingest(
@@ -145,8 +145,8 @@ def outdated_partitions(
 def pending(landing: LandingZone, source: str, partitions: Collection[str]) -> dict[str, list[str]]:
     """Return the raw partitions that are outdated as of the last scan, each with the ids of its extracts.
 
-    The ledger is compared with the manifests each time, so a sensor that missed a change finds the change the next
-    time.
+    Each call compares the arrivals ledger with the manifests, so a sensor that missed a change notices it in its next
+    scan.
     """
     first, last = landing.use_case.limits  # the declared limits may have changed since an extract arrived
     requested = {p for p in partitions if p == SNAPSHOT or first <= p <= last}
@@ -155,7 +155,7 @@ def pending(landing: LandingZone, source: str, partitions: Collection[str]) -> d
         for partition in requested & arrival.partitions.keys():
             due.setdefault(partition, []).append(arrival)
     entries = landing.lake.entries(f"raw/{source}", partitions)
-    # A partition is outdated too if it holds rows of a file that now belongs to other partitions, or to none.
+    # A partition is outdated, too, if it holds rows of an extract that now belongs to other partitions, or to none.
     contract = landing.use_case.sources[source]
     outdated = outdated_partitions(landing.lake, contract, {p: due.get(p, []) for p in {*due, *entries}}, entries)
     return {p: [arrival.id for arrival in due.get(p, [])] for p in sorted(outdated)}

@@ -1,7 +1,7 @@
-"""Read extracts in a separate reader process, so that no extract can use up the run's memory or crash the run.
+"""Read extracts in a separate process, the reader process, so that no extract can use up the run's memory or crash it.
 
-The process is started by the first extract that needs it, and reads all further ones of the run. Its memory is limited
-to SIXTYFORTY_MEMORY plus 500 MB. `extract_reader.is_bounded` decides which extracts need it.
+The first extract that needs the reader process starts it, and it reads all further extracts of the run. Its memory is
+limited to SIXTYFORTY_MEMORY plus 500 MB. `extract_reader.is_bounded` decides which extracts need it.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
 WORKER = reader_worker.__name__  # the module that the reader process runs
 ROOT = Path(__file__).parents[2]
-LIBRARY_BYTES = 500 * 10**6  # what the reader process may use in addition to SIXTYFORTY_MEMORY
-END_SECONDS = 30  # a reader that ends writes its last files in this time
-# Arrow's own allocator reserves 1 GB at once, and each thread of a library takes memory. A reader needs neither.
+LIBRARY_BYTES = 500 * 10**6  # bytes that the reader process may use in addition to SIXTYFORTY_MEMORY
+END_SECONDS = 30  # the longest time to wait for the end of a reader process that has lost its connection
+# Arrow's own allocator reserves 1 GB at once, and each thread of a library takes memory. The reader process needs
+# neither.
 ENVIRONMENT = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -46,9 +47,10 @@ class BrokenReaderError(SixtyfortyError):
 def open_in_reader(file: Path, source: Source, scratch: Path) -> Iterator[OpenedExtract]:
     """Open a local extract in the reader process. Its chunks must be read within the `with` block.
 
-    scratch: the folder for the temporary files of the reader. The lists and `detected` of the extract are complete
-    after the last chunk. The iteration over the chunks raises RefusedExtractError
-    and OSError like `read_extract`, and BrokenReaderError if the reader ends. Threads take turns.
+    scratch: the folder for the temporary files of the reader process. The fields `undeclared`, `absent` and `detected`
+    of the opened extract are complete after the last chunk. The iteration over the chunks raises RefusedExtractError
+    and OSError like `read_extract`, and BrokenReaderError if the reader process ends. Only one thread at a time can
+    use the reader process; other threads wait.
     """
     opened = OpenedExtract([], iter(()))
     with _lock:
@@ -67,7 +69,7 @@ def memory_of_reader() -> int:
 
 
 class _Reader:
-    """A running reader process. is_busy: whether it is in the middle of an extract."""
+    """A running reader process. is_busy: whether it has started to read an extract and has not completed it."""
 
     def __init__(self, limit: int) -> None:
         from multiprocessing.connection import Connection
@@ -88,7 +90,7 @@ class _Reader:
         self.limit, self.is_busy = limit, False
 
     def read(self, request: ReadRequest, opened: OpenedExtract) -> Iterator[Chunk]:
-        """Yield the chunks of an extract. Then write to `opened` how the file differs from the contract."""
+        """Yield the chunks of an extract. Then store in `opened` how the extract differs from its data contract."""
         self.is_busy = True
         try:
             self._connection.send(request)
@@ -112,7 +114,7 @@ class _Reader:
         self.process.wait()
 
     def _describe_end(self) -> str:
-        """Return why the reader process ended, and what the user can do."""
+        """Return as text why the reader process ended while it read an extract, and what the user can do."""
         try:
             code = self.process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -152,7 +154,7 @@ def _running_reader() -> _Reader:
 
 
 def stop_reader() -> None:
-    """End the reader process if it runs. The next extract that needs it starts another."""
+    """End the reader process if it runs. The next extract that needs a reader process starts another one."""
     global _reader
     if _reader:
         _reader.stop()
@@ -160,7 +162,7 @@ def stop_reader() -> None:
 
 
 def _forget_reader() -> None:
-    """Forget the reader process in a forked process. It belongs to the parent, and the fork starts its own."""
+    """Forget the parent's reader process in a forked process, which starts a reader process of its own."""
     global _lock, _reader
     _lock, _reader = threading.Lock(), None
 

@@ -1,8 +1,8 @@
 """The reader process: it reads extracts for a run, and its memory has a hard limit.
 
-`reader_process` starts it with two arguments: the descriptor of a socket, and the limit in bytes. For each request it
-sends the chunks of an extract, then the end of the extract. It ends when the run ends, after a minute without a
-request, or when an extract needs more memory than the limit.
+`reader_process` starts it with two arguments: the descriptor of a socket, and the memory limit in bytes. For each
+request, the reader process sends the chunks of an extract, then an `ExtractEnd`. The reader process ends when the run
+ends, after a minute without a request, or when an extract needs more memory than the limit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 OUT_OF_MEMORY = 3  # exit code if an extract needs more memory than the limit
-IDLE_SECONDS = 60  # so that the process of the sensors, which runs for weeks, doesn't hold a reader
+IDLE_SECONDS = 60  # a reader process without requests ends, because the process of the sensors runs for weeks
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def main() -> int:
     """Read extracts for one run, and return the exit code of this process."""
     from multiprocessing.connection import Connection
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches this process too; the run ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the reader process, too, but the run ends it
     descriptor, limit = map(int, sys.argv[1:])
     _limit_memory(limit)
     sys.meta_path.insert(0, _WithoutPandas())

@@ -27,7 +27,8 @@ class RestoredRows:
 
     - db: the session with the tables `typed` and `failures`. Rows of compared partitions have the status `compared`.
     - source: the name of the source.
-    - compared: the compared partitions, which are not judged. The rows of a key compete only if it is in force there.
+    - compared: the compared partitions, which are not judged. Their rows of a key count only if their published version
+      has the key.
     """
 
     db: duckdb.DuckDBPyConnection
@@ -56,12 +57,12 @@ class RestoredRows:
         """Restore superseded rows if the rows that superseded them won't be published. Return how many were restored.
 
         A restored row has the status `row` or `duplicate`. blocking: rejected partitions, as `find_blocking` returned
-        them. Their rows are withheld, and none of them is restored.
+        them. Rows of these partitions are withheld, and are not restored.
         """
         self._find_withheld(blocking)
         self.db.execute("create temp table if not exists given_up (id bigint)")
         columns, key = identifiers(self.contract.columns), identifiers(self.contract.key)
-        # A row that equals a failing row would fail, too.
+        # A row that equals a row that fails a critical rule fails the rule, too.
         marked = f"""select rowid as _id, *,
             bool_or(rowid in (from failing)) over (partition by _partition, {columns}) as _fails
             from typed semi join withheld using ({key}) where _reason is null or rowid in (from failing)"""

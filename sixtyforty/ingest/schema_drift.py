@@ -10,7 +10,7 @@ from sixtyforty.ingest.extract import OpenedExtract, find_similar_name
 from sixtyforty.spec.contract_types import Kind, parse_type
 from sixtyforty.spec.sources import Source
 
-# The kinds of types that a value may look like and still be exact in a column of a kind. Other kinds take all of them.
+# For a kind of column types, the kinds of file types whose values it holds exactly. A kind that is absent holds all.
 READABLE_AS: dict[Kind, tuple[Kind, ...]] = {
     "whole": ("whole",),
     "decimal": ("whole", "decimal", "float"),
@@ -40,7 +40,7 @@ class SchemaDrift:
 
     @property
     def is_breaking(self) -> bool:
-        """Whether rows or the whole file are refused because of the difference."""
+        """Whether the difference makes a run refuse the whole file, or quarantine some of its rows."""
         return bool(self.missing or self.renamed or self.retyped)
 
     def describe(self) -> list[str]:
@@ -86,8 +86,8 @@ def compare_columns(source: Source, names: Sequence[str], misfits: Mapping[str, 
 def describe_header(source: Source, opened: OpenedExtract) -> list[str]:
     """Return texts about how the header of an extract differs from the data contract.
 
-    Each text is about one kind of difference: renamed and absent columns, and what the source doesn't declare. Types
-    are left out, because a header shows none. New columns are left out, because the ledger lists those of all extracts.
+    The texts name renamed and absent columns, and forms such as a delimiter that the source doesn't declare. Types are
+    left out, because a header shows none. New columns are left out, because the arrivals ledger lists them.
     """
     texts = [f"{name} {form!r}, not declared" for name, form in sorted(opened.detected.items())]
     if opened.undeclared or opened.absent:

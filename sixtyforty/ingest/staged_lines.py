@@ -21,8 +21,8 @@ from sixtyforty.storage.memory import staging_limit
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BATCH_ROWS = 1 << 16  # the rows that are read at once from a file
-SMALL_BATCH_ROWS = 1 << 12  # smaller batches are combined, because each takes some time and space
+BATCH_ROWS = 1 << 16  # the rows that are read at once from a file of staged lines
+SMALL_BATCH_ROWS = 1 << 12  # smaller record batches are combined, because each batch takes some time and space
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,10 @@ class StagedLines:
             weakref.finalize(self, self._holdings.release).atexit = False
 
     def append(self, lines_by_partition: Mapping[str, pa.Table]) -> None:
-        """Add lines to their partitions, after the lines that are there already.
+        """Add lines to their partitions, after the partitions' existing lines.
 
-        If too many lines are in memory, those of this extract are then written to one file. Raises FileAccessError if
-        the disk is full. The lines then stay in memory.
+        If too many lines are in memory, all lines of this extract in memory are then written to one file. Raises
+        FileAccessError if the disk is full. The lines then stay in memory.
         """
         for partition, lines in lines_by_partition.items():
             self.counts[partition] = self.counts.get(partition, 0) + lines.num_rows
@@ -116,7 +116,7 @@ class StagedLines:
             self._move_to_file(self._area)
 
     def move_first(self, partition: str, new_partition: str) -> None:
-        """Move all lines of one partition to another partition, before the lines that are there already."""
+        """Move all lines of one partition to another partition, before the existing lines of that partition."""
         if partition in self.counts:
             self.counts[new_partition] = self.counts.pop(partition) + self.counts.get(new_partition, 0)
             self._parts[new_partition] = self._parts.pop(partition, []) + self._parts.get(new_partition, [])
@@ -154,7 +154,7 @@ class StagedLines:
                 if batches:
                     new_parts[partition] = _FilePart(file, range(start, start + len(batches)))
                 start += len(batches)
-        for partition, part in new_parts.items():  # not before the file is complete
+        for partition, part in new_parts.items():  # the lines leave the memory only when the file is complete
             on_disk = [earlier for earlier in self._parts[partition] if isinstance(earlier, _FilePart)]
             self._parts[partition] = [*on_disk, part]
         area.count(-self._holdings.byte_count)

@@ -17,7 +17,7 @@ from sixtyforty.storage.sql import bare_identifier, literal
 if TYPE_CHECKING:
     import duckdb
 
-# Regular expressions for all of a text.
+# Regular expressions that a whole text must match.
 INTEGER = r"[-+]?[0-9]+"
 LEADING_ZERO = r"[-+]?0[0-9].*"
 FIXED_POINT = r"[-+]?[0-9]+\.[0-9]+"
@@ -30,7 +30,7 @@ CODE_NAME = re.compile(r"zip|postal|post_?code|plz|phone|\bsku\b|\bean\b|gtin|is
 DATE_NAME = re.compile(r"date|day|datum|tag|jour|fecha", re.I)
 
 MAX_DECIMAL_DIGITS = 18
-DECIMAL_SCALES = range(2, 7)  # money and quantities are written with so many decimals in each value
+DECIMAL_SCALES = range(2, 7)  # amounts of money and quantities usually have one of these numbers of decimals
 
 DATE_FORMATS = (
     *("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%m.%d.%Y"),
@@ -140,14 +140,14 @@ def _infer_time(db: duckdb.DuckDBPyConnection, column: str, count: int) -> Infer
 
 
 def _parses(form: str) -> str:
-    """Return a SQL condition: the text `t` is a date or time in a form such as `%d.%m.%Y`."""
+    """Return a SQL condition that is true if the text `t` is a date or time in a form such as `%d.%m.%Y`."""
     return f"({_matches(form_pattern(form))} and try_strptime(t, {literal(form)}) is not null)"
 
 
 def _by_span(db: duckdb.DuckDBPyConnection, formats: list[str]) -> list[str]:
     """Sort date formats by the time from the earliest to the latest date that they read in a column, shortest first.
 
-    A wrong format scatters the dates over the year. Formats that read all values alike count once.
+    A wrong format spreads the dates over the year. Of formats that read all values alike, only one is returned.
     """
     spans: dict[str, tuple[float, str]] = {}
     for form in formats:

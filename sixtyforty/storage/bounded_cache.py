@@ -15,8 +15,8 @@ class BoundedCache(Generic[K, V]):
     """A mapping from keys to entries, with a limit on their total weight. Threads may share it.
 
     limit: the largest total weight.
-    weigh: returns the weight of an entry, such as its number of bytes; by default, each entry weighs 1.
-    on_evict: called with each entry that the cache removes or replaces, for example to close it.
+    weigh: a function that returns the weight of an entry, such as its number of bytes; by default, each entry weighs 1.
+    on_evict: a function that is called with each entry that the cache removes or replaces, for example to close it.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class BoundedCache(Generic[K, V]):
             return self._entries[key]
 
     def put(self, key: K, entry: V) -> None:
-        """Add or replace an entry. Then remove the least recently used entries until all others are within the limit.
+        """Add or replace an entry. Then remove the least recently used entries until the cache is within its limit.
 
         An entry that is heavier than the limit is itself removed.
         """

@@ -6,8 +6,8 @@ Each row has two times in UTC. `effective_from` is the business time from which 
 Two verdicts change the effect of earlier rows, without changing these rows:
 
 - WITHDRAW forbids a version, or all versions of a recipe, to decide ever again, on both tracks. A version is
-  `withdrawn` if a person decided so, and `revoked` if it learned from tainted data. `withdrawal_of` is the only place
-  that answers whether a version may decide.
+  `withdrawn` if a person decided so, and `revoked` if it learned from tainted data. Only `withdrawal_of` tells whether
+  a version may decide.
 - REBUILD restarts the replay at `effective_from`. Earlier rows of the replay with a later `effective_from` lose their
   effect.
 """
@@ -26,7 +26,7 @@ from sixtyforty.storage.hash_chain import EffectiveRow, HashChain
 GateVerdict = Literal["PROMOTE", "HOLD", "REJECT", "PENDING", "APPROVE", "WITHDRAW", "REBUILD"]
 WithdrawalKind = Literal["withdrawn", "revoked"]
 PromotionKind = Literal["first", "refresh", "recipe", "adopted", "approved", "rollback", WithdrawalKind, "rebuilt"]
-REFUSED_EVIDENCE = "refused"  # figure of a verdict: files or an experiment can't be trusted, so nothing was judged
+REFUSED_EVIDENCE = "refused"  # evidence of a gate that judged nothing: files or an experiment can't be trusted
 
 
 class ChampionRow(EffectiveRow):
@@ -40,7 +40,7 @@ class ChampionRow(EffectiveRow):
         " REBUILD: the replay restarts at `effective_from`."
     )
     kind: PromotionKind = Field(
-        description="How the row came about: the gate that judged the challenger, or an act such as `rollback`."
+        description="What led to the row: the gate that judged the challenger, or an act such as `rollback`."
     )
     as_of: str = Field(description="The local day at whose start the challenger was trained.")
     reasons: list[str] = Field(description="The reasons for the verdict, one sentence each.")
@@ -72,7 +72,7 @@ class ChampionRow(EffectiveRow):
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """The fields by which two rows with the same verdict are recognized: track, version, as_of and verdict."""
+        """The fields that are equal in two rows about the same verdict: track, version, as_of and verdict."""
         return (self.track, self.version, self.as_of, self.verdict)
 
 
@@ -95,10 +95,11 @@ class ChampionLedger(HashChain[ChampionRow]):
         evidence: Mapping[str, Any] | None = None,
         repeat: bool = False,
     ) -> ChampionRow:
-        """Append a row for a verdict and return the row. The arguments are the fields of ChampionRow.
+        """Append a row for a verdict to the champion ledger, and return the row.
 
         If a row with the same track, version, as_of and verdict exists, that row is returned and nothing is appended.
-        repeat: append the row even if such a row exists, because a person may promote the same version twice.
+        repeat: append the row even if an equal row exists, because a person may promote the same version twice. The
+        other arguments are fields of ChampionRow.
         """
         new = ChampionRow(
             track=track,
@@ -130,9 +131,9 @@ class ChampionLedger(HashChain[ChampionRow]):
         effective_from: str,
         reasons: list[str],
     ) -> ChampionRow:
-        """Append a WITHDRAW row for a model version and return the row.
+        """Append a WITHDRAW row for a model version to the champion ledger, and return the row.
 
-        If the ledger has such a row already, that row is returned and nothing is appended.
+        If the version, or the recipe, is withdrawn already, its WITHDRAW row is returned and nothing is appended.
         also: further versions to withdraw.
         recipe: hash of a recipe to withdraw, with all its versions, including versions trained later. The other
         arguments are fields of ChampionRow.
@@ -156,7 +157,7 @@ class ChampionLedger(HashChain[ChampionRow]):
         return self.append_row(new, find_repeated)
 
     def withdrawal_of(self, version: str, recipe: str | None = None) -> ChampionRow | None:
-        """Return the WITHDRAW row that forbids a version to decide; None if the version may decide.
+        """Return the WITHDRAW row that forbids a model version to decide; None if the version may decide.
 
         recipe: the hash of the version's recipe. It is needed for a version that was trained after its recipe was
         withdrawn.
@@ -164,20 +165,20 @@ class ChampionLedger(HashChain[ChampionRow]):
         return _withdrawal_of(self.rows(), version, recipe)
 
     def newest_withdrawal(self, track: Track) -> ChampionRow | None:
-        """Return the newest WITHDRAW row of a track's champions; None if no champion was withdrawn.
+        """Return the newest WITHDRAW row about a champion of a track; None if no champion was withdrawn.
 
-        A champion that is withdrawn may leave an earlier one in force, so the last row is the reason if none is left.
+        After a withdrawal, an earlier champion may be in force. Only the newest withdrawal can leave no champion.
         """
         rows = self.rows()
         withdrawals = (_withdrawal_of(rows, row.version) for row in _promotions(rows, track))
         return max((row for row in withdrawals if row), key=lambda row: row.seq, default=None)
 
     def rows_of(self, track: Track) -> list[ChampionRow]:
-        """Return the rows of a track and the WITHDRAW rows, which concern both tracks, oldest first."""
+        """Return the ledger's rows about a track, oldest first, with all WITHDRAW rows, which concern both tracks."""
         return [row for row in self.rows() if row.track == track or row.verdict == "WITHDRAW"]
 
     def verdicts(self, track: Track) -> list[ChampionRow]:
-        """Return the gate's verdicts on a track, oldest first, without verdicts that a later REBUILD row canceled."""
+        """Return a track's verdicts of the gate, oldest first, without verdicts that a later REBUILD row canceled."""
         verdicts = ("PROMOTE", "HOLD", "REJECT", "PENDING")
         return [row for row in _current_rows(self.rows()) if row.track == track and row.verdict in verdicts]
 
@@ -201,7 +202,7 @@ class ChampionLedger(HashChain[ChampionRow]):
 
 
 def _current_rows(rows: Sequence[ChampionRow]) -> list[ChampionRow]:
-    """Return the rows that still have an effect: all rows except the replay rows that a later REBUILD row canceled."""
+    """Return the ledger rows that still have an effect: all but the replay rows that a later REBUILD row canceled."""
     current: list[ChampionRow] = []
     for row in rows:
         if row.verdict == "REBUILD":

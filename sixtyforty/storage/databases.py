@@ -17,12 +17,19 @@ if TYPE_CHECKING:
 # OperationalError, too, but with the code ERROR.
 SQLITE_DAMAGED_FILE = frozenset({11, 26})
 SQLITE_ENVIRONMENT = frozenset({3, 5, 6, 7, 8, 10, 13, 14, 15}) | SQLITE_DAMAGED_FILE
-# PostgreSQL's codes for a missing privilege and for a read-only server, which are no OperationalErrors.
+# PostgreSQL's error codes for a missing privilege and for a read-only server. SQLAlchemy doesn't raise an
+# OperationalError for them.
 POSTGRES_NO_WRITES = frozenset({"42501", "25006"})
 
-SERVER_CURE = "Check that it runs, that the URL holds the right password, and that the account may read and write."
-FILE_CURE = "Check that its folder exists, is writable and has free space, and that no other process locks the file."
-DAMAGED_CURE = "Restore the file from a backup."
+SERVER_CURE = (
+    "Check that the database runs, that its URL holds the right password, and that the database user may read and"
+    " write."
+)
+FILE_CURE = (
+    "Check that the folder of the database exists, is writable and has free space, and that no other process locks the"
+    " database."
+)
+DAMAGED_CURE = "Restore the database file from a backup."
 
 
 class DatabaseError(SixtyfortyError):
@@ -66,7 +73,7 @@ def parse_database_url(url: str | sa.URL) -> sa.URL:
         address = sa.engine.make_url(url)
     except (sa.exc.ArgumentError, ValueError):
         address = None
-    # A password with an unescaped @ would end up in the host, which messages show.
+    # If a password has an unescaped @, a part of the password is parsed as the host, which messages show.
     if address is None or "@" in (address.host or ""):
         raise DatabaseError(
             "The address of a database is not a SQLAlchemy URL. Write it as driver://user:password@host:port/name,"
@@ -97,7 +104,7 @@ def _describe(address: sa.URL) -> str:
 
 
 def unusable_database(url: str | sa.URL, error: BaseException) -> DatabaseError:
-    """Convert an error of a database driver, or SQLAlchemy's wrapper around it, into a DatabaseError."""
+    """Convert an error of a database driver or of SQLAlchemy into a DatabaseError, which says what to do."""
     address, driver_error = parse_database_url(url), getattr(error, "orig", None) or error
     reason = (str(driver_error).strip() or type(driver_error).__name__).splitlines()[0].rstrip(".")
     return DatabaseError(
@@ -109,7 +116,7 @@ def unusable_database(url: str | sa.URL, error: BaseException) -> DatabaseError:
 
 def _raise_database_error(address: sa.URL, context: sa.ExceptionContext) -> None:
     """Raise DatabaseError if the database can't be reached or used. SQLAlchemy calls this for each error."""
-    # The pool itself replaces a connection whose test fails.
+    # SQLAlchemy's connection pool replaces a connection whose test (`pre_ping`) fails.
     if context.is_pre_ping or not _is_environment_failure(address, context):
         return
     raise unusable_database(address, context.original_exception)

@@ -2,7 +2,7 @@
 
 All sessions of a process with the same time zone, readable folders and threads share one in-memory database. A
 session can read files in its readable folders. It can't read other files, reach the network, load extensions, read this
-process's Python variables, or change these settings. So the SQL of a declaration can't do so either.
+process's Python variables, or change the settings of its database. So the SQL of a declaration can't do so either.
 
 A database holds at most half of SIXTYFORTY_MEMORY in memory. It writes the rest to a scratch folder of this process.
 """
@@ -23,7 +23,7 @@ from sixtyforty.storage.timezone_rules import require_same_rules
 if TYPE_CHECKING:
     import duckdb
 
-OPEN_DATABASES = 8  # one per time zone, readable folders and scratch folder
+OPEN_DATABASES = 8  # the largest number of in-memory databases that a process keeps open
 
 
 @lru_cache(maxsize=OPEN_DATABASES)
@@ -35,7 +35,7 @@ def _open_database(
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "memory_limit": f"{duckdb_limit() // 10**6}MB",
-        # Databases that share a folder would overwrite one another's files, which are numbered from 0.
+        # Databases that share a scratch folder would overwrite one another's files, which are numbered from 0.
         "temp_directory": tempfile.mkdtemp(prefix="duckdb-", dir=scratch),
     }
     database = duckdb.connect(config=config | ({"threads": threads} if threads else {}))
@@ -61,7 +61,7 @@ def close_databases() -> None:
     _open_database.cache_clear()
 
 
-# A database that is still open when the interpreter ends prints sixty lines of warnings.
+# A DuckDB database that is still open when the interpreter ends prints sixty lines of warnings.
 atexit.register(close_databases)
 
 
@@ -84,8 +84,8 @@ def connect(
 def connect_for_expressions() -> duckdb.DuckDBPyConnection:
     """Return a DuckDB session that reads only registered tables, for SQL expressions of a declaration.
 
-    It can read no file, load no extension and change no setting. It has a database of its own, without `local` and
-    `utc`.
+    The session can read no file, load no extension and change no setting. It has a database of its own, without the
+    macros `local` and `utc`.
     """
     import duckdb
 
@@ -95,6 +95,6 @@ def connect_for_expressions() -> duckdb.DuckDBPyConnection:
 def connect_for_types() -> duckdb.DuckDBPyConnection:
     """Return a DuckDB session to find the column types of queries. Don't use it to read rows or to convert local times.
 
-    It shares the database that was opened last, because opening another one takes as long as many such queries.
+    The session shares the DuckDB database that was opened last, because opening another database takes long.
     """
     return _newest[0].cursor() if _newest else connect("UTC")

@@ -24,10 +24,10 @@ from sixtyforty.storage.files import TEMPORARY_PREFIX, create_folder, write_atom
 from sixtyforty.storage.locks import exclusive_lock
 
 LOG = logging.getLogger(__name__)
-TEMPORARY_FILES = f"{TEMPORARY_PREFIX}*"  # a killed process may leave such files; no version includes them
-WRITER_TIMEOUT = 3600.0  # seconds to wait for the lock; the first push of a large home takes long
+TEMPORARY_FILES = f"{TEMPORARY_PREFIX}*"  # DVC ignores the temporary files that a killed process left
+WRITER_TIMEOUT = 3600.0  # seconds to wait for another process's DVC command; the first push of a large home takes long
 REMOTE_NAME = "store"
-DVC_FILE, PARAMETERS = "dvc.yaml", "params.yaml"  # DVC reads the parameters for the stages from this file
+DVC_FILE, PARAMETERS = "dvc.yaml", "params.yaml"  # DVC's stages, and the file from which they read parameters
 
 
 class DvcVersionError(SixtyfortyError):
@@ -42,7 +42,7 @@ def open_repository(home: Path, remote: str, purpose: str) -> Iterator[Any]:
     the working directory stays unchanged, because other threads may depend on it.
 
     remote: a folder, or any URL that DVC supports.
-    purpose: what this process does. The error of a process that waited too long shows this text.
+    purpose: what this process does. If another process waits too long for the repository, its error shows this text.
     Raises DvcVersionError for any error of DVC, and LockTimeoutError.
     """
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
@@ -71,8 +71,8 @@ def open_repository(home: Path, remote: str, purpose: str) -> Iterator[Any]:
 def write_recipe_list(home: Path) -> None:
     """Write the names of all use cases with a recipe folder into the home's `params.yaml`, which `dvc.yaml` reads.
 
-    `dvc.yaml` is a file of the project, so it can't name the use cases of a home. Nothing is written if the list is as
-    before. Raises FileAccessError.
+    `dvc.yaml` is a file of the project, so it can't name the use cases of a home. Nothing is written if the list is
+    unchanged. Raises FileAccessError.
     """
     if not (home / DVC_FILE).is_file():
         return
@@ -103,7 +103,7 @@ def _initialize(home: Path, remote: str) -> None:
 
 
 def _write_settings(file: Path, settings: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write options into a configuration file of DVC, by section. Other options in the file stay.
+    """Write options into a configuration file of DVC, by section. Other options in the file stay unchanged.
 
     DVC itself writes configurations as ASCII, so it can't write the path of a home such as `/srv/Bücher`.
     """
@@ -122,8 +122,8 @@ def _write_settings(file: Path, settings: Mapping[str, Mapping[str, Any]]) -> No
 def clear_stale_entries(folder: Path) -> None:
     """Remove the entries of ended processes from DVC's file of read and write locks, or the file if it is unreadable.
 
-    folder: DVC's folder of temporary files. Logs a warning about what was removed. Raises a DvcException if another DVC
-    process edits the file for longer than DVC's own timeout.
+    folder: DVC's folder of temporary files. Logs a warning if entries or the file were removed. Raises a DvcException
+    if another DVC process edits the file for longer than DVC's own timeout.
     """
     from dvc.lock import make_lock
     from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK, SCHEMA
@@ -137,7 +137,7 @@ def clear_stale_entries(folder: Path) -> None:
             locks = SCHEMA(json.loads(file.read_bytes()))
         except (ValueError, Invalid):
             file.unlink()
-            LOG.warning(f"{file}: DVC's lock file is damaged, as after a power cut. It was removed.")
+            LOG.warning(f"{file}: DVC's lock file was damaged, as after a power cut. The file was removed.")
             return
         written_at = file.stat().st_mtime
         writers = {path: entry for path, entry in locks["write"].items() if _is_alive(entry["pid"], written_at)}
@@ -152,7 +152,9 @@ def clear_stale_entries(folder: Path) -> None:
 
 
 def _is_alive(pid: int, written_at: float) -> bool:
-    """Return whether the process that wrote a lock entry still runs; False if a newer process has its process id.
+    """Return whether the process that wrote an entry of DVC's lock file still runs.
+
+    False if the process id now belongs to a newer process.
 
     written_at: when the file with the entry was written, in seconds since 1970.
     """

@@ -1,8 +1,8 @@
 """Versions of training sets and models, recorded with DVC and restored by hash.
 
 DVC records only the partitions that changed. A pointer is a `.dvc` file or `dvc.lock`. It names the recorded files by
-hash. All pointers are also stored in the DVC remote, in `sixtyforty/pointers.json`. Before files are restored, every
-byte of theirs is checked against its hash.
+hash. All pointers are also stored in the DVC remote, in `sixtyforty/pointers.json`. Before files are restored, the
+hash of all their bytes is compared with the recorded hash.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from sixtyforty.storage.mirror import mirror_folder
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
 
 LOG = logging.getLogger(__name__)
-DIRECTORY = ".dir"  # ending of the hash of a folder's listing
+DIRECTORY = ".dir"  # DVC adds this ending to the hash of a folder's listing
 POINTERS = "sixtyforty/pointers.json"
-MAX_FILE_TARGETS = 64  # if more files are new, DVC records their whole folder faster
+MAX_FILE_TARGETS = 64  # if a folder has more new files, DVC records the whole folder faster than the new files
 
 
 class DvcVersions:
@@ -59,7 +59,7 @@ class DvcVersions:
             return len(targets)
 
     def _path_in_home(self, folder: StoragePath) -> Path:
-        """Return the path that DVC tracks for a folder: the folder, or its copy in the home if it lies elsewhere."""
+        """Return the path that DVC tracks for a folder: the folder itself, or its copy if it is outside the home."""
         if isinstance(folder, Path) and folder.resolve().is_relative_to(self.home):
             return folder.resolve()
         if isinstance(folder, ObjectPath):
@@ -87,7 +87,7 @@ class DvcVersions:
         files = [p for p in path.rglob("*") if p.is_file() and not p.match(TEMPORARY_FILES)]
         new = [file for file in files if file.stat().st_mtime_ns >= recorded_at]
         gone = self._recorded_files(pointer) - {file.relative_to(path).as_posix() for file in files}
-        # The old file of a replaced partition leaves the folder's listing only if the whole folder is recorded.
+        # DVC removes the old file of a replaced partition from its listing only if it records the whole folder.
         return [path] if (gone and new) or len(new) > MAX_FILE_TARGETS else new
 
     def _recorded_files(self, pointer: Path) -> set[str]:
@@ -99,9 +99,9 @@ class DvcVersions:
         return self.home / "data" / "dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
 
     def _fetch(self, repository: Any, pointers: Sequence[Path]) -> None:
-        """Fetch the files of some pointers (`.dvc` files) into DVC's cache, and check every byte against its hash.
+        """Fetch the files of some pointers (`.dvc` files) into DVC's cache, and compare each file with its hash.
 
-        A damaged file of the cache is deleted and fetched once more. Raises DvcVersionError if this doesn't help.
+        A damaged file of the cache is deleted and fetched again. Raises DvcVersionError if the file is still damaged.
         """
         targets = [str(pointer) for pointer in pointers]
         repository.fetch(targets)
@@ -146,7 +146,7 @@ class DvcVersions:
                 repository.commit(f"{self.home / 'dvc.yaml'}:{stage}", force=True)
 
     def publish(self) -> int:
-        """Push all pointers (`.dvc` files), and files that the DVC remote lacks. Return how many files it lacked."""
+        """Push all pointers (`.dvc` files), and the recorded files that the DVC remote lacks, and count these files."""
         with self._open("push versions to the DVC remote") as repository:
             pushed = int(repository.push())
             files = [*sorted((self.home / "data").rglob("*.dvc")), self.home / "dvc.lock"]
@@ -197,7 +197,7 @@ class DvcVersions:
             self.fetch_pointers()
         if not pointer.exists():
             raise DvcVersionError(
-                f"{path.name}: DVC has recorded no version. Materialize the assets training_set and challenger."
+                f"{path}: DVC has recorded no version. Materialize the assets training_set and challenger."
             )
         with self._open("restore a version from DVC") as repository:
             self._fetch(repository, [pointer])

@@ -26,8 +26,8 @@ PARALLEL_THREADS = 4
 TEMPORARY_PREFIX = ".writing-"
 USUAL_MODE, PRIVATE_MODE = 0o644, 0o600
 FREE_SPACE = "Free some disk space, then try again."
-GRANT_ACCESS = "Give this user the right to read and write in that folder, or choose another folder."
-MOVE_AWAY = "A file is where a folder should be, or a folder is where a file should be. Move it away."
+GRANT_ACCESS = "Give the user of this process the right to read and write there, or choose another folder."
+MOVE_AWAY = "A file is where a folder should be, or a folder is where a file should be. Move that file or folder away."
 CURES = {
     errno.ENOSPC: FREE_SPACE,
     errno.EDQUOT: FREE_SPACE,
@@ -49,7 +49,7 @@ class FileAccessError(SixtyfortyError, OSError):
 
 
 def access_error(path: StoragePath | str, error: OSError) -> FileAccessError:
-    """Convert an error of the operating system into a FileAccessError that says how to fix it. The `errno` is kept."""
+    """Convert an error of the operating system into a FileAccessError with the same `errno` and a cure."""
     cure = CURES.get(error.errno or 0, OTHER_CURE)
     converted = FileAccessError(f"{path}: can't be used ({error.strerror or error}). {cure}")
     converted.errno = error.errno
@@ -132,7 +132,7 @@ class UnfinishedFile(io.RawIOBase):
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         try:
             self._descriptor = os.open(path, flags, mode)
-        except FileNotFoundError:  # checking first whether the folder exists would make every write 10% slower
+        except FileNotFoundError:  # a check for the folder before each write would make all writes 10% slower
             create_folder(path.parent)
             self._descriptor = os.open(path, flags, mode)
         self.path, self._hash = path, hashlib.sha256()
@@ -212,7 +212,7 @@ def file_stamp(path: StoragePath) -> tuple[Any, ...]:
         raise access_error(path, error) from error
     if isinstance(status, ObjectStat):
         return (status.tag,)
-    return (status.st_ino, status.st_mtime_ns, status.st_size)  # a replacement is a rename, so the inode changes
+    return (status.st_ino, status.st_mtime_ns, status.st_size)  # replacing a file changes its inode
 
 
 def parquet_bytes(table: pa.Table) -> bytes:

@@ -32,8 +32,8 @@ class ChainedRow(BaseModel):
     """The fields of every ledger row. When the ledger appends the row, it sets these fields, except `by`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    seq: int = Field(default=0, description="Number of the row: 1, 2, 3, …")
-    recorded_at: str = Field(default="", description="When the row was appended: ISO timestamp in UTC.")
+    seq: int = Field(default=0, description="Number of the row in its ledger: 1, 2, 3, …")
+    recorded_at: str = Field(default="", description="When the row was appended to its ledger: ISO timestamp in UTC.")
     by: str = Field(description="Who wrote the row: `gate`, or a person.")
     previous_hash: str = Field(default="", description="Hash of the previous row.")
     hash: str = Field(default="", description="Hash of this row and `previous_hash`.")
@@ -42,8 +42,10 @@ class ChainedRow(BaseModel):
 class EffectiveRow(ChainedRow):
     """The fields of a ledger row that affects decisions from a certain time on."""
 
-    effective_from: str = Field(description="UTC time from which this row affects decisions.")
-    evidence: dict[str, Any] = Field(default_factory=dict, description="The figures that led to this row.")
+    effective_from: str = Field(description="UTC time from which this row of the ledger affects decisions.")
+    evidence: dict[str, Any] = Field(
+        default_factory=dict, description="The figures that led to this row of the ledger."
+    )
 
 
 R = TypeVar("R", bound=ChainedRow)
@@ -71,8 +73,8 @@ class HashChain(Generic[R]):
 
     def rows(self) -> list[R]:
         """Verify and return the ledger's rows, oldest first. Raises LedgerError, which names the first wrong row."""
-        # The head must be read before the rows. If a row is appended between the two reads, the file then holds more
-        # rows than the head, which is no error.
+        # The head file must be read before the rows. If a row is appended between the two reads, the ledger then holds
+        # more rows than the head file states, which is no error.
         head = Head()
         with access_errors(self._head):
             if self._head.exists():
@@ -105,7 +107,7 @@ class HashChain(Generic[R]):
 
     def _error(self, number: int, problem: str) -> LedgerError:
         return LedgerError(
-            f"{self.path.name}, row {number}: {problem}. Restore {self.path.name} and {self._head.name} from a backup."
+            f"{self.path}, row {number}: {problem}. Restore {self.path.name} and {self._head.name} from a backup."
         )
 
     def append_row(self, row: R, find_repeated: Callable[[list[R]], R | None]) -> R:
@@ -118,7 +120,7 @@ class HashChain(Generic[R]):
         with exclusive_lock(self.path.with_suffix(".lock"), f"append to {self.path.name}"):
             rows = self.rows()
             if repeated := find_repeated(rows):
-                self._write_head(rows[-1])  # a writer may have been killed after the row and before the head
+                self._write_head(rows[-1])  # a killed writer may have left an outdated head file
                 return repeated
             chained = _chain(row, rows)
             lines = _complete_lines(self._content()) + canonical_json(chained.model_dump()).encode() + b"\n"
@@ -139,11 +141,11 @@ def _summary(error: Exception) -> str:
 
 
 def _chain(row: R, rows: list[R]) -> R:
-    """Return a new row with the fields that the ledger sets: its number, its time and its hashes.
+    """Return a new row with the fields that the ledger sets: the row's number, its time, and the two hashes.
 
-    rows: the rows before the new row.
+    rows: the ledger's rows before the new row.
     """
-    fields = json.loads(canonical_json(dict(row)))  # the JSON types that a reader of the ledger will get
+    fields = json.loads(canonical_json(dict(row)))  # readers of the ledger get, and hash, JSON types
     chained = type(row)(
         **fields
         | {

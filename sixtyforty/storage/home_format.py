@@ -3,7 +3,8 @@
 The file `data/home_format.json` holds the number. A home of version 0.1 has no such file, and can't be read. It is
 recognized by the records of runs in `data/dagster`. Other folders prove nothing, because a new home may have them
 before its first run, for example after a restore. Empty databases of Dagster prove nothing either, because a check of
-the definitions creates them, and neither do its settings. The steps in `MIGRATIONS` convert a home to a later format.
+the definitions creates them. Nor do Dagster's settings, which people may write before the first run. The steps in
+`MIGRATIONS` convert a home to a later format.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from sixtyforty.storage.locks import exclusive_lock
 HOME_FORMAT = 2  # version 0.1 wrote format 1, without a format file
 FORMAT_FILE = "home_format.json"
 FOLDER_OF_FORMAT_1 = "dagster"
-NO_RECORDS = {  # Dagster creates the databases before the first run, and people may write its settings before
+NO_RECORDS = {  # files of Dagster that a home may have before its first run
     *("index.db", "runs.db", "schedules.db", "dagster.yaml")
 }
 
-BUILD_AGAIN = "Move or delete that folder, then build the home again, for example with `make demo`."
+BUILD_AGAIN = "Move or delete the folder `data`, then build the home again, for example with `make demo`."
 
 Migration = Callable[[Path], None]
 MIGRATIONS: Mapping[int, Migration] = {}  # maps a format to the function that converts a home to the next format
@@ -77,11 +78,13 @@ def read_home_format(home: Path) -> int | None:
 
 def _check_supported(home: Path, home_format: int, current: int) -> None:
     if home_format == 1:
-        raise HomeFormatError(f"{home / 'data'}: this version can't read a home that version 0.1 wrote. {BUILD_AGAIN}")
+        raise HomeFormatError(
+            f"{home / 'data'}: this version of Sixtyforty can't read a home that version 0.1 wrote. {BUILD_AGAIN}"
+        )
     if home_format > current:
         raise HomeFormatError(
-            f"{home / 'data'} has format {home_format}, but this version reads formats up to {current}."
-            " Install the version that wrote this folder, or set SIXTYFORTY_HOME to another folder."
+            f"{home / 'data'} has format {home_format}, but this version of Sixtyforty reads formats up to {current}."
+            " Install the version of Sixtyforty that wrote this folder, or set SIXTYFORTY_HOME to another folder."
         )
 
 

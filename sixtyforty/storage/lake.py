@@ -79,7 +79,7 @@ class Lake:
         try:
             if isinstance(self.root, ObjectPath):
                 return parse_manifest(self._manifest_path(dataset, partition).read_bytes())
-            path = f"{self.root}/{dataset}/{partition}.json"  # a text, because joining Path objects is slow
+            path = f"{self.root}/{dataset}/{partition}.json"  # the path is a text, because joining Path objects is slow
             status = os.stat(path)  # noqa: PTH116
         except FileNotFoundError:
             return None
@@ -95,7 +95,7 @@ class Lake:
         if isinstance(folder, ObjectPath):
             return sorted(path.name.removesuffix(".json") for path in folder.glob("*.json"))
         try:
-            with access_errors(folder):  # for a hundred years of days, os.listdir takes less than half the time of glob
+            with access_errors(folder):  # for 36,500 partitions, os.listdir takes less than half the time of glob
                 names = os.listdir(folder)  # noqa: PTH208
         except FileNotFoundError:
             return []
@@ -158,7 +158,7 @@ class Lake:
                 path, sha256 = files[name]
                 if file_sha256(copy) != sha256:
                     raise LakeError(
-                        f"{self.root / name}: the hash of the file differs from its manifest."
+                        f"{self.root / name}: the hash of the file differs from the hash in its manifest."
                         " Restore the file from a backup, or materialize the partition again."
                     )
                 create_folder(path.parent)
@@ -177,7 +177,7 @@ class Lake:
     ) -> Entry:
         """Write a partition and its manifest, and return the manifest. An unchanged partition is not written again.
 
-        rows: a stream of any length is written with bounded memory. How it is cut into batches changes no byte.
+        rows: a stream of any length is written with bounded memory. The sizes of its batches don't change the bytes.
         inputs: the versions of the input partitions, by dataset and partition.
         code: the code version.
         facts: anything else that the stage records, such as counts and verdicts.
@@ -209,14 +209,16 @@ class Lake:
         return entry
 
     def _publish(self, entry: Entry, current: Entry | None) -> None:
-        """Replace a partition's manifest, and keep the old one. The new Parquet file is already in the local folder.
+        """Replace a partition's manifest, and move the old manifest to the history folder.
+
+        The new Parquet file is already in the local folder.
 
         current: the old manifest; None for a new partition. In an object store, the Parquet file is uploaded first.
         """
         folder = self.root / entry.dataset
-        if isinstance(folder, ObjectPath):  # the next stage reads the local file
+        if isinstance(folder, ObjectPath):  # the local file stays in the cache for the next chain stage
             (folder / entry.file).upload(self._local_root / entry.dataset / entry.file)
-        if current is not None:  # explanations of past decisions still need the old manifest
+        if current is not None:  # explanations of past decisions need the old manifests
             history = self.root / HISTORY / f"{current.version}.json"
             write_atomic(history, canonical_json(current.manifest).encode())
         manifest = self._manifest_path(entry.dataset, entry.partition)

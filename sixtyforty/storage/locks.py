@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 LOG = logging.getLogger(__name__)
-LOCK_TIMEOUT = 600.0  # seconds
-POLL_INTERVAL = 0.02  # seconds
+LOCK_TIMEOUT = 600.0  # the longest time to wait for a lock, in seconds
+POLL_INTERVAL = 0.02  # seconds between two attempts to take a lock
 LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's error code when lock_timeout has passed
 
 
@@ -83,7 +83,7 @@ def _file_lock(file: Path, name: str, purpose: str, timeout: float) -> Iterator[
     def record_holder(descriptor: int) -> None:
         descriptors.append(descriptor)
         if killed := read_holder(file):
-            LOG.warning(f"{name}: {killed} ended before it released this lock. The lock was cleared.")
+            LOG.warning(f"{name}: {killed} ended before it released the lock. The lock is free again.")
         _write_holder(descriptor, _this_process(purpose))
 
     lock = FileLock(
@@ -129,7 +129,7 @@ def _advisory_lock(path: ObjectPath, purpose: str, timeout: float) -> Iterator[N
     number = _lock_number(path.url)
     with engine.connect() as connection, connection.begin():
         settings = {"lock_timeout": f"{timeout * 1000:.0f}ms", "application_name": _application_name(purpose)}
-        for setting, text in settings.items():  # the settings apply to this transaction only
+        for setting, text in settings.items():  # the PostgreSQL settings apply to this transaction only
             connection.execute(sa.select(sa.func.set_config(setting, text, True)))
         try:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
@@ -171,5 +171,5 @@ def _lock_number(name: str) -> int:
 def _timeout_error(name: str, timeout: float, holder: LockHolder | None) -> LockTimeoutError:
     return LockTimeoutError(
         f"{name}: still locked after {timeout:g} s by {holder or 'an unknown process'}."
-        " Wait until it is done, or end that process, then try again."
+        " Wait until that process is done, or end it, then try again."
     )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 KEY_COLUMNS = ("_partition", "_stamp")
 INDEXES_IN_MEMORY = 8
-StampsByYear = dict[str, dict[str, str]]  # year: {partition: stamp}
+StampsByYear = dict[str, dict[str, str]]  # the stamp of each partition's manifest, by year and partition
 
 
 class ManifestIndex:
@@ -79,7 +79,7 @@ class ManifestIndex:
         if isinstance(self._manifests, Path) and not self._manifests.exists():
             return empty
         if self._complete_years() is None:
-            with self._lock():  # two processes that update at once would mix their files
+            with self._lock():  # two processes that update the index at once would mix their files
                 if self._complete_years() is None:
                     self._update()
         return pa.concat_tables([empty, *_read_years(self._mark, *file_stamp(self._mark))])
@@ -90,7 +90,7 @@ class ManifestIndex:
     def _complete_years(self) -> list[str] | None:
         """Return the years that the manifest index covers; None if the index may be out of date.
 
-        It may be out of date if a manifest may have been added, replaced or deleted since the last update of the index.
+        The index may be out of date if a manifest may have been added, replaced or deleted since its last update.
         """
         if isinstance(self._manifests, Path):
             with suppress(FileNotFoundError):
@@ -179,7 +179,7 @@ def _read_arrow(file: Path) -> pa.Table:
 
 @lru_cache(maxsize=INDEXES_IN_MEMORY)
 def _read_years(mark: Path, *_stamp: int) -> tuple[pa.Table, ...]:
-    """Return the index tables of all years. They stay in memory until the index is updated.
+    """Return the tables of a manifest index, one for each year. They stay in memory until the index is updated.
 
     mark: the file that lists the indexed years. _stamp: the stamp of this file, which every update of the index
     changes.

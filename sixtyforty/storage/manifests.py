@@ -1,8 +1,8 @@
 """Manifests: a manifest describes one partition, names the file with its rows, and lists the versions of its inputs.
 
 The `version` of a manifest is the hash of everything in it, including the hash of the rows, the versions of the inputs
-and the code version. The inputs of a decision's manifest lead back, over several manifests, to the extracts behind the
-decision.
+and the code version. The inputs of a decision's manifest lead back, over several manifests, to the extracts from which
+the decision was made.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Entry:
     - rows: the number of rows.
     - inputs: the versions of the input partitions, as {dataset: {partition: version}}.
     - code: the code version.
-    - facts: anything else that the stage recorded, such as counts and verdicts.
+    - facts: anything else that the chain stage recorded, such as counts and verdicts.
     - schema: the hash of the column names and types; empty in a manifest of an early version.
     """
 
@@ -61,7 +61,7 @@ class Entry:
 def read_manifest(path: str, *_stamp: int) -> Entry:
     """Read a manifest file. The parsed manifest stays in memory until the file is replaced.
 
-    _stamp: figures of the file that change when the file is replaced, such as inode, time and size.
+    _stamp: the cache key: inode, time and size of the file, which change when the file is replaced.
     """
     with access_errors(path):
         content = Path(path).read_bytes()

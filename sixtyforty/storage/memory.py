@@ -1,9 +1,9 @@
 """The setting SIXTYFORTY_MEMORY: how much memory one process may use for data.
 
-It is a number of bytes, such as `2000000000`, or a number with a unit, such as `1GB`, `512MB` or `1.5GiB`. The default
-is a quarter of the machine's memory, but at least 512 MB. A container counts as a machine. The limit covers data on the
-way from an extract to delivered decisions: what DuckDB holds, and rows that wait to be written. Models learn from data
-in memory. The libraries themselves need about 350 MB more.
+The setting is a number of bytes, such as `2000000000`, or a number with a unit, such as `1GB`, `512MB` or `1.5GiB`. The
+default is a quarter of the memory of the machine or container, but at least 512 MB. The limit covers data on the way
+from an extract to delivered decisions: what DuckDB holds, and rows that wait to be written. It doesn't cover training
+sets, which are held in memory as a whole. The libraries need about 350 MB more.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _cgroup_limits() -> Iterator[int]:
             root, name = CGROUPS / "memory", "memory.limit_in_bytes"
         else:
             continue
-        # In a container, the path of the group may be one of the host, which the container doesn't have.
+        # In a container, the path of a control group may be a path of the host, which the container doesn't have.
         folder = root / group.lstrip("/")
         for place in (folder, *folder.parents):
             limit = place / name

@@ -23,7 +23,8 @@ def _mirror_files(folder: Path, copy: Path) -> None:
     files = {path.relative_to(folder): path.stat() for path in folder.rglob("[!.]*") if path.is_file()}
     for name, status in files.items():
         current = (copy / name).stat() if (copy / name).exists() else None
-        # Files with equal times are copied again: file systems round times, so the source may have changed since.
+        # A file whose time equals its copy's is copied again. File systems round times, so the file may have changed
+        # after it was copied.
         if not current or current.st_size != status.st_size or current.st_mtime_ns <= status.st_mtime_ns:
             write_atomic(copy / name, (folder / name).read_bytes())
     for name in {path.relative_to(copy) for path in copy.rglob("*") if path.is_file()} - files.keys():

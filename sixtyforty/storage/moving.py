@@ -34,14 +34,14 @@ def move_path(path: StoragePath, new_path: StoragePath) -> None:
 def _move_local(path: Path, new_path: Path, marker: Path) -> None:
     """Move an existing path. If an interrupted call has already copied the path, only delete the old path.
 
-    marker: a file that exists if `new_path` is a complete copy of `path`, made by this module.
+    marker: a file that exists if an interrupted call has made `new_path` a complete copy of `path`.
     """
     if new_path.is_dir() and not path_exists(new_path):
         new_path.rmdir()
     if new_path.exists():
         if not marker.exists():
             raise FileExistsError(errno.EEXIST, "the path exists already")
-        delete_path(path)  # an earlier call was killed while it deleted the old path
+        delete_path(path)  # an earlier call was killed while it deleted `path`
     elif _is_same_disk(path, new_path.parent):
         path.rename(new_path)
     else:
@@ -53,9 +53,9 @@ def _is_same_disk(path: Path, folder: Path) -> bool:
 
 
 def _copy_to_disk(path: Path, new_path: Path, marker: Path) -> None:
-    """Copy a path under a temporary name, so that the new path is never incomplete, then delete the old path.
+    """Copy a file or folder to `new_path`, first under a temporary name so that it is never incomplete, then delete it.
 
-    marker: is created before the new path is visible. The caller deletes it when the old path is gone.
+    marker: this file is created before `new_path` exists. The caller deletes it when `path` is deleted.
     """
     copy = new_path.with_name(f".moving-{new_path.name}")
     delete_path(copy)

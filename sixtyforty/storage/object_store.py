@@ -19,7 +19,7 @@ from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.bounded_cache import BoundedCache
 
 PARALLEL_REQUESTS = 32
-READ_CACHE_BYTES = 1 << 27  # 128 MiB
+READ_CACHE_BYTES = 1 << 27  # objects of at most 128 MiB together stay in memory
 CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
 
 
@@ -73,7 +73,7 @@ class ObjectPath:
     """
 
     url: str
-    lock_database_url: str = field(default="", repr=False, compare=False)  # it may hold a password
+    lock_database_url: str = field(default="", repr=False, compare=False)  # hidden: a URL may hold a password
 
     def __str__(self) -> str:
         return self.url
@@ -167,7 +167,7 @@ class ObjectPath:
     def list_objects(self, start: str = "", recursive: bool = False) -> dict[str, ObjectStat]:
         """Return the objects below this path as {relative path: ObjectStat}, sorted.
 
-        start: return only objects whose relative path begins with this text.
+        start: return only objects whose relative path starts with this text.
         recursive: also return objects whose relative path contains a slash.
         """
         prefix = f"{self._path}/"
@@ -217,7 +217,7 @@ class ObjectPath:
 
 
 StoragePath = Path | ObjectPath
-# The keys are URL and tag.
+# The keys are the URL and the tag of an object.
 _READ_CACHE: BoundedCache[tuple[str, str], bytes] = BoundedCache(READ_CACHE_BYTES, weigh=len)
 
 

@@ -57,14 +57,14 @@ def row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator
 class _Group:
     """The rows collected for one row group of a Parquet file.
 
-    The bytes of texts are counted only if the sizes of the Arrow buffers exceed the limit of a row group.
+    The bytes of the texts are counted only if the Arrow buffers of the rows are larger than a row group may be.
     """
 
     def __init__(self, schema: pa.Schema) -> None:
         self.row_count = 0
         self._parts = [schema.empty_table()]
-        self._counted, self._text_bytes = 0, 0  # the number of parts whose texts are counted, and their bytes
-        self._most_bytes = 0  # all texts have at most this many bytes
+        self._counted, self._text_bytes = 0, 0  # how many parts have counted texts, and the bytes of these texts
+        self._most_bytes = 0  # an upper limit of the bytes of all texts in the row group
 
     def count_fitting(self, rows: pa.Table) -> int:
         """Return how many of the rows, counted from the first one, still fit into the row group."""
@@ -75,7 +75,7 @@ class _Group:
         return _count_fitting(rows, GROUP_TEXT_BYTES - self._most_bytes)
 
     def add(self, rows: pa.Table) -> None:
-        """Add rows to the row group."""
+        """Add rows to the end of this row group."""
         self._parts.append(rows)
         self.row_count += rows.num_rows
         self._most_bytes += rows.nbytes
@@ -93,7 +93,7 @@ def _count_fitting(rows: pa.Table, room: int) -> int:
 
     if (
         rows.nbytes <= room
-    ):  # the quick answer for nearly all rows: all buffers are smaller, not only those of the texts
+    ):  # the texts fit if all Arrow buffers fit, which is quick to check and true for nearly all rows
         return int(rows.num_rows)
     totals = np.zeros(rows.num_rows, "int64")
     for lengths in _text_lengths(rows):

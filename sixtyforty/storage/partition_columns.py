@@ -17,7 +17,7 @@ from sixtyforty.storage.files import digest, parquet_bytes
 if TYPE_CHECKING:
     import pyarrow as pa
 
-KNOWN_TYPES = 200  # SQL types whose stored type is remembered
+KNOWN_TYPES = 200  # the number of SQL types whose Arrow type stays in memory
 Columns = Mapping[str, str]  # Arrow types by column name, in the order of the columns
 
 _columns: BoundedCache[str, Columns] = BoundedCache(2000)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 T = TypeVar("T")
-SMALL_PARTITION_BYTES = 1 << 24  # a partition up to this size waits in memory for a thread
+SMALL_PARTITION_BYTES = 1 << 24  # a partition of up to this size waits in memory until a thread writes it
 WAITING_PARTITIONS = 2 * PARALLEL_THREADS
 
 
@@ -61,7 +61,7 @@ def _runs(rows: pa.RecordBatchReader, column: str) -> Iterator[tuple[str, pa.Tab
 
 
 def _read_ahead(batches: Iterable[T]) -> Iterator[T]:
-    """Yield batches, while a thread already reads the next one, so that reading and writing take two processors."""
+    """Yield batches, while a thread reads the next batch, so that reading and writing use two processors."""
     iterator, end = iter(batches), None
     with ThreadPoolExecutor(1) as thread:
         following = thread.submit(next, iterator, end)
@@ -71,7 +71,7 @@ def _read_ahead(batches: Iterable[T]) -> Iterator[T]:
 
 
 def _read_head(tables: Iterable[pa.Table]) -> tuple[list[pa.Table], bool]:
-    """Return a partition's first tables, up to SMALL_PARTITION_BYTES, and whether these are all of its tables."""
+    """Return a partition's first tables, up to SMALL_PARTITION_BYTES, and whether the partition has no more tables."""
     head: list[pa.Table] = []
     size = 0
     for table in tables:

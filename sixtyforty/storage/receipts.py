@@ -50,7 +50,7 @@ class Receipts(Generic[R]):
         with self.path.open("ab+") as file:
             if file.seek(0, os.SEEK_END):
                 file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":  # a crash left the last line incomplete: remove it
+                if file.read(1) != b"\n":  # remove a last line that a crash left incomplete
                     file.truncate(self.path.read_bytes().rfind(b"\n") + 1)
             file.write(canonical_json(asdict(row)).encode() + b"\n")
             file.flush()

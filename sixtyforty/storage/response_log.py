@@ -24,9 +24,9 @@ Event = Literal["seen", "accepted", "overridden", "rated", "withdrawn"]
 Role = Literal["decider", "expert"]
 EVENTS, ROLES = get_args(Event), get_args(Role)
 ANSWERS = ("accepted", "overridden")
-ANSWER_EVENTS = (*ANSWERS, "withdrawn")  # events that decide which action is in force
-OPEN_LOGS = 8  # the largest number of database engines that a process keeps open
-SQLITE_TIMEOUT = 30  # seconds to wait for another writer
+ANSWER_EVENTS = (*ANSWERS, "withdrawn")  # the events that determine which action of a decision is in force
+OPEN_LOGS = 8  # the largest number of response logs whose database engine a process keeps open
+SQLITE_TIMEOUT = 30  # seconds to wait for another process that writes to a SQLite database
 
 
 @dataclass(frozen=True)

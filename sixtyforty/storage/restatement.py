@@ -23,7 +23,7 @@ from sixtyforty.storage.listed_extracts import ListedExtract, listed_extracts
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.verdicts import was_complete
 
-CODE = "other code"  # the reason for a restatement if no input changed
+CODE = "the code version changed"  # the reason for a restatement if no input changed
 SHARES_KEYS = "shares_keys_with"  # the fact that names the partitions whose rows share keys with a validated partition
 
 
@@ -36,7 +36,7 @@ def is_closed(use_case: DecisionChain, partition: str, now: datetime | None) -> 
 
 
 def lists_extracts(entry: Entry | None, extracts: Sequence[ListedExtract]) -> bool:
-    """Return whether a raw partition's manifest lists exactly these extracts, in order of arrival."""
+    """Return whether a raw partition's manifest lists exactly `extracts`, in the same order (order of arrival)."""
     return listed_extracts(entry) == list(extracts)
 
 
@@ -80,7 +80,7 @@ def is_judged(raw: Entry, judged: Iterable[Entry]) -> bool:
 def changed_inputs(use_case: DecisionChain, entry: Entry | None, inputs: Mapping[str, Mapping[str, str]]) -> list[str]:
     """Return the validated partitions that changed since a manifest was written, as `dataset partition`, sorted.
 
-    entry: the manifest; None: all inputs count as changed.
+    entry: the manifest. If it is None, all inputs count as changed.
     inputs: the current versions, by dataset and partition.
     Snapshots are ignored, so a change of a reference table makes no partition outdated.
     """
@@ -95,7 +95,7 @@ def changed_inputs(use_case: DecisionChain, entry: Entry | None, inputs: Mapping
 
 
 def restated_by(use_case: DecisionChain, before: Entry | None, entry: Entry, now: datetime | None) -> str | None:
-    """Return why a complete partition was restated: the changed inputs, or "other code"; None if it wasn't restated.
+    """Return why a complete partition was restated: the changed inputs, or CODE; None if it wasn't restated.
 
     before: the previous manifest. entry: the new manifest. now: UTC, naive.
     """

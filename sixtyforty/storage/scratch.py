@@ -19,21 +19,23 @@ from pathlib import Path
 
 from sixtyforty.storage.files import access_errors, create_folder
 
-PREFIX = f"sixtyforty-scratch-{os.getuid()}-"  # another user's folders can't be deleted
+PREFIX = f"sixtyforty-scratch-{os.getuid()}-"  # with the user's id, because a user can't delete another user's folders
 LOCK_ENDING = ".lock"
 
 _lock = threading.Lock()
-_folders: dict[tuple[int, Path], tuple[Path, int]] = {}  # folder and descriptor of the lock, by process and parent
+# Each scratch folder and the descriptor of its lock file, by process id and parent folder.
+_folders: dict[tuple[int, Path], tuple[Path, int]] = {}
 
 
 def scratch_folder(parent: Path | None) -> Path:
     """Return the scratch folder of this process below a folder.
 
-    The first call creates it, and deletes abandoned scratch folders. Only this user can read it.
-    parent: None means the system's temporary folder. Raises FileAccessError if the folder can't be created.
+    The first call creates the folder, and deletes scratch folders of ended processes. Only this user can read it.
+    parent: the folder above it; None: the system's temporary folder. Raises FileAccessError if the scratch folder can't
+    be created.
     """
     parent = parent or Path(tempfile.gettempdir())
-    key = os.getpid(), parent  # a forked process has its own folder
+    key = os.getpid(), parent  # a forked process has its own scratch folder
     with _lock:
         if key not in _folders or not _folders[key][0].is_dir():
             create_folder(parent)
@@ -56,7 +58,7 @@ def _create(parent: Path) -> tuple[Path, int]:
         lock_file = folder.with_name(folder.name + LOCK_ENDING)
         descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if lock_file.exists():  # otherwise another process took the file for abandoned before it was locked
+        if lock_file.exists():  # if the lock file is missing, another process deleted it before it was locked
             folder.mkdir(mode=0o700)
             return folder, descriptor
         os.close(descriptor)
@@ -67,11 +69,11 @@ def _delete_abandoned(parent: Path) -> None:
         with (
             suppress(FileNotFoundError, PermissionError),
             lock_file.open("rb") as lock,
-        ):  # another process may delete it first
+        ):  # another process may delete the lock file first
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                continue  # its process is alive
+                continue  # the process that owns the scratch folder still runs
             _delete(lock_file.with_suffix(""))
 
 

@@ -122,5 +122,5 @@ def identifiers(names: Iterable[str], prefix: str = "") -> str:
 
 
 def literal(text: object) -> str:
-    """Return a value as a SQL text literal, in single quotes."""
+    """Return a Python value as a SQL text literal, in single quotes."""
     return "'" + str(text).replace("'", "''") + "'"

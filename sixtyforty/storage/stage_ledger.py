@@ -21,12 +21,12 @@ class StageEvent(EffectiveRow):
     `effective_from` on.
     """
 
-    stage: Stage = Field(description="The stage that the event is about.")
+    stage: Stage = Field(description="The stage of the use case that the event is about.")
     event: StageEventKind = Field(
         description="enter: the use case enters the stage at `effective_from`. gate: the gate of the stage was recorded"
         " again. pass, continue and stop: the verdict of the gate."
     )
-    why: str = Field(description="The reasons for the verdict, for the new stage or for the new gate.")
+    why: str = Field(description="The reasons for the verdict, for the new stage or for the new stage gate.")
 
     @property
     def gate(self) -> StageGate | None:
@@ -70,9 +70,9 @@ class StageLedger(HashChain[StageEvent]):
         return None if last is None or last.event in REGISTRATIONS else last
 
     def endings(self) -> list[tuple[datetime, str | None]]:
-        """Return each start and stop of the use case, sorted by time: its UTC time, and the reason for a stop, or None.
+        """Return the times at which the use case started or stopped running, each with the reason for a stop, sorted.
 
-        The times are naive. The reason says why the use case doesn't run from the time on; it is None if it runs.
+        The times are UTC, naive. The reason is None if the use case runs from the time on.
         """
         changes = [(row.at, _end_reason(row)) for row in self.rows() if row.event in ("enter", "gate", "stop")]
         return sorted(changes, key=lambda change: change[0])
@@ -94,7 +94,7 @@ class StageLedger(HashChain[StageEvent]):
         """
         rows = [row for row in self.rows() if row.event in REGISTRATIONS]
         scopes: list[str | None] = []
-        for row in rows:  # a retired use case covers the same units as before
+        for row in rows:  # a retired use case covers the same units as in the stage before
             before = scopes[-1] if scopes and row.stage == "retired" else None
             scopes.append(row.gate.scope.where if row.gate else before)
         if not any(scopes):
@@ -108,7 +108,7 @@ class StageLedger(HashChain[StageEvent]):
 
 def _end_reason(row: StageEvent) -> str | None:
     if row.event == "stop":
-        return f"{row.stage} was stopped"
+        return f"the stage {row.stage} was stopped"
     return "retired" if row.stage == "retired" else None
 
 

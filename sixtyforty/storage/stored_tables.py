@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PORTION_ROWS = 50_000
-MEMORY_BYTES = 1 << 26  # the tables of a store in memory have at most this size together
+MEMORY_BYTES = 1 << 26  # a TableStore holds tables of at most this size together in memory
 
 AddedColumns: TypeAlias = "tuple[tuple[str, pa.DataType, Callable[[int, int], pa.Array]], ...]"
 
@@ -50,12 +50,12 @@ class StoredTable:
 
     @cached_property
     def num_rows(self) -> int:
-        """The number of rows."""
+        """The number of rows of the stored table."""
         return self._group_ends[-1] if self._group_ends else 0
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """The columns, including the added ones."""
+        """The names and types of the table's columns, including the added columns."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -65,7 +65,7 @@ class StoredTable:
         return schema
 
     def slice(self, start: int, count: int) -> pa.Table:
-        """Read some rows, at most up to the end of the table. start: the position of the first row."""
+        """Read some rows of the table, at most up to its end. start: the position of the first row."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -80,7 +80,7 @@ class StoredTable:
         return rows
 
     def with_column(self, name: str, column_type: pa.DataType, read: Callable[[int, int], pa.Array]) -> StoredTable:
-        """Return this table with one more column at the end. read: the function that reads its values (see `added`)."""
+        """Return this table with one more column at the end. read: reads the column's values; see `added`."""
         return replace(self, added=(*self.added, (name, column_type, read)))
 
 
@@ -88,7 +88,7 @@ Rows: TypeAlias = "pa.Table | StoredTable"
 
 
 def with_column(rows: Rows, name: str, column_type: pa.DataType, read: Callable[[int, int], pa.Array]) -> Rows:
-    """Return rows with one more column at the end. read: returns the values; see `StoredTable.added`."""
+    """Return a table with one more column at the end. read: reads the column's values; see `StoredTable.added`."""
     import pyarrow as pa
 
     if isinstance(rows, StoredTable):
@@ -97,7 +97,9 @@ def with_column(rows: Rows, name: str, column_type: pa.DataType, read: Callable[
 
 
 def portions(rows: Rows, start: int = 0, count: int | None = None) -> Iterator[pa.Table]:
-    """Yield rows as tables of PORTION_ROWS rows; the last may have fewer. If there are no rows, yield an empty table.
+    """Yield the rows of a table as tables of PORTION_ROWS rows; the last may have fewer.
+
+    Without rows, one empty table is yielded.
 
     start, count: the position of the first row and the number of rows. By default, all rows are yielded.
     """
@@ -126,7 +128,7 @@ def pool(tables: Mapping[str, Rows]) -> Iterator[pa.Table]:
 
 
 def to_reader(rows: Rows) -> pa.RecordBatchReader:
-    """Return rows as a stream of batches."""
+    """Return a table as a stream of Arrow record batches."""
     import pyarrow as pa
 
     batches = (batch for portion in portions(rows) for batch in portion.to_batches())
@@ -136,7 +138,7 @@ def to_reader(rows: Rows) -> pa.RecordBatchReader:
 def run_for_tables(work: Callable[[str], T], tables: Mapping[str, Rows]) -> dict[str, T]:
     """Apply `work` to the name of each table, and return the results by name, in the order of the tables.
 
-    Tables in memory are worked on in parallel, the others one after the other.
+    `work` is applied to tables in memory in parallel, and to other tables one after the other.
     """
     in_memory = [name for name, rows in tables.items() if not isinstance(rows, StoredTable)]
     results = dict(zip(in_memory, run_in_parallel(work, in_memory), strict=True))
@@ -144,7 +146,7 @@ def run_for_tables(work: Callable[[str], T], tables: Mapping[str, Rows]) -> dict
 
 
 class TableStore:
-    """Keeps tables for the rest of the process: up to MEMORY_BYTES in memory, and further ones in scratch files."""
+    """Stores tables until the process ends: up to MEMORY_BYTES in memory, and further tables in scratch files."""
 
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
@@ -152,7 +154,7 @@ class TableStore:
         self._lock = threading.Lock()
 
     def keep(self, rows: pa.Table | pa.RecordBatchReader) -> Rows:
-        """Keep a table, or a stream of batches."""
+        """Store a table, or a stream of record batches, and return the stored table."""
         import pyarrow as pa
 
         if isinstance(rows, pa.Table):
@@ -175,9 +177,9 @@ class TableStore:
         return rows
 
     def keep_partitions(self, rows: pa.RecordBatchReader) -> dict[str, Rows]:
-        """Keep rows as one table for each partition. They must be sorted by the column `_partition`, which is left out.
+        """Store rows as one table for each partition, and return the tables by partition.
 
-        Partitions without rows are absent.
+        The rows must be sorted by the column `_partition`, which is left out. Partitions without rows are absent.
         """
         return write_partitions(rows, "_partition", lambda _, part: self.keep(part))
 
@@ -197,7 +199,7 @@ class TableStore:
 
 
 def cut(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Yield batches as tables of PORTION_ROWS rows; the last may have fewer. If there are no rows, yield no table."""
+    """Yield the rows of record batches as tables of PORTION_ROWS rows; the last may have fewer. No rows: no table."""
     import pyarrow as pa
 
     waiting, count = [], 0

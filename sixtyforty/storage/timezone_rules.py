@@ -1,8 +1,8 @@
 """Compare the time zone rules of DuckDB with those of Python.
 
-Partitions are computed with both: DuckDB assigns rows to local days, and Python knows when a local day starts. DuckDB
-contains its own rules. Python reads the package `tzdata`. Governments change rules at short notice, so one of the two
-may be older. Rows would then be assigned to other days than the day that decides about them.
+Partitions are computed with both: DuckDB assigns rows to local days, and Python computes when a local day starts.
+DuckDB contains its own rules. Python reads the package `tzdata`. Governments change rules at short notice, so DuckDB or
+Python may have older rules. DuckDB would then assign rows to another local day than Python.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 DAY = timedelta(days=1)
 YEARS_BACK = 2
 DAYS_REQUIRED = 7
-_AGREED: set[str] = set()  # the zones that this process has compared
+_AGREED: set[str] = set()  # the time zones about which DuckDB and Python agree
 CURE = (
-    "Install the newest tzdata and duckdb: make lock UPGRADE=--upgrade, then make. If one of them still lags behind,"
+    "Install the newest tzdata and duckdb: make lock UPGRADE=--upgrade, then make. If one of them still has old rules,"
     " declare another time zone with the right offset for now."
 )
 

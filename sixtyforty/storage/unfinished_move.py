@@ -48,7 +48,7 @@ class Move:
 
 
 def _path(home: Path, lakes: StoragePath | None) -> StoragePath:
-    """Return the path of the journal, which records the rename or removal that is under way.
+    """Return the path of the journal of a rename or removal of a use case.
 
     If the lakes are in the object store, the journal is there too, so that every machine sees it.
     """
@@ -56,7 +56,7 @@ def _path(home: Path, lakes: StoragePath | None) -> StoragePath:
 
 
 def read_move(home: Path, lakes: StoragePath | None) -> Move | None:
-    """Return the rename or removal that is under way or was interrupted; None if there is none."""
+    """Return the rename or removal of a use case that is under way or was interrupted; None if there is none."""
     path = _path(home, lakes)
     try:
         return Move(**json.loads(path.read_bytes()))
@@ -75,14 +75,14 @@ def end_move(home: Path, lakes: StoragePath | None) -> None:
 
 
 def refuse_unfinished_move(home: Path, lakes: StoragePath | None, use_case: str | None = None) -> None:
-    """Raise UnfinishedMoveError if a rename or removal is under way or was interrupted.
+    """Raise UnfinishedMoveError if a rename or removal of a use case is under way or was interrupted.
 
-    use_case: raise only if the move concerns this use case. None: any use case.
+    use_case: raise only if the rename or removal concerns this use case. None: any use case.
     """
     move = read_move(home, lakes)
     if move and (use_case is None or use_case in (move.old, move.new)):
         noun = "rename" if move.kind == "rename" else "removal"
         raise UnfinishedMoveError(
             f"The {noun} of {move.old} by {move.by}, started at {move.at} UTC,"
-            f" is not finished. If no command is working on it, finish it: {move.command}"
+            f" is not finished. If no process is working on the {noun}, finish it with this command: {move.command}"
         )

@@ -1,7 +1,7 @@
 """Read the header of a CSV file, and detect the delimiter of the file.
 
-A first line such as `sep=;` names the delimiter. Otherwise it is the declared one. If none is declared, it is the one
-that splits the header into the columns of the data contract.
+A first line such as `sep=;` names the delimiter. Without this line, the delimiter is the declared one. If none is
+declared, it is the delimiter that splits the header into the columns of the data contract.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sixtyforty.spec.sources import Source
 
 USUAL_DELIMITER = ","
 DELIMITERS = (USUAL_DELIMITER, ";", "\t", "|")
-_SEPARATOR_LINE = re.compile(rb'"?sep=([\t -~])"?(?:\r\n|\n|\r)', re.I)  # Excel reads and writes it
+_SEPARATOR_LINE = re.compile(rb'"?sep=([\t -~])"?(?:\r\n|\n|\r)', re.I)  # a line that Excel reads and writes
 
 
 class Header(NamedTuple):
@@ -79,7 +79,7 @@ def read_header(blocks: Iterator[bytes], source: Source) -> Header:
     if not text.strip():
         raise RefusedExtractError(EMPTY_FILE)
     reading = max(readings, key=lambda reading: _rank(reading, source.delimiter), default=None)
-    # With a wrong delimiter, a quote that is out of place may be the text of a field.
+    # If the delimiter is wrong, a quote that seems out of place may be part of a field's text.
     is_certain = reading and (reading.column_count or any(other.delimiter == usual for other in readings))
     if reading is None or not is_certain:
         raise RefusedExtractError(
@@ -137,12 +137,12 @@ def _rank(reading: _Reading, declared: str | None) -> tuple[bool, bool, int, int
 
 
 def _header_problem(reading: _Reading, others: Sequence[_Reading], source: Source) -> str | None:
-    """Return why a file with this header is refused; None if it isn't.
+    """Return why a CSV file is refused because of its header; None if it isn't refused.
 
-    others: the header, read with other delimiters.
+    reading: the header, split at the best delimiter. others: the header, split at other delimiters.
     """
     if len(reading.names) > MAX_COLUMNS:
-        return f"the header has more than {MAX_COLUMNS:,} columns."
+        return f"the header has more than {MAX_COLUMNS:,} columns. Ask the sender for fewer columns."
     names = [name for column in source.columns for name in source.names_of(column) if reading.names.count(name) > 1]
     if names:
         return f"the column '{names[0]}' occurs twice in the header. Ask the sender for unique column names."

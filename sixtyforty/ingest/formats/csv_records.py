@@ -29,8 +29,8 @@ TEXT_AFTER_QUOTE = "the record that starts in line {} has text after a closing q
 class RecordBatch(NamedTuple):
     """Consecutive records of a CSV file, at most CHUNK_ROWS.
 
-    content: the sound records, with their line ends. Empty lines between them are no records.
-    numbers: for each sound record, the number of its first line.
+    content: the readable records, with their line ends. Empty lines between them are no records.
+    numbers: for each readable record, the number of its first line.
     broken: the lines of the broken records, in order.
     has_line_breaks: whether a quoted value may contain a line break.
     """
@@ -44,11 +44,11 @@ class RecordBatch(NamedTuple):
 class RecordPatterns:
     """Regular expressions, none of which backtracks, for the records of a CSV file with a certain delimiter.
 
-    - field: a field, sound or empty.
-    - sound: a sound record with its line end.
-    - record: a record with its line end, sound or not. It doesn't match if a quote is left open.
-    - after_field, after_quote: the rest of a record, from a place outside of quotes or within them.
-    - closed: for each of these patterns but `sound`, the pattern of its text up to a place outside of quotes.
+    - field: a readable field, which may be empty.
+    - sound: a readable record with its line end.
+    - record: a record with its line end, readable or broken. It doesn't match if a quote is never closed.
+    - after_field, after_quote: the rest of a record, from a position outside of quotes or within them.
+    - closed: for `record`, `after_field` and `after_quote`, the pattern of its text without the line end.
     """
 
     def __init__(self, delimiter: bytes) -> None:
@@ -75,9 +75,9 @@ class _Layout(NamedTuple):
 
     - end: where the last complete record ends.
     - line_count: the number of lines before `end`.
-    - starts, ends: where each record starts, and where it ends with its line end; None if each line is a record.
-    - lines: the position of each record's first line among the lines; None if each line is a record.
-    - is_filled: whether each record is more than a line end; None if all are.
+    - starts, ends: where each record starts, and where its line end ends; None if each line is a record.
+    - lines: how many lines are before each record; None if each line is a record.
+    - is_filled: for each record, whether it is more than a line end; None if no record is only a line end.
     """
 
     end: int
@@ -143,9 +143,9 @@ def break_record(record: bytes, number: int, reason: str) -> list[BrokenLine]:
 
 
 class _Splitter:
-    """Cuts CSV text, which arrives in blocks, into records.
+    """Cuts CSV text, which is read in blocks, into records.
 
-    - _rest: the text that is not used yet. It starts with a record, or within a record that is too long to be held.
+    - _rest: the text that is not cut yet. It starts with a record, or within a record that is longer than the limit.
     - _line: the number of the line that `_rest` starts with.
     - _pattern: the pattern for the start of `_rest`.
     - _reason: why the lines of a long record are broken; empty between two records.
@@ -159,9 +159,9 @@ class _Splitter:
         self._pattern = self._patterns.record
 
     def feed(self, block: bytes) -> Iterator[RecordBatch]:
-        """Add a block of text, and yield the records that it completes."""
+        """Add a block of CSV text, and yield the records that the block completes."""
         text = self._rest + block
-        undecided = b"\r" if text.endswith(b"\r") else b""  # perhaps the first half of a line end
+        undecided = b"\r" if text.endswith(b"\r") else b""  # it may be the first half of `\r\n`
         yield from self._take(text.removesuffix(undecided))
         self._rest += undecided
 
@@ -215,19 +215,22 @@ class _Splitter:
         self._rest = text[position:]
 
     def _drop_long_record(self) -> Iterator[RecordBatch]:
-        """Yield the lines of a too long record as broken lines. The rest of the record follows in the next blocks."""
+        """Yield the lines of a record that is too long as broken lines. The next blocks hold the rest of the record."""
         text, patterns = self._rest, self._patterns
         self._reason = self._reason or TOO_LONG.format(self._line)
         if patterns.closed[self._pattern].fullmatch(text):
             self._pattern, held = patterns.after_field, self._delimiter if text.endswith(self._delimiter) else b""
         else:
             quotes = len(text) - len(text.rstrip(b'"'))
-            self._pattern, held = patterns.after_quote, b'"' * (quotes % 2)  # the next character says what it is
+            self._pattern, held = (
+                patterns.after_quote,
+                b'"' * (quotes % 2),
+            )  # the next byte shows if a quote closes
         yield from self._break_lines(text, self._reason)
         self._rest = held
 
     def _break_lines(self, text: bytes, reason: str) -> Iterator[RecordBatch]:
-        """Yield the lines of a text as broken lines. If the last line has no line end, the next text continues it."""
+        """Yield the lines of a CSV text as broken lines. A last line without a line end goes on in the next text."""
         position = 0
         while position < len(text):
             end = _end_of_lines(text, position)
@@ -244,11 +247,11 @@ class _Splitter:
 
 
 def _end_of_lines(text: bytes, start: int) -> int:
-    """Return the byte position where the next lines of a text end: at least one line, and at most CHUNK_ROWS lines.
+    """Return the byte position at which the next lines of a text end: at least one line, and at most CHUNK_ROWS lines.
 
     start: the byte position where these lines start.
     """
-    limit = start + 2 * CHUNK_ROWS  # an empty line is no broken line, so each has two bytes at least
+    limit = start + 2 * CHUNK_ROWS  # a broken line is not empty, so it has at least two bytes
     end = (text.rfind(b"\n", start, limit) + 1) or (text.rfind(b"\r", start, limit) + 1)
     if not end:
         end = next((after for after in (text.find(b"\n", start) + 1, text.find(b"\r", start) + 1) if after), len(text))

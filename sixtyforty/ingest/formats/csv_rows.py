@@ -39,14 +39,14 @@ class RecordReader:
         self._header, self._source = header, source
         self._delimiter = header.delimiter.encode()
         self._positions = [header.names.index(name) for name in header.matched.file_columns]
-        # A query writes its own extracts. In them, a missing value is an empty field without quotes.
+        # In the extracts of a query, which this project writes, a missing value is an empty field without quotes.
         self._null_text = "" if source.query else source.null_text
 
     def read(self, batch: RecordBatch) -> Chunk:
-        """Return the rows of a batch of records, and its broken lines. Raises RefusedExtractError."""
+        """Return the rows and the broken lines of a batch of CSV records. Raises RefusedExtractError."""
         import pyarrow as pa
 
-        batch, broken = self._without_undecodable(batch)
+        batch, broken = self._drop_undecodable_records(batch)
         rows, misfits, nameless = self._read_records(batch, len(self._header.names))
         tables = [rows]
         for field_count in range(self._header.named_count, len(self._header.names)):
@@ -169,11 +169,15 @@ class RecordReader:
         columns = {}
         for name, position in zip(self._header.matched.file_columns, self._positions, strict=True):
             column = table[str(position)]
-            columns[name] = _without_padded(column, self._null_text) if is_padded else column
+            columns[name] = _replace_null_texts(column, self._null_text) if is_padded else column
         return self._header.matched.to_contract(pa.table(columns))
 
-    def _without_undecodable(self, batch: RecordBatch) -> tuple[RecordBatch, list[BrokenLine]]:
-        """Remove the records that are not UTF-8 from a batch. Return the rest of it, and all broken lines."""
+    def _drop_undecodable_records(self, batch: RecordBatch) -> tuple[RecordBatch, list[BrokenLine]]:
+        """Drop the records of a batch that are not UTF-8 text. Return all other records, and all broken lines.
+
+        The lines of the dropped records are among the broken lines. Raises RefusedExtractError if there are such
+        records, and the source declares no encoding.
+        """
         broken = list(batch.broken)
         if _is_utf_8(batch.content):
             return batch, broken
@@ -206,7 +210,7 @@ def _is_utf_8(content: bytes) -> bool:
     return True
 
 
-def _without_padded(column: pa.ChunkedArray, null_text: str) -> pa.ChunkedArray:
+def _replace_null_texts(column: pa.ChunkedArray, null_text: str) -> pa.ChunkedArray:
     """Return a column in which each text for missing values, even with spaces around it, is replaced by null."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -21,7 +21,7 @@ def read_elements(blocks: Iterator[bytes]) -> Iterator[JsonObject]:
     longer than MAX_RECORD_BYTES or nested too deeply, because no later element can then be trusted.
     """
     text = _GrowingText(blocks)
-    text.skip("[", "it doesn't start with '['")
+    text.skip("[", "the file doesn't start with '['")
     number = 0
     while text.next_character() != "]" or number:
         number += 1
@@ -29,7 +29,7 @@ def read_elements(blocks: Iterator[bytes]) -> Iterator[JsonObject]:
         if text.next_character() in ("]", ""):
             break
         text.skip(",", f"a comma or ']' is missing after element {number}")
-    text.skip("]", "it is cut off")
+    text.skip("]", "the file is cut off")
     if text.next_character():
         raise RefusedExtractError(f"other text follows the end of the JSON array. {SEND_AGAIN}")
 

@@ -27,14 +27,14 @@ from sixtyforty.ingest.formats.text_blocks import read_text_blocks
 from sixtyforty.spec.file_endings import ENDINGS
 from sixtyforty.spec.sources import Source
 
-_START = re.compile(rb"\s*(?:\{|\[\s*[{\]])")  # a CSV header may start with a bracket, too
+_START = re.compile(rb"\s*(?:\{|\[\s*[{\]])")  # `[` alone doesn't prove JSON: a CSV header may start with it
 
 
 class JsonLines(ExtractFormat):
     """The format JSON. `_row` is the number of the line in the file, or of the element in the array.
 
-    If an object lacks a key, the column is null in its row. If a column of the contract is in no object, the file is
-    refused.
+    If an object lacks a key, the key's column is null in the object's row. If a column of the contract is in no object,
+    the file is refused.
     """
 
     kind = "json"

@@ -26,8 +26,8 @@ class RepeatedKeys(dict[str, Any]):
 class JsonObject(NamedTuple):
     """One line or array element of a JSON file. It should be a JSON object, but may be anything.
 
-    number: the number of its line, or of its element in an array.
-    text: the JSON text of an element, or the bytes of a line. If a line is too long, they are only its start.
+    number: the number of the line, or of the element in the array.
+    text: the JSON text of an element, or the bytes of a line. Of a line that is too long, only the start.
     content: the parsed text, of any type. It is an exception if the text can't be parsed.
     """
 

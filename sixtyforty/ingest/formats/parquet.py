@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 MAGIC = b"PAR1"  # the first and the last bytes of every Parquet file
 SMALLEST_FILE = 12  # the size of the smallest possible Parquet file, in bytes
-BYTES_PER_VALUE = 8  # the least memory that a value needs
-MAX_NESTED_BYTES = 1 << 29  # the lists of a row group may not need more memory, because one row may hold all of them
+BYTES_PER_VALUE = 8  # the estimated least memory of a value, in bytes
+MAX_NESTED_BYTES = 1 << 29  # limit of the memory for a row group's lists, as one row may hold all of them
 TOO_LONG = f"the row is longer than {MAX_RECORD_BYTES >> 20} MB"
 
 
@@ -48,7 +48,7 @@ class Parquet(ExtractFormat):
     title = "Parquet"
     endings = ENDINGS["parquet"]
     typed_reader = "read_parquet"
-    is_bounded = False  # 2 KB may hold 10 GB, and the sizes that a file states may be wrong
+    is_bounded = False  # a Parquet file of 2 KB may hold 10 GB, and the sizes that it states may be wrong
 
     def recognizes(self, head: bytes) -> bool:
         """Return whether the file starts with Parquet's magic bytes."""
@@ -92,7 +92,7 @@ def _damage_refused() -> Iterator[None]:
     except duckdb.IOException as error:
         raise OSError(str(error)) from error
     except (pa.ArrowException, OSError, UnicodeDecodeError, duckdb.Error) as error:
-        if isinstance(error, OSError) and error.errno:  # Arrow raises OSError without a number for damaged data
+        if isinstance(error, OSError) and error.errno:  # for damaged data, Arrow raises an OSError without errno
             raise
         reason = str(error).splitlines()[0]
         raise RefusedExtractError(
@@ -117,7 +117,7 @@ def _open_with(metadata: pq.FileMetaData, file: Path, unit: str) -> pq.ParquetFi
     """Open a Parquet file whose metadata was read already. unit: the time unit in which INT96 timestamps are read."""
     import pyarrow.parquet as pq
 
-    # A text that is repeated a million times is stored once in the file. As a dictionary it is so in memory, too.
+    # A file stores a repeated text only once. Arrow's dictionary type stores it only once in memory, too.
     texts = [column.path for column in _leaf_columns(metadata) if _is_text(column)]
     return pq.ParquetFile(
         file,
@@ -207,7 +207,7 @@ def _read_chunks(file: pq.ParquetFile, path: Path, matched: MatchedColumns, copy
                 table = pa.table(batch).select(columns) if batch is not None else None
                 if table is None:
                     return
-                table.validate(full=True)  # wrong indices of a damaged file would crash this process
+                table.validate(full=True)  # a damaged file may have wrong indices, which would crash this process
                 table = times.restore_digits(table) if times else table
             for start, part in _portions(table):
                 yield _read_portion(part, matched, row_count + start + 1)
@@ -271,7 +271,7 @@ def _text_table(table: pa.Table, columns: Sequence[str]) -> pa.Table:
     """Return a table in which the values of some columns are replaced by their texts."""
     import pyarrow as pa
 
-    with connect("UTC", threads=1) as db:  # a further thread has nothing to do, but takes memory
+    with connect("UTC", threads=1) as db:  # one query needs one thread; more threads would only take memory
         db.register("stored", table)
         types = dict(row[:2] for row in db.execute("describe stored").fetchall())
         texts = ", ".join(f"{_text_sql(column, types[column])} as {identifier(column)}" for column in columns)
@@ -282,11 +282,11 @@ def _text_table(table: pa.Table, columns: Sequence[str]) -> pa.Table:
 def _text_sql(column: str, duckdb_type: str) -> str:
     """Return a SQL expression that converts a column of a DuckDB type to text."""
     quoted = identifier(column)
-    if duckdb_type == "BLOB":  # many tools store text as bytes; bytes that are not UTF-8 become DuckDB's \x notation
+    if duckdb_type == "BLOB":  # many tools store text as bytes. Bytes that are not UTF-8 become \x notation.
         return f"coalesce(try(decode({quoted})), {quoted}::varchar)"
     if duckdb_type in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ"):
         return f"({quoted} at time zone 'UTC')::varchar"
-    if duckdb_type == "TIMESTAMPTZ_NS":  # DuckDB can't convert this type, but writes it in the session's time zone, UTC
+    if duckdb_type == "TIMESTAMPTZ_NS":  # DuckDB can't convert this type, but writes it as text in UTC
         return f"replace({quoted}::varchar, '+00', '')"
     if duckdb_type.endswith("]") or duckdb_type.startswith(("STRUCT", "MAP", "UNION")):
         return f"to_json({quoted})::varchar"

@@ -1,7 +1,8 @@
 """Read Parquet timestamps in the old form INT96, which counts nanoseconds and covers all years.
 
-Arrow reads them as microseconds, and cuts the digits beyond them, or as nanoseconds, which hold the years 1677 to 2262
-only. So they are read in both ways. The difference is the digits that were cut.
+Arrow reads these timestamps as microseconds or as nanoseconds. As microseconds, they lose their last digits. As
+nanoseconds, they are right for the years 1677 to 2262 only. So they are read in both ways, and the difference between
+the two gives the lost digits.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def _exact_texts(microseconds: pa.ChunkedArray, nanoseconds: pa.ChunkedArray) ->
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    # Outside the years 1677 to 2262, both sides overflow alike, so their difference is still right.
+    # Outside the years 1677 to 2262, both numbers of nanoseconds overflow alike, so their difference is still right.
     whole = pc.multiply(microseconds.cast(pa.int64()), NANOSECONDS_PER_MICROSECOND)
     rest = pc.subtract(nanoseconds.cast(pa.int64()), whole)
     if not pc.any(pc.not_equal(rest, 0)).as_py():

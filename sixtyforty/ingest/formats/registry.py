@@ -9,7 +9,7 @@ from sixtyforty.ingest.formats.parquet import Parquet
 from sixtyforty.ingest.formats.text_blocks import decode_head
 from sixtyforty.spec.file_endings import format_kind_of
 
-HEAD_BYTES = 1 << 16  # how many bytes at the start of a file the formats check to recognize it
+HEAD_BYTES = 1 << 16  # the formats recognize a file by this many bytes at its start
 DEFAULT_FORMAT = CsvLines()
 FORMATS: tuple[ExtractFormat, ...] = (DEFAULT_FORMAT, Parquet(), JsonLines())
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from sixtyforty.ingest.decompression import read_blocks
 from sixtyforty.ingest.extract import CHUNK_BYTES, RefusedExtractError
 
-BYTE_ORDER_MARKS = (  # the marks of UTF-32 come first, because that of UTF-16 is the start of one of them
+BYTE_ORDER_MARKS = (  # UTF-32 comes first, because its mark starts with the mark of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF8, "utf-8"),
@@ -24,7 +24,7 @@ BYTE_ORDER_MARKS = (  # the marks of UTF-32 come first, because that of UTF-16 i
 )
 UTF_8 = ("utf-8", "utf-8-sig")
 SNIFFED_BYTES = 1 << 12
-MOSTLY, HARDLY = 0.7, 0.1  # shares of zero bytes at which a text is taken for UTF-16
+MOSTLY, HARDLY = 0.7, 0.1  # a text is read as UTF-16 if these shares of every second byte and of other bytes are zero
 
 
 def read_text_blocks(file: Path, declared: str | None = None, size: int = CHUNK_BYTES) -> Iterator[bytes]:

@@ -204,7 +204,7 @@ def test_an_unreachable_object_store_is_named(run_cli: RunCli, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("line", [RUN, "backup --to {folder}/backup", "land-demo-data flight_delays", "up"])
-@pytest.mark.parametrize(("place", "cure"), [("/proc/nope", "another folder"), ("{folder}/file", "Move it away")])
+@pytest.mark.parametrize(("place", "cure"), [("/proc/nope", "another folder"), ("{folder}/file", "Move that file")])
 def test_a_home_that_can_not_be_created_is_named(
     line: str, place: str, cure: str, run_cli: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

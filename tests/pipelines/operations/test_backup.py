@@ -308,7 +308,7 @@ def test_a_backup_without_pg_dump_is_refused(
 def test_a_file_that_can_not_be_copied_is_named(tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(b"content")
     (tmp_path / "file").touch()
-    with pytest.raises(FileAccessError, match="Move it away"):
+    with pytest.raises(FileAccessError, match="Move that file or folder away"):
         backups._copy_file(tmp_path / "source", tmp_path / "file" / "copy")
     (tmp_path / "source").write_bytes(backups.SQLITE_HEADER + b"damaged" * 100)
     with pytest.raises(BackupError, match=rf"^{tmp_path}/source can't be copied to .*Check the free space"):

@@ -116,8 +116,12 @@ QUERY = {"files": None, "query": "select 1"}
         (source(full=True), "calls_2.csv", "calls declares `full: true`, so .* would remove all other rows"),
         (source("calls_*.parquet"), "calls_2.parquet", "calls takes Parquet extracts, .* Ask the sender"),
         (source("a*/calls.csv"), "calls.csv", "calls takes only a.*/calls.csv, .* Correct the rows in that file"),
-        (source("calls_*"), "calls_2.parquet", "can't be exported in this format. Name a .csv file"),
-        (source("calls_*", decimal=","), "calls_2.json", "can't be exported in this format. Name a .csv file"),
+        (source("calls_*"), "calls_2.parquet", "can't be exported in the format of this file. Name a .csv file"),
+        (
+            source("calls_*", decimal=","),
+            "calls_2.json",
+            "can't be exported in the format of this file. Name a .csv file",
+        ),
         (
             source(),
             "x.csv",

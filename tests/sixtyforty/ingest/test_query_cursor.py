@@ -64,7 +64,7 @@ def test_a_time_in_the_future_does_not_move_the_start(future: Any) -> None:
     repeated, new_lines = advance_cursor(cursor, [(future, "future\n")], 60, NOON)
     assert (repeated, new_lines) == (cursor, [])
     (problem,) = cursor.describe_problems("changed", "calls.cursor.json", NOON)
-    assert problem.startswith("1 row with a changed in the future, after 2013-03-11.")
+    assert problem.startswith("changed is in the future, after 2013-03-11, in 1 row. ")
 
 
 @pytest.mark.parametrize(

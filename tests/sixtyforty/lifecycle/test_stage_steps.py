@@ -78,7 +78,7 @@ def test_a_null_effect_stops_at_the_stop_date_and_stays_stopped(ws: Workspace) -
     ]
     with pytest.raises(StageError, match="can't leave the stage poc: "):
         enter_next_stage(ws, "Ada", "please", NOW)
-    with pytest.raises(ChampionError, match="because the use case has ended: poc was stopped"):
+    with pytest.raises(ChampionError, match="because the use case has ended: the stage poc was stopped"):
         adopt_champion(ws, "Ada", "please", NOW)
 
 

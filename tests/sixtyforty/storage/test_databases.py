@@ -37,7 +37,8 @@ def test_an_unreachable_server_is_named_without_its_passwords() -> None:
     assert isinstance(error, SixtyfortyError)
     assert str(error).startswith("The database postgresql+psycopg2://ann:***@127.0.0.1:1/x can't be used: connection")
     assert str(error).endswith(
-        "refused. Check that it runs, that the URL holds the right password, and that the account may read and write."
+        "refused. Check that the database runs, that its URL holds the right password, and that the database user may"
+        " read and write."
     )
     assert "\n" not in str(error)
     assert error.reason.endswith("Connection refused")
@@ -47,7 +48,7 @@ def test_an_unreachable_server_is_named_without_its_passwords() -> None:
 def test_a_missing_folder_of_a_sqlite_file_is_an_error_until_it_is_created(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/missing/x.sqlite"
     error = connect_error(url)
-    assert "can't be used: unable to open database file. Check that its folder exists" in str(error)
+    assert "can't be used: unable to open database file. Check that the folder of the database exists" in str(error)
     create_database_folder(url)
     open_engine(url).connect().close()
 
@@ -67,7 +68,7 @@ def test_only_the_file_of_a_sqlite_database_needs_a_folder(tmp_path: Path, monke
 
 def test_a_damaged_file_is_restored_from_a_backup(tmp_path: Path) -> None:
     (tmp_path / "x.sqlite").write_bytes(b"not a database" * 100)
-    with pytest.raises(DatabaseError, match=r"file is not a database\. Restore the file from a backup\."):
+    with pytest.raises(DatabaseError, match=r"file is not a database\. Restore the database file from a backup\."):
         sa.inspect(open_engine(f"sqlite:///{tmp_path}/x.sqlite")).get_table_names()
 
 

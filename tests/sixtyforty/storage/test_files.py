@@ -161,8 +161,8 @@ def test_different_rows_give_different_bytes(first: list[Row], second: list[Row]
     ("number", "cure"),
     [
         (errno.ENOSPC, "No space left on device). Free some disk space"),
-        (errno.EACCES, "Permission denied). Give this user the right"),
-        (errno.EROFS, "Read-only file system). Give this user the right"),
+        (errno.EACCES, "Permission denied). Give the user of this process the right"),
+        (errno.EROFS, "Read-only file system). Give the user of this process the right"),
         (errno.EIO, "Input/output error). Check that the folder"),
     ],
 )
@@ -193,7 +193,7 @@ def test_a_file_in_the_place_of_a_folder_is_an_access_error(tmp_path: Path) -> N
         lambda: rename_file(tmp_path / "file", tmp_path / "file" / "name"),
     ]
     for access in accesses:
-        with pytest.raises(FileAccessError, match="Move it away"):
+        with pytest.raises(FileAccessError, match="Move that file or folder away"):
             access()
 
 

@@ -54,7 +54,9 @@ def test_a_home_of_version_0_1_is_refused_with_the_cure(tmp_path: Path) -> None:
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     write_format(tmp_path, {"format": HOME_FORMAT + 1})
-    with pytest.raises(HomeFormatError, match=f"has format {HOME_FORMAT + 1}, but this version reads formats up to"):
+    with pytest.raises(
+        HomeFormatError, match=f"has format {HOME_FORMAT + 1}, but this version of Sixtyforty reads formats up to"
+    ):
         ensure_home_format(tmp_path)
 
 

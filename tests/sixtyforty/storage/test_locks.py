@@ -87,7 +87,7 @@ def test_a_lock_of_a_killed_process_is_cleared_with_one_warning(
         raise KeyError
     with exclusive_lock(lock, "go on", timeout=1):
         pass
-    (message,) = [record.getMessage() for record in caplog.records if "lock was cleared" in record.getMessage()]
+    (message,) = [record.getMessage() for record in caplog.records if "lock is free again" in record.getMessage()]
     assert message.startswith(f"{lock}: process {holder.pid} on {socket.gethostname()}")
     assert "(keep others waiting)" in message
 
@@ -149,7 +149,7 @@ def test_a_lock_that_can_not_be_created_is_an_access_error(tmp_path: Path) -> No
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     for path in (tmp_path / "file" / "x.lock", tmp_path / "folder"):
-        with pytest.raises(FileAccessError, match="Move it away"), exclusive_lock(path, "write"):
+        with pytest.raises(FileAccessError, match="Move that file or folder away"), exclusive_lock(path, "write"):
             pass
 
 

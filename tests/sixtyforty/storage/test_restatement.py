@@ -94,7 +94,7 @@ def test_only_a_closed_partition_with_other_rows_is_restated(use_case: UseCase) 
     assert restated_by(use_case, None, late, NEXT_WEEK) is None
     assert restated_by(use_case, before, before, NEXT_WEEK) is None
     other_code = entry("features", sha="b", inputs=before.inputs)
-    assert restated_by(use_case, before, other_code, NEXT_WEEK) == "other code"
+    assert restated_by(use_case, before, other_code, NEXT_WEEK) == "the code version changed"
 
 
 def test_a_replaced_verdict_was_restated_only_if_its_partition_had_closed() -> None:

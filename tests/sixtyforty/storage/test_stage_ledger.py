@@ -60,7 +60,7 @@ def test_a_use_case_ends_by_a_stop_and_runs_again_with_a_new_gate(ledger: StageL
     record(ledger, "gate", "pilot", 4)
     record(ledger, "enter", "retired", 6)
     reasons = [ledger.end_reason_at(START + timedelta(days=day)) for day in (0, 2, 3, 4, 6)]
-    assert reasons == [None, "pilot was stopped", "pilot was stopped", None, "retired"]
+    assert reasons == [None, "the stage pilot was stopped", "the stage pilot was stopped", None, "retired"]
 
 
 def test_each_stage_covers_the_units_of_its_own_scope(ledger: StageLedger) -> None:

@@ -71,7 +71,7 @@ def test_a_bad_first_line_is_not_a_header() -> None:
     [
         (['{"id": 1, "xx": "a"}', '{"id": 2}'], f"columns missing from every line: 'x' (is it 'xx'?).{MISSING_CURE}"),
         ([""], "the file is empty"),
-        (['[{"id": 1, "x": 2}'], "not readable as a JSON array: it is cut off"),
+        (['[{"id": 1, "x": 2}'], "not readable as a JSON array: the file is cut off"),
         (['[{"id": 1, "x": 2}, {"id": 2 "x": 3}]'], "element 2 of the JSON array is not JSON"),
         (['[{"id": 1, "x": 2} {"id": 2}]'], "a comma or ']' is missing after element 1"),
         (['[{"id": 1, "x": 2}] {}'], "other text follows"),
