@@ -137,7 +137,7 @@ def compare_rows(
 
 
 def _judgement_lines(file: Path, source: str, judgement: FileJudgement) -> Iterator[str]:
-    verdict = "accepted" if judgement.is_accepted else "NOT accepted"
+    verdict = "accepted" if judgement.is_accepted else "NOT accepted as it is"
     yield f"{file} for {source}: {verdict}"
     if judgement.name_problem:
         yield f"Name: {judgement.name_problem}"
