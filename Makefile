@@ -16,13 +16,14 @@ export ITERATIVE_DO_NOT_TRACK := 1
 export DVC_SITE_CACHE_DIR := $(CURDIR)/.cache/dvc
 export MPLCONFIGDIR := $(CURDIR)/.cache/matplotlib
 
-# One process for each core. The tests of one file share a process, so they create their fixtures once.
-# Files run in the order of their names. Otherwise the files with few tests, such as the long chains, would run last.
+# pytest runs one process for each core. The tests of one file share a process, so they create their fixtures once.
+# Test files run in the order of their names. Otherwise files with few but slow tests would run last.
 PYTEST := OMP_NUM_THREADS=1 .venv/bin/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-# Prints what `uv pip check` reports, except the conflict that pyproject.toml overrides, and fails if anything is left.
+# This awk program reads the output of `uv pip check`. It leaves out the conflict that pyproject.toml overrides, prints
+# all other conflicts, and fails if there is any.
 CONFLICTS := /^(The package|Package) / && !/`(hydra-core|omegaconf)` requires `antlr4-python3-runtime[^`]*`, but `4\.13\./ {print; failed = 1} \
 	/^(Checked|All) / {checked = 1} END {exit failed || !checked}
 
@@ -35,7 +36,7 @@ help: ## List the targets
 demo: .venv/.installed ## Run the whole chain on a year of demo data, and show what the decisions earned
 	@.venv/bin/sixtyforty demo
 
-drill: .venv/.installed ## Run a week in which things go wrong, on SQLite and PostgreSQL, and check what is left
+drill: .venv/.installed ## Simulate a week with broken extracts and killed processes, and check every decision
 	@.venv/bin/sixtyforty drill
 
 ui: .venv/.installed ## Serve Dagster's pages on this machine only
@@ -63,7 +64,7 @@ else
 	$(PYTEST)
 endif
 
-# `make prove SEED=1000` takes other extracts. The test suite takes the first 200 of them.
+# `make prove SEED=1000` sends other mutated extracts. The test suite sends only 200 mutated extracts.
 SEED ?= 1
 prove: .venv/.installed ## Send 2,000 mutated extracts from landing to features, and count each line again
 	FUZZED_EXTRACTS=2000 FUZZ_SEED=$(SEED) $(PYTEST) --dist load tests/fuzz
@@ -97,7 +98,7 @@ clean: ## Remove the environment and the caches. data/ stays
 
 # pip installs uv and the build backend first, from the same locked hashes. uv then installs the rest
 # in a third of pip's time. uv does not read pip's configuration. If only pip is configured for a mirror,
-# uv fails and pip installs everything. Both refuse a package whose hash is not in the lock.
+# uv fails and pip installs everything. pip and uv refuse a package whose hash is not in the lock.
 .venv/.installed: pyproject.toml requirements.lock
 	@command -v $(PYTHON) >/dev/null || { \
 		echo '$(PYTHON) is not installed. Sixtyforty needs Python $(PYTHON_MIN) or newer. Install it' \

@@ -16,7 +16,8 @@ from sixtyforty.spec.draft import Draft
 
 ARRIVES_AS_DECLARED = StageCheck(
     "arrives_as_declared",
-    "At least 95% of the rows arrive by their known_at. If extracts landed in bulk, arrival times cannot be known.",
+    "At least 95% of the source's rows arrive by the time that the declaration gives as known_at. If extracts landed in"
+    " bulk, arrival times cannot be known.",
 )
 SNAPSHOTS_AS_KNOWN = StageCheck(
     "snapshots_as_known",
@@ -60,7 +61,10 @@ def check_arrivals(run: StageRun) -> list[CheckResult]:
         run, [p for p, record in records.items() if not is_measured_by(record, run.use_case.sources[run.source])]
     )
     delays = read_source_delays(run.use_case, run.ws.lake, run.source)
-    metadata: Metadata = {"rows compared": delays.rows, "rows later than declared": delays.late}
+    metadata: Metadata = {
+        "rows with a compared arrival time": delays.rows,
+        "rows that arrived later than declared": delays.late,
+    }
     if delays.is_late:
         metadata["suggestion"] = delays.suggestion
         run.log.warning(f"validated {run.source}: late rows found. {delays}. {delays.advice}")
@@ -75,5 +79,5 @@ def check_snapshots(run: StageRun) -> list[CheckResult]:
     for snapshot in late:
         run.log.warning(f"decisions: features read snapshot rows from after the decision time ({snapshot})")
     metadata: Metadata = {"partitions": ", ".join(sorted({p for snapshot in late for p in snapshot.partitions}))}
-    summary = "; ".join(map(str, late)) or "no snapshot is known to have changed after these decision times"
+    summary = "; ".join(map(str, late)) or "no snapshot is known to have changed after the decision times of the run"
     return [CheckResult(SNAPSHOTS_AS_KNOWN.name, not late, metadata, warn=True, description=summary)]

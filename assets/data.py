@@ -36,7 +36,7 @@ from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.stored_tables import Rows, portions
 from sixtyforty.storage.verdicts import Verdict, verdict_facts
 
-EXTRACTS_READABLE = StageCheck("extracts_readable", "Every landed extract can be read by its data contract.")
+EXTRACTS_READABLE = StageCheck("extracts_readable", "Every landed extract fits the data contract of its source.")
 CONTRACT = StageCheck(
     "contract",
     "The partition passes the rules of its suite. A rejected partition isn't published.",
@@ -51,11 +51,12 @@ FIT_FOR_MODEL = StageCheck(
     each_partition=True,
 )
 NO_LEAKAGE = StageCheck(
-    "no_leakage", "Features recomputed for sampled decision times, from data known at those times, are the same."
+    "no_leakage",
+    "Features that are recomputed from the data known at a sampled decision time equal the features that were built.",
 )
 LEAKS_IN_SUMMARY, LEAKS_SHOWN = 5, 100
-SHOWN_COLUMNS = 30  # a check names at most this many columns that the contract lacks
-NOTES_SHOWN = 20  # differences of headers that a run names for each source
+SHOWN_COLUMNS = 30  # a check names at most this many columns that the data contract lacks
+NOTES_SHOWN = 20  # a run names at most this many notes about the headers of a source's extracts
 DESCRIPTION_LENGTH = 500  # maximum length of a check's description, which Dagster shows in one line
 
 
@@ -106,7 +107,10 @@ def _undeclared_columns(run: StageRun, extracts: Sequence[Arrival]) -> str:
 
 
 def _summarize_headers(notes: Mapping[str, Sequence[str]]) -> list[str]:
-    """Merge equal notes about the headers of extracts, and count the extracts of each. notes: notes by file."""
+    """Merge equal notes about the headers of extracts, and count the extracts that each note is about.
+
+    notes: the notes about each extract, by the name of its file.
+    """
     counts = Counter(text for texts in notes.values() for text in texts)
     return [f"header of {format_plural(count, 'extract')}: {text}" for text, count in counts.most_common(NOTES_SHOWN)]
 
@@ -181,7 +185,7 @@ def build_features(run: StageRun) -> StageResult:
     """Build point-in-time features, check them against their suite, and check a sample of partitions for leakage."""
     result, leaks, quarantined, tainted = StageResult(), list[Leak](), 0, dict[str, TaintedPartition]()
     faults: list[str] = []
-    # The real time and not `as_of`: a constant isn't known earlier because a run simulates an earlier time.
+    # Use the real time here, not `as_of`. A run that simulates an earlier time doesn't make a constant known earlier.
     constants = date_constants(run.use_case, run.ws.lake, now())
     record_constants(run.ws.lake, constants)
     for portion in run.portions():
@@ -193,7 +197,7 @@ def build_features(run: StageRun) -> StageResult:
                 continue
             if built.beyond_lookback:
                 run.log.warning(
-                    "features: each partition was built alone, because the SQL reads rows outside the lookback"
+                    "features: each partition was built alone, because features.sql reads rows outside the lookback"
                     f" (columns: {', '.join(built.beyond_lookback)})"
                 )
             # The suite's rules run in Python and the leakage check in DuckDB, so both can run at the same time.

@@ -68,7 +68,7 @@ def _decision_figures(run: StageRun, taken: TakenDecisions) -> Metadata:
     if taken.held_out:
         figures["in the holdout or in shadow"] = taken.held_out
     if taken.unscored:
-        figures["the champion can't score"] = "; ".join(part.reason for part in taken.unscored)
+        figures["why the champion can't score some units"] = "; ".join(part.reason for part in taken.unscored)
     return figures
 
 
@@ -87,7 +87,10 @@ def _check_champion(run: StageRun, new_unscored: Mapping[str, Sequence[UnscoredD
     if not new_unscored and (outage := current_outage(run.ws, run.track, now)):
         reasons.append(outage.text.rstrip("."))
     if reasons and run.track == "replay":
-        reasons.append(f"to decide these days anew, run `sixtyforty run {run.use_case.name} … --rebuild-replay`")
+        reasons.append(
+            "to decide the replay's days again, run"
+            f" `sixtyforty run {run.use_case.name} --from DATE --to DATE --rebuild-replay`"
+        )
     return refusal_check(CHAMPION_SCORES.name, reasons, "the champion in force scores every unit")
 
 

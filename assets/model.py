@@ -39,7 +39,7 @@ from sixtyforty.workspace import Workspace
 
 DVC_POOL = "dvc"  # DVC allows one writer at a time
 RECENT_DAYS = 92  # the backtest shows the lift of this many newest days
-PARALLEL_TRAINING_SETS = 2  # written at the same time; each training set is in memory while it is written
+PARALLEL_TRAINING_SETS = 2  # training sets written at the same time, each of which is then in memory
 
 WALK_FORWARD_SOUND = StageCheck(
     "walk_forward_sound",
@@ -54,8 +54,8 @@ MODEL_FILES_SOUND = StageCheck(
 
 FEED_FAULTS_CONTAINED = StageCheck(
     "feed_faults_contained",
-    "No fault of a feed makes the decisions worse than the current process. A fault either costs nothing, or the check"
-    " before the model detects it.",
+    "No fault of a feed makes the decisions worse than the current process. A fault either costs nothing, or the"
+    " serving gate detects it.",
 )
 
 
@@ -137,15 +137,15 @@ def run_backtest(run: StageRun) -> StageResult:
         f"backtest: recipes valued on days that they weren't trained on (results for {len(valued_days)} of"
         f" {training_days_text})"
     )
-    metadata: Metadata = {"walk-forward, per 1,000 decisions": table(rows)} if rows else {}
-    check = refusal_check(WALK_FORWARD_SOUND.name, problems, "every model file is sound")
+    metadata: Metadata = {"value of each recipe, per 1,000 decisions": table(rows)} if rows else {}
+    check = refusal_check(WALK_FORWARD_SOUND.name, problems, "the files of every model in the backtest are sound")
     return StageResult.snapshot(digest([rows, problems]), metadata, [check])
 
 
 def _backtest_row(run: StageRun, day: date, recipe: str, daily_values: Sequence[DailyValue]) -> TableRow:
     recent = estimate_lift(daily_values[-RECENT_DAYS:])
     return {
-        "as of": day.isoformat(),
+        "training day": day.isoformat(),
         "recipe": recipe_name(run.use_case, recipe),
         "label": run.use_case.label("replay"),
         "days": len(daily_values),
@@ -186,7 +186,7 @@ def run_degradation_drill(run: StageRun) -> StageResult:
         for impact in uncontained
     )
     metadata: Metadata = {
-        "lift over the current process, per 1,000 decisions": table([_fault_row(impact) for impact in impacts]),
+        "lift under each feed fault, per 1,000 decisions": table([_fault_row(impact) for impact in impacts]),
         "label": run.use_case.label("replay"),
     }
     entry = run.ws.lake.entry(degradation.DATASET, SNAPSHOT)
@@ -195,7 +195,7 @@ def run_degradation_drill(run: StageRun) -> StageResult:
     check = CheckResult(
         FEED_FAULTS_CONTAINED.name,
         not uncontained,
-        {"faults not contained": summary},
+        {"lift under faults that cause a loss and that no check detects": summary},
         description=summary or "each fault of a feed costs nothing, or a check detects it before the model decides",
     )
     return StageResult.snapshot(entry.version if entry else "", metadata, [check])
@@ -203,14 +203,14 @@ def run_degradation_drill(run: StageRun) -> StageResult:
 
 def _fault_row(impact: degradation.FaultImpact) -> TableRow:
     return {
-        "feed": impact.feed or "all sound",
+        "feed": impact.feed or "no fault: all feeds are sound",
         "fault": impact.fault,
         "lift without the check": _rounded(impact.ungated.value),
         "95% interval without the check": _interval(impact.ungated),
         "lift with the check": _rounded(impact.gated.value),
         "95% interval with the check": _interval(impact.gated),
         "share left to the current process": round(impact.fallback, 3),
-        "what happens": impact.chain_response,
+        "what the chain does": impact.chain_response,
     }
 
 
@@ -265,7 +265,7 @@ def _days_without_rows(ws: Workspace, plans: Sequence[training_plan.TrainingPlan
 
 
 def _is_still_refused(run: StageRun, row: ChampionRow) -> bool:
-    """Return whether a challenger still can't be promoted, as its files changed or an experiment has wrong shares."""
+    """Return whether changed files, or wrongly assigned units of an experiment, still block a challenger."""
     ws = run.ws
     problem = find_file_problem(run.use_case.first_name, ws.lake, ws.models, row.version)
     return problem is not None or describe_share_mismatch(run.use_case, ws.lake) is not None

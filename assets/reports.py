@@ -34,9 +34,9 @@ def describe_current_state(run: StageRun) -> StageResult:
     if state.similar:
         metadata["similar sources in the project"] = table([_similar_source_row(similar) for similar in state.similar])
     if isinstance(run.use_case, Draft):
-        metadata["still to fill in"] = table(
+        metadata["fields still to fill in"] = table(
             [
-                {"field": blank.path, "where": f"{blank.file.name}:{blank.line}", "what for": blank.purpose}
+                {"field": blank.path, "where": f"{blank.file.name}:{blank.line}", "purpose of the field": blank.purpose}
                 for blank in run.use_case.blanks
             ]
         )

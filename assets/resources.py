@@ -25,7 +25,7 @@ class ProjectHome:
 
     home: Path  # holds `data/` and the DVC repository
     database_url: str = field(repr=False)  # SQLAlchemy URL of the database that receives decisions
-    dvc_remote: str = field(repr=False)  # folder or URL
+    dvc_remote: str = field(repr=False)  # folder or URL of the DVC remote
     lake: StoragePath | None = None  # holds the lakes of all use cases; None: a folder below the home
 
     def workspace(self, use_case: UseCase) -> Workspace:
@@ -45,7 +45,7 @@ class BusinessClock(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     track: Track = Field(
         default="replay",
-        description="replay: past decisions as they would have been taken then. live: today's decisions.",
+        description="replay: past decisions as they would have been taken at the time. live: today's decisions.",
     )
     as_of: str | None = Field(
         default=None,

@@ -14,7 +14,7 @@ FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagster
 
 
 def record_run_hours(instance: dg.DagsterInstance, project_home: ProjectHome, use_cases: Sequence[str]) -> None:
-    """Record in the home how long runs of these use cases took. Only runs that ended since the last call are added."""
+    """Record in the home how long the runs of some use cases took. Add only runs that ended since the last call."""
 
     def finished_runs(after: float, until: float) -> Iterator[run_hours.FinishedRun]:
         """Yield the runs that ended between two times (seconds since 1970)."""

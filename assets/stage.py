@@ -71,7 +71,7 @@ class Stage:
     kinds: PerTarget[set[str]]
     inputs: PerTarget[Sequence[str]]
     checks: PerTarget[Sequence[StageCheck]] = ()
-    columns: PerTarget[Mapping[str, str]] = field(default_factory=dict)  # type or meaning, by column name
+    columns: PerTarget[Mapping[str, str]] = field(default_factory=dict)  # type or meaning of each column, by name
     partitioned: PerTarget[bool] = True
     pool: str | None = None
     each_source: bool = False  # one asset per source, `<name>/<source>`
@@ -95,10 +95,10 @@ class StageRun:
     ws: Workspace
     project_home: ProjectHome
     clock: BusinessClock
-    partitions: list[str]  # only SNAPSHOT for a stage without partitions
+    partitions: list[str]  # to process; the single item SNAPSHOT for a stage without partitions
     log: Any
     source: str = ""  # name of the source, for a stage with one asset per source
-    load_use_cases: Callable[[], Sequence[UseCase]] = tuple  # returns all use cases, including drafts
+    load_use_cases: Callable[[], Sequence[UseCase]] = tuple  # function that returns all use cases, including drafts
 
     @property
     def track(self) -> Track:
@@ -118,7 +118,7 @@ class StageRun:
             if len(portions) > 1:
                 last = portion[-1]
                 self.log.info(
-                    f"progress: the run has processed the partitions up to {last} in this chain stage"
+                    f"progress: the current chain stage has processed the run's partitions up to {last}"
                     f" (portion {number} of {len(portions)})"
                 )
 

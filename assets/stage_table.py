@@ -37,7 +37,11 @@ def _describe_current_state(target: StageTarget) -> str:
         " current process."
     )
     blanks = target.use_case.blanks if isinstance(target.use_case, Draft) else ()
-    return text + ("\n\nThis is a draft. Fill in:" + "".join(f"\n- {blank}" for blank in blanks) if blanks else "")
+    return text + (
+        "\n\nThe use case is a draft. Fill in these fields:" + "".join(f"\n- {blank}" for blank in blanks)
+        if blanks
+        else ""
+    )
 
 
 def _describe_review_queue(target: StageTarget) -> str:
@@ -45,8 +49,8 @@ def _describe_review_queue(target: StageTarget) -> str:
     assert review is not None
     return (
         "Decisions between nearly equal actions, or with which an expert's rule disagrees, ranked by their value of"
-        f" information. Up to {sum(review.reviewers.values())} a day, {review.minutes_per_review:g} minutes each."
-        " All other decisions stay unchanged."
+        f" information. People review up to {sum(review.reviewers.values())} decisions a day, for"
+        f" {review.minutes_per_review:g} minutes each. All other decisions stay unchanged."
     )
 
 
@@ -54,13 +58,13 @@ def _review_columns(target: StageTarget) -> dict[str, str]:
     return {
         "decision_id": "text",
         "decided_at": "UTC",
-        "rank": "1 is reviewed first",
+        "rank": "place in the review queue: the decision of rank 1 is reviewed first",
         "value_of_information": f"{target.use_case.kpi.currency}, expected benefit of knowing the outcome",
-        "reviewer": "role that reviews",
+        "reviewer": "role of the people who review the decision",
         "why": "text",
-        "action": "the action decided",
-        "alternative": "the other action to consider",
-        "minutes": "time of the reviewer",
+        "action": "the action that was decided",
+        "alternative": "the other action that the reviewer considers",
+        "minutes": "time that the review of the decision takes, in minutes",
     }
 
 
@@ -85,7 +89,7 @@ STAGES = (
         inputs=lambda t: [] if t.source_name in t.use_case.inputs else ["delivery"],
         partitioned=lambda t: t.source.partition is not None,
         checks=[data.EXTRACTS_READABLE],
-        columns=lambda t: dict.fromkeys(t.source.columns, "text as landed") | {"_extract": "file", "_row": "line"},
+        columns=lambda t: dict.fromkeys(t.source.columns, "text, as it landed") | {"_extract": "file", "_row": "line"},
     ),
     Stage(
         name="validated",

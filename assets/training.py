@@ -15,7 +15,7 @@ from sixtyforty.spec.wording import format_plural
 
 LIVE_BACKTEST_DAYS = 366  # a live use case trains backtest models for the training days of this period
 TRAINING_DATA_SOUND = StageCheck(
-    "training_data_sound", "No training window contains a tainted partition, whose features know the future."
+    "training_data_sound", "No training window contains a tainted partition, whose features have leakage."
 )
 
 

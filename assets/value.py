@@ -33,8 +33,8 @@ MONEY_RECONCILES = StageCheck(
 )
 FIGURES_SOUND = StageCheck(
     "figures_sound",
-    "No decision rests on features that know the future, or on a model that was trained on such features. The units of"
-    " an experiment were assigned by the declared shares.",
+    "No decision is based on features with leakage, or on a model that was trained on features with leakage. The units"
+    " of an experiment were assigned by the declared shares.",
 )
 NO_SEGMENT_LOSES = StageCheck(
     "no_segment_loses",
@@ -66,7 +66,7 @@ def kpi_checks(target: StageTarget) -> list[StageCheck]:
 def account_kpi(run: StageRun) -> StageResult:
     """Calculate the value of each partition's decisions, and check the values."""
     result, kpi = StageResult(), run.use_case.kpi
-    stage_steps.register_first_stage(run.ws, run.clock.current_time())  # before the figures of its gate are known
+    stage_steps.register_first_stage(run.ws, run.clock.current_time())  # record the gate before its figures are known
     for portion in run.portions():
         for partition, entry in kpi_ledger.write_accounts(run.ws, portion, run.track).items():
             metadata = _account_metadata(entry, kpi) | {"label": run.use_case.label(run.track)}
@@ -79,7 +79,7 @@ def account_kpi(run: StageRun) -> StageResult:
     differences = kpi_audit.find_differences(run.ws, run.track, sorted(result.published))
     reconciled = CheckResult(MONEY_RECONCILES.name, not differences, {"differences": "\n".join(differences)})
     refusal = describe_refusal(run.ws, run.track)
-    sound = refusal_check(FIGURES_SOUND.name, [refusal] if refusal else [], "all decisions are sound")
+    sound = refusal_check(FIGURES_SOUND.name, [refusal] if refusal else [], "the figures can be trusted")
     result.checks += [reconciled, sound]
     if refusal:
         if kpi.holdout:
@@ -139,19 +139,19 @@ def _kpi_overview(run: StageRun, summary: KpiSummary, daily_values: Sequence[Dai
     overview: Metadata = {
         "who decided": summary.deciders.describe(),
         "cumulative value": image(charts.draw_cumulative_value(kpi, daily_values), "cumulative value"),
-        "by month, per 1,000 decisions": table(
+        "value by month, per 1,000 decisions": table(
             [{"month": month, **_money_row(days)} for month, days in group_by_period(daily_values).items()]
         ),
     }
     if summary.candidates:
-        overview["candidates, per 1,000 decisions"] = table(_candidate_rows(kpi, summary))
+        overview["value of each candidate, per 1,000 decisions"] = table(_candidate_rows(kpi, summary))
     record = read_forecasts(run.ws, run.track, daily_values=daily_values)
     if record.terms:
-        overview["forecast and actual, per 1,000 decisions"] = table(
+        overview["forecast and actual gain, per 1,000 decisions"] = table(
             [_term_row(term, kpi.target, record.is_outdated) for term in record.terms]
         )
     coming_month = RoundedInterval.of(record.coming_month)
-    overview["forecast for the coming month, per 1,000 decisions"] = coming_month.value
+    overview["forecast of the gain in the coming month, per 1,000 decisions"] = coming_month.value
     return overview
 
 
@@ -173,7 +173,7 @@ def _candidate_rows(kpi: Kpi, summary: KpiSummary) -> list[TableRow]:
             "candidate": name + (" (vendor)" if kpi.candidates[name].vendor else ""),
             "decisions": candidate.decisions,
             kpi.currency: candidate.per_1000,
-            "over the current process": candidate.lift_vs_current.value,
+            "gain over the current process": candidate.lift_vs_current.value,
             "model minus candidate": candidate.model_minus.value,
             "95% low": candidate.model_minus.low,
             "95% high": candidate.model_minus.high,
@@ -224,7 +224,7 @@ def _check_decisions_differ(summary: KpiSummary) -> CheckResult:
     return CheckResult(
         DECISIONS_DIFFER.name,
         summary.operational,
-        {"share that differs": summary.differ_share},
+        {"share of the decisions that differ": summary.differ_share},
         warn=True,
         description=description,
     )
@@ -284,12 +284,12 @@ def account_acceptance(run: StageRun) -> StageResult:
 
 def _acceptance_overview(responses: acceptance.Acceptance, kpi: Kpi) -> Metadata:
     overview: Metadata = {
-        "in total": dg.MetadataValue.json(responses.to_dict()),
-        "by week": table([asdict(week) for week in responses.weeks]),
+        "responses in total": dg.MetadataValue.json(responses.to_dict()),
+        "responses by week": table([asdict(week) for week in responses.weeks]),
         "answers by week": image(charts.draw_weekly_answers(responses.weeks, responses.label), "answers by week"),
     }
     if responses.roles:
-        overview["by role"] = table(
+        overview["responses by role"] = table(
             [_role_row(name, role, responses.label, kpi) for name, role in responses.roles.items()]
         )
     return overview

@@ -32,11 +32,12 @@ from sixtyforty.lifecycle.fixed_parts import require_fixed_parts
 from sixtyforty.spec.partitions import HOUR_FORMAT, SNAPSHOT, PartitionedModel
 from sixtyforty.spec.use_case import UseCase
 
-# Dagster warns of this preview feature at each start. Dagster's version is pinned, and tests cover the feature.
+# At each start Dagster warns that partitions of a check are a preview feature. Dagster's version is pinned, and tests
+# cover the feature.
 warnings.filterwarnings("ignore", "Specifying a partitions_def on an AssetCheckSpec", dg.PreviewWarning)
 
 # Inputs and outputs of every asset's step. The decorator `dg.asset` would derive them from each function's signature,
-# which took two fifths of the time in which the definitions load.
+# which takes two fifths of the time in which the definitions load.
 RESOURCES = {"project_home", "clock"}
 UPSTREAM = dg.In(dg.Nothing)
 OUTPUT = dg.Out(dg.Nothing, is_required=False)

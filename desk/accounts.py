@@ -12,7 +12,7 @@ from desk.roles import PAGES_OF_ROLE
 from desk.tables import ACCOUNTS, SESSIONS
 from sixtyforty.spec.errors import SixtyfortyError
 
-MIN_PASSWORD, MAX_PASSWORD = 12, 256  # length in characters
+MIN_PASSWORD, MAX_PASSWORD = 12, 256  # allowed lengths of a password, in characters
 ACCOUNT_NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
 
 

@@ -11,7 +11,7 @@ from sixtyforty.decisions.response_rules import ResponseError
 from sixtyforty.decisions.responses import AlreadyAnsweredError
 from sixtyforty.storage.response_log import Response, Role
 
-MAX_REASON = 500  # length in characters
+MAX_REASON = 500  # maximum length of the reason for an override, in characters
 EVENTS = ("accepted", "overridden", "rated", "withdrawn")
 
 

@@ -1,7 +1,7 @@
 """The desk's cache of explanations of decisions, figures of impact pages, and the portfolio.
 
-Entries of one kind are computed one at a time. So if many people open a page at the same time, its figures are computed
-only once, and the other requests wait for them.
+The cache computes entries of one kind one at a time. If many people open a page at the same time, the page's figures
+are computed once, and the other requests wait for the figures.
 """
 
 from __future__ import annotations

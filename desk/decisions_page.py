@@ -14,7 +14,7 @@ from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.responses import record_seen
 
 PAGE_SIZE = 50
-LISTS: dict[str, tuple[str, Callable[[ShownDecision], bool]]] = {  # name in the address: (label, condition)
+LISTS: dict[str, tuple[str, Callable[[ShownDecision], bool]]] = {  # by a list's name: label and condition
     "act": ("with action", lambda decision: decision.is_active),
     "differ": ("differ from the current process", lambda decision: decision.differs),
     "all": ("in total", lambda decision: True),

@@ -14,7 +14,7 @@ from sixtyforty.reports.charts import Chart
 from sixtyforty.reports.impact_report import ImpactFacts, collect_facts
 
 MAX_AGE = 60.0  # seconds for which the figures are cached
-# Charts contain inline styles. They are served as files of their own, so that the page can forbid inline styles.
+# Charts contain inline styles. The desk serves each chart as a file, so that the impact page can forbid inline styles.
 CHART_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
 
 

@@ -26,9 +26,9 @@ from desk.roles import PAGES_OF_ROLE
 from desk.tables import ACCOUNTS, FAILURES
 from sixtyforty.spec import clock
 
-FREE_FAILURES = {"account": 5, "address": 20}  # failed attempts without a wait; many people may share an IP address
-FIRST_WAIT, MAX_WAIT = 10.0, 900.0  # seconds
-FAILURE_LIFETIME = timedelta(hours=1)  # an older failed attempt no longer counts
+FREE_FAILURES = {"account": 5, "address": 20}  # failed log-ins without a wait; many people may share an IP address
+FIRST_WAIT, MAX_WAIT = 10.0, 900.0  # seconds until the next attempt is allowed
+FAILURE_LIFETIME = timedelta(hours=1)  # a failed attempt that is older no longer counts
 
 # Attempts on one account run one at a time. Otherwise many passwords could be checked before a failure is stored.
 _ATTEMPT_LOCKS = [Lock() for _ in range(64)]

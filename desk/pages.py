@@ -15,7 +15,7 @@ from sixtyforty.reports.removed_use_cases import list_removed
 from sixtyforty.spec.clock import now
 
 MAX_AGE = 60.0  # seconds for which the portfolio is cached
-# HTML in the Markdown is shown as text, and links that would run a script don't work.
+# Renders the Markdown of model records. HTML in it is shown as text, and links that would run a script don't work.
 MARKDOWN = mistune.create_markdown(escape=True, plugins=["table"])
 
 

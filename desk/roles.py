@@ -18,7 +18,8 @@ PAGES_OF_ROLE = {  # addresses of the pages that a role may open; the first page
     "owner": ("/impact", "/portfolio", "/people", "/maturity", "/record"),
     "auditor": ("/trace", "/maturity", "/record"),
 }
-OUTPUT_OF_PAGE = {  # output that counts as read when the page at an address opens, see `reports.readership`
+# For each page's address: the output that a person has read once the page has opened. See `reports.readership`.
+OUTPUT_OF_PAGE = {
     "/decisions": "decisions",
     "/review": "review_queue",
     "/impact": "impact_report",

@@ -24,8 +24,8 @@ SESSIONS = sa.Table(
     METADATA,
     sa.Column("token", sa.String, primary_key=True),  # SHA-256 of the token, so that a reader of the table can't use it
     sa.Column("account", sa.String, nullable=False, index=True),
-    sa.Column("opened_at", sa.DateTime, nullable=False),  # UTC
-    sa.Column("seen_at", sa.DateTime, nullable=False),  # UTC, to the minute
+    sa.Column("opened_at", sa.DateTime, nullable=False),  # UTC time of the log-in
+    sa.Column("seen_at", sa.DateTime, nullable=False),  # UTC time of the session's last request, to the minute
 )
 FAILURES = sa.Table(
     "desk_failures",
@@ -33,7 +33,7 @@ FAILURES = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True),
     sa.Column("account", sa.String, nullable=False, index=True),
     sa.Column("address", sa.String, nullable=False, index=True),
-    sa.Column("at", sa.DateTime, nullable=False),  # UTC
+    sa.Column("at", sa.DateTime, nullable=False),  # UTC time of the failed log-in
 )
 
 

@@ -39,7 +39,7 @@ def argument_type_errors(field: str, rule: Rule, column_type: str) -> Iterator[F
 def _bound_errors(field: str, rule: Rule, family: str, column_type: str) -> Iterator[FieldError]:
     bounds = {name: rule.kwargs[name] for name in BOUNDS if rule.kwargs.get(name) is not None}
     if not bounds:
-        if set(rule.kwargs) - set(list_arguments(rule.type)[1]):  # a misspelt bound is reported as an unknown argument
+        if set(rule.kwargs) - set(list_arguments(rule.type)[1]):  # _argument_errors reports a misspelt bound
             return
         yield FieldError(field, f"{rule.type} needs min_value, max_value or both")
         return
@@ -110,7 +110,7 @@ def _is_comparable(declared: Any) -> bool:
     return _is_number(declared) or isinstance(declared, date) or _is_day_time(declared) or _is_clock_time(declared)
 
 
-# By family of types: whether a declared value fits, and what to write instead.
+# For each family of DuckDB types: a function that returns whether a declared value fits, and what to write instead.
 _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "number": (_is_number, "a number without quotes, such as 7.5"),
     "text": (lambda declared: isinstance(declared, str), "a text in quotes, such as '7'"),

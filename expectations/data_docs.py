@@ -45,7 +45,7 @@ def build_docs(use_case: UseCase, lake: Lake, folder: Path) -> tuple[Path, list[
     """
     hidden = folder.parent / f".{folder.name}"
     with exclusive_lock(hidden.with_suffix(".lock"), "build the data docs"):
-        shutil.rmtree(hidden, ignore_errors=True)  # left by a build that was killed
+        shutil.rmtree(hidden, ignore_errors=True)  # a killed build may have left the folder
         verdict_ids = _build_site(use_case, lake, hidden)
         shutil.rmtree(folder, ignore_errors=True)
         hidden.rename(folder)
@@ -182,7 +182,7 @@ def _add_verdict(context: Any, source: str, rules: Sequence[Rule], entry: Entry)
     results = []
     for outcome in verdict.rules:
         configuration = configurations.get((outcome.rule, outcome.column, outcome.expected))
-        if configuration:  # a missing rule was removed or changed after the verdict
+        if configuration:  # None if the rule was removed or changed after the verdict
             results.append(_rule_result(outcome, configuration))
     run = RunIdentifier(run_name=f"{entry.partition} {_verdict_word(verdict)}")
     suite_result = ExpectationSuiteValidationResult(

@@ -71,8 +71,8 @@ class SuiteEvaluator:
 
         The failing rows are in the table `failures` (see `row_rules`), by their rowid in `typed`.
 
-        done: the partitions that are not evaluated again after an earlier round; None in the first round. Their
-        failures stay, and so do those of rows that are quarantined already.
+        done: the partitions that need no evaluation after an earlier round; None in the first round. The failures of
+        these partitions stay, and so do the failures of rows that are quarantined already.
         """
         is_due = f"_status = 'row' and _partition not in ({', '.join(map(literal, ['', *sorted(done or ())]))})"
         if done is not None:

@@ -28,9 +28,9 @@ ROW_NUMBERS = {
     "return_unexpected_index_query": False,
 }
 PASS_OR_FAIL = {"result_format": "BOOLEAN_ONLY"}
-PLAIN_TYPES = (str, int, bool)  # types of Python that JSON has, too
+PLAIN_TYPES = (str, int, bool)  # Python types that JSON has, too
 JSON_SCHEMA = "expect_column_values_to_match_json_schema"
-MAX_UNJUDGED = 50  # more values that one rule can't judge mean that the rule is wrong, not the values
+MAX_UNJUDGED = 50  # if a rule can't judge more different values than this, the rule is wrong, not the values
 
 _PATCH_LOCK = threading.Lock()
 
@@ -165,11 +165,11 @@ def _failing_positions(name: str, frame: pd.DataFrame, rules: Mapping[int, Rule]
 def _judge_in_parts(name: str, frame: pd.DataFrame, rule: Rule, problem: str) -> list[int]:
     """Return the positions of the rows that fail a rule, or that the rule can't judge, in ascending order.
 
-    problem: why the rule failed on all rows together. Raises RuleError if no row can be judged, or if more than
-    MAX_UNJUDGED different values can't.
+    problem: why the rule failed on all rows together. Raises RuleError if the rule can judge no row, or if it can't
+    judge more than MAX_UNJUDGED different values.
     """
     alone = _evaluate(name, frame, {0: rule}, PASS_OR_FAIL)[0]
-    if not isinstance(alone, str):  # the exception of another rule had stopped this rule
+    if not isinstance(alone, str):  # the rule works alone, so the exception came from another rule
         return [] if alone.success else _failing_positions(name, frame, {0: rule})[0]
     without_rows = _evaluate(name, frame.iloc[:0], {0: rule}, PASS_OR_FAIL)[0]
     if rule.type not in ROW_RULES or isinstance(without_rows, str):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-SORTED_AT_ONCE = 1 << 15  # rows
+SORTED_AT_ONCE = 1 << 15  # up to this number of rows, sorting is as fast as a check of the order
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,9 @@ class Publication:
     def publish(self, verdicts: Mapping[str, Verdict]) -> None:
         """Write the partitions of some verdicts to the lake, several at the same time. verdicts: by partition.
 
-        The validated or rejected partition, which shows that the work is done, is written last. So whoever finds it
-        finds its quarantine, too, and nothing of an earlier verdict, even if a process was killed.
+        The validated or rejected partition is written last, because it shows that the work is done. A reader of this
+        partition therefore also finds the partition's new quarantine, and nothing of an earlier verdict. This holds
+        even if a process was killed.
         """
         if not verdicts:
             return

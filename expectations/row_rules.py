@@ -32,7 +32,7 @@ SMALL_TABLE_ROWS = 1 << 15
 NULL_RULES = ("expect_column_values_to_be_null", "expect_column_values_to_not_be_null")
 RANGE_RULE = "expect_column_values_to_be_between"
 ORDERED_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "DECIMAL", "DOUBLE", "DATE", "TIMESTAMP")
-PROBE = -1  # the number of a rule that only finds the rows that fulfil a condition
+PROBE = -1  # rule number of a rule that is evaluated only to find the rows that fulfil a `row_condition`
 
 
 def record_failing_rows(
@@ -241,7 +241,7 @@ def _drop_tolerated(
     """
     judged = f"select _id, _partition from {table} where {_has_values(rule)}"
     if CONDITION in rule.kwargs:
-        for null_rule in NULL_RULES:  # a row that fulfils the condition fails one of the two rules
+        for null_rule in NULL_RULES:  # a row that fulfils the condition fails exactly one of the two
             condition = {k: rule.kwargs[k] for k in (CONDITION, PARSER) if k in rule.kwargs}
             arguments = {"column": rule.columns[0], **condition}
             probe = rule.model_copy(update={"type": null_rule, "kwargs": arguments})

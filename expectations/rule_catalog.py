@@ -1,7 +1,7 @@
 """The row-wise rules of Great Expectations, with their arguments.
 
-The list is copied from Great Expectations, because importing the library takes seconds. A test compares them. The rules
-about LIKE patterns are missing, because Great Expectations evaluates them only in databases.
+The list is copied from Great Expectations, because importing the library takes seconds. A test compares the two. The
+rules about LIKE patterns are missing, because Great Expectations evaluates them only in databases.
 """
 
 from __future__ import annotations

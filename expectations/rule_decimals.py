@@ -30,11 +30,11 @@ NUMBER_RULES = {
     "expect_multicolumn_values_to_be_equal",
     "expect_select_column_values_to_be_unique_within_record",
 }
-# Rules about several columns that compare no column with another one.
+# Rules about several columns that never compare the values of two columns.
 SEPARATE_RULES = {"expect_column_pair_values_to_be_in_set", "expect_compound_columns_to_be_unique"}
-EXACT_TYPES = ("DECIMAL", "HUGEINT", "UBIGINT")  # pandas rounds these numbers, or subtracts them with an overflow
-EXACT_FLOATS = 1 << 46  # a sum of a hundred such numbers is exact, too
-EXACT = Context(prec=400)  # digits of the largest double, with the decimals of the smallest unit
+EXACT_TYPES = ("DECIMAL", "HUGEINT", "UBIGINT")  # pandas rounds numbers of these types, or overflows
+EXACT_FLOATS = 1 << 46  # up to here a sum of a hundred whole floating-point numbers is exact
+EXACT = Context(prec=400)  # enough digits for the largest double with the decimals of the smallest unit
 PAIR_COLUMNS = ("column_A", "column_B")
 SINGLE_COLUMNS = ("column", *PAIR_COLUMNS)
 NUMBERS = ("min_value", "max_value", "sum_total")

@@ -25,7 +25,7 @@ class Rule(BaseModel):
     """One rule of a suite: a rule type of Great Expectations, its arguments, a severity, and what a failure means."""
 
     model_config = ConfigDict(extra="forbid")
-    type: str = Field(description="The type of the rule: one of the row-wise rules of Great Expectations listed below.")
+    type: str = Field(description="The type of the rule: the name of a row-wise rule of Great Expectations.")
     severity: Severity = Field(
         description="critical: a failure quarantines the row or rejects the partition. warning: failures are shown and"
         " counted. info: failures are recorded."

@@ -70,7 +70,7 @@ def _argument_errors(field: str, rule: Rule) -> Iterator[FieldError]:
     required, allowed = list_arguments(rule.type)
     for name in rule.kwargs:
         if name not in allowed:
-            yield FieldError(f"{field}.kwargs.{name}", f"this is not an argument of {rule.type}", name, allowed)
+            yield FieldError(f"{field}.kwargs.{name}", f"{rule.type} has no argument '{name}'", name, allowed)
     for name in required:
         # The loop above has already reported a misspelt argument, so the argument doesn't count as missing.
         is_misspelt = get_close_matches(name, rule.kwargs.keys() - set(allowed))

@@ -18,7 +18,7 @@ from sixtyforty.storage.memory import memory_limit
 from sixtyforty.storage.restatement import is_judged
 from sixtyforty.storage.verdicts import Verdict
 
-BYTES_PER_ROW = 1000  # about the memory that a row needs while it is validated
+BYTES_PER_ROW = 1000  # approximate memory that one row needs while it is validated
 
 
 def validate(
@@ -69,8 +69,8 @@ def _validate_portion(
         evaluator = SuiteEvaluator(db, lake, use_case.sources, source, suite, has_own_keys)
         restored = RestoredRows(db, lake, source, contract, shared_keys.compared)
         verdicts = Judgement(use_case, evaluator, raw, shared, now).judge(restored)
-        # Partitions whose raw rows changed come last. If the process is killed before that, the next run finds them and
-        # repeats both groups.
+        # Publish the partitions whose raw rows changed last. If the process is killed earlier, the next run finds their
+        # changes, and publishes all partitions again.
         settled = {p: verdict for p, verdict in verdicts.items() if is_judged(raw[p], before[p])}
         publication.remove_moved_rows(verdicts)
         publication.publish(settled)

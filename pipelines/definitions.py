@@ -48,8 +48,9 @@ def _project_home(settings: Settings) -> ProjectHome:
 def prepare_runs() -> None:
     """Compute what every run needs: definitions, checks of the SQL, code version and Great Expectations' context.
 
-    The fork server calls this function, so that its runs find the answers in the caches of these functions. Each cache
-    notices if a file or a setting has changed. An error is left to the run, which reports it.
+    The fork server calls this function before it forks runs. The runs then find the definitions, the checked SQL and
+    the code version in caches. Each cache notices if a file or a setting has changed. The function ignores errors,
+    because each run reports them.
     """
     prepare_evaluation()
     with suppress(SixtyfortyError):

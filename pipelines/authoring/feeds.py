@@ -134,7 +134,7 @@ def _describe_readings(history: TimeProfile) -> str:
     others = " or ".join(history.other_sql)
     return (
         f"the order of day and month is ambiguous. {history.sql} gives {history.first} to {history.last}. If this is"
-        f" wrong, write {others} here and in known_at"
+        f" wrong, write {others} in partition and in known_at"
     )
 
 

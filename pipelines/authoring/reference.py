@@ -46,7 +46,10 @@ SUITE_INTRODUCTION = """# Suite
 
 Each source has a suite of rules. `features.yaml` holds the rules for the features, before the model reads them.
 """
-RULES_INTRODUCTION = "A bold argument is required. In `partition.rules`, the columns are the names of `metrics`.\n"
+RULES_INTRODUCTION = (
+    "The `type` of a rule is one of the names below. A bold argument is required. In `partition.rules`, the columns are"
+    " the names of `metrics`.\n"
+)
 
 
 def reference_page() -> str:

@@ -16,12 +16,12 @@ from sixtyforty.storage.sql import bare_identifier
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-# What a use case decides. `sixtyforty new --help` describes each shape.
+# The shape of a use case is the kind of its decision. `sixtyforty new --help` describes each shape.
 Shape = Literal["binary", "ranked", "amount", "experiment"]
 TEMPLATES = ("defs.yaml", "features.sql", "outcomes.sql", "current_process.sql", "README.md")
 LOOKBACK_PARTITIONS = {"hour": 168, "day": 28, "week": 12, "month": 12}
 HISTORICAL_DAYS = 60  # if the newest extract is older than this, no new extracts are expected
-EXAMPLE_DAYS = date(2026, 1, 1), date(2026, 1, 31)  # first and last day of a draft without extracts
+EXAMPLE_DAYS = date(2026, 1, 1), date(2026, 1, 31)  # first and last day of a use case that is drafted without extracts
 MAX_NUMBERS = 8  # at most this many numeric columns become drafted features
 DAYS_PER_PARTITION = {"day": 1, "week": 7, "month": 28}
 

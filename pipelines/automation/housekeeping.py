@@ -41,10 +41,10 @@ def purge_old_logs(instance: dg.DagsterInstance, before: datetime) -> PurgedRuns
     """Delete the runs that ended before a time (UTC). Of a run that is still needed, delete only the log.
 
     A run is still needed if it holds the newest materialization of a partition or the newest result of a check. These
-    events stay in its log. Return how many runs were deleted, and how many lost only their log.
+    events stay in its log. Return how many runs were deleted, and from how many runs only the log was deleted.
     """
     event_log: Any = instance.event_log_storage
-    in_force = _runs_in_force(event_log)
+    in_force = _find_runs_with_newest_events(event_log)
     purged = PurgedRuns()
     for run_id in instance.get_run_ids(dg.RunsFilter(statuses=FINISHED, updated_before=before)):
         if run_id in in_force:
@@ -60,7 +60,7 @@ def purge_old_logs(instance: dg.DagsterInstance, before: datetime) -> PurgedRuns
     return purged
 
 
-def _runs_in_force(event_log: Any) -> set[str]:
+def _find_runs_with_newest_events(event_log: Any) -> set[str]:
     """Return the ids of the runs with the newest materialization of a partition or the newest result of a check."""
     events, checks = SqlEventLogStorageTable, AssetCheckExecutionsTable
     materialized = (
@@ -109,7 +109,7 @@ def fail_dead_runs(instance: dg.DagsterInstance, *, nothing_can_start: bool = Fa
         if may_live:
             continue
         instance.report_run_failed(
-            run, "The process of this run is gone. Dagster retries the run from the failed step."
+            run, f"The process of run {run.run_id} has ended. Dagster retries the run from the failed step."
         )
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         dead.append(run.run_id)

@@ -22,7 +22,8 @@ from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.workspace import Workspace
 
-# Tags of a run: its use case, its kind (data, responses, retrain, approval), the hash of its work, and why it runs.
+# Tags of a Dagster run: the use case, the kind (data, responses, retrain, approval), the hash of the work, and why the
+# run was requested.
 USE_CASE_TAG = "sixtyforty/use_case"
 KIND_TAG = "sixtyforty/kind"
 WORK_TAG = "sixtyforty/work"
@@ -41,7 +42,7 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-FIRST_RETRY_SECONDS = 15  # wait after the first failure of some work; each further failure doubles the wait
+FIRST_RETRY_SECONDS = 15  # wait after the first failed run; each further failure of the same work doubles the wait
 LONGEST_RETRY_SECONDS = 3600
 
 
@@ -130,7 +131,10 @@ def request_retrain(
 def request_run(
     use_case: UseCase, kind: str, stages: Sequence[str], now: datetime, run_key: str, tags: Mapping[str, str]
 ) -> dg.RunRequest:
-    """Return a request to run these stages on the live track, with the decisions due at or before `now` (naive UTC)."""
+    """Return Dagster's request for a run of some stages of a use case on the live track.
+
+    now: the run takes the decisions due at or before this time (naive UTC).
+    """
     clock = {"track": LIVE, "as_of": now.isoformat(timespec="seconds")}
     # The sensor's next evaluation requests failed work again, with newer data, so Dagster need not retry the run.
     common = {USE_CASE_TAG: use_case.name, KIND_TAG: kind, TRACK_TAG: LIVE, "dagster/max_retries": "0"}
@@ -166,7 +170,7 @@ def find_next_attempt(instance: dg.DagsterInstance, work: str) -> NextAttempt:
     """
     records = _find_runs(instance, {WORK_TAG: work})
     if _is_done(instance, work):
-        return NextAttempt(len(records), "a run has completed this work; its asset checks show the results")
+        return NextAttempt(len(records), "a run has completed this work; the run's asset checks show the results")
     if not records:
         return NextAttempt(0, None)
     ended = max(record.end_time or record.update_timestamp.timestamp() for record in records)

@@ -141,7 +141,7 @@ def _new_lines(name: str, draft: Draft, files: Sequence[Path]) -> list[str]:
 class LandedAnswer(Answer):
     """Answer of `sixtyforty land-demo-data`: the demo extracts that have landed."""
 
-    folder: Annotated[str, "The landing zone."]
+    folder: Annotated[str, "The landing zone into which the extracts were written."]
     files: Annotated[Sequence[str], "Names of the extracts, in order of landing."]
 
 

@@ -26,8 +26,8 @@ END_OF_TIME = "9999"
 class DecisionsAnswer(Answer):
     """Answer of `sixtyforty decisions`: the decisions of one local day."""
 
-    date: Annotated[date, "The local day."]
-    track: Annotated[Track, "replay or live."]
+    date: Annotated[date, "The local day of the decisions."]
+    track: Annotated[Track, "The track of the decisions: replay or live."]
     decisions: Annotated[
         Sequence[Mapping[str, Any]],
         "One object for each decision: decision_id, the unit's key, action, decided_at (UTC), decided_by, and the"
@@ -157,10 +157,10 @@ def _reason_without_champion(withdrawal: ChampionRow | None) -> str:
 class ReplayAnswer(Answer):
     """Answer of `sixtyforty replay`: for each past partition, its data, decisions and outcomes."""
 
-    track: Annotated[Track, "replay or live."]
+    track: Annotated[Track, "The track of the decisions: replay or live."]
     partitions: Annotated[
         Sequence[Mapping[str, Any]],
-        "One object for each partition: seen (the data used), decided (the decisions), outcomes (their value).",
+        "One object for each partition: seen (the data used), decided (the decisions), outcomes (value of decisions).",
     ]
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 SHOWN_REASONS = 20
 SHOWN_DIFFERENCES = 20
 DIFFERENCES_CURE = (
-    "Fewer rows in the database: rows were deleted there, but stay in the lake. More rows: they are newer than the last"
-    " read, or cursor_overlap is too small for rows that come late."
+    "If the database has fewer rows than the lake, rows were deleted from the database but stay in the lake. If the"
+    " database has more rows, some rows are newer than the last read, or cursor_overlap is too small for late rows."
 )
 
 
@@ -127,7 +127,7 @@ def compare_rows(
     lines += map(str, differences[:SHOWN_DIFFERENCES])
     if len(differences) > SHOWN_DIFFERENCES:
         lines.append(
-            f"and {format_plural(len(differences) - SHOWN_DIFFERENCES, 'more difference')}. All are in --json."
+            f"and {format_plural(len(differences) - SHOWN_DIFFERENCES, 'more difference')}. Add --json to see all."
         )
     if differences:
         lines.append(DIFFERENCES_CURE)
@@ -154,7 +154,7 @@ def _judgement_lines(file: Path, source: str, judgement: FileJudgement) -> Itera
         noun, numbers = "line" if len(refused.lines) == 1 else "lines", ", ".join(map(str, refused.lines))
         yield f"  {format_plural(refused.rows, 'row')}: {refused.reason} ({noun} {numbers})"
     if len(judgement.refused) > SHOWN_REASONS:
-        yield f"  and {format_plural(len(judgement.refused) - SHOWN_REASONS, 'more reason')}. All are in --json."
+        yield f"  and {format_plural(len(judgement.refused) - SHOWN_REASONS, 'more reason')}. Add --json to see all."
     for partition, reasons in judgement.rejected.items():
         yield f"Rejected: {partition}: {'; '.join(reasons)}"
     for warning in judgement.warnings:

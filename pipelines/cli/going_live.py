@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 LEDGER_KEYS = {
     "seq": "Number of the ledger row.",
-    "recorded_at": "UTC time at which the row was written.",
+    "recorded_at": "UTC time at which the ledger row was written.",
     "by": "The person who made the change.",
-    "why": "The reason.",
-    "effective_from": "UTC time from which decisions follow this row.",
-    "evidence": "The figures that justify the row.",
-    "previous_hash": "Hash of the previous row.",
-    "hash": "Hash of this row.",
+    "why": "The reason for the change.",
+    "effective_from": "UTC time from which decisions follow the ledger row.",
+    "evidence": "The figures that justify the ledger row.",
+    "previous_hash": "Hash of the ledger's previous row.",
+    "hash": "Hash of the ledger row.",
 }
 CHAMPION_KEYS = {
     **{key: about for key, about in LEDGER_KEYS.items() if key != "why"},
-    "track": "replay or live.",
-    "version": "Version of the model.",
+    "track": "The track on which the model decides: replay or live.",
+    "version": "Version of the model that the ledger row is about.",
     "verdict": "The verdict of the gate or of the person.",
     "kind": "The gate that judged the version, or the manual step.",
     "as_of": "The local day at whose start the model was trained.",
@@ -132,14 +132,14 @@ def _changed_champion(row: ChampionRow) -> ChampionChangeAnswer:
 class RolloutAnswer(Answer):
     """Answer of `sixtyforty rollout`: the rollout step in force, after the change if one was made."""
 
-    step: Annotated[str, "shadow, holdout or full."]
+    step: Annotated[str, "The rollout step: shadow, holdout or full."]
     since: Annotated[str, "UTC time from which the step is in force."]
-    days: Annotated[int, "Complete days in this step with known outcomes, over all times that the step was in force."]
-    lift: Annotated[Mapping[str, Any] | None, "Gain over the current process in this step: value, low, high."]
-    obstacles: Annotated[Sequence[str], "Reasons that block the next step. Empty: the next step is allowed."]
+    days: Annotated[int, "Number of complete days with known outcomes in the step, over all times it was in force."]
+    lift: Annotated[Mapping[str, Any] | None, "Gain over the current process in the step: value, low, high."]
+    obstacles: Annotated[Sequence[str], "Reasons that block the next rollout step. Empty: the next step is allowed."]
     evidence: Annotated[
         Sequence[Mapping[str, Any]],
-        "Evidence of each rollout step, over all times that it was in force: step, first, last, days, lift.",
+        "Figures of each rollout step, over all times that it was in force: step, first, last, days, lift.",
     ]
     history: Annotated[Sequence[Any], "All rollout steps so far, oldest first."]
 
@@ -184,23 +184,28 @@ def rollout(
 class StageAnswer(Answer):
     """Answer of `sixtyforty stage`: the stage in force, after the change if one was made, and its gate's verdict."""
 
-    stage: Annotated[str, "poc, pilot, production or retired."]
+    stage: Annotated[str, "The stage: poc, pilot, production or retired."]
     since: Annotated[str, "UTC time at which the stage was entered."]
-    verdict: Annotated[str | None, "pass, continue or stop. Null: no gate judges this stage."]
+    verdict: Annotated[
+        str | None, "The verdict of the stage's gate: pass, continue or stop. Null: no gate judges the stage."
+    ]
     track: Annotated[str, "The track whose decisions the gate judges."]
     label: Annotated[str, "exact, assumed or randomized: how the value is known."]
-    partitions: Annotated[int, "Partitions of this stage whose outcomes are known."]
-    lift: Annotated[Mapping[str, Any], "Gain over the current process per 1,000: value, low, high."]
+    partitions: Annotated[int, "Number of partitions of the stage whose outcomes are known."]
+    lift: Annotated[Mapping[str, Any], "Gain over the current process per 1,000 units: value, low, high."]
     today: Annotated[str, "The local day on which the gate is judged."]
-    outdated: Annotated[str | None, "Why figures of the replay are outdated. Null: they are current."]
+    outdated: Annotated[str | None, "Why figures of the replay are outdated. Null: the figures are current."]
     refusal: Annotated[
-        str | None, "Why no figures are shown, such as leakage. Null: they can be trusted, or the stage changed."
+        str | None, "Why no figures are shown, such as leakage. Null: the figures can be trusted, or the stage changed."
     ]
-    obstacles: Annotated[Sequence[str], "Reasons that block the gate."]
+    obstacles: Annotated[Sequence[str], "Reasons why the stage's gate does not pass."]
     remarks: Annotated[
-        Sequence[str], "Which gate this gate replaced, and whether outcomes were known before the gate was registered."
+        Sequence[str], "Remarks: the gate replaced another gate, or outcomes were known before the gate was registered."
     ]
-    gate: Annotated[Mapping[str, Any] | None, "The registered gate. Null: no gate is registered."]
+    gate: Annotated[
+        Mapping[str, Any] | None,
+        "The gate of the stage, as the stage ledger records it. Null: the ledger records no gate for the stage.",
+    ]
     lead_times: Annotated[Sequence[Mapping[str, Any]], "How long each stage took: stage, from, to, days."]
     history: Annotated[Sequence[Any], "All rows of the stage ledger, oldest first."]
 
@@ -224,7 +229,10 @@ def stage(
         bool, typer.Option("--retire", help="Retire the use case. The current process decides from then on.")
     ] = False,
     register: Annotated[
-        bool, typer.Option("--register", help="Register a changed stage gate. The old gate stays on record.")
+        bool,
+        typer.Option(
+            "--register", help="Record the changed gate of defs.yaml in the stage ledger, which keeps the old gate."
+        ),
     ] = False,
     by: By = "",
     why: OptionalWhy = "",

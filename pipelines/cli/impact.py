@@ -28,25 +28,25 @@ SUMMARY_KEYS = {
     "per_1000": "Value per 1,000 decisions, by way of deciding: model, current_process, random_choice,"
     " perfect_foresight.",
     "lift_vs_current": "Gain over the current process per 1,000 decisions: value, low, high (95% interval).",
-    "total": "Value of the decisions taken.",
-    "totals": "Value in total, by way of deciding.",
+    "total": "Total value of the decisions taken.",
+    "totals": "Total value, by way of deciding.",
     "gain": "Gain over the current process in total.",
     "build": "Cost of building, as declared.",
     "running": "Cost of running over the period, as declared.",
     "net_impact": "Gain minus building and running.",
-    "payback": "First day on which the gain covers the cost. Null: not yet.",
+    "payback": "First day on which the gain covers the cost. Null: the gain does not cover the cost yet.",
     "acted": "Number of decisions for an action that costs more than the cheapest action.",
     "differ_from_current": "Number of decisions that differ from the current process.",
     "differ_share": "Share of decisions that differ from the current process.",
     "operational": "Whether any decision differs from the current process, so that the model changes something.",
-    "candidates": "The same figures for each declared candidate, such as a vendor's predictions.",
+    "candidates": "Value and gain of each declared candidate, such as a vendor's predictions.",
     "decided_by_current_process": "Number of decisions taken by the fallback.",
     "deciders": "Number of decisions by the model, and by the current process with reasons; unknown outcomes included.",
-    "done": "Value of the actions after people's overrides: count, difference, total, gain. Null: none in force.",
+    "done": "Value of the actions after people's overrides: count, difference, total, gain. Null: no override counts.",
     "unit": "Currency of the money.",
-    "from": "First partition.",
-    "to": "Last partition.",
-    "days": "Number of partitions.",
+    "from": "First partition with a known outcome.",
+    "to": "Last partition with a known outcome.",
+    "days": "Number of partitions with a known outcome.",
     "label": "exact, assumed or randomized: how the value is known.",
     "outdated": "Why the replay's figures are outdated, and the command that recalculates them. Null: not outdated.",
 }
@@ -60,7 +60,10 @@ class ImpactAnswer(Answer):
     holdout: Annotated[Mapping[str, Any] | None, "Estimate from the holdout. Null: the use case has no holdout."]
     evidence: Annotated[str | None, "How well the value is known if it is not exact. Null: the value is exact."]
     segments: Annotated[Sequence[Mapping[str, Any]], "Gain by segment of the declared columns."]
-    forecast: Annotated[Mapping[str, Any], "Forecast at each promotion, the actual value, and the coming month."]
+    forecast: Annotated[
+        Mapping[str, Any],
+        "Forecast of the gain at each promotion with the actual gain, and the forecast for the coming month.",
+    ]
 
 
 @command(SEE, "impact", "{demo}", "{demo} --track live --json")

@@ -25,7 +25,7 @@ class RenamedAnswer(Answer):
     old: Annotated[str, "The old name of the use case."]
     new: Annotated[str, "The new name of the use case."]
     tables: Annotated[Sequence[str], "The SQL tables with decisions and responses, under their new names."]
-    sensors: Annotated[Sequence[str], "Sensors and schedules that are still switched on, under their new names."]
+    sensors: Annotated[Sequence[str], "The use case's sensors and schedules that are switched on, by their new names."]
     mentions: Annotated[Sequence[str], "Places in the project that still contain the old name, as file:line."]
 
 
@@ -54,9 +54,9 @@ def _renamed_lines(renamed: RenamedUseCase) -> Iterator[str]:
     yield f"  scripts, bookmarks and links that name {old}, such as ?use_case={old}"
     yield f"Dagster lists earlier runs under {old}. The rename made no partition stale."
     if renamed.sensors:
-        yield f"Sensors and schedules that are still on, under their new names: {', '.join(renamed.sensors)}"
+        yield f"These sensors and schedules have new names and are still on: {', '.join(renamed.sensors)}"
     if renamed.mentions:
-        yield "These lines still contain the old name. The command didn't change them:"
+        yield f"These lines of the project still contain the old name {old}. The command didn't change them:"
         yield from (f"  {place}" for place in renamed.mentions)
     yield "Next: commit the renamed folders, restart the desk, and run `sixtyforty doctor`."
 
@@ -70,7 +70,7 @@ class RemovedUseCaseAnswer(Answer):
     deleted: Annotated[bool, "Whether the data were deleted."]
     tables: Annotated[Mapping[str, int], "Number of rows of each archived or deleted SQL table, by table name."]
     findings: Annotated[int, "Number of findings, which `sixtyforty knowledge` still shows."]
-    mentions: Annotated[Sequence[str], "Places in the project that still contain the name, as file:line."]
+    mentions: Annotated[Sequence[str], "Places in the project that still name the use case, as file:line."]
 
 
 @command(BUILD, "remove", "{demo} --why 'the route was closed'", "{demo} --why 'the trial has ended' --delete-data")
@@ -107,6 +107,6 @@ def _removed_lines(removed: RemovedAnswer) -> Iterator[str]:
         yield "Deleted: extracts, lake with all decisions, models, deliveries. The DVC remote still has its copies."
     yield f"`sixtyforty knowledge` still shows {format_plural(removed.findings, 'finding')} of {removed.use_case}."
     if removed.mentions:
-        yield "These lines still contain the name:"
+        yield f"These lines of the project still contain the name {removed.use_case}:"
         yield from (f"  {place}" for place in removed.mentions)
     yield "Next: commit the removed folders, and restart the desk."

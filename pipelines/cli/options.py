@@ -47,9 +47,7 @@ TrackName = Annotated[
         help="replay: decisions calculated for the past. live: decisions since the adoption.",
     ),
 ]
-By = Annotated[
-    str, typer.Option("--by", metavar="NAME", help="Name under which to record the action. Default: your user name.")
-]
+By = Annotated[str, typer.Option("--by", metavar="NAME", help="Name of the person to record. Default: your user name.")]
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, which is stored in the ledger.")]
 OptionalWhy = Annotated[
     str, typer.Option("--why", metavar="TEXT", help="The reason for a change, which is stored in the ledger.")

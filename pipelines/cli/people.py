@@ -38,15 +38,15 @@ class AcceptanceAnswer(Answer):
         Mapping[str, Any],
         {
             "decisions": "Number of decisions.",
-            "seen": "Decisions that somebody looked at.",
-            "accepted": "Decisions seen and followed.",
-            "overridden": "Decisions replaced by a person.",
-            "known": "Overrides whose outcome is known.",
-            "right": "Overrides that were better than the decision they replaced.",
+            "seen": "Number of decisions that somebody looked at.",
+            "accepted": "Number of decisions that people saw and followed.",
+            "overridden": "Number of decisions that people overrode.",
+            "known": "Number of overrides whose outcome is known.",
+            "right": "Number of overrides that were better than the decisions that they replaced.",
             "responses": "Number of responses.",
-            "simulated": "Responses that were simulated.",
-            "unmatched": "Responses that belong to no decision.",
-            "answered": "Decisions accepted or overridden.",
+            "simulated": "Number of simulated responses.",
+            "unmatched": "Number of responses that belong to no decision.",
+            "answered": "Number of decisions that people accepted or overrode.",
             "idle": "Number of newest partitions in a row whose decisions nobody looked at.",
             "uptake": "Share of the decisions seen that were followed.",
             "override_rate": "Share of the decisions answered that were overridden.",
@@ -54,9 +54,9 @@ class AcceptanceAnswer(Answer):
             "rating": "Mean rating, 1 to 5.",
             "gain": "Value of the overrides minus the value of the decisions that they replaced.",
             "gain_per_1000": "Gain per 1,000 overrides: value, low, high.",
-            "roles": "The same figures by role.",
-            "recent": "The counts of the newest days.",
-            "weeks": "The figures of each week.",
+            "roles": "How the people of each role used the decisions: counts, gain of their overrides.",
+            "recent": "How people used the decisions of the newest `watch.usage_days` days: counts.",
+            "weeks": "How people used the decisions in each week: counts, active people.",
         },
     ]
     alarms: Annotated[Mapping[Any, str], "Warnings for the owner, by kind."]
@@ -113,10 +113,13 @@ class ResponseAnswer(Answer):
     """Answer of `sixtyforty answer`: the recorded answer to a decision, and its effect."""
 
     decision_id: Annotated[str, "Id of the answered decision."]
-    event: Annotated[str, "accepted, overridden or withdrawn."]
+    event: Annotated[str, "The kind of answer: accepted, overridden or withdrawn."]
     action: Annotated[str, "The action that is in force after the answer."]
     decided_action: Annotated[str, "The action that was decided."]
-    effect: Annotated[str, "in force, withdrawn, late, held out or invalid. Only `in force` changes what is done."]
+    effect: Annotated[
+        str,
+        "The answer's effect: in force, withdrawn, late, held out or invalid. Only `in force` changes what is done.",
+    ]
 
 
 @command(PEOPLE, "answer", "{demo} live-2013-06-12-0123456789abcdef --action wait --why 'the crew is here' --by ann")
@@ -238,9 +241,9 @@ class FindingAnswer(Answer):
             "recorded_at": "UTC time at which the finding was recorded.",
             "by": "The person who recorded the finding.",
             "title": "What the finding is about.",
-            "text": "The finding.",
-            "previous_hash": "Hash of the previous row.",
-            "hash": "Hash of this row.",
+            "text": "The text of the finding.",
+            "previous_hash": "Hash of the previous row of the ledger of findings.",
+            "hash": "Hash of the finding's row.",
         },
     ]
 

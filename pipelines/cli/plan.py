@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sixtyforty.value.rounded_interval import RoundedInterval
     from sixtyforty.workspace import Workspace
 
-LEAKAGE_CURE = "Do so before you run the chain: a run refuses these partitions."
+LEAKAGE_CURE = "Do so before you run the chain: a run refuses partitions whose features have leakage."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,9 @@ class PlanAnswer(Answer):
     lost_significance: Annotated[
         Sequence[str], "Figures that are significant now, but not after the edit. If there are any, the exit code is 3."
     ]
-    refusal: Annotated[str | None, "Why sixtyforty would show no figures after the edit. Null: it would show them."]
+    refusal: Annotated[
+        str | None, "Why sixtyforty would show no figures after the edit. Null: sixtyforty would show figures."
+    ]
     live_partitions: Annotated[int, "Number of partitions with live decisions, which never change."]
     notes: Annotated[Sequence[str], "What the plan doesn't cover."]
     next: Annotated[str | None, "The command that applies the edit to the replay. Null: nothing changes."]
@@ -145,9 +147,9 @@ def _plan_lines(ws: Workspace, made: Plan) -> Iterator[str]:
     yield "Changed:"
     yield from (f"  {change.text}" for change in made.changes)
     if not made.edit.has_copies:
-        yield "  other fields may differ, too: an earlier declaration has no stored copy"
+        yield "  other fields may differ, too, because no copy of an earlier declaration is stored"
     if made.remade:
-        yield "Made again:"
+        yield "A run would make again:"
         yield from (_remade_line(dataset, partitions) for dataset, partitions in made.remade.items())
     yield from _leakage_lines(made)
     if made.preview:

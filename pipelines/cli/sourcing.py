@@ -24,8 +24,8 @@ class BuildOrBuyAnswer(Answer):
     scorecard: Annotated[
         Mapping[str, Any],
         {
-            "verdict": "build, a vendor's name, or neither.",
-            "why": "The reasons, one sentence each.",
+            "verdict": "The verdict: build, a vendor's name, or neither.",
+            "why": "The reasons for the verdict, one sentence each.",
             "label": "exact, assumed or randomized: how the value is known.",
             "unit": "Currency of the money.",
             "capability": "Whether the company can build and run the use case itself, as declared.",
@@ -81,18 +81,18 @@ class VendorExtractAnswer(Answer):
         Mapping[str, Any],
         {
             "seq": "Number of the ledger row.",
-            "recorded_at": "UTC time at which the row was written.",
+            "recorded_at": "UTC time at which the ledger row was written.",
             "by": "The person who gave the extract to the vendor.",
-            "why": "The reason.",
+            "why": "The reason for the vendor extract.",
             "vendor": "Name of the vendor, as in sourcing.vendors.",
-            "first": "First partition.",
-            "last": "Last partition.",
-            "rows": "Number of units.",
+            "first": "First partition of the extract.",
+            "last": "Last partition of the extract.",
+            "rows": "Number of units in the extract.",
             "columns": "Columns of the file.",
             "left_out": "Personal columns that were left out.",
             "sha256": "SHA-256 of the file.",
-            "previous_hash": "Hash of the previous row.",
-            "hash": "Hash of this row.",
+            "previous_hash": "Hash of the ledger's previous row.",
+            "hash": "Hash of the ledger row.",
         },
     ]
 

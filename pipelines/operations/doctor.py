@@ -68,7 +68,7 @@ def examine() -> list[Examination]:
 
 def _use_case_checks(name: str) -> list[Check]:
     """Return the checks of a use case. A broken declaration gets only the first check, a draft no checks of ledgers."""
-    checks = [Check(f"declaration of {name}", True, partial(_declaration, name), "Correct the fields named above.")]
+    checks = [Check(f"declaration of {name}", True, partial(_declaration, name), "Correct the reported fields.")]
     try:
         use_case = catalog.load_use_case(name)
     except DeclarationError:
@@ -80,7 +80,7 @@ def _use_case_checks(name: str) -> list[Check]:
             partial(_landing_zone, name),
             f"Copy extracts into the landing zone. For the demo: sixtyforty land-demo-data {name}",
         ),
-        Check(f"settings of {name}", False, partial(_variables, name), "Set the variables in the environment."),
+        Check(f"settings of {name}", False, partial(_variables, name), "Set the reported environment variables."),
     ]
     return checks if isinstance(use_case, Draft) else checks + _ledger_checks(name)
 
@@ -88,6 +88,7 @@ def _use_case_checks(name: str) -> list[Check]:
 def _ledger_checks(name: str) -> list[Check]:
     restore = "Restore {} and its .head file from a backup."
     restore_all = "Restore {} and their .head files from a backup."
+    run = f"sixtyforty run {name} --from DATE --to DATE"
     return [
         Check(f"champion ledger of {name}", True, partial(_champions, name), restore.format("champion.jsonl")),
         Check(f"rollout ledger of {name}", True, partial(_rollout_steps, name), restore.format("rollout.jsonl")),
@@ -97,20 +98,19 @@ def _ledger_checks(name: str) -> list[Check]:
             partial(_other_ledgers, name),
             restore_all.format("stages.jsonl, training.jsonl, vendor_extracts.jsonl"),
         ),
-        Check(f"names of {name}", True, partial(_names, name), restore.format("the ledger named above")),
+        Check(f"names of {name}", True, partial(_names, name), restore.format("the reported ledger")),
         Check(
             f"stage of {name}",
             False,
             partial(_stage, name),
-            "Declare the stage that the ledger records, or register the changed gate:"
+            "Declare the stage that the stage ledger records, or register the changed gate:"
             f" sixtyforty stage {name} --register",
         ),
         Check(
             f"features of {name}",
             False,
             partial(_features, name),
-            f"Correct features.sql or the declared known_at. Then recalculate these days: sixtyforty run {name}"
-            " --from DATE --to DATE",
+            f"Correct features.sql or the declared known_at. Then recalculate the days with leakage: {run}",
         ),
         Check(
             f"keys and calendar of {name}",
@@ -129,14 +129,13 @@ def _ledger_checks(name: str) -> list[Check]:
             f"arrival times of {name}",
             False,
             partial(_arrivals, name),
-            f"Declare the suggested known_at in defs.yaml. Then make the replay again: sixtyforty run {name}"
-            " --from DATE --to DATE --rebuild-replay",
+            f"Declare the suggested known_at in defs.yaml. Then make the replay again: {run} --rebuild-replay",
         ),
         Check(
             f"units of {name}",
             False,
             partial(_units, name),
-            f"Recalculate these days: sixtyforty run {name} --from DATE --to DATE. If they are live, add --track live.",
+            f"Recalculate the days with lost units: {run}. If the days are live, add --track live.",
         ),
         Check(f"findings of {name}", False, partial(_findings, name), restore.format("findings.jsonl")),
     ]

@@ -108,7 +108,7 @@ def take_steps(settings: Settings, move: Move, steps: Sequence[Step]) -> None:
 def refuse_while_busy() -> None:
     """Raise MoveError if a run is in progress or waits, or if a daemon or the services run.
 
-    These processes use the old definitions, and would write under the old name.
+    Each of these processes uses the old definitions, and would write under the use case's old name.
     """
     prepare_dagster_home(during_move=True)
     import dagster as dg
@@ -124,12 +124,17 @@ def refuse_while_busy() -> None:
         )
     with dg.DagsterInstance.get() as instance:
         if are_daemons_live(instance):
-            raise MoveError("Dagster's daemon is running and uses the current names. Stop `sixtyforty ui` first.")
+            raise MoveError(
+                "Dagster's daemon is running, so no use case can be renamed or removed. Stop `sixtyforty ui` first."
+            )
         fail_dead_runs(instance)
         runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
     if runs:
         run_list = ", ".join(f"{run.job_name} ({run.run_id[:8]}, {run.status.value.lower()})" for run in runs[:5])
-        raise MoveError(f"A run is in progress: {run_list}. Wait until it has ended, or end it in Dagster.")
+        raise MoveError(
+            f"A run is in progress: {run_list}. Wait until no run is in progress, or end the runs in Dagster. Then"
+            " rename or remove the use case again."
+        )
 
 
 def move_automation(names: Mapping[str, str | None]) -> None:
@@ -151,7 +156,7 @@ def running_automation(names: Collection[str]) -> list[str]:
 
 
 def count_run_hours(project: Project, names: Sequence[str]) -> None:
-    """Add the hours of runs that ended since the last count to the recorded run hours of these use cases."""
+    """Add the hours of runs that ended since the last count to the recorded run hours of some use cases."""
     import dagster as dg
 
     from assets.resources import ProjectHome
@@ -164,7 +169,10 @@ def count_run_hours(project: Project, names: Sequence[str]) -> None:
 
 
 def rename_in_lock_file(home: Path, old: str, new: str | None) -> None:
-    """Rename a use case in `dvc.lock`, DVC's record of the stages that `dvc repro` ran. None: delete the stages."""
+    """Rename a use case in `dvc.lock`, DVC's record of the stages that `dvc repro` ran.
+
+    new: the new name; None deletes the use case's stages from the file.
+    """
     file = home / "dvc.lock"
     if not file.exists():
         return

@@ -120,7 +120,7 @@ class Portion:
         if run.status == dg.DagsterRunStatus.SUCCESS:
             return True
         if instance.run_launcher.check_run_worker_health(run).status == WorkerStatus.NOT_FOUND:
-            instance.report_run_failed(run, "The worker of this run died.")
+            instance.report_run_failed(run, f"The worker of run {self.run_ids[-1]} died.")
         elif not run.is_finished:
             return False
         self.retry(instance)
@@ -145,7 +145,9 @@ class Portion:
 
     def replace_waiting_run(self, instance: dg.DagsterInstance) -> None:
         """Mark the newest run, which no worker has started, as failed, and launch another run."""
-        instance.report_run_failed(self.newest_run(instance), f"No worker started this run in {IDLE_SECONDS} s.")
+        instance.report_run_failed(
+            self.newest_run(instance), f"No worker started run {self.run_ids[-1]} in {IDLE_SECONDS} s."
+        )
         self.retry(instance)
 
 

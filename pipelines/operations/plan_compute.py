@@ -52,7 +52,9 @@ def rebuild_inputs(scratch: Workspace, datasets: Sequence[str], show_progress: S
     for stage, dataset in ((data.build_features, "features"), (data.record_outcomes, "outcomes")):
         if dataset in datasets:
             stage(_stage_run(scratch, scratch.lake.partitions(dataset), show_progress))
-    taint.require_sound(taint.find_tainted(scratch.lake), f"{scratch.use_case.name}: no value for the edit")
+    taint.require_sound(
+        taint.find_tainted(scratch.lake), f"{scratch.use_case.name}: the value of the edit can't be shown"
+    )
     _train(scratch, reuse_models(scratch), show_progress)
 
 

@@ -102,7 +102,7 @@ def list_steps(project: Project, move: Move, archive: Archive) -> list[Step]:
         *keep,
         ("tables", partial(drop_tables, settings.database_url, name)),
         *(
-            (label, partial(_put_away, label, path, targets.get(label), move.deletes))
+            (label, partial(_archive_or_delete, label, path, targets.get(label), move.deletes))
             for label, path in ws.owned_paths().items()
         ),
         ("declaration", partial(_archive_folder, project.folder / name, archive.folder / "declaration")),
@@ -126,7 +126,7 @@ def _check_removable(project: Project, name: str) -> None:
 
 def _write_record(project: Project, move: Move, archive: Archive) -> None:
     if not (project.folder / move.old).exists():
-        return  # an earlier attempt has written the record and archived the declaration
+        return  # an earlier attempt wrote the record of the removal and archived the declaration
     title, people, former_names = move.old, RemovedPeople(), list[str]()
     with suppress(DeclarationError):  # a declaration with mistakes can be removed, too
         use_case = project.load_use_case(move.old)
@@ -148,10 +148,11 @@ def _write_record(project: Project, move: Move, archive: Archive) -> None:
     )
 
 
-def _put_away(label: str, path: StoragePath, target: StoragePath | None, deletes: bool) -> None:
-    """Archive a file or folder of the use case, or delete it. `deletes`: whether the user wants the data deleted.
+def _archive_or_delete(label: str, path: StoragePath, target: StoragePath | None, deletes: bool) -> None:
+    """Archive a file or folder of the use case, or delete it.
 
-    A cache is always deleted. Ledgers, model cards and model records are never deleted.
+    label: what the path holds, such as `cache` or `models`. target: the path in the archive. deletes: whether the user
+    wants the data deleted. A cache is always deleted. Ledgers, model cards and model records are never deleted.
     """
     if label == "cache" or (deletes and label not in KEPT_FOLDERS):
         delete_path(path)
@@ -179,7 +180,7 @@ def _archive_folder(folder: Path, target: Path) -> None:
     """Move the folder of a declaration or of suites to the archive, which may be on another disk."""
     if not folder.exists():
         return
-    if target.exists():  # copied by an attempt that was killed while it deleted the folder
+    if target.exists():  # an attempt that was killed has copied the folder completely
         shutil.rmtree(folder)
         return
     move_path(folder, target)

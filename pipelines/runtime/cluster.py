@@ -72,7 +72,7 @@ class ClusterLauncher(CeleryRunLauncher):
         current = instance_of(self).get_run_by_id(run.run_id)
         if not was_free or current is None or current.is_finished:  # the run may have ended since Dagster asked
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the worker of this run is gone")
+        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"no worker executes run {run.run_id}")
 
 
 class LockedRunTask(celery.Task):

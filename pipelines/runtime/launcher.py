@@ -137,7 +137,7 @@ class WarmLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         if run and run.status == dg.DagsterRunStatus.CANCELING:
             instance.report_run_canceled(run)
         elif run and not run.is_finished:
-            instance.report_run_failed(run, "The process of this run died.")
+            instance.report_run_failed(run, f"The process of run {run_id} ended before the run had finished.")
 
     def terminate(self, run_id: str) -> bool:
         """Send SIGTERM to a run's process. Return whether the process was running."""
@@ -160,7 +160,7 @@ class WarmLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         """Return NOT_FOUND if the run's process has ended, otherwise RUNNING."""
         last_seen = find_run_process(instance_of(self), run.run_id)
         if last_seen and not last_seen.find():
-            return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the process of this run is gone")
+            return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"the process of run {run.run_id} has ended")
         return CheckRunHealthResult(WorkerStatus.RUNNING)
 
 

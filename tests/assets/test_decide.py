@@ -76,7 +76,7 @@ def test_a_champion_that_can_not_score_fails_the_check_and_the_decisions_are_tak
     model.unlink()
     result = decide.decide_units(run := make_run(ws, DECIDED[:1], track="live", as_of="2013-04-06T12:00:00"))
     assert result.published[DECIDED[0]].metadata["new decisions"] == 4
-    assert "is missing" in result.published[DECIDED[0]].metadata["the champion can't score"]
+    assert "is missing" in result.published[DECIDED[0]].metadata["why the champion can't score some units"]
     (check,) = [check for check in result.checks if check.name == "champion_scores"]
     assert (check.passed, check.warn, version in check.metadata[REFUSED]) == (False, False, True)
     assert f"ERROR: decisions {DECIDED[0]}: the champion {version} couldn't score 4 decisions" in run.log.lines[0]

@@ -81,8 +81,10 @@ def test_the_model_stages_in_their_order(ws: Workspace) -> None:
     assert [entry.version for entry in again.published.values()] == [challenger.version]
 
     (backtest,) = model.run_backtest(run_of(ws)).published.values()
-    rows = backtest.metadata["walk-forward, per 1,000 decisions"].records
-    assert {"as of", "recipe", "label", "days", "lift, last 92 days", "95% low", "95% high"} <= rows[-1].data.keys()
+    rows = backtest.metadata["value of each recipe, per 1,000 decisions"].records
+    assert {"training day", "recipe", "label", "days", "lift, last 92 days", "95% low", "95% high"} <= rows[
+        -1
+    ].data.keys()
 
     (champion,) = model.judge_challengers(run := run_of(ws)).published.values()
     verdicts = [record.data for record in champion.metadata["verdicts"].records]
@@ -93,8 +95,8 @@ def test_the_model_stages_in_their_order(ws: Workspace) -> None:
 
     drill = model.run_degradation_drill(run := run_of(ws))
     (faults,) = [entry.metadata for entry in drill.published.values()]
-    impacts = faults["lift over the current process, per 1,000 decisions"].records
-    assert impacts[0].data["feed"] == "all sound"
+    impacts = faults["lift under each feed fault, per 1,000 decisions"].records
+    assert impacts[0].data["feed"] == "no fault: all feeds are sound"
     (check,) = drill.checks
     uncontained = int(run.log.lines[-1].split(", ")[1].split()[0])
     assert check.passed == (uncontained == 0)

@@ -54,8 +54,8 @@ def test_the_current_state_of_a_draft_lists_what_to_fill_in(tmp_path: Path) -> N
     assert isinstance(draft, Draft)
     ws = Workspace(draft, tmp_path, f"sqlite:///{tmp_path / 'x.db'}")
     (entry,) = reports.describe_current_state(run_of(ws)).published.values()
-    (blank,) = entry.metadata["still to fill in"].records
-    assert (blank.data["field"], blank.data["what for"]) == ("kpi", draft.blanks[0].purpose)
+    (blank,) = entry.metadata["fields still to fill in"].records
+    assert (blank.data["field"], blank.data["purpose of the field"]) == ("kpi", draft.blanks[0].purpose)
     assert blank.data["where"].startswith("defs.yaml:")
     assert entry.metadata["value today, per 1,000 decisions"] == "not known yet: the declaration is still a draft"
 

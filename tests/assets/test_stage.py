@@ -42,8 +42,8 @@ def test_long_ranges_come_in_portions_and_log_their_progress(workspace: Workspac
     portions = list(run.portions())
     assert [p for portion in portions for p in portion] == partitions
     assert len(portions) > 1
-    done = f"the partitions up to {portions[0][-1]} in this chain stage (portion 1 of {len(portions)})"
-    assert run.log.lines[0] == f"INFO: progress: the run has processed {done}"
+    done = f"the run's partitions up to {portions[0][-1]} (portion 1 of {len(portions)})"
+    assert run.log.lines[0] == f"INFO: progress: the current chain stage has processed {done}"
     short = make_run(workspace, partitions[:3])
     assert list(short.portions()) == [partitions[:3]]
     assert short.log.lines == []

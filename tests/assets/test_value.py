@@ -75,9 +75,9 @@ def test_a_replay_has_no_evidence_of_an_experiment(experiment: Workspace) -> Non
 def test_the_newest_partition_shows_the_figures_over_all_days(experiment: Workspace) -> None:
     result = value.account_kpi(make_run(experiment, KEYS, track="live"))
     overview = result.newest_metadata
-    assert {"cumulative value", "by month, per 1,000 decisions"} <= overview.keys()
+    assert {"cumulative value", "value by month, per 1,000 decisions"} <= overview.keys()
     assert "cumulative value" not in result.published[KEYS[0]].metadata
-    months = overview["by month, per 1,000 decisions"].records
+    months = overview["value by month, per 1,000 decisions"].records
     assert [month.data["decisions"] for month in months] == [244, 252]
 
 

@@ -42,14 +42,14 @@ def test_an_unknown_rule_is_an_error_with_all_rules() -> None:
 
 def test_an_unknown_and_a_missing_argument_are_errors() -> None:
     assert errors(BETWEEN, column="load", minimum=1) == [
-        ("rows.0.kwargs.minimum", f"this is not an argument of {BETWEEN}")
+        ("rows.0.kwargs.minimum", f"{BETWEEN} has no argument 'minimum'")
     ]
     assert errors(IN_SET, column="load") == [("rows.0.kwargs", f"{IN_SET} needs the argument value_set")]
 
 
 def test_a_misspelt_required_argument_is_one_error() -> None:
     assert errors(IN_SET, column="load", value_sett=[1]) == [
-        ("rows.0.kwargs.value_sett", f"this is not an argument of {IN_SET}")
+        ("rows.0.kwargs.value_sett", f"{IN_SET} has no argument 'value_sett'")
     ]
 
 

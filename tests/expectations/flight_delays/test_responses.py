@@ -60,7 +60,7 @@ SOUND = [
         ({"event": "accepted"}, "undone: a response that accepts or overrides must have an action"),
         ({"action": "none"}, "undone: a response that accepts or overrides must have an action"),
         ({"event": "accepted", "action": "fly"}, "action: the action is not one of this use case's actions"),
-        ({"decision_id": f"replay-{DAY}-abc"}, "decision_id: this text is not the id"),
+        ({"decision_id": f"replay-{DAY}-abc"}, "decision_id: the text in decision_id is not the id"),
         ({"person": " "}, "person: the response doesn't name the person"),
     ],
 )

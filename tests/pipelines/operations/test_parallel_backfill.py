@@ -83,14 +83,14 @@ def test_a_failed_run_is_replaced(portion: Portion) -> None:
 def test_a_run_whose_worker_died_is_marked_failed_and_replaced(portion: Portion) -> None:
     instance = FakeInstance({"run 1": [STARTED], "run 2": [SUCCESS]}, dead=["run 1"])
     assert run_wave(instance, portion) == ["run 1", "run 2"]
-    assert instance.failed == ["The worker of this run died."]
+    assert instance.failed == ["The worker of run run 1 died."]
 
 
 def test_a_run_that_no_worker_starts_is_replaced(portion: Portion, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel_backfill, "IDLE_SECONDS", -1)
     instance = FakeInstance({"run 1": [STARTING], "run 2": [SUCCESS]})
     assert run_wave(instance, portion) == ["run 1", "run 2"]
-    assert "No worker started this run" in instance.failed[0]
+    assert "No worker started run run 1" in instance.failed[0]
 
 
 def test_a_portion_that_keeps_failing_ends_the_backfill(portion: Portion) -> None:
