@@ -89,7 +89,7 @@ class PartitionUsage(AnswerCounts):
         return cls(**entry.facts | {"roles": roles})
 
     def to_facts(self) -> dict[str, Any]:
-        """Return the usage as facts for the manifest of the partition's account."""
+        """Return what people did with the partition's decisions, as facts for the manifest of its usage account."""
         return {name: fact for name, fact in asdict(self).items() if fact or name not in EFFECT_FIELDS}
 
 

@@ -57,7 +57,7 @@ def preview_edit(ws: Workspace, scratch: Workspace, show_progress: ShowProgress)
     if missing:
         days = format_plural(len({plan.as_of for plan in missing}), "training day")
         raise PlanError(
-            f"{ws.use_case.name}: on {days}, no stored model has the current data and recipe, so the effect"
+            f"{ws.use_case.name}: on {days}, no stored model was trained on the current data and recipe, so the effect"
             " of the edit isn't known. Add --compute to train the missing models in a temporary folder."
         )
     require_sound_figures(ws, "replay")

@@ -218,7 +218,7 @@ class Source(DeclaredModel):
         if not self.query:
             return self
         if self.partition and not self.cursor_column:
-            raise FieldError("query", "a query with `partition` needs a column whose values only grow: cursor_column")
+            raise FieldError("query", "a query with `partition` needs a cursor_column whose values only grow")
         if self.cursor_column and not self.partition:
             raise FieldError(
                 "cursor_column", "a source without `partition` is a snapshot, which needs no cursor_column; remove it"

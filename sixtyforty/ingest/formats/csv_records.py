@@ -137,7 +137,10 @@ def split_fields(record: bytes, delimiter: bytes) -> list[bytes]:
 
 
 def break_record(record: bytes, number: int, reason: str) -> list[BrokenLine]:
-    """Return the lines of a record as broken lines. Empty lines are left out. number: the number of the first line."""
+    """Return the lines of a record as broken lines. Empty lines are left out.
+
+    number: the number of the record's first line in the file.
+    """
     lines = enumerate(record.splitlines(), number)
     return [broken_line(line_number, reason, line) for line_number, line in lines if line]
 

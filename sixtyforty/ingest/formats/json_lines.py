@@ -64,7 +64,7 @@ class JsonLines(ExtractFormat):
 def _read_lines(blocks: Iterator[bytes], number: int) -> Iterator[JsonObject]:
     """Yield the content of each line that is not empty. Of a line that is too long, only the start is read.
 
-    number: the number of the first line.
+    number: the number of the first line in the file.
     """
     rest, is_skipping = b"", False
     for block in filter(None, chain(blocks, [b"\n"])):

@@ -21,7 +21,7 @@ BY_ID = QUERY | {"cursor_column": "id", "partition": "day", "known_at": "day"}
         (FILES | {"files": None}, "a source needs either `files`"),
         (FILES | {"query": "select 1"}, "a source needs either `files`"),
         (FILES | {"cursor_column": "id"}, "a source with `files` can't have database, cursor_column or query"),
-        (QUERY | {"partition": "day"}, "a query with `partition` needs a column whose values only grow"),
+        (QUERY | {"partition": "day"}, "a query with `partition` needs a cursor_column whose values only grow"),
         (QUERY | {"cursor_column": "id"}, "a source without `partition` is a snapshot"),
         (BY_ID | {"location": "/landing"}, "a source with `query` writes its extracts to the landing folder"),
         (FILES | {"location": "landing"}, "'landing' is neither a full path nor a URL"),
