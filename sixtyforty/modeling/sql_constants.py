@@ -231,7 +231,10 @@ class _Lister:
         return None, []
 
     def _unnested(self, node: Node, columns: Sequence[str]) -> tuple[Any, list[Any]]:
-        """Return the list that `unnest` turns into unit keys, or None, and the parts of the node left to search."""
+        """Return the literal list of unit keys in a node of the SQL's syntax tree that is a call of `unnest`, or None.
+
+        Also return the parts of the node in which constants must still be looked for: none.
+        """
         if function_name(node) != "unnest" or self._is_free([*columns, node.get("alias", "")]):
             return None, []
         return list_of(operands(node)[0]), []
