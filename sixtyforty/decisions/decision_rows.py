@@ -32,7 +32,10 @@ def keep_sorted(ws: Workspace, tables: Iterator[pa.Table]) -> dict[str, Rows]:
 
 
 def merge_decisions(ws: Workspace, before: Entry, new: Rows) -> Rows:
-    """Return a partition's decisions, sorted by decision time and id. before: the manifest of those already taken."""
+    """Return a partition's earlier and new decisions in one table, sorted by decision time and id.
+
+    before: the manifest of the earlier decisions. new: the new decisions.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 

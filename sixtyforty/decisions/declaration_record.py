@@ -17,7 +17,10 @@ from sixtyforty.workspace import Workspace
 
 
 def describe_declaration(use_case: DecisionChain) -> dict[str, Any]:
-    """Return the parts of the current declaration on which decisions depend, and its models, as JSON values by name."""
+    """Return the parts of the current declaration on which decisions depend, as JSON values by name.
+
+    The part `models` holds the recipe of the declared model and of each alternative.
+    """
     model = use_case.model
     alternatives = {name: model.with_alternative(name).to_recipe() for name in model.alternatives}
     content = declared_parts(use_case) | {"models": {"model": model.to_recipe(), **alternatives}}

@@ -120,8 +120,8 @@ class OutdatedReplay:
     `every`: the length of a partition, such as day. `partitions`: the number of the replay's partitions. `outdated`:
     the number of outdated partitions. `by_withdrawn`: the number of outdated partitions that a withdrawn champion
     decided. `first` and `last`: the local days from which and to which a run makes the replay current. `first` may be
-    before the first outdated partition: features that an earlier features.sql built there must be built again, or no
-    model learns from them.
+    before the first outdated partition, if earlier partitions have features that an earlier features.sql built. Such
+    features must be built again, or no model learns from them.
     """
 
     use_case: str

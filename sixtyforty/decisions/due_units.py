@@ -38,8 +38,8 @@ def read_due_units(
 ) -> Iterator[pd.DataFrame]:
     """Yield the due units with their features and `decision_id`, sorted by partition, decision time and key.
 
-    If an action has a limit, the units of a partition and decision time are in one DataFrame, because they share the
-    limit.
+    If an action has a limit, all units with the same partition and decision time are in one DataFrame, because these
+    units share the limit.
 
     before: the manifests of the decisions already taken. Their units are left out.
     start: the UTC time from which the track decides.
@@ -86,7 +86,7 @@ def _is_rounded(column_type: str) -> bool:
 
 
 def join_decision_times(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """Yield sorted units so that those of a partition and decision time are in one DataFrame.
+    """Yield sorted units so that all units with the same partition and decision time are in one DataFrame.
 
     Each DataFrame has at least as many units as a portion, except the last one.
     """

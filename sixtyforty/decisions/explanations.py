@@ -107,7 +107,10 @@ def explain_rows(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[s
 
 
 def _describe_fact(text: str, fact: FeatureValue) -> str:
-    """Return the declared text of a feature with its value. A format that doesn't suit the value is left out."""
+    """Return the declared text of a feature with the feature's value in place of `{value}`.
+
+    If the declared format, such as the `.0%` in `{value:.0%}`, doesn't suit the value, the value is shown unformatted.
+    """
     try:
         return text.format(value=fact)
     except (ValueError, TypeError):

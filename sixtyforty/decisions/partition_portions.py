@@ -49,9 +49,9 @@ def _count_complete(units: pd.DataFrame, join_times: bool) -> int:
 
 
 def _first_part(units: pd.DataFrame, end: int, join_times: bool) -> int:
-    """Return how many units the first part of the first partition has, or 0 if more units must be read to know.
+    """Return after how many units to cut a first partition that is larger than a portion.
 
-    end: the number of units of the first partition in `units`.
+    Return 0 if more units must be read to know. end: the number of units of the first partition in `units`.
     """
     size = stored_tables.PORTION_ROWS
     if not join_times:

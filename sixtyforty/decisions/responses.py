@@ -155,7 +155,7 @@ def responses_to(ws: Workspace, decision_id: str) -> list[Response]:
 
 
 def responses_by_decision(ws: Workspace, decision_ids: Sequence[str]) -> dict[str, list[Response]]:
-    """Return people's answers to some decisions and their ratings, by decision id, the oldest first.
+    """Return people's responses to some decisions, except `seen`, by decision id, the oldest first.
 
     The query selects by decision id, so its cost doesn't grow with the number of recorded responses.
     """

@@ -52,7 +52,10 @@ def summarize_unscored(decisions: Rows) -> list[UnscoredDecisions]:
 
 
 def describe_outlook(ws: Workspace) -> str:
-    """Return sentences that say when a champion that couldn't score decides again. Its files must be sound."""
+    """Return sentences that say when a champion with an outage decides again, and whether to correct features.sql.
+
+    The caller must have checked that the champion's files are sound and that the champion can score built features.
+    """
     newest = ws.lake.partitions("features")[-1:]
     if any(is_unbuilt(entry) for entry in ws.lake.entries("features", newest).values()):
         return "Correct features.sql. The model decides again from the next run on."

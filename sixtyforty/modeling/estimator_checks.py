@@ -21,7 +21,7 @@ def create_estimator(recipe: Model) -> Any:
     """Return the estimator of a recipe with its declared parameters, not yet fitted.
 
     Raises ModelError if the estimator doesn't exist, isn't a class with the methods fit and predict, or doesn't accept
-    a parameter. Nothing else is called, because a function could do anything.
+    a parameter. A function that the recipe names as its estimator is never called, because it could do anything.
     """
     module, _, name = recipe.estimator.rpartition(".")
     try:

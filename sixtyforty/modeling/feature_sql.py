@@ -124,6 +124,6 @@ def recreate_feature_table(db: duckdb.DuckDBPyConnection, use_case: DecisionChai
 def sorted_by_unit(use_case: DecisionChain, table: str = "_built") -> str:
     """Return SQL for the rows of a table of units, sorted by partition, decision time and key.
 
-    A sort in the statement that joins the tables would hold the joined tables and the sorted rows at the same time.
+    The table already holds joined rows. Joining and sorting in one statement would need memory for both at once.
     """
     return f"from {table} order by _partition, decided_at, {identifiers(use_case.decision.key)}"

@@ -285,7 +285,10 @@ def _date_of(node: Node) -> Any:
 
 
 def _rate_of(node: Node) -> Scalar | None:
-    """Return the number that a node of the parse tree stands for; None if it is round, or no number."""
+    """Return the number that a node of the parse tree stands for, such as 0.2317.
+
+    Return None if the node is no number, or if the number is round: see `_is_round`.
+    """
     number = literal_of(node)
     return number if isinstance(number, float) and not _is_round(number) else None
 

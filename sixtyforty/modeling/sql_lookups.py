@@ -59,10 +59,11 @@ def mapping_of(node: Node) -> dict[Any, Any] | None:
 
 
 def branches_of(node: Node) -> tuple[list[tuple[list[Any], Scalar | None]], Any]:
-    """Return the branches of CASE or `if`, each as the literals in its condition and its number, and the default.
+    """Return the branches of CASE or `if`, and the literal that its else branch returns.
 
-    A branch whose condition isn't a comparison with literals, or that doesn't return a literal number, ends the list
-    with the number None.
+    Each branch is a pair: the literals in the branch's condition, and the literal number that the branch returns. The
+    number is None if the condition isn't a comparison with literals, or if the branch returns anything else. A CASE in
+    the else branch adds its branches. Other nodes have no branches.
     """
     if node.get("class") == "CASE":
         checks = [(check["when_expr"], check["then_expr"]) for check in node["case_checks"]]

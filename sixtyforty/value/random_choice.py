@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class RandomActions:
     """Random choice among the declared actions.
 
-    counts: how often each action was taken. payoffs: the payoff if all units got an action, by action. Both are sorted
-    by action.
+    counts: how often each action was taken. payoffs: for each action, the total payoff if all units got that action, in
+    the KPI's currency. Both are sorted by action.
     """
 
     counts: Mapping[str, int]
@@ -37,7 +37,7 @@ class RandomActions:
         )
 
     def money(self) -> float:
-        """Return the money of random choice, in the KPI's currency."""
+        """Return the total payoff of random choice, in the KPI's currency: the mean over all random assignments."""
         total, money = max(sum(self.counts.values()), 1), 0.0
         for action, count in self.counts.items():  # `sum` would round the last digits differently
             money += count / total * self.payoffs[action]
@@ -46,10 +46,10 @@ class RandomActions:
 
 @dataclass(frozen=True)
 class RandomAmounts:
-    """Random choice of amounts.
+    """Random choice of amounts, for the units of one portion, or of several portions that were added with `+`.
 
-    amounts: the amount that each unit got: a text in a single portion, a number in a sum of portions. outcome: the
-    outcome of each unit. Both have shape (n,), and take 16 bytes a unit in a sum of portions.
+    amounts: the amount that each unit got: text in one portion, numbers after an addition. outcome: the outcome of each
+    unit. Both have shape (n,). After an addition, both together take 16 bytes a unit.
     """
 
     kpi: Kpi
@@ -64,7 +64,7 @@ class RandomAmounts:
         return RandomAmounts(self.kpi, self.payoffs, amounts, np.concatenate([self.outcome, other.outcome]))
 
     def money(self) -> float:
-        """Return the money of random choice, in the KPI's currency."""
+        """Return the total payoff of random choice, in the KPI's currency: the mean over all random assignments."""
         import numpy as np
 
         if self.amounts.dtype.kind == "f":
@@ -76,7 +76,7 @@ class RandomAmounts:
         return money
 
     def _money_of_portions(self) -> float:
-        """Return the money of random choice over a sum of portions, in the KPI's currency."""
+        """Return the same total payoff as `money`, for portions that were added with `+`."""
         import numpy as np
 
         assert self.kpi.amount
@@ -94,7 +94,10 @@ RandomChoice: TypeAlias = RandomActions | RandomAmounts
 
 
 def choose_at_random(kpi: Kpi, payoffs: Payoffs, chosen: NDArray[np.str_], outcome: Floats) -> RandomChoice:
-    """Return random choice on some units. chosen: the action of each unit. payoffs, outcome: of the same units."""
+    """Return the numbers from which the total payoff of random choice on some units is computed.
+
+    chosen: the action that each unit got, shape (n,). payoffs, outcome: the payoffs and outcomes of the same units.
+    """
     import numpy as np
 
     if kpi.amount:
