@@ -114,7 +114,7 @@ def is_measured_by(record: Entry, contract: Source) -> bool:
 def newest_records(use_case: DecisionChain, lake: Lake, source: str) -> dict[str, Entry]:
     """Return the manifests of `first_seen/<source>` for the newest partitions of a partitioned source.
 
-    These are the last WINDOW_PARTITIONS partitions, or the partitions of the last WINDOW_DAYS days if they are more.
+    These are the last WINDOW_PARTITIONS partitions; for hourly partitions, those of the last WINDOW_DAYS days.
     """
     dataset = first_seen_dataset(source)
     newest = max(lake.partitions(dataset), default=None)

@@ -35,7 +35,7 @@ class Arrival:
     - tag: the content tag (ETag) of the file in its object store, if the store has tags.
     - is_present: whether the last scan found the file. False if the file was archived; the lake still holds its rows.
     - undeclared: the columns of the file that the data contract didn't name when the file was read.
-    - contract: the hash of the contract and of the reader that refused the extract; empty if it is not refused.
+    - contract: for a refused extract, the hash of the data contract and of the code that refused it; otherwise empty.
     - memory: the memory of the reader process in bytes, if the extract is refused because this process ended while it
       read the extract; otherwise 0.
     - seen_at: the UTC time of the scan that read the extract first, in ISO format. If an earlier data contract refused

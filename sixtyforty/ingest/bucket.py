@@ -53,7 +53,7 @@ class Bucket:
         return files
 
     def take_other_names(self, pattern: str) -> list[str]:
-        """Return the file names of the last full listing that a glob doesn't match. They are returned only once.
+        """Return those file names in the last full listing for a glob that don't match it. They are returned only once.
 
         On S3, these are names that start like the glob. Other file systems list only the names that match.
         """

@@ -40,8 +40,8 @@ def raw_schema(source: Source) -> pa.Schema:
 def cleaned_columns_sql(source: Source, columns: Collection[str]) -> str:
     """Return a SELECT list that trims some text columns of a source, and turns empty texts into NULL.
 
-    Numbers and dates get the form that the casts accept, if the source declares another form. The null text is NULL
-    already: the reader of CSV files applies it. In other formats it is an ordinary text.
+    Numbers and dates get the form that the casts accept, if the source declares another form. The declared `null_text`
+    of CSV files is NULL already, because it is replaced when a file is read. In other formats it is an ordinary text.
     """
     return ", ".join(
         f"{plain_text_sql(source, column, _cleaned_sql(column))} as {identifier(column)}" for column in columns
@@ -92,7 +92,8 @@ def _reason_sql(source: Source, columns: Mapping[str, tuple[str, str, str]]) -> 
     """Return a SQL expression for the reason why a row is quarantined; NULL if it fits the data contract.
 
     The reason names each wrong column, and shows its text unless the column is declared personal.
-    columns: for each column, the names of its text, its attempted cast and its exact value.
+    columns: for each column of the contract, the names of three SQL columns, which hold its text, the attempted cast of
+    the text, and the exact value.
     """
     problems: list[tuple[str, str]] = []
     for column, (text, _, exact) in columns.items():
@@ -133,8 +134,8 @@ def type_rows(
     - `row`: a valid row, to which no other status applies.
 
     If an extract corrects a row and a third extract repeats the original row, the original row is valid again. If a key
-    occurs twice in one extract and partition, both rows are valid here, and the rules of the suite report them. If it
-    occurs in several partitions, only rows of the partition of the last line are valid.
+    occurs twice in one extract and partition, both rows are valid here, and the rules of the suite report them. If a
+    key occurs in several partitions, its rows are valid only in the partition in which its last valid row landed.
 
     newest_full: for a source whose extracts are full, the number of the newest extract of each partition. Rows of
     earlier extracts are superseded.

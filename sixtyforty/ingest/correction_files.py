@@ -92,8 +92,9 @@ def encode_corrections(
 ) -> bytes:
     """Return the bytes of a file of quarantined rows, which people correct and land again.
 
-    kind, name: the format and the name of the file. rows: for each quarantined row, the landed texts of the contract's
-    columns, then the COMMENTS.
+    kind, name: the format and the name of the file.
+    rows: for each quarantined row, the landed texts of the contract's columns, then its entries for the columns in
+    COMMENTS.
     """
     header = [*contract.columns, *COMMENTS]
     usual = ";" if contract.decimal == "," else ","  # spreadsheets write semicolons if numbers have a decimal comma

@@ -13,7 +13,7 @@ from typing import Any
 def csv_line(cells: Iterable[Any]) -> str:
     """Return a row of a database as a CSV line with a line break at its end.
 
-    A missing value is an empty field without quotes. An empty text has quotes, so no text stands for a missing value.
+    A missing value is an empty field without quotes. An empty text has quotes, so the two differ in the file.
     Times with a UTC offset are converted to UTC and written without the offset. Lists and objects are JSON.
     """
     line = ",".join("" if cell is None else _quoted(cell_text(cell)) for cell in cells)

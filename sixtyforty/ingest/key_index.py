@@ -82,9 +82,9 @@ class KeyIndex:
     def add(self, hashes: Mapping[str, Hashes], stamps: Mapping[str, str]) -> set[str]:
         """Add the key hashes of partitions to the index. Return all partitions that had one of these hashes before.
 
-        hashes: by partition. A hash may occur several times. stamps: texts by partition that the index stores. The
-        returned partitions may include those of `hashes`, if they had the keys before. Partitions that are added
-        together are not compared with one another.
+        hashes: by partition. A hash may occur several times. stamps: by partition, the tag of the added version, which
+        the index stores; empty if versions have no tags. The returned partitions may include those of `hashes`, if
+        they had the keys before. Partitions that are added together are not compared with one another.
         """
         import numpy as np
 

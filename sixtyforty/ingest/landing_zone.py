@@ -55,7 +55,7 @@ class LandingZone:
     folder: the location of sources that declare no location. The extracts of queries are written there, too.
     delivery_url: SQLAlchemy URL of the database for queries that declare no database.
     unread: after a scan, the reason for each file that couldn't be read, by source and file name. The next scan tries
-    to read these files again. A scan that isn't patient also gives the reason for files whose names nearly match.
+    to read these files again. A scan without `patient` also gives the reason for files whose names nearly match.
     header_notes: how the headers of the extracts that this process read differ from the contract, as texts, by source
     and file name. Extracts whose header is as declared are left out.
     query_problems: after a scan, the problems with the times in a query's table, as texts, by source.

@@ -42,7 +42,10 @@ class Landings:
         return None if position is None else self._arrivals[position]
 
     def is_recent(self, partition: str, arrival: Arrival) -> bool:
-        """Return whether an extract was first seen at most RECENT_PARTITIONS or RECENT_TIME after a partition's end."""
+        """Return whether an extract was first seen before a partition's end, or soon after it.
+
+        Soon: within RECENT_PARTITIONS partitions or RECENT_TIME, whichever is longer.
+        """
         seen_at, end = first_seen(arrival), self._model.closes_at(partition)
         if seen_at is None:
             return False

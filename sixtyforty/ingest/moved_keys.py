@@ -43,7 +43,9 @@ ROWS_PER_QUERY = 1 << 21
 class SharedKeys:
     """Finds the keys that occur in more than one partition of a source.
 
-    db: a session of the lake. compared: the raw manifests of compared partitions, after `type_landed`.
+    db: a session of the lake.
+    compared: the raw manifests of the compared partitions; empty until `type_landed` adds them. A compared partition
+    isn't validated, but shares a key with a partition that is validated.
     """
 
     db: duckdb.DuckDBPyConnection
@@ -59,9 +61,12 @@ class SharedKeys:
     def type_landed(self, requested: Mapping[str, Entry]) -> tuple[dict[str, Entry], bool]:
         """Create the table `typed` (see `casting`) from the raw rows of the partitions to validate.
 
-        requested: the raw manifests of the requested partitions. Returns them with those of related partitions, and
-        whether each row of the table has a key of its own. The table also has the rows of compared partitions with a
-        key of a related one; `set_compared_aside` marks them.
+        requested: the raw manifests of the partitions that the run validates. Partitions that share a key with one of
+        them must be validated, too. Returns the raw manifests of all partitions to validate, and whether no two rows
+        of the table have the same key.
+
+        The table also has rows of compared partitions (see SharedKeys), if `typed` has their key already.
+        `set_compared_aside` marks these rows.
         """
         type_rows(self.db, self._contract, self._landed(requested), self._newest_full(requested))
         judged, hashes = dict(requested), self._typed_hashes(requested)
@@ -162,7 +167,7 @@ class SharedKeys:
         The hashes of all other raw partitions that the index lacks are added first.
 
         All processes that write to a lake in a folder share one index, so the index is complete unless its files were
-        lost. Other machines write to an object store, too, so each partition's tag is compared.
+        lost. Other machines write to an object store, too, so each partition's tag is compared with the indexed tag.
         """
         stamps = self._stamps()
         missing = [p for p, stamp in stamps.items() if index.stamps.get(p) != stamp and p not in hashes]

@@ -34,8 +34,10 @@ class ExtractPartitions:
 
     - name: the name of the file.
     - seen_at: the UTC time at which the extract arrived, in ISO format; empty if it isn't known.
-    - limits: the first and the last partition of the extract's rows.
-    - fallback: the partition of unusable lines.
+    - limits: the first and the last partition that the extract may have rows of.
+    - fallback: the partition of unusable lines, which the file name shows; UNASSIGNED if the name shows none.
+
+    For a snapshot, `limits` and `fallback` name the partition SNAPSHOT.
     """
 
     def __init__(self, name: str, use_case: DecisionChain, source: str, lines: StagedLines, seen_at: str = "") -> None:

@@ -27,7 +27,8 @@ class SchemaDrift:
     """How the columns of a file differ from a data contract.
 
     - new: columns that the contract doesn't name.
-    - missing: columns of the contract that the file lacks; `optional` holds those that it may lack.
+    - missing: required columns of the contract that the file lacks, except renamed columns.
+    - optional: optional columns of the contract that the file lacks, except renamed columns.
     - renamed: for a missing column, the new column with the most similar name.
     - retyped: for a column of the contract, its declared type and the type of the file's values.
     """

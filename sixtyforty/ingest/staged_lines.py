@@ -82,8 +82,8 @@ class _Holdings:
 class StagedLines:
     """The lines of one extract by partition, in the order of the extract.
 
-    `counts` is the number of lines by partition, and `byte_count` the size of all lines in memory. The files are
-    deleted when nobody uses this object anymore.
+    `counts` is the number of lines by partition. `byte_count` is the number of bytes that all lines would take in
+    memory, including lines that are in files. The files are deleted when nobody uses this object anymore.
 
     area: where the lines are staged. None: the lines are only counted.
     """

@@ -167,7 +167,7 @@ class ChampionLedger(HashChain[ChampionRow]):
     def newest_withdrawal(self, track: Track) -> ChampionRow | None:
         """Return the newest WITHDRAW row about a champion of a track; None if no champion was withdrawn.
 
-        After a withdrawal, an earlier champion may be in force. Only the newest withdrawal can leave no champion.
+        If no champion is in force, this row tells why. After a withdrawal, an earlier champion may be in force again.
         """
         rows = self.rows()
         withdrawals = (_withdrawal_of(rows, row.version) for row in _promotions(rows, track))

@@ -71,7 +71,7 @@ def connect(
     """Return a DuckDB session in UTC that can read the files in `folders` only, and can't change its settings.
 
     timezone: IANA name of the use case's time zone. The macro `local(ts)` converts a UTC timestamp to this time zone,
-    and `utc(ts)` converts back. folders: the folders whose files the session can read, without symbolic links.
+    and `utc(ts)` converts back. folders: the folders whose files the session can read, as paths without symbolic links.
     scratch: the scratch folder for data that doesn't fit into memory. None: one in the system's temporary folder.
     threads: how many threads work on a query. None: one for each processor.
     `Lake.open_session` opens sessions that read the lake. The sessions share a database, because opening a database is

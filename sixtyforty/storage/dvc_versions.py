@@ -146,7 +146,10 @@ class DvcVersions:
                 repository.commit(f"{self.home / 'dvc.yaml'}:{stage}", force=True)
 
     def publish(self) -> int:
-        """Push all pointers (`.dvc` files), and the recorded files that the DVC remote lacks, and count these files."""
+        """Push all pointers (`.dvc` files), and the recorded files that the DVC remote lacks.
+
+        Return the number of recorded files that were pushed, without the pointers.
+        """
         with self._open("push versions to the DVC remote") as repository:
             pushed = int(repository.push())
             files = [*sorted((self.home / "data").rglob("*.dvc")), self.home / "dvc.lock"]
@@ -246,7 +249,7 @@ def _recorded_hash(pointer: Path) -> str:
 
 
 def _has_hash(file: Path, md5: str) -> bool:
-    """Return whether a file exists and has an MD5 hash. DVC adds `.dir` to the hash of a folder's listing."""
+    """Return whether a file exists and its MD5 hash is `md5`. DVC adds `.dir` to the hash of a folder's listing."""
     if not file.is_file():
         return False
     with file.open("rb") as content:

@@ -180,7 +180,7 @@ class Lake:
         rows: a stream of any length is written with bounded memory. The sizes of its batches don't change the bytes.
         inputs: the versions of the input partitions, by dataset and partition.
         code: the code version.
-        facts: anything else that the stage records, such as counts and verdicts.
+        facts: anything else that the chain stage records, such as counts and verdicts.
         """
         import pyarrow as pa
 

@@ -53,9 +53,10 @@ def _is_same_disk(path: Path, folder: Path) -> bool:
 
 
 def _copy_to_disk(path: Path, new_path: Path, marker: Path) -> None:
-    """Copy a file or folder to `new_path`, first under a temporary name so that it is never incomplete, then delete it.
+    """Copy a file or folder to `new_path`, then delete `path`. `new_path` is never incomplete.
 
-    marker: this file is created before `new_path` exists. The caller deletes it when `path` is deleted.
+    The copy has a temporary name until it is complete. marker: a file that is created before `new_path` exists. The
+    caller deletes it when `path` is deleted.
     """
     copy = new_path.with_name(f".moving-{new_path.name}")
     delete_path(copy)

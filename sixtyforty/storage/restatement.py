@@ -95,8 +95,9 @@ def changed_inputs(use_case: DecisionChain, entry: Entry | None, inputs: Mapping
 
 
 def restated_by(use_case: DecisionChain, before: Entry | None, entry: Entry, now: datetime | None) -> str | None:
-    """Return why a complete partition was restated: the changed inputs, or CODE; None if it wasn't restated.
+    """Return why a complete partition was restated; None if it wasn't restated.
 
+    The reason is the changed inputs or, if no input changed, the text CODE: the code version changed.
     before: the previous manifest. entry: the new manifest. now: UTC, naive.
     """
     if before is None or before.sha256 == entry.sha256 or not is_closed(use_case, entry.partition, now):

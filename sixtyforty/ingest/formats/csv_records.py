@@ -48,7 +48,7 @@ class RecordPatterns:
     - sound: a readable record with its line end.
     - record: a record with its line end, readable or broken. It doesn't match if a quote is never closed.
     - after_field, after_quote: the rest of a record, from a position outside of quotes or within them.
-    - closed: for `record`, `after_field` and `after_quote`, the pattern of its text without the line end.
+    - closed: for each of the patterns `record`, `after_field` and `after_quote`, the same pattern without the line end.
     """
 
     def __init__(self, delimiter: bytes) -> None:
@@ -148,7 +148,7 @@ def break_record(record: bytes, number: int, reason: str) -> list[BrokenLine]:
 class _Splitter:
     """Cuts CSV text, which is read in blocks, into records.
 
-    - _rest: the text that is not cut yet. It starts with a record, or within a record that is longer than the limit.
+    - _rest: the text that is not cut yet. It starts with a record, or within a record of over MAX_RECORD_BYTES.
     - _line: the number of the line that `_rest` starts with.
     - _pattern: the pattern for the start of `_rest`.
     - _reason: why the lines of a long record are broken; empty between two records.

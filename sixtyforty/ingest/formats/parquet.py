@@ -219,9 +219,9 @@ def _read_chunks(file: pq.ParquetFile, path: Path, matched: MatchedColumns, copy
 
 
 def _portions(table: pa.Table, start: int = 0) -> Iterator[tuple[int, pa.Table]]:
-    """Cut a table in halves until each part has about CHUNK_BYTES of text, or one row. Yield the parts in order.
+    """Cut a table in halves until each part has about CHUNK_BYTES of text, or one row.
 
-    start: the position of the first row, which is yielded with the part.
+    Yield the parts in order, each with the position of its first row. start: the position of the table's first row.
     """
     if table.num_rows < 2 or sum(map(_text_bytes, table.columns)) <= CHUNK_BYTES:
         yield start, table

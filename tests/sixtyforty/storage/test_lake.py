@@ -245,7 +245,7 @@ def test_another_machine_reads_new_partitions_and_caches_their_files(tmp_path: P
 def test_a_file_whose_hash_differs_from_its_manifest_is_refused(tmp_path: Path, bucket_root: ObjectPath) -> None:
     entry = Lake(bucket_root, tmp_path / "here").write(DATASET, DAY, numbers(1))
     (bucket_root / DATASET / entry.file).write_bytes(b"PAR1 something else PAR1")
-    with pytest.raises(LakeError, match=rf"{entry.file}: the hash of the file differs from its manifest"):
+    with pytest.raises(LakeError, match=rf"{entry.file}: the hash of the file differs from the hash in its manifest"):
         Lake(bucket_root, tmp_path / "there").local_file(entry)
 
 
