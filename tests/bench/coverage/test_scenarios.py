@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
 from bench.coverage.figures import MEASURES, Figure, ForecastBias, Results
-from bench.coverage.methods import IntervalMethod
+from bench.coverage.methods import METHODS, IntervalMethod, bootstrap_interval
 from bench.coverage.run import FIGURES
 from bench.coverage.scenarios import SCENARIOS, SEED, count_inside, count_misses, run_scenario
 from sixtyforty.value.lift import Interval
@@ -49,6 +50,19 @@ def test_another_figure_is_noticed() -> None:
     assert describe_difference(less)
     bias = PUBLISHED.biases[0]
     assert describe_difference(ForecastBias(bias.row, bias.effect + 1, bias.effect, bias.spread, 100, TENTH))
+
+
+def test_a_method_that_is_swapped_in_the_table_changes_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    methods = replace(METHODS, estimate=IntervalMethod(bootstrap_interval(0.8)))
+    monkeypatch.setattr("bench.coverage.scenarios.METHODS", methods)
+    figures = run_scenario("coverage: independent days", TENTH)
+    assert [figure.measure for figure in figures if describe_difference(figure)] == ["estimate"]
+
+
+def test_all_runs_give_exactly_the_published_figures() -> None:
+    row = "six campaigns"
+    published = [figure for name in ("estimate", "gate", "final") for figure in PUBLISHED.of(name) if figure.row == row]
+    assert run_scenario(f"coverage: {row}", PUBLISHED.runs) == published
 
 
 def test_every_measure_and_scenario_is_published() -> None:
