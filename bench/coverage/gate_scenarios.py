@@ -66,5 +66,5 @@ def measure_bias(world: DailyWorld, rng: np.random.Generator, runs: int) -> list
     promoted = promotions.recipe >= 0
     forecasts, truths = promotions.forecast[promoted], effects[promoted]
     spread = float(np.std(forecasts - truths, ddof=1)) if promoted.sum() > 1 else 0.0
-    means = (float(numbers.mean()) if len(numbers) else 0.0 for numbers in (forecasts, truths))
-    return [ForecastBias(world.name, *means, spread, int(promoted.sum()), runs)]
+    forecast, effect = (float(numbers.mean()) if len(numbers) else 0.0 for numbers in (forecasts, truths))
+    return [ForecastBias(world.name, forecast, effect, spread, int(promoted.sum()), runs)]
