@@ -1,0 +1,70 @@
+"""Simulate years of the gate: recipes without an effect, refreshes, and the forecasts given at promotions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from bench.coverage.daily_worlds import YEAR, DailyWorld, Floats
+from bench.coverage.figures import Figure, ForecastBias
+from bench.coverage.methods import METHODS, Refresh
+from sixtyforty.spec.wording import format_plural
+
+Schedule = Literal["monthly", "nightly"]
+MONTH = 30
+LOOKS = {"monthly": range(MONTH, YEAR + 1, MONTH), "nightly": range(MONTH, YEAR + 1)}
+PROVEN_GAIN = 0.5  # the gain of a champion's recipe, in standard deviations of a day
+HISTORY = 180  # days of the walk-forward backtest before a refresh
+EQUAL_DEVIATION = 0.2  # standard deviation of the daily difference between two equal models
+SCRAMBLED_DEVIATION = 0.5  # the same for a model with scrambled features, which loses PROVEN_GAIN
+LEAST_EFFECT, GREATEST_EFFECT = 0.05, 0.25  # the half of the prior with an effect is uniform between these
+
+
+def measure_null_promotions(
+    world: DailyWorld, recipes: int, schedule: Schedule, rng: np.random.Generator, runs: int
+) -> list[Figure]:
+    """Return in how many years at least one of some independent recipes without an effect is promoted.
+
+    The gate first looks after MONTH days of the walk-forward backtest.
+    """
+    gains = world.draw(rng, runs * recipes, YEAR).gains.reshape(runs, recipes, YEAR)
+    promoted = int((METHODS.first_promotions(gains, LOOKS[schedule]).recipe >= 0).sum())
+    row = f"{format_plural(recipes, 'recipe')}, {schedule}, {world.name}"
+    return [Figure("null", row, promoted, runs, runs)]
+
+
+def measure_refreshes(world: DailyWorld, rng: np.random.Generator, runs: int) -> list[Figure]:
+    """Return how many equal refreshes pass, and how many refreshes with scrambled features are refused."""
+    gains = PROVEN_GAIN + world.draw(rng, runs, HISTORY).gains
+    block = gains[:, -MONTH:]
+    half = block[:, MONTH // 2 :]
+    equal = half + EQUAL_DEVIATION * rng.standard_normal(half.shape)
+    scrambled = half - PROVEN_GAIN + SCRAMBLED_DEVIATION * rng.standard_normal(half.shape)
+    passed, refused = _count_passes(gains, block, equal), runs - _count_passes(gains, block, scrambled)
+    return [Figure("equal", world.name, passed, runs, runs), Figure("scrambled", world.name, refused, runs, runs)]
+
+
+def _count_passes(gains: Floats, block: Floats, twins: Floats) -> int:
+    return sum(METHODS.passes_refresh(Refresh(*parts)) for parts in zip(gains, block, twins, strict=True))
+
+
+def draw_effects(rng: np.random.Generator, runs: int) -> Floats:
+    """Draw true effects from the prior: half are 0, half are uniform. Unit: standard deviations of a day."""
+    effects = rng.uniform(LEAST_EFFECT, GREATEST_EFFECT, runs)
+    return np.where(np.arange(runs) % 2 == 0, 0.0, effects)
+
+
+def measure_bias(world: DailyWorld, rng: np.random.Generator, runs: int) -> list[ForecastBias]:
+    """Return the mean forecast at the first promotion, and the mean true effect of the promoted recipes.
+
+    One recipe is tried a year, with a look each month.
+    """
+    effects = draw_effects(rng, runs)
+    gains = effects[:, None] + world.draw(rng, runs, YEAR).gains
+    promotions = METHODS.first_promotions(gains[:, None, :], LOOKS["monthly"])
+    promoted = promotions.recipe >= 0
+    forecasts, truths = promotions.forecast[promoted], effects[promoted]
+    spread = float(np.std(forecasts - truths, ddof=1)) if promoted.sum() > 1 else 0.0
+    forecast, effect = (float(numbers.mean()) if len(numbers) else 0.0 for numbers in (forecasts, truths))
+    return [ForecastBias(world.name, forecast, effect, spread, int(promoted.sum()), runs)]

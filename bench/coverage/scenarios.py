@@ -1,0 +1,158 @@
+"""Simulate the methods in each world. A scenario is a function that returns the figures of some runs.
+
+The seed of a scenario is SEED and the scenario's name, so scenarios run in any order and in several processes.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+
+from bench.coverage import daily_worlds, unit_worlds
+from bench.coverage.daily_worlds import DailyWorld, Floats
+from bench.coverage.figures import Figure, ForecastBias
+from bench.coverage.gate_scenarios import measure_bias, measure_null_promotions, measure_refreshes
+from bench.coverage.methods import METHODS, IntervalMethod, running_means
+from bench.coverage.unit_worlds import UnitWorld
+from sixtyforty.value.lift import Interval
+
+SEED = 20261130
+UNIT_RUNS = 250  # runs of a world of units that are in memory at once
+Scenario = Callable[[np.random.Generator, int], Sequence[Figure | ForecastBias]]
+
+
+def run_scenario(name: str, runs: int) -> Sequence[Figure | ForecastBias]:
+    """Run a scenario of SCENARIOS with its seed. Return its figures."""
+    rng = np.random.default_rng([SEED, zlib.crc32(name.encode())])
+    return SCENARIOS[name](rng, runs)
+
+
+def measure_coverage(world: DailyWorld, rng: np.random.Generator, runs: int) -> list[Figure]:
+    """Return how often each interval contains the true mean gain of the period."""
+    sample = world.draw(rng, runs, world.period)
+    truths = sample.expected.mean(1)
+    methods = {"estimate": METHODS.estimate, "gate": METHODS.gate, "final": METHODS.final}
+    return [
+        count_inside(measure, world.name, [method.interval(gains) for gains in sample.gains], truths)
+        for measure, method in methods.items()
+    ]
+
+
+def count_inside(measure: str, row: str, intervals: Sequence[Interval], truths: Floats) -> Figure:
+    """Count the intervals that contain their truth. An interval with an unknown end is no answer."""
+    answers = [(i, truth) for i, truth in zip(intervals, truths, strict=True) if not math.isnan(i.low)]
+    inside = sum(interval.low <= truth <= interval.high for interval, truth in answers)
+    return Figure(measure, row, int(inside), len(answers), len(intervals))
+
+
+def measure_looks(world: DailyWorld, rng: np.random.Generator, runs: int) -> list[Figure]:
+    """Return how often an interval misses the true mean gain so far, at one or more of the looks of a period."""
+    sample = world.draw(rng, runs, world.last_look)
+    truths = sample.expected.cumsum(1) / np.arange(1, world.last_look + 1)
+    looks = range(world.first_look, world.last_look + 1)
+    return [
+        count_misses(measure, world.name, method, sample.gains, truths, looks)
+        for measure, method in (("daily_look", METHODS.daily_look), ("always_valid", METHODS.always_valid))
+    ]
+
+
+def count_misses(
+    measure: str, row: str, method: IntervalMethod, gains: Floats, truths: Floats, looks: Sequence[int]
+) -> Figure:
+    """Count the runs in which the interval misses the truth at any look.
+
+    gains, truths: both (runs, days). A run has an answer if the interval of its last look is known. An interval whose
+    truth is within the method's `least_distance` isn't computed: it can't miss.
+    """
+    missed = np.zeros(len(gains), bool)
+    means, errors = running_means(gains)
+    is_far = np.abs(means - truths) >= method.least_distance * errors
+    for look in looks:
+        for run in np.flatnonzero(~missed & is_far[:, look - 1]):
+            interval, truth = method.interval(gains[run, :look]), truths[run, look - 1]
+            missed[run] = interval.low > truth or interval.high < truth
+    answered = sum(not math.isnan(method.interval(of_run[: looks[-1]]).low) for of_run in gains)
+    return Figure(measure, row, int(missed.sum()), answered, len(gains))
+
+
+def measure_forecast(world: DailyWorld, rng: np.random.Generator, runs: int) -> list[Figure]:
+    """Return how often the gain of the next month is inside the forecast, and how often the verdict says so."""
+    gains = world.draw(rng, runs, world.history + world.month).gains
+    before, after = gains[:, : world.history], gains[:, world.history :]
+    inside = count_inside("forecast", world.name, [METHODS.forecast.interval(days) for days in before], after.mean(1))
+    verdicts = [METHODS.compare(*parts) for parts in zip(before, after, strict=True)]
+    answered = sum(verdict != "not known yet" for verdict in verdicts)
+    return [inside, Figure("within", world.name, verdicts.count("within the forecast"), answered, runs)]
+
+
+def measure_holdout(world: UnitWorld, rng: np.random.Generator, runs: int) -> list[Figure]:
+    """Return how often a holdout reports an effect where none is: at the last look only, and at any look."""
+    rows = {world.name: (METHODS.holdout_once, METHODS.holdout_always)}
+    if world.is_recurring:
+        rows[f"{world.name}, drawn as clusters"] = (METHODS.cluster_once, METHODS.cluster_always)
+    counts = {row: np.zeros((3, 2), int) for row in rows}  # by measure: misses and answers
+    for size in _portions(runs):
+        sample = world.draw(rng, size)
+        for row, (once, always) in rows.items():
+            single, sequence = once(sample), always(sample)
+            counts[row] += [_count_last(single), _count_any(single), _count_any(sequence)]
+    measures = ("holdout_once", "holdout_daily", "holdout_always")
+    return [
+        Figure(measure, row, int(misses), int(answers), runs)
+        for row, by_measure in counts.items()
+        for measure, (misses, answers) in zip(measures, by_measure, strict=True)
+    ]
+
+
+def _portions(runs: int) -> list[int]:
+    return [min(UNIT_RUNS, runs - start) for start in range(0, runs, UNIT_RUNS)]
+
+
+def _count_last(ends: tuple[Floats, Floats]) -> tuple[int, int]:
+    """Return the runs whose last interval misses 0, and the runs with an interval at the last look."""
+    low, high = ends[0][:, -1], ends[1][:, -1]
+    return int(((low > 0) | (high < 0)).sum()), int((~np.isnan(low)).sum())
+
+
+def _count_any(ends: tuple[Floats, Floats]) -> tuple[int, int]:
+    """Return the runs with an interval that misses 0 at any look, and the runs with an interval at the last look."""
+    low, high = ends
+    return int(((low > 0) | (high < 0)).any(1).sum()), int((~np.isnan(low[:, -1])).sum())
+
+
+def measure_shares(rng: np.random.Generator, runs: int) -> list[Figure]:
+    """Return how often the share test refuses a holdout whose units were dealt by the declared shares."""
+    world = unit_worlds.INDEPENDENT
+    alarms = 0
+    for size in _portions(runs):
+        held_out = world.draw(rng, size).held_out.sum(-1).cumsum(-1)
+        units = unit_worlds.UNITS_A_LOOK * np.arange(1, unit_worlds.LOOKS + 1)
+        counts = [list(zip((units - of_run).tolist(), of_run.tolist(), strict=True)) for of_run in held_out]
+        alarms += sum(METHODS.rejects_shares(unit_worlds.SHARE, of_run) for of_run in counts)
+    return [Figure("shares", world.name, alarms, runs, runs)]
+
+
+def _list_scenarios() -> Mapping[str, Scenario]:
+    scenarios: dict[str, Scenario] = {}
+    for world in daily_worlds.WORLDS:
+        scenarios[f"coverage: {world.name}"] = partial(measure_coverage, world)
+        scenarios[f"looks: {world.name}"] = partial(measure_looks, world)
+        scenarios[f"forecast: {world.name}"] = partial(measure_forecast, world)
+    for units in unit_worlds.WORLDS:
+        scenarios[f"holdout: {units.name}"] = partial(measure_holdout, units)
+    scenarios["shares"] = measure_shares
+    for world in (daily_worlds.INDEPENDENT, daily_worlds.WEEKLY):
+        for recipes in (1, 5):
+            for schedule in ("monthly", "nightly"):
+                name = f"null: {world.name}, {recipes}, {schedule}"
+                scenarios[name] = partial(measure_null_promotions, world, recipes, schedule)
+        scenarios[f"refreshes: {world.name}"] = partial(measure_refreshes, world)
+        scenarios[f"bias: {world.name}"] = partial(measure_bias, world)
+    return scenarios
+
+
+SCENARIOS = _list_scenarios()
