@@ -106,7 +106,8 @@ class SuiteEvaluator:
         self.db.execute(
             f"""create or replace temp view checked_rows as select {checked}
             from (
-                select rowid as _id, * replace (_partition::varchar as _partition){computed} from typed where {is_due})"""
+                select rowid as _id, * replace (_partition::varchar as _partition){computed}
+                from typed where {is_due})"""
         )
         return rules
 
