@@ -112,11 +112,18 @@ class KeyIndex:
         return {partitions[number] for number in np.flatnonzero(np.bincount(numbers)).tolist()}
 
     def _find(self, hashes: Hashes) -> tuple[npt.NDArray[np.intp], Numbers]:
-        """Look up hashes in the index. Return, for each match, the position in `hashes`, and the partition's number."""
+        """Look up hashes in the index. Return, for each match, the position in `hashes`, and the partition's number.
+
+        hashes: sorted, each of them once.
+        """
         import numpy as np
 
         positions, numbers = [np.empty(0, "intp")], [np.empty(0, "uint32")]
         for run in self._runs:
+            if np.array_equal(run.hashes, hashes):  # a partition that the index read from its raw rows before
+                positions.append(np.arange(len(hashes)))
+                numbers.append(run.numbers)
+                continue
             for start in range(0, len(hashes), HASHES_AT_ONCE):
                 hits, run_numbers = _find_in_run(run, hashes[start : start + HASHES_AT_ONCE])
                 positions.append(start + hits)
