@@ -105,7 +105,9 @@ class SuiteEvaluator:
         computed = "".join(f", {sql} as {identifier(name)}" for name, sql in derived.items())
         self.db.execute(
             f"""create or replace temp view checked_rows as select {checked}
-            from (select rowid as _id, *{computed} from typed where {is_due})"""
+            from (
+                select rowid as _id, * replace (_partition::varchar as _partition){computed}
+                from typed where {is_due})"""
         )
         return rules
 
@@ -151,7 +153,8 @@ def _read_metrics(db: duckdb.DuckDBPyConnection, suite: Suite) -> pd.DataFrame:
     """Return a suite's metrics: one row per partition with accepted rows, computed on these rows."""
     aggregates = "".join(f", {sql} as {identifier(name)}" for name, sql in suite.partition.metrics.items())
     return read_frame(
-        db, f"select _partition{aggregates} from typed where _status = 'row' group by _partition order by _partition"
+        db,
+        f"select _partition::varchar as _partition{aggregates} from typed where _status = 'row' group by 1 order by 1",
     )
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SORTED_AT_ONCE = 1 << 15  # up to this number of rows, sorting is as fast as a check of the order
+# In the table `typed`, these columns are enumerations. Published rows have them as texts.
+AS_TEXT = "replace (_extract::varchar as _extract, _partition::varchar as _partition)"
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,8 @@ class Publication:
         lineage, key = ", ".join(LINEAGE), identifiers(self.contract.key)
         order = "" if self._is_in_order(verdicts) else f"order by _partition, {key}, {lineage}"
         return self.db.sql(
-            f"""select * exclude (_reason, _status, _seq, {lineage}), {lineage} from typed
+            f"""select * exclude (_reason, _status, _seq, {lineage}), {lineage}
+            from (select * {AS_TEXT} from typed)
             where _status = 'row' and list_contains($partitions, _partition) {order}""",
             params={"partitions": list(verdicts)},
         ).to_arrow_reader(GROUP_ROWS)
@@ -162,7 +165,7 @@ class Publication:
         """Return the quarantined rows of some partitions, with the name of each row's extract in `_file`."""
         self._register_file_names()
         return self.db.sql(
-            """select t.* exclude (_status), _file from typed t left join file_names using (_partition, _seq)
+            f"""select t.* exclude (_status) {AS_TEXT}, _file from typed t left join file_names using (_partition, _seq)
             where _status = 'quarantined' and list_contains($partitions, _partition) order by _partition, _seq, _row""",
             params={"partitions": partitions},
         ).to_arrow_reader(GROUP_ROWS)

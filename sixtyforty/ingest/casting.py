@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LINEAGE = ("_extract", "_row")
 RAW_COLUMNS = ("_row", "_broken", "_text", "_extract", "_seq")
+STATUSES = ("row", "quarantined", "duplicate", "superseded", "compared")  # `moved_keys` sets the last one
 EMPTY_KEY = "is empty, but it is part of the key"
 MAX_SHOWN = 100  # a quarantine reason shows at most this many characters of a wrong text
 
@@ -49,7 +50,13 @@ def cleaned_columns_sql(source: Source, columns: Collection[str]) -> str:
 
 
 def _cleaned_sql(column: str) -> str:
-    return f"nullif(trim({identifier(column)}), '')"
+    """Return SQL for a text without spaces at either end; NULL if nothing is left.
+
+    `trim` is slow, because Unicode has further spaces. So an ASCII text without spaces at its ends doesn't get there.
+    """
+    name = identifier(column)
+    is_clean = f"strlen({name}) = length({name}) and {name} >= '!' and not suffix({name}, ' ')"
+    return f"case when {is_clean} then {name} else nullif(trim({name}), '') end"
 
 
 def select_typed(source: Source, columns: Sequence[str], rows: str, others: Sequence[str] = ()) -> str:
@@ -123,7 +130,8 @@ def type_rows(
 
     rows: SQL of a table with the columns of raw partitions and `_partition`. `typed` has the contract's columns with
     their types, `_extract`, `_row`, `_seq`, `_partition`, and two more columns. `_reason` is why a row doesn't fit, or
-    NULL. `_status` is one of these words. Only `mark_repeated_keys` sets `duplicate`, and most of `superseded`:
+    NULL. `_extract`, `_partition` and `_status` are enumerations. `_status` is one of these words. Only
+    `mark_repeated_keys` sets `duplicate`, and most of `superseded`:
 
     - `quarantined`: the line can't be read as a row, a text isn't an exact value of its type, or a part of the key is
       empty;
@@ -140,22 +148,41 @@ def type_rows(
     newest_full: for a source whose extracts are full, the number of the newest extract of each partition. Rows of
     earlier extracts are superseded.
     """
-    db.execute(f"create or replace temp table typed as {_typed_rows_sql(source, rows, newest_full or {})}")
+    typed = _typed_rows_sql(source, rows, newest_full or {})
+    repeated = _repeated_texts_sql(db, rows)
+    db.execute(f"create or replace temp table typed as select * {repeated} from ({typed})")
 
 
 def add_typed_rows(
     db: duckdb.DuckDBPyConnection, source: Source, rows: str, newest_full: Mapping[str, int] | None = None
 ) -> None:
     """Add rows to the table `typed`. See `type_rows` for the arguments."""
+    for column in ("_extract", "_partition"):  # the rows may have other ones than the rows of the table
+        db.execute(f"alter table typed alter {column} set data type varchar")
     db.execute(f"insert into typed {_typed_rows_sql(source, rows, newest_full or {})}")
 
 
+def _repeated_texts_sql(db: duckdb.DuckDBPyConnection, rows: str) -> str:
+    """Return a REPLACE clause that turns the few texts of `_extract` and `_partition` into enumerations.
+
+    A text would take 4 bytes and its length in each row. The order of the texts stays the same. rows: see `type_rows`.
+    """
+    texts = db.execute(f"select list(distinct _extract), list(distinct _partition) from {rows}").fetchall()[0]
+    kinds = {
+        column: f"enum({', '.join(map(literal, sorted(listed)))})"
+        for column, listed in zip(("_extract", "_partition"), texts, strict=True)
+        if listed
+    }
+    return f"replace ({', '.join(f'{c}::{kind} as {c}' for c, kind in kinds.items())})" if kinds else ""
+
+
 def _typed_rows_sql(source: Source, rows: str, newest_full: Mapping[str, int]) -> str:
+    status = f"enum({', '.join(map(literal, STATUSES))})"
     return f"""
         select *, case
-            when {_is_gone_sql(newest_full)} then 'superseded'
-            when _reason is not null then 'quarantined'
-            else 'row' end as _status
+            when {_is_gone_sql(newest_full)} then 'superseded'::{status}
+            when _reason is not null then 'quarantined'::{status}
+            else 'row'::{status} end as _status
         from ({_cast_rows_sql(source, rows)})"""
 
 

@@ -1,9 +1,8 @@
 """SQL that casts a text to a type of the data contract only if the value means exactly what the text says.
 
 DuckDB's own casts guess: `99.5` becomes the BIGINT 100, `1.005` the DECIMAL 1.01, and `BST` the zone of Bangladesh. So
-each text must have one of the forms in docs/concepts/quarantine.md. Most numbers and dates are written as DuckDB writes
-the value, and most times have 19 characters, which are cheap comparisons. Other texts are matched with a regular
-expression.
+each text must have one of the forms in docs/concepts/quarantine.md. Most numbers, dates and times are written as DuckDB
+writes the value, which is a cheap comparison. Other texts are matched with a regular expression.
 """
 
 from __future__ import annotations
@@ -27,17 +26,12 @@ _CLOCK_CHANGES = ("2 hours", "1 hour", "30 minutes")
 def attempt_sql(text: str, contract_type: ContractType) -> str:
     """Return SQL that casts a text column with DuckDB's own casts, some of which guess; NULL if a cast fails.
 
-    text: SQL of the column, whose texts have no spaces at either end. `exact_sql` removes the guesses.
+    text: SQL of the column, whose texts have no spaces at either end. `exact_sql` removes the guesses. A TIMESTAMPTZ is
+    still a TIMESTAMP here.
     """
-    match contract_type.kind:
-        case "text":
-            return text
-        case "timestamp":
-            return _timestamp_sql(text, contract_type)
-        case "zoned":
-            return f"({_timestamp_sql(text, contract_type)} at time zone 'UTC')"
-        case _:
-            return f"try_cast({text} as {contract_type.sql})"
+    if contract_type.kind == "text":
+        return text
+    return f"try_cast({text} as {_local_type(contract_type)})"
 
 
 def exact_sql(text: str, typed: str, contract_type: ContractType) -> str:
@@ -69,7 +63,7 @@ def exact_sql(text: str, typed: str, contract_type: ContractType) -> str:
             form = rf"[0-9]{{1,2}}:[0-9]{{2}}(:[0-9]{{2}}{_fraction(contract_type.decimals)})?"
             conditions = [f"{typed} < time '24:00:00' and {_matches(text, form)}"]
         case "timestamp" | "zoned":
-            conditions = _time_conditions(text, typed, contract_type)
+            return _exact_time_sql(text, typed, contract_type)
         case "uuid":
             conditions = [_matches(text, _UUID)]
         case "json":
@@ -112,15 +106,32 @@ def _fraction(decimals: int) -> str:
     return rf"(\.[0-9]{{0,{decimals}}}0*)?"
 
 
-def _time_conditions(text: str, typed: str, contract_type: ContractType) -> list[str]:
-    """Return SQL conditions. If any one is true, a cast gave exactly the time in the text. See `exact_sql`."""
+def _local_type(contract_type: ContractType) -> str:
+    """Return the DuckDB type to which a text without a UTC offset or a time zone is cast first."""
+    return "TIMESTAMP" if contract_type.kind == "zoned" else contract_type.sql
+
+
+def _exact_time_sql(text: str, typed: str, contract_type: ContractType) -> str:
+    """Return SQL for exactly the time in a text; NULL if it has no exact time. See `exact_sql`.
+
+    A text that DuckDB writes alike, perhaps with a `T` between day and time, needs no look at its form.
+    """
     zone = " at time zone 'UTC'" if contract_type.kind == "zoned" else ""
-    is_inside = f"{typed} between {FIRST_TIME}{zone} and {LAST_TIME}{zone}"
-    if contract_type.decimals > MICROSECOND_DECIMALS:  # TIMESTAMP_NS holds the years 1677 to 2262 only
-        is_inside = f"{typed} is not null"
+    if contract_type.decimals > MICROSECOND_DECIMALS:  # holds only the years 1677 to 2262; `infinity` is shorter
+        is_inside, is_usual_year = "{} is not null", f"strlen({text}) >= 19"
+    else:
+        is_inside = f"{{}} between {FIRST_TIME} and {LAST_TIME}"
+        is_usual_year = is_inside.format(typed)
     # `_timestamp_sql` casts a text of 19 characters without a check of its form.
     has_form = f"(not ({_is_usual(text)}) or {_matches(text, _local_form(contract_type))})"
-    return [f"({typed}{zone})::varchar = {text}", f"{is_inside} and {has_form}"]
+    # The list holds the time of another text, so that it is calculated once, and only for such a text.
+    is_exact = f"lambda _instant_: {is_inside.format('_instant_')}"
+    exact = f"list_filter([{_timestamp_sql(text, contract_type)}], {is_exact})[1]{zone}"
+    return (
+        f"case when {typed}::varchar = {text} and {is_usual_year} then {typed}{zone}"
+        f" when {typed}::varchar = replace({text}, 'T', ' ') and {is_usual_year} then {typed}{zone}"
+        f" when {has_form} then {exact} end"
+    )
 
 
 def _is_usual(text: str) -> str:
@@ -136,9 +147,9 @@ def _timestamp_sql(text: str, contract_type: ContractType) -> str:
     """Return SQL that casts a text to a UTC time. A text with neither a UTC offset nor a time zone counts as UTC.
 
     A cast to TIMESTAMP ignores a UTC offset, and a cast to TIMESTAMPTZ is slow. So texts in the usual form, which has
-    19 characters and no offset, are cast to TIMESTAMP. `_time_conditions` checks their form.
+    19 characters and no offset, are cast to TIMESTAMP. `_exact_time_sql` checks their form.
     """
-    stored = "TIMESTAMP" if contract_type.kind == "zoned" else contract_type.sql
+    stored = _local_type(contract_type)
     decimals = min(contract_type.decimals, MICROSECOND_DECIMALS)
     instant = rf"{_DAY}[ T][0-9]{{1,2}}:[0-9]{{2}}(:[0-9]{{2}}{_fraction(decimals)})?"
     without_space = rf"regexp_replace({text}, ' ([Z+-])', '\1')"  # DuckDB can't cast a space before a UTC offset

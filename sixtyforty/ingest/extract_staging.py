@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from sixtyforty.ingest.staged_lines import StagedLines, StagingArea
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.storage.lake import Lake
 
-ROWS_PER_BATCH = 50_000  # one query assigns about this many lines of new files to partitions
-BYTES_PER_BATCH = 1 << 25
+ROWS_PER_BATCH = 1 << 18  # one query assigns about this many lines of new files to partitions; planning it takes time
+BYTES_PER_BATCH = 1 << 24
 READ_ATTEMPTS = 2  # an extract at which the reader process has ended this often is refused
 
 
@@ -55,6 +56,8 @@ class NewExtract:
 class ExtractStaging:
     """Reads a source's extracts, and assigns their lines to partitions. One query does this for several small extracts.
 
+    While the lines of a large extract are assigned by a thread, the next lines are read.
+
     area: where the lines are staged. None: the lines are only counted.
     """
 
@@ -62,6 +65,7 @@ class ExtractStaging:
         self._use_case, self._source, self._lake, self._area = use_case, source, lake, area
         self._chunks: list[tuple[NewExtract, Chunk]] = []  # the chunks that are not assigned to partitions yet
         self._row_count, self._byte_count = 0, 0  # the rows and bytes of `_chunks`
+        self._assignment: Future[None] | None = None  # of a batch of earlier chunks, by a thread
 
     @property
     def stages_lines(self) -> bool:
@@ -87,6 +91,7 @@ class ExtractStaging:
 
     def discard(self, extract: NewExtract) -> None:
         """Drop all lines of an extract that were read so far."""
+        self._finish_assignment()
         self._chunks = [(owner, chunk) for owner, chunk in self._chunks if owner is not extract]
         extract.partitions = self._new_partitions(extract.file, extract.seen_at)
 
@@ -115,15 +120,30 @@ class ExtractStaging:
     def _add_all(self, extract: NewExtract, opened: OpenedExtract) -> None:
         for chunk in opened.chunks:
             self._add(extract, chunk)
+        self._finish_assignment()  # an error of this extract must not appear while the next one is read
         extract.undeclared = opened.undeclared
         extract.header_notes = describe_header(self._use_case.sources[self._source], opened)
 
     def flush(self) -> None:
         """Assign the lines of all collected chunks to partitions. If this fails, the chunks are not assigned again."""
+        self._start_assignment()
+        self._finish_assignment()
+
+    def _start_assignment(self) -> None:
+        """Assign the lines of all collected chunks in a thread, after those of the batch before."""
+        self._finish_assignment()
         chunks = [(extract.partitions, chunk) for extract, chunk in self._chunks]
         self._chunks, self._row_count, self._byte_count = [], 0, 0
         if chunks:
-            add_chunks(chunks, self._use_case, self._source, self._lake)
+            thread = ThreadPoolExecutor(1)
+            self._assignment = thread.submit(add_chunks, chunks, self._use_case, self._source, self._lake)
+            thread.shutdown(wait=False)
+
+    def _finish_assignment(self) -> None:
+        """Wait until the thread has assigned its lines. Raises the error of the thread, if it failed."""
+        assignment, self._assignment = self._assignment, None
+        if assignment:
+            assignment.result()
 
     def _add(self, extract: NewExtract, chunk: Chunk) -> None:
         line_count = chunk.rows.num_rows + len(chunk.broken)
@@ -132,7 +152,7 @@ class ExtractStaging:
         self._row_count += line_count
         self._byte_count += chunk.rows.nbytes + sum(len(line.text) for line in chunk.broken)
         if self._row_count >= ROWS_PER_BATCH or self._byte_count >= BYTES_PER_BATCH:
-            self.flush()
+            self._start_assignment()
 
     def _new_partitions(self, file: ListedFile, seen_at: str) -> ExtractPartitions:
         lines = StagedLines(self._area)

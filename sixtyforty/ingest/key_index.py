@@ -16,11 +16,10 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.storage.files import write_atomic
+from sixtyforty.storage.files import access_errors, unfinished_file, write_atomic
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,11 +113,18 @@ class KeyIndex:
         return {partitions[number] for number in np.flatnonzero(np.bincount(numbers)).tolist()}
 
     def _find(self, hashes: Hashes) -> tuple[npt.NDArray[np.intp], Numbers]:
-        """Look up hashes in the key index. Return, per match, its position in `hashes` and the partition's number."""
+        """Look up hashes in the key index. Return, per match, its position in `hashes` and the partition's number.
+
+        hashes: sorted, each of them once.
+        """
         import numpy as np
 
         positions, numbers = [np.empty(0, "intp")], [np.empty(0, "uint32")]
         for run in self._runs:
+            if np.array_equal(run.hashes, hashes):  # a partition that the index read from its raw rows before
+                positions.append(np.arange(len(hashes)))
+                numbers.append(run.numbers)
+                continue
             for start in range(0, len(hashes), HASHES_AT_ONCE):
                 hits, run_numbers = _find_in_run(run, hashes[start : start + HASHES_AT_ONCE])
                 positions.append(start + hits)
@@ -143,7 +149,7 @@ class KeyIndex:
             for part, values in (("keys", run.hashes), ("places", run.numbers)):
                 file = self._folder / f"{run.name}.{part}.npy"
                 if not file.exists():
-                    write_atomic(file, _npy_bytes(values))
+                    _write_array(file, values)
         names = [run.name for run in self._runs]
         state = {"identity": self._identity, "stamps": self.stamps, "runs": names}
         write_atomic(self._folder / STATE, json.dumps(state, separators=(",", ":")).encode())
@@ -185,9 +191,10 @@ def _sorted_run(pairs: list[tuple[Hashes, Numbers]]) -> Run:
     return Run(secrets.token_hex(8), hashes[order], numbers[order])
 
 
-def _npy_bytes(values: npt.NDArray[Any]) -> bytes:
+def _write_array(file: Path, values: npt.NDArray[Any]) -> None:
+    """Write a NumPy file atomically. Its bytes are not collected in memory first."""
     import numpy as np
 
-    file = BytesIO()
-    np.save(file, values)
-    return file.getvalue()
+    with access_errors(file), unfinished_file(file.parent) as unfinished:
+        np.save(unfinished, values)
+        unfinished.publish(file)

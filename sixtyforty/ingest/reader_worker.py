@@ -95,10 +95,18 @@ def _send_chunks(connection: Connection, request: ReadRequest) -> ExtractEnd:
 def _encode_rows(rows: pa.Table) -> pa.Buffer:
     import pyarrow as pa
 
-    sink = pa.BufferOutputStream()
+    size = pa.MockOutputStream()  # a buffer that grows would copy the rows again and again
+    _write_rows(size, rows)
+    buffer = pa.allocate_buffer(size.size())
+    _write_rows(pa.FixedSizeBufferWriter(buffer), rows)
+    return buffer
+
+
+def _write_rows(sink: pa.NativeFile, rows: pa.Table) -> None:
+    import pyarrow as pa
+
     with pa.ipc.new_stream(sink, rows.schema) as writer:
         writer.write_table(rows)
-    return sink.getvalue()
 
 
 def _limit_memory(limit: int) -> None:

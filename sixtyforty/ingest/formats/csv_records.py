@@ -263,21 +263,16 @@ def _end_of_lines(text: bytes, start: int) -> int:
 
 def _find_lines(text: bytes) -> _Layout:
     """Return the positions of the records in a text without quotes, in which each line is a record."""
-    end = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
-    newlines, returns = text.count(b"\n", 0, end), text.count(b"\r", 0, end)
-    has_one_line_end = returns in (0, text.count(b"\r\n", 0, end)) and newlines <= CHUNK_ROWS
-    if has_one_line_end and not _has_empty_lines(text, end, returns > 0):
-        return _Layout(end, newlines)
     import numpy as np
 
-    line_ends = _line_ends(np.frombuffer(text, np.uint8, end))
-    return _layout(np.frombuffer(text, np.uint8, end), line_ends, line_ends)
-
-
-def _has_empty_lines(text: bytes, end: int, has_returns: bool) -> bool:
-    if text[:1] in (b"\r", b"\n") or text.find(b"\n\n", 0, end) >= 0:
-        return True
-    return has_returns and text.find(b"\n\r\n", 0, end) >= 0
+    end = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+    if not end:
+        return _Layout(0, 0)
+    array = np.frombuffer(text, np.uint8, end)
+    line_ends = _line_ends(array)
+    layout = _layout(array, line_ends, line_ends)
+    is_plain = len(line_ends) <= CHUNK_ROWS and layout.is_filled is not None and layout.is_filled.all()
+    return _Layout(end, len(line_ends)) if is_plain else layout
 
 
 def _find_records(text: bytes, delimiter: int) -> _Layout | None:
@@ -321,7 +316,7 @@ def _layout(array: np.ndarray, line_ends: np.ndarray, ends: np.ndarray) -> _Layo
     import numpy as np
 
     starts = np.concatenate(([0], ends[:-1] + 1))
-    lines = np.searchsorted(line_ends, starts)
+    lines = np.arange(len(starts)) if ends is line_ends else np.searchsorted(line_ends, starts)
     first_bytes = array[starts]
     return _Layout(
         len(array), len(line_ends), starts, ends + 1, lines, (first_bytes != NEWLINE) & (first_bytes != RETURN)

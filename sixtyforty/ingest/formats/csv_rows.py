@@ -143,6 +143,7 @@ class RecordReader:
         names, null = list(map(str, [*dict.fromkeys(self._positions), *nameless])), self._null_text
         return csv.ConvertOptions(
             include_columns=names,
+            check_utf8=False,  # `_without_undecodable` has checked the records
             column_types=dict.fromkeys(names, pa.string()),
             null_values=[f"{before}{null}{after}" for before in ("", " ") for after in ("", " ")] if null else [""],
             strings_can_be_null=bool(null or self._source.query),
@@ -165,7 +166,8 @@ class RecordReader:
         import pyarrow as pa
 
         null = self._null_text.encode()
-        is_padded = bool(null) and (null + b"  " in batch.content or b"  " + null in batch.content)
+        has_null = bool(null) and null in batch.content
+        is_padded = has_null and (null + b"  " in batch.content or b"  " + null in batch.content)
         columns = {}
         for name, position in zip(self._header.matched.file_columns, self._positions, strict=True):
             column = table[str(position)]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sixtyforty.ingest.casting import mark_repeated_keys, raw_schema, type_rows
+from sixtyforty.ingest.casting import add_typed_rows, mark_repeated_keys, raw_schema, type_rows
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
@@ -66,6 +66,27 @@ def statuses(rows: list[dict[str, Any]]) -> dict[tuple[str, int], str]:
 
 def calls(*rows: tuple) -> str:
     return csv_text(CALLS, rows)
+
+
+def raw_line(contract: Source, extract: str, partition: str) -> pa.Table:
+    texts = dict.fromkeys(contract.columns) | {"_extract": extract, "_row": 2, "_seq": 1, "_broken": "broken"}
+    line = pa.Table.from_pylist([texts], raw_schema(contract))
+    return line.append_column("_partition", pa.array([partition]))
+
+
+def test_rows_of_further_extracts_and_partitions_can_be_added(tiny_use_case: UseCase) -> None:
+    contract = tiny_use_case.sources["calls"]
+    with connect(tiny_use_case.timezone) as db:
+        db.register("landed", pa.concat_tables([raw_line(contract, "it's 2", NEXT), raw_line(contract, "it's 1", DAY)]))
+        type_rows(db, contract, "landed")
+        kinds = dict(db.execute("select column_name, column_type from (describe typed)").fetchall())
+        assert kinds["_partition"] == f"ENUM('{DAY}', '{NEXT}')"  # they sort as their texts do
+        db.register("more", raw_line(contract, "it's 3", "2013-03-12"))
+        add_typed_rows(db, contract, "more")
+        add_typed_rows(db, contract, "more")
+        rows = db.execute("select _extract, _partition, _status from typed order by _partition, _extract").fetchall()
+    expected = [("it's 1", DAY), ("it's 2", NEXT), ("it's 3", "2013-03-12"), ("it's 3", "2013-03-12")]
+    assert rows == [(*line, "quarantined") for line in expected]
 
 
 @pytest.mark.parametrize("hour", ["", "NA", "yesterday", "2013-02-30 12:00:00"])

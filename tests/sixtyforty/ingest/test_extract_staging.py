@@ -29,3 +29,27 @@ def test_the_texts_of_broken_lines_count(
     assert batches == [2]
     staging.flush()
     assert batches == [2, 1]
+
+
+def test_an_error_of_the_thread_belongs_to_the_extract_whose_lines_it_assigned(
+    tiny_use_case: UseCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunk = Chunk(empty_rows(list(CALLS["columns"])), [BrokenLine(1, "broken", "x")])
+    monkeypatch.setattr(extract_staging, "read_extract", lambda *_: OpenedExtract([], iter([chunk])))
+    monkeypatch.setattr(extract_staging, "is_bounded", lambda *_: True)
+    monkeypatch.setattr(extract_staging, "ROWS_PER_BATCH", 1)
+    failures: list[Exception] = [OSError("the disk is slow")]
+    assigned: list[int] = []
+
+    def add(chunks: list[object], *_: object) -> None:
+        if failures:
+            raise failures.pop()
+        assigned.append(len(chunks))
+
+    monkeypatch.setattr(extract_staging, "add_chunks", add)
+    staging = ExtractStaging(tiny_use_case, "calls", Lake(tmp_path), None)
+    with pytest.raises(OSError, match="the disk is slow"):
+        staging.read(tmp_path / "x.csv", ListedFile("x.csv", 0, 0), "hash", "")
+    staging.read(tmp_path / "y.csv", ListedFile("y.csv", 0, 0), "hash", "")
+    staging.flush()
+    assert assigned == [1]

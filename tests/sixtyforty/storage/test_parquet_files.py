@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sixtyforty.storage import parquet_files
 from sixtyforty.storage.files import parquet_bytes
-from sixtyforty.storage.parquet_files import GROUP_ROWS, row_groups, write_parquet
+from sixtyforty.storage.parquet_files import GROUP_ROWS, SMALL_GROUP_ROWS, row_groups, write_parquet
 
 
 def stream_bytes(rows: pa.Table) -> bytes:
@@ -22,7 +22,7 @@ def stream_bytes(rows: pa.Table) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("count", [0, 1, 1000, GROUP_ROWS])
+@pytest.mark.parametrize("count", [0, 1, 1000, SMALL_GROUP_ROWS - 1])
 def test_a_small_file_has_the_same_bytes_as_one_written_at_once(count: int) -> None:
     rows = pa.table(
         {"n": pa.array(range(count), pa.int32()), "text": [None if n % 3 else f"x{n}" for n in range(count)]}
@@ -35,6 +35,30 @@ def test_a_large_file_has_row_groups_of_the_same_size() -> None:
     sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
     assert sizes == [GROUP_ROWS, GROUP_ROWS, 1]
     assert file.read()["n"].to_pylist() == list(range(2 * GROUP_ROWS + 1))
+
+
+def test_only_columns_whose_values_repeat_have_a_dictionary() -> None:
+    count = 2 * SMALL_GROUP_ROWS
+    kinds = pa.array(["card", "cash"] * SMALL_GROUP_ROWS).dictionary_encode()
+    rows = pa.table(
+        {
+            "key": range(count),
+            "shop": [f"shop {n % 500}" for n in range(count)],
+            "nothing": pa.nulls(count),
+            "kind": kinds,
+        }
+    )
+    content = stream_bytes(rows)
+    group = pq.ParquetFile(io.BytesIO(content)).metadata.row_group(0)
+    without_dictionary = [group.column(n).path_in_schema for n in range(4) if not group.column(n).has_dictionary_page]
+    assert without_dictionary == ["key"]
+    assert pq.read_table(io.BytesIO(content)).to_pylist() == rows.to_pylist()
+    assert len(content) < 0.8 * len(parquet_bytes(rows))
+
+
+def test_a_large_file_with_nested_values_is_written() -> None:
+    rows = pa.table({"list": [[n, n] for n in range(SMALL_GROUP_ROWS)]})
+    assert pq.read_table(io.BytesIO(stream_bytes(rows))) == rows
 
 
 TEXTS = st.lists(st.none() | st.text("aé", max_size=6), max_size=30)
