@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.authoring.feeds import as_yaml, find_feeds
+from pipelines.authoring.feeds import find_feeds
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 
 
@@ -75,8 +75,3 @@ def test_a_folder_without_extracts_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("x")
     with pytest.raises(UnreadableExtractError, match=r"contains no extract\. The names of extracts must end in"):
         find_feeds(str(tmp_path))
-
-
-@pytest.mark.parametrize(("text", "quoted"), [("plain", "plain"), ("TODO", '"TODO"'), ("a: b", "'a: b'"), ("1", "'1'")])
-def test_text_is_quoted_where_yaml_needs_it(text: str, quoted: str) -> None:
-    assert as_yaml(text) == quoted
