@@ -130,10 +130,10 @@ def _describe_readings(history: TimeProfile) -> str:
     """Return a warning that dates such as `03/04/2024` can be read in two ways; empty if they can't."""
     if not history.other_sql:
         return ""
-    others = " or ".join(" ".join(sql.split()) for sql in history.other_sql)
+    sql, *others = (" ".join(reading.split()) for reading in (history.sql, *history.other_sql))  # a comment is one line
     return (
-        f"the order of day and month is ambiguous. {' '.join(history.sql.split())} gives {history.first} to {history.last}. If this is"
-        f" wrong, write {others} here and in known_at"
+        f"the order of day and month is ambiguous. {sql} gives {history.first} to {history.last}. If this is"
+        f" wrong, write {' or '.join(others)} here and in known_at"
     )
 
 
