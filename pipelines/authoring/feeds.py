@@ -62,9 +62,12 @@ class ExtractFeed:
 
     @property
     def history(self) -> TimeProfile | None:
-        """Profile of the feed's first column that has a time in every row; None if the feed has no such column."""
-        histories = self.profile.histories
-        return next((h for h in histories if not self.profile.column(h.column).nulls), None)
+        """Profile of the feed's first column that has a time in every row; None if the feed has no such column.
+
+        A column such as a date of birth comes last.
+        """
+        filled = [history for history in self.profile.histories if not self.profile.column(history.column).nulls]
+        return min(filled, key=lambda history: bool(PERSONAL_NAME.search(history.column)), default=None)
 
     @property
     def has_key(self) -> bool:
