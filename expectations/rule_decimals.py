@@ -44,8 +44,8 @@ def read_frame(db: duckdb.DuckDBPyConnection, sql: str) -> pd.DataFrame:
     """Return the rows of a query. Columns of EXACT_TYPES hold Python Decimals, and None for null."""
     import pandas as pd
 
-    rows = db.execute(sql)
-    decimals = [name for name, kind, *_ in rows.description or () if str(kind).startswith(EXACT_TYPES)]
+    rows = db.sql(sql)
+    decimals = [name for name, kind in zip(rows.columns, rows.types, strict=True) if str(kind).startswith(EXACT_TYPES)]
     if not decimals:
         return rows.df()
     table: Any = rows.to_arrow_table()

@@ -8,11 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
-from pipelines.authoring.feeds import ExtractFeed, as_yaml
+from pipelines.authoring.feeds import ExtractFeed
+from pipelines.authoring.yaml_text import as_yaml, flow
 from sixtyforty.ingest.profiling import ColumnProfile, TimeProfile
-from sixtyforty.spec.yaml_positions import BLANK
 
 
 @dataclass(frozen=True)
@@ -52,9 +50,9 @@ class DraftSuite:
     def as_yaml(self) -> str:
         """Return the suite as YAML, one line per rule."""
         lines = [f"description: {as_yaml(self.description)}", "rows:" + ("" if self.rows else " []")]
-        lines += [f"  - {_flow(rule.as_mapping())}" for rule in self.rows]
-        lines += ["partition:", f"  metrics: {_flow({'rows': 'count(*)'})}", "  rules:"]
-        lines += [f"    - {_flow(rule.as_mapping())}" for rule in self.partition]
+        lines += [f"  - {flow(rule.as_mapping())}" for rule in self.rows]
+        lines += ["partition:", f"  metrics: {flow({'rows': 'count(*)'})}", "  rules:"]
+        lines += [f"    - {flow(rule.as_mapping())}" for rule in self.partition]
         return "\n".join(lines) + "\n"
 
 
@@ -126,20 +124,3 @@ def _range_rule(column: ColumnProfile) -> DraftRule:
 
 def _round(number: float) -> float:
     return float(f"{number:.3g}")
-
-
-def _flow(mapping: dict[str, Any]) -> str:
-    dumped: str = yaml.dump(
-        mapping, Dumper=_QuotingDumper, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True
-    )
-    return dumped.strip()
-
-
-class _QuotingDumper(yaml.SafeDumper):
-    """YAML dumper that quotes the text TODO, because an unquoted TODO marks a field as not filled in."""
-
-    def represent_text(self, text: str) -> yaml.ScalarNode:
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if text == BLANK else None)
-
-
-_QuotingDumper.add_representer(str, _QuotingDumper.represent_text)

@@ -11,8 +11,7 @@ from fnmatch import fnmatchcase
 from glob import escape
 from pathlib import Path
 
-import yaml
-
+from pipelines.authoring.yaml_text import as_yaml
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.ingest.formats.registry import describe_formats, format_of_name
 from sixtyforty.ingest.profiling import TableProfile, TimeProfile, profile_files
@@ -63,9 +62,12 @@ class ExtractFeed:
 
     @property
     def history(self) -> TimeProfile | None:
-        """Profile of the feed's first column that has a time in every row; None if the feed has no such column."""
-        histories = self.profile.histories
-        return next((h for h in histories if not self.profile.column(h.column).nulls), None)
+        """Profile of the feed's first column that has a time in every row; None if the feed has no such column.
+
+        A column such as a date of birth comes last.
+        """
+        filled = [history for history in self.profile.histories if not self.profile.column(history.column).nulls]
+        return min(filled, key=lambda history: bool(PERSONAL_NAME.search(history.column)), default=None)
 
     @property
     def has_key(self) -> bool:
@@ -84,14 +86,14 @@ class ExtractFeed:
         time = history.sql if history else ""
         return SourceDraft(
             name=self.name,
-            files=self.files,
+            files=as_yaml(self.files),
             location=as_yaml(str(self.location)),
             query=as_yaml(self.query.sql) if self.query else "",
             database=self.query.database if self.query else "",
             cursor_column=self.cursor_column if self.cursor_column == BLANK else as_yaml(self.cursor_column),
             key=[as_yaml(column) for column in self.key],
             has_key=self.has_key,
-            other_keys=" or ".join("+".join(key) for key in self.profile.keys[1:4]),
+            other_keys=" or ".join("+".join(map(as_yaml, key)) for key in self.profile.keys[1:4]),
             partition=as_yaml(time if has_days else f"local({time})::date") if history else "",
             known_at=as_yaml(f"utc({time} + 1)" if has_days else time),
             other_readings=_describe_readings(history) if history else "",
@@ -131,10 +133,10 @@ def _describe_readings(history: TimeProfile) -> str:
     """Return a warning that dates such as `03/04/2024` can be read in two ways; empty if they can't."""
     if not history.other_sql:
         return ""
-    others = " or ".join(history.other_sql)
+    sql, *others = (" ".join(reading.split()) for reading in (history.sql, *history.other_sql))  # a comment is one line
     return (
-        f"the order of day and month is ambiguous. {history.sql} gives {history.first} to {history.last}. If this is"
-        f" wrong, write {others} in partition and in known_at"
+        f"the order of day and month is ambiguous. {sql} gives {history.first} to {history.last}. If this is"
+        f" wrong, write {' or '.join(others)} in partition and in known_at"
     )
 
 
@@ -213,11 +215,3 @@ def _source_name(stem: str) -> str:
     if name in RESERVED_WORDS:
         return f"{name}_rows"
     return name if name[0].isalpha() else f"from_{name}"
-
-
-def as_yaml(text: str) -> str:
-    """Return a text as a YAML scalar, with quotes where YAML needs them."""
-    if text == BLANK:
-        return f'"{text}"'
-    dumped: str = yaml.safe_dump(text, default_flow_style=True, width=10_000, allow_unicode=True)
-    return dumped.split("\n...")[0].strip()

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from pipelines.authoring.feeds import ExtractFeed, SourceDraft, as_yaml
+from pipelines.authoring.feeds import ExtractFeed, SourceDraft
+from pipelines.authoring.yaml_text import as_yaml, as_yaml_field
 from sixtyforty.ingest.profiling import TimeProfile
 from sixtyforty.spec.clock import now
 from sixtyforty.storage.sql import bare_identifier
@@ -91,8 +92,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["yaml"] = as_yaml
+    environment.filters["yaml_field"] = as_yaml_field
+    environment.filters["one_line"] = _one_line
     return environment
+
+
+def _one_line(text: str) -> str:
+    """Return a column name for a cell of a table in Markdown: without line breaks, and with escaped pipes."""
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _template_values(name: str, feeds: Sequence[ExtractFeed], shape: Shape) -> TemplateValues:

@@ -17,6 +17,9 @@ _MIDNIGHT = r"([ T]00:00(:00(\.0*)?)?)?"
 _OFFSET = r" ?(Z|[+-](0[0-9]|1[0-5])(:?[0-5][0-9])?(:[0-5][0-9])?)"
 _ZONE = r" (UTC|GMT|[A-Z][A-Za-z]+(/[A-Za-z0-9_+-]+)+)"
 _UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+_HUGE, _LARGEST_HUGE = ("HUGEINT", "INT128"), "9" * 38  # Parquet stores a HUGEINT as a decimal number of 38 digits
+_JSON_TEXT = r'"(?:[^"\\]|\\.)*"'
+_LENIENT = r"(?i)nan|inf|,\s*[\]}]"  # DuckDB accepts `NaN`, `Infinity` and a comma after the last element, JSON doesn't
 _TRUTHS = ("true", "false", "True", "False", "TRUE", "FALSE", "t", "f", "T", "F", "1", "0")
 _MORE_TRUTHS = ("yes", "no", "y", "n")
 # In each time zone, the clock changes by one of these. So the two UTC times of a repeated local time differ by it.
@@ -45,6 +48,8 @@ def exact_sql(text: str, typed: str, contract_type: ContractType) -> str:
             return text
         case "whole":
             conditions = [is_written_alike, _matches(text, _WHOLE)]
+            if contract_type.sql in _HUGE:
+                conditions = [f"{typed} between -{_LARGEST_HUGE} and {_LARGEST_HUGE} and ({' or '.join(conditions)})"]
         case "decimal":
             conditions = [is_written_alike, _matches(text, _decimal_form(contract_type.decimals))]
         case "float":
@@ -67,7 +72,11 @@ def exact_sql(text: str, typed: str, contract_type: ContractType) -> str:
         case "uuid":
             conditions = [_matches(text, _UUID)]
         case "json":
-            conditions = [f"json_valid({text})"]
+            without_texts = f"regexp_replace({text}, {literal(_JSON_TEXT)}, '', 'g')"
+            conditions = [
+                f"json_valid({text}) and not regexp_matches({part}, {literal(_LENIENT)})"
+                for part in (text, without_texts)
+            ]
     return f"case {' '.join(f'when {condition} then {typed}' for condition in conditions)} end"
 
 

@@ -113,9 +113,12 @@ def match_columns(source: Source, names: Iterable[str]) -> MatchedColumns:
     known = {name for column in source.columns for name in source.names_of(column)}
     undeclared = [name for name in present if name not in known]
     missing = [column for column, file_names in matched.items() if not file_names]
-    # If no column of the contract is in the file, `names` may be a row of data. Messages must not show this row.
+    # If no column of the contract is in the file, `names` may be a row of data. Messages must not show this row. They
+    # may show names that differ from a column only in spaces, signs, or upper and lower case.
     if missing and len(missing) == len(matched):
-        return MatchedColumns(matched, _describe_missing(missing, []), undeclared)
+        plain = set(map(_plain, missing))
+        alike = [name for name in undeclared if _plain(name) in plain]
+        return MatchedColumns(matched, _describe_missing(missing, alike), undeclared)
     required = [column for column in missing if column not in source.optional_columns]
     return MatchedColumns(matched, _describe_missing(required, undeclared) if required else None, undeclared)
 

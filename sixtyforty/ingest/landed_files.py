@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from sixtyforty.ingest.bucket import Bucket
 from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
-from sixtyforty.ingest.locations import Folder, Location
+from sixtyforty.ingest.locations import Folder, Location, is_file
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
 
@@ -102,7 +102,7 @@ def find_similar_files(location: Folder | Bucket, pattern: str) -> dict[str, str
     if isinstance(location, Folder):
         globs = [similar for similar, _ in differences] if "/" in pattern or "**" in pattern else ["*"]
         listed = (name for glob in globs for name in location.list_names(glob))
-        names = {name for name in listed if is_similar(name) and (location.root / name).is_file()}
+        names = {name for name in listed if is_similar(name) and is_file(location.root / name)}
     else:
         names = {name for name in location.take_other_names(pattern) if is_similar(name)}
     return {

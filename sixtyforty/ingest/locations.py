@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -60,10 +60,16 @@ class Folder:
             raise FileNotFoundError("the folder of the source's extracts doesn't exist; create the folder")
         files = []
         for name, path in self._matching(pattern):
-            with suppress(FileNotFoundError):  # a file may be moved away after the folder was listed
+            try:
                 status = path.stat()
-                if stat.S_ISREG(status.st_mode):
-                    files.append(ListedFile(name, status.st_size, status.st_mtime_ns))
+            except OSError as error:
+                if path.is_symlink():  # `open_file` says why it can't be read, so that only this file is left out
+                    files.append(ListedFile(name, 0, 0))
+                elif not isinstance(error, FileNotFoundError):  # the file was moved away after the folder was listed
+                    raise
+                continue
+            if stat.S_ISREG(status.st_mode):
+                files.append(ListedFile(name, status.st_size, status.st_mtime_ns))
         return files
 
     def list_names(self, pattern: str) -> list[str]:
@@ -82,9 +88,13 @@ class Folder:
     def open_file(self, file: ListedFile, scratch: Path) -> Iterator[Path]:
         """Return the path of the file itself. See Location.
 
-        Raises PermissionError for a link to a file outside the folder.
+        Raises PermissionError for a link to a file outside the folder, and for a link to a file that can't be read.
         """
         path = self.root / file.name
+        if path.is_symlink() and not is_file(path):
+            raise PermissionError(
+                f"{file.name} links to a file that doesn't exist; put the file itself into the folder"
+            )
         if not path.resolve().is_relative_to(self.root.resolve()):
             raise PermissionError(
                 f"{file.name} links to a file outside the folder; put the file itself into the folder"
@@ -96,6 +106,14 @@ class Folder:
         # A program that writes a file can set back its modification time, but not the time of its last inode change.
         if _stamp(path.stat()) != _stamp(before):
             raise file_changed(file)
+
+
+def is_file(path: Path) -> bool:
+    """Return whether a path is a file, or a link to one. `Path.is_file` raises OSError for some broken links."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
 
 
 def _stamp(status: os.stat_result) -> tuple[int, ...]:

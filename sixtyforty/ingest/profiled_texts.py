@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sixtyforty.ingest.extract import BrokenLine, RefusedExtractError
 from sixtyforty.ingest.extract_reader import read_extract
-from sixtyforty.ingest.formats.base import DEFAULT_NULL_TEXT, UnreadableExtractError
+from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.ingest.number_forms import PLAIN, NumberForm, detect_number_form
 from sixtyforty.ingest.type_inference import InferredType, infer_type
 from sixtyforty.spec.errors import SixtyfortyError
@@ -35,14 +35,14 @@ NUMBER = re.compile(r"-?[\d.,]*")
 class LoadedTexts:
     """What was detected in files that were loaded: types, missing values, encoding and number form.
 
-    - null_text: the text for a missing value.
+    - null_text: the text for a missing value; None if none of the usual texts occurs.
     - types: the types of the columns, by name.
     - optional: the columns that some of the files lack.
     - encoding: the encoding of the files; None: UTF-8, or UTF-16 where the files show it.
     - number_form: how the files write numbers.
     """
 
-    null_text: str = DEFAULT_NULL_TEXT
+    null_text: str | None = None
     types: dict[str, InferredType] = field(default_factory=dict)
     optional: tuple[str, ...] = ()
     encoding: str | None = None
@@ -96,7 +96,7 @@ def load_texts(db: duckdb.DuckDBPyConnection, files: Sequence[Path], null_texts:
     typed = ", ".join(f"{inferred.sql} as {identifier(name)}" for name, inferred in types.items())
     db.execute(f"create temp table landed as select {typed} from plain_texts")
     optional = _lacked_names(names_by_file)
-    return LoadedTexts(null_text or DEFAULT_NULL_TEXT, types, optional, encoding, number_form)
+    return LoadedTexts(null_text, types, optional, encoding, number_form)
 
 
 def _insert_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding: str | None) -> list[list[str]]:
@@ -177,7 +177,7 @@ def _errors_of(file: Path, encoding: str | None) -> Iterator[None]:
 def _most_frequent_null_text(
     db: duckdb.DuckDBPyConnection, names: Sequence[str], null_texts: Sequence[str]
 ) -> str | None:
-    """Return the most frequent text for missing values; the default if none occurs; None if `null_texts` is empty."""
+    """Return the most frequent text for missing values; None if none of `null_texts` occurs."""
     if not null_texts:
         return None
     texts, spellings = ", ".join(map(identifier, names)), ", ".join(map(literal, null_texts))
@@ -185,4 +185,4 @@ def _most_frequent_null_text(
         f"""select spelling, count(*) from (select unnest([{texts}]) as spelling from landed_texts)
         where spelling in ({spellings}) group by 1 order by 2 desc, 1 limit 1"""
     ).fetchall()
-    return str(counts[0][0]) if counts else DEFAULT_NULL_TEXT
+    return str(counts[0][0]) if counts else None

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from sixtyforty.ingest.formats.base import DEFAULT_NULL_TEXT, UnreadableExtractError, sql_list
+from sixtyforty.ingest.formats.base import UnreadableExtractError, sql_list
 from sixtyforty.ingest.formats.registry import describe_formats, format_of_name
 from sixtyforty.ingest.number_forms import PLAIN, NumberForm
 from sixtyforty.ingest.profiled_texts import NULL_TEXTS, LoadedTexts, load_texts, optional_columns
@@ -108,7 +108,7 @@ class TableProfile:
     - duplicates: how many rows are equal in all columns to a row that is counted already.
     - keys: the smallest sets of columns that identify every row, the most likely key first.
     - histories: the distribution of the rows over time, for each column that holds dates or times.
-    - null_text: the text for a missing value in the files.
+    - null_text: the text for a missing value in the files; None if none of the usual texts occurs.
     - optional: the columns that some of the files lack.
     - encoding: the encoding of the files; None: UTF-8, or UTF-16 where the files show it.
     - number_form: how the files write numbers.
@@ -119,7 +119,7 @@ class TableProfile:
     columns: tuple[ColumnProfile, ...]
     keys: tuple[tuple[str, ...], ...] = ()
     histories: tuple[TimeProfile, ...] = ()
-    null_text: str = DEFAULT_NULL_TEXT
+    null_text: str | None = None
     optional: tuple[str, ...] = ()
     encoding: str | None = None
     number_form: NumberForm = PLAIN

@@ -29,7 +29,7 @@ COMPACT_DATE = r"(19|20)[0-9]{6}"
 CODE_NAME = re.compile(r"zip|postal|post_?code|plz|phone|\bsku\b|\bean\b|gtin|isbn|iban", re.I)
 DATE_NAME = re.compile(r"date|day|datum|tag|jour|fecha", re.I)
 
-MAX_DECIMAL_DIGITS = 18
+DECIMAL_WIDTHS = (18, 38)  # DuckDB and Parquet hold up to 18 digits in 8 bytes, and up to 38 in 16 bytes
 DECIMAL_SCALES = range(2, 7)  # amounts of money and quantities usually have one of these numbers of decimals
 
 DATE_FORMATS = (
@@ -103,16 +103,15 @@ def _infer_number(db: duckdb.DuckDBPyConnection, name: str, column: str, count: 
         if _count(db, "try_cast(t as bigint) is null"):
             return text
         return InferredType("BIGINT", f"{column}::bigint")
-    if scale := _fixed_scale(db, count):
-        kind = f"DECIMAL({MAX_DECIMAL_DIGITS},{scale})"
+    if kind := _fixed_decimal(db, count):
         return InferredType(kind, f"{column}::{kind}")
     if _count(db, "isinf(try_cast(t as double)) is not false"):
         return text
     return InferredType("DOUBLE", f"{column}::double")
 
 
-def _fixed_scale(db: duckdb.DuckDBPyConnection, count: int) -> int | None:
-    """Return the number of decimals if all values have equally many, as amounts of money do; otherwise None.
+def _fixed_decimal(db: duckdb.DuckDBPyConnection, count: int) -> str | None:
+    """Return a DECIMAL type if all values have equally many decimals, as amounts of money do; otherwise None.
 
     Trailing zeros show that the number of decimals is fixed.
     """
@@ -122,8 +121,8 @@ def _fixed_scale(db: duckdb.DuckDBPyConnection, count: int) -> int | None:
         "select list(distinct length(t) - instr(t, '.')), max(length(regexp_replace(t, '[^0-9]', '', 'g')))"
         " from _values"
     ).fetchall()[0]
-    fits = len(scales) == 1 and scales[0] in DECIMAL_SCALES and digits <= MAX_DECIMAL_DIGITS
-    return int(scales[0]) if fits else None
+    width = next((width for width in DECIMAL_WIDTHS if digits <= width), None)
+    return f"DECIMAL({width},{scales[0]})" if width and len(scales) == 1 and scales[0] in DECIMAL_SCALES else None
 
 
 def _infer_time(db: duckdb.DuckDBPyConnection, column: str, count: int) -> InferredType | None:

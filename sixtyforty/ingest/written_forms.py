@@ -35,7 +35,8 @@ def plain_text_sql(source: Source, column: str, text: str) -> str:
 
 def _plain_number_sql(text: str, decimal: str, thousands: str) -> str:
     point = re.escape(decimal)
-    grouped = rf"[0-9]{{1,3}}({re.escape(thousands)}[0-9]{{3}})+|" if thousands else ""
+    # A number with groups never starts with a zero: where dots group digits, 0.123 has another decimal point.
+    grouped = rf"[1-9][0-9]{{0,2}}({re.escape(thousands)}[0-9]{{3}})+|" if thousands else ""
     form = rf"[+-]?(({grouped}[0-9]+)({point}[0-9]*)?|{point}[0-9]+)([eE][+-]?[0-9]+)?"
     digits = f"replace({text}, {literal(thousands)}, '')" if thousands else text
     plain = f"replace({digits}, {literal(decimal)}, '.')"

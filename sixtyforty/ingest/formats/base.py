@@ -13,8 +13,6 @@ from sixtyforty.spec.file_endings import FormatKind
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.sql import literal
 
-DEFAULT_NULL_TEXT = "NA"
-
 
 class UnreadableExtractError(SixtyfortyError):
     """Some files can't be read as extracts, so they can't be profiled."""

@@ -25,6 +25,7 @@ from sixtyforty.ingest.extract import (
 )
 from sixtyforty.ingest.formats.base import ExtractFormat
 from sixtyforty.ingest.formats.parquet_times import ExactTimes, find_int96_columns
+from sixtyforty.ingest.formats.parquet_types import convert_types, find_intervals, require_valid
 from sixtyforty.spec.file_endings import ENDINGS
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.duckdb_session import connect
@@ -91,13 +92,22 @@ def _damage_refused() -> Iterator[None]:
         raise MemoryError(str(error)) from error
     except duckdb.IOException as error:
         raise OSError(str(error)) from error
+    except (pa.ArrowNotImplementedError, duckdb.NotImplementedException) as error:
+        raise RefusedExtractError(
+            f"the file has a column of a type that can't be read: {_first_line(error)}. Ask the sender for a simpler"
+            " type, or leave the column out of the data contract.",
+            lines=1,
+        ) from None
     except (pa.ArrowException, OSError, UnicodeDecodeError, duckdb.Error) as error:
         if isinstance(error, OSError) and error.errno:  # for damaged data, Arrow raises an OSError without errno
             raise
-        reason = str(error).splitlines()[0]
         raise RefusedExtractError(
-            f"the file is not readable as Parquet: {reason.rstrip('.')}. Ask the sender to send it again.", lines=1
+            f"the file is not readable as Parquet: {_first_line(error)}. Ask the sender to send it again.", lines=1
         ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(".")
 
 
 def _open(file: Path) -> pq.ParquetFile:
@@ -198,6 +208,7 @@ def _read_chunks(file: pq.ParquetFile, path: Path, matched: MatchedColumns, copy
     try:
         rows_per_batch = _rows_per_batch(file, columns)
         batches = file.iter_batches(rows_per_batch, columns=columns, use_threads=False)
+        intervals = find_intervals(file.metadata)
         times: ExactTimes | None = None
         if old := find_int96_columns(file.metadata, columns):
             times = ExactTimes(_open_with(file.metadata, path, "ns"), old, rows_per_batch)
@@ -207,9 +218,10 @@ def _read_chunks(file: pq.ParquetFile, path: Path, matched: MatchedColumns, copy
                 table = pa.table(batch).select(columns) if batch is not None else None
                 if table is None:
                     return
-                table.validate(full=True)  # a damaged file may have wrong indices, which would crash this process
-                table = times.restore_digits(table) if times else table
-            for start, part in _portions(table):
+                require_valid(table)  # a damaged file may have wrong indices, which would crash this process
+                table = convert_types(times.restore_digits(table) if times else table, intervals)
+                portions = list(_portions(table))
+            for start, part in portions:
                 yield _read_portion(part, matched, row_count + start + 1)
             row_count += table.num_rows
     finally:
@@ -246,7 +258,11 @@ def _text_bytes(array: pa.Array | pa.ChunkedArray) -> int:
         return pc.sum(lengths.take(array.indices)).as_py() or 0
     if types.is_struct(array.type):
         return sum(map(_text_bytes, array.flatten()))
-    is_list = (types.is_list, types.is_large_list, types.is_fixed_size_list, types.is_map)
+    if types.is_map(array.type):
+        start, end = array.offsets[0].as_py(), array.offsets[-1].as_py()
+        parts = [part.slice(start, end - start) for part in (array.keys, array.items)]
+        return int(array.nbytes) + sum(map(_text_bytes, parts))
+    is_list = (types.is_list, types.is_large_list, types.is_fixed_size_list)
     if any(check(array.type) for check in is_list):
         return int(array.nbytes) + _text_bytes(array.flatten())
     return int(array.nbytes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.authoring.feeds import as_yaml, find_feeds
+from pipelines.authoring.feeds import find_feeds
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 
 
@@ -65,6 +65,13 @@ def test_a_feed_drafts_its_source(tmp_path: Path) -> None:
     assert source.location == str(tmp_path)
 
 
+def test_a_date_of_birth_is_not_the_day_of_a_row(tmp_path: Path) -> None:
+    rows = "".join(f"{1950 + n}-01-01,2020-01-{n + 1:02}\n" for n in range(30))
+    (tmp_path / "visits.csv").write_text("birth_date,visited\n" + rows)
+    (feed,) = find_feeds(str(tmp_path))
+    assert feed.draft_source().partition == "visited"
+
+
 def test_a_feed_without_a_time_column_is_a_snapshot(tmp_path: Path) -> None:
     (tmp_path / "sites.csv").write_text("site,size\n" + "".join(f"s{n},{n % 2}\n" for n in range(20)))
     (feed,) = find_feeds(str(tmp_path))
@@ -75,8 +82,3 @@ def test_a_folder_without_extracts_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("x")
     with pytest.raises(UnreadableExtractError, match=r"contains no extract\. The names of extracts must end in"):
         find_feeds(str(tmp_path))
-
-
-@pytest.mark.parametrize(("text", "quoted"), [("plain", "plain"), ("TODO", '"TODO"'), ("a: b", "'a: b'"), ("1", "'1'")])
-def test_text_is_quoted_where_yaml_needs_it(text: str, quoted: str) -> None:
-    assert as_yaml(text) == quoted

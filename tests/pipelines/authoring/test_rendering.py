@@ -36,3 +36,15 @@ def test_units_sql_is_written_only_if_each_partition_is_a_unit(tmp_path: Path) -
 def test_the_readme_shows_the_profile(tmp_path: Path) -> None:
     readme = render(tmp_path, 60)["README.md"]
     assert "- Rows: 60" in readme and "| load | BIGINT | 0 | 60 | 0 | 59 |" in readme
+
+
+@pytest.mark.parametrize(
+    ("cells", "null_text"), [(["DE", "NA"], "NA"), (["DE", "-"], "-"), (["DE", ""], None), (["DE", "AT"], None)]
+)
+def test_a_text_for_missing_values_is_marked_if_it_occurs(cells: list[str], null_text: str | None, tmp_path: Path):
+    """Without the mark, nobody would see that the code of Namibia, NA, counts as missing."""
+    (tmp_path / "orders.csv").write_text("id,country\n" + "".join(f"{n},{cells[n % 2]}\n" for n in range(20)))
+    draft = render_files("late_orders", find_feeds(str(tmp_path)))["defs.yaml"]
+    lines = [line for line in draft.splitlines() if "null_text" in line]
+    assert [yaml.safe_load(line)["null_text"] for line in lines] == ([null_text] if null_text else [])
+    assert all("# CHECK: this text counts as missing, in every column" in line for line in lines)

@@ -80,6 +80,7 @@ def whole(text: str, declared: str) -> int | None:
 @example(
     texts=["127.0000", "2147483647.0", "2147483648.0", "9007199254740993", "9007199254740993.0", "-9223372036854775808"]
 )
+@example(texts=["9" * 38, "-" + "9" * 38, "1" + "0" * 38, str(2**127 - 1), str(-(2**127)), str(2**127 - 1) + ".0"])
 def test_a_whole_number_is_exact(database: duckdb.DuckDBPyConnection, declared: str, texts: list[str]) -> None:
     assert cast_texts(database, texts, declared) == [whole(text, declared) for text in texts]
 
@@ -282,6 +283,50 @@ def test_times_uuids_and_documents_have_one_form(database: duckdb.DuckDBPyConnec
     assert list(map(str, uuids)) == [number, number, "None", "None"]
     documents = cast_texts(database, ['{"a": [1]}', "1", "{a: 1}", "", "None"], "JSON")
     assert [text and json.loads(text) for text in documents] == [{"a": [1]}, 1, None, None, None]
+
+
+def strict_document(text: str) -> str | None:
+    """Return a text if it is JSON by RFC 8259, which has no `NaN` and no comma after the last element."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    try:
+        json.loads(text, parse_constant=refuse)
+    except ValueError:
+        return None
+    return text
+
+
+JSON_PARTS = (
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    " ",
+    '"',
+    '"a"',
+    '"a":',
+    "\\",
+    "1",
+    "-",
+    ".5",
+    "NaN",
+    "inf",
+    "Infinity",
+    "null",
+)
+
+
+@given(texts=st.lists(st.lists(st.sampled_from(JSON_PARTS), max_size=9).map("".join).map(str.strip), max_size=30))
+@example(texts=['{"a":1,}', "[1 ,\n]", "NaN", "[nan]", "-Infinity", '{"a":inf}', '{"a":NaN}', '"NaN"', '{"nan":",]"}'])
+@example(
+    texts=['["\\"NaN", 1]', '["\\\\",NaN]', '["\\\\\\",NaN"]', '{"information":[1]}', "+1", "1.", ".5", "01", "tRue"]
+)
+def test_a_document_is_strict_json(database: duckdb.DuckDBPyConnection, texts: list[str]) -> None:
+    assert cast_texts(database, texts, "JSON") == list(map(strict_document, texts))
 
 
 def test_text_stays_text(database: duckdb.DuckDBPyConnection) -> None:

@@ -33,6 +33,11 @@ def test_names_that_may_be_data_are_not_suggested() -> None:
     assert missing == f"'parcel', 'addressee'.{MISSING_CURE}"
 
 
+def test_names_that_differ_in_case_or_spaces_are_suggested_even_if_no_column_is_present() -> None:
+    missing = match_columns(contract("parcel", "sent to"), ["Parcel", "Sent_To ", "Ann Miller"]).missing
+    assert missing == f"'parcel' (is it 'Parcel'?), 'sent to' (is it 'Sent_To '?).{MISSING_CURE}"
+
+
 def test_another_name_counts_and_the_first_of_them_is_read() -> None:
     source = contract("parcel", "weight", other_names={"weight": ["mass", "kilos"]})
     matched = match_columns(source, ["kilos", "parcel", "mass", "colour"])

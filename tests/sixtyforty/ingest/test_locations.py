@@ -56,3 +56,15 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
         Folder(tmp_path / "in").open_file(listed, tmp_path),
     ):
         raise AssertionError("the file is outside the folder")
+
+
+@pytest.mark.parametrize("target", ["calls_b.csv", "missing.csv", "/nowhere/calls.csv", "n" * 300, "calls_a.csv/x"])
+def test_a_broken_link_is_named_and_the_other_files_are_read(target: str, tmp_path: Path) -> None:
+    """The first link leads to itself."""
+    landing = workspace_at(tmp_path, str(tmp_path / "dropbox")).landing
+    (tmp_path / "dropbox").mkdir()
+    (tmp_path / "dropbox" / "calls_a.csv").write_text(text(DAY))
+    for name in ("calls_b.csv", "CALLS_C.CSV"):
+        (tmp_path / "dropbox" / name).symlink_to(target)
+    assert names(landing) == ["calls_a.csv"]
+    assert "links to a file that doesn't exist; put the file itself" in landing.unread["calls"]["calls_b.csv"]

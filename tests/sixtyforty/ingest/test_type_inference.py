@@ -36,6 +36,11 @@ def infer(texts: Sequence[str | None], name: str = "x") -> tuple[InferredType, l
         (["1.5e-05", "2E+07"], "DOUBLE", [1.5e-05, 2e07]),
         (["855.00", "742.50"], "DECIMAL(18,2)", [Decimal("855.00"), Decimal("742.50")]),
         (["0.123450", "1.000000"], "DECIMAL(18,6)", [Decimal("0.123450"), Decimal("1.000000")]),
+        (
+            ["12345678901234567.89", "1.10"],  # as DOUBLE, the cents would be lost
+            "DECIMAL(38,2)",
+            [Decimal("12345678901234567.89"), Decimal("1.10")],
+        ),
         (["true", "FALSE"], "BOOLEAN", [True, False]),
         (["2024-02-29", "2024-03-01"], "DATE", [date(2024, 2, 29), date(2024, 3, 1)]),
         (["2024-02-29 10:30:00", "2024-03-01"], "TIMESTAMP", [datetime(2024, 2, 29, 10, 30), datetime(2024, 3, 1)]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,14 @@ def read_one_value(kind: pa.DataType, value: Any, contract: str) -> Any:
         (pa.binary(), b"\xff", "VARCHAR", "\\xFF"),
         (pa.list_(pa.int32()), [1, 2], "VARCHAR", "[1,2]"),
         (pa.struct([("a", pa.string())]), {"a": 'x"y'}, "VARCHAR", '{"a":"x\\"y"}'),
+        (pa.map_(pa.string(), pa.string()), [("a", "b")], "VARCHAR", '{"a":"b"}'),
+        (pa.map_(pa.int64(), pa.int64()), [(1, 2)], "VARCHAR", '{"1":2}'),
+        (pa.list_(pa.map_(pa.string(), pa.int64())), [[("a", 1)], []], "VARCHAR", '[{"a":1},{}]'),
+        (pa.struct([("m", pa.map_(pa.string(), pa.int64()))]), {"m": [("a", 1)]}, "VARCHAR", '{"m":{"a":1}}'),
+        (pa.float16(), 0.5, "DOUBLE", 0.5),
+        (pa.list_(pa.float16()), [0.5], "VARCHAR", "[0.5]"),
+        (pa.decimal256(50, 2), Decimal("1.50"), "DECIMAL(12,2)", Decimal("1.50")),
+        (pa.decimal256(76, 0), Decimal(10**60), "VARCHAR", "1" + "0" * 60),
         (pa.float32(), 0.1, "FLOAT", pytest.approx(0.1)),
         (pa.uint64(), 2**64 - 1, "UBIGINT", 2**64 - 1),
         (pa.time64("us"), None, "TIME", None),
