@@ -174,7 +174,8 @@ def _read_features(
 ) -> pd.DataFrame | None:
     """Return the features that decisions were taken on, one row for each decision, in the order of the decisions.
 
-    Only these rows are read, so the size of the partition doesn't matter. Return None if that version of the features is no longer stored.
+    Only these rows are read, so the size of the partition doesn't matter. Return None if that version of the features
+    is no longer stored.
     """
     entry = entry_at_version(ws, "features", partition, version)
     if entry is None or not ws.lake.local_file(entry).exists():
@@ -184,7 +185,8 @@ def _read_features(
     ids = [decision.decision_id for decision in decisions]
     with ws.lake.open_session(ws.use_case.timezone) as db:
         return db.execute(
-            f"""with explained as (select unnest(?::varchar[]) as _id, generate_subscripts(?::varchar[], 1) as _position)
+            f"""with explained as (
+                select unnest(?::varchar[]) as _id, generate_subscripts(?::varchar[], 1) as _position)
             select f.* exclude (_partition) from {ws.lake.select_rows([entry])} f
             join (select {key}, _position from {ws.lake.select_rows(taken.values())}
                 join explained on decision_id = _id) using ({key}) order by _position""",

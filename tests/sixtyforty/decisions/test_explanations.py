@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -150,6 +151,6 @@ def test_memory_depends_on_the_explained_decisions_not_on_the_partition(tmp_path
     for partition in (DAYS[-2].isoformat(), KEY):
         first = [read_decisions(ws, partition, "replay")[0].decision_id]
         explain_decisions(ws, partition, "replay", first)  # loads the model once
-        peaks[partition] = measure_peak(lambda p=partition, ids=first: explain_decisions(ws, p, "replay", ids))
+        peaks[partition] = measure_peak(partial(explain_decisions, ws, partition, "replay", first))
     small, large = peaks.values()
     assert large < 1.5 * small
