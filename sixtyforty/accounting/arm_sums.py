@@ -170,8 +170,9 @@ def _read_units(
         payoffs = ChoicePayoffs(use_case.kpi, units)
         y = pd.Series(payoffs.unit_values(units["action"].tolist(), units["outcome"].to_numpy(float)), units.index)
         shares = {policy: assignment.parse_share(policy) for policy in units["policy"].unique()}
+        sums: dict[str, Any] = dict(zip(SUMS, (1.0, y, x, y * y, y * x, x * x), strict=True))
         yield units.assign(
-            **dict(zip(SUMS, (1.0, y, x, y * y, y * x, x * x), strict=True)),
+            **sums,
             share=units["policy"].map(shares).astype(float),
             held_out=units["decided_by"] == "holdout",
             acted=units["action"] != use_case.kpi.idle_action,
