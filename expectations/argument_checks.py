@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from typing import Any
+from uuid import UUID
 
 from expectations.rule_catalog import list_arguments
 from expectations.rule_times import BOUNDS, parse_clock_time, parse_day_time
@@ -16,6 +18,7 @@ from sixtyforty.spec.errors import FieldError
 BETWEEN = "expect_column_values_to_be_between"
 SET_RULES = ("expect_column_values_to_be_in_set", "expect_column_values_to_not_be_in_set")
 REGEX_ARGUMENTS = ("regex", "regex_list")
+FLOAT_DIGITS = 15  # a floating-point number keeps so many decimal digits
 
 
 def argument_type_errors(field: str, rule: Rule, column_type: str) -> Iterator[FieldError]:
@@ -43,7 +46,7 @@ def _bound_errors(field: str, rule: Rule, family: str, column_type: str) -> Iter
             return
         yield FieldError(field, f"{rule.type} needs min_value, max_value or both")
         return
-    if family in ("text", "boolean"):
+    if family in ("text", "boolean", "uuid"):
         message = f"the column is of type {column_type}, but {rule.type} compares only numbers, dates and times"
         yield FieldError(f"{field}.column", message)
         return
@@ -90,6 +93,20 @@ def _is_number(declared: Any) -> bool:
     return isinstance(declared, int | float) and not isinstance(declared, bool)
 
 
+def _is_decimal(declared: Any) -> bool:
+    """Return whether a declared value is an exact number. YAML rounds a number of more digits, unless it is a text."""
+    if isinstance(declared, float):
+        return len(Decimal(repr(declared)).normalize().as_tuple().digits) <= FLOAT_DIGITS
+    try:
+        return not isinstance(declared, bool) and Decimal(declared).is_finite()
+    except (InvalidOperation, TypeError, ValueError):
+        return False
+
+
+def _is_uuid(declared: Any) -> bool:
+    return _parses(UUID, declared) and str(UUID(declared)) == declared
+
+
 def _is_day_time(declared: Any) -> bool:
     return _parses(parse_day_time, declared)
 
@@ -101,7 +118,7 @@ def _is_clock_time(declared: Any) -> bool:
 def _parses(parse: Callable[[Any], Any], declared: Any) -> bool:
     try:
         parse(declared)
-    except ValueError:
+    except (AttributeError, TypeError, ValueError):
         return False
     return True
 
@@ -113,6 +130,8 @@ def _is_comparable(declared: Any) -> bool:
 # For each family of DuckDB types: a function that returns whether a declared value fits, and what to write instead.
 _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "number": (_is_number, "a number without quotes, such as 7.5"),
+    "decimal": (_is_decimal, f"a number, such as 7.5; put it in quotes if it has more than {FLOAT_DIGITS} digits"),
+    "uuid": (_is_uuid, "a UUID in small letters, such as 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'"),
     "text": (lambda declared: isinstance(declared, str), "a text in quotes, such as '7'"),
     "boolean": (lambda declared: isinstance(declared, bool), "true or false"),
     "day": (_is_day_time, "a date, such as 2024-03-10, or a date with time, such as '2024-03-10 14:00'"),
@@ -121,9 +140,10 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 _FAMILIES: dict[Kind, str] = {
     "whole": "number",
-    "decimal": "number",
+    "decimal": "decimal",
     "float": "number",
     "text": "text",
+    "uuid": "uuid",
     "boolean": "boolean",
     "date": "day",
     "timestamp": "day",
@@ -133,6 +153,6 @@ _FAMILIES: dict[Kind, str] = {
 
 
 def _family(column_type: str) -> str:
-    """Return what a DuckDB type holds: `number`, `text`, `boolean`, `day` or `clock`; empty for another type."""
+    """Return what a DuckDB type holds, such as `number` or `day`: a key of `_EXPECTED`. Empty for another type."""
     contract_type = parse_type(column_type)
     return _FAMILIES.get(contract_type.kind, "") if contract_type else ""

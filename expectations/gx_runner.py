@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from expectations.rule_bounds import with_exact_bounds
 from expectations.rule_catalog import ROW_RULES
 from expectations.rule_decimals import with_plain_numbers, with_scaled_decimals
 from expectations.rule_times import with_comparable_times
@@ -131,6 +132,7 @@ def find_failing_rows(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> 
         frame, rules = with_comparable_times(frame, rules)
     except ValueError as error:
         raise RuleError(f"suite {name}: a rule can't be evaluated: {error}. Correct the rule.") from error
+    frame, rules = with_exact_bounds(frame, rules)
     outcomes = _evaluate(name, frame, dict(enumerate(rules)), PASS_OR_FAIL)
     failed, unjudged = {}, {}
     for number, outcome in outcomes.items():

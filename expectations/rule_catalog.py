@@ -1,7 +1,7 @@
 """The row-wise rules of Great Expectations, with their arguments.
 
 The list is copied from Great Expectations, because importing the library takes seconds. A test compares the two. The
-rules about LIKE patterns are missing, because Great Expectations evaluates them only in databases.
+rules about LIKE patterns are missing, because Great Expectations evaluates them only in databases. So are TYPE_RULES.
 """
 
 from __future__ import annotations
@@ -20,11 +20,9 @@ RULES = {
     "expect_column_values_to_be_dateutil_parseable": "column!",
     "expect_column_values_to_be_decreasing": "column! strictly",
     "expect_column_values_to_be_in_set": "column! value_set!",
-    "expect_column_values_to_be_in_type_list": "column! type_list",
     "expect_column_values_to_be_increasing": "column! strictly",
     "expect_column_values_to_be_json_parseable": "column!",
     "expect_column_values_to_be_null": "column!",
-    "expect_column_values_to_be_of_type": "column! type_!",
     "expect_column_values_to_be_unique": "column!",
     "expect_column_values_to_match_json_schema": "column! json_schema!",
     "expect_column_values_to_match_regex": "column! regex",
@@ -41,6 +39,8 @@ RULES = {
     "expect_select_column_values_to_be_unique_within_record": "column_list! ignore_row_if",
 }
 
+# Rules about the type of a column. The data contract declares the types, and such a rule names no row that fails.
+TYPE_RULES = {"expect_column_values_to_be_in_type_list", "expect_column_values_to_be_of_type"}
 # Rules about the text of a value, such as its length. A value of another type is judged by its text.
 TEXT_RULES = {
     "expect_column_value_lengths_to_be_between",

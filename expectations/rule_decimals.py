@@ -11,6 +11,7 @@ from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
 from expectations.rules import Rule
+from sixtyforty.storage.sql import identifier
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,11 +42,18 @@ NUMBERS = ("min_value", "max_value", "sum_total")
 
 
 def read_frame(db: duckdb.DuckDBPyConnection, sql: str) -> pd.DataFrame:
-    """Return the rows of a query. Columns of EXACT_TYPES hold Python Decimals, and None for null."""
+    """Return the rows of a query. Columns of EXACT_TYPES hold Python's exact numbers, and None for null.
+
+    A UUID becomes its text in small letters, because a suite declares texts.
+    """
     import pandas as pd
 
     rows = db.sql(sql)
-    decimals = [name for name, kind in zip(rows.columns, rows.types, strict=True) if str(kind).startswith(EXACT_TYPES)]
+    types = dict(zip(rows.columns, map(str, rows.types), strict=True))
+    uuids = [identifier(name) for name, kind in types.items() if kind == "UUID"]
+    if uuids:
+        rows = rows.select(f"* replace ({', '.join(f'{name}::varchar as {name}' for name in uuids)})")
+    decimals = [name for name, kind in types.items() if kind.startswith(EXACT_TYPES)]
     if not decimals:
         return rows.df()
     table: Any = rows.to_arrow_table()
@@ -167,8 +175,11 @@ def _whole_numbers(column: pd.Series[Any], scale: int) -> pd.Series[Any]:
 
 
 def _whole(number: Any, scale: int) -> Any:
-    """Convert a number to units of 10 to the power of -scale. Return a float only if it isn't whole in this unit."""
-    if isinstance(number, bool) or not isinstance(number, int | float | Decimal):
+    """Convert a number to units of 10 to the power of -scale. Return a float only if it isn't whole in this unit.
+
+    A suite declares a number of many digits as a text.
+    """
+    if isinstance(number, bool) or not isinstance(number, int | float | str | Decimal):
         return number
     scaled = Decimal(str(number)).scaleb(scale, EXACT)
     return int(scaled) if scaled == scaled.to_integral_value() else float(scaled)

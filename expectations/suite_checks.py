@@ -8,7 +8,7 @@ from typing import Any
 
 from expectations.argument_checks import argument_type_errors
 from expectations.row_conditions import CONDITION, ConditionError, condition_columns
-from expectations.rule_catalog import RULES, list_arguments
+from expectations.rule_catalog import RULES, TYPE_RULES, list_arguments
 from expectations.rules import Rule, Suite
 from sixtyforty.spec.errors import FieldError
 
@@ -40,6 +40,9 @@ def _rule_errors(
     source_columns: Mapping[str, Collection[str]],
 ) -> Iterator[FieldError]:
     """Yield the errors in the declaration of one rule. kind: the word for its columns in errors: column or metric."""
+    if rule.type in TYPE_RULES:
+        yield FieldError(f"{field}.type", "the data contract declares the type of each column; remove this rule")
+        return
     if rule.type not in RULES:
         yield FieldError(f"{field}.type", f"there is no row-wise rule '{rule.type}'", rule.type, RULES)
         return

@@ -6,6 +6,7 @@ The drafted rules flag values that are unlike those in the profiled extracts.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from pipelines.authoring.feeds import ExtractFeed
@@ -117,10 +118,19 @@ def _range_rule(column: ColumnProfile) -> DraftRule:
     low, high = float(column.low), float(column.high)
     margin = (high - low) / 2 or abs(high) or 1
     minimum = 0.0 if 0 <= low < margin else low - margin
-    kwargs = {"column": column.name, "min_value": _round(minimum), "max_value": _round(high + margin)}
+    lowest, highest = _round_outwards(minimum, high + margin)
+    kwargs = {"column": column.name, "min_value": lowest, "max_value": highest}
     why = "the value is far outside its usual range; the unit may be wrong, or the value mistyped"
     return DraftRule("be_between", "warning", kwargs, why)
 
 
-def _round(number: float) -> float:
-    return float(f"{number:.3g}")
+def _round_outwards(low: float, high: float) -> tuple[float, float]:
+    """Return a range with short numbers that contains the range from `low` to `high`.
+
+    Its width has three digits. A number has at most 15 digits, because a rule about a DECIMAL needs exact numbers.
+    """
+    width, largest = Decimal(high) - Decimal(low), max(abs(Decimal(low)), abs(Decimal(high)))
+    step = Decimal(10) ** max(width.adjusted() - 2, largest.adjusted() - 14)
+    lowest = (Decimal(low) / step).to_integral_value(ROUND_FLOOR) * step
+    highest = (Decimal(high) / step).to_integral_value(ROUND_CEILING) * step
+    return float(lowest), float(highest)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sixtyforty.accounting.experiment_ledger import DATASET, ExperimentAccount, declared_holdout
+from sixtyforty.accounting.arm_sums import declared_holdout
+from sixtyforty.accounting.experiment_ledger import DATASET, ExperimentAccount
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.storage.sql import identifier, identifiers, literal
 from sixtyforty.value.payoff_sql import cost_sql, priced_sql

@@ -7,14 +7,27 @@ months adds up to the total.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sixtyforty.accounting.experiment_ledger import COUNTS, DATASET, SUMS, HoldoutError, declared_holdout, load_units
+from sixtyforty.accounting.arm_sums import (
+    COUNTS,
+    SUMS,
+    HoldoutError,
+    build_arm,
+    declared_holdout,
+    merge_sums,
+    sum_arms,
+)
+from sixtyforty.accounting.experiment_ledger import DATASET
 from sixtyforty.accounting.holdout_shares import count_held_out
 from sixtyforty.decisions import assignment
 from sixtyforty.decisions.due_decisions import live_since
 from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.sql import literal
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.experiment import Arm, compare_arms
 from sixtyforty.value.experiment_design import HoldoutDesign
@@ -24,7 +37,7 @@ from sixtyforty.value.share_test import find_mismatches, sequential_p_value
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import duckdb
 
 PLANNING_PARTITIONS = 56  # partitions before the live start that a plan uses; 56 days contain each weekday eight times
 
@@ -36,21 +49,22 @@ def measure_effect(ws: Workspace, partitions: Sequence[str] | None = None) -> Ho
     """
     import numpy as np
 
-    sums = _read_sums(ws, partitions)
-    if sums is None:
-        return None
-    model, current = _arms(ws.use_case, sums)
+    with _open_accounts(ws, partitions) as accounts:
+        if accounts is None:
+            return None
+        model, current = accounts.arms(ws.use_case)
+        included = accounts.partitions()
     effect = compare_arms(model, current)
-    drawn = count_held_out(ws, sorted(sums["_partition"].unique()))
+    drawn = count_held_out(ws, included)
     held_out = float(current.total[:, 0].sum())
     share = held_out / float(effect.units)
-    units_a_day = float(effect.units) / (sums["_partition"].nunique() * ws.use_case.days_between_decisions)
+    units_a_day = float(effect.units) / (len(included) * ws.use_case.days_between_decisions)
 
     def per_1000(low: float, high: float) -> Interval:
         return Interval(*(1000 * float(end) for end in (effect.value, low, high)))
 
     return HoldoutEstimate(
-        since=str(sums["_partition"].min()),
+        since=included[0],
         units=int(effect.units),
         held_out=int(held_out),
         lift=per_1000(*effect.always_valid_interval(declared_holdout(ws.use_case).planned_units)),
@@ -70,12 +84,16 @@ def read_daily_values(ws: Workspace, partitions: Sequence[str]) -> list[DailyVal
     perfect foresight is NaN, because nobody knows the outcome of an action not taken.
     """
     import numpy as np
+    import pandas as pd
 
-    sums = _read_sums(ws, partitions)
-    if sums is None:
-        return []
+    with _open_accounts(ws, partitions) as accounts:
+        if accounts is None:
+            return []
+        model, current = accounts.arms(ws.use_case)
+        by = ["_partition", "share", "held_out"]
+        portions = merge_sums(accounts.db, accounts.rows, by, [*SUMS[:3], *COUNTS], by)
+        sums = pd.concat(portions, ignore_index=True)
     held_out = sums["held_out"]
-    model, current = _arms(ws.use_case, sums)
     slope = float(compare_arms(model, current).slope)
     units_per_held_out = dict(zip(sorted(sums["share"].unique()), model.total[:, 0] / current.total[:, 0], strict=True))
     weight = sums["share"].map(units_per_held_out)
@@ -106,75 +124,71 @@ def plan_experiment(ws: Workspace) -> HoldoutDesign:
     """
     import numpy as np
 
-    use_case, share = ws.use_case, declared_holdout(ws.use_case).share
-    units = _units_before_start(ws)
-    if units is None or units.empty:
-        raise HoldoutError(
-            f"{use_case.name}: no outcome from before the live start is known, so a holdout can't be planned. Run the"
-            " chain on past days first."
-        )
-    sums = units.assign(share=share).groupby(["share", "cluster"], sort=True)[SUMS].sum().reset_index()
-    _, spread = _arm(use_case, sums).mean(np.ones(1))
+    use_case, share, (features, outcomes) = ws.use_case, declared_holdout(ws.use_case).share, _entries_before_start(ws)
+    policy = literal(assignment.policy_name(share))
+    columns = f"current_action as action, current_action, 'current_process' as decided_by, {policy} as policy"
+    with sum_arms(ws, features, outcomes, columns) as sums:
+        known = [counts.account["decisions"] for counts in sums.counts.values() if counts.account["decisions"]]
+        if not known:
+            raise HoldoutError(
+                f"{use_case.name}: no outcome from before the live start is known, so a holdout can't be planned. Run"
+                " the chain on past days first."
+            )
+        _, spread = build_arm(use_case, sums.db, sums.rows).mean(np.ones(1))
     explained = spread[0, 1] ** 2 / spread[1, 1] if spread[1, 1] > 0 else 0.0
-    deviation = float(np.sqrt((spread[0, 0] - explained) * len(units)))
-    days = units["_partition"].nunique() * use_case.days_between_decisions
-    return HoldoutDesign(share, deviation, len(units) / days)
+    deviation = float(np.sqrt((spread[0, 0] - explained) * sum(known)))
+    return HoldoutDesign(share, deviation, sum(known) / (len(known) * use_case.days_between_decisions))
 
 
-def _units_before_start(ws: Workspace) -> pd.DataFrame | None:
-    """Return units with a known outcome from before the live start, with the current process's actions.
+def _entries_before_start(ws: Workspace) -> tuple[dict[str, Entry], dict[str, Entry]]:
+    """Return the manifests of features and outcomes of the last PLANNING_PARTITIONS partitions before the live start.
 
-    The units are those of the last PLANNING_PARTITIONS partitions before the live start. Return None without such
-    partitions.
+    With the current process's actions, their units are those on which a plan rests.
     """
     use_case, start = ws.use_case, live_since(ws, "live")
     known = use_case.decision_partitions(ws.lake.partitions("outcomes"))
     before = [p for p in known if start is None or use_case.closes_at(p) <= start][-PLANNING_PARTITIONS:]
     features = ws.lake.entries("features", before)
-    if not features:
-        return None
-    units = load_units(ws, features, ws.lake.entries("outcomes", list(features)), "current_action as action")
-    return units[units["outcome"].notna()]
+    return features, ws.lake.entries("outcomes", list(features))
 
 
-def _read_sums(ws: Workspace, partitions: Sequence[str] | None = None) -> pd.DataFrame | None:
-    """Read the sums of units, values and covariates from accounts, for the holdout shares with units in both arms.
+@dataclass(frozen=True)
+class _OpenAccounts:
+    """The accounts of the experiment in a session of DuckDB. `rows` is SQL of their sums, as in `ArmSums`."""
 
-    Return None if no share has units in both arms. partitions: the partitions to include; None includes all.
+    db: duckdb.DuckDBPyConnection
+    rows: str
+
+    def partitions(self) -> list[str]:
+        """Return the partitions of the sums, sorted."""
+        query = f"select distinct _partition from {self.rows} order by 1"
+        return [partition for (partition,) in self.db.execute(query).fetchall()]
+
+    def arms(self, use_case: UseCase) -> tuple[Arm, Arm]:
+        """Return the two arms of the experiment: the model's arm, and the arm that keeps the current process."""
+        model, current = (
+            build_arm(use_case, self.db, f"(from {self.rows} where held_out = {held_out})")
+            for held_out in (False, True)
+        )
+        return model, current
+
+
+@contextmanager
+def _open_accounts(ws: Workspace, partitions: Sequence[str] | None = None) -> Iterator[_OpenAccounts | None]:
+    """Open the accounts, for the holdout shares with units in both arms.
+
+    Yield None if no share has units in both arms. partitions: the partitions to include; None includes all.
 
     Units that were assigned to arms in another way than is declared now are left out, for example units that were
     assigned separately instead of in clusters. They can't be compared with later units.
     """
     entries = ws.lake.entries(DATASET, partitions)
     if not entries:
-        return None
+        yield None
+        return
     drawn_as_declared = f"(cluster <> '') = {bool(assignment.cluster_columns(ws.use_case))}"
+    declared = f"(select *, 0 as portion from {ws.lake.select_rows(entries.values())} where {drawn_as_declared})"
+    in_both = f"(select share from {declared} group by share having count(distinct held_out) = 2)"
     with ws.lake.open_session(ws.use_case.timezone) as db:
-        sums = db.execute(
-            f"""from {ws.lake.select_rows(entries.values())} where {drawn_as_declared}
-            order by _partition, share, held_out, cluster"""
-        ).df()
-    in_both_arms = sums.groupby("share")["held_out"].transform("nunique") == 2
-    return sums[in_both_arms].reset_index(drop=True) if in_both_arms.any() else None
-
-
-def _arms(use_case: UseCase, sums: pd.DataFrame) -> tuple[Arm, Arm]:
-    """Return the two arms of the experiment: the model's arm, and the arm that keeps the current process."""
-    held_out = sums["held_out"]
-    return _arm(use_case, sums[~held_out]), _arm(use_case, sums[held_out])
-
-
-def _arm(use_case: UseCase, sums: pd.DataFrame) -> Arm:
-    """Return one arm of the experiment (model or holdout). Each holdout share that was in force is one stratum.
-
-    The strata are sorted by share.
-    """
-    if not assignment.cluster_columns(use_case):
-        return Arm.from_unit_sums(sums.groupby("share", sort=True)[SUMS].sum().to_numpy(float))
-    import numpy as np
-
-    wide = sums.pivot_table(index="cluster", columns="share", values=SUMS[:3], aggfunc="sum", fill_value=0.0)
-    strata = [
-        wide.xs(share, axis=1, level="share")[SUMS[:3]].to_numpy(float) for share in sorted(sums["share"].unique())
-    ]
-    return Arm.from_cluster_sums(np.stack(strata, 1))
+        accounts = _OpenAccounts(db, f"(from {declared} where share in {in_both})")
+        yield accounts if accounts.partitions() else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sixtyforty.accounting.experiment_ledger import declared_holdout
+from sixtyforty.accounting.arm_sums import declared_holdout
 from sixtyforty.decisions import assignment
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.storage.bounded_cache import BoundedCache

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sixtyforty.decisions import assignment
 from sixtyforty.decisions.due_decisions import scope_condition
+from sixtyforty.decisions.partition_portions import cut_at_partitions
 from sixtyforty.spec.contract_types import parse_type
 from sixtyforty.spec.track import Track
 from sixtyforty.storage import stored_tables
@@ -56,7 +57,7 @@ def read_due_units(
         order by _partition, decided_at, {key}"""
     with ws.lake.open_session(ws.use_case.timezone) as db:
         frames = read_frames(db, query, ws.use_case.decision.key)
-        for units in join_decision_times(frames) if ws.use_case.kpi.has_limits else frames:
+        for units in cut_at_partitions(frames, join_times=True) if ws.use_case.kpi.has_limits else frames:
             yield units.assign(decision_id=_decision_ids(ws, track, units))
 
 
@@ -83,33 +84,6 @@ def read_frames(db: duckdb.DuckDBPyConnection, query: str, key: Sequence[str]) -
 def _is_rounded(column_type: str) -> bool:
     contract_type = parse_type(column_type)
     return column_type == "HUGEINT" or (contract_type is not None and contract_type.kind in ROUNDED_KINDS)
-
-
-def join_decision_times(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """Yield sorted units so that all units with the same partition and decision time are in one DataFrame.
-
-    Each DataFrame has at least as many units as a portion, except the last one.
-    """
-    import pandas as pd
-
-    waiting: list[pd.DataFrame] = []
-    for frame in frames:
-        waiting.append(frame)
-        count = sum(map(len, waiting))
-        if count < stored_tables.PORTION_ROWS or _time_at(waiting[0], 0) == _time_at(frame, -1):
-            continue
-        units = pd.concat(waiting, ignore_index=True)
-        is_last = (units["_partition"] == units["_partition"].iloc[-1]) & (
-            units["decided_at"] == units["decided_at"].iloc[-1]
-        )
-        yield units[~is_last].reset_index(drop=True)
-        waiting = [units[is_last].reset_index(drop=True)]
-    if waiting:
-        yield pd.concat(waiting, ignore_index=True)
-
-
-def _time_at(units: pd.DataFrame, row: int) -> tuple[object, object]:
-    return units["_partition"].iloc[row], units["decided_at"].iloc[row]
 
 
 def _decision_ids(ws: Workspace, track: Track, units: pd.DataFrame) -> list[str]:

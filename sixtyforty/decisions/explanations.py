@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sixtyforty.decisions.assignment import HELD_OUT
-from sixtyforty.decisions.decision_table import StoredDecision, read_decisions
+from sixtyforty.decisions.decision_table import StoredDecision, decisions_dataset, read_decisions
 from sixtyforty.decisions.entry_versions import entry_at_version
 from sixtyforty.modeling.model_store import TRAINING_SET
 from sixtyforty.modeling.skops_files import ModelError
@@ -57,7 +57,7 @@ def explain_decisions(ws: Workspace, partition: str, track: Track, decision_ids:
         if champion is not None and decision.expected is not None and decision.decided_by not in HELD_OUT:
             by_version.setdefault((champion, decision.data_version), []).append(decision)
     for (model_version, data_version), same_versions in by_version.items():
-        rows = _read_features(ws, partition, data_version, same_versions)
+        rows = _read_features(ws, partition, track, data_version, same_versions)
         facts = [[INPUTS_CORRECTED]] * len(same_versions)
         if rows is not None:
             facts = _explain_known(ws, model_version, rows.assign(action=[d.action for d in same_versions]))
@@ -173,20 +173,25 @@ def typical_values(training_set: StoragePath, columns: tuple[str, ...]) -> Mappi
 
 
 def _read_features(
-    ws: Workspace, partition: str, version: str, decisions: Sequence[StoredDecision]
+    ws: Workspace, partition: str, track: Track, version: str, decisions: Sequence[StoredDecision]
 ) -> pd.DataFrame | None:
     """Return the features that decisions were taken on, one row for each decision, in the order of the decisions.
 
-    Return None if that version of the features is no longer stored.
+    Only these rows are read, so the size of the partition doesn't matter. Return None if that version of the features
+    is no longer stored.
     """
     entry = entry_at_version(ws, "features", partition, version)
     if entry is None or not ws.lake.local_file(entry).exists():
         return None
-    key, stored = ws.use_case.decision.key, ws.lake.select_rows([entry])
+    key = identifiers(ws.use_case.decision.key)
+    taken = ws.lake.entries(decisions_dataset(track), [partition])
+    ids = [decision.decision_id for decision in decisions]
     with ws.lake.open_session(ws.use_case.timezone) as db:
-        # Python's values of a key equal those of a decision, whatever their type. The values of a DataFrame don't.
-        keys = db.execute(f"select {identifiers(key)} from {stored} order by {identifiers(key)}").fetchall()
-        rows = db.execute(f"select * exclude _partition from {stored} order by {identifiers(key)}").df()
-    positions = {unit: position for position, unit in enumerate(keys)}
-    of_decisions = [positions[tuple(decision.unit[column] for column in key)] for decision in decisions]
-    return rows.iloc[of_decisions].reset_index(drop=True)
+        return db.execute(
+            f"""with explained as (
+                select unnest(?::varchar[]) as _id, generate_subscripts(?::varchar[], 1) as _position)
+            select f.* exclude (_partition) from {ws.lake.select_rows([entry])} f
+            join (select {key}, _position from {ws.lake.select_rows(taken.values())}
+                join explained on decision_id = _id) using ({key}) order by _position""",
+            [ids, ids],
+        ).df()

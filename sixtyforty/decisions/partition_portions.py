@@ -27,14 +27,23 @@ def cut_at_partitions(frames: Iterable[pd.DataFrame], join_times: bool) -> Itera
     """
     import pandas as pd
 
-    units: pd.DataFrame | None = None
+    waiting: list[pd.DataFrame] = []
     for frame in frames:
-        units = frame if units is None else pd.concat([units, frame], ignore_index=True)
+        waiting.append(frame)
+        if join_times and _group_at(waiting[0], 0) == _group_at(frame, -1):
+            continue  # none of these units can be yielded yet, so they are joined only once
+        units = pd.concat(waiting, ignore_index=True) if len(waiting) > 1 else frame
         while count := _count_complete(units, join_times):
             yield units.iloc[:count]
             units = units.iloc[count:].reset_index(drop=True)
-    if units is not None and len(units):
-        yield units
+        waiting = [units] if len(units) else []
+    if waiting:
+        yield pd.concat(waiting, ignore_index=True) if len(waiting) > 1 else waiting[0]
+
+
+def _group_at(units: pd.DataFrame, row: int) -> tuple[object, object]:
+    """Return the partition and decision time of a row."""
+    return units["_partition"].iloc[row], units["decided_at"].iloc[row]
 
 
 def _count_complete(units: pd.DataFrame, join_times: bool) -> int:

@@ -26,6 +26,7 @@ from sixtyforty.ingest.database_rows import cell_text, csv_line
 from sixtyforty.ingest.locations import UnreachableSourceError
 from sixtyforty.ingest.query_cursor import CursorTypeError, QueryCursor, advance_cursor
 from sixtyforty.spec.clock import now
+from sixtyforty.spec.contract_types import Kind, parse_type
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.databases import DatabaseError, open_engine
 from sixtyforty.storage.files import digest, file_sha256, rename_file, write_atomic
@@ -69,7 +70,7 @@ class DatabaseSource:
         prepare: called before the query, for example to create a missing table.
         Raises UnreachableSourceError if the database can't be read.
         """
-        cursor = self._load_cursor().without_future(now())
+        cursor = self._load_cursor().without_wrong_start(self._cursor_kind, now())
         self._publish(cursor)
         with self._connect(url, prepare) as connection:
             return self._extract(connection, cursor)
@@ -127,6 +128,12 @@ class DatabaseSource:
         cursor_columns = [self.source.cursor_column] if self.source.cursor_column else []
         return list(dict.fromkeys([*self.source.columns, *cursor_columns]))
 
+    @property
+    def _cursor_kind(self) -> Kind | None:
+        """What the declared type of the cursor column holds; None if the contract doesn't declare the column."""
+        declared = parse_type(self.source.columns.get(self.source.cursor_column or "", ""))
+        return declared.kind if declared else None
+
     def _load_cursor(self) -> QueryCursor:
         try:
             return QueryCursor.from_json(self.cursor_file.read_bytes())
@@ -143,7 +150,9 @@ class DatabaseSource:
             if name:
                 names.append(name)
         counted = self._count_settled(connection, cursor)
-        self.problems = counted.describe_problems(self.source.cursor_column, str(self.cursor_file), now())
+        self.problems = counted.describe_problems(
+            self.source.cursor_column, self._cursor_kind, str(self.cursor_file), now()
+        )
         if counted != cursor:
             write_atomic(self.cursor_file, counted.to_json())
         self._record_read(counted)
@@ -229,7 +238,7 @@ class DatabaseSource:
 
         rows: (cursor value, CSV line) of each row, sorted by the cursor column.
         """
-        advanced, new_lines = advance_cursor(cursor, rows, self.source.cursor_overlap, now())
+        advanced, new_lines = advance_cursor(cursor, rows, self._cursor_kind, self.source.cursor_overlap, now())
         name = None
         if new_lines:
             content = "".join([csv_line(self._columns), *new_lines]).encode()

@@ -4,24 +4,33 @@ A row may be committed after a row with a larger cursor value. So each read star
 declared overlap. Rows that an earlier read imported are recognized by their hash and skipped.
 
 A cursor value in the future never moves the start of the next read, because the reads would then skip all rows until
-that time. A row that is committed with a cursor value before the start is never read. To notice such rows, the cursor
-counts the table's rows before the start.
+that time. Neither does a cursor value of another kind than the declared one. A text in a column of times, for example,
+sorts behind all times.
+
+A row that is committed with a cursor value before the start is never read. To notice such rows, the cursor counts the
+table's rows before the start.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from sixtyforty.spec.contract_types import Kind
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import canonical_json, digest
 
 SECONDS_PER_DAY = 86400
+ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+TIMES: tuple[Kind, ...] = ("date", "timestamp", "zoned")
+NUMBERS: tuple[Kind, ...] = ("whole", "decimal", "float")
 AHEAD = timedelta(days=1)  # a cursor value later than this after now is in the future in every time zone
 CursorValue = Any  # a value of the cursor column; the keys of PARSERS name its types
 ParseValue = Callable[[str], CursorValue]
@@ -74,13 +83,13 @@ class QueryCursor:
         times = {name: _from_pair(fields.get(name)) for name in ("newest", "settled_before")}
         return cls(**fields | times | {"taken": taken})
 
-    def without_future(self, now: datetime) -> QueryCursor:
-        """Return this cursor, or one that reads all rows again if the newest cursor value is in the future.
+    def without_wrong_start(self, kind: Kind | None, now: datetime) -> QueryCursor:
+        """Return this cursor, or one that reads all rows again if the next read can't start at the newest cursor value.
 
-        now: UTC, naive. The newest value is in the future if the clock was wrong, or if the file was edited. Rows that
-        are read again are counted as duplicates.
+        kind: see `can_start`. now: UTC, naive. The newest value is wrong if the clock was wrong, or if the file was
+        edited. Rows that are read again are counted as duplicates.
         """
-        return replace(self, newest=None) if is_future(self.newest, now) else self
+        return self if self.newest is None or can_start(self.newest, kind, now) else replace(self, newest=None)
 
     def start(self, overlap: float) -> CursorValue:
         """Return the cursor value at which the next read starts; None if the next read must read all rows.
@@ -101,12 +110,19 @@ class QueryCursor:
             late_rows = max(0, rows - self.settled_rows)
         return replace(self, settled_before=start, settled_rows=settled_rows, late_rows=self.late_rows + late_rows)
 
-    def describe_problems(self, column: str, file: str, now: datetime) -> list[str]:
+    def describe_problems(self, column: str, kind: Kind | None, file: str, now: datetime) -> list[str]:
         """Return a text for each problem with the cursor column: times in the future, or rows too late to be read.
 
-        column: the cursor column. file: the path of the cursor file. now: UTC, naive.
+        column: the cursor column. kind: see `can_start`. file: the path of the cursor file. now: UTC, naive.
         """
         problems = []
+        known = [cursor_value for cursor_value in self.taken.values() if cursor_value is not None]
+        if other_rows := sum(not _is_of_kind(cursor_value, kind) for cursor_value in known):
+            noun = "time" if kind in TIMES else "number"
+            problems.append(
+                f"{format_plural(other_rows, 'row')} with a {column} that is no {noun}. They were imported, and don't"
+                " move the start of the next read. Correct them in the database."
+            )
         if future_rows := sum(is_future(cursor_value, now) for cursor_value in self.taken.values()):
             problems.append(
                 f"{column} is in the future, after {now + AHEAD:%Y-%m-%d}, in {format_plural(future_rows, 'row')}. The"
@@ -118,6 +134,26 @@ class QueryCursor:
                 f" query didn't import them. Declare a larger cursor_overlap, and delete {file} to read all rows again."
             )
         return problems
+
+
+def can_start(cursor_value: CursorValue, kind: Kind | None, now: datetime) -> bool:
+    """Return whether the next read can start at a cursor value: it is of the declared kind, and not in the future.
+
+    kind: what the declared type of the cursor column holds; None if the column isn't declared. now: UTC, naive.
+    """
+    return _is_of_kind(cursor_value, kind) and not is_future(cursor_value, now)
+
+
+def _is_of_kind(cursor_value: CursorValue, kind: Kind | None) -> bool:
+    if kind in NUMBERS:
+        return isinstance(cursor_value, int | float | Decimal) and math.isfinite(cursor_value)
+    if kind not in TIMES or isinstance(cursor_value, date):
+        return True
+    try:
+        datetime.fromisoformat(cursor_value)  # SQLite stores times as text
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def is_future(cursor_value: CursorValue, now: datetime) -> bool:
@@ -158,7 +194,11 @@ def subtract_overlap(cursor_value: CursorValue, overlap: float) -> CursorValue:
             " times or texts"
         )
     if isinstance(cursor_value, str):  # a database such as SQLite stores times as text
+        if not overlap:
+            return cursor_value
         try:
+            if ISO_DATE.fullmatch(cursor_value):  # as a text, a date sorts before its midnight
+                return subtract_overlap(date.fromisoformat(cursor_value), overlap).isoformat()
             start = datetime.fromisoformat(cursor_value) - timedelta(seconds=overlap)
         except ValueError:
             return cursor_value
@@ -171,12 +211,12 @@ def subtract_overlap(cursor_value: CursorValue, overlap: float) -> CursorValue:
 
 
 def advance_cursor(
-    cursor: QueryCursor, rows: Iterable[tuple[CursorValue, str]], overlap: float, now: datetime
+    cursor: QueryCursor, rows: Iterable[tuple[CursorValue, str]], kind: Kind | None, overlap: float, now: datetime
 ) -> tuple[QueryCursor, list[str]]:
     """Return the cursor after some rows were read, and the CSV lines that are new, in order and without repetition.
 
-    rows: (cursor value, CSV line) of each row. overlap: in seconds, or in units of a numeric cursor column. now: UTC,
-    naive. A cursor value in the future doesn't advance the cursor.
+    rows: (cursor value, CSV line) of each row. kind: see `can_start`. overlap: in seconds, or in units of a numeric
+    cursor column. now: UTC, naive.
     """
     taken, newest, new_lines = dict(cursor.taken), cursor.newest, []
     for cursor_value, line in rows:
@@ -184,10 +224,15 @@ def advance_cursor(
         if row_hash not in taken:
             new_lines.append(line)
         taken[row_hash] = cursor_value
-        is_newest = cursor_value is not None and (newest is None or cursor_value > newest)
-        if is_newest and not is_future(cursor_value, now):
+        if cursor_value is None or not can_start(cursor_value, kind, now):
+            continue
+        if newest is None or cursor_value > newest:
             newest = cursor_value
     advanced = replace(cursor, newest=newest)
     start = advanced.start(overlap)
-    advanced.taken = {row: value for row, value in taken.items() if value is None or start is None or value >= start}
+    advanced.taken = {
+        row: cursor_value
+        for row, cursor_value in taken.items()
+        if cursor_value is None or start is None or not _is_of_kind(cursor_value, kind) or cursor_value >= start
+    }
     return advanced, new_lines

@@ -100,10 +100,14 @@ def _type_problem(
     new_value = renamed_value(owner.__name__ if owner else "", str(path[-1]) if path else "", written)
     if new_value:
         return parsed.problem(path, f"'{written}' was renamed to {new_value}")
-    return parsed.problem(path, _refusal(written), describe_type(kind), _suggest_value(kind, entry))
+    return parsed.problem(
+        path, _refusal(str(path[-1]) if path else "", written), describe_type(kind), _suggest_value(kind, entry)
+    )
 
 
-def _refusal(written: Any) -> str:
+def _refusal(name: str, written: Any) -> str:
+    if written is None and name.count(")") > name.count("("):
+        return "a type with a comma needs quotes within braces, such as {price: 'DECIMAL(12,2)'}"
     if written is None:
         return "the field is empty; write TODO to fill it in later"
     if isinstance(written, dict):

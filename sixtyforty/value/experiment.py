@@ -19,6 +19,7 @@ Sources:
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,12 @@ class Arm:
         flat = sums.reshape(*sums.shape[:-2], -1)
         drawn = np.full(sums.shape[:-3], float(sums.shape[-3]))
         return cls((sums[..., 0] > 0).sum(-2).astype(float), sums.sum(-3), flat.swapaxes(-1, -2) @ flat, drawn)
+
+    @classmethod
+    def join(cls, parts: Sequence[Arm]) -> Arm:
+        """Create an arm from parts that have no cluster in common, and the same strata. There is at least one part."""
+        sums = zip(*((part.clusters, part.total, part.gram, part.drawn) for part in parts), strict=True)
+        return cls(*(sum(arrays[1:], arrays[0]) for arrays in sums))
 
     def mean(self, weight: Floats) -> tuple[Floats, Floats]:
         """Return the arm's means of value and covariate per unit, shape (…, 2), and their covariance, shape (…, 2, 2).

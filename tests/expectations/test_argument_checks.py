@@ -14,6 +14,8 @@ BETWEEN = "expect_column_values_to_be_between"
 IN_SET = "expect_column_values_to_be_in_set"
 REGEX = "expect_column_values_to_match_regex"
 
+UUID = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
+
 
 def errors(column_type: str, rule_type: str, **arguments: Any) -> list[tuple[str, str]]:
     rule = Rule(type=rule_type, severity="info", kwargs={"column": "x", **arguments}, why="for the test")
@@ -25,6 +27,9 @@ def errors(column_type: str, rule_type: str, **arguments: Any) -> list[tuple[str
     [
         ("BIGINT", BETWEEN, {"min_value": 0, "max_value": 2.5}),
         ("decimal(12, 2)", BETWEEN, {"min_value": 0}),
+        ("decimal(20, 2)", BETWEEN, {"min_value": "-900719925474099.31", "max_value": 99999999.99}),
+        ("DECIMAL(20, 2)", IN_SET, {"value_set": ["900719925474099.31", 7, 0.1, None]}),
+        ("UUID", IN_SET, {"value_set": [UUID]}),
         ("DATE", BETWEEN, {"min_value": date(2024, 3, 10), "max_value": "2024-03-11"}),
         ("TIMESTAMP WITH TIME ZONE", BETWEEN, {"max_value": "2024-03-10T14:00Z"}),
         ("TIME", BETWEEN, {"min_value": "08:00", "max_value": "18:30:15"}),
@@ -61,7 +66,12 @@ def test_arguments_that_fit_have_no_errors(column_type: str, rule_type: str, arg
             "kwargs.min_value",
             "exchange the two",
         ),
-        ("DEC(9, 2)", BETWEEN, {"min_value": "5"}, "kwargs.min_value", "a number without quotes"),
+        ("DEC(9, 2)", BETWEEN, {"min_value": "5x"}, "kwargs.min_value", "a number, such as 7.5"),
+        ("DECIMAL(20, 2)", BETWEEN, {"max_value": 900719925474099.31}, "kwargs.max_value", "more than 15 digits"),
+        ("DECIMAL(20, 2)", IN_SET, {"value_set": ["nan"]}, "kwargs.value_set.0", "a number, such as 7.5"),
+        ("UUID", IN_SET, {"value_set": [UUID.upper()]}, "kwargs.value_set.0", "a UUID in small letters"),
+        ("UUID", IN_SET, {"value_set": [7]}, "kwargs.value_set.0", "a UUID in small letters"),
+        ("UUID", BETWEEN, {"min_value": 7}, "kwargs.column", "compares only numbers, dates and times"),
         ("LONG", IN_SET, {"value_set": ["5"]}, "kwargs.value_set.0", "a number without quotes"),
         ("NVARCHAR", IN_SET, {"value_set": [7]}, "kwargs.value_set.0", "a text in quotes, such as '7'"),
         ("BIGINT", BETWEEN, {"min_value": 3, "mostly": 95}, "kwargs.mostly", "write a share from 0 to 1, such as 0.95"),

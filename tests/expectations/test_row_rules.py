@@ -264,3 +264,23 @@ def test_mostly_is_the_share_of_a_partitions_judged_rows(monkeypatch, rows_per_f
 def test_a_rule_about_text_judges_the_text_of_a_number():
     """Pandas would turn 7 into 7.0, because the column has a null."""
     assert failing_ids(rule("column_values_to_match_regex", column="code", regex="^[0-9]$")) == [[3]]
+
+
+def test_a_uuid_is_compared_with_declared_texts() -> None:
+    first, second = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a12"
+    rules = [
+        rule("column_values_to_be_in_set", column="u", value_set=[first]),
+        rule("column_values_to_not_be_in_set", column="u", value_set=[first]),
+        rule("column_values_to_be_in_set", column="u", value_set=[first], row_condition="n == 1"),
+        rule("column_values_to_be_in_set", column="n", value_set=[7], row_condition=f'u == "{second}"'),
+        rule("column_pair_values_to_be_in_set", column_A="u", column_B="n", value_pairs_set=[[first, 0]]),
+        rule("column_values_to_be_unique", column="u"),
+    ]
+    with duckdb.connect() as db:
+        db.execute(
+            "create temp table rows as select i as _id, i as n, u::uuid as u"
+            f" from (values (0, '{first.upper()}'), (1, '{second}'), (2, null)) t(i, u)"
+        )
+        record_failing_rows(db, "test", "rows", rules)
+        failures = db.execute("select rule, id from failures order by all").fetchall()
+    assert failures == [(0, 1), (1, 0), (2, 1), (3, 1), (4, 1), (4, 2)]

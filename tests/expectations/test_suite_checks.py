@@ -86,3 +86,12 @@ def test_a_bound_must_fit_the_type_of_the_column() -> None:
     ((field, message),) = errors(BETWEEN, column="day", min_value=20240310)
     assert field == "rows.0.kwargs.min_value"
     assert "20240310 can't be compared with a column of type DATE" in message
+
+
+def test_a_rule_about_types_is_an_error_because_the_contract_declares_them() -> None:
+    for rule_type, arguments in (
+        ("expect_column_values_to_be_of_type", {"type_": "str"}),
+        ("expect_column_values_to_be_in_type_list", {"type_list": ["str"]}),
+    ):
+        ((field, message),) = errors(rule_type, column="load", **arguments)
+        assert (field, "remove this rule" in message) == ("rows.0.type", True)

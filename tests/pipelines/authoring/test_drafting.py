@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from expectations.rules import Suite
@@ -44,3 +46,23 @@ def test_a_value_that_reads_as_a_blank_is_quoted(tmp_path: Path) -> None:
 def test_an_empty_suite_only_needs_one_row() -> None:
     suite = yaml.safe_load(empty_suite("features"))
     assert suite["rows"] == [] and suite["partition"]["rules"][0]["why"] == "there is no unit to decide about"
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        ("1234567", "1234569"),
+        ("1013.2", "1013.9"),
+        ("-0.0012345", "-0.0012340"),
+        ("900719925474099.01", "900719925474099.99"),
+    ],
+)
+def test_the_range_contains_its_values_wherever_they_lie(tmp_path: Path, low: str, high: str) -> None:
+    rows = "".join(f"{n},2020-01-{n % 30 + 1:02},{[low, high][n % 2]}\n" for n in range(60))
+    suite = draft(tmp_path, "id,day,load\n" + rows)
+    (usual,) = [
+        r["kwargs"] for r in suite["rows"] if r["type"].endswith("be_between") and r["kwargs"]["column"] == "load"
+    ]
+    width = float(high) - float(low)
+    assert usual["min_value"] <= float(low) - width / 2 and float(high) + width / 2 <= usual["max_value"]
+    assert len(Decimal(repr(usual["max_value"])).normalize().as_tuple().digits) <= 15

@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from sixtyforty.accounting import experiment_audit, experiment_ledger, kpi_ledger
-from sixtyforty.accounting.experiment_ledger import DATASET, HoldoutError
+from sixtyforty.accounting import experiment_audit, kpi_ledger
+from sixtyforty.accounting.arm_sums import HoldoutError, declared_holdout
+from sixtyforty.accounting.experiment_ledger import DATASET
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.lifecycle.stale_partitions import find_stale_partitions
 from sixtyforty.storage.manifests import Entry
@@ -68,7 +69,7 @@ def test_a_covariate_that_is_no_feature_is_named(experiment: Workspace, tmp_path
 
 def test_a_use_case_without_a_holdout_has_no_experiment(tmp_path: Path) -> None:
     with pytest.raises(HoldoutError, match="no holdout is declared"):
-        experiment_ledger.declared_holdout(make_use_case(tmp_path))
+        declared_holdout(make_use_case(tmp_path))
 
 
 def forget_loads(ws: Workspace, partition: str, is_forgotten: list[bool]) -> None:

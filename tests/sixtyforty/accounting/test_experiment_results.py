@@ -14,7 +14,7 @@ from scipy.stats import ttest_ind
 from sixtyforty.accounting import break_even, experiment_results, kpi_ledger
 from sixtyforty.accounting import usage as usage_ledger
 from sixtyforty.accounting.acceptance import summarize_acceptance
-from sixtyforty.accounting.experiment_ledger import HoldoutError
+from sixtyforty.accounting.arm_sums import HoldoutError
 from sixtyforty.accounting.holdout_shares import count_held_out
 from sixtyforty.accounting.kpi_summary import ASSUMPTION, summarize_kpi
 from sixtyforty.accounting.refused_figures import RefusedFiguresError

@@ -1,20 +1,13 @@
-"""Due units are read in portions, with exact keys, and units that share a limit are in one portion."""
+"""Due units are read in portions, with exact keys."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
-import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from sixtyforty.decisions.due_units import join_decision_times, read_frames
+from sixtyforty.decisions.due_units import read_frames
 from sixtyforty.storage import stored_tables
 from sixtyforty.storage.duckdb_session import connect
 from tests.small_portions import use_small_portions
-
-START = datetime(2013, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -43,19 +36,3 @@ def test_the_portions_of_a_query_have_all_its_rows(monkeypatch: pytest.MonkeyPat
     assert [number for frame in frames for number in frame["number"].tolist()] == list(range(count))
     assert [key for frame in frames for key in frame["id"].tolist()] == list(range(count))
     assert all(0 < len(frame) <= stored_tables.PORTION_ROWS for frame in frames)
-
-
-@given(sizes=st.lists(st.integers(1, 9), max_size=8), cut=st.integers(1, 7))
-def test_units_of_a_decision_time_are_in_one_portion(sizes: list[int], cut: int) -> None:
-    times = [START + timedelta(hours=n // 2) for n, size in enumerate(sizes) for _ in range(size)]
-    days = [f"day {n % 2}" for n, size in enumerate(sizes) for _ in range(size)]
-    units = pd.DataFrame({"_partition": days, "decided_at": times})
-    with pytest.MonkeyPatch.context() as patch:
-        use_small_portions(patch)
-        frames = (units.iloc[n : n + cut].reset_index(drop=True) for n in range(0, len(units), cut))
-        portions = list(join_decision_times(frames))
-    assert sum(map(len, portions)) == len(units)
-    if portions:
-        pd.testing.assert_frame_equal(pd.concat(portions, ignore_index=True), units)
-    groups = [set(zip(part["_partition"], part["decided_at"], strict=True)) for part in portions]
-    assert sum(map(len, groups)) == len(set().union(*groups))

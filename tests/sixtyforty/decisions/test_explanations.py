@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +24,7 @@ from sixtyforty.decisions.explanations import (
 from sixtyforty.spec.experiments import Holdout
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace, publish_days, put_champion_in_force
+from tests.peak_memory import measure_peak
 from tests.sixtyforty.value.kpis import EXPERIMENT, STAFF, TWO
 
 DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(13)]
@@ -137,3 +139,18 @@ def test_inputs_that_were_corrected_since_are_not_reconstructed(ws: Workspace) -
     changed = rows.set_column(rows.column_names.index("load"), "load", pa.nulls(rows.num_rows, pa.float64()))
     ws.lake.write("features", KEY, changed, inputs=entry.inputs, code="test", facts=entry.facts)
     assert set(map(tuple, explain_decisions(ws, KEY, "replay", ids).values())) == {(INPUTS_CORRECTED,)}
+
+
+def test_memory_depends_on_the_explained_decisions_not_on_the_partition(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path, model={"reasons": REASONS})
+    publish_days(ws, DAYS[:-1], count=20)
+    put_champion_in_force(ws, DAYS[-2])
+    publish_days(ws, DAYS[-1:], count=5000)
+    take_decisions(ws, [DAYS[-2].isoformat(), KEY], "replay", None)
+    peaks = {}
+    for partition in (DAYS[-2].isoformat(), KEY):
+        first = [read_decisions(ws, partition, "replay")[0].decision_id]
+        explain_decisions(ws, partition, "replay", first)  # loads the model once
+        peaks[partition] = measure_peak(partial(explain_decisions, ws, partition, "replay", first))
+    small, large = peaks.values()
+    assert large < 1.5 * small

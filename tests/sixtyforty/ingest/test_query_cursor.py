@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sixtyforty.ingest.query_cursor import CursorTypeError, QueryCursor, advance_cursor, is_future, subtract_overlap
+from sixtyforty.spec.contract_types import Kind
 
 NOON = datetime(2013, 3, 10, 12)
 
@@ -23,6 +26,10 @@ NOON = datetime(2013, 3, 10, 12)
         (date(2013, 3, 10), 0, date(2013, 3, 10)),
         (NOON, 60, NOON - timedelta(minutes=1)),
         ("2013-03-10 12:00:00", 60, "2013-03-10 11:59:00"),
+        ("2013-03-10", 60, "2013-03-09"),
+        ("2013-03-10", 0, "2013-03-10"),
+        ("2013-03-10 12:00:00.5", 0, "2013-03-10 12:00:00.5"),
+        ("2013-99-99", 60, "2013-99-99"),
         ("01ARZ3NDEK", 60, "01ARZ3NDEK"),
     ],
 )
@@ -40,10 +47,12 @@ def test_a_cursor_of_another_type_is_refused() -> None:
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 3)), max_size=30), st.integers(0, 60))
 def test_rows_of_the_overlap_are_taken_once(rows: list[tuple[int, int]], overlap: int) -> None:
     lines = [(cursor_value, f"{cursor_value},{x}\n") for cursor_value, x in sorted(rows)]
-    cursor, new_lines = advance_cursor(QueryCursor(), lines, overlap, NOON)
+    cursor, new_lines = advance_cursor(QueryCursor(), lines, None, overlap, NOON)
     assert new_lines == list(dict.fromkeys(text for _, text in lines))
     start = cursor.start(overlap)
-    same, repeated_lines = advance_cursor(cursor, [r for r in lines if start is None or r[0] >= start], overlap, NOON)
+    same, repeated_lines = advance_cursor(
+        cursor, [r for r in lines if start is None or r[0] >= start], None, overlap, NOON
+    )
     assert (same, repeated_lines) == (cursor, [])
 
 
@@ -58,12 +67,12 @@ def test_rows_of_the_overlap_are_taken_once(rows: list[tuple[int, int]], overlap
     ],
 )
 def test_a_time_in_the_future_does_not_move_the_start(future: Any) -> None:
-    cursor, new_lines = advance_cursor(QueryCursor(), [(future, "future\n")], 60, NOON)
+    cursor, new_lines = advance_cursor(QueryCursor(), [(future, "future\n")], None, 60, NOON)
     assert new_lines == ["future\n"]
     assert cursor.newest is None and cursor.start(60) is None
-    repeated, new_lines = advance_cursor(cursor, [(future, "future\n")], 60, NOON)
+    repeated, new_lines = advance_cursor(cursor, [(future, "future\n")], None, 60, NOON)
     assert (repeated, new_lines) == (cursor, [])
-    (problem,) = cursor.describe_problems("changed", "calls.cursor.json", NOON)
+    (problem,) = cursor.describe_problems("changed", None, "calls.cursor.json", NOON)
     assert problem.startswith("changed is in the future, after 2013-03-11, in 1 row. ")
 
 
@@ -76,9 +85,9 @@ def test_times_of_any_time_zone_and_other_values_are_not_in_the_future(present: 
 
 @pytest.mark.parametrize("newest", [datetime(2103, 1, 1), "2103-01-01", date(2103, 1, 1)])
 def test_a_cursor_that_is_in_the_future_reads_all_rows_again(newest: Any) -> None:
-    cursor = QueryCursor(newest, {"a": newest}, 3, "x").without_future(NOON)
+    cursor = QueryCursor(newest, {"a": newest}, 3, "x").without_wrong_start(None, NOON)
     assert (cursor.start(60), cursor.taken, cursor.extract_count) == (None, {"a": newest}, 3)
-    assert QueryCursor(NOON).without_future(NOON) == QueryCursor(NOON)
+    assert QueryCursor(NOON).without_wrong_start(None, NOON) == QueryCursor(NOON)
 
 
 @given(
@@ -86,11 +95,34 @@ def test_a_cursor_that_is_in_the_future_reads_all_rows_again(newest: Any) -> Non
 )
 def test_rows_before_the_start_are_counted_as_late(first: list[int], added: list[int], overlap: int) -> None:
     table = [(value, f"{value},{n}\n") for n, value in enumerate(first)]
-    cursor, _ = advance_cursor(QueryCursor(), sorted(table), overlap, NOON)
+    cursor, _ = advance_cursor(QueryCursor(), sorted(table), None, overlap, NOON)
     start = cursor.start(overlap)
     cursor = cursor.count_settled(start, lambda end: sum(value < end for value, _ in table))
     table += [(value, f"{value},late {n}\n") for n, value in enumerate(added)]
-    cursor, new_lines = advance_cursor(cursor, sorted(row for row in table if row[0] >= start), overlap, NOON)
+    cursor, new_lines = advance_cursor(cursor, sorted(row for row in table if row[0] >= start), None, overlap, NOON)
     cursor = cursor.count_settled(cursor.start(overlap), lambda end: sum(value < end for value, _ in table))
     assert len(new_lines) + cursor.late_rows == len(added), "each added row is imported, or counted as late"
-    assert bool(cursor.describe_problems("n", "file", NOON)) == bool(cursor.late_rows)
+    assert bool(cursor.describe_problems("n", None, "file", NOON)) == bool(cursor.late_rows)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sound", "wrong", "noun"),
+    [
+        ("timestamp", ["2013-03-10 11:00:00", "2013-03-10 11:30:00"], "garbage", "time"),
+        ("date", ["2013-03-08", "2013-03-09"], "tomorrow", "time"),
+        ("zoned", ["2013-03-10 11:00:00+00:00", "2013-03-10 11:30:00+00:00"], 7, "time"),
+        ("whole", [1, 2], "x", "number"),
+        ("float", [1.0, 2.0], math.inf, "number"),
+        ("decimal", [Decimal(1), Decimal(2)], Decimal("NaN"), "number"),
+    ],
+)
+def test_a_value_of_another_kind_hides_no_other_row(kind: Kind, sound: list[Any], wrong: Any, noun: str) -> None:
+    first, second = sound
+    rows = [(first, "first\n"), (wrong, "wrong\n")]
+    cursor, new_lines = advance_cursor(QueryCursor(), rows, kind, 0, NOON)
+    assert (cursor.newest, new_lines) == (first, ["first\n", "wrong\n"])
+    cursor, new_lines = advance_cursor(cursor, [*rows, (second, "second\n")], kind, 0, NOON)
+    assert (cursor.newest, new_lines) == (second, ["second\n"])
+    (problem,) = cursor.describe_problems("changed", kind, "calls.cursor.json", NOON)
+    assert problem.startswith(f"1 row with a changed that is no {noun}. ")
+    assert QueryCursor(wrong).without_wrong_start(kind, NOON).newest is None

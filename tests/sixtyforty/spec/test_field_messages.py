@@ -22,6 +22,7 @@ class Shop(DeclaredModel):
     colour: Literal["red", "green"] = "red"
     tags: list[str] = Field(default_factory=list)
     prices: dict[Name, float] = Field(default_factory=dict)
+    columns: dict[str, str] = Field(default_factory=dict)
     mail: Annotated[str, Field(pattern=VARIABLE)] = "MAIL"
 
     @model_validator(mode="after")
@@ -50,6 +51,12 @@ def problems_of(text: str, folder: Path) -> list[DeclarationProblem]:
         ("colour: grene", "colour", "'grene' is not valid here", "green"),
         ("colour: {a: 1}", "colour", "a mapping is not valid here", ""),
         ("colour:", "colour", "the field is empty; write TODO to fill it in later", ""),
+        (
+            "columns: {price: DECIMAL(12,2)}",
+            "columns.2)",
+            "a type with a comma needs quotes within braces, such as {price: 'DECIMAL(12,2)'}",
+            "",
+        ),
         ("size: 3 kg", "size", "'3 kg' is not valid here", "3"),
         ("size: 3.7", "size", "'3.7' is not valid here", "4"),
         ("tags: new", "tags", "'new' is not valid here", "[new]"),
