@@ -39,7 +39,9 @@ def _dictionary_columns(group: pa.Table) -> list[str] | bool:
     """Return the columns that are written with a dictionary of their values; True for all columns.
 
     A dictionary makes a file smaller if values repeat. A column of keys or times takes three times as long to write
-    with one, and becomes larger. group: the first row group of the file, so that the answer depends on the rows alone.
+    with one, and becomes larger.
+
+    group: the first row group of the file, so that the answer depends on the rows alone.
     """
     import pyarrow as pa
 
