@@ -110,8 +110,8 @@ def write_accounts(ws: Workspace, partitions: Sequence[str]) -> dict[str, Entry]
 def load_units(ws: Workspace, rows: Mapping[str, Entry], outcomes: Mapping[str, Entry], columns: str) -> pd.DataFrame:
     """Return rows of decisions or features with the outcome, cluster, value and covariate of each unit.
 
-    rows: manifests of decisions or features, by partition. columns: SQL of the columns to select, with the column
-    `action`.
+    rows: manifests of decisions or features, by partition. columns: SQL that lists the columns to select.
+    `action` must be one of them.
 
     The columns SUMS hold value, covariate and their products. The outcome is also null if the gain or cost of the
     action is unknown. The cluster is empty if each unit is assigned to an arm separately. A missing covariate is
