@@ -193,7 +193,7 @@ def find_closure(
             modules[name] = cache.read(path)
             pending += [prefix for imported in modules[name].imports for prefix in _prefixes(imported)]
         elif name in entry_points:
-            raise FileNotFoundError(f"{name}: the module doesn't exist below {sources}. Correct the entry points.")
+            raise FileNotFoundError(f"{name}: the module doesn't exist below {sources}. Correct `entry_points`.")
     return {name: code for name, code in sorted(modules.items()) if code.digest}
 
 

@@ -41,7 +41,8 @@ def run(
         typer.Option(metavar="TIME", help="Take the decisions that are due at or before this UTC time. Default: now."),
     ] = None,
     select: Annotated[
-        list[str] | None, typer.Option(metavar="STAGES", help="Run only these stages, separated by commas.")
+        list[str] | None,
+        typer.Option(metavar="STAGES", help="Run only these chain stages, separated by commas."),
     ] = None,
     partitions_per_run: Annotated[
         int | None,
@@ -98,14 +99,16 @@ def _check_sql(use_case: str, track: Track) -> None:
 
 
 def _selected_stages(use_case: str, select: Sequence[str]) -> list[str]:
-    """Return the stages that `--select` names. Raises an error if it names none, or one that doesn't exist."""
+    """Return the chain stages that `--select` names. Raises an error if it names none, or one that doesn't exist."""
     from pipelines.cli.errors import CommandError
     from pipelines.operations.run import require_stages
 
     stages = [stage.strip() for stages in select for stage in stages.split(",")]
     stages = [stage for stage in stages if stage]
     if not stages:
-        raise CommandError("--select names no stage. Name at least one, such as --select features, or leave it out.")
+        raise CommandError(
+            "--select names no chain stage. Name one, such as --select features, or leave the option out."
+        )
     require_stages(use_case, stages)
     return stages
 
@@ -120,7 +123,7 @@ def _check_rebuild(use_case: str, track: Track, is_partial: bool) -> None:
     if track == "live":
         raise CommandError("--rebuild-replay can't recalculate live decisions. Leave out --track live.")
     if is_partial:
-        raise CommandError("--rebuild-replay runs every stage. Leave out --select and --partitions-per-run.")
+        raise CommandError("--rebuild-replay runs every chain stage. Leave out --select and --partitions-per-run.")
     refuse_after_end(catalog.open_workspace(use_case), now())
 
 

@@ -64,15 +64,15 @@ def run_range(
 
 
 def require_stages(use_case: str, select: Sequence[str]) -> None:
-    """Raise RunFailedError if a selected stage doesn't exist. The message suggests the closest name."""
+    """Raise RunFailedError if a selected chain stage doesn't exist. The message suggests the closest name."""
     from pipelines.definitions import defs
 
     stages = ["/".join(key.path[1:]) for key in defs().resolve_job_def(use_case).asset_layer.selected_asset_keys]
     for stage in select:
         if stage not in stages:
             meant = closest_match(stage, stages)
-            hint = f"Did you mean {meant}?" if meant else f"Its stages: {', '.join(sorted(stages))}."
-            raise RunFailedError(f"{use_case} has no stage '{stage}'. {hint}")
+            hint = f"Did you mean {meant}?" if meant else f"Its chain stages: {', '.join(sorted(stages))}."
+            raise RunFailedError(f"{use_case} has no chain stage '{stage}'. {hint}")
 
 
 def run_config(track: Track, as_of: str | None, rebuild_from: str | None = None) -> dict[str, Any]:

@@ -150,8 +150,9 @@ def tolerable_fault_shares(impacts: Sequence[FaultImpact]) -> dict[Fault, float 
 def write_curve(ws: Workspace, track: Track) -> list[CurvePoint]:
     """Compute the break-even curve over the model's decisions with a known outcome, and write the curve to the lake.
 
-    Return the points of the curve. Return an empty list with fewer than MINIMUM_DAYS days of such decisions, or if the
-    action may have changed the outcome, because the outcome of another action isn't known. Raises RefusedFiguresError.
+    Return the points of the curve. Return an empty list with fewer than MINIMUM_DAYS days of such decisions. Also
+    return an empty list if the action may have changed the outcome: the outcome of another action isn't known then.
+    Raises RefusedFiguresError if the figures of the decisions are refused (see `refused_figures`).
     """
     import pyarrow as pa
 

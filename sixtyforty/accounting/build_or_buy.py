@@ -39,7 +39,7 @@ class CostModel:
 
     - declared: the declared assumptions, such as the horizon and the discount rate.
     - units_a_month: the number of units that are decided in a month today.
-    - running: our cost of running, per month.
+    - running: the declared monthly cost of running the use case if we build the model.
     - gain_per_1000: the gain over the current process per 1,000 units, of BUILD and of each vendor.
     - prices: the prices of each vendor, by the vendor's name.
     """

@@ -18,7 +18,8 @@ def read_comparable_values(ws: Workspace, track: Track) -> list[DailyValue]:
     """Return the value of each partition, summed over the units on which the model could decide, sorted by partition.
 
     Only units with a known outcome count. A partition without such a unit is left out. If a champion was in force for
-    all units of a partition, its value is read from the KPI ledger. Otherwise the value is computed from the decisions.
+    all units of a partition, the partition's value is read from the KPI ledger. Otherwise the value is computed from
+    the decisions.
     """
     daily_values = kpi_ledger.read_daily_values(ws, track)
     if ws.use_case.is_randomized(track):

@@ -20,13 +20,13 @@ from sixtyforty.workspace import Workspace
 
 @dataclass(frozen=True)
 class DoneValue:
-    """The value of what people did, in the KPI's currency, to the cent.
+    """The value of what people did over some partitions, in the KPI's currency, to the cent.
 
     - overrides: the number of overrides that count: those in force, of decisions that count in the KPI ledger.
     - difference: the value of the actions that people took instead, minus the value of the decisions.
     - total: the value of what people did. It is the value of the decisions plus `difference`.
     - gain: the gain of what people did over the current process.
-    - simulated: the number of simulated responses among all responses of these partitions.
+    - simulated: the number of simulated responses among all responses of the partitions.
     """
 
     overrides: int

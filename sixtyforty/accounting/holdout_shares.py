@@ -48,7 +48,8 @@ def _count_assigned_units(
 ) -> list[tuple[str, str, bool, int]]:
     """Count the units, or clusters of units, that were assigned to the holdout or to the model, in each month.
 
-    Return rows of (policy name, month or OVERALL, whether held out, number of units or clusters).
+    Return rows of (policy, month or OVERALL, whether held out, number of units or clusters). The text of the policy
+    contains the holdout share.
     """
     key, select_rows = identifiers(ws.use_case.decision.key), ws.lake.select_rows
     taken = f"(select _partition, {key}, policy, decided_by from {select_rows(decisions.values())})"

@@ -72,7 +72,10 @@ def _describe_experiment(ws: Workspace, track: Track, until: str | None) -> str 
 
 
 def _leaky_decisions(ws: Workspace, decided: list[str]) -> list[str]:
-    """Return the replayed partitions that a model decided on features with leakage, or after learning from some."""
+    """Return the replayed partitions with leakage.
+
+    A model decided them on features with leakage, or the model had learned from features with leakage.
+    """
     rows = ws.champion_ledger.rows_of("replay")
     revoked = {version for row in rows if row.kind == "revoked" for version in row.withdrawn_versions}
     marked = set(ws.lake.partitions(taint.INDEX))

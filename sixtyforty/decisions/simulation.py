@@ -65,8 +65,8 @@ def simulate_responses(ws: Workspace, partitions: Sequence[str], seed: int = 0) 
     chosen = [partition for partition in partitions if partition in decided]
     if not chosen:
         raise SimulationError(
-            f"{ws.use_case.name}: the partitions have no replayed decisions, so no responses can be simulated."
-            " Run the chain on these partitions first."
+            f"{ws.use_case.name}: the partitions chosen for the simulation have no replayed decisions."
+            f" Run the chain on these partitions first: `sixtyforty run {ws.use_case.name} --from DATE --to DATE`."
         )
     first, added = min(decided), 0
     for start in range(0, len(chosen), CHUNK):

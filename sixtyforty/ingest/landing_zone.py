@@ -182,7 +182,7 @@ class LandingZone:
         except Exception as error:  # each file system raises its own errors
             raise UnreachableSourceError(
                 f"{source}: the location {contract.location or self.folder} can't be read ({_first_line(error)})."
-                " Check that it exists, and that environment variables hold its keys and endpoint."
+                " Check that it exists, and that environment variables hold its access keys and endpoint."
             ) from error
 
     def _find_similar_files(self, source: str) -> dict[str, str]:

@@ -76,7 +76,7 @@ def _type_family(kind: str) -> str:
 def find_changed_parts(ws: Workspace) -> list[ChangedPart]:
     """Return the fixed parts (keys, time zone, partitions) that were edited after data had been stored.
 
-    A part on which no stored data depends is left out, because it may be declared differently.
+    A part on which no stored data depends is left out, because an edit of this part is allowed.
     """
     stored, declared = _read(_file(ws)), declared_parts(ws.use_case)
     changes = [

@@ -71,7 +71,8 @@ def verify_names(ws: Workspace) -> int:
 
     Raises LedgerError if
 
-    - the names in the declaration differ from the names in the ledger, or a rename doesn't start from the last name
+    - the names in the declaration differ from the names in the ledger
+    - the old name of a rename in the ledger differs from the new name of the rename before it
     - a ledger lacks the row that was its newest row when the use case was renamed
     - the ledger of names is missing, although some decisions were taken under an old name
     """

@@ -118,10 +118,10 @@ def _sum_period(period: str, groups: Sequence[Sequence[DailyValue]], flips: int)
 
 
 def _pair(after: Sequence[DailyValue], unchanged: Sequence[DailyValue]) -> list[DailyValue]:
-    """Return the days that are in both lists, with their value after the edit and the value of the stored decisions.
+    """Return the days of `after` that are also in `unchanged`, with a candidate of the name UNCHANGED added.
 
-    Each returned day also holds the value of the stored decisions, as a candidate with the name UNCHANGED. So the
-    decisions after the edit can be compared with the stored decisions.
+    The value of this candidate is the value of the stored decisions. So the decisions after the edit can be compared
+    with the stored decisions. after, unchanged: see `compare_values`.
     """
     earlier = {day.partition: day.model for day in unchanged}
     return [replace(day, candidates={UNCHANGED: earlier[day.partition]}) for day in after if day.partition in earlier]

@@ -117,8 +117,8 @@ def no_evidence(periods: Sequence[StepPeriod]) -> dict[StepName, StepEvidence]:
 def _partitions_by_step(ws: Workspace, periods: Sequence[StepPeriod]) -> Mapping[StepName, list[str]]:
     """Return by rollout step the decided partitions that lie completely in a period in which the step was in force.
 
-    Without a row in the ledger, the rollout starts in shadow. A rollout that is declared later starts later, so a
-    partition in which the model decided was not in shadow.
+    periods: from `list_periods`, which starts with shadow at the live start. If the rollout was declared only after the
+    live start, the model decided before the declaration. So shadow leaves out partitions in which the model decided.
     """
     partitions: dict[StepName, list[str]] = {period.step: [] for period in periods}
     for partition, entry in ws.lake.entries(decisions_dataset("live")).items():

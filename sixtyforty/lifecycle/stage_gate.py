@@ -208,7 +208,10 @@ def read_stage_status(ws: Workspace, now: datetime) -> StageStatus:
 
 
 def describe_registration(row: StageEvent, use_case: UseCase) -> list[str]:
-    """Return remarks on a gate in the stage ledger: that it replaced another gate, or that its figures were known."""
+    """Return remarks on the gate that a row of the stage ledger registers; an empty list if there is nothing to remark.
+
+    The remarks say that the gate replaced another gate, or that outcomes were known before it was registered.
+    """
     gate, before, remarks = row.gate, row.previous_gate, []
     if gate and before:
         old, new = (_describe_gate(g, use_case.kpi.currency) for g in (before, gate))

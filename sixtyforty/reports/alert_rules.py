@@ -62,9 +62,9 @@ def find_tainted_partitions(ws: Workspace, track: Track) -> list[Alert]:
 
 
 def find_revoked_champion(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert if a champion of the track was revoked, and no later champion is sound.
+    """Return an alert if the track's newest champion was revoked.
 
-    Later champions that a person withdrew don't count: the revoked one, or one before it, would decide without them.
+    Champions that a person withdrew are skipped: the newest of the other champions counts.
     """
     for row in reversed(ws.champion_ledger.promotions(track)):
         withdrawal = ws.champion_ledger.withdrawal_of(row.version)

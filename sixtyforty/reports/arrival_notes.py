@@ -34,7 +34,7 @@ def summarize_arrivals(ws: Workspace) -> str:
 def describe_replayed_arrivals(ws: Workspace, partitions: Sequence[str]) -> list[str]:
     """Return sentences about replayed rows whose arrival time is unknown, or was later than the replay assumes.
 
-    partitions: the replayed partitions. A partition landed in bulk if no source has recorded arrival times for it.
+    partitions: the replayed partitions. The arrival times of a partition are unknown if no source has recorded them.
     """
     sources = ws.use_case.partitioned
     recorded = {p for source in sources for p in ws.lake.partitions(first_seen_dataset(source))}

@@ -181,7 +181,8 @@ def draw_forecasts(kpi: Kpi, terms: Sequence[ChampionTerm], form: Form = "svg") 
 def _new_figure(width: float, height: float, position: AxesPosition | None = None) -> tuple[Any, Any]:
     """Return a Matplotlib figure of this width and height (in inches), and its axes.
 
-    position: where the axes are in the figure. With None, Matplotlib makes room for all labels, which takes longer.
+    position: left, bottom, width and height of the axes, as shares of the figure's size. With None, Matplotlib chooses
+    a position that leaves room for all labels, which takes longer.
     """
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -97,8 +97,8 @@ def filter_by_scope(workspaces: Sequence[Workspace], scope: Mapping[str, str | N
 def add_up_totals(lines: Sequence[PortfolioLine]) -> list[Total]:
     """Add up the gains and costs of the use cases in which an outcome is known.
 
-    Return a total for each currency, label and track, sorted by currency. Within a currency, totals of measured money
-    come before totals of assumed money.
+    Return a total for each currency, track and kind of evidence (`exact`, `randomized` or `assumed`), sorted by
+    currency. Within a currency, totals with assumed gains come last.
     """
     groups: dict[tuple[str, str, Track], list[PortfolioLine]] = {}
     for line in lines:

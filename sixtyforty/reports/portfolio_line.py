@@ -28,7 +28,7 @@ QUALITY_PARTITIONS = 28  # data quality is measured on this number of newest par
 class Costs:
     """The costs of a use case so far, in its currency.
 
-    `running`: the assumed monthly costs up to now. `run_time`: the cost of the computing time of runs.
+    `running`: the sum of the assumed monthly costs up to now. `run_time`: the cost of the computing time of runs.
     `responses_cost`: the cost of the time in which people answered decisions.
     """
 

@@ -50,7 +50,10 @@ class RemovedUseCase(BaseModel):
 
 @dataclass(frozen=True)
 class Archive:
-    """The archive of a removed use case: a folder in the home. If the lakes are elsewhere, they hold another folder."""
+    """The archive of a removed use case: a folder in the home, and a second folder if the lakes are outside the home.
+
+    `folder`: the folder in the home. `lakes`: the second folder, inside the folder of the lakes; None without one.
+    """
 
     folder: Path
     lakes: StoragePath | None

@@ -12,7 +12,11 @@ CLOCK_FILE_VARIABLE = "SIXTYFORTY_CLOCK"  # names a file that holds the drill's 
 
 
 def now() -> datetime:
-    """Return the current business time in UTC, as a naive datetime (without time zone)."""
+    """Return the current time in UTC, as a naive datetime (without time zone).
+
+    A drill runs past days as if they were today. In a drill, the current time is read from the file that the
+    environment variable SIXTYFORTY_CLOCK names.
+    """
     clock_file = os.environ.get(CLOCK_FILE_VARIABLE)
     if clock_file:
         return datetime.fromisoformat(Path(clock_file).read_text().strip())

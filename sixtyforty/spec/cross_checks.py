@@ -75,7 +75,10 @@ def _reads(*parts: str) -> Callable[[Check], Check]:
 
 
 def _missing_columns(field: str, columns: Iterable[str], allowed: Iterable[str], owner: str) -> Iterator[FieldError]:
-    """Yield an error for each column that is not allowed. owner: what must have the columns, such as `the units`."""
+    """Yield an error for each column in `columns` that isn't in `allowed`.
+
+    columns: the columns that the field names. owner: what has the allowed columns, such as `the units`.
+    """
     known = list(allowed)
     for column in columns:
         if column not in known:

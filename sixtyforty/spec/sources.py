@@ -173,7 +173,7 @@ class Source(DeclaredModel):
             if sorted(DATE_PARTS.get(part, part) for part in parts) != ["day", "month", "year"]:
                 raise FieldError(
                     "date_format",
-                    f"'{self.date_format}' doesn't hold day, month and year once; write for example %d.%m.%Y",
+                    f"'{self.date_format}' must hold day, month and year exactly once each; write for example %d.%m.%Y",
                 )
         return self
 

@@ -109,16 +109,16 @@ class DvcVersions:
             for file in damaged:
                 file.unlink(missing_ok=True)
             LOG.warning(
-                f"{self.home}: {format_plural(len(damaged), 'file')} of DVC's cache were damaged or missing, and are"
-                " fetched from the DVC remote again."
+                f"{self.home}: fetching {format_plural(len(damaged), 'file')} of DVC's cache from the DVC remote again"
+                " (damaged or missing)."
             )
             repository.fetch(targets)
             damaged = self._find_damaged(pointers)
         if damaged:
             raise DvcVersionError(
-                f"{self.remote}: {format_plural(len(damaged), 'file')} of the DVC remote are missing or differ from"
-                f" their recorded hash, such as {damaged[0].parent.name}{damaged[0].name}. Nothing was restored."
-                " Restore the DVC remote from a backup."
+                f"{self.remote}: the DVC remote has {format_plural(len(damaged), 'missing or damaged file')}, such as"
+                f" {damaged[0].parent.name}{damaged[0].name}. Nothing was restored. Restore the DVC remote from a"
+                " backup."
             )
 
     def _find_damaged(self, pointers: Sequence[Path]) -> list[Path]:

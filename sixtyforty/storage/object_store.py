@@ -42,7 +42,7 @@ def _store_error(url: str, error: Exception) -> ObjectStoreError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     return ObjectStoreError(
         f"{_hide_credentials(url)}: the object store can't be used ({_hide_credentials(reason)})."
-        " Check that the bucket exists, and that the environment holds its keys and endpoint."
+        " Check that the bucket exists, and that environment variables hold its access keys and endpoint."
     )
 
 

@@ -76,11 +76,11 @@ def test_a_live_run_starts_although_features_sql_cannot_run(
         ("--as-of 2013-13-01", "--as-of is '2013-13-01', expected a UTC time."),
         ("--as-of ''", "--as-of is '', expected a UTC time."),
         ("--as-of 2013-06-01T25:00", "--as-of is '2013-06-01T25:00', expected a UTC time."),
-        ("--select ,", "--select names no stage."),
-        ("--select ' '", "--select names no stage."),
-        ("--select featurs", "flight_delays has no stage 'featurs'. Did you mean features?"),
-        ("--select Raw/weather", "flight_delays has no stage 'Raw/weather'. Did you mean raw/weather?"),
-        ("--select 'raw/weather, wether'", "flight_delays has no stage 'wether'."),
+        ("--select ,", "--select names no chain stage."),
+        ("--select ' '", "--select names no chain stage."),
+        ("--select featurs", "flight_delays has no chain stage 'featurs'. Did you mean features?"),
+        ("--select Raw/weather", "flight_delays has no chain stage 'Raw/weather'. Did you mean raw/weather?"),
+        ("--select 'raw/weather, wether'", "flight_delays has no chain stage 'wether'."),
     ],
 )
 def test_a_typo_in_a_stage_or_a_time_is_one_line_before_the_sql_check_and_any_file(
@@ -142,8 +142,8 @@ def test_a_replay_is_made_again_only_as_a_whole_chain_of_the_replay(
     assert calls == [{"select": None, "rebuild_replay": True}]
     for option, message in (
         ("--track live", "can't recalculate live decisions"),
-        ("--select features", "runs every stage"),
-        ("--partitions-per-run 1", "runs every stage"),
+        ("--select features", "runs every chain stage"),
+        ("--partitions-per-run 1", "runs every chain stage"),
     ):
         finished = run_cli(f"run flight_delays {DAYS} --rebuild-replay {option}")
         assert (finished.code, finished.out, message in finished.err) == (1, "", True)

@@ -65,8 +65,8 @@ def test_a_stage_is_an_asset_of_its_use_case() -> None:
 @pytest.mark.parametrize(
     ("stage", "message"),
     [
-        ("raw/wether", "calls has no stage 'raw/wether'. Did you mean raw/weather?"),
-        ("xyz", "calls has no stage 'xyz'. Its stages: features, raw/weather."),
+        ("raw/wether", "calls has no chain stage 'raw/wether'. Did you mean raw/weather?"),
+        ("xyz", "calls has no chain stage 'xyz'. Its chain stages: features, raw/weather."),
     ],
 )
 def test_a_stage_that_does_not_exist_is_refused(stage: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -235,7 +235,7 @@ def test_an_unreachable_store_is_one_error_that_names_the_path(monkeypatch: pyte
             "sftp://***@host/lake: the object store can't be used (Could not connect to the endpoint URL"
         )
         assert str(error.value).endswith(
-            "Check that the bucket exists, and that the environment holds its keys and endpoint."
+            "Check that the bucket exists, and that environment variables hold its access keys and endpoint."
         )
         assert "geheim" not in str(error.value)
         assert isinstance(error.value, SixtyfortyError)
