@@ -63,8 +63,8 @@ DESCRIPTION_LENGTH = 500  # maximum length of a check's description, which Dagst
 def import_extracts(run: StageRun) -> StageResult:
     """Import a source's extracts without changing their values, and check that each extract could be read."""
     result, landing = StageResult(), run.ws.landing
-    for portion in run.portions():
-        entries = ingest(run.use_case, run.source, run.ws.lake, landing, portion, run.ws.code_version)
+    for group in run.partition_groups():
+        entries = ingest(run.use_case, run.source, run.ws.lake, landing, group, run.ws.code_version)
         result.published |= {p: PublishedPartition(e.version, _raw_metadata(e)) for p, e in entries.items()}
     extracts = landing.known(run.source)
     refused = [extract for extract in extracts if extract.problem]
@@ -131,9 +131,9 @@ def validate_source(run: StageRun) -> StageResult:
     """
     result, suite, source = StageResult(), load_suite(run.use_case.name, run.source), run.use_case.sources[run.source]
     verdicts: dict[str, Verdict] = {}
-    for portion in run.portions():
+    for group in run.partition_groups():
         judged = validate(
-            run.use_case, run.source, suite, run.ws.lake, portion, run.clock.time_limit(), run.ws.code_version
+            run.use_case, run.source, suite, run.ws.lake, group, run.clock.time_limit(), run.ws.code_version
         )
         entries = run.ws.lake.entries(f"validated/{run.source}", judged)
         for partition, verdict in judged.items():
@@ -143,7 +143,7 @@ def validate_source(run: StageRun) -> StageResult:
                 result.published[partition] = PublishedPartition(entries[partition].version, verdict_figures(verdict))
             else:
                 _log_rejection(run, verdict, has_earlier_version=partition in entries)
-        record_arrivals(run, portion)
+        record_arrivals(run, group)
         verdicts |= judged
     if verdicts and not any(verdict.accepted for verdict in verdicts.values()):
         partition, verdict = list(verdicts.items())[-1]
@@ -188,8 +188,8 @@ def build_features(run: StageRun) -> StageResult:
     # Use the real time here, not `as_of`. A run that simulates an earlier time doesn't make a constant known earlier.
     constants = date_constants(run.use_case, run.ws.lake, now())
     record_constants(run.ws.lake, constants)
-    for portion in run.portions():
-        with FeatureWindow(run.use_case, run.ws.lake, portion) as window, ThreadPoolExecutor(1) as background:
+    for group in run.partition_groups():
+        with FeatureWindow(run.use_case, run.ws.lake, group) as window, ThreadPoolExecutor(1) as background:
             try:
                 built = window.build()
             except sql_faults() as error:
@@ -205,12 +205,12 @@ def build_features(run: StageRun) -> StageResult:
             suite, session = load_suite(run.use_case.name, "features"), run.ws.lake.open_session(run.use_case.timezone)
             judged = check_features(run.use_case, suite, built.tables, session)
             # Wait for the leaks before publishing, so that the manifest of a tainted partition has its mark at once.
-            portion_leaks = recomputed.result()
+            group_leaks = recomputed.result()
             early = find_early_use(constants, built.tables)
-            portion_tainted = merge_tainted(summarize_leaks(portion_leaks), early)
-            quarantined += _publish_features(run, result, judged, built.inputs, portion_tainted)
-            leaks += portion_leaks
-            tainted |= portion_tainted
+            group_tainted = merge_tainted(summarize_leaks(group_leaks), early)
+            quarantined += _publish_features(run, result, judged, built.inputs, group_tainted)
+            leaks += group_leaks
+            tainted |= group_tainted
     result.checks.append(refusal_check(FEATURES_BUILT.name, faults, "features.sql can run"))
     leakage = _leakage_check(leaks, list(tainted.values()))
     if tainted or not faults:
@@ -288,8 +288,8 @@ def record_outcomes(run: StageRun) -> StageResult:
     """Record the outcome of each unit, or null while the outcome is unknown."""
     result, kpi = StageResult(), run.use_case.kpi
     built_by = {built_by_fact.FACT: built_by_fact.declared_parts(run.use_case, "outcomes")}
-    for portion in run.portions():
-        built = build_outcomes(run.use_case, run.ws.lake, portion)
+    for group in run.partition_groups():
+        built = build_outcomes(run.use_case, run.ws.lake, group)
         before, facts = run.ws.lake.entries("outcomes", built.tables), dict.fromkeys(built.tables, built_by)
         entries = run.ws.lake.write_all(
             "outcomes", built.tables, inputs=built.inputs, code=run.ws.code_version, facts=facts

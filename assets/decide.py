@@ -31,8 +31,8 @@ FEATURES_CURRENT = StageCheck(
 def decide_units(run: StageRun) -> StageResult:
     """Decide each unit once, after its decision time. A decision never changes, except when a replay is rebuilt."""
     result, totals, new_unscored = StageResult(), Counter[str](), dict[str, Sequence[UnscoredDecisions]]()
-    for portion in run.portions():
-        partitions = partitions_to_decide(run.ws, run.track, portion)
+    for group in run.partition_groups():
+        partitions = partitions_to_decide(run.ws, run.track, group)
         taken_by_partition = take_decisions(
             run.ws, partitions, run.track, run.clock.time_limit(), anew=run.rebuilds_replay
         )
@@ -108,8 +108,8 @@ def _check_features_are_current(run: StageRun) -> CheckResult:
 def queue_decisions(run: StageRun) -> StageResult:
     """Queue the decisions for which a review has the highest value, within the time that the reviewers have."""
     result, totals = StageResult(), Counter[str]()
-    for portion in run.portions():
-        for partition, entry in queue_reviews(run.ws, portion, run.track, anew=run.rebuilds_replay).items():
+    for group in run.partition_groups():
+        for partition, entry in queue_reviews(run.ws, group, run.track, anew=run.rebuilds_replay).items():
             figures = QueueFigures.from_entry(entry)
             totals.update(queued=figures.queued, overflow=figures.overflow)
             metadata = {"dagster/partition_row_count": entry.rows, **vars(figures), "track": run.track}
@@ -124,8 +124,8 @@ def queue_decisions(run: StageRun) -> StageResult:
 def deliver(run: StageRun) -> StageResult:
     """Deliver each decision once: in a file per partition, and as a row of a SQL table."""
     result, new = StageResult(), 0
-    for portion in run.portions():
-        entries = run.ws.lake.entries(decisions_dataset(run.track), portion)
+    for group in run.partition_groups():
+        entries = run.ws.lake.entries(decisions_dataset(run.track), group)
         for partition, delivered in deliver_decisions(run.ws, entries, run.track).items():
             new += delivered.new
             metadata: Metadata = {

@@ -272,7 +272,7 @@ def _is_still_refused(run: StageRun, row: ChampionRow) -> bool:
 
 
 def _judge_days(run: StageRun, days: Sequence[date]) -> list[ChampionRow]:
-    """Return the verdicts on the challengers of these training days.
+    """Return the gate's verdicts on the challengers of some training days.
 
     In a replay, the gate judges each training day only once, unless the replay is rebuilt.
     """

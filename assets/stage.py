@@ -110,16 +110,15 @@ class StageRun:
         """Whether the run recalculates decisions of the replay. Live decisions are never recalculated."""
         return self.track == "replay" and self.clock.rebuild_replay_from is not None
 
-    def portions(self) -> Iterator[list[str]]:
-        """Yield the partitions in portions of bounded size. Log the progress if there is more than one portion."""
-        portions = chunks(self.partitions)
-        for number, portion in enumerate(portions, 1):
-            yield portion
-            if len(portions) > 1:
-                last = portion[-1]
+    def partition_groups(self) -> Iterator[list[str]]:
+        """Yield the run's partitions in groups of bounded size. Log the progress if there is more than one group."""
+        groups = chunks(self.partitions)
+        for number, group in enumerate(groups, 1):
+            yield group
+            if len(groups) > 1:
                 self.log.info(
-                    f"progress: the current chain stage has processed the run's partitions up to {last}"
-                    f" (portion {number} of {len(portions)})"
+                    f"progress: the current chain stage has processed the run's partitions up to {group[-1]}"
+                    f" (group {number} of {len(groups)} groups of partitions)"
                 )
 
 
@@ -144,7 +143,7 @@ class CheckResult:
 
 
 def refusal_check(name: str, reasons: Sequence[str], sound: str) -> CheckResult:
-    """Return the result of a check, which fails if there is any reason. sound: the description if the check passes."""
+    """Return the result of a check that fails if `reasons` has any item. sound: the description if it passes."""
     why = "; ".join(dict.fromkeys(reasons))
     return CheckResult(name, not reasons, {REFUSED: why} if reasons else {}, description=why or sound)
 

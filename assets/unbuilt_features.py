@@ -27,9 +27,9 @@ FEATURES_BUILT = StageCheck(
 
 
 def sql_faults() -> tuple[type[Exception], ...]:
-    """Return the errors that mean a fault of the SQL itself.
+    """Return the types of error that mean a fault of the SQL itself.
 
-    Any other error, such as a full disk, ends the run, which is then tried again.
+    An error of any other type, such as a full disk, ends the run, which is then tried again.
     """
     import duckdb
 

@@ -67,8 +67,8 @@ def account_kpi(run: StageRun) -> StageResult:
     """Calculate the value of each partition's decisions, and check the values."""
     result, kpi = StageResult(), run.use_case.kpi
     stage_steps.register_first_stage(run.ws, run.clock.current_time())  # record the gate before its figures are known
-    for portion in run.portions():
-        for partition, entry in kpi_ledger.write_accounts(run.ws, portion, run.track).items():
+    for group in run.partition_groups():
+        for partition, entry in kpi_ledger.write_accounts(run.ws, group, run.track).items():
             metadata = _account_metadata(entry, kpi) | {"label": run.use_case.label(run.track)}
             result.published[partition] = PublishedPartition(entry.version, metadata)
     result.checks.append(check_units(run))
@@ -244,8 +244,8 @@ def _check_holdout(summary: KpiSummary, kpi: Kpi) -> CheckResult:
 def account_acceptance(run: StageRun) -> StageResult:
     """Count people's responses to each partition's decisions, and check that people use the decisions."""
     result, kpi, revised = StageResult(), run.use_case.kpi, 0
-    for portion in run.portions():
-        accounts = usage.write_accounts(run.ws, portion, run.track)
+    for group in run.partition_groups():
+        accounts = usage.write_accounts(run.ws, group, run.track)
         revised += deliver_answers(run.ws, run.track, list(accounts))  # includes answers from other systems
         for partition, entry in accounts.items():
             counted = usage.PartitionUsage.from_entry(entry)

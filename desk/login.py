@@ -106,7 +106,7 @@ def log_out(request: PageRequest) -> Response:
 def log_in(database: sa.Engine, name: str, password: str, address: str, now: datetime) -> str:
     """Check a person's password, open a session and return the session's token.
 
-    name: of the account. address: the person's IP address. now: the current time (UTC, naive). Raises
+    name: the account's name. address: the person's IP address. now: the current time (UTC, naive). Raises
     LoginRefusedError if the name or password is wrong, or after too many failed attempts.
     """
     attempt = {"account": normalize_name(name)[:MAX_PASSWORD], "address": address}

@@ -102,8 +102,8 @@ class PageRequest:
     def notice(self) -> str:
         """The warning at the top of every page of the requested use case; empty if there is nothing to warn of.
 
-        It says that the declaration has changed the key of a source or of the units, or the calendar, or that the
-        champion can't score the units.
+        The use case can't run after an edit of its calendar, a source's key or the units' key. The page also warns if
+        the champion can't score the units.
         """
         if self.query.get("use_case", "") not in {"", *self.desk.workspaces}:
             return ""

@@ -51,10 +51,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class SuiteEvaluator:
-    """Evaluates a suite on the table `typed`, which `casting` describes.
+    """Evaluates a suite on the table `typed`, which the module `sixtyforty.ingest.casting` describes.
 
     - db: the session with the table.
-    - lake, sources: the lake and the sources of the use case. Rules may name the values of a snapshot.
+    - lake, sources: the lake and the sources of the use case. A rule may take its allowed values from a snapshot.
     - source: the name of the source whose rows are in the table.
     - has_own_keys: whether each row of the table has a key of its own.
     """
@@ -71,8 +71,8 @@ class SuiteEvaluator:
 
         The failing rows are in the table `failures` (see `row_rules`), by their rowid in `typed`.
 
-        done: the partitions that need no evaluation after an earlier round; None in the first round. The failures of
-        these partitions stay, and so do the failures of rows that are quarantined already.
+        done: the partitions that are not evaluated again; None in the first call. The failures of their rows stay, and
+        so do the failures of rows that are quarantined already.
         """
         is_due = f"_status = 'row' and _partition not in ({', '.join(map(literal, ['', *sorted(done or ())]))})"
         if done is not None:

@@ -260,8 +260,9 @@ def _evaluate(
 def _less_repetition() -> Iterator[None]:
     """Make Great Expectations repeat less work while the `with` block runs. The outcomes stay the same.
 
-    For each rule, it computes the expectation ten times and the configuration forty times, and it converts the
-    arguments of each metric to JSON types that they have already. Together, this takes half of a rule's time.
+    For each rule, Great Expectations computes the expectation ten times and the configuration forty times. It also
+    converts the arguments of each metric to JSON types, although they have JSON types already. Together, this takes
+    half of a rule's time.
     """
     from great_expectations.core import id_dict
     from great_expectations.expectations.expectation import Expectation

@@ -41,7 +41,8 @@ class Judgement:
     def judge(self, restored: RestoredRows) -> dict[str, Verdict]:
         """Return the verdicts by partition. restored: the object that restores superseded rows.
 
-        The verdict of a rejected partition to which a key moved stands in all further rounds.
+        After superseded rows were restored, the partitions are judged again. A rejected partition to which a key moved
+        isn't judged again.
         """
         verdicts, blocking = dict[str, Verdict](), set[str]()
         while True:

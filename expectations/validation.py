@@ -43,13 +43,13 @@ def validate(
     code: the code version to write into manifests.
     """
     verdicts: dict[str, Verdict] = {}
-    rows_per_portion = memory_limit() // BYTES_PER_ROW
-    for portion in split_by_rows(lake.entries(f"raw/{source}", partitions), rows_per_portion):
-        verdicts |= _validate_portion(use_case, source, suite, lake, portion, now, code)
+    rows_per_group = memory_limit() // BYTES_PER_ROW
+    for group in split_by_rows(lake.entries(f"raw/{source}", partitions), rows_per_group):
+        verdicts |= _validate_group(use_case, source, suite, lake, group, now, code)
     return verdicts
 
 
-def _validate_portion(
+def _validate_group(
     use_case: DecisionChain,
     source: str,
     suite: Suite,
@@ -58,7 +58,7 @@ def _validate_portion(
     now: datetime | None,
     code: str,
 ) -> dict[str, Verdict]:
-    """Validate as many raw partitions as fit into memory, as `validate` does. raw: their manifests by partition."""
+    """Validate raw partitions of a source together, as `validate` does. raw: their manifests, by partition."""
     contract, requested = use_case.sources[source], set(raw)
     with lake.open_session(use_case.timezone) as db:
         shared_keys = SharedKeys(db, use_case, source, lake)

@@ -27,10 +27,10 @@ BLANK_MARK = "-- TODO"  # a line with this start marks an SQL file that is still
 
 
 def find_sql_files(partial: PartialUseCase) -> tuple[dict[str, Blank | None], list[DeclarationProblem]]:
-    """Find the SQL files of a use case that are still to be written, and the problems of missing or empty files.
+    """Find the SQL files of a use case, and the problems of missing or empty SQL files.
 
-    The first item maps the name of each file, such as `features`, to a Blank if the file has a TODO line. Otherwise the
-    file is complete, and its name maps to None.
+    The first item maps the name of each SQL file that isn't empty, such as `features`, to a Blank or to None. A Blank
+    is a part of the declaration that is still to be written: the file has a TODO line. None: the file is complete.
     """
     files: dict[str, Blank | None] = {}
     problems = []

@@ -56,7 +56,7 @@ class RequestedRuns:
 
 @dataclass(frozen=True)
 class NextAttempt:
-    """How many runs have attempted the same work, and why the next run must wait (None: it may start now)."""
+    """How many runs have attempted a piece of work, and why the next run must wait (None: it may start now)."""
 
     number: int
     wait_reason: str | None
@@ -90,7 +90,7 @@ def request_catch_up(
 def refusal_of_runs(ws: Workspace) -> str | None:
     """Return why the use case can't run, or None if it can.
 
-    It can't after an edit of its timezone or partitions, or of the key of a source or of the units.
+    The use case can't run after an edit of its timezone, its partitions, a source's key or the units' key.
     """
     from sixtyforty.lifecycle.fixed_parts import describe_changes, find_changed_parts
 

@@ -12,7 +12,7 @@ SUFFIXES = ("new_data", "retrain", "digests", "nightly")  # a sensor or schedule
 
 
 def automation_names(use_case: str) -> list[str]:
-    """Return the names of all sensors and schedules that a use case of this name may have."""
+    """Return the names of all sensors and schedules that a use case may have, from the use case's name."""
     return [f"{use_case}_{suffix}" for suffix in SUFFIXES]
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HoldoutSize:
-    """The size of a holdout that detects an effect: units (of both groups together) and days."""
+    """The size of a holdout that detects an effect: units (of both arms together) and days."""
 
     units: int
     days: float

@@ -53,11 +53,13 @@ class BackupManifest(BaseModel):
 
 
 class RestoredBackup(BaseModel):
-    """The backup that was restored: its time, its number of files, and the verified rows of its ledgers."""
+    """The backup that was restored: its time, its number of files, and how many rows of its ledgers were verified."""
 
     made: str = Field(description="UTC time of the backup.")
     files: int
-    ledgers: dict[str, int] = Field(description="Verified rows of the champion and rollout ledgers, by use case.")
+    ledgers: dict[str, int] = Field(
+        description="Number of verified rows of the champion and rollout ledgers, by use case."
+    )
 
 
 def backup(folder: Path, wait_seconds: float = 600) -> BackupManifest:

@@ -33,7 +33,7 @@ class Automation:
 
     @classmethod
     def declared(cls) -> Automation:
-        """Return the names of the sensors and schedules in the definitions. Only these raise an alert if silent."""
+        """Return the names of the declared sensors and schedules. An undeclared one raises no alert if it is silent."""
         from pipelines.definitions import defs
 
         try:
@@ -85,7 +85,7 @@ def _use_cases_of(run: dg.DagsterRun, names: Iterable[str]) -> set[str]:
 def silent_automation(
     instance: dg.DagsterInstance, use_case: str, now: float, automation: Automation, max_silent_intervals: float
 ) -> list[Alert]:
-    """Return an alert for each sensor or schedule of a use case that is silent or failed.
+    """Return an alert for each sensor or schedule that is silent or whose last evaluation failed, for one use case.
 
     If the daemon has no heartbeat, return only one alert about the daemon. `now`: seconds since 1970.
     """

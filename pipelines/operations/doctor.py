@@ -29,7 +29,7 @@ class NotAvailableError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class Check:
-    """A check of the installation. `look` returns a description of the state, or raises an error for a problem."""
+    """A check of the installation. `look` describes the state of `thing`, or raises an error for a problem."""
 
     thing: str
     needed: bool  # Whether the chain cannot run if this check fails.

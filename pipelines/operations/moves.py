@@ -64,7 +64,7 @@ class Project:
         )
 
     def require_declared(self, name: str) -> None:
-        """Raise MoveError if no use case of this name is declared. The message suggests the closest name."""
+        """Raise MoveError if no declared use case is called `name`. The message suggests the closest name."""
         names = self.list_names()
         if name not in names:
             meant = closest_match(name, names)
@@ -91,7 +91,7 @@ class Project:
 
 @contextmanager
 def moving(settings: Settings) -> Iterator[Move | None]:
-    """Hold the lock of renames and removals during the block. Yield the unfinished rename or removal, if any."""
+    """Hold the lock of renames and removals in the `with` block. Yield the unfinished rename or removal, if any."""
     lock = settings.home / "data" / ".moving.lock"
     with exclusive_lock(lock, "rename or remove a use case", timeout=LOCK_SECONDS):
         yield read_move(settings.home, settings.lake)
@@ -148,7 +148,7 @@ def move_automation(names: Mapping[str, str | None]) -> None:
 
 
 def running_automation(names: Collection[str]) -> list[str]:
-    """Return the sensors and schedules of these names that are switched on, sorted by name."""
+    """Return which of the sensors and schedules in `names` are switched on, sorted."""
     import dagster as dg
 
     with dg.DagsterInstance.get() as instance:

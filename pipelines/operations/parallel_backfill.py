@@ -1,8 +1,8 @@
 """Run the chain over a long range of days as many parallel runs, on the workers of a cluster.
 
 The range is processed in waves, because features of later days read data of earlier days: first the sources, then
-features and outcomes, then decisions and their value. A wave divides the partitions into portions that do not depend on
-each other. Each portion is a run, and a run whose worker dies is replaced. Training is not part of the backfill.
+features and outcomes, then decisions and their value. A wave divides the partitions into parts that do not depend on
+each other. Each part is a run, and a run whose worker dies is replaced. Training is not part of the backfill.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 POLL_SECONDS = 0.5
-IDLE_SECONDS = 120  # If no worker executes a run for this time, the waiting portions are launched again.
+IDLE_SECONDS = 120  # If no worker executes a run for this time, the waiting parts are launched again.
 DECIDED = ("decisions", "delivery", "kpi_impact")
 
 
@@ -59,7 +59,8 @@ def run_in_parallel(
     """Run the chain on the local days `first` to `last`, with `partitions_per_run` partitions per run.
 
     Return the ids of all runs. as_of: take the decisions that are due at or before this UTC time. None: now.
-    Raises RunFailedError if a portion failed ATTEMPTS times, if a check stopped a stage, or if a day has no partition.
+    Raises RunFailedError if ATTEMPTS runs of the same partitions failed, if a check stopped a stage, or if a day has no
+    partition.
     """
     prepare_dagster_home()
     import dagster as dg
@@ -67,13 +68,13 @@ def run_in_parallel(
     from pipelines.authoring.catalog import load_use_case
 
     declaration = load_use_case(use_case)
-    portions = chunks(open_partitions(declaration, first, last), partitions_per_run)
+    parts = chunks(open_partitions(declaration, first, last), partitions_per_run)
     run_ids: list[str] = []
     with dg.DagsterInstance.get() as instance:
         for wave in waves(declaration):
-            wave_portions = portions if wave.partitioned else [[]]
+            wave_parts = parts if wave.partitioned else [[]]
             run_ids += _run_wave(
-                instance, [Portion(use_case, wave.stages, keys, track, as_of) for keys in wave_portions]
+                instance, [BackfillPart(use_case, wave.stages, keys, track, as_of) for keys in wave_parts]
             )
         refusals = list_refusals(instance, run_ids)
     raise_refusals("The runs", refusals)
@@ -81,7 +82,7 @@ def run_in_parallel(
 
 
 @dataclass
-class Portion:
+class BackfillPart:
     """A part of a backfill for one run: stages, partitions (empty for snapshots), and the ids of its runs so far."""
 
     use_case: str
@@ -92,7 +93,7 @@ class Portion:
     run_ids: list[str] = field(default_factory=list)
 
     def launch(self, instance: dg.DagsterInstance) -> None:
-        """Launch a new run of the portion's stages and partitions on a worker of the cluster."""
+        """Launch a new run of this part of the backfill on a worker of the cluster."""
         from pipelines.definitions import defs
         from pipelines.runtime.dagster_internals import code_origin, partition_range_tags
 
@@ -108,7 +109,7 @@ class Portion:
         instance.launch_run(run.run_id, workspace=None)  # type: ignore[arg-type]
 
     def is_done(self, instance: dg.DagsterInstance) -> bool:
-        """Return whether the newest run of the portion's stages and partitions succeeded.
+        """Return whether the newest run of this part of the backfill succeeded.
 
         If that run failed or its worker died, launch another.
         """
@@ -127,14 +128,14 @@ class Portion:
         return False
 
     def newest_run(self, instance: dg.DagsterInstance) -> dg.DagsterRun:
-        """Return the newest run of the portion's stages and partitions."""
+        """Return the newest run of this part of the backfill."""
         run = instance.get_run_by_id(self.run_ids[-1])
         if run is None:
             raise RunFailedError(f"Run {self.run_ids[-1]} was deleted during the backfill. Start the backfill again.")
         return run
 
     def retry(self, instance: dg.DagsterInstance) -> None:
-        """Launch another run of the same stages and partitions. Raises RunFailedError if ATTEMPTS runs have failed."""
+        """Launch another run of this part of the backfill. Raises RunFailedError if ATTEMPTS runs have failed."""
         if len(self.run_ids) == ATTEMPTS:
             span = f"{self.partitions[0]} to {self.partitions[-1]}" if self.partitions else "snapshots"
             raise RunFailedError(
@@ -151,25 +152,25 @@ class Portion:
         self.retry(instance)
 
 
-def _run_wave(instance: dg.DagsterInstance, portions: Sequence[Portion]) -> list[str]:
-    for portion in portions:
-        portion.launch(instance)
-    waiting, busy_at = list(portions), time.monotonic()
-    while waiting := [portion for portion in waiting if not portion.is_done(instance)]:
+def _run_wave(instance: dg.DagsterInstance, parts: Sequence[BackfillPart]) -> list[str]:
+    for part in parts:
+        part.launch(instance)
+    waiting, busy_at = list(parts), time.monotonic()
+    while waiting := [part for part in waiting if not part.is_done(instance)]:
         if _any_running(instance, waiting):
             busy_at = time.monotonic()
         elif time.monotonic() > busy_at + IDLE_SECONDS:
-            for portion in waiting:
-                portion.replace_waiting_run(instance)
+            for part in waiting:
+                part.replace_waiting_run(instance)
             busy_at = time.monotonic()
         _wait()
-    return [run_id for portion in portions for run_id in portion.run_ids]
+    return [run_id for part in parts for run_id in part.run_ids]
 
 
-def _any_running(instance: dg.DagsterInstance, portions: Sequence[Portion]) -> bool:
+def _any_running(instance: dg.DagsterInstance, parts: Sequence[BackfillPart]) -> bool:
     import dagster as dg
 
-    return any(portion.newest_run(instance).status == dg.DagsterRunStatus.STARTED for portion in portions)
+    return any(part.newest_run(instance).status == dg.DagsterRunStatus.STARTED for part in parts)
 
 
 def _wait() -> None:

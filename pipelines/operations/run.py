@@ -146,9 +146,9 @@ def raise_refusals(runs: str, refusals: Sequence[str]) -> None:
 
 
 def list_refusals(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> list[str]:
-    """Return a text for each reason why checks stopped stages of these runs. It names the stages and the reason.
+    """Return a text for each reason why checks stopped stages of some runs. Each text names the stages and the reason.
 
-    A list of tainted partitions that occurs in several reasons is shown in the first one.
+    A list of tainted partitions that occurs in several reasons is shown only in the first of them.
     """
     import dagster as dg
 

@@ -86,9 +86,9 @@ class EventRecorder:
     """Record a stage's materializations and check results in Dagster's event log, one per published partition.
 
     Purpose: a run processes a range of partitions in one step, and Dagster would mark every partition of the range as
-    materialized, published or not. Without it: yield one `dg.MaterializeResult` or `dg.AssetCheckResult` per published
-    partition, once Dagster accepts fewer results than partitions. Uses `DagsterEvent.asset_materialization`,
-    `DagsterEvent.from_step` and their batch metadata.
+    materialized, published or not. If Dagster removes a private name: yield one `dg.MaterializeResult` or
+    `dg.AssetCheckResult` per published partition, once Dagster accepts fewer results than partitions. Uses
+    `DagsterEvent.asset_materialization`, `DagsterEvent.from_step` and the batch metadata of both.
     """
 
     def record_materializations(
@@ -134,8 +134,8 @@ def _message_of(evaluation: dg.AssetCheckEvaluation) -> str:
 def partition_range_tags(first: str, last: str) -> dict[str, str]:
     """Return the tags that make a run process the partitions from `first` to `last`.
 
-    Purpose: process a range of partitions in one run. Without it: use the texts "dagster/asset_partition_range_start"
-    and "dagster/asset_partition_range_end".
+    Purpose: process a range of partitions in one run. If Dagster removes the tags' names: use the texts
+    "dagster/asset_partition_range_start" and "dagster/asset_partition_range_end".
     """
     return {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
 
@@ -143,8 +143,7 @@ def partition_range_tags(first: str, last: str) -> dict[str, str]:
 def partition_range(tags: Mapping[str, str]) -> tuple[str, str] | None:
     """Return the first and last partition that a run's tags select, or None if they select no range of partitions.
 
-    Purpose: find the partitions of a run. Without it (if Dagster removes the tags' names): use the two texts in the
-    docstring of `partition_range_tags`.
+    Purpose: find a run's partitions. If Dagster removes the tags' names: use the two texts in `partition_range_tags`.
     """
     if ASSET_PARTITION_RANGE_START_TAG not in tags or ASSET_PARTITION_RANGE_END_TAG not in tags:
         return None
@@ -154,7 +153,7 @@ def partition_range(tags: Mapping[str, str]) -> tuple[str, str] | None:
 def new_run_id() -> str:
     """Return an unused run id.
 
-    Purpose: lock a run before it starts. Without it (if Dagster removes `make_new_run_id`): use `str(uuid.uuid4())`.
+    Purpose: lock a run before it starts. If Dagster removes `make_new_run_id`: use `str(uuid.uuid4())`.
     """
     return make_new_run_id()
 
@@ -163,7 +162,8 @@ def code_origin(module: str, function: str, job_name: str) -> Any:
     """Return Dagster's code origin of a job: the module and function from which a process loads the job.
 
     `module` and `function` name the function that returns the definitions with the job.
-    Purpose: launch a run without a code server. Without it: submit the run through the GraphQL API of the webserver.
+    Purpose: launch a run without a code server. If Dagster removes `ReconstructableRepository`: submit
+    the run through the GraphQL API of the webserver.
     """
     repository = ReconstructableRepository.for_module(module, function)
     return repository.get_reconstructable_job(job_name).get_python_origin()
@@ -172,7 +172,7 @@ def code_origin(module: str, function: str, job_name: str) -> Any:
 def execute_run(serialized_arguments: str) -> None:
     """Execute a run in this process. `serialized_arguments`: an `ExecuteRunArgs` as text, by `serialize_value`.
 
-    Purpose: the main function of a launched process. Without it (if Dagster removes `execute_run_command`): start
+    Purpose: the main function of a launched process. If Dagster removes `execute_run_command`: start
     `dagster api execute_run` as a command.
     """
     from dagster._cli.api import execute_run_command  # only the launched process needs the command line
@@ -183,7 +183,7 @@ def execute_run(serialized_arguments: str) -> None:
 def instance_of(launcher: Any) -> dg.DagsterInstance:
     """Return the Dagster instance that a launcher belongs to.
 
-    Purpose: read a launcher's `_instance`. Without it (if Dagster removes `_instance`): use `dg.DagsterInstance.get()`.
+    Purpose: read a launcher's `_instance`. If Dagster removes `_instance`: use `dg.DagsterInstance.get()`.
     """
     instance: dg.DagsterInstance = launcher._instance
     return instance
@@ -193,7 +193,7 @@ def share_engine(storages: Iterable[Any], engine: Engine) -> None:
     """Make Dagster's PostgreSQL storages share one SQLAlchemy engine, whose connections stay open.
 
     Purpose: reuse connections through `_engine`. By default Dagster opens a connection for each operation, which takes
-    fifteen times as long. Without it: accept this cost.
+    fifteen times as long. If Dagster removes `_engine`: accept this cost.
     """
     for storage in storages:
         storage._engine = engine
@@ -202,8 +202,8 @@ def share_engine(storages: Iterable[Any], engine: Engine) -> None:
 def unhealthy_daemons(instance: dg.DagsterInstance, now: float) -> list[str]:
     """Return the required daemons without a current heartbeat, sorted. `now`: seconds since 1970, UTC.
 
-    Purpose: report stopped daemons in alerts and in `sixtyforty doctor`. Without it: query `instance.daemonHealth`
-    through GraphQL.
+    Purpose: report stopped daemons in alerts and in `sixtyforty doctor`. If Dagster removes `get_daemon_statuses`:
+    query `instance.daemonHealth` through GraphQL.
     """
     from dagster._daemon.controller import get_daemon_statuses
 
@@ -216,7 +216,7 @@ def unhealthy_daemons(instance: dg.DagsterInstance, now: float) -> list[str]:
 def are_daemons_live(instance: dg.DagsterInstance) -> bool:
     """Return whether all required daemons have a current heartbeat and no error.
 
-    Purpose: `sixtyforty doctor` reports daemons with errors. Without it (if Dagster removes `all_daemons_live`): query
+    Purpose: `sixtyforty doctor` reports daemons with errors. If Dagster removes `all_daemons_live`: query
     `instance.daemonHealth` through GraphQL.
     """
     from dagster._daemon.controller import all_daemons_live
@@ -231,7 +231,7 @@ def rename_automation(instance: dg.DagsterInstance, names: Mapping[str, str | No
     sensor or schedule keeps state, cursor and last tick, so that the daemon continues from there. A second call changes
     nothing.
 
-    Purpose: a renamed use case keeps its sensors on. Without it: turn the sensors on again by hand.
+    Purpose: a renamed use case keeps its sensors on. If Dagster removes a private name: turn them on by hand.
     """
     for state in instance.all_instigator_state():
         if state.name not in names:
@@ -247,7 +247,7 @@ def rename_automation(instance: dg.DagsterInstance, names: Mapping[str, str | No
 def cron_times(cron: str, start: float) -> Iterator[datetime]:
     """Yield the UTC times of a cron schedule after `start` (seconds since 1970), without end.
 
-    Purpose: compute the longest pause between two times of a schedule. Without it: use the package croniter.
+    Purpose: compute a schedule's longest pause. If Dagster removes `cron_string_iterator`: use the package croniter.
     """
     from dagster._utils.schedules import cron_string_iterator
 
@@ -259,7 +259,7 @@ class SqliteEventLog(SqliteEventLogStorage):
 
     A shard is one database file: the log of one run, or the index of all runs.
     Purpose: store a batch of events in one transaction (`pipelines.runtime.event_log`).
-    Without it: use Dagster's own `SqliteEventLogStorage`, which takes 20 ms per event.
+    If Dagster removes a private name: use Dagster's own `SqliteEventLogStorage`, which takes 20 ms per event.
     """
 
     @contextmanager
@@ -329,7 +329,7 @@ class SqliteEventLog(SqliteEventLogStorage):
 class SqliteStorage(DagsterSqliteStorage):
     """Make Dagster's SQLite storage of runs and schedules use another event log, and open its databases faster.
 
-    Purpose: choose the parts that Dagster's constructor creates. Without it: name the three storages in dagster.yaml.
+    Purpose: choose the parts of the storage. If Dagster removes a private name: name three storages in dagster.yaml.
     """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:

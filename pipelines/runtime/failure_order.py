@@ -17,10 +17,11 @@ LONGEST_DELAY = 60  # seconds; a process that ends between the two steps must no
 
 
 def hold_back_unmarked_failures(storage: Any) -> None:
-    """Change how a Dagster storage lists new failures to the daemon: it ends before the first run that isn't marked.
+    """Change how a Dagster storage lists new failures of runs to the daemon, so that each failed run is retried.
 
-    The daemon reads the failures that were held back at its next look. A failure older than LONGEST_DELAY is listed
-    in any case. storage: Dagster's storage of runs, events and schedules. Only the daemon calls the changed method.
+    The list ends before the first failure whose run isn't marked as failed yet. The daemon reads the omitted failures
+    later, when it asks again. A failure older than LONGEST_DELAY is listed in any case.
+    storage: Dagster's storage of runs, events and schedules. Only the daemon calls the changed method.
     """
     events, runs = storage.event_log_storage, storage.run_storage
     list_events = events.get_logs_for_all_runs_by_log_id

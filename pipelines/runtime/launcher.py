@@ -72,7 +72,7 @@ class RunProcess:
     seen: float
 
     def find(self) -> psutil.Process | None:
-        """Return the process, or None if it has ended. A newer process that reuses the process id is not returned."""
+        """Return the run's process, or None if it has ended. A newer process with the same id is not returned."""
         try:
             process = psutil.Process(self.pid)
             is_same = process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= self.seen + 1

@@ -30,7 +30,8 @@ class EmbeddedStorage(SqliteStorage):
     def open_storage(self, storage: Any, folder: str, name: str) -> Any:
         """Return a storage of a class of Dagster. Its database is `<name>.db` in a folder.
 
-        Dagster reads all migration scripts of a database before it opens the database. Only a new one needs them.
+        Dagster reads all migration scripts of a database before it opens the database. Only a new database needs the
+        scripts, so this method opens an older database without them.
         """
         file = Path(folder).absolute() / f"{name}.db"
         url = f"sqlite:///{file}"

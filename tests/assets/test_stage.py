@@ -39,13 +39,13 @@ def test_a_stage_of_each_source_has_a_target_for_each(workspace: Workspace) -> N
 def test_long_ranges_come_in_portions_and_log_their_progress(workspace: Workspace) -> None:
     partitions = [f"{number:04}" for number in range(400)]
     run = make_run(workspace, partitions)
-    portions = list(run.portions())
-    assert [p for portion in portions for p in portion] == partitions
-    assert len(portions) > 1
-    done = f"the run's partitions up to {portions[0][-1]} (portion 1 of {len(portions)})"
+    groups = list(run.partition_groups())
+    assert [p for group in groups for p in group] == partitions
+    assert len(groups) > 1
+    done = f"the run's partitions up to {groups[0][-1]} (group 1 of {len(groups)} groups of partitions)"
     assert run.log.lines[0] == f"INFO: progress: the current chain stage has processed {done}"
     short = make_run(workspace, partitions[:3])
-    assert list(short.portions()) == [partitions[:3]]
+    assert list(short.partition_groups()) == [partitions[:3]]
     assert short.log.lines == []
 
 

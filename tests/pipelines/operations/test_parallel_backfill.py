@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.authoring import catalog
 from pipelines.operations import parallel_backfill
-from pipelines.operations.parallel_backfill import ATTEMPTS, Portion, Wave, waves
+from pipelines.operations.parallel_backfill import ATTEMPTS, BackfillPart, Wave, waves
 from pipelines.operations.run import RunFailedError
 from pipelines.runtime.dagster_internals import WorkerStatus
 from tests.helpers import make_use_case
@@ -42,20 +42,20 @@ class FakeInstance:
 
 
 @pytest.fixture
-def portion(monkeypatch: pytest.MonkeyPatch) -> Portion:
-    """Return a portion whose runs are called run 1, run 2, …; nothing waits on the wall clock."""
+def part(monkeypatch: pytest.MonkeyPatch) -> BackfillPart:
+    """Return a part of a backfill whose runs are called run 1, run 2, …; nothing waits on the wall clock."""
 
-    def launch(portion: Portion, instance: object) -> None:
-        portion.run_ids.append(f"run {len(portion.run_ids) + 1}")
+    def launch(part: BackfillPart, instance: object) -> None:
+        part.run_ids.append(f"run {len(part.run_ids) + 1}")
 
-    monkeypatch.setattr(Portion, "launch", launch)
+    monkeypatch.setattr(BackfillPart, "launch", launch)
     monkeypatch.setattr(parallel_backfill, "_wait", lambda: None)
-    return Portion("calls", ["features"], ["2024-01-01", "2024-01-02"], "replay", None)
+    return BackfillPart("calls", ["features"], ["2024-01-01", "2024-01-02"], "replay", None)
 
 
-def run_wave(instance: FakeInstance, portion: Portion) -> list[str]:
-    """Run a wave of one portion on a fake instance."""
-    return parallel_backfill._run_wave(instance, [portion])  # type: ignore[arg-type]
+def run_wave(instance: FakeInstance, part: BackfillPart) -> list[str]:
+    """Run a wave of one part on a fake instance."""
+    return parallel_backfill._run_wave(instance, [part])  # type: ignore[arg-type]
 
 
 def test_the_waves_go_from_sources_to_decisions(tmp_path: Path) -> None:
@@ -72,29 +72,29 @@ def test_reference_tables_come_first_and_have_no_partitions() -> None:
     assert second.partitioned and "validated/weather" in second.stages
 
 
-def test_a_run_that_succeeds_is_launched_once(portion: Portion) -> None:
-    assert run_wave(FakeInstance({"run 1": [STARTED, STARTED, SUCCESS]}), portion) == ["run 1"]
+def test_a_run_that_succeeds_is_launched_once(part: BackfillPart) -> None:
+    assert run_wave(FakeInstance({"run 1": [STARTED, STARTED, SUCCESS]}), part) == ["run 1"]
 
 
-def test_a_failed_run_is_replaced(portion: Portion) -> None:
-    assert run_wave(FakeInstance({"run 1": [FAILURE], "run 2": [SUCCESS]}), portion) == ["run 1", "run 2"]
+def test_a_failed_run_is_replaced(part: BackfillPart) -> None:
+    assert run_wave(FakeInstance({"run 1": [FAILURE], "run 2": [SUCCESS]}), part) == ["run 1", "run 2"]
 
 
-def test_a_run_whose_worker_died_is_marked_failed_and_replaced(portion: Portion) -> None:
+def test_a_run_whose_worker_died_is_marked_failed_and_replaced(part: BackfillPart) -> None:
     instance = FakeInstance({"run 1": [STARTED], "run 2": [SUCCESS]}, dead=["run 1"])
-    assert run_wave(instance, portion) == ["run 1", "run 2"]
+    assert run_wave(instance, part) == ["run 1", "run 2"]
     assert instance.failed == ["The worker of run run 1 died."]
 
 
-def test_a_run_that_no_worker_starts_is_replaced(portion: Portion, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_no_worker_starts_is_replaced(part: BackfillPart, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel_backfill, "IDLE_SECONDS", -1)
     instance = FakeInstance({"run 1": [STARTING], "run 2": [SUCCESS]})
-    assert run_wave(instance, portion) == ["run 1", "run 2"]
+    assert run_wave(instance, part) == ["run 1", "run 2"]
     assert "No worker started run run 1" in instance.failed[0]
 
 
-def test_a_portion_that_keeps_failing_ends_the_backfill(portion: Portion) -> None:
+def test_a_part_that_keeps_failing_ends_the_backfill(part: BackfillPart) -> None:
     instance = FakeInstance({f"run {number}": [FAILURE] for number in range(1, ATTEMPTS + 1)})
     with pytest.raises(RunFailedError, match=rf"{ATTEMPTS} runs .* features failed \(2024-01-01 to 2024-01-02\)"):
-        run_wave(instance, portion)
-    assert len(portion.run_ids) == ATTEMPTS
+        run_wave(instance, part)
+    assert len(part.run_ids) == ATTEMPTS

@@ -56,7 +56,7 @@ def test_each_entry_states_its_purpose_and_its_replacement() -> None:
     assert len(public) > 10
     for node in public:
         text = ast.get_docstring(node) or ""
-        assert "Purpose" in text and "Without it" in text, node.name
+        assert "Purpose" in text and "If Dagster removes" in text, node.name
     exports = SOURCE[SOURCE.index("__all__") : SOURCE.index("# Purpose: modules that a run's process imports")]
     groups = re.findall(r"((?:    # .*\n)+)((?:    \"\w+\",\n)+)", exports)
     named = {name for _, names in groups for name in re.findall(r"\"(\w+)\"", names)}
