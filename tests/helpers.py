@@ -220,8 +220,8 @@ def accept_partitions(ws: Workspace, partitions: Sequence[str]) -> None:
             mark_repeated_keys(db, source)
             columns = identifiers(source.columns)
             rows = db.sql(
-                f"select {columns}, _extract, _row, _partition from typed where _status = 'row'"
-                " order by _partition, _row"
+                f"select {columns}, _extract::varchar as _extract, _row, _partition::varchar as _partition from typed"
+                " where _status = 'row' order by typed._partition, _row"
             ).to_arrow_table()
         for partition, table in split_by_partition(rows, "_partition", keys).items():
             inputs = {f"raw/{name}": versions_by_partition({partition: raw[partition]})}

@@ -80,7 +80,7 @@ def versions_by_partition(entries: Mapping[str, Entry]) -> dict[str, str]:
 
 
 def split_by_rows(entries: Mapping[str, Entry], most_rows: int) -> list[dict[str, Entry]]:
-    """Split manifests into portions, in order. A portion has at most `most_rows` rows, or is a single partition."""
+    """Split manifests into groups, in order. A group has at most `most_rows` rows, or is a single partition."""
     portions: list[dict[str, Entry]] = []
     row_count = 0
     for partition, entry in entries.items():
