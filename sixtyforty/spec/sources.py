@@ -170,10 +170,17 @@ class Source(DeclaredModel):
             )
         if self.date_format is not None:
             parts = re.findall(r"%-?(.)", self.date_format)
-            if sorted(DATE_PARTS.get(part, part) for part in parts) != ["day", "month", "year"]:
+            date_parts = sorted(DATE_PARTS[part] for part in parts if part in DATE_PARTS)
+            if date_parts != ["day", "month", "year"]:
                 raise FieldError(
                     "date_format",
                     f"'{self.date_format}' must hold day, month and year exactly once each; write for example %d.%m.%Y",
+                )
+            if len(parts) > len(date_parts):
+                raise FieldError(
+                    "date_format",
+                    f"'{self.date_format}' holds more than a date; write the date alone. A time such as 14:30 may"
+                    " follow each date. Declare a column with other times, such as 2:30 PM, as VARCHAR",
                 )
         return self
 

@@ -162,8 +162,17 @@ class _Splitter:
         self._pattern = self._patterns.record
 
     def feed(self, block: bytes) -> Iterator[RecordBatch]:
-        """Add a block of CSV text, and yield the records that the block completes."""
-        text = self._rest + block
+        """Add a block of CSV text, and yield the records that the block completes.
+
+        A block is cut where the record before it would become too long, so that the length of a record decides, and not
+        the size of the blocks.
+        """
+        room = max(1, MAX_RECORD_BYTES + 1 - len(self._rest))
+        for piece in filter(None, (block[:room], block[room:])):
+            yield from self._feed_piece(piece)
+
+    def _feed_piece(self, piece: bytes) -> Iterator[RecordBatch]:
+        text = self._rest + piece
         undecided = b"\r" if text.endswith(b"\r") else b""  # it may be the first half of `\r\n`
         yield from self._take(text.removesuffix(undecided))
         self._rest += undecided

@@ -48,3 +48,16 @@ def test_a_text_for_missing_values_is_marked_if_it_occurs(cells: list[str], null
     lines = [line for line in draft.splitlines() if "null_text" in line]
     assert [yaml.safe_load(line)["null_text"] for line in lines] == ([null_text] if null_text else [])
     assert all("# CHECK: this text counts as missing, in every column" in line for line in lines)
+
+
+@pytest.mark.parametrize(("form", "is_ambiguous"), [("{},{:03}", True), ("{}'{:03}", False)])
+def test_numbers_that_may_have_a_decimal_comma_are_marked_with_both_readings(
+    form: str, is_ambiguous: bool, tmp_path: Path
+) -> None:
+    rows = "".join(f"{n};{form.format(n, n)}\n" for n in range(1, 30))
+    (tmp_path / "orders.csv").write_text("id;load\n" + rows)
+    draft = render_files("late_orders", find_feeds(str(tmp_path)))["defs.yaml"]
+    (line,) = [line for line in draft.splitlines() if "thousands" in line]
+    assert line.endswith('1,234 is 1234. If it is 1.234, declare `decimal: ","` instead') == is_ambiguous
+    assert "# CHECK: between groups of three digits" in line
+    yaml.safe_load(draft)

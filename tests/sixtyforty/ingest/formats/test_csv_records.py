@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sixtyforty.ingest.extract import MAX_RECORD_BYTES
 from sixtyforty.ingest.formats import csv_records
 from sixtyforty.ingest.formats.csv_records import list_records, split_records
 
@@ -99,3 +100,17 @@ def test_a_line_of_quotes_is_cut_in_linear_time() -> None:
     batches = list(split_records(blocks, b",", 1))
     assert [n for batch in batches for n in batch.numbers] == [1, 3]
     assert [line.number for batch in batches for line in batch.broken] == [2]
+
+
+@pytest.mark.parametrize("block_size", [1 << 20, 5 << 20, 1 << 23, (1 << 23) + 7])
+@pytest.mark.parametrize(("length", "is_broken"), [(MAX_RECORD_BYTES - 9, False), (MAX_RECORD_BYTES + 99, True)])
+@pytest.mark.parametrize("quote", [b"", b'"'])
+def test_the_length_of_a_record_decides_and_not_the_size_of_the_blocks(
+    length: int, is_broken: bool, block_size: int, quote: bytes
+) -> None:
+    text = b"1,a\n2," + quote + b"x" * length + quote + b"\n3,c\n"
+    blocks = (text[start : start + block_size] for start in range(0, len(text), block_size))
+    batches = list(split_records(blocks, b",", 1))
+    numbers = [number for batch in batches for number in batch.numbers]
+    broken = [line.number for batch in batches for line in batch.broken]
+    assert (numbers, broken) == (([1, 3], [2]) if is_broken else ([1, 2, 3], []))
