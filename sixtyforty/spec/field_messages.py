@@ -100,7 +100,9 @@ def _type_problem(
     new_value = renamed_value(owner.__name__ if owner else "", str(path[-1]) if path else "", written)
     if new_value:
         return parsed.problem(path, f"'{written}' was renamed to {new_value}")
-    return parsed.problem(path, _refusal(str(path[-1]) if path else "", written), describe_type(kind), _suggest_value(kind, entry))
+    return parsed.problem(
+        path, _refusal(str(path[-1]) if path else "", written), describe_type(kind), _suggest_value(kind, entry)
+    )
 
 
 def _refusal(name: str, written: Any) -> str:
