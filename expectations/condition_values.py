@@ -7,9 +7,11 @@ would count as true. So such comparisons are written in another way that has the
 from __future__ import annotations
 
 import ast
+import re
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from expectations.row_conditions import CONDITION, PARSER, name_quoted_columns
+from expectations.row_conditions import CONDITION, PARSER, condition_columns, name_quoted_columns
 from expectations.rule_times import parse_clock_time, parse_day_time
 from expectations.rules import Rule
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SWAPPED: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.Gt, ast.Gt: ast.Lt, ast.LtE: ast.GtE, ast.GtE: ast.LtE}
+_COLUMN = re.compile(r'col\("([^"]+)"\)')
+_DATE = re.compile(r"""date\(\s*("[^"]*"|'[^']*')\s*\)""", re.IGNORECASE)
 EQUALITIES = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
 
 
@@ -31,8 +35,12 @@ def with_plain_conditions(frame: pd.DataFrame, rules: list[Rule]) -> list[Rule]:
 
 def _with_plain_condition(frame: pd.DataFrame, rule: Rule) -> Rule:
     condition = rule.kwargs.get(CONDITION)
-    if not isinstance(condition, str) or rule.kwargs.get(PARSER, "pandas") != "pandas":
+    if condition is None:
         return rule
+    if not isinstance(condition, str) or rule.kwargs.get(PARSER, "pandas") != "pandas":
+        if not any(column in frame and frame[column].dtype.kind in "mM" for column in condition_columns(rule.kwargs)):
+            return rule
+        condition = _to_expression(condition)
     text, names = name_quoted_columns(condition)
     tree = ast.parse(text.strip(), mode="eval")
     rewriter = _Rewriter(frame, names)
@@ -42,7 +50,29 @@ def _with_plain_condition(frame: pd.DataFrame, rule: Rule) -> Rule:
     rewritten = ast.unparse(ast.fix_missing_locations(plain))
     for placeholder, name in names.items():
         rewritten = rewritten.replace(placeholder, f"`{name}`")
-    return rule.model_copy(update={"kwargs": rule.kwargs | {CONDITION: rewritten}})
+    return rule.model_copy(update={"kwargs": rule.kwargs | {CONDITION: rewritten, PARSER: "pandas"}})
+
+
+def _to_expression(condition: Any) -> str:
+    """Return a condition as a pandas expression: an object, or a comparison of one column such as `col("day") == …`."""
+    if isinstance(condition, str):
+        return _COLUMN.sub(r"`\1`", _DATE.sub(r"\1", condition))
+    kind = condition["type"]
+    if kind in ("and", "or"):
+        return "(" + f" {kind} ".join(map(_to_expression, condition["conditions"])) + ")"
+    if kind == "pass_through":
+        return f"({condition['pass_through_filter']})"
+    name = f"`{condition['column']['name']}`"
+    if kind == "nullity":
+        return f"{name}.{'isnull' if condition['is_null'] else 'notnull'}()"
+    operator = condition["operator"].lower().replace("_", " ")
+    return f"({name} {operator} {_to_literal(condition['parameter'])})"
+
+
+def _to_literal(parameter: Any) -> str:
+    if isinstance(parameter, list | tuple):
+        return f"[{', '.join(map(_to_literal, parameter))}]"
+    return repr(str(parameter) if isinstance(parameter, date) else parameter)
 
 
 class _Rewriter(ast.NodeTransformer):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Any
+
 import duckdb
 import pytest
 
@@ -13,13 +16,13 @@ DAYS = ["2024-03-10", "2024-03-11", None]
 TIMES = ["2024-03-10 12:00Z", "2024-03-10 11:00Z", None]
 
 
-def fulfilling(column_type: str, texts: list[str | None], condition: str) -> list[int]:
+def fulfilling(column_type: str, texts: list[str | None], condition: Any, **parser: str) -> list[int]:
     """Return the positions of the rows that fulfil a condition over the column `the v`: a rule that all rows fail."""
     rule = Rule(
         type="expect_column_values_to_be_in_set",
         severity="critical",
         why="",
-        kwargs={"column": "one", "value_set": [2], "row_condition": condition},
+        kwargs={"column": "one", "value_set": [2], "row_condition": condition, **parser},
     )
     with duckdb.connect() as db:
         db.execute(f'create temp table rows (_id bigint, "the v" {column_type}, one bigint)')
@@ -53,6 +56,49 @@ def test_a_condition_means_what_it_says(
     column_type: str, texts: list[str | None], condition: str, expected: list[int]
 ) -> None:
     assert fulfilling(column_type, texts, condition) == expected
+
+
+def compare(operator: str, parameter: Any) -> dict[str, Any]:
+    return {"type": "comparison", "column": {"name": "the v"}, "operator": operator, "parameter": parameter}
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        (compare("==", "2024-03-10"), [0]),
+        (compare("!=", date(2024, 3, 10)), [1, 2]),
+        (compare(">", "2024-03-10"), [1]),
+        (compare("IN", ["2024-03-10", date(2024, 3, 12)]), [0]),
+        (compare("NOT_IN", ["2024-03-10"]), [1, 2]),
+        ({"type": "and", "conditions": [compare("NOT_IN", ["2024-03-10"]), compare("<=", "2024-03-12")]}, [1]),
+        (
+            {
+                "type": "or",
+                "conditions": [
+                    compare("==", "2024-03-11"),
+                    {"type": "nullity", "column": {"name": "the v"}, "is_null": True},
+                ],
+            },
+            [1, 2],
+        ),
+        ({"type": "pass_through", "pass_through_filter": '`the v` == "2024-03-10"'}, [0]),
+    ],
+)
+def test_a_condition_object_means_what_it_says(condition: dict[str, Any], expected: list[int]) -> None:
+    assert fulfilling("DATE", DAYS, condition) == expected
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ('col("the v") == date("2024-03-10")', [0]),
+        ('col("the v") != "2024-03-10"', [1, 2]),
+        ('col("the v") >= date("2024-03-11")', [1]),
+        ('col("the v").notNull()', [0, 1]),
+    ],
+)
+def test_a_comparison_of_one_column_means_what_it_says(condition: str, expected: list[int]) -> None:
+    assert fulfilling("DATE", DAYS, condition, condition_parser="great_expectations") == expected
 
 
 def test_a_text_that_is_no_date_is_an_error() -> None:
