@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from expectations.condition_values import with_plain_conditions
 from expectations.rule_bounds import with_exact_bounds
 from expectations.rule_catalog import ROW_RULES
 from expectations.rule_decimals import with_plain_numbers, with_scaled_decimals
@@ -130,6 +131,7 @@ def find_failing_rows(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> 
     rules = [rule.without_tolerance() for rule in rules]
     try:
         frame, rules = with_comparable_times(frame, rules)
+        rules = with_plain_conditions(frame, rules)
     except ValueError as error:
         raise RuleError(f"suite {name}: a rule can't be evaluated: {error}. Correct the rule.") from error
     frame, rules = with_exact_bounds(frame, rules)

@@ -75,22 +75,28 @@ def _expression_columns(condition: str) -> list[str]:
     """Return the columns that a pandas expression names. Names in backticks may contain spaces."""
     if condition.lstrip().startswith("col("):
         raise ConditionError("the row_condition uses col(…), so the rule needs condition_parser: great_expectations")
-    quoted: list[str] = []
-
-    def replace(match: re.Match[str]) -> str:
-        quoted.append(match[1])
-        return f"_quoted_{len(quoted) - 1}"
-
+    text, by_placeholder = name_quoted_columns(condition)
     try:
-        tree = ast.parse(_QUOTED_COLUMN.sub(replace, condition).strip(), mode="eval")
+        tree = ast.parse(text.strip(), mode="eval")
     except SyntaxError as error:
         raise ConditionError(
             "the row_condition isn't a valid pandas expression; write one such as 'kind == \"b\"'"
         ) from error
     functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in functions}
-    by_placeholder = {f"_quoted_{number}": name for number, name in enumerate(quoted)}
     return sorted({by_placeholder.get(name, name) for name in names})
+
+
+def name_quoted_columns(condition: str) -> tuple[str, dict[str, str]]:
+    """Replace names in backticks by names that Python reads. Return the text, and the columns by their new names."""
+    quoted: dict[str, str] = {}
+
+    def replace(match: re.Match[str]) -> str:
+        placeholder = f"_quoted_{len(quoted)}_"
+        quoted[placeholder] = match[1]
+        return placeholder
+
+    return _QUOTED_COLUMN.sub(replace, condition), quoted
 
 
 def _object_columns(condition: Mapping[str, Any]) -> Iterator[str]:

@@ -1,0 +1,131 @@
+"""Let conditions of rules compare dates, times and booleans as they are written.
+
+In a pandas expression, `day == "2024-03-10"` is true for no date, because pandas looks for the text. A missing boolean
+would count as true. So such comparisons are written in another way that has the declared meaning.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from expectations.row_conditions import CONDITION, PARSER, condition_columns, name_quoted_columns
+from expectations.rule_times import parse_clock_time, parse_day_time
+from expectations.rules import Rule
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SWAPPED: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.Gt, ast.Gt: ast.Lt, ast.LtE: ast.GtE, ast.GtE: ast.LtE}
+_COLUMN = re.compile(r'col\("([^"]+)"\)')
+_DATE = re.compile(r"""date\(\s*("[^"]*"|'[^']*')\s*\)""", re.IGNORECASE)
+EQUALITIES = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
+
+
+def with_plain_conditions(frame: pd.DataFrame, rules: list[Rule]) -> list[Rule]:
+    """Return rules whose `row_condition` pandas evaluates as it is written.
+
+    frame: its dates and times are of pandas' own types, and its clock times are durations. Raises ValueError if a
+    condition compares a date or time with another text.
+    """
+    return [_with_plain_condition(frame, rule) for rule in rules]
+
+
+def _with_plain_condition(frame: pd.DataFrame, rule: Rule) -> Rule:
+    condition = rule.kwargs.get(CONDITION)
+    if condition is None:
+        return rule
+    if not isinstance(condition, str) or rule.kwargs.get(PARSER, "pandas") != "pandas":
+        if not any(column in frame and frame[column].dtype.kind in "mM" for column in condition_columns(rule.kwargs)):
+            return rule
+        condition = _to_expression(condition)
+    text, names = name_quoted_columns(condition)
+    tree = ast.parse(text.strip(), mode="eval")
+    rewriter = _Rewriter(frame, names)
+    plain = rewriter.visit(tree)
+    if not rewriter.changed:
+        return rule
+    rewritten = ast.unparse(ast.fix_missing_locations(plain))
+    for placeholder, name in names.items():
+        rewritten = rewritten.replace(placeholder, f"`{name}`")
+    return rule.model_copy(update={"kwargs": rule.kwargs | {CONDITION: rewritten, PARSER: "pandas"}})
+
+
+def _to_expression(condition: Any) -> str:
+    """Return a condition as a pandas expression: an object, or a comparison of one column such as `col("day") == …`."""
+    if isinstance(condition, str):
+        return _COLUMN.sub(r"`\1`", _DATE.sub(r"\1", condition))
+    kind = condition["type"]
+    if kind in ("and", "or"):
+        return "(" + f" {kind} ".join(map(_to_expression, condition["conditions"])) + ")"
+    if kind == "pass_through":
+        return f"({condition['pass_through_filter']})"
+    name = f"`{condition['column']['name']}`"
+    if kind == "nullity":
+        return f"{name}.{'isnull' if condition['is_null'] else 'notnull'}()"
+    operator = condition["operator"].lower().replace("_", " ")
+    return f"({name} {operator} {_to_literal(condition['parameter'])})"
+
+
+def _to_literal(parameter: Any) -> str:
+    if isinstance(parameter, list | tuple):
+        return f"[{', '.join(map(_to_literal, parameter))}]"
+    return repr(str(parameter) if isinstance(parameter, date) else parameter)
+
+
+class _Rewriter(ast.NodeTransformer):
+    """Rewrites comparisons of dates and times with texts, and columns of booleans with nulls that stand alone."""
+
+    def __init__(self, frame: pd.DataFrame, names: dict[str, str]) -> None:
+        self.frame, self.names, self.changed = frame, names, False
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        if len(node.ops) != 1:
+            return node
+        left, operator, right = node.left, node.ops[0], node.comparators[0]
+        if isinstance(right, ast.Name) and isinstance(left, ast.Constant):
+            left, operator, right = right, SWAPPED.get(type(operator), type(operator))(), left
+        column = self._column(left)
+        members = right.elts if isinstance(right, ast.List | ast.Tuple | ast.Set) else [right]
+        texts = [member.value for member in members if isinstance(member, ast.Constant)]
+        are_texts = len(texts) == len(members) > 0 and all(isinstance(text, str) for text in texts)
+        if column is None or column.dtype.kind not in "mM" or not are_texts:
+            return node
+        self.changed = True
+        times = [ast.Constant(_plain_time(column, str(text))) for text in texts]
+        if not isinstance(operator, EQUALITIES):
+            return ast.Compare(left, [operator], [*times])
+        equal = [ast.Compare(left, [bound], [time]) for time in times for bound in (ast.GtE(), ast.LtE())]
+        pairs: list[ast.expr] = [ast.BoolOp(ast.And(), [*equal[n : n + 2]]) for n in range(0, len(equal), 2)]
+        either = ast.BoolOp(ast.Or(), pairs) if len(pairs) > 1 else pairs[0]
+        return ast.UnaryOp(ast.Not(), either) if isinstance(operator, ast.NotEq | ast.NotIn) else either
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        column = self._column(node)
+        if column is None or column.dtype != object or not isinstance(next(iter(column.dropna()), None), bool):
+            return node
+        self.changed = True
+        return ast.Compare(node, [ast.Eq()], [ast.Constant(True)])
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        return node
+
+    def _column(self, node: ast.AST) -> Any:
+        """Return the column that an expression names; None if it names none."""
+        name = self.names.get(node.id, node.id) if isinstance(node, ast.Name) else None
+        return self.frame.get(name)
+
+
+def _plain_time(column: pd.Series[Any], declared: str) -> str:
+    """Return a declared time in the form that pandas compares with a column: UTC, or a duration since midnight."""
+    if column.dtype.kind == "m":
+        return parse_clock_time(declared).isoformat("microseconds")
+    import pandas as pd
+
+    offset = "+00:00" if isinstance(column.dtype, pd.DatetimeTZDtype) else ""
+    return parse_day_time(declared).isoformat(" ") + offset
