@@ -53,7 +53,7 @@ def record_failing_rows(
 
     db.execute("create or replace temp table failures (rule bigint, id bigint)")
     if unknown := [rule.type for rule in rules if rule.type not in RULES]:
-        raise RuleError(f"suite {name}: there is no row-wise rule {', '.join(unknown)}. Check the types of the rules.")
+        raise RuleError(f"suite {name}: there is no row-wise rule {', '.join(unknown)}. Correct their `type`.")
     rows = db.sql(f"select * from {table} limit 0")
     types = dict(zip(rows.columns, map(str, rows.types), strict=True))
     value_rules = {

@@ -107,7 +107,9 @@ def _check_names(project: Project, old: str, new: str) -> None:
         raise MoveError(f"The use case '{new}' or its suites exist already. Choose another name.")
     for name in names:
         if name != old and new in project.load_use_case(name).former_names:
-            raise MoveError(f"'{new}' is a former name of {name}, whose decision ids contain it. Choose another name.")
+            raise MoveError(
+                f"'{new}' is a former name of the use case {name}, whose decision ids contain it. Choose another name."
+            )
     project.load_use_case(old)  # raises DeclarationError: a declaration with mistakes can't be renamed safely
     write_new_name((project.folder / old / "defs.yaml").read_text(), old, new)  # raises NameFieldError
 

@@ -57,7 +57,7 @@ class LockHolder:
 def exclusive_lock(path: StoragePath, purpose: str, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
     """Wait until no other process holds a lock, then hold the lock during the block.
 
-    path: the name of the lock. In a folder, it is the lock file; its folder is created if it is missing.
+    path: the name of the lock. Of a lake in a folder, it is the path of the lock file; a missing folder is created.
     purpose: what this process does while it holds the lock, such as "append to champion.jsonl".
     timeout: the longest time to wait, in seconds.
     Raises LockTimeoutError, which names the holder. The block must not take the same lock again.
