@@ -54,7 +54,8 @@ SECTIONS = (
     Section(
         "One look at the gain",
         "How often the interval contains the truth. The gain is looked at once, after a year or after all campaigns."
-        " More is better. Without any effect, one look raises a false alarm in the other cases: 100% minus the figure.",
+        " More is better. Without any effect, one look raises a false alarm in the other cases: 100% minus the figure."
+        " The lower end of the gate's two-sided 90% interval is its one-sided 95% bound.",
         ("estimate", "gate", "final"),
     ),
     Section(
@@ -76,14 +77,15 @@ SECTIONS = (
     Section(
         "Holdouts without an effect",
         "How often a holdout reports an effect that isn't real. Less is better. The same share of intervals would miss"
-        " any constant effect. The single-look interval is made for one look, so its second column is no promise.",
+        " any constant effect. The single-look interval is made for one look, so its second column is no promise. The"
+        " share test is simulated for independent units only, so its other cells are empty.",
         ("holdout_once", "holdout_daily", "holdout_always", "shares"),
     ),
     Section(
         "A year of the gate, without any effect",
         "In how many years at least one recipe is promoted, although each gains nothing on average. Recipes are"
-        f" independent of one another. The gate first looks after {MONTH} days. Its confidence is 95%, so one look"
-        " would be wrong in 5% of years.",
+        f" independent of one another. The gate first looks after {MONTH} days. Its one-sided confidence is 95%,"
+        " so one look would be wrong in 5% of years.",
         ("null",),
     ),
     Section(
@@ -107,15 +109,16 @@ ADVICE = {
     " for values with heavy tails. In such a case, wait for the final judgement, and read its interval as too narrow.",
     "forecast": "The forecast is an interval for the mean so far, not for the next month. Expect months outside it.",
     "holdout_once": "Recurring units, or values with heavy tails, make the interval of a holdout too narrow."
-    " `kpi.holdout.cluster_by` helps only if `decision.key` names more than the unit that recurs. Distrust a gain that"
-    " rests on a few large values.",
+    " `kpi.holdout.cluster_by: [household_id]` counts all rows of a household as one. It needs another column in"
+    " `decision.key`, such as the campaign. With the key `[household_id]` alone, each row counts as independent."
+    " Distrust a gain that rests on a few large values.",
     "holdout_always": "The same holds for the always-valid interval of a holdout.",
     "shares": "The share test raises false alarms. Look at the shares themselves before you stop an experiment.",
     "null": "Each look and each recipe is one more chance of a false promotion. Retrain rarely, try few recipes, and"
     " wait for live results before you count on a new champion.",
     "equal": "Some equal refreshes are held. The champion stays, which costs little.",
-    "scrambled": "The gate compares the champion with itself, so it can't see that a refresh is worse. Watch the first"
-    " weeks after a refresh, and roll back if the gain is gone.",
+    "scrambled": "The gate mostly compares the champion with itself (see [Gate](gate.md), step 6), so it can't see that"
+    " a refresh is worse. Watch the first weeks after a refresh, and roll back if the gain is gone.",
 }
 BIAS_ADVICE = (
     "A model is promoted when its past looks good, so its forecast is too high on average. Expect less than the"
