@@ -39,10 +39,12 @@ class CheckAnswer(Answer):
             "problem": "Why the whole file would be refused. Null: the file would be imported.",
             "drift": "Columns that are new, missing, optional (and missing), renamed or retyped.",
             "rows": "Numbers of rows: landed, accepted, quarantined, duplicates, superseded.",
-            "refused": "Rows that would be quarantined, by reason: reason, rows, lines (the first line numbers).",
+            "refused": "Rows that would be quarantined, by reason: reason, rows, lines (the first line numbers)."
+            " `problem` says whether the extract would be refused.",
             "warnings": "Rules of severity warning that fail, with the number of rows.",
             "partitions": "Number of rows by partition.",
-            "rejected": "Partitions that would be rejected, with the reasons.",
+            "rejected": "Partitions that would be rejected, with the reasons, such as too many quarantined rows."
+            " Partition rules are not checked.",
         },
     ]
 

@@ -69,7 +69,7 @@ def adopt(
     return _changed_champion(adopt_champion(ws, by=by or current_user(), why=why, now=now(), version=model))
 
 
-@command(RUN, "approve", "{demo} 0123456789abcdef --why 'checked with the duty managers'")
+@command(RUN, "approve", "{demo} 2013-06-12-0123abcd --why 'checked with the duty managers'")
 def approve(
     use_case: UseCaseName,
     version: Annotated[str, typer.Argument(metavar="VERSION", help="Version of the challenger to approve.")],
@@ -85,7 +85,7 @@ def approve(
     return _changed_champion(approve_challenger(ws, version=version, by=by or current_user(), why=why, now=now()))
 
 
-@command(RUN, "rollback", "{demo} --to 0123456789abcdef --why 'complaints since Monday'")
+@command(RUN, "rollback", "{demo} --to 2013-06-12-0123abcd --why 'complaints since Monday'")
 def rollback(
     use_case: UseCaseName,
     version: Annotated[str, typer.Option("--to", metavar="VERSION", help="The earlier champion to put in force.")],

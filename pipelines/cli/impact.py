@@ -40,10 +40,11 @@ SUMMARY_KEYS = {
     "differ_share": "Share of decisions that differ from the current process.",
     "operational": "Whether any decision differs from the current process, so that the model changes something.",
     "candidates": "Value and gain of each declared candidate, such as a vendor's predictions.",
-    "decided_by_current_process": "Number of decisions taken by the fallback.",
+    "decided_by_current_process": "Number of decisions that the current process took as a fallback, without a champion,"
+    " or until a review. Decisions in shadow or in the holdout don't count.",
     "deciders": "Number of decisions by the model, and by the current process with reasons; unknown outcomes included.",
     "done": "Value of the actions after people's overrides: count, difference, total, gain. Null: no override counts.",
-    "unit": "Currency of the money.",
+    "unit": "Currency of the money, not a unit that is decided about.",
     "from": "First partition with a known outcome.",
     "to": "Last partition with a known outcome.",
     "days": "Number of partitions with a known outcome.",

@@ -16,7 +16,6 @@ from pipelines.cli.options import (
     By,
     OptionalFirstDay,
     OptionalLastDay,
-    OptionalWhy,
     TrackName,
     UseCaseName,
     current_user,
@@ -39,7 +38,8 @@ class AcceptanceAnswer(Answer):
         {
             "decisions": "Number of decisions.",
             "seen": "Number of decisions that somebody looked at.",
-            "accepted": "Number of decisions that people saw and followed.",
+            "accepted": "Number of decisions that people accepted, and so followed. Decisions that people saw but"
+            " didn't answer don't count.",
             "overridden": "Number of decisions that people overrode.",
             "known": "Number of overrides whose outcome is known.",
             "right": "Number of overrides that were better than the decisions that they replaced.",
@@ -48,7 +48,7 @@ class AcceptanceAnswer(Answer):
             "unmatched": "Number of responses that belong to no decision.",
             "answered": "Number of decisions that people accepted or overrode.",
             "idle": "Number of newest partitions in a row whose decisions nobody looked at.",
-            "uptake": "Share of the decisions seen that were followed.",
+            "uptake": "`accepted` divided by `seen`. A decision that was seen but not answered counts as not followed.",
             "override_rate": "Share of the decisions answered that were overridden.",
             "retention": "Share of a week's users who are active in the next week.",
             "rating": "Mean rating, 1 to 5.",
@@ -134,7 +134,9 @@ def answer(
     ] = None,
     withdraw: Annotated[bool, typer.Option("--withdraw", help="Withdraw your own answer.")] = False,
     role: Annotated[str, typer.Option(metavar="ROLE", help="Your role: decider or expert.")] = "decider",
-    why: OptionalWhy = "",
+    why: Annotated[
+        str, typer.Option(metavar="TEXT", help="The reason, which is stored with your answer in the response log.")
+    ] = "",
     by: By = "",
 ) -> ResponseAnswer:
     """Accept a decision, override it with --action, or withdraw an answer. The delivered row is revised at once."""

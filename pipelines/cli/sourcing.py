@@ -27,7 +27,7 @@ class BuildOrBuyAnswer(Answer):
             "verdict": "The verdict: build, a vendor's name, or neither.",
             "why": "The reasons for the verdict, one sentence each.",
             "label": "exact, assumed or randomized: how the value is known.",
-            "unit": "Currency of the money.",
+            "unit": "Currency of the money, not a unit that is decided about.",
             "capability": "Whether the company can build and run the use case itself, as declared.",
             "strategic": "Whether the use case is an advantage over competitors, so that it is built, not bought.",
             "strategic_reason": "The declared reason why the use case is strategic, or why it isn't.",

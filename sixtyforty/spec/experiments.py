@@ -33,7 +33,7 @@ class Treatment(DeclaredModel):
 class Holdout(DeclaredModel):
     """A live experiment: units drawn at random permanently keep the current process.
 
-    If the action changes the outcome, the gain can only be measured with such an experiment.
+    If the action changes the outcome, only a holdout or a past experiment (`kpi.treatment`) can measure the gain.
     """
 
     share: float = Field(

@@ -27,8 +27,9 @@ class Source(DeclaredModel):
     description: str = Field(description="What the feed holds, and which system it comes from.")
     files: str | None = Field(
         default=None,
-        description="Glob of the source's extracts below `location`, with or without gzip. The content shows the"
-        ' format, or else the ending does (see "File formats"). Declare either this or query.',
+        description="Glob of the source's extracts below `location`. It must match the full name: `sales*.csv` doesn't"
+        " match sales.csv.gz. Extracts may be packed with gzip. The content shows the format, or else the ending does"
+        ' (see "File formats"). Declare either this or query.',
     )
     location: str | None = Field(
         default=None,
@@ -104,7 +105,8 @@ class Source(DeclaredModel):
     full: bool = Field(
         default=False,
         description="`true`: each extract holds all rows of the source, so rows that the newest one lacks are removed."
-        " Otherwise rows accumulate: a row stays until a later extract replaces it.",
+        " Otherwise rows accumulate: a row stays until a later extract replaces it. A query without `cursor_column`"
+        " always replaces all rows.",
     )
     null_text: str = Field(
         default="NA",
@@ -114,8 +116,9 @@ class Source(DeclaredModel):
     )
     encoding: str | None = Field(
         default=None,
-        description="Encoding of CSV and JSON extracts, such as cp1252 or latin-1. If left out: UTF-8, or UTF-16 where"
-        " the file shows it. A byte order mark in a file overrides it.",
+        description="Encoding of CSV and JSON extracts, such as cp1252 or latin-1. If left out: UTF-8, UTF-16, or"
+        " UTF-32 with a byte order mark, as each file shows. A byte order mark in a file overrides a declared"
+        " encoding.",
     )
     delimiter: str | None = Field(
         default=None,
