@@ -1,7 +1,7 @@
 """Find units that were decided before a constant in features.sql was known.
 
 A declared constant is known since its `known_since`. Any other constant is known since features were first built with
-it in this home, because nobody can show that it was typed in earlier. The lake records that time once, in the file
+it in this lake, because nobody can show that it was typed in earlier. The lake records that time once, in the file
 `constants/<hash of the constant>.json`.
 """
 
