@@ -126,5 +126,5 @@ def _describe(ws: Workspace, review: Review, margin: float, rule_action: str | N
         sentences.append(f"The expected payoffs of the two best actions differ by only {difference}.")
     if review.rule and rule_action is not None:
         rule = kpi.candidates[review.rule].description
-        sentences.append(f"Another rule would {describe_action(rule_action, kpi)}. {rule}")
+        sentences.append(f"Another rule would {describe_action(rule_action, kpi)}. The rule: {rule}")
     return " ".join(sentences)
