@@ -38,7 +38,7 @@ MAX_FACTS = 3  # the largest number of facts that explain a decision
 MIN_CHANGE = 0.005  # a fact that changes a probability by less than half a percentage point isn't mentioned
 INPUTS_CORRECTED = "The inputs of this decision were corrected later. The decision stays as it was taken."
 PLACEHOLDER = re.compile(r"\{value[^{}]*\}")
-NOTHING_UNUSUAL = "No known feature of this unit is unusual."
+NOTHING_UNUSUAL = "Nothing that is known about this unit is unusual."
 MODEL_UNREADABLE = "The model's files can't be read, so the features that mattered for this decision aren't known."
 
 
