@@ -168,7 +168,7 @@ def test_a_home_moves_its_data_when_the_declaration_came_by_git(project: Project
         (OLD, "Visits", "'Visits' is not a valid use case name"),
         ("calls_in_tim", NEW, "Did you mean calls_in_time"),
         (OLD, "other", "exist already"),
-        (OLD, "first", "a former name of other"),
+        (OLD, "first", "a former name of the use case other"),
     ],
 )
 def test_an_impossible_rename_changes_nothing(project: Project, old: str, new: str, message: str) -> None:
