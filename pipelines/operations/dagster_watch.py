@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from pipelines.runtime.dagster_internals import InstigatorState
 
 RECENT = timedelta(days=7)  # Older failed runs raise no alert.
+LONGEST_RETRY_DELAY = 600.0  # Seconds. Dagster's daemon usually retries a failed run within half a minute.
 SHORTEST_SILENCE = 120.0  # Seconds. A sensor or schedule that is silent for less time raises no alert.
 DEFAULT_INTERVAL = 30  # Seconds between two evaluations of a sensor that declares no interval.
 NEVER = 0.0
+RETRY_TAG = "dagster/auto_retry_run_id"  # of a failed run: the id of its retry
 
 
 @dataclass(frozen=True)
@@ -47,20 +49,29 @@ class Automation:
 def failed_runs(instance: dg.DagsterInstance, use_case: str, now: float) -> list[Alert]:
     """Return an alert for each run of a use case that failed in the last 7 days and is not retried.
 
+    A run that Dagster marks as one to retry raises no alert for LONGEST_RETRY_DELAY. After that, its retry must exist.
     `now`: seconds since 1970.
     """
     import dagster as dg
 
-    from pipelines.runtime.dagster_internals import WILL_RETRY_TAG
-
     since = datetime.fromtimestamp(now, UTC) - RECENT
-    runs = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since))
+    records = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since))
     names = catalog.list_use_cases()
     return [
         Alert("failed run", run.run_id, _describe_failure(instance, run))
-        for run in runs
-        if run.tags.get(WILL_RETRY_TAG) != "true" and use_case in _use_cases_of(run, names)
+        for run in (record.dagster_run for record in records if not _is_retried(record, now))
+        if use_case in _use_cases_of(run, names)
     ]
+
+
+def _is_retried(record: dg.RunRecord, now: float) -> bool:
+    """Return whether a failed run has a retry, or failed so recently that Dagster's daemon may still retry it."""
+    from pipelines.runtime.dagster_internals import WILL_RETRY_TAG
+
+    tags = record.dagster_run.tags
+    if tags.get(WILL_RETRY_TAG) != "true":
+        return False
+    return RETRY_TAG in tags or now - (record.end_time or 0.0) < LONGEST_RETRY_DELAY
 
 
 def _describe_failure(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:

@@ -29,7 +29,13 @@ from dagster._daemon.types import DaemonHeartbeat
 from dagster._utils.error import SerializableErrorInfo
 
 from pipelines.authoring import catalog
-from pipelines.operations.dagster_watch import Automation, failed_runs, longest_pause, silent_automation
+from pipelines.operations.dagster_watch import (
+    LONGEST_RETRY_DELAY,
+    Automation,
+    failed_runs,
+    longest_pause,
+    silent_automation,
+)
 
 NOW = time.time()
 HOUR = 3600
@@ -119,6 +125,15 @@ def test_a_failed_run_is_described_by_step_and_partitions_without_data(instance:
         f"run {run_id[:8]} failed in raw__weather, partitions 2013-06-01 to 2013-06-02."
         " The run's page in Dagster shows the error."
     )
+
+
+def test_a_run_that_should_be_retried_and_is_not_is_an_alert(instance: dg.DagsterInstance) -> None:
+    run_id = add_failed_run(instance, **{WILL_RETRY_TAG: "true"})
+    assert failed_runs(instance, USE_CASE, time.time()) == []
+    later = time.time() + LONGEST_RETRY_DELAY + 1
+    assert [alert.subject for alert in failed_runs(instance, USE_CASE, later)] == [run_id]
+    instance.add_run_tags(run_id, {"dagster/auto_retry_run_id": "a retry"})
+    assert failed_runs(instance, USE_CASE, later) == []
 
 
 def test_a_run_that_is_retried_or_old_is_no_alert(instance: dg.DagsterInstance) -> None:
