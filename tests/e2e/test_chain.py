@@ -7,17 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import duckdb
@@ -32,15 +25,12 @@ from pipelines.authoring import catalog
 from pipelines.cli.app import main
 from pipelines.demo import flights
 from pipelines.operations.run import run_range
-from sixtyforty.modeling.estimators import fit_model
 from sixtyforty.modeling.gate import judge
 from sixtyforty.modeling.gate_evidence import GateEvidence, LatestBlock
-from sixtyforty.modeling.training_plan import read_training_rows
 from sixtyforty.spec.money import format_money
-from sixtyforty.value.daily_value import DailyValue, value_of_day
-from sixtyforty.value.payoffs import build_payoffs
 from tests.browsers import open_chromium
-from tests.helpers import day_range
+from tests.walk_forward import Block, read_blocks, walk_forward
+from tests.webservers import open_webserver
 from tests.words import assert_plain
 
 FIRST, LAST, DECIDED = date(2013, 1, 1), date(2013, 4, 8), date(2013, 4, 1)
@@ -288,33 +278,9 @@ def test_the_training_set_comes_back_from_dvc(ask, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def blocks(home) -> list[tuple[Any, list[str], Any]]:
-    """For the February and the March model: its training rows, its features, and the month that tests it."""
-    ws, parts = catalog.open_workspace("flight_delays"), []
-    for version in ws.models.versions()[:2]:
-        card = ws.models.card(version)
-        first = card.as_of
-        days = day_range(first, first.replace(month=first.month + 1) - timedelta(days=1))
-        tested = read_training_rows(
-            ws.use_case, ws.lake, ws.lake.entries("features", days), ws.lake.entries("outcomes", days), "2013-04-08"
-        )
-        parts.append((ws.models.training_frame(version), card.features, tested.to_pandas()))
-    return parts
-
-
-def walk_forward(blocks, labels, features=lambda names: names) -> list[DailyValue]:
-    """Return the daily values of a recipe that learns these labels from these features. It is small and quick."""
-    use_case, daily_values = catalog.load_use_case("flight_delays"), []
-    recipe = use_case.model.model_copy(update={"params": {"max_iter": 10, "early_stopping": False}})
-    for learned, names, tested in blocks:
-        labelled = learned.assign(disrupted=labels(learned["disrupted"].to_numpy(float)))
-        model = fit_model(recipe, use_case.kpi, features(names), labelled)
-        acted = tested.assign(action=build_payoffs(use_case.kpi, tested).choose_actions(model.predict(tested)))
-        daily_values += [
-            value_of_day(use_case.kpi, str(partition), rows, rows["disrupted"].to_numpy(float))
-            for partition, rows in acted.groupby("_partition")
-        ]
-    return daily_values
+def blocks(home) -> list[Block]:
+    """The blocks of the February and the March model."""
+    return read_blocks("2013-04-08")
 
 
 def test_a_challenger_that_learned_from_shuffled_labels_is_never_promoted(blocks):
@@ -359,32 +325,8 @@ def test_doctor_finds_no_problem(ask):
 @pytest.fixture(scope="module")
 def webserver(home) -> Iterator[str]:
     """The address of Dagster's webserver on a free port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    root = Path(catalog.FOLDER).parents[1]
-    env = os.environ | {"DAGSTER_HOME": str(home / "data" / "dagster"), "SIXTYFORTY_HOME": str(home)}
-    command = [
-        str(Path(sys.executable).with_name("dagster-webserver")),
-        "-w",
-        str(root / "workspace.yaml"),
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(port),
-    ]
-    server = subprocess.Popen(command, cwd=root, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(120):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=5).read()
-                break
-            except OSError:
-                time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
+    with open_webserver(home) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

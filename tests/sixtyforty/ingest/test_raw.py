@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
-from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -17,15 +14,13 @@ from hypothesis import strategies as st
 from sixtyforty.ingest import extract_staging, staged_lines
 from sixtyforty.ingest.extract import MISSING_CURE
 from sixtyforty.ingest.landing_zone import LandingZone
-from sixtyforty.ingest.raw import NOW_REFUSED, ingest
+from sixtyforty.ingest.raw import ingest
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.storage import parquet_files
-from sixtyforty.storage.manifests import Entry
 from sixtyforty.workspace import Workspace
 from tests.helpers import (
     CALLS,
     SITES,
-    calls_on,
     csv_text,
     land_extract,
     make_workspace,
@@ -33,32 +28,10 @@ from tests.helpers import (
     read_files,
     read_lake,
 )
+from tests.ingested_calls import DAYS, LATER, ids, ingest_calls, rows
+from tests.landed_calls import DAY, NEXT, text
 
-DAY, NEXT, LATER = (date(2013, 3, 10) + timedelta(days=i) for i in range(3))
 FIRST = "2013-03-01"  # of the use case: where a refused file without a date belongs
-DAYS = [str(d) for d in (DAY, NEXT, LATER)]
-
-
-def ingest_calls(ws: Workspace, *partitions: str, source: str = "calls") -> dict[str, Entry]:
-    """Ingests as a new process would: nothing remembered of earlier scans."""
-    fresh = LandingZone(ws.landing.folder, ws.lake, ws.use_case)
-    return ingest(ws.use_case, source, ws.lake, fresh, list(partitions or DAYS), "code")
-
-
-def rows(ws: Workspace, partition: str = DAYS[0], source: str = "calls") -> list[tuple[str, int, int]]:
-    """(first column, line, order of arrival) of what raw holds."""
-    entry = ws.lake.entry(f"raw/{source}", partition)
-    assert entry is not None
-    table = pq.read_table(ws.lake.local_file(entry))
-    return list(zip(*(table[c].to_pylist() for c in (table.column_names[0], "_row", "_seq")), strict=True))
-
-
-def ids(ws: Workspace, partition: str = DAYS[0]) -> list[str]:
-    return [r[0] for r in rows(ws, partition)]
-
-
-def text(*days: date, count: int = 2) -> str:
-    return csv_text(CALLS, [row for d in days for row in calls_on(d, count)])
 
 
 @pytest.mark.parametrize("name", ["calls_2012-12-31_2013-03-10.csv", "calls_2011-01.csv"])
@@ -323,103 +296,6 @@ def test_days_outside_the_partitions_are_never_pending(workspace: Workspace) -> 
         workspace.landing, "calls_1999-01-02.csv", ""
     )  # but what is refused is listed: on the first day that is
     assert list(pending_extracts(workspace.landing, "calls")) == [str(workspace.use_case.partitions.start)]
-
-
-def declare(ws: Workspace, **calls: Any) -> Workspace:
-    """Return the workspace with another data contract of the calls, as a new process would open it."""
-    source = ws.use_case.sources["calls"].model_copy(update=calls)
-    return replace(ws, use_case=ws.use_case.model_copy(update={"sources": {**ws.use_case.sources, "calls": source}}))
-
-
-WITH_CREW = {**CALLS["columns"], "crew": "INTEGER"}
-
-
-def crewed_text(day: date, header: str = "id,site,call_hour,load,crew") -> str:
-    lines = [",".join(map(str, [*row, 7])) for row in calls_on(day, 2)]
-    return "\n".join([header, *lines]) + "\n"
-
-
-def column(ws: Workspace, name: str, partition: str = DAYS[0]) -> list[str | None]:
-    entry = ws.lake.entry("raw/calls", partition)
-    assert entry is not None
-    return pq.read_table(ws.lake.local_file(entry))[name].to_pylist()
-
-
-def test_a_column_declared_later_is_read_from_the_extracts_that_have_it(workspace: Workspace) -> None:
-    land_extract(workspace.landing, "calls_a.csv", crewed_text(DAY))
-    land_extract(workspace.landing, "calls_b.csv", text(NEXT))
-    before = ingest_calls(workspace)
-    changed = declare(workspace, columns=WITH_CREW, optional_columns=["crew"])
-    assert list(pending_extracts(changed.landing, "calls")) == [str(DAY)], "the other extract has nothing to add"
-    after = ingest_calls(changed)
-    assert column(changed, "crew") == ["7", "7"]
-    assert after[str(NEXT)] == before[str(NEXT)]
-    assert pending_extracts(changed.landing, "calls") == {}
-
-
-def test_a_column_declared_after_the_extract_was_archived_stays_null(workspace: Workspace) -> None:
-    path = land_extract(workspace.landing, "calls_a.csv", crewed_text(DAY))
-    ingest_calls(workspace)
-    path.unlink()
-    changed = declare(workspace, columns=WITH_CREW, optional_columns=["crew"])
-    assert pending_extracts(changed.landing, "calls") == {}
-    land_extract(workspace.landing, "calls_c.csv", text(DAY, count=1))
-    ingest_calls(changed)
-    assert column(changed, "crew") == [None] * 3
-    assert ids(changed) == ["93700", "93701", "93700"]
-
-
-def test_an_extract_that_a_new_contract_refuses_keeps_its_rows(workspace: Workspace) -> None:
-    """Its new column makes the extract be read again, but the new contract demands a column that it lacks."""
-    land_extract(workspace.landing, "calls_a.csv", crewed_text(DAY))
-    ingest_calls(workspace)
-    changed = declare(workspace, columns={**WITH_CREW, "gate": "VARCHAR"})
-    assert list(pending_extracts(changed.landing, "calls")) == [str(DAY)]
-    entry = ingest_calls(changed)[str(DAY)]
-    assert ids(changed) == ["93700", "93701"]
-    assert [(e["rows"], e["problem"]) for e in entry.facts["extracts"]] == [(2, None)]
-    assert pending_extracts(changed.landing, "calls") == {}
-
-
-def test_an_extract_that_a_new_contract_refuses_before_its_ingest_is_a_problem(workspace: Workspace) -> None:
-    land_extract(workspace.landing, "calls_a.csv", text(DAY))
-    workspace.landing.scan("calls", patient=True)
-    changed = declare(workspace, columns={**CALLS["columns"], "gate": "VARCHAR"})
-    (listed,) = ingest_calls(changed)[str(DAY)].facts["extracts"]
-    assert (listed["rows"], listed["refused"], listed["problem"]) == (2, 2, NOW_REFUSED)
-    assert list(pending_extracts(changed.landing, "calls")) == [str(DAY)], "it waits for a better contract"
-    assert [e["problem"] for e in ingest_calls(workspace)[str(DAY)].facts["extracts"]] == [None]
-    assert ids(workspace) == ["93700", "93701"]
-
-
-def test_an_extract_that_another_contract_refused_is_read_again_in_its_order(workspace: Workspace) -> None:
-    land_extract(workspace.landing, "calls_2013-03-10.csv", crewed_text(DAY, "id,site,call_hour,weight,crew"))
-    land_extract(workspace.landing, "calls_later.csv", text(DAY))
-    ingest_calls(workspace)
-    assert ids(workspace) == ["93700", "93701"]
-    assert ingest_calls(workspace)[DAYS[0]].facts["extracts"][0]["problem"].startswith("columns missing")
-    changed = declare(workspace, columns={**WITH_CREW}, other_names={"load": ["weight"]}, optional_columns=["crew"])
-    assert list(pending_extracts(changed.landing, "calls")) == [str(DAY)]
-    ingest_calls(changed)
-    assert [(seq, crew) for (_, _, seq), crew in zip(rows(changed), column(changed, "crew"), strict=True)] == [
-        (1, "7"),
-        (1, "7"),
-        (2, None),
-        (2, None),
-    ]
-    assert pending_extracts(changed.landing, "calls") == {}
-
-
-def test_a_removed_column_leaves_a_partition_when_it_is_written_again(workspace: Workspace) -> None:
-    land_extract(workspace.landing, "calls_a.csv", text(DAY))
-    before = ingest_calls(workspace)
-    columns = {name: kind for name, kind in CALLS["columns"].items() if name != "site"}
-    changed = declare(workspace, columns=columns)
-    assert ingest_calls(changed) == before, "nothing is read again"
-    land_extract(workspace.landing, "calls_b.csv", "id,call_hour,load\n1,2013-03-10 12:00:00,0.5\n")
-    entry = ingest_calls(changed)[str(DAY)]
-    assert "site" not in changed.lake.columns(entry)
-    assert ids(changed) == ["93700", "93701", "1"]
 
 
 def test_partitions_are_the_same_when_staged_lines_and_row_groups_are_in_small_pieces(
