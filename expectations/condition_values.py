@@ -42,7 +42,8 @@ def _with_plain_condition(frame: pd.DataFrame, rule: Rule) -> Rule:
     if condition is None:
         return rule
     if not isinstance(condition, str) or rule.kwargs.get(PARSER, "pandas") != "pandas":
-        if not any(column in frame and frame[column].dtype.kind in "mM" for column in condition_columns(rule.kwargs)):
+        columns = [frame[column] for column in condition_columns(rule.kwargs) if column in frame]
+        if not any(column.dtype.kind in "mM" or _has_booleans_and_nulls(column) for column in columns):
             return rule
         condition = _to_expression(condition)
     text, names = name_quoted_columns(condition)
@@ -61,6 +62,10 @@ def _with_words(expression: str) -> str:
     """Return an expression with `and` and `or` in place of `&` and `|`: to pandas, they have the same precedence."""
     tokens = generate_tokens(StringIO(expression).readline)
     return untokenize(WORDS.get(token.string, (token.type, token.string)) for token in tokens)
+
+
+def _has_booleans_and_nulls(column: pd.Series[Any]) -> bool:
+    return column.dtype == object and isinstance(next(iter(column.dropna()), None), bool)
 
 
 def _to_expression(condition: Any) -> str:
@@ -116,7 +121,7 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         column = self._column(node)
-        if column is None or column.dtype != object or not isinstance(next(iter(column.dropna()), None), bool):
+        if column is None or not _has_booleans_and_nulls(column):
             return node
         self.changed = True
         return ast.Compare(node, [ast.Eq()], [ast.Constant(True)])
