@@ -61,13 +61,17 @@ def _bound_errors(field: str, rule: Rule, family: str, column_type: str) -> Iter
 
 
 def _is_above(lowest: Any, highest: Any) -> bool:
-    parsers: tuple[Callable[[Any], Any], ...] = (float, parse_day_time, parse_clock_time)
+    parsers: tuple[Callable[[Any], Any], ...] = (_to_decimal, parse_day_time, parse_clock_time)
     for parse in parsers:
         try:
             return bool(parse(lowest) > parse(highest))
-        except (TypeError, ValueError):
+        except (InvalidOperation, TypeError, ValueError):
             continue
     return False
+
+
+def _to_decimal(declared: Any) -> Decimal:
+    return Decimal(str(declared))
 
 
 def _regex_errors(field: str, rule: Rule) -> Iterator[FieldError]:
