@@ -138,7 +138,7 @@ def results_page(reports: Sequence[ItemReport], settings: Settings, minutes: flo
         **_machine(),
         "libraries": ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
     }
-    table = _markdown_table(("condition", "this measurement"), list(conditions.items()), "---|")
+    table = markdown_table(("condition", "this measurement"), list(conditions.items()), "---|")
     lines = ["# What the chain costs", "", *table, "", HOW_TO_READ]
     for report in reports:
         lines += _section(report)
@@ -148,14 +148,14 @@ def results_page(reports: Sequence[ItemReport], settings: Settings, minutes: flo
 def _section(report: ItemReport) -> list[str]:
     lines = ["", f"## {report.title}", ""]
     if report.rows:
-        lines += [*_markdown_table(HEADINGS, [row.cells for row in report.rows]), ""]
+        lines += [*markdown_table(HEADINGS, [row.cells for row in report.rows]), ""]
     lines += [*(f"- {remark}" for remark in report.remarks), f"- This item took {report.minutes:.1f} minutes."]
     for table in report.step_tables:
-        lines += ["", *_markdown_table((table.title, "seconds"), table.rows)]
+        lines += ["", *markdown_table((table.title, "seconds"), table.rows)]
     return lines
 
 
-def _markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], alignment: str = "---:|") -> list[str]:
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], alignment: str = "---:|") -> list[str]:
     """Return the lines of a Markdown table. alignment: Markdown for all columns except the left-aligned first."""
     head = "| " + " | ".join(headings) + " |"
     rule = "|---|" + alignment * (len(headings) - 1)

@@ -9,13 +9,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
-from expectations.rule_catalog import list_arguments
+from expectations.rule_catalog import BETWEEN, list_arguments
 from expectations.rule_times import BOUNDS, parse_clock_time, parse_day_time
 from expectations.rules import MOSTLY, Rule
 from sixtyforty.spec.contract_types import Kind, parse_type
 from sixtyforty.spec.errors import FieldError
 
-BETWEEN = "expect_column_values_to_be_between"
 SET_RULES = ("expect_column_values_to_be_in_set", "expect_column_values_to_not_be_in_set")
 REGEX_ARGUMENTS = ("regex", "regex_list")
 FLOAT_DIGITS = 15  # a floating-point number keeps so many decimal digits
@@ -62,13 +61,17 @@ def _bound_errors(field: str, rule: Rule, family: str, column_type: str) -> Iter
 
 
 def _is_above(lowest: Any, highest: Any) -> bool:
-    parsers: tuple[Callable[[Any], Any], ...] = (float, parse_day_time, parse_clock_time)
+    parsers: tuple[Callable[[Any], Any], ...] = (_to_decimal, parse_day_time, parse_clock_time)
     for parse in parsers:
         try:
             return bool(parse(lowest) > parse(highest))
-        except (TypeError, ValueError):
+        except (InvalidOperation, TypeError, ValueError):
             continue
     return False
+
+
+def _to_decimal(declared: Any) -> Decimal:
+    return Decimal(str(declared))
 
 
 def _regex_errors(field: str, rule: Rule) -> Iterator[FieldError]:

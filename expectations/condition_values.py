@@ -9,6 +9,9 @@ from __future__ import annotations
 import ast
 import re
 from datetime import date
+from io import StringIO
+from itertools import pairwise
+from tokenize import NAME, generate_tokens, untokenize
 from typing import TYPE_CHECKING, Any
 
 from expectations.row_conditions import CONDITION, PARSER, condition_columns, name_quoted_columns
@@ -22,6 +25,7 @@ SWAPPED: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.Gt, ast.Gt: ast.L
 _COLUMN = re.compile(r'col\("([^"]+)"\)')
 _DATE = re.compile(r"""date\(\s*("[^"]*"|'[^']*')\s*\)""", re.IGNORECASE)
 EQUALITIES = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
+WORDS = {"&": (NAME, "and"), "|": (NAME, "or")}
 
 
 def with_plain_conditions(frame: pd.DataFrame, rules: list[Rule]) -> list[Rule]:
@@ -38,11 +42,12 @@ def _with_plain_condition(frame: pd.DataFrame, rule: Rule) -> Rule:
     if condition is None:
         return rule
     if not isinstance(condition, str) or rule.kwargs.get(PARSER, "pandas") != "pandas":
-        if not any(column in frame and frame[column].dtype.kind in "mM" for column in condition_columns(rule.kwargs)):
+        columns = [frame[column] for column in condition_columns(rule.kwargs) if column in frame]
+        if not any(column.dtype.kind in "mM" or _has_booleans_and_nulls(column) for column in columns):
             return rule
         condition = _to_expression(condition)
     text, names = name_quoted_columns(condition)
-    tree = ast.parse(text.strip(), mode="eval")
+    tree = ast.parse(_with_words(text.strip()), mode="eval")
     rewriter = _Rewriter(frame, names)
     plain = rewriter.visit(tree)
     if not rewriter.changed:
@@ -51,6 +56,16 @@ def _with_plain_condition(frame: pd.DataFrame, rule: Rule) -> Rule:
     for placeholder, name in names.items():
         rewritten = rewritten.replace(placeholder, f"`{name}`")
     return rule.model_copy(update={"kwargs": rule.kwargs | {CONDITION: rewritten, PARSER: "pandas"}})
+
+
+def _with_words(expression: str) -> str:
+    """Return an expression with `and` and `or` in place of `&` and `|`: to pandas, they have the same precedence."""
+    tokens = generate_tokens(StringIO(expression).readline)
+    return untokenize(WORDS.get(token.string, (token.type, token.string)) for token in tokens)
+
+
+def _has_booleans_and_nulls(column: pd.Series[Any]) -> bool:
+    return column.dtype == object and isinstance(next(iter(column.dropna()), None), bool)
 
 
 def _to_expression(condition: Any) -> str:
@@ -82,8 +97,10 @@ class _Rewriter(ast.NodeTransformer):
         self.frame, self.names, self.changed = frame, names, False
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        if len(node.ops) != 1:
-            return node
+        if len(node.ops) > 1:
+            terms = zip(pairwise([node.left, *node.comparators]), node.ops, strict=True)
+            comparisons = [ast.Compare(left, [operator], [right]) for (left, right), operator in terms]
+            return self.generic_visit(ast.BoolOp(ast.And(), [*comparisons]))
         left, operator, right = node.left, node.ops[0], node.comparators[0]
         if isinstance(right, ast.Name) and isinstance(left, ast.Constant):
             left, operator, right = right, SWAPPED.get(type(operator), type(operator))(), left
@@ -104,7 +121,7 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         column = self._column(node)
-        if column is None or column.dtype != object or not isinstance(next(iter(column.dropna()), None), bool):
+        if column is None or not _has_booleans_and_nulls(column):
             return node
         self.changed = True
         return ast.Compare(node, [ast.Eq()], [ast.Constant(True)])

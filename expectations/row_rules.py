@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from expectations.gx_runner import RuleError, find_failing_rows
 from expectations.row_conditions import CONDITION, PARSER
-from expectations.rule_catalog import ROW_RULES, RULES, TEXT_RULES, UNIQUE_RULES, VALUE_RULES
+from expectations.rule_catalog import BETWEEN, ROW_RULES, RULES, TEXT_RULES, UNIQUE_RULES, VALUE_RULES
 from expectations.rule_decimals import read_frame
 from expectations.rules import Rule
 from sixtyforty.storage.sql import identifier, identifiers
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 VALUES_PER_FRAME = 1 << 17
 SMALL_TABLE_ROWS = 1 << 15
 NULL_RULES = ("expect_column_values_to_be_null", "expect_column_values_to_not_be_null")
-RANGE_RULE = "expect_column_values_to_be_between"
 ORDERED_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "DECIMAL", "DOUBLE", "DATE", "TIMESTAMP")
 PROBE = -1  # rule number of a rule that is evaluated only to find the rows that fulfil a `row_condition`
 
@@ -136,7 +135,7 @@ def _read_extremes(
     extremes = {
         column: _extremes_sql(column, not kinds <= set(NULL_RULES), types.get(column, ""))
         for column, kinds in rule_types.items()
-        if kinds <= {RANGE_RULE, *NULL_RULES} and (RANGE_RULE not in kinds or _is_ordered(types.get(column, "")))
+        if kinds <= {BETWEEN, *NULL_RULES} and (BETWEEN not in kinds or _is_ordered(types.get(column, "")))
     }
     if not extremes or db.sql(f"select count(*) > {SMALL_TABLE_ROWS} from {table}").fetchall() != [(True,)]:
         return {}

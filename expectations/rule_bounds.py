@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from expectations.rule_catalog import BETWEEN
+from expectations.rule_times import BOUNDS
 from expectations.rules import Rule
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LARGEST_EXACT = 1 << 53  # a whole number below it is exact as a floating-point number
-BETWEEN = "expect_column_values_to_be_between"
 SUM = "expect_multicolumn_sum_to_equal"
-BOUNDS = ("min_value", "max_value")
 
 
 def with_exact_bounds(frame: pd.DataFrame, rules: Sequence[Rule]) -> tuple[pd.DataFrame, list[Rule]]:

@@ -7,6 +7,7 @@ rules about LIKE patterns are missing, because Great Expectations evaluates them
 from __future__ import annotations
 
 ALWAYS = ("mostly", "row_condition", "condition_parser")  # arguments that every rule accepts
+BETWEEN = "expect_column_values_to_be_between"
 
 # The arguments of each rule; `!` marks required arguments.
 RULES = {

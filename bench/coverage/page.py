@@ -20,6 +20,7 @@ from bench.coverage.gate_scenarios import (
     PROVEN_GAIN,
     SCRAMBLED_DEVIATION,
 )
+from bench.results import markdown_table
 
 MAX_BIAS = 0.1  # difference of mean forecast and mean effect, as a share of the mean effect
 BROKEN = "⚠"
@@ -186,8 +187,7 @@ def _percent(share: float | None) -> str:
 
 
 def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]], alignment: str = "---:|") -> str:
-    head = ["| " + " | ".join(headings) + " |", "|---|" + alignment * (len(headings) - 1)]
-    return "\n".join([*head, *("| " + " | ".join(row) + " |" for row in rows)])
+    return "\n".join(markdown_table(headings, rows, alignment))
 
 
 def _is_unbiased(bias: ForecastBias) -> bool:

@@ -19,8 +19,8 @@ from pathlib import Path
 from bench.coverage.figures import Figure, ForecastBias, Results
 from bench.coverage.page import write_page
 from bench.coverage.scenarios import SCENARIOS, SEED, run_scenario
+from bench.measure import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 FIGURES = Path(__file__).with_name("figures.json")
 PAGE = ROOT / "docs" / "concepts" / "interval-coverage.md"
 RUNS = 2000

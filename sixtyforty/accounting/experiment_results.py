@@ -53,18 +53,17 @@ def measure_effect(ws: Workspace, partitions: Sequence[str] | None = None) -> Ho
         if accounts is None:
             return None
         model, current = accounts.arms(ws.use_case)
-        included = accounts.partitions()
     effect = compare_arms(model, current)
-    drawn = count_held_out(ws, included)
+    drawn = count_held_out(ws, accounts.partitions)
     held_out = float(current.total[:, 0].sum())
     share = held_out / float(effect.units)
-    units_a_day = float(effect.units) / (len(included) * ws.use_case.days_between_decisions)
+    units_a_day = float(effect.units) / (len(accounts.partitions) * ws.use_case.days_between_decisions)
 
     def per_1000(low: float, high: float) -> Interval:
         return Interval(*(1000 * float(end) for end in (effect.value, low, high)))
 
     return HoldoutEstimate(
-        since=included[0],
+        since=accounts.partitions[0],
         units=int(effect.units),
         held_out=int(held_out),
         lift=per_1000(*effect.always_valid_interval(declared_holdout(ws.use_case).planned_units)),
@@ -154,15 +153,14 @@ def _entries_before_start(ws: Workspace) -> tuple[dict[str, Entry], dict[str, En
 
 @dataclass(frozen=True)
 class _OpenAccounts:
-    """The accounts of the experiment in a session of DuckDB. `rows` is SQL of their sums, as in `ArmSums`."""
+    """The accounts of the experiment in a session of DuckDB.
+
+    `rows` is SQL of their sums, as in `ArmSums`. `partitions`: the partitions of the sums, sorted.
+    """
 
     db: duckdb.DuckDBPyConnection
     rows: str
-
-    def partitions(self) -> list[str]:
-        """Return the partitions of the sums, sorted."""
-        query = f"select distinct _partition from {self.rows} order by 1"
-        return [partition for (partition,) in self.db.execute(query).fetchall()]
+    partitions: list[str]
 
     def arms(self, use_case: UseCase) -> tuple[Arm, Arm]:
         """Return the two arms of the experiment: the model's arm, and the arm that keeps the current process."""
@@ -190,5 +188,6 @@ def _open_accounts(ws: Workspace, partitions: Sequence[str] | None = None) -> It
     declared = f"(select *, 0 as portion from {ws.lake.select_rows(entries.values())} where {drawn_as_declared})"
     in_both = f"(select share from {declared} group by share having count(distinct held_out) = 2)"
     with ws.lake.open_session(ws.use_case.timezone) as db:
-        accounts = _OpenAccounts(db, f"(from {declared} where share in {in_both})")
-        yield accounts if accounts.partitions() else None
+        rows = f"(from {declared} where share in {in_both})"
+        included = db.execute(f"select distinct _partition from {rows} order by 1").fetchall()
+        yield _OpenAccounts(db, rows, [partition for (partition,) in included]) if included else None

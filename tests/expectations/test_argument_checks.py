@@ -67,6 +67,13 @@ def test_arguments_that_fit_have_no_errors(column_type: str, rule_type: str, arg
             "exchange the two",
         ),
         ("DEC(9, 2)", BETWEEN, {"min_value": "5x"}, "kwargs.min_value", "a number, such as 7.5"),
+        (
+            "DECIMAL(20, 2)",
+            BETWEEN,
+            {"min_value": "900719925474099.31", "max_value": "900719925474099.30"},
+            "kwargs.min_value",
+            "exchange the two",
+        ),
         ("DECIMAL(20, 2)", BETWEEN, {"max_value": 900719925474099.31}, "kwargs.max_value", "more than 15 digits"),
         ("DECIMAL(20, 2)", IN_SET, {"value_set": ["nan"]}, "kwargs.value_set.0", "a number, such as 7.5"),
         ("UUID", IN_SET, {"value_set": [UUID.upper()]}, "kwargs.value_set.0", "a UUID in small letters"),

@@ -14,6 +14,7 @@ from expectations.rules import Rule
 
 DAYS = ["2024-03-10", "2024-03-11", None]
 TIMES = ["2024-03-10 12:00Z", "2024-03-10 11:00Z", None]
+PASS_THROUGH = {"type": "pass_through", "pass_through_filter": "`the v`"}
 
 
 def fulfilling(column_type: str, texts: list[str | None], condition: Any, **parser: str) -> list[int]:
@@ -43,17 +44,24 @@ def fulfilling(column_type: str, texts: list[str | None], condition: Any, **pars
         ("DATE", DAYS, '"2024-03-10" < `the v`', [1]),
         ("DATE", ["9999-12-31", "0001-01-01"], '`the v` == "9999-12-31"', [0]),
         ("DATE", DAYS, '(`the v` == "2024-03-10" or `the v` == "2024-03-11") and one == 1', [0, 1]),
+        ("DATE", DAYS, '`the v` == "2024-03-10" & one == 1', [0]),
+        ("DATE", DAYS, 'one == 2 | `the v` == "2024-03-10"', [0]),
+        ("DATE", DAYS, '"2024-03-10" <= `the v` < "2024-03-11"', [0]),
         ("TIMESTAMP", TIMES, '`the v` == "2024-03-10T13:00+01:00"', [0]),
         ("TIMESTAMPTZ", TIMES, '`the v` == "2024-03-10 11:00"', [1]),
+        ("TIMESTAMPTZ", TIMES, '"2024-03-10 11:30" < `the v` < "2024-03-10 12:30"', [0]),
         ("TIME", ["08:30", "09:00", None], '`the v` == "08:30"', [0]),
         ("TIME", ["08:30", "09:00", None], '`the v` > "08:30"', [1]),
+        ("TIME", ["08:30", "09:00", None], '"08:00" < `the v` <= "08:45"', [0]),
         ("BOOLEAN", ["true", "false", None], "`the v`", [0]),
         ("BOOLEAN", ["true", "false", None], "`the v` and one == 1", [0]),
+        ("BOOLEAN", ["true", "false", None], PASS_THROUGH, [0]),
         ("VARCHAR", ["2024-03-10", "x", None], '`the v` == "2024-03-10"', [0]),
+        ("VARCHAR", ["a & b", "x", None], '`the v` == "a & b" & one == 1', [0]),
     ],
 )
 def test_a_condition_means_what_it_says(
-    column_type: str, texts: list[str | None], condition: str, expected: list[int]
+    column_type: str, texts: list[str | None], condition: Any, expected: list[int]
 ) -> None:
     assert fulfilling(column_type, texts, condition) == expected
 
