@@ -79,6 +79,8 @@ def _with_larger_floats(kind: pa.DataType) -> pa.DataType:
         return pa.list_(_with_larger_floats(kind.value_type))
     if types.is_large_list(kind):
         return pa.large_list(_with_larger_floats(kind.value_type))
+    if types.is_fixed_size_list(kind):
+        return pa.list_(_with_larger_floats(kind.value_type), kind.list_size)
     if types.is_struct(kind):
         return pa.struct([(field.name, _with_larger_floats(field.type)) for field in kind])
     return kind
