@@ -91,8 +91,8 @@ class ExtractStaging:
 
     def discard(self, extract: NewExtract) -> None:
         """Drop all lines of an extract that were read so far."""
-        self._finish_assignment()
         self._chunks = [(owner, chunk) for owner, chunk in self._chunks if owner is not extract]
+        self._finish_assignment()
         extract.partitions = self._new_partitions(extract.file, extract.seen_at)
 
     def _read_chunks(self, extract: NewExtract, path: Path) -> None:
