@@ -81,3 +81,25 @@ def test_no_line_of_a_refused_extract_stays_if_the_thread_fails(
         staging.read(tmp_path / "x.csv", ListedFile("x.csv", 0, 0), "hash", "")
     staging.flush()
     assert assigned == [1]
+
+
+def test_lines_of_another_extract_in_a_failed_batch_are_not_lost_silently(
+    tiny_use_case: UseCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunk = Chunk(empty_rows(list(CALLS["columns"])), [BrokenLine(1, "broken", "x")])
+    monkeypatch.setattr(extract_staging, "read_extract", lambda *_: OpenedExtract([], iter([chunk])))
+    monkeypatch.setattr(extract_staging, "is_bounded", lambda *_: True)
+    monkeypatch.setattr(extract_staging, "ROWS_PER_BATCH", 2)
+    failures = [MemoryError("malloc failed")]
+
+    def add(*_: object) -> None:
+        if failures:
+            raise failures.pop()
+
+    monkeypatch.setattr(extract_staging, "add_chunks", add)
+    staging = ExtractStaging(tiny_use_case, "calls", Lake(tmp_path), None)
+    staging.read(tmp_path / "x.csv", ListedFile("x.csv", 0, 0), "hash", "")
+    with pytest.raises(MemoryError):
+        staging.read(tmp_path / "y.csv", ListedFile("y.csv", 0, 0), "hash", "")
+    with pytest.raises(MemoryError):
+        staging.flush()
