@@ -5,6 +5,7 @@ The drafted rules flag values that are unlike those in the profiled extracts.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
@@ -101,7 +102,7 @@ def _column_rules(column: ColumnProfile) -> list[DraftRule]:
     if not column.nulls:
         why = "the value was never missing in the profiled extracts"
         rules.append(DraftRule("not_be_null", "warning", {"column": column.name}, why))
-    if column.numeric and column.low is not None:
+    if column.numeric and column.low is not None and math.isfinite(column.low) and math.isfinite(column.high):
         rules.append(_range_rule(column))
     elif column.kind == "VARCHAR" and len(column.values) > 1 and all(isinstance(v, str) for v in column.values):
         kwargs = {"column": column.name, "value_set": list(column.values)}

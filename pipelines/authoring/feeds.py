@@ -14,6 +14,7 @@ from pathlib import Path
 from pipelines.authoring.yaml_text import as_yaml
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.ingest.formats.registry import describe_formats, format_of_name
+from sixtyforty.ingest.locations import is_file
 from sixtyforty.ingest.profiling import TableProfile, TimeProfile, profile_files
 from sixtyforty.ingest.query_profiling import profile_query
 from sixtyforty.spec.yaml_positions import BLANK
@@ -146,7 +147,7 @@ def find_feeds(extracts: str) -> list[ExtractFeed]:
     Files whose names differ only in dates or numbers are one feed. Raises UnreadableExtractError if no file is an
     extract, or if an extract can't be read.
     """
-    files = [f for f in _list_files(Path(extracts).expanduser()) if f.is_file() and format_of_name(f.name)]
+    files = [f for f in _list_files(Path(extracts).expanduser()) if is_file(f) and format_of_name(f.name)]
     if not files:
         formats = describe_formats()
         raise UnreadableExtractError(f"{extracts} contains no extract. The names of extracts must end in {formats}.")

@@ -18,8 +18,7 @@ class _OneLineDumper(yaml.SafeDumper):
     """
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
-        is_one_line = text == "".join(text.splitlines()) and text.isprintable()
-        style = '"' if text == BLANK or not is_one_line else None
+        style = '"' if text == BLANK or not text.isprintable() else None  # a line break is not printable
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

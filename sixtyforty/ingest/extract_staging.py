@@ -66,6 +66,8 @@ class ExtractStaging:
         self._chunks: list[tuple[NewExtract, Chunk]] = []  # the chunks that are not assigned to partitions yet
         self._row_count, self._byte_count = 0, 0  # the rows and bytes of `_chunks`
         self._assignment: Future[None] | None = None  # of a batch of earlier chunks, by a thread
+        self._has_several_extracts = False  # whether this batch has chunks of several extracts
+        self._lost: BaseException | None = None  # why lines of extracts that were read before were not assigned
 
     @property
     def stages_lines(self) -> bool:
@@ -91,8 +93,8 @@ class ExtractStaging:
 
     def discard(self, extract: NewExtract) -> None:
         """Drop all lines of an extract that were read so far."""
-        self._finish_assignment()
         self._chunks = [(owner, chunk) for owner, chunk in self._chunks if owner is not extract]
+        self._finish_assignment()
         extract.partitions = self._new_partitions(extract.file, extract.seen_at)
 
     def _read_chunks(self, extract: NewExtract, path: Path) -> None:
@@ -125,14 +127,20 @@ class ExtractStaging:
         extract.header_notes = describe_header(self._use_case.sources[self._source], opened)
 
     def flush(self) -> None:
-        """Assign the lines of all collected chunks to partitions. If this fails, the chunks are not assigned again."""
+        """Assign the lines of all collected chunks to partitions. If this fails, the chunks are not assigned again.
+
+        Raises the earlier error if the assignment of a batch failed that had lines of several extracts.
+        """
         self._start_assignment()
         self._finish_assignment()
+        if self._lost:
+            raise self._lost
 
     def _start_assignment(self) -> None:
         """Assign the lines of all collected chunks in a thread, after those of the batch before."""
         self._finish_assignment()
         chunks = [(extract.partitions, chunk) for extract, chunk in self._chunks]
+        self._has_several_extracts = len({id(extract) for extract, _ in self._chunks}) > 1
         self._chunks, self._row_count, self._byte_count = [], 0, 0
         if chunks:
             thread = ThreadPoolExecutor(1)
@@ -142,8 +150,10 @@ class ExtractStaging:
     def _finish_assignment(self) -> None:
         """Wait until the thread has assigned its lines. Raises the error of the thread, if it failed."""
         assignment, self._assignment = self._assignment, None
-        if assignment:
-            assignment.result()
+        error = assignment.exception() if assignment else None
+        if error:
+            self._lost = error if self._has_several_extracts else self._lost
+            raise error
 
     def _add(self, extract: NewExtract, chunk: Chunk) -> None:
         line_count = chunk.rows.num_rows + len(chunk.broken)

@@ -38,7 +38,7 @@ class LoadedTexts:
     - null_text: the text for a missing value; None if none of the usual texts occurs.
     - types: the types of the columns, by name.
     - optional: the columns that some of the files lack.
-    - encoding: the encoding of the files; None: UTF-8, or UTF-16 where the files show it.
+    - encoding: the encoding of the files; None: UTF-8, UTF-16 or UTF-32, as each file shows.
     - number_form: how the files write numbers.
     """
 

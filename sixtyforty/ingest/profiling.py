@@ -110,7 +110,7 @@ class TableProfile:
     - histories: the distribution of the rows over time, for each column that holds dates or times.
     - null_text: the text for a missing value in the files; None if none of the usual texts occurs.
     - optional: the columns that some of the files lack.
-    - encoding: the encoding of the files; None: UTF-8, or UTF-16 where the files show it.
+    - encoding: the encoding of the files; None: UTF-8, UTF-16 or UTF-32, as each file shows.
     - number_form: how the files write numbers.
     """
 

@@ -111,7 +111,7 @@ class QueryCursor:
         return replace(self, settled_before=start, settled_rows=settled_rows, late_rows=self.late_rows + late_rows)
 
     def describe_problems(self, column: str, kind: Kind | None, file: str, now: datetime) -> list[str]:
-        """Return a text for each problem with the cursor column: times in the future, or rows too late to be read.
+        """Return a text for each problem with the cursor column: wrong kinds, times in the future, and late rows.
 
         column: the cursor column. kind: see `can_start`. file: the path of the cursor file. now: UTC, naive.
         """

@@ -143,7 +143,7 @@ class RecordReader:
         names, null = list(map(str, [*dict.fromkeys(self._positions), *nameless])), self._null_text
         return csv.ConvertOptions(
             include_columns=names,
-            check_utf8=False,  # `_without_undecodable` has checked the records
+            check_utf8=False,  # `_drop_undecodable_records` has checked the records
             column_types=dict.fromkeys(names, pa.string()),
             null_values=[f"{before}{null}{after}" for before in ("", " ") for after in ("", " ")] if null else [""],
             strings_can_be_null=bool(null or self._source.query),

@@ -25,7 +25,7 @@ from sixtyforty.ingest.extract import (
 )
 from sixtyforty.ingest.formats.base import ExtractFormat
 from sixtyforty.ingest.formats.parquet_times import ExactTimes, find_int96_columns
-from sixtyforty.ingest.formats.parquet_types import convert_types, find_intervals, require_valid
+from sixtyforty.ingest.formats.parquet_types import convert_types, find_intervals, leaf_columns, require_valid
 from sixtyforty.spec.file_endings import ENDINGS
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.duckdb_session import connect
@@ -128,7 +128,7 @@ def _open_with(metadata: pq.FileMetaData, file: Path, unit: str) -> pq.ParquetFi
     import pyarrow.parquet as pq
 
     # A file stores a repeated text only once. Arrow's dictionary type stores it only once in memory, too.
-    texts = [column.path for column in _leaf_columns(metadata) if _is_text(column)]
+    texts = [column.path for column in leaf_columns(metadata) if _is_text(column)]
     return pq.ParquetFile(
         file,
         metadata=metadata,
@@ -137,10 +137,6 @@ def _open_with(metadata: pq.FileMetaData, file: Path, unit: str) -> pq.ParquetFi
         coerce_int96_timestamp_unit=unit,
         pre_buffer=False,
     )
-
-
-def _leaf_columns(metadata: pq.FileMetaData) -> list[pq.ColumnSchema]:
-    return [metadata.schema.column(number) for number in range(metadata.num_columns)]
 
 
 def _is_text(column: pq.ColumnSchema) -> bool:
@@ -182,7 +178,7 @@ def _group_bytes(file: pq.ParquetFile, columns: Sequence[str]) -> list[int]:
     groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
     chunks_by_group = [[group.column(number) for number in range(group.num_columns)] for group in groups]
     # Values of a fixed length that repeat are stored once in the file, but Arrow holds each of them.
-    widths = [max(BYTES_PER_VALUE, leaf.length) for leaf in _leaf_columns(file.metadata)]
+    widths = [max(BYTES_PER_VALUE, leaf.length) for leaf in leaf_columns(file.metadata)]
     return [
         sum(
             max(chunk.total_uncompressed_size, width * chunk.num_values)

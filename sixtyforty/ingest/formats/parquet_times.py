@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sixtyforty.ingest.formats.parquet_types import leaf_columns
+
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -20,8 +22,7 @@ NANOSECONDS_PER_MICROSECOND = 1000
 
 def find_int96_columns(metadata: pq.FileMetaData, columns: Sequence[str]) -> list[str]:
     """Return which of some columns of a file are INT96 timestamps. Timestamps within lists are left out."""
-    leaves = [metadata.schema.column(number) for number in range(metadata.num_columns)]
-    old = {leaf.path for leaf in leaves if leaf.physical_type == INT96}
+    old = {leaf.path for leaf in leaf_columns(metadata) if leaf.physical_type == INT96}
     return [column for column in columns if column in old]
 
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
@@ -38,10 +39,14 @@ def _is_time_until_midnight(column: pa.ChunkedArray) -> bool:
     return first is not None and first >= 0 and last == MIDNIGHT_AFTER[column.type.unit]
 
 
+def leaf_columns(metadata: pq.FileMetaData) -> list[pq.ColumnSchema]:
+    """Return the columns of a file that hold values. A list or structure has such columns within it."""
+    return [metadata.schema.column(number) for number in range(metadata.num_columns)]
+
+
 def find_intervals(metadata: pq.FileMetaData) -> set[str]:
     """Return the columns of a file that are intervals. Intervals within lists and structures are left out."""
-    leaves = [metadata.schema.column(number) for number in range(metadata.num_columns)]
-    return {leaf.path for leaf in leaves if leaf.converted_type == INTERVAL}
+    return {leaf.path for leaf in leaf_columns(metadata) if leaf.converted_type == INTERVAL}
 
 
 def convert_types(table: pa.Table, intervals: Collection[str]) -> pa.Table:
@@ -79,6 +84,8 @@ def _with_larger_floats(kind: pa.DataType) -> pa.DataType:
         return pa.list_(_with_larger_floats(kind.value_type))
     if types.is_large_list(kind):
         return pa.large_list(_with_larger_floats(kind.value_type))
+    if types.is_fixed_size_list(kind):
+        return pa.list_(_with_larger_floats(kind.value_type), kind.list_size)
     if types.is_struct(kind):
         return pa.struct([(field.name, _with_larger_floats(field.type)) for field in kind])
     return kind
@@ -86,12 +93,8 @@ def _with_larger_floats(kind: pa.DataType) -> pa.DataType:
 
 def _intervals(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column of intervals. A Parquet interval is three numbers of 4 bytes: months, days and milliseconds."""
-    import numpy as np
     import pyarrow as pa
 
-    texts = [None if part is None else np.frombuffer(part, "<u4").tolist() for part in column.to_pylist()]
-    parts = [
-        None if numbers is None else pa.MonthDayNano([numbers[0], numbers[1], numbers[2] * 1_000_000])
-        for numbers in texts
-    ]
-    return pa.chunked_array([pa.array(parts, pa.month_day_nano_interval())])
+    numbers = [None if part is None else struct.unpack("<3I", part) for part in column.to_pylist()]
+    intervals = [part and pa.MonthDayNano([part[0], part[1], part[2] * 1_000_000]) for part in numbers]
+    return pa.chunked_array([pa.array(intervals, pa.month_day_nano_interval())])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -41,6 +44,18 @@ def test_a_value_that_reads_as_a_blank_is_quoted(tmp_path: Path) -> None:
     assert set(rule["kwargs"]["value_set"]) == {"TODO", "done"}
     (feed,) = find_feeds(str(tmp_path))
     assert '"TODO"' in draft_suite(feed)
+
+
+@pytest.mark.parametrize("load", [float("nan"), float("inf"), float("-inf")])
+def test_a_range_without_an_end_is_not_drafted(tmp_path: Path, load: float) -> None:
+    """A column of a Parquet file may hold such numbers."""
+    days = [date(2020, 1, n % 30 + 1) for n in range(60)]
+    table = pa.table({"id": range(60), "day": days, "load": [load, *map(float, range(59))]})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    (feed,) = find_feeds(str(tmp_path))
+    suite = yaml.safe_load(draft_suite(feed))
+    (rule,) = [rule for rule in suite["rows"] if rule["kwargs"].get("column") == "load"]
+    assert rule["type"].endswith("not_be_null")
 
 
 def test_an_empty_suite_only_needs_one_row() -> None:

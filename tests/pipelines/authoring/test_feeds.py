@@ -78,6 +78,13 @@ def test_a_feed_without_a_time_column_is_a_snapshot(tmp_path: Path) -> None:
     assert feed.history is None and feed.draft_source().partition == ""
 
 
+def test_a_broken_link_is_not_an_extract(tmp_path: Path) -> None:
+    (tmp_path / "sites.csv").write_text("site,size\n1,2\n")
+    (tmp_path / "orders.csv").symlink_to("n" * 300)  # Path.is_file raises OSError for such a link
+    (feed,) = find_feeds(str(tmp_path))
+    assert feed.name == "sites"
+
+
 def test_a_folder_without_extracts_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("x")
     with pytest.raises(UnreadableExtractError, match=r"contains no extract\. The names of extracts must end in"):

@@ -55,7 +55,9 @@ def test_a_draft_keeps_the_names_of_its_columns_and_key(key: str, tmp_path: Path
     assert list(source.columns) == names and source.key == [key]
 
 
-@pytest.mark.parametrize("file", ['say "hi".csv', "back\\slash.csv", "a: b.csv", "{{ x }}.csv", "new\nline.csv"])
+@pytest.mark.parametrize(
+    "file", ['say "hi".csv', "back\\slash.csv", "a: b.csv", "{{ x }}.csv", "new\nline.csv", "a[1].csv"]
+)
 def test_a_draft_takes_the_file_whatever_its_name(file: str, tmp_path: Path) -> None:
     extract = tmp_path / "in" / file
     extract.parent.mkdir()

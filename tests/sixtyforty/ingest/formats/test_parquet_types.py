@@ -43,6 +43,7 @@ def test_an_interval_becomes_its_text(interval: str, text: str, tmp_path: Path) 
         (pa.float16(), [0.5, None]),
         (pa.list_(pa.float16()), [[0.5], None]),
         (pa.large_list(pa.float16()), [[0.5], []]),
+        (pa.list_(pa.float16(), 2), [[0.5, 1.5], None]),
         (pa.struct([("a", pa.list_(pa.float16()))]), [{"a": [0.5]}, None]),
         (pa.map_(pa.string(), pa.float16()), [[("a", 0.5)], None]),
     ],
