@@ -38,7 +38,7 @@ from sixtyforty.value.lift import Interval, estimate_lift
 from sixtyforty.workspace import Workspace
 
 DVC_POOL = "dvc"  # DVC allows one writer at a time
-RECENT_DAYS = 92  # the backtest shows the lift of this many newest days
+RECENT_DAYS = 182  # the backtest shows the lift of this many newest days
 PARALLEL_TRAINING_SETS = 2  # training sets written at the same time, each of which is then in memory
 
 WALK_FORWARD_SOUND = StageCheck(
@@ -143,7 +143,7 @@ def run_backtest(run: StageRun) -> StageResult:
 
 
 def _backtest_row(run: StageRun, day: date, recipe: str, daily_values: Sequence[DailyValue]) -> TableRow:
-    recent = estimate_lift(daily_values[-RECENT_DAYS:])
+    recent = estimate_lift(daily_values[-RECENT_DAYS:], block_days=run.use_case.kpi.block_days)
     return {
         "training day": day.isoformat(),
         "recipe": recipe_name(run.use_case, recipe),
@@ -216,7 +216,7 @@ def _fault_row(impact: degradation.FaultImpact) -> TableRow:
 
 def _interval(interval: Interval) -> str:
     if math.isnan(interval.low):
-        return "too few days for an interval"
+        return interval.problem
     return f"{interval.low:+,.0f} to {interval.high:+,.0f}"
 
 

@@ -198,7 +198,7 @@ def _describe_lift(summary: KpiSummary) -> str:
     """Return the lift with its interval, such as `+$1,204 per 1,000 decisions (95% confidence interval: …)`."""
     lift, unit = summary.lift_vs_current, summary.unit
     if lift.low is None or lift.high is None:
-        interval = "too few days for an interval"
+        interval = lift.problem or "too early to judge"
     else:
         low, high = (format_money(bound, unit, signed=True) for bound in (lift.low, lift.high))
         interval = f"95% confidence interval: {low} to {high}"

@@ -147,7 +147,7 @@ def _gain_line(summary: KpiSummary) -> str:
     gain = summary.lift_vs_current
     interval = f"95% confidence interval: {_signed(gain.low)} to {_signed(gain.high)} per 1,000"
     if gain.low is None or gain.high is None:
-        interval = "too early to judge: too few days for an interval"
+        interval = gain.problem or "too early to judge"
     return f"{'gain over the current process':32}{_signed(gain.value):>14}{summary.gain:>+16,.0f}   {interval}"
 
 

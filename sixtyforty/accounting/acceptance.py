@@ -6,9 +6,8 @@ sentences.
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -16,11 +15,9 @@ from typing import Any
 from sixtyforty.accounting.usage import ANSWER_FIELDS, COUNTS, AnswerCounts, PartitionUsage, usage_dataset
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.track import Track
-from sixtyforty.value.lift import Interval, estimate_ratio
+from sixtyforty.value.lift import UNKNOWN, Interval, measure_ratio
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 from sixtyforty.workspace import Workspace
-
-UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -160,6 +157,18 @@ def summarize_acceptance(ws: Workspace, track: Track, with_intervals: bool = Tru
     decisions = {p: entry.rows for p, entry in ws.lake.entries(decisions_dataset(track)).items()}
     usages = {p: PartitionUsage.from_entry(entry) for p, entry in ws.lake.entries(usage_dataset(track)).items()}
     everything = list(usages.values())
+
+    def gain_per_1000(answers: Mapping[str, AnswerCounts]) -> Interval:
+        if not with_intervals:
+            return UNKNOWN
+        gains, known = ([getattr(a, name) for a in answers.values()] for name in ("gain", "known"))
+        return measure_ratio(track, list(answers), gains, known, ws.use_case.kpi.block_days)
+
+    def summarize_role(role: str) -> RoleAcceptance:
+        answers = {p: usage.roles[role] for p, usage in usages.items() if role in usage.roles}
+        sums = {name: sum(getattr(a, name) for a in answers.values()) for name in ANSWER_FIELDS}
+        return RoleAcceptance(**sums, gain_per_1000=gain_per_1000(answers))
+
     totals = {name: sum(getattr(u, name) for u in everything) for name in COUNTS}
     newest = sorted(decisions)[-ws.use_case.decision_count(ws.use_case.watch.usage_days) :]
     recent = [usages[p] for p in newest if p in usages]
@@ -168,9 +177,9 @@ def summarize_acceptance(ws: Workspace, track: Track, with_intervals: bool = Tru
     return Acceptance(
         **totals | {"decisions": sum(decisions.values())},
         gain=sum(u.gain for u in everything),
-        gain_per_1000=_gain_per_1000(everything, with_intervals),
+        gain_per_1000=gain_per_1000(usages),
         rating=stars / ratings if ratings else None,
-        roles={r: _summarize_role([u.roles[r] for u in everything if r in u.roles], with_intervals) for r in roles},
+        roles={role: summarize_role(role) for role in roles},
         weeks=_summarize_weeks(everything, map(ws.use_case.first_day, decisions)),
         recent=UsageCounts(**{n: sum(getattr(u, n) for u in recent) for n in ("seen", "accepted", "overridden")}),
         idle=next(
@@ -181,17 +190,6 @@ def summarize_acceptance(ws: Workspace, track: Track, with_intervals: bool = Tru
 
 def _was_seen(usage: PartitionUsage | None) -> bool:
     return usage is not None and usage.seen > 0
-
-
-def _summarize_role(answers: Sequence[AnswerCounts], with_intervals: bool) -> RoleAcceptance:
-    totals = {name: sum(getattr(a, name) for a in answers) for name in ANSWER_FIELDS}
-    return RoleAcceptance(**totals, gain_per_1000=_gain_per_1000(answers, with_intervals))
-
-
-def _gain_per_1000(answers: Sequence[AnswerCounts], with_intervals: bool) -> Interval:
-    if not with_intervals:
-        return UNKNOWN
-    return estimate_ratio([a.gain for a in answers], [a.known for a in answers])
 
 
 def _summarize_weeks(usages: Sequence[PartitionUsage], days: Iterable[date]) -> list[UsageWeek]:

@@ -115,7 +115,10 @@ def compute_curve(kpi: Kpi, units: pd.DataFrame) -> list[CurvePoint]:
             for action in np.unique(chosen.astype(str)).tolist()
         }
         random_choice = sum(rate * paid_for_all(action) for action, rate in action_rates.items())
-        gains = (estimate_ratio((model - other).tolist(), units_a_day.tolist()) for other in (current, random_choice))
+        gains = (
+            estimate_ratio(days, model - other, units_a_day, block_days=kpi.block_days)
+            for other in (current, random_choice)
+        )
         points.append(CurvePoint(share, *gains))
     return points
 

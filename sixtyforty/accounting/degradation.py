@@ -242,8 +242,8 @@ def _measure_impact(
         fallbacks += int(suspect.sum())
     return FaultImpact(
         *fault,
-        ungated=estimate_lift(ungated),
-        gated=estimate_lift(gated),
+        ungated=estimate_lift(ungated, block_days=use_case.kpi.block_days),
+        gated=estimate_lift(gated, block_days=use_case.kpi.block_days),
         fallback=fallbacks / sum(d.decisions for d in gated),
         warned=any(verdict.warnings for _, verdict in checked.values()),
     )

@@ -79,7 +79,7 @@ def summarize_kpi(
     require_sound_figures(ws, track, until)
     if daily_values is None:
         daily_values = kpi_ledger.read_daily_values(ws, track, until)
-    figures = summarize_days(kpi, daily_values, use_case.days_between_decisions)
+    figures = summarize_days(kpi, track, daily_values, use_case.days_between_decisions)
     decided = figures.totals["model"] or 0.0
     summary = KpiSummary(
         **vars(figures),
@@ -99,7 +99,7 @@ def summarize_kpi(
 
 def summarize_nothing(ws: Workspace, track: Track) -> KpiSummary:
     """Return a KPI summary over no partition, for a page that shows why the figures are refused."""
-    figures = summarize_days(ws.use_case.kpi, [], ws.use_case.days_between_decisions)
+    figures = summarize_days(ws.use_case.kpi, track, [], ws.use_case.days_between_decisions)
     return KpiSummary(**vars(figures), label=ws.use_case.label(track), deciders=count_deciders(ws, track))
 
 
@@ -119,12 +119,13 @@ def summarize_segments(ws: Workspace, track: Track) -> list[Segment]:
         narrow, kind="stable"
     )  # groups the rows by segment; within a segment they stay sorted by partition
     segment_codes, starts = np.unique(codes[order], return_index=True)
-    sums = [np.split(parts[c].to_numpy()[order], starts[1:]) for c in ("decisions", "gain")]
+    sums = [np.split(parts[c].to_numpy()[order], starts[1:]) for c in ("_partition", "decisions", "gain")]
     return segments.estimate_segments(
         {
-            (columns[code // len(names)], names[code % len(names)]): (decisions, gains)
-            for code, decisions, gains in zip(segment_codes.tolist(), *sums, strict=True)
-        }
+            (columns[code // len(names)], names[code % len(names)]): (partitions, decisions, gains)
+            for code, partitions, decisions, gains in zip(segment_codes.tolist(), *sums, strict=True)
+        },
+        ws.use_case.kpi.block_days,
     )
 
 

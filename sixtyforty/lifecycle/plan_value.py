@@ -92,10 +92,12 @@ def compare_values(
     return PlannedValue(
         total=_sum_period("total", [now, unchanged, after], sum(flips_by_partition.values())),
         periods=sorted(periods, key=lambda period: period.period),
-        flips_per_1000=RoundedInterval.of(estimate_lift(paired, against=CANDIDATE_PREFIX + UNCHANGED)),
-        figures=[_figure(LIFT, "current_process", now, after)]
+        flips_per_1000=RoundedInterval.of(
+            estimate_lift(paired, CANDIDATE_PREFIX + UNCHANGED, block_days=kpi.block_days)
+        ),
+        figures=[_figure(kpi, LIFT, "current_process", now, after)]
         + [
-            _figure(f"gain over the candidate {name}", CANDIDATE_PREFIX + name, now, after)
+            _figure(kpi, f"gain over the candidate {name}", CANDIDATE_PREFIX + name, now, after)
             for name in kpi.candidates
             if all(name in day.candidates for day in [*now, *after])  # a new candidate has no earlier value
         ],
@@ -127,6 +129,6 @@ def _pair(after: Sequence[DailyValue], unchanged: Sequence[DailyValue]) -> list[
     return [replace(day, candidates={UNCHANGED: earlier[day.partition]}) for day in after if day.partition in earlier]
 
 
-def _figure(name: str, against: str, now: Sequence[DailyValue], after: Sequence[DailyValue]) -> PlannedFigure:
-    gains = (RoundedInterval.of(estimate_lift(days, against=against)) for days in (now, after))
+def _figure(kpi: Kpi, name: str, against: str, now: Sequence[DailyValue], after: Sequence[DailyValue]) -> PlannedFigure:
+    gains = (RoundedInterval.of(estimate_lift(days, against, block_days=kpi.block_days)) for days in (now, after))
     return PlannedFigure(name, *gains)

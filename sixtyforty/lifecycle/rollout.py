@@ -89,7 +89,7 @@ def _describe_unproven(lift: Interval, currency: str) -> str:
         return "no gain over the current process is known in this step yet"
     gain = f"{format_money(lift.value, currency)} per 1,000 units"
     if math.isnan(lift.low):
-        return f"the gain over the current process isn't proven in this step: {gain}, with too few days for an interval"
+        return f"the gain over the current process isn't proven in this step: {gain} ({lift.problem})"
     interval = f"{format_money(lift.low, currency)} to {format_money(lift.high, currency)}"
     return f"the gain over the current process isn't proven in this step: {gain} (95% confidence interval: {interval})"
 

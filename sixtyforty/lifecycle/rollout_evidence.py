@@ -19,12 +19,10 @@ from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.rollout_ledger import STEPS, RolloutStep, StepName
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value.daily_value import DailyValue, value_of_day
-from sixtyforty.value.lift import Interval, estimate_lift
+from sixtyforty.value.lift import UNKNOWN, Interval, follow_lift
 from sixtyforty.value.policy import Policy
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
-
-UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def _describe_lift(lift: Interval | None, currency: str) -> str:
         return "the gain isn't known yet"
     gain = f"gain {format_money(lift.value, currency)} per 1,000 units"
     if math.isnan(lift.low):
-        return f"{gain}, with too few days for an interval"
+        return f"{gain} ({lift.problem})"
     return (
         f"{gain} (95% confidence interval: {format_money(lift.low, currency)} to {format_money(lift.high, currency)})"
     )
@@ -160,7 +158,7 @@ def _measure_partitions(ws: Workspace, step: StepName, partitions: Sequence[str]
     else:
         included = set(partitions)
         daily_values = [d for d in kpi_ledger.read_daily_values(ws, "live") if d.partition in included]
-    return len(daily_values), estimate_lift(daily_values)
+    return len(daily_values), follow_lift(daily_values, block_days=ws.use_case.kpi.block_days)
 
 
 def value_shadow_days(ws: Workspace, partitions: Sequence[str] | None = None) -> list[DailyValue]:

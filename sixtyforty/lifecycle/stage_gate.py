@@ -29,13 +29,10 @@ from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.stage_ledger import StageEvent
-from sixtyforty.value.daily_value import DailyValue
-from sixtyforty.value.experiment import Effect
-from sixtyforty.value.lift import Interval
+from sixtyforty.value.lift import UNKNOWN, Interval, follow_lift
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
 
-UNKNOWN = Interval(math.nan, math.nan, math.nan)
 StageVerdict = Literal["pass", "continue", "stop"]
 
 
@@ -150,31 +147,10 @@ def _obstacles_in_figures(gate: StageGate, figures: StageFigures, currency: str)
 def _describe_lift(lift: Interval, currency: str) -> str:
     """Return a gain with its interval, such as `$10 per 1,000 units (95% confidence interval: -$50 to $99)`."""
     gain, low, high = (format_money(end, currency) for end in (lift.value, lift.low, lift.high))
-    interval = "" if math.isnan(lift.low) else f" (95% confidence interval: {low} to {high})"
+    interval = f" (95% confidence interval: {low} to {high})"
+    if math.isnan(lift.low):
+        interval = f" ({lift.problem})" if lift.problem else ""
     return f"{gain} per 1,000 units{interval}"
-
-
-def estimate_gain(daily_values: Sequence[DailyValue], planned: float, final: bool) -> Interval:
-    """Estimate the gain over the current process per 1,000 units, with its 95% confidence interval.
-
-    The estimate treats whole partitions, not single units, as independent observations. final: True for the one planned
-    final judgement, which uses the interval of a single check. False uses the always-valid interval, which is narrowest
-    at `planned` partitions; its ends are NaN if there are too few partitions. With fewer than two partitions, or
-    without decisions, all figures are NaN.
-    """
-    import numpy as np
-
-    gains = np.array([d.model - d.current_process for d in daily_values])
-    counts = np.array([d.decisions for d in daily_values], float)
-    n = len(daily_values)
-    if n < 2 or not counts.sum():
-        return UNKNOWN
-    per_unit = gains.sum() / counts.sum()
-    residuals = gains - per_unit * counts
-    error = math.sqrt(n / (n - 1) * float((residuals**2).sum())) / counts.sum()
-    effect = Effect(per_unit, error, n - 1.0, float(n), 0.0, 0.0, n)
-    low, high = effect.single_look_interval() if final else effect.always_valid_interval(max(planned, 2.0))
-    return Interval(*(1000 * float(end) for end in (per_unit, low, high)))
 
 
 def read_stage_status(ws: Workspace, now: datetime) -> StageStatus:
@@ -247,9 +223,9 @@ def measure_stage(ws: Workspace, stage: Stage, since: datetime, now: datetime, g
     daily_values = [d for d in kpi_ledger.read_daily_values(ws, track) if d.partition in known]
     if not daily_values or gate is None:
         return StageFigures(track, label, len(daily_values), UNKNOWN, today)
-    stop = use_case.index_of(use_case.partition_of_day(gate.stop_date))
-    planned = (stop - use_case.index_of(daily_values[0].partition)) / use_case.decision.every_partitions
-    lift = estimate_gain(daily_values, planned, today >= gate.stop_date)
+    planned_days = (gate.stop_date - use_case.first_day(daily_values[0].partition)).days
+    block_days = use_case.kpi.block_days
+    lift = follow_lift(daily_values, block_days=block_days, planned_blocks=max(planned_days / block_days, 1.0))
     return StageFigures(track, label, len(daily_values), lift, today)
 
 

@@ -6,8 +6,9 @@ This is the only module that decides promotion. `judge` turns evidence (`gate_ev
    (`treatment_shares.py`), or features with leakage (`taint.py`).
 2. REJECT if governance refused data that the model learned from, or if too much of its data is missing. REJECT, too,
    if the model breaks a monotone constraint, or if its version or recipe was withdrawn.
-3. HOLD if the model learned from too few rows, or if too few days have known outcomes. REJECT or HOLD if the gain over
-   the current process isn't proven out of sample. HOLD if the gain over the champion isn't.
+3. HOLD if the model learned from too few rows, or if too few outcomes are known. A first model and another recipe must
+   prove a gain out of sample: REJECT or HOLD if they don't. All looks and all recipes of a year share one error budget
+   (`error_share`). A refresh claims no gain, so HOLD or REJECT if it is proven worse.
 4. PENDING if the challenger passes, the track is live, and the use case requires an approval.
 5. PROMOTE otherwise.
 """
@@ -32,11 +33,11 @@ from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.champion_ledger import ChampionLedger, ChampionRow, GateVerdict
 from sixtyforty.storage.lake import Lake
 from sixtyforty.value.daily_value import DailyValue
-from sixtyforty.value.lift import Interval, estimate_lift, estimate_ratio
+from sixtyforty.value.lift import Interval, estimate_ratio, follow_lift, follow_ratio
 from sixtyforty.value.rounded_interval import RoundedInterval
 
 SHOWN_PARTITIONS = 5
-MINIMUM_DAYS = 2  # days with known outcomes that a confidence interval needs
+LOSS_CONFIDENCE = 0.95  # one-sided confidence with which a refresh must be worse, to be held back
 
 
 class GateError(SixtyfortyError):
@@ -184,33 +185,46 @@ def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVer
         return value.stop(
             "HOLD", f"too early to judge: the challenger learned from {learned}, {gate.min_training_rows} needed"
         )
-    if len(days) < MINIMUM_DAYS:
-        known = format_plural(len(days), "day")
-        return value.stop("HOLD", f"too early to judge: {known} with known outcomes, {MINIMUM_DAYS} needed")
-    confidence = _two_sided(gate)
-    lift = estimate_lift(days, confidence=confidence)
+    units = sum(day.decisions for day in days)
+    if units < gate.min_units:
+        known = format_plural(units, "unit")
+        return value.stop("HOLD", f"too early to judge: {known} with known outcomes, {gate.min_units} needed")
+    confidence = 1 - 2 * error_share(gate, evidence.recipe_number)
+    lift = follow_lift(days, confidence=confidence, block_days=evidence.block_days)
     value.figures = replace(value.figures, lift_vs_current=RoundedInterval.of(lift))
     shown = _describe(lift, confidence, currency)
+    if evidence.kind == "refresh":
+        if lift.high < 0:
+            return value.stop("REJECT", f"the recipe loses against the current process: {shown}")
+        return _compare_latest_block(gate, evidence, currency, value)
+    if lift.problem:
+        return value.stop("HOLD", f"too early to judge the gain over the current process: {shown}")
     if not lift.low > 0:
         return value.stop(
             "HOLD" if lift.value > 0 else "REJECT", f"the gain over the current process isn't proven: {shown}"
         )
     value.reasons.append(f"walk-forward gain over the current process: {shown}")
-    if evidence.kind == "recipe":
-        return _compare_recipes(gate, evidence, currency, value)
-    return _compare_latest_block(gate, evidence, currency, value)
+    return _compare_recipes(gate, evidence, currency, value) if evidence.kind == "recipe" else value
+
+
+def error_share(gate: Gate, recipe_number: int) -> float:
+    """Return the probability with which a recipe without any gain may ever be promoted, over all looks at it.
+
+    recipe_number: the position of the recipe among those that were first tried in the same year, from 1. The shares of
+    all recipes of a year add up to at most 1 - gate.confidence, however many recipes there are.
+    """
+    return (1 - gate.confidence) / (recipe_number * (recipe_number + 1))
 
 
 def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
     """Hold back the promotion unless the gain over the champion's recipe is proven to exceed `gate.margin`."""
-    confidence = _two_sided(gate)
-    gain = _paired_gain(evidence.walk_forward, evidence.current_recipe or [], confidence)
-    if math.isnan(gain.low):
-        return value.stop(
-            "HOLD", f"too early to judge: challenger and champion have fewer than {MINIMUM_DAYS} days in common"
-        )
+    confidence = 1 - 2 * error_share(gate, evidence.recipe_number)
+    pairs = _pair_days(evidence.walk_forward, evidence.current_recipe or [])
+    gain = follow_ratio(*pairs, confidence, evidence.block_days)
     value.figures = replace(value.figures, gain_vs_recipe=RoundedInterval.of(gain))
     shown = _describe(gain, confidence, currency)
+    if math.isnan(gain.low):
+        return value.stop("HOLD", f"too early to compare the challenger with the champion's recipe: {shown}")
     if not gain.low > gate.margin:
         margin = format_money(gate.margin, currency)
         return value.stop("HOLD", f"the gain over the champion's recipe isn't proven to exceed {margin}: {shown}")
@@ -219,51 +233,36 @@ def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _
 
 
 def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
-    """Hold back the promotion if the champion beats the challenger's recipe on the newest days of the backtest.
+    """Hold back a refresh if it is proven worse than the champion on the newest days of the backtest.
 
-    A difference of up to `gate.margin` is allowed. The promotion is held back, too, if no outcome is known of the days
-    on which champion and challenger can be compared.
+    A refresh claims no gain, so a difference of up to `gate.margin` is allowed, and so is one that may be chance.
     """
     if evidence.latest is None:
-        if evidence.kind == "refresh":
-            value.reasons.append(
-                "champion and challenger aren't compared: the champion may have learned from every backtest block"
-            )
+        value.reasons.append(
+            "champion and challenger aren't compared: the champion may have learned from every backtest block"
+        )
         return value
-    confidence = _two_sided(gate)
-    change = _paired_gain(evidence.latest.challenger, evidence.latest.champion, confidence)
+    confidence = 2 * LOSS_CONFIDENCE - 1
+    pairs = _pair_days(evidence.latest.challenger, evidence.latest.champion)
+    change = estimate_ratio(*pairs, confidence, block_days=1)  # the days are too few for longer blocks
     if math.isnan(change.value):
         return value.stop(
             "HOLD", "too early to judge: no outcome is known yet of the days that compare champion and challenger"
         )
     value.figures = replace(value.figures, last_block_vs_champion=RoundedInterval.of(change))
-    if change.value < -gate.margin:
-        return value.stop(
-            "HOLD",
-            "in the newest backtest block, the challenger's recipe is worse than the champion:"
-            f" {_describe(change, confidence, currency)}",
-        )
-    difference = format_money(change.value, currency, signed=True)
-    margin = format_money(gate.margin, currency)
-    value.reasons.append(
-        f"difference to the champion in the newest backtest block: {difference} per 1,000 decisions"
-        f" (allowed loss: {margin})"
-    )
+    shown = _describe(change, confidence, currency)
+    if change.high < 0 and change.value < -gate.margin:
+        return value.stop("HOLD", f"the refresh is worse than the champion on the newest days of the backtest: {shown}")
+    value.reasons.append(f"the refresh isn't proven worse than the champion on the newest days: {shown}")
     return value
 
 
-def _two_sided(gate: Gate) -> float:
-    """Return the confidence level of the two-sided interval whose lower end is the gate's one-sided lower bound.
-
-    The declared `gate.confidence` is the level of the one-sided bound.
-    """
-    return 2 * gate.confidence - 1
-
-
-def _paired_gain(days: Sequence[DailyValue], other: Sequence[DailyValue], confidence: float) -> Interval:
+def _pair_days(days: Sequence[DailyValue], other: Sequence[DailyValue]) -> tuple[list[str], list[float], list[int]]:
+    """Return the partitions that both lists have, with the differences in money and the numbers of decisions."""
     other_by_partition = {day.partition: day for day in other}
     pairs = [(day, other_by_partition[day.partition]) for day in days if day.partition in other_by_partition]
-    return estimate_ratio([a.model - b.model for a, b in pairs], [a.decisions for a, _ in pairs], confidence)
+    partitions = [day.partition for day, _ in pairs]
+    return partitions, [a.model - b.model for a, b in pairs], [day.decisions for day, _ in pairs]
 
 
 def _describe(interval: Interval, confidence: float, currency: str) -> str:
@@ -271,5 +270,5 @@ def _describe(interval: Interval, confidence: float, currency: str) -> str:
         format_money(amount, currency, signed=True) for amount in (interval.value, interval.low, interval.high)
     )
     if math.isnan(interval.low):
-        return f"{estimate} per 1,000 decisions (too few days for an interval)"
+        return f"{estimate} per 1,000 decisions ({interval.problem})"
     return f"{estimate} per 1,000 decisions ({confidence:.0%} confidence interval {low} to {high})"

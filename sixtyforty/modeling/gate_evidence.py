@@ -16,7 +16,9 @@ from sixtyforty.modeling.monotone_constraints import find_broken_constraints
 from sixtyforty.modeling.redefined_features import find_redefined
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.modeling.taint import TaintedDataError, find_tainted_versions, require_sound
+from sixtyforty.modeling.training_plan import declared_recipes
 from sixtyforty.modeling.treatment_shares import describe_share_mismatch
+from sixtyforty.spec.kpi import BLOCK_DAYS
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.champion_ledger import ChampionLedger
@@ -54,12 +56,15 @@ class GateEvidence:
     declared shares. `taint`: which training or walk-forward partitions have leakage; empty if there is no leakage.
     `withdrawal`: when and why the challenger's version or recipe was withdrawn; empty if the challenger may decide.
     `unfit_champion`: why the champion in force can't score; the challenger is then judged as the first model.
-    `training_rows`: number of rows that the challenger learned from; None if the collection ended before.
+    `block_days`: see `kpi.block_days`. `recipe_number`: the position of the challenger's recipe among those that were
+    first tried in the same year, from 1. `training_rows`: number of rows that the challenger learned from; None if the collection ended before.
     """
 
     kind: ChallengerKind
     missing_share: float
     walk_forward: Sequence[DailyValue]
+    block_days: int = BLOCK_DAYS
+    recipe_number: int = 1
     latest: LatestBlock | None = None
     current_recipe: Sequence[DailyValue] | None = None
     refused_partitions: Sequence[str] = ()
@@ -135,6 +140,8 @@ def _collect_from_files(
         missing_share=card.missing_share,
         training_rows=card.rows,
         walk_forward=run_walk_forward(use_case, lake, store, recipe, as_of),
+        block_days=use_case.kpi.block_days,
+        recipe_number=_number_recipe(use_case, store, ledger, track, recipe, as_of),
         latest=latest,
         current_recipe=current_recipe,
         refused_partitions=_refused_partitions(lake, card),
@@ -143,6 +150,23 @@ def _collect_from_files(
         selection_reason=selection_reason,
         unfit_champion=unfit_champion,
     )
+
+
+def _number_recipe(
+    use_case: UseCase, store: ModelStore, ledger: ChampionLedger, track: Track, recipe: str, as_of: date
+) -> int:
+    """Return the position of a recipe among those that were first tried on a track in the same year, from 1.
+
+    A recipe is tried when the gate judges one of its challengers. Declared recipes that haven't been tried yet follow
+    in the order of their declaration.
+    """
+    tried: dict[str, int] = {}
+    for row in ledger.verdicts(track):
+        if row.as_of <= as_of.isoformat():
+            tried.setdefault(store.card(row.version).recipe_version, int(row.as_of[:4]))
+    for declared in [*declared_recipes(use_case), recipe]:
+        tried.setdefault(declared, as_of.year)
+    return [name for name, year in tried.items() if year == tried[recipe]].index(recipe) + 1
 
 
 def describe_unfit_champion(use_case: UseCase, lake: Lake, store: ModelStore, track: Track, version: str) -> str:

@@ -261,10 +261,11 @@ def value_of_current_process(ws: Workspace) -> CurrentProcessValue | None:
         rows = db.execute(query).df()
     if rows.empty:
         return None
-    value = value_of_day(use_case.kpi, "all", rows, rows["an outcome"].to_numpy(float))
-    summary = summarize_days(use_case.kpi, [value])
+    first = str(rows["_partition"].iloc[0])
+    value = value_of_day(use_case.kpi, first, rows, rows["an outcome"].to_numpy(float))
+    summary = summarize_days(use_case.kpi, "replay", [value])
     return CurrentProcessValue(
-        first=str(rows["_partition"].iloc[0]),
+        first=first,
         last=str(rows["_partition"].iloc[-1]),
         decisions=summary.decisions,
         label=use_case.label("replay"),

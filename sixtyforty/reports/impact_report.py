@@ -156,7 +156,7 @@ def collect_facts(ws: Workspace, track: Track) -> ImpactFacts:
         segments=group_by_column(accounts.segments),
         candidates=_candidates(use_case.kpi, summary),
         period="month" if all("-" in name for name in periods) else "year",
-        periods=[_period_figures(name, days) for name, days in periods.items()],
+        periods=[_period_figures(use_case.kpi, name, days) for name, days in periods.items()],
         champions=list(accounts.champions),
         withdrawals=describe_withdrawals(ws),
         forecasts=accounts.forecasts,
@@ -192,7 +192,7 @@ def _candidates(kpi: Kpi, summary: KpiSummary) -> list[CandidateFigures]:
     return [f for f in figures if f.decisions]
 
 
-def _period_figures(name: str, days: Sequence[DailyValue]) -> PeriodFigures:
+def _period_figures(kpi: Kpi, name: str, days: Sequence[DailyValue]) -> PeriodFigures:
     model, current = sum(d.model for d in days), sum(d.current_process for d in days)
     return PeriodFigures(
         name=period_name(name),
@@ -201,7 +201,7 @@ def _period_figures(name: str, days: Sequence[DailyValue]) -> PeriodFigures:
         model=model,
         current_process=current,
         gain=sum(d.model - d.current_process for d in days),
-        per_1000=estimate_lift(days),
+        per_1000=estimate_lift(days, block_days=kpi.block_days),
     )
 
 

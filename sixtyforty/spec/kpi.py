@@ -13,6 +13,7 @@ from sixtyforty.spec.base import DeclaredModel, Name
 from sixtyforty.spec.errors import FieldError
 from sixtyforty.spec.experiments import Holdout, Treatment
 
+BLOCK_DAYS = 14
 EvidenceLabel = Literal["exact", "assumed", "randomized"]
 """The evidence behind an amount of money.
 
@@ -58,6 +59,13 @@ class Kpi(DeclaredModel):
     )
     target_date: date | None = Field(default=None, description="Local day by which the target should be reached.")
     costs: Costs = Field(default_factory=Costs, description="Costs that are subtracted from the gain.")
+    block_days: int = Field(
+        default=BLOCK_DAYS,
+        ge=1,
+        description="Number of days that count as one observation in an interval, because neighboring days are alike."
+        " Raise it if the gain depends on more than two weeks, such as on a season. Lower it only if the units of"
+        " different days have nothing in common.",
+    )
     segments: list[str] = Field(
         default_factory=list,
         description="Columns of features.sql or of decision.key. The gain is also reported for each of their values,"

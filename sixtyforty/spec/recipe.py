@@ -117,7 +117,17 @@ class Gate(DeclaredModel):
         " equal.",
     )
     confidence: float = Field(
-        default=0.95, gt=0.5, lt=1, description="One-sided confidence with which a gain must be proven: 0.95 is 95%."
+        default=0.95,
+        gt=0.5,
+        lt=1,
+        description="One-sided confidence with which a gain must be proven, over all looks and all recipes of a year:"
+        " 0.95 is 95%.",
+    )
+    min_units: int = Field(
+        default=20,
+        ge=1,
+        description="Smallest number of units with known outcomes in the walk-forward backtest. With fewer, the"
+        " challenger isn't promoted.",
     )
     min_training_rows: int = Field(
         default=20,

@@ -12,16 +12,16 @@ Sources:
 - Ratio metrics by the delta method: Deng, Knoblich & Lu (2018), "Applying the Delta Method in Metric Analytics".
 - CUPED: Deng, Xu, Kohavi & Walker (2013), "Improving the Sensitivity of Online Controlled Experiments by Utilizing
   Pre-Experiment Data".
-- The always-valid interval: Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024), "Time-uniform central limit theory
-  and asymptotic confidence sequences", Annals of Statistics 52(6). Theorem 2.2; appendix B.2 gives the best rho.
+- The always-valid interval: see `sequences.py`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from sixtyforty.value.sequences import CONFIDENCE, sequence_reach
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-CONFIDENCE = 0.95
 MINIMUM_CLUSTERS = 20  # clusters in each arm from which the always-valid interval kept its coverage in simulations
 
 
@@ -138,26 +137,14 @@ class Effect:
     def always_valid_interval(self, planned_units: float, confidence: float = CONFIDENCE) -> tuple[Any, Any]:
         """Return the confidence interval that stays valid however often it is computed: (low, high), each shape (…).
 
-        The interval is narrowest at `planned_units`. Its half width is that of the asymptotic confidence sequence:
-        error x sqrt((1 + 1/u) log((u + 1) / alpha²)), where u = units x rho². The sequence assumes a known error, so
-        Welch's t distribution replaces the normal distribution. Both ends are NaN if an arm has fewer than
+        The interval is narrowest at `planned_units` (see `sequence_reach`). Both ends are NaN if an arm has fewer than
         MINIMUM_CLUSTERS clusters.
         """
         import numpy as np
-        from scipy.stats import norm, t
 
-        scaled_units = self.units * sequence_rho(planned_units, confidence) ** 2
-        normal = np.sqrt((1 + 1 / scaled_units) * np.log((scaled_units + 1) / (1 - confidence) ** 2))
-        reach = t.isf(norm.sf(normal), self.freedom) * self.error
+        reach = sequence_reach(self.units, self.freedom, planned_units, confidence) * self.error
         reach = np.where(self.fewest < MINIMUM_CLUSTERS, np.nan, reach)
         return self.value - reach, self.value + reach
-
-
-def sequence_rho(planned_units: float, confidence: float = CONFIDENCE) -> float:
-    """Return the parameter rho of the always-valid interval, so that the interval is narrowest at `planned_units`."""
-    from scipy.special import lambertw
-
-    return math.sqrt((-lambertw(-((1 - confidence) ** 2) / math.e, k=-1).real - 1) / planned_units)
 
 
 def compare_arms(model: Arm, current: Arm) -> Effect:

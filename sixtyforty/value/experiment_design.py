@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from sixtyforty.value.experiment import CONFIDENCE, sequence_rho
+from sixtyforty.value.sequences import CONFIDENCE, sequence_rho
 
 POWER = 0.8
 

@@ -1,79 +1,179 @@
 """Estimate the lift: the gain per 1,000 decisions over another way of deciding, with its confidence interval.
 
-The interval comes from a bootstrap that resamples whole days. The statistic is a ratio of sums, and both policies are
-valued on the same days. Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+Neighboring days are alike, so days are no independent observations. Their sums over blocks of `block_days` days are
+nearly independent if a block is longer than the dependence. The lift is a ratio of sums over blocks, so both policies
+are valued on the same days. Three intervals are for three questions:
+
+- `estimate_lift`: one look at a period that was fixed in advance.
+- `follow_lift`: a look every day. The interval stays valid, however often it is looked at.
+- `predict_lift`: the gain of a future period, rather than the mean so far.
+
+With too few blocks, or values too heavy-tailed for so few days, there is no interval. `Interval.problem` then says why.
+`docs/concepts/interval-coverage.md` shows how often the intervals are right.
+
+Sources:
+
+- The blocks and their standard error: see `blocks.py`.
+- The always-valid interval: see `sequences.py`.
+- The prediction interval: Hahn & Meeker (1991), Statistical Intervals, section 4.7.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from sixtyforty.spec.kpi import BLOCK_DAYS
+from sixtyforty.spec.track import Track
+from sixtyforty.value.blocks import Blocks
 from sixtyforty.value.daily_value import DailyValue, money_by_day
+from sixtyforty.value.sequences import sequence_reach
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-RESAMPLES = 2000
-MAX_BLOCKS = 400  # in a history of more days, the bootstrap resamples blocks of several days
+PLANNED_BLOCKS = 13  # about half a year: where an always-valid interval is narrowest, if no length is planned
+MONTH_DAYS = 30
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimated amount of money per 1,000 decisions, with its two-sided confidence interval. NaN means unknown."""
+    """An estimated amount of money per 1,000 decisions, with its two-sided interval. NaN means unknown.
+
+    problem: why both ends are unknown; empty if they are known, or if the amount itself is unknown.
+    """
 
     value: float
     low: float
     high: float
+    problem: str = field(default="", kw_only=True)
 
 
-def estimate_lift(
-    days: Sequence[DailyValue], against: str = "current_process", of: str = "model", confidence: float = 0.95
-) -> Interval:
-    """Estimate the lift of one policy over another per 1,000 decisions, with a percentile bootstrap of fixed seed.
-
-    of, against: names of two policies, or `candidate <name>`. Whole days are resampled, because the units of one day
-    share the same conditions. With fewer than two days, the ends of the interval are NaN.
-    """
-    differences = [a - b for a, b in zip(money_by_day(days, of), money_by_day(days, against), strict=True)]
-    return estimate_ratio(differences, [day.decisions for day in days], confidence)
+UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 
 def estimate_ratio(
-    total: Sequence[float] | NDArray[np.float64], count: Sequence[int] | NDArray[np.int64], confidence: float = 0.95
+    partitions: Sequence[str] | NDArray[np.str_],
+    totals: Sequence[float] | NDArray[Any],
+    counts: Sequence[int] | NDArray[Any],
+    confidence: float = 0.95,
+    block_days: int = BLOCK_DAYS,
 ) -> Interval:
-    """Estimate 1000 x sum(total) / sum(count) over days, with a confidence interval from resampled days.
+    """Estimate 1000 x sum(totals) / sum(counts), with an interval for one look at a fixed period.
 
-    total, count: one number per day; the days must be in order of time.
-    A history of more than MAX_BLOCKS days is resampled in blocks of several days, which limits the computing time.
-    Neighboring days are similar, so longer blocks even estimate the spread slightly better.
+    partitions: the partitions' keys, in the order of time. totals, counts: one number per partition. block_days: see
+    `kpi.block_days`.
     """
-    import numpy as np
+    from scipy.stats import t
 
-    sums, counts = np.asarray(total, dtype=float), np.asarray(count, dtype=float)
-    sums, counts = sums[counts > 0], counts[counts > 0]  # a day without decisions changes neither sum
-    if not len(counts):
-        return Interval(math.nan, math.nan, math.nan)
-    estimate = float(1000 * sums.sum() / counts.sum())
-    if len(sums) < 2:
-        return Interval(estimate, math.nan, math.nan)
-    block_starts = np.arange(0, len(sums), math.ceil(len(sums) / MAX_BLOCKS))
-    sums, counts = np.add.reduceat(sums, block_starts), np.add.reduceat(counts, block_starts)
-    resampled = _block_counts(len(sums)) @ np.column_stack([sums, counts])
-    bounds = [(1 - confidence) / 2, (1 + confidence) / 2]
-    low, high = np.quantile(1000 * resampled[:, 0] / resampled[:, 1], bounds)
-    return Interval(estimate, float(low), float(high))
+    blocks = Blocks.of(partitions, totals, counts, block_days)
+    return _interval(blocks, t.ppf(0.5 + confidence / 2, blocks.freedom))
 
 
-@lru_cache(maxsize=4)
-def _block_counts(blocks: int) -> NDArray[np.float64]:
-    """Return how often each bootstrap resample draws each block of days: (RESAMPLES, blocks). The seed is fixed."""
-    import numpy as np
+def follow_ratio(
+    partitions: Sequence[str] | NDArray[np.str_],
+    totals: Sequence[float] | NDArray[Any],
+    counts: Sequence[int] | NDArray[Any],
+    confidence: float = 0.95,
+    block_days: int = BLOCK_DAYS,
+    planned_blocks: float = PLANNED_BLOCKS,
+) -> Interval:
+    """Estimate 1000 x sum(totals) / sum(counts), with an interval for a look every day.
 
-    drawn = np.random.default_rng(0).integers(0, blocks, (RESAMPLES, blocks))
-    drawn += blocks * np.arange(RESAMPLES)[:, None]
-    return np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(float)
+    planned_blocks: the number of blocks at which the interval is narrowest. See `estimate_ratio`.
+    """
+    blocks = Blocks.of(partitions, totals, counts, block_days)
+    reach = sequence_reach(max(blocks.number, 1), blocks.freedom, planned_blocks, confidence)
+    return _interval(blocks, float(reach))
+
+
+def measure_ratio(
+    track: Track,
+    partitions: Sequence[str] | NDArray[np.str_],
+    totals: Sequence[float] | NDArray[Any],
+    counts: Sequence[int] | NDArray[Any],
+    block_days: int = BLOCK_DAYS,
+) -> Interval:
+    """Estimate 1000 x sum(totals) / sum(counts) on a track, with its 95% interval. See `estimate_ratio`.
+
+    People look at the live track every day. A replay covers a fixed period, so its interval is for one look.
+    """
+    estimate = follow_ratio if track == "live" else estimate_ratio
+    return estimate(partitions, totals, counts, block_days=block_days)
+
+
+def estimate_lift(
+    days: Sequence[DailyValue],
+    against: str = "current_process",
+    of: str = "model",
+    confidence: float = 0.95,
+    block_days: int = BLOCK_DAYS,
+) -> Interval:
+    """Estimate the lift of one policy over another per 1,000 decisions, for one look at a fixed period.
+
+    days: in the order of time. of, against: names of two policies, or `candidate <name>`. block_days: see
+    `kpi.block_days`.
+    """
+    return estimate_ratio(*_differences(days, against, of), confidence, block_days)
+
+
+def follow_lift(
+    days: Sequence[DailyValue],
+    against: str = "current_process",
+    of: str = "model",
+    confidence: float = 0.95,
+    block_days: int = BLOCK_DAYS,
+    planned_blocks: float = PLANNED_BLOCKS,
+) -> Interval:
+    """Estimate the lift of one policy over another per 1,000 decisions, for a look every day. See `estimate_lift`.
+
+    planned_blocks: the number of blocks at which the interval is narrowest.
+    """
+    return follow_ratio(*_differences(days, against, of), confidence, block_days, planned_blocks)
+
+
+def measure_lift(
+    track: Track,
+    days: Sequence[DailyValue],
+    against: str = "current_process",
+    of: str = "model",
+    block_days: int = BLOCK_DAYS,
+) -> Interval:
+    """Estimate the lift of one policy over another on a track (see `measure_ratio` and `estimate_lift`)."""
+    return measure_ratio(track, *_differences(days, against, of), block_days)
+
+
+def predict_lift(
+    days: Sequence[DailyValue],
+    against: str = "current_process",
+    of: str = "model",
+    confidence: float = 0.9,
+    block_days: int = BLOCK_DAYS,
+    period_days: int = MONTH_DAYS,
+) -> Interval:
+    """Predict the lift of one policy over another in a future period of `period_days` days, per 1,000 decisions.
+
+    The interval is wider than that of `estimate_lift`, because the future period varies, too. The period is assumed
+    to have as many decisions a day as the past. The other parameters are those of `estimate_lift`.
+    """
+    from scipy.stats import t
+
+    blocks = Blocks.of(*_differences(days, against, of), block_days)
+    spread = math.sqrt(1 + blocks.number * blocks.mean_days / period_days)
+    return _interval(blocks, t.ppf(0.5 + confidence / 2, blocks.freedom) * spread)
+
+
+def _interval(blocks: Blocks, reach: float) -> Interval:
+    """Return the interval of the lift. reach: half of its width, in standard errors of the mean."""
+    if blocks.problem or math.isnan(blocks.ratio):
+        return Interval(1000 * blocks.ratio, math.nan, math.nan, problem=blocks.problem)
+    half_width = reach * blocks.error
+    return Interval(*(1000 * end for end in (blocks.ratio, blocks.ratio - half_width, blocks.ratio + half_width)))
+
+
+def _differences(days: Sequence[DailyValue], against: str, of: str) -> tuple[list[str], list[float], list[int]]:
+    differences = [a - b for a, b in zip(money_by_day(days, of), money_by_day(days, against), strict=True)]
+    return [day.partition for day in days], differences, [day.decisions for day in days]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -95,15 +95,18 @@ def add_segments(first: SegmentMoney, second: SegmentMoney) -> SegmentMoney:
 
 
 def estimate_segments(
-    days_of_segments: Mapping[tuple[str, str], tuple[NDArray[np.int64], NDArray[np.float64]]],
+    days_of_segments: Mapping[tuple[str, str], tuple[Sequence[str], NDArray[np.int64], NDArray[np.float64]]],
+    block_days: int,
 ) -> list[Segment]:
     """Estimate the lift of each segment. Return the segments sorted by column, then by lift, the greatest loss first.
 
-    days_of_segments: for each column and segment, two arrays with one number per day on which the segment occurred: the
-    number of decisions, and the gain. The confidence is 1 - ALPHA / number of segments (Bonferroni).
+    days_of_segments: for each column and segment, the partitions in which the segment occurred, in the order of time,
+    with the numbers of decisions, and the gains. block_days: see `kpi.block_days`. The confidence is 1 - ALPHA / number
+    of segments (Bonferroni).
     """
     segments = []
-    for (column, name), (counts, gains) in sorted(days_of_segments.items()):
-        lift = estimate_ratio(gains, counts, confidence=1 - ALPHA / len(days_of_segments))
+    for (column, name), (partitions, counts, gains) in sorted(days_of_segments.items()):
+        confidence = 1 - ALPHA / len(days_of_segments)
+        lift = estimate_ratio(partitions, gains, counts, confidence, block_days)
         segments.append(Segment(column, name, int(counts.sum()), float(gains.sum()), lift))
     return sorted(segments, key=lambda segment: (segment.column, segment.lift.value))

@@ -9,8 +9,9 @@ from typing import Any
 
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.partitions import DAYS_A_MONTH
+from sixtyforty.spec.track import Track
 from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue
-from sixtyforty.value.lift import estimate_lift
+from sixtyforty.value.lift import measure_lift
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 
 
@@ -105,10 +106,11 @@ def compute_balance(kpi: Kpi, days: Sequence[DailyValue], days_apart: float = 1.
     return Balance(gain, build, running_total, gain - running_total - build, covered[-1] if covered else None)
 
 
-def summarize_days(kpi: Kpi, days: Sequence[DailyValue], days_apart: float = 1.0) -> DaysSummary:
+def summarize_days(kpi: Kpi, track: Track, days: Sequence[DailyValue], days_apart: float = 1.0) -> DaysSummary:
     """Return the KPI over days: totals, figures per 1,000 decisions, gain over the current process, net benefit.
 
-    days: must be sorted by partition. days_apart: the number of days from one partition with a decision to the next.
+    track: determines the intervals (see `measure_lift`). days: must be sorted by partition. days_apart: the number of
+    days from one partition with a decision to the next.
     """
     decisions = sum(day.decisions for day in days)
     totals = {policy: round_known(sum(getattr(day, policy) for day in days)) for policy in POLICIES}
@@ -126,24 +128,24 @@ def summarize_days(kpi: Kpi, days: Sequence[DailyValue], days_apart: float = 1.0
         decided_by_current_process=sum(day.fallback for day in days),
         totals=totals,
         per_1000={policy: _per_1000(total, decisions) for policy, total in totals.items()},
-        lift_vs_current=RoundedInterval.of(estimate_lift(days)),
+        lift_vs_current=RoundedInterval.of(measure_lift(track, days, block_days=kpi.block_days)),
         gain=round(balance.gain, 2),
         build=round(balance.build, 2),
         running=round(balance.running, 2),
         net_impact=round(balance.net_impact, 2),
         payback=balance.payback,
-        candidates={name: _summarize_candidate(name, days) for name in kpi.candidates},
+        candidates={name: _summarize_candidate(kpi, track, name, days) for name in kpi.candidates},
     )
 
 
-def _summarize_candidate(name: str, days: Sequence[DailyValue]) -> CandidateSummary:
+def _summarize_candidate(kpi: Kpi, track: Track, name: str, days: Sequence[DailyValue]) -> CandidateSummary:
     own_days, policy = [day for day in days if name in day.candidates], CANDIDATE_PREFIX + name
     decisions = sum(day.decisions for day in own_days)
     return CandidateSummary(
         decisions=decisions,
         per_1000=_per_1000(sum(day.candidates[name] for day in own_days), decisions),
-        lift_vs_current=RoundedInterval.of(estimate_lift(own_days, of=policy)),
-        model_minus=RoundedInterval.of(estimate_lift(own_days, against=policy)),
+        lift_vs_current=RoundedInterval.of(measure_lift(track, own_days, of=policy, block_days=kpi.block_days)),
+        model_minus=RoundedInterval.of(measure_lift(track, own_days, policy, block_days=kpi.block_days)),
     )
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm, ttest_ind
 
-from sixtyforty.value.experiment import Arm, Effect, compare_arms, sequence_rho
+from sixtyforty.value.experiment import Arm, Effect, compare_arms
+from sixtyforty.value.sequences import sequence_rho
 from tests.sixtyforty.value.simulated_arms import (
     DAILY_UNITS,
     DAYS,
