@@ -87,7 +87,7 @@ def follow_ratio(
     """
     blocks = Blocks.of(partitions, totals, counts, block_days)
     reach = sequence_reach(max(blocks.number, 1), blocks.freedom, planned_blocks, confidence)
-    return _interval(blocks, float(reach))
+    return _interval(blocks, reach)
 
 
 def measure_ratio(
@@ -170,7 +170,7 @@ def _interval(blocks: Blocks, reach: float) -> Interval:
     """Return the interval of the lift. reach: half of its width, in standard errors of the mean."""
     if blocks.problem or math.isnan(blocks.ratio):
         return Interval(1000 * blocks.ratio, math.nan, math.nan, problem=blocks.problem)
-    half_width = reach * blocks.error
+    half_width = float(reach) * blocks.error
     return Interval(*(1000 * end for end in (blocks.ratio, blocks.ratio - half_width, blocks.ratio + half_width)))
 
 
