@@ -8,7 +8,8 @@ are valued on the same days. Three intervals are for three questions:
 - `follow_lift`: a look every day. The interval stays valid, however often it is looked at.
 - `predict_lift`: the gain of a future period, rather than the mean so far.
 
-With too few blocks, or values too heavy-tailed for so few days, there is no interval. `Interval.problem` then says why.
+With too few blocks, there is no interval. `Interval.problem` then says why. If a few extreme days decide, one look has the
+interval for many looks: it is wide enough for heavy tails, while Student's t is not.
 `docs/concepts/interval-coverage.md` shows how often the intervals are right.
 
 Sources:
@@ -70,6 +71,8 @@ def estimate_ratio(
     from scipy.stats import t
 
     blocks = Blocks.of(partitions, totals, counts, block_days)
+    if blocks.is_skewed:
+        return follow_ratio(partitions, totals, counts, confidence, block_days)
     return _interval(blocks, t.ppf(0.5 + confidence / 2, blocks.freedom))
 
 

@@ -112,6 +112,12 @@ def test_a_prediction_holds_for_the_next_month() -> None:
     assert 0.86 <= inside / 300 <= 0.95
 
 
+def test_a_few_extreme_days_give_the_interval_for_many_looks() -> None:
+    gains = np.random.default_rng(9).normal(5, 10, 140)
+    gains[70] = 1000
+    assert estimate_lift(gaining(gains)) == follow_lift(gaining(gains))
+
+
 def test_the_lift_can_be_estimated_against_any_policy() -> None:
     days = [DailyValue(day, 100, 10, 6, 3, 20, 0, 0, 0) for day in days_from(2)]
     policies = ("current_process", "random_choice", "perfect_foresight")

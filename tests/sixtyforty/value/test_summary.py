@@ -68,7 +68,9 @@ def test_a_summary_of_no_days_has_no_figures() -> None:
 
 
 def test_a_loss_is_shown_as_a_loss() -> None:
-    summary = summarize_days(TWO, "replay", [day_worth("2013-03-10", 100, -50, 20), day_worth("2013-03-11", 100, -30, 0)])
+    summary = summarize_days(
+        TWO, "replay", [day_worth("2013-03-10", 100, -50, 20), day_worth("2013-03-11", 100, -30, 0)]
+    )
     assert summary.net_impact == -100
     assert summary.lift_vs_current.value == -500
     assert (summary.first, summary.last, summary.unit) == ("2013-03-10", "2013-03-11", "EUR")
