@@ -8,8 +8,8 @@ are valued on the same days. Three intervals are for three questions:
 - `follow_lift`: a look every day. The interval stays valid, however often it is looked at.
 - `predict_lift`: the gain of a future period, rather than the mean so far.
 
-With too few blocks, there is no interval. `Interval.problem` then says why. If a few extreme days decide, one look has the
-interval for many looks: it is wide enough for heavy tails, while Student's t is not.
+With too few blocks, there is no interval, and `Interval.problem` says why. If a few extreme days decide, one look has
+the interval for many looks: it is wide enough for heavy tails, while Student's t is not.
 `docs/concepts/interval-coverage.md` shows how often the intervals are right.
 
 Sources:

@@ -29,7 +29,7 @@ ROWS = st.lists(
 
 
 def estimate(days: Sequence[SegmentMoney]) -> list[Segment]:
-    """Estimate the segments of all days, with plain loops over the money of each partition. The days are independent."""
+    """Estimate the segments of independent days, with plain loops over the money of each partition."""
     sums_by_segment: dict[tuple[str, str], list[tuple[str, int, float, float]]] = {}
     for number, day in enumerate(days):
         for column, segments in day.items():
