@@ -26,6 +26,7 @@ from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import digest
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, group_by_period
+from sixtyforty.value.lift import NO_INTERVAL
 from sixtyforty.value.rounded_interval import RoundedInterval
 
 MONEY_RECONCILES = StageCheck(
@@ -198,7 +199,7 @@ def _describe_lift(summary: KpiSummary) -> str:
     """Return the lift with its interval, such as `+$1,204 per 1,000 decisions (95% confidence interval: …)`."""
     lift, unit = summary.lift_vs_current, summary.unit
     if lift.low is None or lift.high is None:
-        interval = lift.problem or "too early to judge"
+        interval = lift.problem or NO_INTERVAL
     else:
         low, high = (format_money(bound, unit, signed=True) for bound in (lift.low, lift.high))
         interval = f"95% confidence interval: {low} to {high}"
