@@ -66,6 +66,16 @@ class ChampionRow(EffectiveRow):
         return REFUSED_EVIDENCE in self.evidence
 
     @property
+    def tried_recipes(self) -> list[str]:
+        """The hashes of the recipes that were declared when the gate judged; empty for a row of an early release."""
+        return list(self.evidence.get("tried_recipes", ()))
+
+    @property
+    def twin(self) -> str | None:
+        """The version of the twin that the gate compared with a champion, in place of a refresh; None without one."""
+        return self.evidence.get("twin")
+
+    @property
     def lift_vs_current(self) -> Mapping[str, float | None] | None:
         """The lift over the current process that the gate measured, as {value, low, high}; None if it measured none."""
         return self.evidence.get("lift_vs_current")
