@@ -33,7 +33,7 @@ from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.champion_ledger import ChampionLedger, ChampionRow, GateVerdict
 from sixtyforty.storage.lake import Lake
 from sixtyforty.value.daily_value import DailyValue
-from sixtyforty.value.lift import Interval, estimate_ratio, follow_lift, follow_ratio
+from sixtyforty.value.lift import Interval, estimate_ratio, follow_lift, follow_ratio, predict_lift
 from sixtyforty.value.rounded_interval import RoundedInterval
 
 SHOWN_PARTITIONS = 5
@@ -50,13 +50,15 @@ class GateFigures:
 
     `missing_share`: share of the training window's partitions without features or outcomes. `days`: number of days with
     out-of-sample values. The three gains are per 1,000 decisions, in the KPI's currency: over the current process, over
-    the champion's recipe, and over the champion in the newest backtest block. `refused`: True if the challenger's files
+    the champion's recipe, and over the champion in the newest backtest block. `forecast`: the gain over the current
+    process that is expected in the first month, with its prediction interval (`predict_lift`). `refused`: True if the challenger's files
     or a past experiment can't be trusted, so no gain was judged.
     """
 
     missing_share: float | None = None
     days: int | None = None
     lift_vs_current: RoundedInterval | None = None
+    forecast: RoundedInterval | None = None
     gain_vs_recipe: RoundedInterval | None = None
     last_block_vs_champion: RoundedInterval | None = None
     refused: bool | None = None
@@ -191,7 +193,10 @@ def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVer
         return value.stop("HOLD", f"too early to judge: {known} with known outcomes, {gate.min_units} needed")
     confidence = 1 - 2 * error_share(gate, evidence.recipe_number)
     lift = follow_lift(days, confidence=confidence, block_days=evidence.block_days)
-    value.figures = replace(value.figures, lift_vs_current=RoundedInterval.of(lift))
+    forecast = predict_lift(days, block_days=evidence.block_days)
+    value.figures = replace(
+        value.figures, lift_vs_current=RoundedInterval.of(lift), forecast=RoundedInterval.of(forecast)
+    )
     shown = _describe(lift, confidence, currency)
     if evidence.kind == "refresh":
         if lift.high < 0:
