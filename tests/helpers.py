@@ -117,6 +117,7 @@ DECLARED: dict[str, Any] = {
         "outcome": "late",
         "outcome_name": "late",
         "unit_plural": "calls",
+        "block_days": 1,  # the days of the synthetic calls are independent
         "target": 100,
         "actions": {
             "wait": {"description": "call nobody"},

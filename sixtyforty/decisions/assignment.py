@@ -59,11 +59,16 @@ def has_assignment(use_case: DecisionChain, track: Track) -> bool:
 
 
 def cluster_columns(use_case: DecisionChain) -> list[str]:
-    """Return the columns that identify a cluster: units that are held out together. Without clusters: an empty list."""
-    declared = use_case.kpi.holdout or use_case.automation.rollout
-    if declared is None or set(use_case.decision.key) <= set(declared.cluster_by):
+    """Return the columns that identify a cluster: units that are held out together. Without clusters: an empty list.
+
+    A unit that may occur in several partitions is a cluster: it is held out in all of them, or in none.
+    """
+    declared, key = use_case.kpi.holdout or use_case.automation.rollout, use_case.decision.key
+    if declared is None:
         return []
-    return declared.cluster_by
+    if declared.cluster_by and not set(key) <= set(declared.cluster_by):
+        return declared.cluster_by
+    return key if use_case.units_recur else []
 
 
 def draw_columns(use_case: DecisionChain) -> dict[str, str]:

@@ -57,7 +57,8 @@ class GateEvidence:
     `withdrawal`: when and why the challenger's version or recipe was withdrawn; empty if the challenger may decide.
     `unfit_champion`: why the champion in force can't score; the challenger is then judged as the first model.
     `block_days`: see `kpi.block_days`. `recipe_number`: the position of the challenger's recipe among those that were
-    first tried in the same year, from 1. `training_rows`: number of rows that the challenger learned from; None if the collection ended before.
+    first tried in the same year, from 1. `training_rows`: number of rows that the challenger learned from; None if the
+    collection ended before.
     """
 
     kind: ChallengerKind

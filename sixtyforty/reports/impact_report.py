@@ -5,6 +5,7 @@ The page avoids technical words about models: tests/words.py lists the words tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,11 @@ class PeriodFigures:
     current_process: float
     gain: float
     per_1000: Interval
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether the period has enough days for an interval."""
+        return not math.isnan(self.per_1000.low)
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,15 @@ class DecisionChain(PartitionedModel):
         return {name: source for name, source in self.inputs.items() if not source.partition}
 
     @property
+    def units_recur(self) -> bool:
+        """Whether a unit may occur in several partitions, such as a household in each campaign.
+
+        A row of a partitioned source can't, because the key of a row is in one partition only.
+        """
+        source = self.partitioned.get(self.decision.unit_source or "")
+        return source is None or not set(source.key) <= set(self.decision.key)
+
+    @property
     def outcome_window(self) -> tuple[int, int]:
         """How many partitions before and how many after a unit's own partition are read to compute the unit's outcome.
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 MINIMUM_BLOCKS = 8
 COCHRAN_FACTOR = 25
-TOO_HEAVY = "a few extreme days decide, so there are too few days for an interval"
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,15 @@ class Blocks:
 
     - number: the number of blocks. mean_days: the mean number of days of a block.
     - ratio: sum of totals / sum of counts; NaN without a count. error: its standard error; NaN below two blocks.
-    - problem: why the error can't be trusted: too few blocks, or too heavy tails. Empty if it can.
+    - is_skewed: whether these are too few days for the skewness of their values, by Cochran's rule.
+    - problem: why there can't be an interval: too few blocks. Empty if there can.
     """
 
     number: int
     mean_days: float
     ratio: float
     error: float
+    is_skewed: bool = False
     problem: str = ""
 
     @property
@@ -75,11 +76,11 @@ class Blocks:
         residuals = sums - ratio * numbers
         blocks = len(starts)
         if blocks < 2:
-            return cls(blocks, mean_days, ratio, math.nan, _too_few(blocks, block_days))
+            return cls(blocks, mean_days, ratio, math.nan, problem=_too_few(blocks, block_days))
         of_blocks = np.add.reduceat(residuals, starts)
         error = math.sqrt(blocks / (blocks - 1) * float((of_blocks**2).sum())) / float(numbers.sum())
         problem = _too_few(blocks, block_days) if blocks < MINIMUM_BLOCKS else ""
-        return cls(blocks, mean_days, ratio, error, problem or (TOO_HEAVY if _is_too_heavy(residuals) else ""))
+        return cls(blocks, mean_days, ratio, error, _is_skewed(residuals), problem)
 
 
 def _too_few(blocks: int, block_days: int) -> str:
@@ -111,7 +112,7 @@ def _block_starts(days: NDArray[np.int64], block_days: int) -> tuple[NDArray[np.
     return starts, float(end / len(starts))
 
 
-def _is_too_heavy(residuals: NDArray[np.float64]) -> bool:
+def _is_skewed(residuals: NDArray[np.float64]) -> bool:
     """Return whether these are too few observations for their skewness: n < COCHRAN_FACTOR x skewness².
 
     Two standard errors of the skewness of normal data are subtracted, because a small sample is skewed by chance.

@@ -8,7 +8,8 @@ are valued on the same days. Three intervals are for three questions:
 - `follow_lift`: a look every day. The interval stays valid, however often it is looked at.
 - `predict_lift`: the gain of a future period, rather than the mean so far.
 
-With too few blocks, or values too heavy-tailed for so few days, there is no interval. `Interval.problem` then says why.
+With too few blocks, there is no interval, and `Interval.problem` says why. If a few extreme days decide, one look has
+the interval for many looks: it is wide enough for heavy tails, while Student's t is not.
 `docs/concepts/interval-coverage.md` shows how often the intervals are right.
 
 Sources:
@@ -72,6 +73,8 @@ def estimate_ratio(
     from scipy.stats import t
 
     blocks = Blocks.of(partitions, totals, counts, block_days)
+    if blocks.is_skewed:
+        return follow_ratio(partitions, totals, counts, confidence, block_days)
     return _interval(blocks, t.ppf(0.5 + confidence / 2, blocks.freedom))
 
 
@@ -89,7 +92,7 @@ def follow_ratio(
     """
     blocks = Blocks.of(partitions, totals, counts, block_days)
     reach = sequence_reach(max(blocks.number, 1), blocks.freedom, planned_blocks, confidence)
-    return _interval(blocks, float(reach))
+    return _interval(blocks, reach)
 
 
 def measure_ratio(
@@ -175,7 +178,7 @@ def _interval(blocks: Blocks, reach: float) -> Interval:
     """Return the interval of the lift. reach: half of its width, in standard errors of the mean."""
     if blocks.problem or math.isnan(blocks.ratio):
         return Interval(1000 * blocks.ratio, math.nan, math.nan, problem=blocks.problem)
-    half_width = reach * blocks.error
+    half_width = float(reach) * blocks.error
     return Interval(*(1000 * end for end in (blocks.ratio, blocks.ratio - half_width, blocks.ratio + half_width)))
 
 

@@ -37,6 +37,7 @@ def declare_kpi(outcome: str, unit_plural: str, **fields: Any) -> dict[str, Any]
         "outcome": outcome,
         "outcome_name": outcome,
         "unit_plural": unit_plural,
+        "block_days": 1,  # the days are independent
         "target": 1,
     } | fields
 

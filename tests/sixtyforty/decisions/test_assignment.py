@@ -99,6 +99,15 @@ def test_only_live_decisions_can_be_held_out(by_site: UseCase, tmp_path: Path) -
     assert (cluster_columns(by_site), cluster_columns(make_use_case(tmp_path))) == (["site"], [])
 
 
+@pytest.mark.parametrize("cluster_by", ["site", "id"])
+def test_a_unit_that_may_recur_is_a_cluster(tmp_path: Path, cluster_by: str) -> None:
+    by_id = make_use_case(tmp_path, **clustered_by(cluster_by))
+    by_household = by_id.model_copy(update={"decision": by_id.decision.model_copy(update={"key": ["site"]})})
+    assert (by_id.units_recur, by_household.units_recur) == (False, True)
+    assert cluster_columns(by_household) == (["site"] if cluster_by == "site" else ["id"])
+    assert cluster_columns(by_id) == (["site"] if cluster_by == "site" else [])
+
+
 @pytest.mark.parametrize("share", [0.1, 1 / 3, 1e-05, 1.0])
 def test_the_policys_name_holds_the_share(share: float) -> None:
     assert parse_share(policy_name(share)) == share

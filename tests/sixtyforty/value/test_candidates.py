@@ -62,7 +62,7 @@ def test_a_rule_and_a_vendor_are_valued_as_by_hand_and_audited(tmp_path: Path) -
         row = pq.read_table(ws.lake.local_file(entry)).to_pylist()[0]
         assert row["candidate busy"] == entry.facts["candidates"]["busy"]
     assert kpi_audit.find_differences(ws, "replay", KEYS) == []
-    candidates = summarize_days(ws.use_case.kpi, kpi_ledger.read_daily_values(ws, "replay")).candidates
+    candidates = summarize_days(ws.use_case.kpi, "replay", kpi_ledger.read_daily_values(ws, "replay")).candidates
     total = sum(entry.facts["candidates"]["busy"] for entry in accounts.values())
     assert candidates["busy"].per_1000 == 1000 * total / 40
 

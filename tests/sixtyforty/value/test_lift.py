@@ -1,120 +1,131 @@
-"""The lift and its confidence interval: equal to SciPy's bootstrap, and with the promised error rates."""
+"""The lift and its intervals: equal to that of a t-test for equal blocks, and with the promised error rates."""
 
 from __future__ import annotations
+
+import math
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import bootstrap
+from scipy.stats import ttest_1samp
 
 from sixtyforty.value.daily_value import DailyValue
-from sixtyforty.value.lift import RESAMPLES, Interval, estimate_lift, estimate_ratio
+from sixtyforty.value.lift import (
+    Interval,
+    estimate_lift,
+    estimate_ratio,
+    follow_lift,
+    follow_ratio,
+    measure_lift,
+    predict_lift,
+)
 from tests.sixtyforty.value.kpis import day_worth
 
 
+def days_from(count: int, start: str = "2024-01-01") -> list[str]:
+    """Return the keys of consecutive days."""
+    first = date.fromisoformat(start)
+    return [str(first + timedelta(days=number)) for number in range(count)]
+
+
+def gaining(gains: np.ndarray, decisions: int = 100) -> list[DailyValue]:
+    """Return consecutive days with these gains over a current process that earns nothing."""
+    return [day_worth(day, decisions, float(gain), 0.0) for day, gain in zip(days_from(len(gains)), gains, strict=True)]
+
+
 def test_a_ratio_is_the_sum_over_the_count_per_thousand() -> None:
-    assert estimate_ratio([10.0, 30.0], [10, 30]) == Interval(1000.0, 1000.0, 1000.0)
-    assert estimate_ratio([10.0, 0.0, 5.0], [10, 30, 20]).value == pytest.approx(250)
+    partitions = days_from(8)
+    assert estimate_ratio(partitions, [10.0] * 8, [10] * 8, block_days=1) == Interval(1000.0, 1000.0, 1000.0)
+    assert estimate_ratio(days_from(3), [10.0, 0.0, 5.0], [10, 30, 20]).value == pytest.approx(250)
 
 
 @pytest.mark.parametrize(("totals", "counts"), [([], []), ([0.0], [0]), ([0.0, 0.0], [0, 0])])
 def test_a_ratio_without_decisions_is_unknown(totals: list[float], counts: list[int]) -> None:
-    assert np.isnan(list(estimate_ratio(totals, counts).__dict__.values())).all()
+    for estimate in (estimate_ratio, follow_ratio):
+        ratio = estimate(days_from(len(totals)), totals, counts)
+        assert np.isnan([ratio.value, ratio.low, ratio.high]).all()
+        assert not ratio.problem
 
 
-def test_a_single_day_has_an_estimate_and_no_interval() -> None:
-    ratio = estimate_ratio([5.0], [10])
-    assert ratio.value == 500
-    assert np.isnan([ratio.low, ratio.high]).all()
+@pytest.mark.parametrize("days", [1, 2, 13, 111])
+def test_too_few_days_have_an_estimate_and_no_interval(days: int) -> None:
+    for estimate in (estimate_ratio, follow_ratio):
+        ratio = estimate(days_from(days), [5.0] * days, [10] * days)
+        assert ratio.value == pytest.approx(500)
+        assert np.isnan([ratio.low, ratio.high]).all()
+        assert "of 8 needed blocks of 14 days" in ratio.problem
 
 
-@pytest.mark.filterwarnings("error")
-def test_days_without_decisions_do_not_change_the_interval() -> None:
-    assert estimate_ratio([5.0, 0.0, 9.0, 0.0], [10, 0, 10, 0]) == estimate_ratio([5.0, 9.0], [10, 10])
-    one_day = estimate_ratio([5.0, 0.0, 0.0], [10, 0, 0])
-    assert one_day.value == 500
-    assert np.isnan([one_day.low, one_day.high]).all()
+@given(st.lists(st.tuples(st.integers(-1000, 1000), st.integers(1, 500)), min_size=8, max_size=40))
+def test_the_intervals_contain_the_estimate(days: list[tuple[int, int]]) -> None:
+    partitions, totals, counts = days_from(len(days)), [float(total) for total, _ in days], [n for _, n in days]
+    once, always = (estimate(partitions, totals, counts, block_days=1) for estimate in (estimate_ratio, follow_ratio))
+    if not once.problem:
+        assert always.low <= once.low <= once.value <= once.high <= always.high
 
 
-@given(st.lists(st.tuples(st.integers(-1000, 1000), st.integers(1, 500)), min_size=2, max_size=30))
-def test_the_interval_contains_the_estimate_and_is_deterministic(days: list[tuple[int, int]]) -> None:
-    totals, counts = [float(total) for total, _ in days], [count for _, count in days]
-    ratio = estimate_ratio(totals, counts)
-    assert ratio == estimate_ratio(totals, counts)
-    tolerance = 1e-9 * max(1.0, abs(ratio.value))
-    assert ratio.low - tolerance <= ratio.value <= ratio.high + tolerance
-
-
-@pytest.mark.parametrize(("days", "confidence"), [(2, 0.95), (5, 0.9), (60, 1 - 0.05 / 18), (400, 0.95)])
-def test_the_interval_equals_that_of_scipys_bootstrap(days: int, confidence: float) -> None:
-    rng = np.random.default_rng(days)
-    sums, counts = rng.normal(10, 1000, days), rng.integers(1, 2000, days).astype(float)
-    expected = bootstrap(
-        (sums, counts),
-        lambda s, n, axis=-1: 1000 * s.sum(axis=axis) / n.sum(axis=axis),
-        paired=True,
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        confidence_level=confidence,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    ratio = estimate_ratio(sums, counts, confidence)
-    assert (ratio.low, ratio.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
+def test_the_interval_of_equal_blocks_is_that_of_a_t_test() -> None:
+    gains = np.random.default_rng(4).normal(10, 1000, 140)
+    lift = estimate_lift(gaining(gains), confidence=0.9)
+    expected = ttest_1samp(1000 * gains.reshape(10, 14).sum(1) / 1400, 0).confidence_interval(0.9)
+    assert (lift.low, lift.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
 
 
 def test_more_confidence_gives_a_wider_interval() -> None:
-    rng = np.random.default_rng(1)
-    totals, counts = rng.normal(5, 10, 60).tolist(), [100] * 60
-    narrow, wide = estimate_ratio(totals, counts, 0.8), estimate_ratio(totals, counts, 0.99)
-    assert wide.low < narrow.low < narrow.high < wide.high
+    days = gaining(np.random.default_rng(1).normal(5, 10, 140))
+    for estimate in (estimate_lift, follow_lift, predict_lift):
+        narrow, wide = estimate(days, confidence=0.8), estimate(days, confidence=0.99)
+        assert wide.low < narrow.low < narrow.high < wide.high
 
 
-def test_the_interval_covers_a_planted_effect_as_often_as_promised() -> None:
-    planted, covered, above_zero = 40.0, 0, 0
-    rng = np.random.default_rng(6)
-    for _ in range(200):
-        counts = rng.integers(50, 150, 40)
-        shared = rng.normal(0, 60, 40)  # common to all decisions of a day, so the interval must be by day
-        gains = (planted + shared) * counts / 1000 + rng.normal(0, 0.5, 40)
-        lift = estimate_lift(
-            [day_worth(str(i), int(n), float(gain), 0.0) for i, (n, gain) in enumerate(zip(counts, gains, strict=True))]
-        )
+@pytest.mark.parametrize("shared", [0.0, 0.3])
+def test_the_interval_covers_a_planted_effect_as_often_as_promised(shared: float) -> None:
+    """shared: the part of the variance that the days of a week have in common."""
+    rng, planted = np.random.default_rng(6), 40.0
+    covered = 0
+    for _ in range(300):
+        weekly = np.repeat(rng.normal(0, math.sqrt(shared), 20), 7)
+        gains = planted / 10 + 50 * (weekly + rng.normal(0, math.sqrt(1 - shared), 140))
+        lift = estimate_lift(gaining(gains))
         covered += lift.low <= planted <= lift.high
-        above_zero += lift.low > 0
-    assert 180 <= covered < 200
-    assert above_zero > 180
+    assert 0.92 <= covered / 300 <= 0.985
 
 
-def test_a_gain_of_zero_is_rarely_proven() -> None:
+def test_a_gain_of_zero_is_rarely_proven_in_a_year_of_looks() -> None:
     rng = np.random.default_rng(7)
-    proven = sum(
-        estimate_lift([day_worth(str(i), 100, float(gain), 0.0) for i, gain in enumerate(rng.normal(0, 5, 40))]).low > 0
-        for _ in range(200)
-    )
-    assert proven <= 14  # 2.5% of 200 is 5
+    proven = 0
+    for _ in range(100):
+        days = gaining(rng.normal(0, 5, 365))
+        proven += any(not follow_lift(days[:look]).low <= 0 for look in range(112, 366, 7))
+    assert proven <= 5
+
+
+def test_a_prediction_holds_for_the_next_month() -> None:
+    rng = np.random.default_rng(8)
+    inside = 0
+    for _ in range(300):
+        gains = rng.normal(3, 40, 210)
+        forecast = predict_lift(gaining(gains[:180]))
+        inside += forecast.low <= 10 * gains[180:].mean() <= forecast.high
+    assert 0.86 <= inside / 300 <= 0.95
+
+
+def test_a_few_extreme_days_give_the_interval_for_many_looks() -> None:
+    gains = np.random.default_rng(9).normal(5, 10, 140)
+    gains[70] = 1000
+    assert estimate_lift(gaining(gains)) == follow_lift(gaining(gains))
 
 
 def test_the_lift_can_be_estimated_against_any_policy() -> None:
-    days = [DailyValue(str(i), 100, 10, 6, 3, 20, 0, 0, 0) for i in range(2)]
+    days = [DailyValue(day, 100, 10, 6, 3, 20, 0, 0, 0) for day in days_from(2)]
     policies = ("current_process", "random_choice", "perfect_foresight")
     assert [estimate_lift(days, policy).value for policy in policies] == [40, 70, -100]
     assert estimate_lift(days, "random_choice", of="current_process").value == 30
 
 
-def test_a_century_of_days_has_longer_blocks_and_the_same_interval() -> None:
-    rng = np.random.default_rng(3)
-    gains, counts = rng.normal(50, 400, 36_500), np.full(36_500, 10)
-    ratio = estimate_ratio(gains, counts)
-    assert ratio.value == 1000 * gains.sum() / counts.sum()
-    error = 1000 * gains.std() / 10 / np.sqrt(len(gains))
-    assert (ratio.high - ratio.low) / (2 * 1.96 * error) == pytest.approx(1, abs=0.15)
-
-
-def test_each_of_four_hundred_days_is_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(4)
-    gains, counts = rng.normal(50, 400, 400), np.full(400, 10)
-    ratio = estimate_ratio(gains, counts)
-    monkeypatch.setattr("sixtyforty.value.lift.MAX_BLOCKS", 1_000_000)
-    assert ratio == estimate_ratio(gains, counts)
+def test_the_live_track_has_the_interval_for_many_looks() -> None:
+    days = gaining(np.random.default_rng(9).normal(5, 10, 140))
+    assert measure_lift("live", days) == follow_lift(days)
+    assert measure_lift("replay", days) == estimate_lift(days)

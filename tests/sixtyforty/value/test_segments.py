@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -28,20 +29,23 @@ ROWS = st.lists(
 
 
 def estimate(days: Sequence[SegmentMoney]) -> list[Segment]:
-    """Estimate the segments of all days, with plain loops over the money of each partition."""
-    sums_by_segment: dict[tuple[str, str], list[tuple[int, float, float]]] = {}
-    for day in days:
+    """Estimate the segments of independent days, with plain loops over the money of each partition."""
+    sums_by_segment: dict[tuple[str, str], list[tuple[str, int, float, float]]] = {}
+    for number, day in enumerate(days):
         for column, segments in day.items():
             for name, sums in segments.items():
-                sums_by_segment.setdefault((column, name), []).append(sums)
+                partition = str(date(2024, 1, 1) + timedelta(days=number))
+                sums_by_segment.setdefault((column, name), []).append((partition, *sums))
     return estimate_segments(
         {
             segment: (
-                np.array([decisions for decisions, _, _ in sums]),
-                np.array([model - current for _, model, current in sums]),
+                [partition for partition, *_ in sums],
+                np.array([decisions for _, decisions, _, _ in sums]),
+                np.array([model - current for _, _, model, current in sums]),
             )
             for segment, sums in sums_by_segment.items()
-        }
+        },
+        block_days=1,
     )
 
 

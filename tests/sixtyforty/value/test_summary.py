@@ -39,7 +39,7 @@ def days_with_gains(*gains: float) -> list[DailyValue]:
 
 @given(DAYS)
 def test_a_summary_adds_up(days: list[DailyValue]) -> None:
-    summary = summarize_days(TWO, days)
+    summary = summarize_days(TWO, "replay", days)
     totals = summary.totals
     for policy in POLICIES:
         assert totals[policy] == pytest.approx(sum(getattr(day, policy) for day in days), abs=0.006)
@@ -53,7 +53,7 @@ def test_a_summary_adds_up(days: list[DailyValue]) -> None:
 
 @given(DAYS.filter(bool))
 def test_the_lift_agrees_with_the_totals(days: list[DailyValue]) -> None:
-    summary = summarize_days(TWO, days)
+    summary = summarize_days(TWO, "replay", days)
     lift, decisions = summary.lift_vs_current.value, summary.decisions
     assert lift * decisions / 1000 == pytest.approx(summary.net_impact, abs=0.02 + 0.006 * decisions / 1000)
     per_1000 = summary.per_1000
@@ -61,14 +61,16 @@ def test_the_lift_agrees_with_the_totals(days: list[DailyValue]) -> None:
 
 
 def test_a_summary_of_no_days_has_no_figures() -> None:
-    summary = summarize_days(TWO, [])
+    summary = summarize_days(TWO, "replay", [])
     assert summary.decisions == summary.days == summary.net_impact == 0
-    assert set(summary.per_1000.values()) == set(vars(summary.lift_vs_current).values()) == {None}
+    assert set(summary.per_1000.values()) == set(summary.lift_vs_current.to_dict().values()) == {None}
     assert (summary.first, summary.last) == (None, None)
 
 
 def test_a_loss_is_shown_as_a_loss() -> None:
-    summary = summarize_days(TWO, [day_worth("2013-03-10", 100, -50, 20), day_worth("2013-03-11", 100, -30, 0)])
+    summary = summarize_days(
+        TWO, "replay", [day_worth("2013-03-10", 100, -50, 20), day_worth("2013-03-11", 100, -30, 0)]
+    )
     assert summary.net_impact == -100
     assert summary.lift_vs_current.value == -500
     assert (summary.first, summary.last, summary.unit) == ("2013-03-10", "2013-03-11", "EUR")
@@ -105,7 +107,7 @@ def test_a_gain_that_is_lost_again_is_no_payback() -> None:
 
 @given(DAYS, st.floats(0, 1e5), st.floats(0, 1e3))
 def test_money_reconciles(days: list[DailyValue], build: float, per_day: float) -> None:
-    summary = summarize_days(kpi_with_costs(build, per_day), days)
+    summary = summarize_days(kpi_with_costs(build, per_day), "replay", days)
     gain = summary.totals["model"] - summary.totals["current_process"]
     assert summary.net_impact == pytest.approx(gain - summary.build - summary.running, abs=0.03)
     assert (summary.payback is not None) <= bool(days)
@@ -126,18 +128,26 @@ def test_a_candidate_is_compared_on_its_own_days_only() -> None:
     before_the_rule = day_worth("2013-03-12", 100, 500, 0)
     declared = {name: Candidate(description=name, action="'act'") for name in ("rule", "new")}
     kpi = TWO.model_copy(update={"candidates": declared})
-    candidates = summarize_days(kpi, [*days, before_the_rule]).candidates
+    candidates = summarize_days(kpi, "replay", [*days, before_the_rule]).candidates
     rule, new = candidates["rule"], candidates["new"]
     assert (rule.decisions, rule.per_1000, rule.lift_vs_current.value) == (4, 4500, 4500)
-    low, high = rule.model_minus.low, rule.model_minus.high
     assert rule.model_minus.value == 1000 * (14 - 18) / 4
-    assert low is not None and high is not None and low <= -1000 <= high
+    assert rule.model_minus.low is None
+    assert rule.model_minus.problem
     assert (new.decisions, new.per_1000, new.model_minus.value) == (0, None, None)
 
 
 def test_a_model_that_changes_no_decision_is_not_operational() -> None:
     same = account_day(TWO, "2013-03-10", ["act", "wait"], ["act", "wait"], np.zeros(2))
     other = account_day(TWO, "2013-03-11", ["act", "wait"], ["act", "act"], np.zeros(2))
-    unchanged, changed = summarize_days(TWO, [same]), summarize_days(TWO, [same, other])
+    unchanged, changed = summarize_days(TWO, "replay", [same]), summarize_days(TWO, "replay", [same, other])
     assert (unchanged.operational, unchanged.differ_share) == (False, 0)
     assert (changed.operational, changed.differ_share) == (True, 0.25)
+
+
+def test_the_live_track_has_the_interval_for_many_looks() -> None:
+    gains = np.random.default_rng(3).normal(20, 30, 140)
+    days = [day_worth(str(date(2024, 1, 1) + timedelta(days=i)), 100, float(gain), 0) for i, gain in enumerate(gains)]
+    live, replay = (summarize_days(TWO, track, days).lift_vs_current for track in ("live", "replay"))
+    assert live.value == replay.value
+    assert live.low < replay.low < replay.high < live.high
