@@ -63,8 +63,8 @@ class ImpactAnswer(Answer):
     segments: Annotated[Sequence[Mapping[str, Any]], "Gain by segment of the declared columns."]
     forecast: Annotated[
         Mapping[str, Any],
-        "Forecast of the gain in the month after each promotion with its prediction interval, the actual gain, the number"
-        " of months within their forecast and of those compared, and the forecast for the coming month.",
+        "Forecast of the gain in the month after each promotion with its prediction interval, and the actual gain. The"
+        " numbers of months within their forecast and of months compared. The forecast for the coming month.",
     ]
 
 

@@ -51,8 +51,8 @@ class GateFigures:
     `missing_share`: share of the training window's partitions without features or outcomes. `days`: number of days with
     out-of-sample values. The three gains are per 1,000 decisions, in the KPI's currency: over the current process, over
     the champion's recipe, and over the champion in the newest backtest block. `forecast`: the gain over the current
-    process that is expected in the first month, with its prediction interval (`predict_lift`). `refused`: True if the challenger's files
-    or a past experiment can't be trusted, so no gain was judged.
+    process that is expected in the first month, with its prediction interval (`predict_lift`). `refused`: True if the
+    challenger's files or a past experiment can't be trusted, so no gain was judged.
     """
 
     missing_share: float | None = None

@@ -163,8 +163,8 @@ def predict_lift(
 
     The prediction is shrunk, because the past of a chosen model is too good on average (see `shrinkage.py`). Its
     interval is wider than that of `estimate_lift`, because the future period varies, too. The period is assumed to have
-    as many decisions a day as the past. With too few blocks, or too heavy tails, the lift is unknown. `Interval.problem`
-    then says why. The other parameters are those of `estimate_lift`.
+    as many decisions a day as the past. With too few blocks, the lift is unknown, and `Interval.problem` says why. The
+    other parameters are those of `estimate_lift`.
     """
     blocks = Blocks.of(*_differences(days, against, of), block_days)
     if blocks.problem or math.isnan(blocks.ratio):
