@@ -240,6 +240,7 @@ def judge_challengers(run: StageRun) -> StageResult:
     problems = [f"{row.version}: {row.reasons[0]}" for row in refused]
     if not problems:
         _record_reproducible_recipe(run, rows[-1])
+    run.project_home.dvc_versions().snapshot([ws.models.folder(row.twin) for row in rows if row.twin])
     pushed = run.project_home.dvc_versions().publish()
     run.log.info(f"champion: models pushed to the DVC remote ({format_plural(pushed, 'new object')})")
     in_force = ws.champion_ledger.sound_promotions(run.track)

@@ -13,7 +13,7 @@ from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.modeling.taint import TaintedDataError
 from sixtyforty.spec.wording import format_plural
 
-LIVE_BACKTEST_DAYS = 366  # a live use case trains backtest models for the training days of this period
+LIVE_BACKTEST_DAYS = 366  # a live use case trains backtest models for the training days of at least this period
 TRAINING_DATA_SOUND = StageCheck(
     "training_data_sound", "No training window contains a tainted partition, whose features have leakage."
 )
@@ -77,7 +77,8 @@ def _plan_folds(run: StageRun, own_days: Sequence[date]) -> Iterator[training_pl
     """
     if run.track == "replay" or not own_days:
         return
-    first = own_days[-1] - timedelta(days=LIVE_BACKTEST_DAYS)
+    needed_days = (run.use_case.gate.min_blocks + 1) * run.use_case.kpi.block_days  # the gate needs so many blocks
+    first = own_days[-1] - timedelta(days=max(LIVE_BACKTEST_DAYS, needed_days))
     for day in training_plan.training_days(run.use_case, own_days[-1]):
         if first <= day < own_days[-1]:
             for recipe in training_plan.declared_recipes(run.use_case).values():

@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 
 DECISIONS = 1000
 YEAR = 365
+CAMPAIGN_DAYS = 28  # days from one campaign to the next
 LOOK_DAYS = 180  # days of a period in which the gain is looked at each day
 WEEK_SHARE = 0.1  # share of a day's variance that all days of a week have in common
 MEMORY_SHARE = 0.05  # share of a day's variance with a long memory
@@ -42,6 +43,8 @@ class DailyWorld:
 
     - name, generator, estimand: texts for the page.
     - draw: returns a sample of some runs and days.
+    - partition_days: the number of days from one partition to the next: 1, or that between two campaigns. The other
+      numbers of days are numbers of partitions.
     - period: the number of days of the evaluated period.
     - history, month: the numbers of days before a forecast, and of those that it is about.
     - first_look, last_look: the first and the last day on which the gain is looked at.
@@ -51,6 +54,7 @@ class DailyWorld:
     generator: str
     draw: Callable[[np.random.Generator, int, int], DailySample]
     estimand: str = "mean gain per 1,000 decisions"
+    partition_days: int = 1
     period: int = YEAR
     history: int = 180
     month: int = 30
@@ -172,6 +176,7 @@ WORLDS = (
         "six campaigns",
         "Six independent normal campaigns instead of days.",
         draw_independent,
+        partition_days=CAMPAIGN_DAYS,
         period=6,
         history=6,
         month=1,
@@ -184,6 +189,7 @@ WORLDS = (
         " household and returns in each campaign.",
         draw_recurring,
         "mean gain of the population of households, per 1,000 decisions",
+        partition_days=CAMPAIGN_DAYS,
         period=12,
         history=12,
         month=1,

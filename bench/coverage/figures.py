@@ -63,11 +63,10 @@ class Measure:
 
 
 MEASURES = {
-    "estimate": Measure("95% interval of the gain on pages", 0.95, least=0.93),
-    "gate": Measure("90% interval of the gate", 0.9, least=0.88),
-    "final": Measure("95% interval of a stage gate's final judgement", 0.95, least=0.93),
-    "daily_look": Measure("95% interval of the gain on pages, looked at every day", 0.05, most=0.07),
-    "always_valid": Measure("always-valid interval of a stage gate, looked at every day", 0.05, most=0.05),
+    "estimate": Measure("95% interval of the gain of a replay", 0.95, least=0.93),
+    "gate": Measure("always-valid 95% interval of the gate", 0.95, least=0.93),
+    "daily_look": Measure("95% interval of the gain on live pages, looked at every day", 0.05, most=0.06),
+    "always_valid": Measure("95% interval of a stage gate, looked at every day", 0.05, most=0.06),
     "forecast": Measure("next month inside the forecast", 0.9, least=0.87),
     "within": Measure('verdict "within the forecast"'),
     "holdout_once": Measure("single-look interval of a holdout", 0.05, most=0.07),

@@ -5,9 +5,9 @@ shape (days,), of DECISIONS decisions a day. Exceptions are stated at the method
 
 Sources of the estimators:
 
-- Resampled days: Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
-- The interval of a stage gate, a ratio of sums: Cochran (1977), Sampling Techniques, chapter 6.
-- Holdouts, and the always-valid interval: the sources in `sixtyforty/value/experiment.py`.
+- The interval of one look, from blocks of days: the sources in `sixtyforty/value/blocks.py`.
+- The always-valid interval: the source in `sixtyforty/value/sequences.py`.
+- Holdouts: the sources in `sixtyforty/value/experiment.py`.
 - The share test: Lindon & Malek (2022), "Anytime-Valid Inference for Multinomial Count Data", NeurIPS 35.
 """
 
@@ -24,19 +24,23 @@ from numpy.typing import NDArray
 from bench.coverage.daily_worlds import DECISIONS, LOOK_DAYS, YEAR, Floats
 from bench.coverage.unit_worlds import LOOKS, UNITS_A_LOOK, UnitSample
 from sixtyforty.accounting.forecast import compare_with_forecast
-from sixtyforty.lifecycle.stage_gate import estimate_gain
+from sixtyforty.modeling.error_budget import RecipeTrial, error_share
 from sixtyforty.modeling.gate import judge
-from sixtyforty.modeling.gate_evidence import GateEvidence, LatestBlock
+from sixtyforty.modeling.gate_evidence import GateEvidence
+from sixtyforty.modeling.refresh_twin import LatestBlock
+from sixtyforty.spec.kpi import BLOCK_DAYS
 from sixtyforty.spec.recipe import Gate
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.experiment import Arm, Effect, compare_arms
-from sixtyforty.value.lift import Interval, estimate_lift
+from sixtyforty.value.lift import PLANNED_BLOCKS, Interval, estimate_ratio, follow_ratio
+from sixtyforty.value.sequences import sequence_reach
 from sixtyforty.value.share_test import DealtUnits, find_mismatches
 
 DOLLARS = 10_000  # the gate rounds gains to cents, so a standard deviation of a day is this amount for the gate
 GATE = Gate(margin=300, confidence=0.95)
 GATE_TWO_SIDED = 2 * GATE.confidence - 1
-PARTITIONS = [str(date(2025, 1, 1) + timedelta(days=day)) for day in range(YEAR + 31)]
+FIRST_DAY = date(2025, 1, 1)
+PARTITIONS = [str(FIRST_DAY + timedelta(days=day)) for day in range(YEAR + 31)]
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,9 @@ class Refresh:
     """A refresh of the champion's recipe: gains per day.
 
     - walk_forward: of the recipe, out of sample.
-    - champion: of the champion in the newest backtest block.
-    - twin: of a model with the challenger's features that was trained up to the middle of this block. The days are the
-      second half of the block.
+    - champion: of the champion on the days since its training.
+    - twin: of a model with the challenger's features that was trained up to the middle of these days. It is valued on
+      the second half of them.
     """
 
     walk_forward: Floats
@@ -66,11 +70,12 @@ class Promotions:
 class IntervalMethod:
     """A method that returns the interval of the mean gain per 1,000 decisions.
 
+    interval: takes gains, and optionally the number of days from one partition to the next, by default 1.
     least_distance: a truth closer to the estimate than this is always inside the interval, so the simulation doesn't
     compute it. Unit: standard errors of independent days. 0 computes each interval.
     """
 
-    interval: Callable[[Floats], Interval]
+    interval: Callable[..., Interval]
     least_distance: float = 0.0
 
 
@@ -78,9 +83,8 @@ class IntervalMethod:
 class Methods:
     """The methods under test.
 
-    - estimate: the interval of the gain on pages. gate: the two-sided interval of the gate. final: the interval of a
-      stage gate's final judgement.
-    - daily_look: what pages and rollouts show each day. always_valid: that of a stage gate before its stop date.
+    - estimate: the interval of the gain of a replay. gate: the interval of the gate, for the first recipe of a year.
+    - daily_look: what live pages and rollouts show each day. always_valid: that of a stage gate.
     - forecast: the interval for the next month. compare: the verdict on a forecast, from the gains before and after it.
     - first_promotions: the first promotion in a year. It takes gains (runs, recipes, days) and the days of the looks.
     - passes_refresh: whether a refresh is promoted.
@@ -92,7 +96,6 @@ class Methods:
 
     estimate: IntervalMethod
     gate: IntervalMethod
-    final: IntervalMethod
     daily_look: IntervalMethod
     always_valid: IntervalMethod
     forecast: IntervalMethod
@@ -114,19 +117,39 @@ def to_days(gains: Floats) -> list[DailyValue]:
     ]
 
 
-def bootstrap_interval(confidence: float) -> Callable[[Floats], Interval]:
-    """Return the method that resamples days (`estimate_lift`), at a confidence level."""
-    return lambda gains: estimate_lift(to_days(gains), confidence=confidence)
+def single_interval(confidence: float) -> Callable[..., Interval]:
+    """Return the method for one look (`estimate_ratio`), at a confidence level."""
+
+    def interval(gains: Floats, partition_days: int = 1) -> Interval:
+        return estimate_ratio(*_to_arrays(gains, partition_days), confidence)
+
+    return interval
 
 
-def stage_interval(planned_days: int, final: bool) -> Callable[[Floats], Interval]:
-    """Return the method of the stage gate (`estimate_gain`). final: see there."""
-    return lambda gains: estimate_gain(to_days(gains), planned_days, final)
+def always_valid_interval(
+    confidence: float, planned_days: int = PLANNED_BLOCKS * BLOCK_DAYS
+) -> Callable[..., Interval]:
+    """Return the method for a look every day (`follow_ratio`), at a confidence level.
+
+    planned_days: the number of days at which the interval is narrowest.
+    """
+
+    def interval(gains: Floats, partition_days: int = 1) -> Interval:
+        arrays = _to_arrays(gains, partition_days)
+        return follow_ratio(*arrays, confidence, planned_blocks=planned_days / BLOCK_DAYS)
+
+    return interval
+
+
+def _to_arrays(gains: Floats, partition_days: int) -> tuple[NDArray[np.str_], Floats, Floats]:
+    """Return the partitions' keys, the gains and the numbers of decisions."""
+    days = np.datetime64(FIRST_DAY) + partition_days * np.arange(len(gains))
+    return days.astype(str), gains, np.full(len(gains), float(DECISIONS))
 
 
 def compare_month(history: Floats, month: Floats) -> str:
     """Return the verdict on the forecast from some days, after the days of the next month."""
-    forecast, actual = (bootstrap_interval(GATE_TWO_SIDED)(gains) for gains in (history, month))
+    forecast, actual = (single_interval(GATE_TWO_SIDED)(gains) for gains in (history, month))
     return compare_with_forecast(forecast, actual)
 
 
@@ -138,35 +161,52 @@ def running_means(gains: Floats) -> tuple[Floats, Floats]:
     return mean, np.sqrt(variance / np.maximum(days - 1, 1))
 
 
-def judge_each_look(gains: Floats, looks: Sequence[int], least_distance: float = 1.3) -> Promotions:
+def judge_each_look(gains: Floats, looks: Sequence[int], skip: bool = True) -> Promotions:
     """Judge each recipe at each look by the gate, as a first model, until one is promoted.
 
-    The forecast is the gain that the gate reports with the promotion. least_distance: as in IntervalMethod.
+    The recipes are tried together, so recipe j is number j + 1 of the year. The forecast is the gain that the gate
+    reports with the promotion. skip: leave out the looks at which the gate can't promote (see `could_pass`).
     """
     recipe, forecast = np.full(len(gains), -1), np.full(len(gains), np.nan)
-    means, errors = running_means(gains)
-    is_far = means >= least_distance * errors
     for look in looks:
-        far = is_far[:, :, look - 1] & (recipe < 0)[:, None]
-        for run, candidate in zip(*np.nonzero(far), strict=True):
+        is_open = could_pass(gains[:, :, :look]) if skip else np.ones(gains.shape[:2], bool)
+        for run, candidate in zip(*np.nonzero(is_open & (recipe < 0)[:, None]), strict=True):
             if recipe[run] >= 0:
                 continue
             days = to_days(DOLLARS * gains[run, candidate, :look])
-            judgement = judge(GATE, GateEvidence("first", 0.0, days), "USD")
+            trial = RecipeTrial(FIRST_DAY.year, int(candidate) + 1)
+            judgement = judge(GATE, GateEvidence("first", 0.0, days, trial=trial), "USD")
             reported = judgement.figures.lift_vs_current
             if judgement.verdict == "PROMOTE" and reported and reported.value is not None:
                 recipe[run], forecast[run] = candidate, reported.value / DOLLARS
     return Promotions(recipe, forecast)
 
 
-def judge_refresh(refresh: Refresh) -> bool:
-    """Judge a refresh by the gate. Return whether it is promoted.
+def could_pass(gains: Floats) -> NDArray[np.bool_]:
+    """Return for gains (runs, recipes, days) whether the lower end of the gate's interval is above 0: (runs, recipes).
 
-    In the newest backtest block, the model of the recipe is the champion itself. So the gate compares the champion with
-    the champion, and the twin doesn't count.
+    It computes the interval of all runs at once, which is quick. A small tolerance allows for rounding, because the
+    gate itself decides in the end.
     """
-    walk_forward, champion = to_days(DOLLARS * refresh.walk_forward), to_days(DOLLARS * refresh.champion)
-    evidence = GateEvidence("refresh", 0.0, walk_forward, latest=LatestBlock(champion, champion))
+    look = gains.shape[-1]
+    blocks = look // BLOCK_DAYS
+    if blocks < GATE.min_blocks:
+        return np.zeros(gains.shape[:2], bool)
+    starts = BLOCK_DAYS * np.arange(blocks)
+    days = np.diff([*starts, look])
+    mean = gains.mean(-1)
+    residuals = np.add.reduceat(gains, starts, -1) - mean[..., None] * days
+    error = np.sqrt(blocks / (blocks - 1) * (residuals**2).sum(-1)) / look
+    confidences = [1 - 2 * error_share(GATE.confidence, number) for number in range(1, gains.shape[1] + 1)]
+    reaches = [float(sequence_reach(blocks, blocks - 1, PLANNED_BLOCKS, confidence)) for confidence in confidences]
+    passes: NDArray[np.bool_] = mean > np.array(reaches) * error - 1e-6
+    return passes
+
+
+def judge_refresh(refresh: Refresh) -> bool:
+    """Judge a refresh by the gate. Return whether it is promoted."""
+    twin, champion = to_days(DOLLARS * refresh.twin), to_days(DOLLARS * refresh.champion[-len(refresh.twin) :])
+    evidence = GateEvidence("refresh", 0.0, to_days(DOLLARS * refresh.walk_forward), LatestBlock(twin, champion))
     return judge(GATE, evidence, "USD").verdict == "PROMOTE"
 
 
@@ -200,12 +240,11 @@ def rejects_shares(share: float, counts: Sequence[tuple[int, int]]) -> bool:
 
 
 METHODS = Methods(
-    estimate=IntervalMethod(bootstrap_interval(0.95)),
-    gate=IntervalMethod(bootstrap_interval(GATE_TWO_SIDED)),
-    final=IntervalMethod(stage_interval(YEAR, final=True)),
-    daily_look=IntervalMethod(bootstrap_interval(0.95), least_distance=1.3),
-    always_valid=IntervalMethod(stage_interval(LOOK_DAYS, final=False), least_distance=2.4),
-    forecast=IntervalMethod(bootstrap_interval(GATE_TWO_SIDED)),
+    estimate=IntervalMethod(single_interval(0.95)),
+    gate=IntervalMethod(always_valid_interval(1 - 2 * error_share(GATE.confidence, 1))),
+    daily_look=IntervalMethod(always_valid_interval(0.95), least_distance=1.3),
+    always_valid=IntervalMethod(always_valid_interval(0.95, LOOK_DAYS), least_distance=1.3),
+    forecast=IntervalMethod(single_interval(GATE_TWO_SIDED)),
     compare=compare_month,
     first_promotions=judge_each_look,
     passes_refresh=judge_refresh,

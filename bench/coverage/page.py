@@ -56,14 +56,15 @@ SECTIONS = (
         "One look at the gain",
         "How often the interval contains the truth. The gain is looked at once, after a year or after all campaigns."
         " More is better. Without any effect, one look raises a false alarm in the other cases: 100% minus the figure."
-        " The lower end of the gate's two-sided 90% interval is its one-sided 95% bound.",
-        ("estimate", "gate", "final"),
+        " The gate's interval, for the first recipe of a year, is valid at every look, so it is wider than one look"
+        " needs.",
+        ("estimate", "gate"),
     ),
     Section(
         "A look every day",
         f"How often the interval misses the truth at one look or more. Days {daily_worlds.INDEPENDENT.first_look} to"
-        f" {daily_worlds.LOOK_DAYS} are looked at, or each campaign from the second. Less is better. Pages and rollouts"
-        " show the 95% interval every day, although it is made for one look.",
+        f" {daily_worlds.LOOK_DAYS} are looked at, or each campaign from the second. Less is better. Live pages,"
+        " rollouts and stage gates show an interval that is made for a look every day.",
         ("daily_look", "always_valid"),
     ),
     Section(
@@ -85,29 +86,27 @@ SECTIONS = (
     Section(
         "A year of the gate, without any effect",
         "In how many years at least one recipe is promoted, although each gains nothing on average. Recipes are"
-        f" independent of one another. The gate first looks after {MONTH} days. Its one-sided confidence is 95%,"
-        " so one look would be wrong in 5% of years.",
+        f" independent of one another. The gate first looks after {MONTH} days. All looks and all recipes of a year"
+        " share one error budget of 5%.",
         ("null",),
     ),
     Section(
         "Refreshes",
-        f"A recipe gains {PROVEN_GAIN:g} standard deviations of a day, on {HISTORY} days. An equal refresh differs from"
-        f" the champion by noise of {EQUAL_DEVIATION:g} a day. A refresh with scrambled features loses the gain, and"
-        f" differs by noise of {SCRAMBLED_DEVIATION:g}. More is better in both columns.",
+        f"A recipe gains {PROVEN_GAIN:g} standard deviations of a day, on {HISTORY} days. The twin of an equal refresh"
+        f" differs from the champion by noise of {EQUAL_DEVIATION:g} a day. The twin of a refresh with scrambled"
+        f" features loses the gain, and differs by noise of {SCRAMBLED_DEVIATION:g}. Both are valued on {MONTH // 2}"
+        " days. More is better in both columns.",
         ("equal", "scrambled"),
     ),
 )
 
 ADVICE = {
-    "estimate": "The method treats days as independent, and few days as enough. If days depend on each other or are"
-    " few, read the interval as too narrow. With fewer than about 20 campaigns or weeks, don't call a gain proven.",
-    "gate": "The gate rests on the same days as the pages, and is sure too early for the same reasons.",
-    "final": "A final judgement treats days as independent. A longer stage doesn't change that. If the days of a week"
-    " or month are alike, read the interval as too narrow.",
-    "daily_look": "Don't act on the first day on which the interval leaves zero. Choose the day of the judgement in"
-    " advance, or use a stage gate.",
-    "always_valid": "The always-valid interval allows for daily looks, but not for days that depend on each other, nor"
-    " for values with heavy tails. In such a case, wait for the final judgement, and read its interval as too narrow.",
+    "estimate": "The method treats blocks of two weeks as independent. If days depend on each other for longer, or the"
+    " same units recur in each block, read the interval as too narrow. Raise `kpi.block_days`.",
+    "gate": "The gate rests on the same blocks as the pages, and is sure too early for the same reasons.",
+    "daily_look": "The interval allows for daily looks, but not for a dependence that is longer than a block, nor for"
+    " units that recur. In such a case, read it as too narrow, and raise `kpi.block_days`.",
+    "always_valid": "The same holds for the interval of a stage gate.",
     "forecast": "The forecast is an interval for the mean so far, not for the next month. Expect months outside it.",
     "holdout_once": "Recurring units, or values with heavy tails, make the interval of a holdout too narrow."
     " `kpi.holdout.cluster_by: [household_id]` counts all rows of a household as one. It needs another column in"
@@ -115,11 +114,11 @@ ADVICE = {
     " Distrust a gain that rests on a few large values.",
     "holdout_always": "The same holds for the always-valid interval of a holdout.",
     "shares": "The share test raises false alarms. Look at the shares themselves before you stop an experiment.",
-    "null": "Each look and each recipe is one more chance of a false promotion. Retrain rarely, try few recipes, and"
-    " wait for live results before you count on a new champion.",
+    "null": "The gate's interval is too narrow for such days. Raise `kpi.block_days`, and wait for live results before"
+    " you count on a new champion.",
     "equal": "Some equal refreshes are held. The champion stays, which costs little.",
-    "scrambled": "The gate mostly compares the champion with itself (see [Gate](gate.md), step 6), so it can't see that"
-    " a refresh is worse. Watch the first weeks after a refresh, and roll back if the gain is gone.",
+    "scrambled": "The twin is valued on about two weeks (see [Gate](gate.md), step 6), so a small loss can't be seen."
+    " Watch the first weeks after a refresh, and roll back if the gain is gone.",
 }
 BIAS_ADVICE = (
     "A model is promoted when its past looks good, so its forecast is too high on average. Expect less than the"

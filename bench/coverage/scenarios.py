@@ -35,10 +35,11 @@ def measure_coverage(world: DailyWorld, rng: np.random.Generator, runs: int) -> 
     """Return how often each interval contains the true mean gain of the period."""
     sample = world.draw(rng, runs, world.period)
     truths = sample.expected.mean(1)
-    methods = {"estimate": METHODS.estimate, "gate": METHODS.gate, "final": METHODS.final}
     return [
-        count_inside(measure, world.name, [method.interval(gains) for gains in sample.gains], truths)
-        for measure, method in methods.items()
+        count_inside(
+            measure, world.name, [method.interval(gains, world.partition_days) for gains in sample.gains], truths
+        )
+        for measure, method in (("estimate", METHODS.estimate), ("gate", METHODS.gate))
     ]
 
 
@@ -55,13 +56,13 @@ def measure_looks(world: DailyWorld, rng: np.random.Generator, runs: int) -> lis
     truths = sample.expected.cumsum(1) / np.arange(1, world.last_look + 1)
     looks = range(world.first_look, world.last_look + 1)
     return [
-        count_misses(measure, world.name, method, sample.gains, truths, looks)
+        count_misses(measure, world, method, sample.gains, truths, looks)
         for measure, method in (("daily_look", METHODS.daily_look), ("always_valid", METHODS.always_valid))
     ]
 
 
 def count_misses(
-    measure: str, row: str, method: IntervalMethod, gains: Floats, truths: Floats, looks: Sequence[int]
+    measure: str, world: DailyWorld, method: IntervalMethod, gains: Floats, truths: Floats, looks: Sequence[int]
 ) -> Figure:
     """Count the runs in which the interval misses the truth at any look.
 
@@ -73,10 +74,11 @@ def count_misses(
     is_far = np.abs(means - truths) >= method.least_distance * errors
     for look in looks:
         for run in np.flatnonzero(~missed & is_far[:, look - 1]):
-            interval, truth = method.interval(gains[run, :look]), truths[run, look - 1]
+            interval, truth = method.interval(gains[run, :look], world.partition_days), truths[run, look - 1]
             missed[run] = interval.low > truth or interval.high < truth
-    answered = sum(not math.isnan(method.interval(of_run[: looks[-1]]).low) for of_run in gains)
-    return Figure(measure, row, int(missed.sum()), answered, len(gains))
+    last = [method.interval(of_run[: looks[-1]], world.partition_days) for of_run in gains]
+    answered = sum(not math.isnan(interval.low) for interval in last)
+    return Figure(measure, world.name, int(missed.sum()), answered, len(gains))
 
 
 def measure_forecast(world: DailyWorld, rng: np.random.Generator, runs: int) -> list[Figure]:

@@ -19,6 +19,7 @@ from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.modeling import built_by
 from sixtyforty.modeling.training_plan import declared_recipes
 from sixtyforty.spec.decision_chain import DecisionChain
+from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Gate
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.track import Track
@@ -73,14 +74,18 @@ def declared_parts(use_case: DecisionChain) -> dict[str, Any]:
         "sql": sql,
         "recipes": sorted(declared_recipes(use_case)),
         "policy": Policy.from_use_case(use_case).to_dict(),
-        "gate": _gate_parts(use_case.gate),
+        "gate": _gate_parts(use_case.gate) | _block_days(use_case.kpi),
         "replay": use_case.replay.model_dump(mode="json", exclude={"first_day"}),
     }
 
 
 def _gate_parts(gate: Gate) -> dict[str, Any]:
-    added_later = {"min_training_rows"}
+    added_later = {"min_training_rows", "min_blocks", "min_units"}
     return gate.model_dump(exclude=added_later) | gate.model_dump(include=added_later, exclude_defaults=True)
+
+
+def _block_days(kpi: Kpi) -> dict[str, int]:
+    return kpi.model_dump(include={"block_days"}, exclude_defaults=True)
 
 
 def _source_version(use_case: DecisionChain, name: str, sql: Mapping[str, str]) -> SourceVersion:

@@ -8,7 +8,7 @@ This is the only module that decides promotion. `judge` turns evidence (`gate_ev
    if the model breaks a monotone constraint, or if its version or recipe was withdrawn.
 3. HOLD if the model learned from too few rows, or if too few outcomes are known. A first model and another recipe must
    prove a gain out of sample: REJECT or HOLD if they don't. All looks and all recipes of a year share one error budget
-   (`error_share`). A refresh claims no gain, so HOLD or REJECT if it is proven worse.
+   (`error_budget.py`). A refresh claims no gain, so HOLD or REJECT if its twin is proven worse (`refresh_twin.py`).
 4. PENDING if the challenger passes, the track is live, and the use case requires an approval.
 5. PROMOTE otherwise.
 """
@@ -22,6 +22,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sixtyforty.modeling.challengers import list_challengers
+from sixtyforty.modeling.error_budget import error_share
 from sixtyforty.modeling.gate_evidence import ChallengerKind, GateEvidence, collect_evidence
 from sixtyforty.modeling.model_store import ModelStore
 from sixtyforty.spec.errors import SixtyfortyError
@@ -32,12 +33,14 @@ from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.champion_ledger import ChampionLedger, ChampionRow, GateVerdict
 from sixtyforty.storage.lake import Lake
+from sixtyforty.value.blocks import count_blocks
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import Interval, estimate_ratio, follow_lift, follow_ratio, predict_lift
 from sixtyforty.value.rounded_interval import RoundedInterval
 
 SHOWN_PARTITIONS = 5
 LOSS_CONFIDENCE = 0.95  # one-sided confidence with which a refresh must be worse, to be held back
+CHANGE_CONFIDENCE = 2 * LOSS_CONFIDENCE - 1  # of the two-sided interval
 
 
 class GateError(SixtyfortyError):
@@ -50,9 +53,11 @@ class GateFigures:
 
     `missing_share`: share of the training window's partitions without features or outcomes. `days`: number of days with
     out-of-sample values. The three gains are per 1,000 decisions, in the KPI's currency: over the current process, over
-    the champion's recipe, and over the champion in the newest backtest block. `forecast`: the gain over the current
-    process that is expected in the first month, with its prediction interval (`predict_lift`). `refused`: True if the
-    challenger's files or a past experiment can't be trusted, so no gain was judged.
+    the champion's recipe, and of a refresh's twin over a champion. `forecast`: the gain over the current process
+    that is expected in the next month (`predict_lift`). `twin`, `compared_champion`: the versions that were compared.
+    `recipe_year`, `recipe_number`, `error_share`, `tried_recipes`: the recipe's share of the error budget (see
+    `RecipeTrial`). `refused`: True if the challenger's files or a past experiment can't be trusted, so no gain was
+    judged.
     """
 
     missing_share: float | None = None
@@ -60,7 +65,13 @@ class GateFigures:
     lift_vs_current: RoundedInterval | None = None
     forecast: RoundedInterval | None = None
     gain_vs_recipe: RoundedInterval | None = None
-    last_block_vs_champion: RoundedInterval | None = None
+    twin_vs_champion: RoundedInterval | None = None
+    twin: str | None = None
+    compared_champion: str | None = None
+    recipe_year: int | None = None
+    recipe_number: int | None = None
+    error_share: float | None = None
+    tried_recipes: Sequence[str] | None = None
     refused: bool | None = None
 
     def to_evidence(self) -> dict[str, Any]:
@@ -138,7 +149,7 @@ def judge(gate: Gate, evidence: GateEvidence, currency: str, needs_approval: boo
     if evidence.taint:
         return Judgement("REJECT", evidence.kind, [evidence.taint])
     value_verdict = _judge_value(gate, evidence, currency)
-    verdict, reasons = value_verdict.verdict, [*value_verdict.reasons, *_notes(evidence)]
+    verdict, reasons = value_verdict.verdict, [*value_verdict.reasons, *_notes(evidence, value_verdict.figures)]
     if evidence.broken_constraints:
         verdict, reasons = "REJECT", list(evidence.broken_constraints)
     elif evidence.refused_partitions:
@@ -149,7 +160,12 @@ def judge(gate: Gate, evidence: GateEvidence, currency: str, needs_approval: boo
     return Judgement(verdict, evidence.kind, reasons, value_verdict.figures)
 
 
-def _notes(evidence: GateEvidence) -> Iterator[str]:
+def _notes(evidence: GateEvidence, figures: GateFigures) -> Iterator[str]:
+    if evidence.kind != "refresh" and figures.lift_vs_current and figures.error_share:
+        yield (
+            f"the recipe is number {figures.recipe_number} of those that were first tried in {figures.recipe_year}:"
+            f" without a gain, it would ever pass with a probability of at most {100 * figures.error_share:.2g}%"
+        )
     if evidence.selection_reason:
         yield evidence.selection_reason
     if evidence.unfit_champion:
@@ -174,24 +190,16 @@ class _ValueVerdict:
 
 def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVerdict:
     days = [day for day in evidence.walk_forward if day.decisions]
-    figures = GateFigures(missing_share=round(evidence.missing_share, 4), days=len(days))
-    value = _ValueVerdict("PROMOTE", [], figures)
+    value = _ValueVerdict("PROMOTE", [], _first_figures(gate, evidence, len(days)))
     if evidence.missing_share > gate.max_rejected_share:
         return value.stop(
             "REJECT",
             f"{evidence.missing_share:.0%} of the challenger's training partitions are missing or refused;"
             f" at most {gate.max_rejected_share:.0%} are allowed",
         )
-    if evidence.training_rows is not None and evidence.training_rows < gate.min_training_rows:
-        learned = format_plural(evidence.training_rows, "row")
-        return value.stop(
-            "HOLD", f"too early to judge: the challenger learned from {learned}, {gate.min_training_rows} needed"
-        )
-    units = sum(day.decisions for day in days)
-    if units < gate.min_units:
-        known = format_plural(units, "unit")
-        return value.stop("HOLD", f"too early to judge: {known} with known outcomes, {gate.min_units} needed")
-    confidence = 1 - 2 * error_share(gate, evidence.recipe_number)
+    if shortage := _find_shortage(gate, evidence, days):
+        return value.stop("HOLD", f"too early to judge: {shortage}")
+    confidence = _two_sided_confidence(gate, evidence)
     lift = follow_lift(days, confidence=confidence, block_days=evidence.block_days)
     forecast = predict_lift(days, block_days=evidence.block_days)
     value.figures = replace(
@@ -201,7 +209,7 @@ def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVer
     if evidence.kind == "refresh":
         if lift.high < 0:
             return value.stop("REJECT", f"the recipe loses against the current process: {shown}")
-        return _compare_latest_block(gate, evidence, currency, value)
+        return _compare_twin(gate, evidence, currency, value)
     if lift.problem:
         return value.stop("HOLD", f"too early to judge the gain over the current process: {shown}")
     if not lift.low > 0:
@@ -212,22 +220,51 @@ def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVer
     return _compare_recipes(gate, evidence, currency, value) if evidence.kind == "recipe" else value
 
 
-def error_share(gate: Gate, recipe_number: int) -> float:
-    """Return the probability with which a recipe without any gain may ever be promoted, over all looks at it.
+def _first_figures(gate: Gate, evidence: GateEvidence, days: int) -> GateFigures:
+    figures = GateFigures(missing_share=round(evidence.missing_share, 4), days=days)
+    if evidence.trial is None:
+        return figures
+    return replace(
+        figures,
+        recipe_year=evidence.trial.year,
+        recipe_number=evidence.trial.number,
+        error_share=round(error_share(gate.confidence, evidence.trial.number), 6),
+        tried_recipes=list(evidence.trial.tried),
+    )
 
-    recipe_number: the position of the recipe among those that were first tried in the same year, from 1. The shares of
-    all recipes of a year add up to at most 1 - gate.confidence, however many recipes there are.
+
+def _find_shortage(gate: Gate, evidence: GateEvidence, days: Sequence[DailyValue]) -> str:
+    """Return which declared minimum the evidence doesn't reach; empty if it reaches all.
+
+    A refresh claims no gain, so it needs no minimum of blocks.
     """
-    return (1 - gate.confidence) / (recipe_number * (recipe_number + 1))
+    if evidence.training_rows is not None and evidence.training_rows < gate.min_training_rows:
+        learned = format_plural(evidence.training_rows, "row")
+        return f"the challenger learned from {learned}, {gate.min_training_rows} needed"
+    units = sum(day.decisions for day in days)
+    if units < gate.min_units:
+        return f"{format_plural(units, 'unit')} with known outcomes, {gate.min_units} needed"
+    blocks = count_blocks([day.partition for day in days], evidence.block_days)
+    if blocks < gate.min_blocks and evidence.kind != "refresh":
+        length = format_plural(evidence.block_days, "day")
+        return f"{format_plural(blocks, 'block')} of {length} with known outcomes, {gate.min_blocks} needed"
+    return ""
+
+
+def _two_sided_confidence(gate: Gate, evidence: GateEvidence) -> float:
+    """Return the confidence of the always-valid interval. Its lower end misses the truth with the recipe's share."""
+    return 1 - 2 * error_share(gate.confidence, evidence.trial.number if evidence.trial else 1)
 
 
 def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
     """Hold back the promotion unless the gain over the champion's recipe is proven to exceed `gate.margin`."""
-    confidence = 1 - 2 * error_share(gate, evidence.recipe_number)
+    confidence = _two_sided_confidence(gate, evidence)
     pairs = _pair_days(evidence.walk_forward, evidence.current_recipe or [])
     gain = follow_ratio(*pairs, confidence, evidence.block_days)
-    value.figures = replace(value.figures, gain_vs_recipe=RoundedInterval.of(gain))
     shown = _describe(gain, confidence, currency)
+    if math.isnan(gain.value):
+        return value.stop("HOLD", "too early to judge: challenger and champion have no day in common")
+    value.figures = replace(value.figures, gain_vs_recipe=RoundedInterval.of(gain))
     if math.isnan(gain.low):
         return value.stop("HOLD", f"too early to compare the challenger with the champion's recipe: {shown}")
     if not gain.low > gate.margin:
@@ -237,29 +274,37 @@ def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _
     return value
 
 
-def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
-    """Hold back a refresh if it is proven worse than the champion on the newest days of the backtest.
+def _compare_twin(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
+    """Hold back a refresh if its twin is proven worse than the champion.
 
     A refresh claims no gain, so a difference of up to `gate.margin` is allowed, and so is one that may be chance.
     """
-    if evidence.latest is None:
-        value.reasons.append(
-            "champion and challenger aren't compared: the champion may have learned from every backtest block"
-        )
+    latest, nothing = evidence.latest, "nothing to compare: the refresh claims no gain"
+    if latest is None:
+        value.reasons.append(f"{nothing}, and no model of its recipe is between the champion and the known outcomes")
         return value
-    confidence = 2 * LOSS_CONFIDENCE - 1
-    pairs = _pair_days(evidence.latest.challenger, evidence.latest.champion)
-    change = estimate_ratio(*pairs, confidence, block_days=1)  # the days are too few for longer blocks
+    pairs = _pair_days(latest.twin, latest.champion)
+    change = _estimate_change(pairs, evidence.block_days)
     if math.isnan(change.value):
-        return value.stop(
-            "HOLD", "too early to judge: no outcome is known yet of the days that compare champion and challenger"
-        )
-    value.figures = replace(value.figures, last_block_vs_champion=RoundedInterval.of(change))
-    shown = _describe(change, confidence, currency)
+        value.reasons.append(f"{nothing}, and no outcome is known of a day that twin and champion didn't learn from")
+        return value
+    value.figures = replace(
+        value.figures,
+        twin_vs_champion=RoundedInterval.of(change),
+        twin=latest.twin_version or None,
+        compared_champion=latest.champion_version or None,
+    )
+    shown = f"{_describe(change, CHANGE_CONFIDENCE, currency)}, from {pairs[0][0]} to {pairs[0][-1]}"
     if change.high < 0 and change.value < -gate.margin:
-        return value.stop("HOLD", f"the refresh is worse than the champion on the newest days of the backtest: {shown}")
-    value.reasons.append(f"the refresh isn't proven worse than the champion on the newest days: {shown}")
+        return value.stop("HOLD", f"the refresh's twin is worse than the champion: {shown}")
+    value.reasons.append(f"the refresh's twin isn't proven worse than the champion: {shown}")
     return value
+
+
+def _estimate_change(pairs: tuple[list[str], list[float], list[int]], block_days: int) -> Interval:
+    """Estimate the gain of a twin over a champion. Few days form no blocks, so each day then counts by itself."""
+    change = estimate_ratio(*pairs, CHANGE_CONFIDENCE, block_days)
+    return estimate_ratio(*pairs, CHANGE_CONFIDENCE, 1) if math.isnan(change.low) else change
 
 
 def _pair_days(days: Sequence[DailyValue], other: Sequence[DailyValue]) -> tuple[list[str], list[float], list[int]]:
@@ -276,4 +321,4 @@ def _describe(interval: Interval, confidence: float, currency: str) -> str:
     )
     if math.isnan(interval.low):
         return f"{estimate} per 1,000 decisions ({interval.problem})"
-    return f"{estimate} per 1,000 decisions ({confidence:.0%} confidence interval {low} to {high})"
+    return f"{estimate} per 1,000 decisions ({100 * confidence:.4g}% confidence interval {low} to {high})"

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from sixtyforty.modeling.backtest import list_folds, run_walk_forward, score_block
+from sixtyforty.modeling.backtest import run_walk_forward
+from sixtyforty.modeling.error_budget import RecipeTrial, number_recipe
 from sixtyforty.modeling.feature_fit import find_feature_problem
 from sixtyforty.modeling.model_card import ModelCard
 from sixtyforty.modeling.model_files import find_file_problem
 from sixtyforty.modeling.model_store import ModelStore
 from sixtyforty.modeling.monotone_constraints import find_broken_constraints
 from sixtyforty.modeling.redefined_features import find_redefined
+from sixtyforty.modeling.refresh_twin import LatestBlock, compare_with_twin
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.modeling.taint import TaintedDataError, find_tainted_versions, require_sound
 from sixtyforty.modeling.training_plan import declared_recipes
@@ -30,42 +32,29 @@ ChallengerKind = Literal["first", "refresh", "recipe"]
 
 
 @dataclass(frozen=True)
-class LatestBlock:
-    """The value of the champion and of a model of the challenger's recipe on each of the newest backtest days.
-
-    These days are the last backtest block for which both models have values. Without such a block, the lists are empty.
-    """
-
-    challenger: Sequence[DailyValue]
-    champion: Sequence[DailyValue]
-
-
-@dataclass(frozen=True)
 class GateEvidence:
     """The evidence from which the gate judges a challenger.
 
     `kind`: first (no champion can score), refresh (the champion has the same recipe) or recipe (another recipe).
     `missing_share`: share of the training window's partitions without features or outcomes, closed days aside.
-    `walk_forward`: daily values of the challenger's recipe, out of sample. `latest`: the newest backtest block of
-    recipe and champion, for a refresh. `current_recipe`: daily values of the champion's recipe, out of sample, for
-    another recipe. `refused_partitions`: training partitions whose features governance refused, or whose verdict is no
-    longer stored. `broken_constraints`: a text for each monotone constraint that the model breaks. `is_assumed`:
-    whether the gain is assumed: the action may change the outcome, and no experiment measured by how much.
-    `selection_reason`: why this challenger was selected. `file_problem`: why the files of the challenger, or of a model
-    in the comparison, can't be trusted. `share_mismatch`: how the received actions of a past experiment differ from the
-    declared shares. `taint`: which training or walk-forward partitions have leakage; empty if there is no leakage.
-    `withdrawal`: when and why the challenger's version or recipe was withdrawn; empty if the challenger may decide.
-    `unfit_champion`: why the champion in force can't score; the challenger is then judged as the first model.
-    `block_days`: see `kpi.block_days`. `recipe_number`: the position of the challenger's recipe among those that were
-    first tried in the same year, from 1. `training_rows`: number of rows that the challenger learned from; None if the
+    `walk_forward`: daily values of the challenger's recipe, out of sample. `latest`: the values of a refresh's twin and
+    of a champion; None if there is nothing to compare. `current_recipe`: daily values of the champion's recipe, out of
+    sample, for another recipe. `refused_partitions`: training partitions whose features governance refused, or whose
+    verdict is no longer stored. `broken_constraints`: a text for each monotone constraint that the model breaks.
+    `is_assumed`: whether the gain is assumed: the action may change the outcome, and no experiment measured by how
+    much. `selection_reason`: why this challenger was selected. `file_problem`: why the files of the challenger, or of a
+    model in the comparison, can't be trusted. `share_mismatch`: how the received actions of a past experiment differ
+    from the declared shares. `taint`: which training or walk-forward partitions have leakage; empty if there is no
+    leakage. `withdrawal`: when and why the challenger's version or recipe was withdrawn; empty if the challenger may
+    decide. `unfit_champion`: why the champion in force can't score; the challenger is then judged as the first model.
+    `training_rows`: number of rows that the challenger learned from; None if the collection ended before.
+    `block_days`: see `kpi.block_days`. `trial`: the place of the recipe in the error budget of its year; None if the
     collection ended before.
     """
 
     kind: ChallengerKind
     missing_share: float
     walk_forward: Sequence[DailyValue]
-    block_days: int = BLOCK_DAYS
-    recipe_number: int = 1
     latest: LatestBlock | None = None
     current_recipe: Sequence[DailyValue] | None = None
     refused_partitions: Sequence[str] = ()
@@ -78,6 +67,8 @@ class GateEvidence:
     taint: str = ""
     unfit_champion: str = ""
     training_rows: int | None = None
+    block_days: int = BLOCK_DAYS
+    trial: RecipeTrial | None = None
 
 
 def collect_evidence(
@@ -129,20 +120,22 @@ def _collect_from_files(
     unfit_champion = describe_unfit_champion(use_case, lake, store, track, champion.version) if champion else ""
     champion_card = store.card(champion.version) if champion and not unfit_champion else None
     kind: ChallengerKind = "first"
+    walk_forward = run_walk_forward(use_case, lake, store, recipe, as_of)
     latest = current_recipe = None
     if champion_card and champion_card.recipe_version != recipe:
         kind = "recipe"
         current_recipe = run_walk_forward(use_case, lake, store, champion_card.recipe_version, as_of)
     elif champion_card:
         kind = "refresh"
-        latest = _latest_block(use_case, lake, store, recipe, as_of, champion_card)
+        promoted = _promoted_before(use_case, ledger, track, as_of)
+        latest = compare_with_twin(use_case, lake, store, recipe, as_of, promoted, walk_forward)
     return GateEvidence(
         kind=kind,
         missing_share=card.missing_share,
         training_rows=card.rows,
-        walk_forward=run_walk_forward(use_case, lake, store, recipe, as_of),
+        walk_forward=walk_forward,
         block_days=use_case.kpi.block_days,
-        recipe_number=_number_recipe(use_case, store, ledger, track, recipe, as_of),
+        trial=number_recipe(ledger, store, recipe, list(declared_recipes(use_case)), as_of.year),
         latest=latest,
         current_recipe=current_recipe,
         refused_partitions=_refused_partitions(lake, card),
@@ -153,21 +146,11 @@ def _collect_from_files(
     )
 
 
-def _number_recipe(
-    use_case: UseCase, store: ModelStore, ledger: ChampionLedger, track: Track, recipe: str, as_of: date
-) -> int:
-    """Return the position of a recipe among those that were first tried on a track in the same year, from 1.
-
-    A recipe is tried when the gate judges one of its challengers. Declared recipes that haven't been tried yet follow
-    in the order of their declaration.
-    """
-    tried: dict[str, int] = {}
-    for row in ledger.verdicts(track):
-        if row.as_of <= as_of.isoformat():
-            tried.setdefault(store.card(row.version).recipe_version, int(row.as_of[:4]))
-    for declared in [*declared_recipes(use_case), recipe]:
-        tried.setdefault(declared, as_of.year)
-    return [name for name, year in tried.items() if year == tried[recipe]].index(recipe) + 1
+def _promoted_before(use_case: UseCase, ledger: ChampionLedger, track: Track, as_of: date) -> list[str]:
+    """Return the versions that were promoted before a local day, the champion in force first, then earlier ones."""
+    start = use_case.day_start(as_of).isoformat()
+    versions = [row.version for row in ledger.sound_promotions(track) if row.effective_from <= start]
+    return list(dict.fromkeys(reversed(versions)))
 
 
 def describe_unfit_champion(use_case: UseCase, lake: Lake, store: ModelStore, track: Track, version: str) -> str:
@@ -190,27 +173,6 @@ def describe_unfit_champion(use_case: UseCase, lake: Lake, store: ModelStore, tr
             raise
         problem = str(error).split(". ")[0].rstrip(".")
     return f"the champion {version} can't score ({problem}), so the current process decides" if problem else ""
-
-
-def _latest_block(
-    use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: date, champion_card: ModelCard
-) -> LatestBlock | None:
-    """Return what a recipe and the champion are worth on the newest backtest days that both could decide.
-
-    Return None if there is no backtest block that the champion can't have learned from.
-    """
-    folds = list_folds(use_case, lake, store, recipe, as_of)
-    unseen = [fold for fold in folds if fold.first >= champion_card.as_of]
-    if not unseen:
-        return None
-    for fold in reversed(unseen):
-        block = LatestBlock(
-            challenger=score_block(use_case, lake, store, fold.version, fold.first, fold.end, as_of),
-            champion=score_block(use_case, lake, store, champion_card.version, fold.first, fold.end, as_of),
-        )
-        if block.challenger and block.champion:
-            return block
-    return LatestBlock([], [])
 
 
 def _refused_partitions(lake: Lake, card: ModelCard) -> list[str]:

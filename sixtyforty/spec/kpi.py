@@ -14,6 +14,7 @@ from sixtyforty.spec.errors import FieldError
 from sixtyforty.spec.experiments import Holdout, Treatment
 
 BLOCK_DAYS = 14
+MINIMUM_BLOCKS = 8
 EvidenceLabel = Literal["exact", "assumed", "randomized"]
 """The evidence behind an amount of money.
 

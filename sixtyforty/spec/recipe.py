@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from sixtyforty.spec.base import DeclaredModel, Name
 from sixtyforty.spec.errors import FieldError
+from sixtyforty.spec.kpi import MINIMUM_BLOCKS
 
 # A recipe contains these fields only if they are declared. So a new optional field changes no hash of a recipe.
 OPTIONAL_FIELDS = ("monotone_constraints", "vetoes", "target")
@@ -114,14 +115,22 @@ class Gate(DeclaredModel):
     margin: float = Field(
         ge=0,
         description="Difference in value per 1,000 units, in the KPI's currency, within which two models count as"
-        " equal.",
+        " equal. A new recipe must gain more than this over the champion's recipe. A refresh is held only if it is"
+        " proven worse, and by more than this.",
     )
     confidence: float = Field(
         default=0.95,
         gt=0.5,
         lt=1,
-        description="One-sided confidence with which a gain must be proven, over all looks and all recipes of a year:"
-        " 0.95 is 95%.",
+        description="One-sided confidence with which a gain must be proven, over all looks and all recipes that are"
+        " first tried in a year. 0.95 means that a recipe without a gain is promoted in at most 5% of years.",
+    )
+    min_blocks: int = Field(
+        default=MINIMUM_BLOCKS,
+        ge=MINIMUM_BLOCKS,
+        description="Smallest number of blocks of `kpi.block_days` days in the walk-forward backtest. With fewer, a"
+        " first model or another recipe isn't promoted. It can be raised, but not lowered: an interval from fewer"
+        " blocks isn't reliable.",
     )
     min_units: int = Field(
         default=20,

@@ -66,8 +66,18 @@ class ChampionRow(EffectiveRow):
         return REFUSED_EVIDENCE in self.evidence
 
     @property
+    def tried_recipes(self) -> list[str]:
+        """The hashes of the recipes that were declared when the gate judged; empty for a row of an early release."""
+        return list(self.evidence.get("tried_recipes", ()))
+
+    @property
+    def twin(self) -> str | None:
+        """The version of the twin that the gate compared with a champion, in place of a refresh; None without one."""
+        return self.evidence.get("twin")
+
+    @property
     def forecast(self) -> Mapping[str, Any] | None:
-        """The gate's forecast of the lift in the first month, as {value, low, high, problem}; None without one.
+        """The gate's forecast of the lift in the next month, as {value, low, high, problem}; None without one.
 
         Rows that were written before the gate gave forecasts contain none.
         """

@@ -17,13 +17,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.spec.kpi import BLOCK_DAYS
+from sixtyforty.spec.kpi import BLOCK_DAYS, MINIMUM_BLOCKS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MINIMUM_BLOCKS = 8
 COCHRAN_FACTOR = 25
 
 
@@ -81,6 +80,11 @@ class Blocks:
         error = math.sqrt(blocks / (blocks - 1) * float((of_blocks**2).sum())) / float(numbers.sum())
         problem = _too_few(blocks, block_days) if blocks < MINIMUM_BLOCKS else ""
         return cls(blocks, mean_days, ratio, error, _is_skewed(residuals), problem)
+
+
+def count_blocks(partitions: Sequence[str], block_days: int) -> int:
+    """Return the number of blocks that `Blocks.of` forms of partitions, in the order of time, that all have a count."""
+    return Blocks.of(partitions, [0.0] * len(partitions), [1] * len(partitions), block_days).number
 
 
 def _too_few(blocks: int, block_days: int) -> str:

@@ -1,0 +1,145 @@
+"""Compare a refresh with the champion on days from which neither model learned.
+
+A refresh has learned from all days with known outcomes, so it can't be valued on any of them. A twin can: a model of
+the same recipe, on the same versions of the data, trained about halfway between the champion's training and the newest
+known outcome. Both are valued on the days after the twin's training.
+
+- The twin is a stored model if one was trained near the middle. Otherwise one model is trained.
+- If the champion is younger than BLOCK_DAYS, as with a retraining each night, no half is long enough. Then an earlier
+  champion of the recipe is compared with a stored model. No model is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from sixtyforty.modeling.backtest import find_trained_version, score_block
+from sixtyforty.modeling.model_files import find_file_problem
+from sixtyforty.modeling.model_store import MODEL, TRAINING_SET, ModelStore
+from sixtyforty.modeling.skops_files import ModelError
+from sixtyforty.modeling.trainer import train_models
+from sixtyforty.modeling.training_plan import declared_recipes, plan_training
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import Lake
+from sixtyforty.value.daily_value import DailyValue
+
+COMPARED_DAYS = 8  # smallest number of days on which twin and champion are compared
+BLOCK_DAYS = 2 * COMPARED_DAYS  # smallest number of days from the champion's training to the newest known outcome
+LONGEST_BLOCK_DAYS = 62  # earlier champions are considered if they were trained at most so many days ago
+STEP_DAYS = 7  # the middle moves in steps, so that a retraining each night doesn't train a twin each night
+
+
+@dataclass(frozen=True)
+class LatestBlock:
+    """The value of a refresh's twin and of a champion on each day after the twin's training.
+
+    twin_version, champion_version: the compared models.
+    """
+
+    twin: Sequence[DailyValue]
+    champion: Sequence[DailyValue]
+    twin_version: str = ""
+    champion_version: str = ""
+
+
+def compare_with_twin(
+    use_case: UseCase,
+    lake: Lake,
+    store: ModelStore,
+    recipe: str,
+    as_of: date,
+    champions: Sequence[str],
+    known: Sequence[DailyValue],
+) -> LatestBlock | None:
+    """Return what the twin of a refresh and a champion are worth on the days after the twin's training.
+
+    recipe, as_of: those of the refresh. champions: the versions that were promoted before `as_of`: the champion in
+    force, which has the recipe, and then earlier ones, the newest first. known: daily values of the recipe's backtest,
+    from which the days with known outcomes are read. Trains the twin if no stored model can be it. Return None if
+    there is nothing to compare.
+    """
+    known_days = sorted({use_case.first_day(day.partition) for day in known if day.decisions})
+    if not known_days:
+        return None
+    search = _TwinSearch(use_case, lake, store, recipe, known_days)
+    for champion in champions:
+        is_in_force = champion == champions[0]
+        if middle := search.find_middle(champion, is_in_force):
+            twin = search.find_stored_twin(champion, middle)
+            if twin is None and is_in_force:
+                twin = search.train_twin(middle)
+            if twin and (is_in_force or search.is_comparable(champion)):
+                days = store.card(twin).as_of, search.end, as_of
+                return LatestBlock(
+                    score_block(use_case, lake, store, twin, *days),
+                    score_block(use_case, lake, store, champion, *days),
+                    twin,
+                    champion,
+                )
+    return None
+
+
+class _TwinSearch:
+    """The search for a twin of a refresh. `end`: the day after the newest day with known outcomes."""
+
+    def __init__(
+        self, use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, known_days: Sequence[date]
+    ) -> None:
+        self.use_case, self.lake, self.store, self.recipe = use_case, lake, store, recipe
+        self.known_days, self.end = known_days, known_days[-1] + timedelta(days=1)
+        self._days_with_model = {version[:10] for version in store.versions()}
+        self._version_of_day: dict[date, str | None] = {}
+
+    def find_middle(self, champion: str, is_in_force: bool) -> date | None:
+        """Return the day about halfway from a champion's training to `end`; None if the champion is no candidate."""
+        first = date.fromisoformat(champion[:10])
+        length = (self.end - first).days
+        if length < BLOCK_DAYS or (length > LONGEST_BLOCK_DAYS and not is_in_force):
+            return None
+        return first + timedelta(days=STEP_DAYS * (length // (2 * STEP_DAYS)))
+
+    def find_stored_twin(self, champion: str, middle: date) -> str | None:
+        """Return the version of the recipe's stored model that was trained nearest to the middle, or None."""
+        distance = (self.end - date.fromisoformat(champion[:10])).days // 4
+        days = (middle + timedelta(days=offset) for offset in sorted(range(-distance, distance + 1), key=abs))
+        versions = (self._stored_version(day) for day in days if self._has_enough_days(day))
+        return next((version for version in versions if version), None)
+
+    def _stored_version(self, day: date) -> str | None:
+        if day.isoformat() not in self._days_with_model:
+            return None
+        if day not in self._version_of_day:
+            version = find_trained_version(self.use_case, self.lake, self.store, self.recipe, day)
+            self._version_of_day[day] = version if version and self._has_learned_enough(version) else None
+        return self._version_of_day[day]
+
+    def _has_enough_days(self, middle: date) -> bool:
+        return sum(day >= middle for day in self.known_days) >= COMPARED_DAYS
+
+    def _has_learned_enough(self, version: str) -> bool:
+        return self.store.card(version).rows >= self.use_case.gate.min_training_rows
+
+    def is_comparable(self, champion: str) -> bool:
+        """Return whether an earlier champion has the recipe and sound files. Without it, the gate can still judge."""
+        if find_file_problem(self.use_case.first_name, self.lake, self.store, champion):
+            return False
+        return self.store.card(champion).recipe_version == self.recipe
+
+    def train_twin(self, day: date) -> str | None:
+        """Train a model of the recipe on a day. Return its version; None if it can't learn from enough rows."""
+        model = declared_recipes(self.use_case).get(self.recipe)
+        if model is None or not self._has_enough_days(day):
+            return None
+        with suppress(ModelError):  # no training data, or features with leakage
+            plan = plan_training(self.use_case, self.lake, day, model)
+            if not self.store.has(plan.version, TRAINING_SET):
+                self.store.write_training_set(self.use_case, self.lake, plan)
+            if not self._has_learned_enough(plan.version):
+                return None
+            if not self.store.has(plan.version, MODEL):
+                list(train_models(self.store, self.use_case.kpi, [plan.version]))
+            return plan.version
+        return None
