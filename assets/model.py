@@ -34,7 +34,7 @@ from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.files import digest
 from sixtyforty.value.daily_value import DailyValue
-from sixtyforty.value.lift import Interval, estimate_lift
+from sixtyforty.value.lift import NO_INTERVAL, Interval, estimate_lift
 from sixtyforty.workspace import Workspace
 
 DVC_POOL = "dvc"  # DVC allows one writer at a time
@@ -216,7 +216,7 @@ def _fault_row(impact: degradation.FaultImpact) -> TableRow:
 
 def _interval(interval: Interval) -> str:
     if math.isnan(interval.low):
-        return interval.problem
+        return interval.problem or NO_INTERVAL
     return f"{interval.low:+,.0f} to {interval.high:+,.0f}"
 
 

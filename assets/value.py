@@ -26,6 +26,7 @@ from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import digest
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, group_by_period
+from sixtyforty.value.lift import NO_INTERVAL
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 
 MONEY_RECONCILES = StageCheck(
@@ -201,7 +202,7 @@ def _term_row(term: ChampionTerm, target: float, is_outdated: bool) -> TableRow:
 def _describe_prediction(forecast: RoundedInterval, kpi: Kpi, confidence: float) -> str:
     """Return the prediction interval of a forecast, such as `$700 to $1,300 (90%)`, or why there is none."""
     if forecast.low is None or forecast.high is None:
-        return forecast.problem or "not known yet"
+        return forecast.problem or NO_INTERVAL
     low, high = (format_money(end, kpi.currency) for end in (forecast.low, forecast.high))
     return f"{low} to {high} ({confidence:.0%})"
 
@@ -210,7 +211,7 @@ def _describe_lift(summary: KpiSummary) -> str:
     """Return the lift with its interval, such as `+$1,204 per 1,000 decisions (95% confidence interval: …)`."""
     lift, unit = summary.lift_vs_current, summary.unit
     if lift.low is None or lift.high is None:
-        interval = lift.problem or "too early to judge"
+        interval = lift.problem or NO_INTERVAL
     else:
         low, high = (format_money(bound, unit, signed=True) for bound in (lift.low, lift.high))
         interval = f"95% confidence interval: {low} to {high}"

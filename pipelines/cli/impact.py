@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from sixtyforty.accounting.forecast import ForecastRecord
     from sixtyforty.accounting.kpi_summary import KpiSummary
     from sixtyforty.spec.kpi import Kpi
-    from sixtyforty.value.segments import Segment
+    from sixtyforty.value.lift import NO_INTERVAL
+from sixtyforty.value.segments import Segment
 
 POLICIES = {
     "model": "decisions taken",
@@ -148,7 +149,7 @@ def _gain_line(summary: KpiSummary) -> str:
     gain = summary.lift_vs_current
     interval = f"95% confidence interval: {_signed(gain.low)} to {_signed(gain.high)} per 1,000"
     if gain.low is None or gain.high is None:
-        interval = gain.problem or "too early to judge"
+        interval = gain.problem or NO_INTERVAL
     return f"{'gain over the current process':32}{_signed(gain.value):>14}{summary.gain:>+16,.0f}   {interval}"
 
 

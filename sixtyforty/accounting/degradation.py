@@ -115,9 +115,11 @@ class Drill:
         return vars(self) | {"impacts": [impact.to_dict() for impact in self.impacts]}
 
 
-def _known_ends(interval: Interval) -> dict[str, float | None]:
+def _known_ends(interval: Interval) -> dict[str, Any]:
     """Return an estimate and its confidence interval for JSON, not rounded. NaN becomes None."""
-    return {name: None if math.isnan(end) else end for name, end in asdict(interval).items()}
+    ends = {name: getattr(interval, name) for name in ("value", "low", "high")}
+    known = {name: None if math.isnan(end) else end for name, end in ends.items()}
+    return known | ({"problem": interval.problem} if interval.problem else {})
 
 
 def sample_days(days: Sequence[str], limit: int = MAX_DAYS) -> list[str]:

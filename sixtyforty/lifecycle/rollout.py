@@ -21,7 +21,7 @@ from sixtyforty.spec.money import format_money
 from sixtyforty.spec.operation import Rollout
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.rollout_ledger import STEPS, RolloutStep, StepName
-from sixtyforty.value.lift import Interval
+from sixtyforty.value.lift import NO_INTERVAL, Interval
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
 
@@ -89,7 +89,7 @@ def _describe_unproven(lift: Interval, currency: str) -> str:
         return "no gain over the current process is known in this step yet"
     gain = f"{format_money(lift.value, currency)} per 1,000 units"
     if math.isnan(lift.low):
-        return f"the gain over the current process isn't proven in this step: {gain} ({lift.problem})"
+        return f"the gain over the current process isn't proven in this step: {gain} ({lift.problem or NO_INTERVAL})"
     interval = f"{format_money(lift.low, currency)} to {format_money(lift.high, currency)}"
     return f"the gain over the current process isn't proven in this step: {gain} (95% confidence interval: {interval})"
 

@@ -19,7 +19,7 @@ from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.rollout_ledger import STEPS, RolloutStep, StepName
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value.daily_value import DailyValue, value_of_day
-from sixtyforty.value.lift import UNKNOWN, Interval, follow_lift
+from sixtyforty.value.lift import NO_INTERVAL, UNKNOWN, Interval, follow_lift
 from sixtyforty.value.policy import Policy
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
@@ -75,7 +75,7 @@ def _describe_lift(lift: Interval | None, currency: str) -> str:
         return "the gain isn't known yet"
     gain = f"gain {format_money(lift.value, currency)} per 1,000 units"
     if math.isnan(lift.low):
-        return f"{gain} ({lift.problem})"
+        return f"{gain} ({lift.problem or NO_INTERVAL})"
     return (
         f"{gain} (95% confidence interval: {format_money(lift.low, currency)} to {format_money(lift.high, currency)})"
     )

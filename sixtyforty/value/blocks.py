@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.spec.kpi import BLOCK_DAYS, MINIMUM_BLOCKS
+from sixtyforty.spec.wording import format_plural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,7 +89,7 @@ def count_blocks(partitions: Sequence[str], block_days: int) -> int:
 
 
 def _too_few(blocks: int, block_days: int) -> str:
-    return f"too few days to say: {blocks} of {MINIMUM_BLOCKS} needed blocks of {block_days} days"
+    return f"too few days to say: {blocks} of {MINIMUM_BLOCKS} needed blocks of {format_plural(block_days, 'day')}"
 
 
 def _day_numbers(partitions: NDArray[np.str_]) -> NDArray[np.int64]:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 PLANNED_BLOCKS = 13  # about half a year: where an always-valid interval is narrowest, if no length is planned
 MONTH_DAYS = 30  # days of the period that is forecast
 FORECAST_CONFIDENCE = 0.9
+NO_INTERVAL = "too early for an interval"  # if nothing more is known about an unknown interval
 
 
 @dataclass(frozen=True)

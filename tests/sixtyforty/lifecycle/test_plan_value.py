@@ -45,7 +45,7 @@ def test_months_and_total_add_up(kpi: Kpi) -> None:
 def test_flips_are_worth_the_difference_under_the_edited_payoffs(kpi: Kpi) -> None:
     unchanged, after = days_that_gain([1.0] * 30), days_that_gain([1.0, 3.0] * 15)
     edit_value = compare_values(kpi, days_that_gain([9.0] * 30), unchanged, after, {})
-    expected = estimate_lift([replace(day, candidates={"u": 41.0}) for day in after], against="candidate u")
+    expected = estimate_lift([replace(day, candidates={"u": 41.0}) for day in after], "candidate u", block_days=1)
     assert edit_value.flips_per_1000 == RoundedInterval.of(expected)
     assert edit_value.flips_per_1000.value == 50.0
     assert not edit_value.flips_per_1000.contains_zero
@@ -77,12 +77,13 @@ def test_a_new_candidate_has_no_earlier_value(kpi: Kpi) -> None:
     assert [figure.name for figure in compare_values(kpi, now, now, after, {}).figures] == [LIFT]
 
 
-@given(st.lists(MONEY, min_size=2, max_size=60))
+@given(st.lists(MONEY, min_size=8, max_size=60))
 def test_an_edit_without_effect_changes_the_value_by_zero(gains: list[float]) -> None:
     days = days_that_gain(gains)
     kpi = Kpi(
         **{"name": "k", "currency": "EUR", "measurement": "exact", "outcome": "late", "outcome_name": "late"},
         unit_plural="calls",
+        block_days=1,
         target=1,
         actions={"act": {"description": "act"}, "wait": {"description": "wait"}},
     )

@@ -33,51 +33,51 @@ from sixtyforty.spec.operation import Rollout
 from sixtyforty.storage.hash_chain import LedgerError
 from sixtyforty.storage.rollout_ledger import STEPS, StepName
 from sixtyforty.value.choice_payoffs import ChoicePayoffs
-from sixtyforty.value.lift import Interval, estimate_lift
+from sixtyforty.value.lift import Interval, follow_lift
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_use_case, make_workspace, merge, publish_days, put_champion_in_force
 
 TRAINING_DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(12)]
-LIVE_DAYS = [date(2013, 3, 25) + timedelta(days=i) for i in range(8)]
+LIVE_DAYS = [date(2013, 3, 25) + timedelta(days=i) for i in range(24)]
+IN_SHADOW, IN_HOLDOUT = range(11), range(11, 21)  # ten complete days each, enough for an interval
 KEYS = [day.isoformat() for day in LIVE_DAYS]
 UNUSED = ["nobody has used it for a week"]
 GOOD, UNPROVEN = Interval(120.0, 40.0, 200.0), Interval(20.0, -40.0, 80.0)
 ROLLOUT: dict[str, Any] = {
     "model": {"params": {"max_iter": 40}},
-    "automation": {"rollout": {"holdout_share": 0.5, "min_days": 3}},
+    "automation": {"rollout": {"holdout_share": 0.5, "min_days": 9}},
 }
-DECLARED = Rollout(holdout_share=0.5, min_days=3)
-TOO_FEW_DAYS = "this step has 2 whole days with known outcomes; it needs 3"
+DECLARED = Rollout(holdout_share=0.5, min_days=9)
+TOO_FEW_DAYS = "this step has 8 whole days with known outcomes; it needs 9"
 NOT_PROVEN = (
     "the gain over the current process isn't proven in this step: EUR 20 per 1,000 units"
     " (95% confidence interval: -EUR 40 to EUR 80)"
 )
 NO_INTERVAL = (
-    "the gain over the current process isn't proven in this step: EUR 20 per 1,000 units,"
-    " with too few days for an interval"
+    "the gain over the current process isn't proven in this step: EUR 20 per 1,000 units (too early for an interval)"
 )
 
 
 @pytest.mark.parametrize(
     ("step", "days", "lift", "objections", "obstacles"),
     [
-        ("shadow", 3, GOOD, [], []),
-        ("holdout", 3, GOOD, [], []),
+        ("shadow", 9, GOOD, [], []),
+        ("holdout", 9, GOOD, [], []),
         ("full", 99, GOOD, [], ["full is the last rollout step"]),
-        ("shadow", 2, GOOD, [], [TOO_FEW_DAYS]),
-        ("shadow", 1, GOOD, [], ["this step has 1 whole day with known outcomes; it needs 3"]),
-        ("shadow", 3, GOOD, UNUSED, UNUSED),
-        ("shadow", 3, None, [], []),  # a gain that can't be known in shadow isn't required
-        ("holdout", 3, UNPROVEN, [], [NOT_PROVEN]),
-        ("holdout", 3, Interval(20, math.nan, math.nan), [], [NO_INTERVAL]),
+        ("shadow", 8, GOOD, [], [TOO_FEW_DAYS]),
+        ("shadow", 1, GOOD, [], ["this step has 1 whole day with known outcomes; it needs 9"]),
+        ("shadow", 9, GOOD, UNUSED, UNUSED),
+        ("shadow", 9, None, [], []),  # a gain that can't be known in shadow isn't required
+        ("holdout", 9, UNPROVEN, [], [NOT_PROVEN]),
+        ("holdout", 9, Interval(20, math.nan, math.nan), [], [NO_INTERVAL]),
         (
             "holdout",
-            3,
+            9,
             Interval(math.nan, math.nan, math.nan),
             [],
             ["no gain over the current process is known in this step yet"],
         ),
-        ("holdout", 2, UNPROVEN, UNUSED, [*UNUSED, TOO_FEW_DAYS, NOT_PROVEN]),
+        ("holdout", 8, UNPROVEN, UNUSED, [*UNUSED, TOO_FEW_DAYS, NOT_PROVEN]),
     ],
 )
 def test_the_next_step_needs_people_days_and_a_proven_gain(
@@ -126,11 +126,11 @@ def run_days(ws: Workspace, *numbers: int) -> datetime:
 
 
 def test_live_running_begins_in_shadow_and_counts_whole_days(ws: Workspace) -> None:
-    status = read_rollout_status(ws, run_days(ws, 0, 1, 2))
-    assert (status.step, status.days, status.since) == ("shadow", 2, datetime(2013, 3, 25, 12))
+    status = read_rollout_status(ws, run_days(ws, *range(9)))
+    assert (status.step, status.days, status.since) == ("shadow", 8, datetime(2013, 3, 25, 12))
     assert status.obstacles == [TOO_FEW_DAYS]
-    with pytest.raises(RolloutError, match="stays at shadow: this step has 2 whole days"):
-        advance_rollout(ws, "Ada", "let's", ws.use_case.day_start(LIVE_DAYS[3]))
+    with pytest.raises(RolloutError, match="stays at shadow: this step has 8 whole days"):
+        advance_rollout(ws, "Ada", "let's", ws.use_case.day_start(LIVE_DAYS[9]))
     assert ws.rollout_ledger.rows() == []
 
 
@@ -140,20 +140,20 @@ def test_without_answers_it_stays_where_it_is(unaccepted: Workspace) -> None:
 
 
 def test_in_shadow_the_suggestions_are_valued_and_the_decisions_gain_nothing(ws: Workspace) -> None:
-    run_days(ws, 0, 1, 2, 3)
+    run_days(ws, *IN_SHADOW)
     for daily_value in kpi_ledger.read_daily_values(ws, "live"):
         assert (daily_value.model, daily_value.differ, daily_value.fallback) == (daily_value.current_process, 0, 0)
     gain = 0.0
-    for key in KEYS[1:4]:
+    for key in KEYS[1:11]:
         for decision in read_decisions(ws, key, "live"):
             late = float(decision.unit["id"] % 100 * 37 % 100 / 100 > 0.5)
             payoffs = ChoicePayoffs(ws.use_case.kpi, pd.DataFrame(index=[0]))
             (action,) = payoffs.choose_actions(np.array([decision.expected]))
             gain += (10 * late - 3) * ((action == "act") - (decision.current_action == "act"))
-    suggested = value_shadow_days(ws, KEYS[1:4])
+    suggested = value_shadow_days(ws, KEYS[1:11])
     assert sum(d.model - d.current_process for d in suggested) == pytest.approx(gain)
     assert gain > 0
-    assert read_rollout_status(ws, ws.use_case.day_start(LIVE_DAYS[4])).lift == estimate_lift(suggested)
+    assert read_rollout_status(ws, ws.use_case.day_start(LIVE_DAYS[11])).lift == follow_lift(suggested, block_days=1)
 
 
 def test_a_veto_binds_suggestions_as_it_binds_decisions(ws: Workspace) -> None:
@@ -173,18 +173,18 @@ def test_where_the_model_could_not_decide_the_current_process_counts(ws: Workspa
 
 
 def test_steps_are_taken_one_at_a_time(ws: Workspace) -> None:
-    now = run_days(ws, 0, 1, 2, 3)
+    now = run_days(ws, *IN_SHADOW)
     row = advance_rollout(ws, by="Ada", why="it would have paid", now=now)
-    expected = ("holdout", "Ada", "it would have paid", KEYS[4] + "T04:00:00")
+    expected = ("holdout", "Ada", "it would have paid", KEYS[11] + "T04:00:00")
     assert (row.step, row.by, row.why, row.effective_from) == expected
     assert row.evidence["lift"]["low"] > 0
     status = read_rollout_status(ws, now)
     assert (status.step, status.since, status.days, len(status.obstacles)) == ("holdout", now, 0, 2)
-    later = run_days(ws, 4, 5, 6)
+    later = run_days(ws, *IN_HOLDOUT)
     status = read_rollout_status(ws, later)
-    assert (status.step, status.days, status.obstacles) == ("holdout", 3, [])
-    in_step = [d for d in kpi_ledger.read_daily_values(ws, "live") if d.partition >= KEYS[4]]
-    assert status.lift == estimate_lift(in_step)
+    assert (status.step, status.days, status.obstacles) == ("holdout", 10, [])
+    in_step = [d for d in kpi_ledger.read_daily_values(ws, "live") if d.partition >= KEYS[11]]
+    assert status.lift == follow_lift(in_step, block_days=1)
     assert advance_rollout(ws, by="Bo", why="it pays", now=later).step == "full"
     with pytest.raises(RolloutError, match="full is the last rollout step"):
         advance_rollout(ws, by="Bo", why="more", now=later)
@@ -211,7 +211,7 @@ def test_anybody_may_step_back_whatever_people_object(unaccepted: Workspace) -> 
 
 
 def test_the_same_step_is_taken_once(ws: Workspace) -> None:
-    now = run_days(ws, 0, 1, 2, 3)
+    now = run_days(ws, *IN_SHADOW)
     first = advance_rollout(ws, by="Ada", why="it would have paid", now=now)
     assert ws.rollout_ledger.take_step("holdout", by="Bo", why="I thought so", effective_from=f"{now}") == first
 
@@ -231,29 +231,31 @@ def test_a_changed_ledger_stops_decisions(ws: Workspace) -> None:
 
 
 def test_a_step_keeps_the_evidence_of_its_earlier_periods_and_of_the_steps_before_it(ws: Workspace) -> None:
-    now = run_days(ws, 0, 1, 2, 3)
+    now = run_days(ws, *IN_SHADOW)
     shadow = read_rollout_status(ws, now).evidence
-    assert [(e.step, e.first, e.last, e.days) for e in shadow] == [("shadow", KEYS[1], KEYS[3], 3)]
-    assert advance_rollout(ws, by="Ada", why="on", now=now).evidence["evidence"][0]["days"] == 3
+    assert [(e.step, e.first, e.last, e.days) for e in shadow] == [("shadow", KEYS[1], KEYS[10], 10)]
+    assert advance_rollout(ws, by="Ada", why="on", now=now).evidence["evidence"][0]["days"] == 10
     kept = read_rollout_status(ws, now).evidence
     assert kept[0] == shadow[0], "the step forward keeps the evidence of the shadow step"
-    now = run_days(ws, 4, 5)
+    now = run_days(ws, *range(11, 20))
     step_back_rollout(ws, by="Bo", why="a complaint", now=now)
     in_shadow = read_rollout_status(ws, now)
-    assert (in_shadow.step, in_shadow.days, in_shadow.obstacles) == ("shadow", 3, []), "nothing was lost"
-    now = run_days(ws, 6)
+    assert (in_shadow.step, in_shadow.days, in_shadow.obstacles) == ("shadow", 10, []), "nothing was lost"
+    now = run_days(ws, 20)
     advance_rollout(ws, by="Ada", why="on", now=now)
-    status = read_rollout_status(ws, run_days(ws, 7))
+    status = read_rollout_status(ws, run_days(ws, 21))
     assert [(e.step, e.first, e.last, e.days) for e in status.evidence] == [
-        ("shadow", KEYS[1], KEYS[6], 4),
-        ("holdout", KEYS[4], KEYS[7], 3),
+        ("shadow", KEYS[1], KEYS[20], 11),
+        ("holdout", KEYS[11], KEYS[21], 10),
     ]
-    assert (status.step, status.days, status.obstacles) == ("holdout", 3, []), "two earlier days and the new one count"
-    days_in_holdout = (KEYS[4], KEYS[5], KEYS[7])
+    assert (status.step, status.days, status.obstacles) == ("holdout", 10, []), (
+        "nine earlier days and the new one count"
+    )
+    days_in_holdout = (*KEYS[11:20], KEYS[21])
     in_step = [d for d in kpi_ledger.read_daily_values(ws, "live") if d.partition in days_in_holdout]
-    assert status.lift == estimate_lift(in_step)
-    suggested = value_shadow_days(ws, [*KEYS[1:4], KEYS[6]])
-    assert status.evidence[0].lift == estimate_lift(suggested)
+    assert status.lift == follow_lift(in_step, block_days=1)
+    suggested = value_shadow_days(ws, [*KEYS[1:11], KEYS[20]])
+    assert status.evidence[0].lift == follow_lift(suggested, block_days=1)
 
 
 @settings(max_examples=15)
@@ -284,16 +286,16 @@ def test_in_an_experiment_shadow_shows_no_gain_and_the_holdout_does(ws: Workspac
     holdout = {"share": 0.1, "value_per_outcome": -10, "planned_units": 100}
     changes = merge(ROLLOUT, {"kpi": {"measurement": "randomized", "holdout": holdout}})
     ws = Workspace(make_use_case(ws.home / "use_case", **changes), ws.home, ws.database_url)
-    now = run_days(ws, 0, 1, 2, 3)
+    now = run_days(ws, *IN_SHADOW)
     status = read_rollout_status(ws, now)
-    assert (status.days, status.lift, status.obstacles) == (3, None, [])
+    assert (status.days, status.lift, status.obstacles) == (10, None, [])
     assert kpi_ledger.read_daily_values(ws, "live") == []
     advance_rollout(ws, by="Ada", why="people like it", now=now)
-    status = read_rollout_status(ws, run_days(ws, 4, 5, 6))
-    assert (status.step, status.days) == ("holdout", 3)
+    status = read_rollout_status(ws, run_days(ws, *IN_HOLDOUT))
+    assert (status.step, status.days) == ("holdout", 10)
     assert status.lift is not None and status.lift.low < status.lift.value < status.lift.high
     assert "isn't proven" in status.obstacles[0], "in these tests the action doesn't change the outcome"
-    last = ws.use_case.day_start(LIVE_DAYS[7])
+    last = ws.use_case.day_start(LIVE_DAYS[21])
     step_back_rollout(ws, by="Bo", why="a complaint", now=last)
     advance_rollout(ws, by="Ada", why="on", now=last)
     returned = read_rollout_status(ws, last)

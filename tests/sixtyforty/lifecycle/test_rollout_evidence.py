@@ -83,7 +83,7 @@ def test_a_later_step_never_changes_the_evidence_of_the_days_before_it(
         (
             1,
             Interval(120.0, math.nan, math.nan),
-            "1 complete day with known outcomes, gain EUR 120 per 1,000 units, with too few days for an interval",
+            "1 complete day with known outcomes, gain EUR 120 per 1,000 units (too early for an interval)",
         ),
         (3, Interval(math.nan, math.nan, math.nan), "3 complete days with known outcomes, the gain isn't known yet"),
         (

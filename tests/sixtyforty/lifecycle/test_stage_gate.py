@@ -14,7 +14,6 @@ from sixtyforty.lifecycle.stage_gate import (
     StageError,
     StageFigures,
     StageVerdict,
-    estimate_gain,
     judge_gate,
     list_unready,
     measure_stage,
@@ -24,7 +23,7 @@ from sixtyforty.lifecycle.training import record_completion
 from sixtyforty.spec.stages import Stage, StageGate
 from sixtyforty.storage.rollout_ledger import StepName
 from sixtyforty.value.daily_value import DailyValue
-from sixtyforty.value.lift import Interval
+from sixtyforty.value.lift import Interval, follow_lift
 from tests.accounted_home import write_accounts
 from tests.helpers import make_workspace
 from tests.stage_declarations import GATE, GOOD, NULL, STAGES, make_days
@@ -95,19 +94,13 @@ def test_with_daily_looks_a_null_effect_seldom_passes() -> None:
     for _ in range(500):
         gains = rng.normal(0, 30, 90)
         days = [DailyValue(f"{i:03}", 20, gain, 0.0, 0.0, 0.0, 1, 1, 0) for i, gain in enumerate(gains)]
-        looks = [(n, False) for n in range(20, 90, 10)] + [(90, True)]
-        today = {False: date(2013, 6, 1), True: gate.stop_date}
+        looks = [(n, date(2013, 6, 1)) for n in range(20, 90, 10)] + [(90, gate.stop_date)]
         figures = [
-            StageFigures("replay", "exact", n, estimate_gain(days[:n], 90, final), today[final]) for n, final in looks
+            StageFigures("replay", "exact", n, follow_lift(days[:n], block_days=1, planned_blocks=90), today)
+            for n, today in looks
         ]
         passed += any(judge_gate(gate, f, [], "poc", "EUR").verdict == "pass" for f in figures)
     assert passed / 500 < 0.05
-
-
-@pytest.mark.parametrize("count", [0, 1])
-def test_fewer_than_two_days_give_no_interval(count: int) -> None:
-    lift = estimate_gain(make_days(GOOD, count=2)[:count], 90, True)
-    assert all(math.isnan(end) for end in (lift.value, lift.low, lift.high))
 
 
 def test_figures_after_the_stop_date_do_not_count(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_no_surface_shows_nan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, d
         assert not NAN.search(visible), visible
         assert "between – and –" not in visible
     if days == 1 and known:
-        assert any("too early to judge" in text for text in texts)
+        assert any("too few days to say" in text for text in texts)
 
 
 DAYS = st.lists(

@@ -29,6 +29,7 @@ def make_kpi(**fields: Any) -> Kpi:
         "outcome": "o",
         "outcome_name": "o",
         "unit_plural": "n",
+        "block_days": 1,  # the days of these tests are independent
         "target": 0,
     }
     return Kpi(**declared | fields)
