@@ -27,7 +27,7 @@ from sixtyforty.storage.files import digest
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, group_by_period
 from sixtyforty.value.lift import NO_INTERVAL
-from sixtyforty.value.rounded_interval import RoundedInterval
+from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 
 MONEY_RECONCILES = StageCheck(
     "money_reconciles", "Each day's money equals the sum of its decisions' payoffs, computed by independent SQL."
@@ -151,8 +151,10 @@ def _kpi_overview(run: StageRun, summary: KpiSummary, daily_values: Sequence[Dai
         overview["forecast and actual gain, per 1,000 decisions"] = table(
             [_term_row(term, kpi.target, record.is_outdated) for term in record.terms]
         )
+        overview["months within their forecast"] = record.coverage
     coming_month = RoundedInterval.of(record.coming_month)
     overview["forecast of the gain in the coming month, per 1,000 decisions"] = coming_month.value
+    overview["prediction interval of the coming month"] = _describe_prediction(coming_month, kpi, record.confidence)
     return overview
 
 
@@ -184,15 +186,25 @@ def _candidate_rows(kpi: Kpi, summary: KpiSummary) -> list[TableRow]:
 
 
 def _term_row(term: ChampionTerm, target: float, is_outdated: bool) -> TableRow:
-    gains = {"forecast": RoundedInterval.of(term.forecast), "actual": RoundedInterval.of(term.actual)}
-    intervals = {f"{kind} {end}": bound for kind, gain in gains.items() for end, bound in gain.to_dict().items()}
+    forecast = RoundedInterval.of(term.forecast)
     return {
         "since": term.since,
         "decisions": term.decisions,
-        **intervals,
+        "forecast": forecast.value,
+        "forecast low": forecast.low,
+        "forecast high": forecast.high,
+        "actual": round_known(term.actual),
         "verdict": term.verdict,
         "target reached": term.reaches_target(target, is_outdated),
     }
+
+
+def _describe_prediction(forecast: RoundedInterval, kpi: Kpi, confidence: float) -> str:
+    """Return the prediction interval of a forecast, such as `$700 to $1,300 (90%)`, or why there is none."""
+    if forecast.low is None or forecast.high is None:
+        return forecast.problem or NO_INTERVAL
+    low, high = (format_money(end, kpi.currency) for end in (forecast.low, forecast.high))
+    return f"{low} to {high} ({confidence:.0%})"
 
 
 def _describe_lift(summary: KpiSummary) -> str:

@@ -32,7 +32,8 @@ class Figure:
 class ForecastBias:
     """The gains that were forecast at promotions, compared with the true effects.
 
-    row: the world. forecast, effect: the means over the promoted runs. spread: the standard deviation of the difference
+    row: the world. forecast, effect: the means over the promoted runs. inside: the number of promoted runs in which the
+    gain of the next month is inside the forecast's interval. spread: the standard deviation of the difference
     between the two. promoted, runs: numbers of runs.
     """
 
@@ -40,6 +41,7 @@ class ForecastBias:
     forecast: float
     effect: float
     spread: float
+    inside: int
     promoted: int
     runs: int
 
@@ -68,7 +70,6 @@ MEASURES = {
     "daily_look": Measure("95% interval of the gain on live pages, looked at every day", 0.05, most=0.06),
     "always_valid": Measure("95% interval of a stage gate, looked at every day", 0.05, most=0.06),
     "forecast": Measure("next month inside the forecast", 0.9, least=0.87),
-    "within": Measure('verdict "within the forecast"'),
     "holdout_once": Measure("single-look interval of a holdout", 0.05, most=0.07),
     "holdout_daily": Measure("single-look interval, looked at every day"),
     "holdout_always": Measure("always-valid interval of a holdout, looked at every day", 0.05, most=0.05),

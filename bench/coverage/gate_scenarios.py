@@ -58,13 +58,17 @@ def draw_effects(rng: np.random.Generator, runs: int) -> Floats:
 def measure_bias(world: DailyWorld, rng: np.random.Generator, runs: int) -> list[ForecastBias]:
     """Return the mean forecast at the first promotion, and the mean true effect of the promoted recipes.
 
-    One recipe is tried a year, with a look each month.
+    Return, too, in how many runs the next month is inside the forecast. One recipe is tried a year, with a look each
+    month.
     """
     effects = draw_effects(rng, runs)
-    gains = effects[:, None] + world.draw(rng, runs, YEAR).gains
-    promotions = METHODS.first_promotions(gains[:, None, :], LOOKS["monthly"])
+    gains = effects[:, None] + world.draw(rng, runs, YEAR + MONTH).gains
+    promotions = METHODS.first_promotions(gains[:, None, :YEAR], LOOKS["monthly"])
     promoted = promotions.recipe >= 0
     forecasts, truths = promotions.forecast[promoted], effects[promoted]
     spread = float(np.std(forecasts - truths, ddof=1)) if promoted.sum() > 1 else 0.0
     forecast, effect = (float(numbers.mean()) if len(numbers) else 0.0 for numbers in (forecasts, truths))
-    return [ForecastBias(world.name, forecast, effect, spread, int(promoted.sum()), runs)]
+    looks = np.where(promoted, promotions.look, 0)
+    months = np.array([days[look : look + MONTH].mean() for days, look in zip(gains, looks, strict=True)])
+    inside = int((promoted & (promotions.low <= months) & (months <= promotions.high)).sum())
+    return [ForecastBias(world.name, forecast, effect, spread, inside, int(promoted.sum()), runs)]

@@ -16,14 +16,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.coverage.daily_worlds import DECISIONS, LOOK_DAYS, YEAR, Floats
+from bench.coverage.daily_worlds import DECISIONS, LOOK_DAYS, Floats
 from bench.coverage.unit_worlds import LOOKS, UNITS_A_LOOK, UnitSample
-from sixtyforty.accounting.forecast import compare_with_forecast
 from sixtyforty.modeling.error_budget import RecipeTrial, error_share
 from sixtyforty.modeling.gate import judge
 from sixtyforty.modeling.gate_evidence import GateEvidence
@@ -32,15 +31,13 @@ from sixtyforty.spec.kpi import BLOCK_DAYS
 from sixtyforty.spec.recipe import Gate
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.experiment import Arm, Effect, compare_arms
-from sixtyforty.value.lift import PLANNED_BLOCKS, Interval, estimate_ratio, follow_ratio
+from sixtyforty.value.lift import PLANNED_BLOCKS, Interval, estimate_ratio, follow_ratio, predict_lift
 from sixtyforty.value.sequences import sequence_reach
 from sixtyforty.value.share_test import DealtUnits, find_mismatches
 
 DOLLARS = 10_000  # the gate rounds gains to cents, so a standard deviation of a day is this amount for the gate
 GATE = Gate(margin=300, confidence=0.95)
-GATE_TWO_SIDED = 2 * GATE.confidence - 1
 FIRST_DAY = date(2025, 1, 1)
-PARTITIONS = [str(FIRST_DAY + timedelta(days=day)) for day in range(YEAR + 31)]
 
 
 @dataclass(frozen=True)
@@ -60,10 +57,17 @@ class Refresh:
 
 @dataclass(frozen=True)
 class Promotions:
-    """The first promotion of each run, shape (runs,). recipe: its index, -1 without one. forecast: NaN without one."""
+    """The first promotion of each run; all arrays have the shape (runs,).
+
+    recipe: its index, -1 without a promotion. look: the number of days until then. forecast, low, high: the forecast at
+    the promotion, and the ends of its interval; NaN without a promotion.
+    """
 
     recipe: NDArray[np.int64]
+    look: NDArray[np.int64]
     forecast: Floats
+    low: Floats
+    high: Floats
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class Methods:
 
     - estimate: the interval of the gain of a replay. gate: the interval of the gate, for the first recipe of a year.
     - daily_look: what live pages and rollouts show each day. always_valid: that of a stage gate.
-    - forecast: the interval for the next month. compare: the verdict on a forecast, from the gains before and after it.
+    - forecast: the interval for the next month.
     - first_promotions: the first promotion in a year. It takes gains (runs, recipes, days) and the days of the looks.
     - passes_refresh: whether a refresh is promoted.
     - holdout_once, holdout_always, cluster_once, cluster_always: the ends of the interval of a holdout's effect at each
@@ -99,7 +103,6 @@ class Methods:
     daily_look: IntervalMethod
     always_valid: IntervalMethod
     forecast: IntervalMethod
-    compare: Callable[[Floats, Floats], str]
     first_promotions: Callable[[Floats, Sequence[int]], Promotions]
     passes_refresh: Callable[[Refresh], bool]
     holdout_once: Callable[[UnitSample], tuple[Floats, Floats]]
@@ -109,11 +112,15 @@ class Methods:
     rejects_shares: Callable[[float, Sequence[tuple[int, int]]], bool]
 
 
-def to_days(gains: Floats) -> list[DailyValue]:
-    """Return daily values with these gains over a current process that earns nothing."""
+def to_days(gains: Floats, partition_days: int = 1) -> list[DailyValue]:
+    """Return daily values with these gains over a current process that earns nothing.
+
+    partition_days: the number of days from one partition to the next.
+    """
+    partitions, *_ = _to_arrays(gains, partition_days)
     return [
         DailyValue(partition, DECISIONS, gain, 0.0, math.nan, math.nan, 0, 0, 0)
-        for partition, gain in zip(PARTITIONS, gains.tolist(), strict=False)
+        for partition, gain in zip(partitions.tolist(), gains.tolist(), strict=True)
     ]
 
 
@@ -147,10 +154,9 @@ def _to_arrays(gains: Floats, partition_days: int) -> tuple[NDArray[np.str_], Fl
     return days.astype(str), gains, np.full(len(gains), float(DECISIONS))
 
 
-def compare_month(history: Floats, month: Floats) -> str:
-    """Return the verdict on the forecast from some days, after the days of the next month."""
-    forecast, actual = (single_interval(GATE_TWO_SIDED)(gains) for gains in (history, month))
-    return compare_with_forecast(forecast, actual)
+def predict_month(gains: Floats, partition_days: int = 1) -> Interval:
+    """Return the forecast for the next month (`predict_lift`)."""
+    return predict_lift(to_days(gains, partition_days))
 
 
 def running_means(gains: Floats) -> tuple[Floats, Floats]:
@@ -164,10 +170,10 @@ def running_means(gains: Floats) -> tuple[Floats, Floats]:
 def judge_each_look(gains: Floats, looks: Sequence[int], skip: bool = True) -> Promotions:
     """Judge each recipe at each look by the gate, as a first model, until one is promoted.
 
-    The recipes are tried together, so recipe j is number j + 1 of the year. The forecast is the gain that the gate
+    The recipes are tried together, so recipe j is number j + 1 of the year. The forecast is the one that the gate
     reports with the promotion. skip: leave out the looks at which the gate can't promote (see `could_pass`).
     """
-    recipe, forecast = np.full(len(gains), -1), np.full(len(gains), np.nan)
+    recipe, day, forecasts = np.full(len(gains), -1), np.full(len(gains), -1), np.full((3, len(gains)), np.nan)
     for look in looks:
         is_open = could_pass(gains[:, :, :look]) if skip else np.ones(gains.shape[:2], bool)
         for run, candidate in zip(*np.nonzero(is_open & (recipe < 0)[:, None]), strict=True):
@@ -176,10 +182,11 @@ def judge_each_look(gains: Floats, looks: Sequence[int], skip: bool = True) -> P
             days = to_days(DOLLARS * gains[run, candidate, :look])
             trial = RecipeTrial(FIRST_DAY.year, int(candidate) + 1)
             judgement = judge(GATE, GateEvidence("first", 0.0, days, trial=trial), "USD")
-            reported = judgement.figures.lift_vs_current
-            if judgement.verdict == "PROMOTE" and reported and reported.value is not None:
-                recipe[run], forecast[run] = candidate, reported.value / DOLLARS
-    return Promotions(recipe, forecast)
+            if judgement.verdict == "PROMOTE" and judgement.figures.forecast:
+                forecast = judgement.figures.forecast.to_interval()
+                recipe[run], day[run] = candidate, look
+                forecasts[:, run] = np.array([forecast.value, forecast.low, forecast.high]) / DOLLARS
+    return Promotions(recipe, day, *forecasts)
 
 
 def could_pass(gains: Floats) -> NDArray[np.bool_]:
@@ -244,8 +251,7 @@ METHODS = Methods(
     gate=IntervalMethod(always_valid_interval(1 - 2 * error_share(GATE.confidence, 1))),
     daily_look=IntervalMethod(always_valid_interval(0.95), least_distance=1.3),
     always_valid=IntervalMethod(always_valid_interval(0.95, LOOK_DAYS), least_distance=1.3),
-    forecast=IntervalMethod(single_interval(GATE_TWO_SIDED)),
-    compare=compare_month,
+    forecast=IntervalMethod(predict_month),
     first_promotions=judge_each_look,
     passes_refresh=judge_refresh,
     holdout_once=lambda sample: compare_units(sample).single_look_interval(),

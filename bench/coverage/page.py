@@ -21,6 +21,8 @@ from bench.coverage.gate_scenarios import (
     SCRAMBLED_DEVIATION,
 )
 from bench.results import markdown_table
+from sixtyforty.value.lift import FORECAST_CONFIDENCE
+from sixtyforty.value.shrinkage import EFFECT_SCALE, NULL_SHARE, predict_shrunk
 
 MAX_BIAS = 0.1  # difference of mean forecast and mean effect, as a share of the mean effect
 BROKEN = "⚠"
@@ -69,12 +71,11 @@ SECTIONS = (
     ),
     Section(
         "The forecast for the next month",
-        f"The forecast is the interval that the gate measured, here on {daily_worlds.INDEPENDENT.history} days or on"
-        f" all campaigns. The next {daily_worlds.INDEPENDENT.month} days, or the next campaign, follow. The first"
-        " column says how often the gain of the month is inside the forecast. The second says how often the page calls"
-        ' it "within the forecast", because the two intervals overlap. In the fixed season, the days before the'
-        " forecast are the better half of the year.",
-        ("forecast", "within"),
+        f"The forecast is a prediction interval for the next {daily_worlds.INDEPENDENT.month} days, here from"
+        f" {daily_worlds.INDEPENDENT.history} days. How often is the gain of these days inside it? In the fixed season,"
+        " the days before the forecast are the better half of the year, and the next month belongs to the worse half."
+        " No method that knows only these days can foresee that, so the forecast can't hold.",
+        ("forecast",),
     ),
     Section(
         "Holdouts without an effect",
@@ -107,7 +108,8 @@ ADVICE = {
     "daily_look": "The interval allows for daily looks, but not for a dependence that is longer than a block, nor for"
     " units that recur. In such a case, read it as too narrow, and raise `kpi.block_days`.",
     "always_valid": "The same holds for the interval of a stage gate.",
-    "forecast": "The forecast is an interval for the mean so far, not for the next month. Expect months outside it.",
+    "forecast": "A forecast assumes that the next month is like the past. It knows no season that it hasn't seen, and"
+    " no dependence that is longer than its blocks. With a season, forecast from a year or more.",
     "holdout_once": "Recurring units, or values with heavy tails, make the interval of a holdout too narrow."
     " `kpi.holdout.cluster_by: [household_id]` counts all rows of a household as one. It needs another column in"
     " `decision.key`, such as the campaign. With the key `[household_id]` alone, each row counts as independent."
@@ -121,8 +123,8 @@ ADVICE = {
     " Watch the first weeks after a refresh, and roll back if the gain is gone.",
 }
 BIAS_ADVICE = (
-    "A model is promoted when its past looks good, so its forecast is too high on average. Expect less than the"
-    " forecast from a new champion."
+    "A model is promoted when its past looks good, so its forecast may be wrong on average although it is shrunk."
+    " Compare a new champion's first month with its forecast."
 )
 
 
@@ -195,19 +197,31 @@ def _is_unbiased(bias: ForecastBias) -> bool:
 
 def _bias_section(biases: Sequence[ForecastBias]) -> str:
     headings = ["world", "years with a promotion", "mean forecast", "mean effect", "forecast per effect"]
+    headings.append("next month inside the forecast")
     rows = []
     for bias in biases:
         ratio = f"{bias.forecast / bias.effect:.2f}" if bias.effect else "–"
         mark = "" if _is_unbiased(bias) else f" {BROKEN}"
         promoted = _percent(bias.promoted / bias.runs)
-        rows.append([bias.row, promoted, f"{bias.forecast:.3f}", f"{bias.effect:.3f}", f"{ratio}{mark}"])
+        inside = _percent(bias.inside / bias.promoted if bias.promoted else None)
+        rows.append([bias.row, promoted, f"{bias.forecast:.3f}", f"{bias.effect:.3f}", f"{ratio}{mark}", inside])
     return (
         "## The forecast at promotion\n\n"
         "Half of the recipes have no effect. The effect of the other half is uniform from"
         f" {LEAST_EFFECT:g} to {GREATEST_EFFECT:g} standard deviations of a day. One recipe is tried each year, with a"
         " look each month. Forecasts and effects are means over the recipes that were promoted. The ratio should be"
-        f" from {1 - MAX_BIAS:g} to {1 + MAX_BIAS:g}.\n\n{_markdown(headings, rows)}\n"
+        f" from {1 - MAX_BIAS:g} to {1 + MAX_BIAS:g}.\n\n{_markdown(headings, rows)}\n\n"
+        f"Each forecast is shrunk under a prior that was chosen in advance: {NULL_SHARE:.0%} of recipes have no effect."
+        f" The others' effects have a Cauchy distribution around 0, with a scale of {EFFECT_SCALE:g} standard"
+        " deviations of a block of days. Such a forecast needs no correction for the number of looks or recipes. A gain"
+        f" of five standard errors is shrunk to {_shrunk(5, 8):.0%} with 8 blocks, and to {_shrunk(5, 26):.0%} with 26."
+        f" A gain of eight is shrunk to {_shrunk(8, 8):.0%} and {_shrunk(8, 26):.0%}.\n"
     )
+
+
+def _shrunk(distance: float, blocks: int) -> float:
+    """Return the share of a gain that is left after shrinking. distance: the gain in standard errors."""
+    return predict_shrunk(distance, 1.0, blocks, 2.0, FORECAST_CONFIDENCE)[0] / distance
 
 
 def _worlds() -> str:

@@ -82,13 +82,10 @@ def count_misses(
 
 
 def measure_forecast(world: DailyWorld, rng: np.random.Generator, runs: int) -> list[Figure]:
-    """Return how often the gain of the next month is inside the forecast, and how often the verdict says so."""
+    """Return how often the gain of the next month is inside the forecast."""
     gains = world.draw(rng, runs, world.history + world.month).gains
-    before, after = gains[:, : world.history], gains[:, world.history :]
-    inside = count_inside("forecast", world.name, [METHODS.forecast.interval(days) for days in before], after.mean(1))
-    verdicts = [METHODS.compare(*parts) for parts in zip(before, after, strict=True)]
-    answered = sum(verdict != "not known yet" for verdict in verdicts)
-    return [inside, Figure("within", world.name, verdicts.count("within the forecast"), answered, runs)]
+    forecasts = [METHODS.forecast.interval(days, world.partition_days) for days in gains[:, : world.history]]
+    return [count_inside("forecast", world.name, forecasts, gains[:, world.history :].mean(1))]
 
 
 def measure_holdout(world: UnitWorld, rng: np.random.Generator, runs: int) -> list[Figure]:

@@ -64,7 +64,8 @@ class ImpactAnswer(Answer):
     segments: Annotated[Sequence[Mapping[str, Any]], "Gain by segment of the declared columns."]
     forecast: Annotated[
         Mapping[str, Any],
-        "Forecast of the gain at each promotion with the actual gain, and the forecast for the coming month.",
+        "Forecast of the gain in the month after each promotion with its prediction interval, and the actual gain. The"
+        " numbers of months within their forecast and of months compared. The forecast for the coming month.",
     ]
 
 
@@ -114,7 +115,7 @@ def _impact_lines(kpi: Kpi, summary: KpiSummary, segments: Sequence[Segment], fo
     if not summary.operational:
         lines.append("Not operational: no decision differs from the current process.")
     lines.append(explain_target(kpi, summary.lift_vs_current, summary.label, summary.outdated))
-    lines += _missed_forecasts(forecasts)
+    lines += _forecast_lines(forecasts)
     if summary.evidence:
         lines.append(summary.evidence)
     lines += [
@@ -166,10 +167,12 @@ def _cost_lines(summary: KpiSummary) -> list[str]:
     ]
 
 
-def _missed_forecasts(forecasts: ForecastRecord) -> list[str]:
-    return [
-        f"The champion of {term.since} earned {term.actual.value:+,.0f} per 1,000: {term.verdict}"
+def _forecast_lines(forecasts: ForecastRecord) -> list[str]:
+    """Return how many months came out within their forecast, and each that didn't."""
+    missed = [
+        f"The champion of {term.since} earned {term.actual:+,.0f} per 1,000: {term.verdict}"
         f" (forecast: {term.forecast.low:+,.0f} to {term.forecast.high:+,.0f})."
         for term in forecasts.terms
         if term.verdict.startswith(("above", "below"))
     ]
+    return [forecasts.coverage, *missed] if forecasts.terms else []

@@ -1,9 +1,10 @@
 """Compare the gain that was forecast when a champion came into force with the gain that the champion achieved.
 
-The forecast is the gain over the current process that the gate measured, on days that the challenger hadn't been
-trained on. The actual is the gain on the days when the champion was in force. Both are per 1,000 decisions, with the
-gate's two-sided interval. Champions that came into force in the same month form one term, because a single day of each
-champion would be too little to compare. The forecast of a term is the forecast of its first champion.
+The forecast is the gain over the current process that the gate predicted for the next MONTH_DAYS days, from days that
+the challenger hadn't been trained on. It has a prediction interval (`predict_lift`). The actual is the gain on the days
+of this period when the champion was in force. Both are per 1,000 decisions. Champions that came into force in the same
+month form one term, because a single day of each champion would be too little to compare. The forecast of a term is the
+forecast of its first champion.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from itertools import groupby, pairwise
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby, zip_longest
 from typing import Any, Literal
 
 from sixtyforty.accounting import kpi_ledger
@@ -22,32 +23,36 @@ from sixtyforty.spec.kpi import EvidenceLabel, Kpi
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
+from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.value.daily_value import DailyValue
-from sixtyforty.value.lift import Interval, estimate_lift
-from sixtyforty.value.rounded_interval import RoundedInterval
+from sixtyforty.value.lift import FORECAST_CONFIDENCE, MONTH_DAYS, UNKNOWN, Interval
+from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 from sixtyforty.workspace import Workspace
 
 ForecastVerdict = Literal["within the forecast", "below the forecast", "above the forecast", "not known yet"]
-UNKNOWN = Interval(math.nan, math.nan, math.nan)
+MINIMUM_DAYS = 28  # days of a term that are compared with a forecast: as many as the shortest month has
 
 
 @dataclass(frozen=True)
 class ChampionTerm:
     """The champions that came into force in the same month, with the gain that was forecast and the actual gain.
 
-    `since`: the local day on which the first champion came into force. `first`, `last`: the first and last partition of
-    the term with an account; None without an account. `forecast`: the gain per 1,000 decisions that the gate measured
-    for the first champion. `actual`: the gain per 1,000 decisions of all champions of the term.
+    `since`: the local day on which the first champion came into force. `days`: the number of days from then on that are
+    compared, at most MONTH_DAYS. Later days belong to no term, because they weren't forecast. `first`, `last`: the
+    first and last partition of these days with an account; None without an account. `decisions`: the decisions of these
+    days. `forecast`: the gain per 1,000 decisions that the gate forecast for the first champion. `actual`: the gain per
+    1,000 decisions of all champions of the term; NaN without decisions.
     """
 
     since: str
+    days: int
     versions: list[str]
     first: str | None
     last: str | None
     decisions: int
     forecast: Interval
-    actual: Interval
+    actual: float
 
     @property
     def name(self) -> str:
@@ -56,23 +61,24 @@ class ChampionTerm:
 
     @property
     def verdict(self) -> ForecastVerdict:
-        """How the actual gain compares with the forecast, in words for people."""
-        return compare_with_forecast(self.forecast, self.actual)
+        """How the actual gain compares with the forecast. It isn't known of less than MINIMUM_DAYS days."""
+        return "not known yet" if self.days < MINIMUM_DAYS else compare_with_forecast(self.forecast, self.actual)
 
     def reaches_target(self, target: float, is_outdated: bool = False) -> bool | None:
         """Return whether the actual gain per 1,000 decisions reaches a target; None if it is unknown or outdated."""
-        return None if math.isnan(self.actual.value) or is_outdated else self.actual.value >= target
+        return None if math.isnan(self.actual) or is_outdated else self.actual >= target
 
     def to_dict(self, target: float, is_outdated: bool = False) -> dict[str, Any]:
         """Return the champions' forecast and actual gain for JSON. target, is_outdated: see `reaches_target`."""
         return {
             "since": self.since,
+            "days": self.days,
             "versions": self.versions,
             "from": self.first,
             "to": self.last,
             "decisions": self.decisions,
             "forecast": RoundedInterval.of(self.forecast).to_dict(),
-            "actual": RoundedInterval.of(self.actual).to_dict(),
+            "actual": round_known(self.actual),
             "verdict": self.verdict,
             "target_reached": self.reaches_target(target, is_outdated),
         }
@@ -82,19 +88,41 @@ class ChampionTerm:
 class ForecastRecord:
     """The forecast and actual gains of a track's champions, oldest first, and the forecast for the coming month.
 
-    `confidence`: the confidence level of the two-sided intervals. `is_outdated`: whether some decisions of the replay
-    are outdated (see `OutdatedReplay`). Whether a term reaches the KPI's target then counts as unknown.
+    `coming_month`: the forecast for the newest champion. `is_outdated`: whether some decisions of the replay are
+    outdated (see `OutdatedReplay`). Whether a term reaches the KPI's target then counts as unknown. `confidence`: the
+    confidence level of the forecasts' two-sided intervals. `days`: the number of days that a forecast is for.
     """
 
-    confidence: float
     terms: list[ChampionTerm]
     coming_month: Interval
     is_outdated: bool = False
+    confidence: float = FORECAST_CONFIDENCE
+    days: int = MONTH_DAYS
+
+    @property
+    def compared(self) -> int:
+        """The number of terms whose verdict is known."""
+        return sum(term.verdict != "not known yet" for term in self.terms)
+
+    @property
+    def within(self) -> int:
+        """The number of terms whose gain was within the forecast."""
+        return sum(term.verdict == "within the forecast" for term in self.terms)
+
+    @property
+    def coverage(self) -> str:
+        """A sentence that compares the share of gains within the forecast with the share to be expected."""
+        if not self.compared:
+            return f"No champion with a forecast has decided for {MINIMUM_DAYS} days yet."
+        months = format_plural(self.compared, "month")
+        return f"{self.within} of {months} came out within their forecast ({self.confidence:.0%} were to be expected)."
 
     def to_dict(self, kpi: Kpi) -> dict[str, Any]:
         """Return the forecast and actual gains of all champions for JSON. An unknown figure is None."""
         return {
-            "confidence": round(self.confidence, 4),
+            "confidence": self.confidence,
+            "within": self.within,
+            "compared": self.compared,
             "target": kpi.target,
             "target_date": None if kpi.target_date is None else kpi.target_date.isoformat(),
             "terms": [term.to_dict(kpi.target, self.is_outdated) for term in self.terms],
@@ -102,32 +130,27 @@ class ForecastRecord:
         }
 
 
-def compare_with_forecast(forecast: Interval, actual: Interval) -> ForecastVerdict:
-    """Return how an actual gain compares with the forecast: "within the forecast" if their intervals overlap.
+def compare_with_forecast(forecast: Interval, actual: float) -> ForecastVerdict:
+    """Return how an actual gain compares with the forecast: "within the forecast" if it is inside the interval.
 
-    If an end of an interval is unknown, the verdict is "not known yet".
+    If the gain or an end of the interval is unknown, the verdict is "not known yet".
     """
-    if any(math.isnan(end) for end in (forecast.low, forecast.high, actual.low, actual.high)):
+    if any(math.isnan(amount) for amount in (forecast.low, forecast.high, actual)):
         return "not known yet"
-    if actual.high < forecast.low:
+    if actual < forecast.low:
         return "below the forecast"
-    return "above the forecast" if actual.low > forecast.high else "within the forecast"
-
-
-def interval_confidence(use_case: UseCase) -> float:
-    """Return the confidence level of the two-sided interval whose lower end is the gate's one-sided lower bound."""
-    return 2 * use_case.gate.confidence - 1
+    return "above the forecast" if actual > forecast.high else "within the forecast"
 
 
 def read_forecast(rows: Sequence[ChampionRow], champion: ChampionRow) -> Interval:
-    """Return the gain that the gate measured for a champion's version, in the newest evidence up to its promotion.
+    """Return the gate's forecast for a champion's version, from the newest evidence up to its promotion.
 
     rows: all rows of the champion ledger. The row of an adoption, approval or rollback contains no evidence, so an
-    earlier row of the same version counts. The gain is NaN if no row contains evidence.
+    earlier row of the same version counts. The forecast is NaN if no row contains one.
     """
     judged = [row for row in rows if row.version == champion.version and row.seq <= champion.seq]
-    gains = [row.lift_vs_current for row in judged if row.lift_vs_current is not None]
-    return RoundedInterval.from_dict(gains[-1]).to_interval() if gains else UNKNOWN
+    forecasts = [row.forecast for row in judged if row.forecast is not None]
+    return RoundedInterval.from_dict(forecasts[-1]).to_interval() if forecasts else UNKNOWN
 
 
 def list_terms(
@@ -139,31 +162,56 @@ def list_terms(
     """Return the forecast and the actual gain of the champions, grouped by the month in which they came into force.
 
     rows: all rows of the champion ledger. champions: must be in the order in which they came into force. daily_values:
-    must be sorted by partition. Each partition counts once, for the champion in force at the partition's end.
+    must be sorted by partition. A partition counts for the champion in force at its end, at most once.
     """
     takeovers = {
         datetime.fromisoformat(row.effective_from): row for row in champions
     }  # of champions that came into force at the same time, the last one counts
-    in_force = list(takeovers.values())
-    starts = [bisect_right(daily_values, at, key=lambda d: use_case.closes_at(d.partition)) for at in takeovers]
-    bounds = pairwise([*starts, len(daily_values)])
-    days_of = {row.hash: daily_values[start:end] for row, (start, end) in zip(in_force, bounds, strict=True)}
+    same_months = [
+        list(group)
+        for _, group in groupby(takeovers.values(), key=lambda row: _local_day(use_case, row).strftime("%Y-%m"))
+    ]
     terms = []
-    for _, group in groupby(in_force, key=lambda row: _local_day(use_case, row).strftime("%Y-%m")):
-        same_month = list(group)
-        days = [day for row in same_month for day in days_of[row.hash]]
-        terms.append(
-            ChampionTerm(
-                since=_local_day(use_case, same_month[0]).isoformat(),
-                versions=list(dict.fromkeys(row.version for row in same_month)),
-                first=days[0].partition if days else None,
-                last=days[-1].partition if days else None,
-                decisions=sum(day.decisions for day in days),
-                forecast=read_forecast(rows, same_month[0]),
-                actual=estimate_lift(days, confidence=interval_confidence(use_case)),
-            )
-        )
+    for same_month, next_month in zip_longest(same_months, same_months[1:]):
+        until = None if next_month is None else next_month[0]
+        terms.append(_make_term(use_case, rows, same_month, until, daily_values))
     return terms
+
+
+def _make_term(
+    use_case: UseCase,
+    rows: Sequence[ChampionRow],
+    same_month: Sequence[ChampionRow],
+    successor: ChampionRow | None,
+    daily_values: Sequence[DailyValue],
+) -> ChampionTerm:
+    """Return the term of champions that came into force in the same month. successor: the first champion after them."""
+    since = _local_day(use_case, same_month[0])
+    start = _first_governed(use_case, daily_values, same_month[0])
+    stop = _first_governed(use_case, daily_values, successor) if successor else len(daily_values)
+    if successor and stop < len(daily_values):
+        end = _local_day(use_case, successor)
+    else:  # the outcomes of later days aren't known yet
+        end = use_case.local_day(use_case.closes_at(daily_values[-1].partition)) if stop > start else since
+    end = min(end, since + timedelta(days=MONTH_DAYS))
+    days = [day for day in daily_values[start:stop] if use_case.first_day(day.partition) < end]
+    decisions = sum(day.decisions for day in days)
+    return ChampionTerm(
+        since=since.isoformat(),
+        days=(end - since).days,
+        versions=list(dict.fromkeys(row.version for row in same_month)),
+        first=days[0].partition if days else None,
+        last=days[-1].partition if days else None,
+        decisions=decisions,
+        forecast=read_forecast(rows, same_month[0]),
+        actual=1000 * sum(day.model - day.current_process for day in days) / decisions if decisions else math.nan,
+    )
+
+
+def _first_governed(use_case: UseCase, daily_values: Sequence[DailyValue], champion: ChampionRow) -> int:
+    """Return the position of the first partition that ends after a champion came into force."""
+    in_force = datetime.fromisoformat(champion.effective_from)
+    return bisect_right(daily_values, in_force, key=lambda day: use_case.closes_at(day.partition))
 
 
 def _local_day(use_case: UseCase, row: ChampionRow) -> date:
@@ -187,7 +235,7 @@ def read_forecasts(
     terms = list_terms(ws.use_case, rows, champions, daily_values)
     coming_month = read_forecast(rows, champions[-1]) if champions else UNKNOWN
     is_outdated = describe_outdated(ws, track, until) is not None
-    return ForecastRecord(interval_confidence(ws.use_case), terms, coming_month, is_outdated)
+    return ForecastRecord(terms, coming_month, is_outdated)
 
 
 def explain_target(kpi: Kpi, gain: RoundedInterval, label: EvidenceLabel, outdated: str | None = None) -> str:

@@ -35,7 +35,7 @@ from sixtyforty.storage.champion_ledger import ChampionLedger, ChampionRow, Gate
 from sixtyforty.storage.lake import Lake
 from sixtyforty.value.blocks import count_blocks
 from sixtyforty.value.daily_value import DailyValue
-from sixtyforty.value.lift import Interval, estimate_ratio, follow_lift, follow_ratio
+from sixtyforty.value.lift import Interval, estimate_ratio, follow_lift, follow_ratio, predict_lift
 from sixtyforty.value.rounded_interval import RoundedInterval
 
 SHOWN_PARTITIONS = 5
@@ -53,7 +53,8 @@ class GateFigures:
 
     `missing_share`: share of the training window's partitions without features or outcomes. `days`: number of days with
     out-of-sample values. The three gains are per 1,000 decisions, in the KPI's currency: over the current process, over
-    the champion's recipe, and of a refresh's twin over a champion. `twin`, `compared_champion`: their versions.
+    the champion's recipe, and of a refresh's twin over a champion. `forecast`: the gain over the current process
+    that is expected in the next month (`predict_lift`). `twin`, `compared_champion`: the versions that were compared.
     `recipe_year`, `recipe_number`, `error_share`, `tried_recipes`: the recipe's share of the error budget (see
     `RecipeTrial`). `refused`: True if the challenger's files or a past experiment can't be trusted, so no gain was
     judged.
@@ -62,6 +63,7 @@ class GateFigures:
     missing_share: float | None = None
     days: int | None = None
     lift_vs_current: RoundedInterval | None = None
+    forecast: RoundedInterval | None = None
     gain_vs_recipe: RoundedInterval | None = None
     twin_vs_champion: RoundedInterval | None = None
     twin: str | None = None
@@ -199,7 +201,10 @@ def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVer
         return value.stop("HOLD", f"too early to judge: {shortage}")
     confidence = _two_sided_confidence(gate, evidence)
     lift = follow_lift(days, confidence=confidence, block_days=evidence.block_days)
-    value.figures = replace(value.figures, lift_vs_current=RoundedInterval.of(lift))
+    forecast = predict_lift(days, block_days=evidence.block_days)
+    value.figures = replace(
+        value.figures, lift_vs_current=RoundedInterval.of(lift), forecast=RoundedInterval.of(forecast)
+    )
     shown = _describe(lift, confidence, currency)
     if evidence.kind == "refresh":
         if lift.high < 0:

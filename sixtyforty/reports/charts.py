@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.money import format_money
 from sixtyforty.value.daily_value import DailyValue, group_by_period
-from sixtyforty.value.lift import Interval
 
 if TYPE_CHECKING:
     from sixtyforty.accounting.acceptance import UsageWeek
@@ -156,20 +155,18 @@ def draw_weekly_answers(weeks: Sequence[UsageWeek], label: str, form: Form = "pn
 
 
 def draw_forecasts(kpi: Kpi, terms: Sequence[ChampionTerm], form: Form = "svg") -> bytes:
-    """Draw the forecast gain and the achieved gain of each champion, with intervals, and the KPI's target."""
+    """Draw each champion's forecast gain with its prediction interval, the achieved gain, and the KPI's target."""
     figure, axes = _new_figure(11, 3.4)
-    series: tuple[tuple[str, str, str, float, list[Interval]], ...] = (
-        ("forecast", FORESIGHT, "D", -0.12, [t.forecast for t in terms]),
-        ("achieved", MODEL, "o", 0.12, [t.actual for t in terms]),
-    )
-    for legend, colour, marker, offset, gains in series:
-        positions = [i + offset for i in range(len(terms))]
-        axes.vlines(positions, [g.low for g in gains], [g.high for g in gains], color=colour, lw=2.2, alpha=0.5)
-        axes.scatter(positions, [g.value for g in gains], color=colour, marker=marker, s=30, label=legend, zorder=3)
+    positions, forecasts = range(len(terms)), [term.forecast for term in terms]
+    lows, highs = [gain.low for gain in forecasts], [gain.high for gain in forecasts]
+    axes.vlines(positions, lows, highs, color=FORESIGHT, lw=6, alpha=0.35, label="prediction interval")
+    expected, achieved = [gain.value for gain in forecasts], [term.actual for term in terms]
+    axes.scatter(positions, expected, color=FORESIGHT, marker="D", s=30, label="forecast", zorder=3)
+    axes.scatter(positions, achieved, color=MODEL, marker="o", s=30, label="achieved", zorder=4)
     target = format_money(kpi.target, kpi.currency)
     axes.axhline(kpi.target, color=CURRENT_PROCESS, ls="--", lw=1.2, label=f"target: {target}")
     axes.axhline(0, color=INK, lw=0.8)
-    axes.set_xticks(range(len(terms)), [t.since[:7] for t in terms])
+    axes.set_xticks(positions, [term.since[:7] for term in terms])
     axes.set_xlim(-0.5, len(terms) - 0.5)
     _format_amounts(axes)
     axes.set_xlabel("In force since", color=INK, fontsize=9)

@@ -126,6 +126,8 @@ def _kpi_lines(use_case: UseCase, accounts: Accounts) -> list[str]:
     if not math.isnan(coming.low):
         value, low, high = (format_money(amount, kpi.currency) for amount in (coming.value, coming.low, coming.high))
         lines.append(f"- Gain forecast for next month: {value} per 1,000 {kpi.unit_plural}, between {low} and {high}.")
+    if accounts.forecasts.terms:
+        lines.append(f"- {accounts.forecasts.coverage}")
     return [*lines, f"- {_losing_weeks_sentence(accounts.days, kpi.currency)}"]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sixtyforty.accounting import kpi_ledger
 from sixtyforty.accounting.acceptance import summarize_acceptance
+from sixtyforty.accounting.forecast import read_forecasts
 from sixtyforty.accounting.kpi_summary import summarize_kpi, summarize_nothing
 from sixtyforty.accounting.refused_figures import describe_refusal
 from sixtyforty.lifecycle import stage_gate, stage_history
@@ -77,7 +78,8 @@ class PortfolioLine:
     `verdict`: the verdict of its stage gate; None without a gate. `gate_remarks`: sentences if the gate was changed, or
     was declared after its figures were known. `outdated`: a sentence if replayed decisions follow an earlier
     declaration; otherwise None. `refusal`: why the figures can't be trusted; the gain is then zero, and no total counts
-    it. None if the figures can be trusted. `advice`, `why`: what to do next, and the reason.
+    it. None if the figures can be trusted. `forecasts`: a sentence on how many months came out within their forecast;
+    empty without a champion, or if the figures can't be trusted. `advice`, `why`: what to do next, and the reason.
     """
 
     name: str
@@ -91,6 +93,7 @@ class PortfolioLine:
     decisions: int
     lift: RoundedInterval
     gain: float
+    forecasts: str
     payback: str | None
     run_hours: float
     costs: Costs
@@ -166,6 +169,7 @@ def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
         decisions=summary.decisions,
         lift=summary.lift_vs_current,
         gain=summary.gain,
+        forecasts="" if refusal else _describe_forecasts(ws, track),
         payback=summary.payback,
         run_hours=run_hours,
         costs=costs,
@@ -179,6 +183,11 @@ def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
         advice=advice,
         why=why,
     )
+
+
+def _describe_forecasts(ws: Workspace, track: Track) -> str:
+    forecasts = read_forecasts(ws, track)
+    return forecasts.coverage if forecasts.terms else ""
 
 
 def _next_gate(ws: Workspace, status: stage_gate.StageStatus | None) -> str:

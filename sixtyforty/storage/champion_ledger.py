@@ -76,9 +76,12 @@ class ChampionRow(EffectiveRow):
         return self.evidence.get("twin")
 
     @property
-    def lift_vs_current(self) -> Mapping[str, float | None] | None:
-        """The lift over the current process that the gate measured, as {value, low, high}; None if it measured none."""
-        return self.evidence.get("lift_vs_current")
+    def forecast(self) -> Mapping[str, Any] | None:
+        """The gate's forecast of the lift in the next month, as {value, low, high, problem}; None without one.
+
+        Rows that were written before the gate gave forecasts contain none.
+        """
+        return self.evidence.get("forecast")
 
     @property
     def identity(self) -> tuple[str, ...]:

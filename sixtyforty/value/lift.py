@@ -16,7 +16,7 @@ Sources:
 
 - The blocks and their standard error: see `blocks.py`.
 - The always-valid interval: see `sequences.py`.
-- The prediction interval: Hahn & Meeker (1991), Statistical Intervals, section 4.7.
+- The prediction interval: see `shrinkage.py`.
 """
 
 from __future__ import annotations
@@ -31,13 +31,15 @@ from sixtyforty.spec.track import Track
 from sixtyforty.value.blocks import Blocks
 from sixtyforty.value.daily_value import DailyValue, money_by_day
 from sixtyforty.value.sequences import sequence_reach
+from sixtyforty.value.shrinkage import predict_shrunk
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 PLANNED_BLOCKS = 13  # about half a year: where an always-valid interval is narrowest, if no length is planned
-MONTH_DAYS = 30
+MONTH_DAYS = 30  # days of the period that is forecast
+FORECAST_CONFIDENCE = 0.9
 NO_INTERVAL = "too early for an interval"  # if nothing more is known about an unknown interval
 
 
@@ -154,20 +156,23 @@ def predict_lift(
     days: Sequence[DailyValue],
     against: str = "current_process",
     of: str = "model",
-    confidence: float = 0.9,
+    confidence: float = FORECAST_CONFIDENCE,
     block_days: int = BLOCK_DAYS,
     period_days: int = MONTH_DAYS,
 ) -> Interval:
     """Predict the lift of one policy over another in a future period of `period_days` days, per 1,000 decisions.
 
-    The interval is wider than that of `estimate_lift`, because the future period varies, too. The period is assumed
-    to have as many decisions a day as the past. The other parameters are those of `estimate_lift`.
+    The prediction is shrunk, because the past of a chosen model is too good on average (see `shrinkage.py`). Its
+    interval is wider than that of `estimate_lift`, because the future period varies, too. The period is assumed to have
+    as many decisions a day as the past. With too few blocks, the lift is unknown, and `Interval.problem` says why. The
+    other parameters are those of `estimate_lift`.
     """
-    from scipy.stats import t
-
     blocks = Blocks.of(*_differences(days, against, of), block_days)
-    spread = math.sqrt(1 + blocks.number * blocks.mean_days / period_days)
-    return _interval(blocks, t.ppf(0.5 + confidence / 2, blocks.freedom) * spread)
+    if blocks.problem or math.isnan(blocks.ratio):
+        return Interval(math.nan, math.nan, math.nan, problem=blocks.problem)
+    period_blocks = period_days / blocks.mean_days
+    ends = predict_shrunk(blocks.ratio, blocks.error, blocks.number, period_blocks, confidence)
+    return Interval(*(1000 * end for end in ends))
 
 
 def _interval(blocks: Blocks, reach: float) -> Interval:

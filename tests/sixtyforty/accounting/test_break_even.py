@@ -72,7 +72,12 @@ def test_the_gain_falls_with_the_information_and_the_curve_is_reproducible() -> 
 
 def test_of_actions_with_equal_payoffs_the_cheapest_is_taken_as_in_the_policy() -> None:
     units = pd.DataFrame(
-        {"_partition": ["2013-03-01", "2013-03-01"], "expected": [0.0, 1.0], "current_action": ["wait", "wait"], "outcome": [0.0, 1.0]}
+        {
+            "_partition": ["2013-03-01", "2013-03-01"],
+            "expected": [0.0, 1.0],
+            "current_action": ["wait", "wait"],
+            "outcome": [0.0, 1.0],
+        }
     )
     # An outcome pays 10 - 3 or 16 - 7, and no outcome costs 3, 7 or, by waiting, 1: the policy takes wait, then rush.
     gain = (-1 + 9) - (-1 - 1)
