@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -27,13 +28,34 @@ AS_OF = date(2013, 4, 10)  # the champion is 30 days old
 MIDDLE = date(2013, 3, 25)
 
 
-@pytest.fixture
-def ws(tmp_path: Path) -> Workspace:
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Publish 41 days, and train a champion after the first ten."""
-    ws = make_workspace(tmp_path, partitions={"start": FIRST}, replay={"retrain": "month"})
+    home = tmp_path_factory.mktemp("home")
+    ws = make_workspace(home, partitions={"start": FIRST}, replay={"retrain": "month"})
     publish_days(ws, DAYS, count=10)
     train_on(ws, CHAMPION)
     return ws
+
+
+@pytest.fixture
+def ws(published: Workspace) -> Iterator[Workspace]:
+    """Yield the published days. Afterwards, only the champion's model is stored."""
+    (champion,) = published.models.versions()
+    files = {path: path.read_bytes() for path in Path(str(published.models.folder(champion))).iterdir()}
+    yield published
+    for version in published.models.versions():
+        if version != champion:
+            shutil.rmtree(str(published.models.folder(version)))
+    for path, content in files.items():
+        path.write_bytes(content)
+
+
+@pytest.fixture
+def own_ws(published: Workspace, tmp_path: Path) -> Workspace:
+    """Return a copy of the published days, whose features a test may change."""
+    shutil.copytree(published.home, tmp_path / "home")
+    return replace(published, home=tmp_path / "home")
 
 
 def known_until(last: date) -> list[DailyValue]:
@@ -75,12 +97,14 @@ def test_a_stored_model_near_the_middle_is_the_twin(ws: Workspace) -> None:
     assert sorted(ws.models.versions()) == [champion, far, near]
 
 
-def test_a_stored_model_of_earlier_data_is_no_twin(ws: Workspace) -> None:
-    (champion,) = ws.models.versions()
-    old = train_on(ws, MIDDLE)
-    reverse_loads(ws, [day for day in DAYS if day < MIDDLE])
-    assert find_trained_version(ws.use_case, ws.lake, ws.models, hash_recipe(ws.use_case), MIDDLE) is None
-    block = compare(ws, [champion])
+def test_a_stored_model_of_earlier_data_is_no_twin(own_ws: Workspace) -> None:
+    (champion,) = own_ws.models.versions()
+    old = train_on(own_ws, MIDDLE)
+    reverse_loads(own_ws, [day for day in DAYS if day < MIDDLE])
+    assert (
+        find_trained_version(own_ws.use_case, own_ws.lake, own_ws.models, hash_recipe(own_ws.use_case), MIDDLE) is None
+    )
+    block = compare(own_ws, [champion])
     assert block and block.twin_version not in (old, champion)
 
 
@@ -95,11 +119,11 @@ def reverse_loads(ws: Workspace, days: Sequence[date]) -> None:
         ws.lake.write("features", day.isoformat(), rows, inputs=entry.inputs, code="test", facts=entry.facts)
 
 
-def test_scrambled_features_in_the_training_data_show(ws: Workspace) -> None:
-    (champion,) = ws.models.versions()
-    equal = compare(ws, [champion])
-    reverse_loads(ws, [day for day in DAYS if day < MIDDLE])
-    scrambled = compare(ws, [champion])
+def test_scrambled_features_in_the_training_data_show(own_ws: Workspace) -> None:
+    (champion,) = own_ws.models.versions()
+    equal = compare(own_ws, [champion])
+    reverse_loads(own_ws, [day for day in DAYS if day < MIDDLE])
+    scrambled = compare(own_ws, [champion])
     assert equal and scrambled
     losses = [sum(b.model - a.model for a, b in zip(x.twin, x.champion, strict=True)) for x in (equal, scrambled)]
     assert losses[0] == pytest.approx(0, abs=30)
