@@ -67,9 +67,9 @@ def append_verdict(
 ) -> ChampionRow:
     """Append a row to the champion ledger, and write its version's card.
 
-    changes: fields of the row, and `lift`: the (value, low, high) that it was judged with, or None.
+    changes: fields of the row, and `forecast`: the (value, low, high) that the gate gave, or None.
     """
-    version, lift = f"{as_of}-0000{verdict[:2].lower()}", changes.pop("lift", (1000.0, 700.0, 1300.0))
+    version, forecast = f"{as_of}-0000{verdict[:2].lower()}", changes.pop("forecast", (1000.0, 700.0, 1300.0))
     card = {
         "version": version,
         "use_case": ws.use_case.name,
@@ -95,7 +95,7 @@ def append_verdict(
         "as_of": as_of,
         "effective_from": ws.use_case.day_start(date.fromisoformat(as_of)).isoformat(),
         "reasons": ["the figures said so"],
-        "evidence": {"lift_vs_current": dict(zip(("value", "low", "high"), lift, strict=True))} if lift else {},
+        "evidence": {"forecast": dict(zip(("value", "low", "high"), forecast, strict=True))} if forecast else {},
     }
     return ws.champion_ledger.append(**row | changes)
 
@@ -175,7 +175,7 @@ def make_accounted_home(folder: Path, track: Track = "replay", **changes: Any) -
     ws = make_workspace(folder, kpi=KPI, **changes)
     write_accounts(ws, make_daily_values(), track)
     reasons = ["it lost money on past days"]
-    append_verdict(ws, "2013-03-01", "REJECT", track, lift=(-200.0, -300.0, -100.0), reasons=reasons)
+    append_verdict(ws, "2013-03-01", "REJECT", track, forecast=(-200.0, -300.0, -100.0), reasons=reasons)
     for month in ("2013-04-01", "2013-05-01", "2013-06-01"):
         append_verdict(ws, month, track=track)
     append_verdict(ws, "2013-06-15", "HOLD", track, reasons=["not better by more than the margin"])

@@ -65,7 +65,10 @@ def test_the_record_answers_the_next_persons_questions_in_order(accounted: Works
     assert "isn't recorded" in section(text, "Do people use the decisions?")
     assert "EUR 1,000 to build" in section(text, "What does it cost?")
     assert "| visits | missing | -EUR 400 | EUR 0 | 99% |" in section(text, "What if a feed fails?")
-    assert "below the forecast" in section(text, "Forecast gain and achieved gain")
+    forecasts = section(text, "Forecast gain and achieved gain")
+    assert "2 of 3 months came out within their forecast (90% were to be expected)." in forecasts
+    assert "| EUR 1,000 [EUR 700 to EUR 1,300] |" in forecasts
+    assert "below the forecast" in forecasts
     assert "No gate has judged the use case yet. The declared stage is proof of concept." in section(
         text, "Which stage has the use case reached?"
     )
