@@ -165,5 +165,5 @@ def empty_rows(columns: Sequence[str]) -> pa.Table:
 
 
 def broken_line(number: int, reason: str, text: bytes) -> BrokenLine:
-    """Create a BrokenLine from bytes. A long text is cut. Bytes that are not UTF-8 are replaced."""
-    return BrokenLine(number, reason, text[:MAX_TEXT_BYTES].decode(errors="replace"))
+    """Create a BrokenLine from bytes. A long text is cut. Bytes that are zero or not UTF-8 are replaced."""
+    return BrokenLine(number, reason, text[:MAX_TEXT_BYTES].decode(errors="replace").replace("\0", "\ufffd"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sixtyforty.ingest.extract import BrokenLine, Chunk, RefusedExtractError, empty_rows
 from sixtyforty.ingest.formats.csv_header import Header
-from sixtyforty.ingest.formats.csv_records import RecordBatch, break_record, list_records
+from sixtyforty.ingest.formats.csv_records import RecordBatch, break_record, list_records, split_fields
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.wording import format_plural
 
@@ -175,17 +175,19 @@ class RecordReader:
         return self._header.matched.to_contract(pa.table(columns))
 
     def _drop_undecodable_records(self, batch: RecordBatch) -> tuple[RecordBatch, list[BrokenLine]]:
-        """Drop the records of a batch that are not UTF-8 text. Return all other records, and all broken lines.
+        """Drop the records of a batch that are not UTF-8 text, or have a zero byte.
 
-        The lines of the dropped records are among the broken lines. Raises RefusedExtractError if there are such
-        records, and the source declares no encoding.
+        Return all other records, and all broken lines. The lines of the dropped records are among the broken lines.
+        Raises RefusedExtractError if a record isn't UTF-8, and the source declares no encoding.
         """
         broken = list(batch.broken)
-        if _is_utf_8(batch.content):
+        if _is_utf_8(batch.content) and b"\0" not in batch.content:
             return batch, broken
         sound: dict[int, bytes] = {}
         for number, record in zip(batch.numbers, list_records(batch, self._delimiter), strict=True):
-            if _is_utf_8(record):
+            if b"\0" in record:
+                broken += break_record(record, int(number), self._zero_reason(record))
+            elif _is_utf_8(record):
                 sound[int(number)] = record
             elif self._source.encoding is None:
                 raise RefusedExtractError(NOT_UTF_8.format(number))
@@ -193,6 +195,13 @@ class RecordReader:
                 reason = f"the line is not text in the declared encoding {self._source.encoding}"
                 broken += break_record(record, int(number), reason)
         return RecordBatch(b"".join(sound.values()), list(sound), [], batch.has_line_breaks), broken
+
+    def _zero_reason(self, record: bytes) -> str:
+        """Return the reason why a record with a zero byte is broken, which names the first field with one."""
+        fields = split_fields(record.rstrip(b"\r\n"), self._delimiter)
+        position = next(number for number, field in enumerate(fields) if b"\0" in field)
+        name = self._header.names[position] if position < len(self._header.names) else ""
+        return f"{f'the field {name!r}' if name else f'field {position + 1}'} has a zero byte"
 
     def _misfit_reason(self, misfit: _Misfit) -> str:
         subject = (
