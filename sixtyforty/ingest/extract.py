@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS = 1 << 17  # the largest number of rows in a chunk
 CHUNK_BYTES = 1 << 23  # about this many bytes of an extract become one chunk
-MAX_RECORD_BYTES = 1 << 24  # a longer row is a broken line; a JSON array with a longer element is refused
+MAX_RECORD_BYTES = 1 << 24  # a longer row is a broken line; so is the rest of a JSON array from a longer element on
 MAX_COLUMNS = 100_000  # a text file with more columns is refused
 MAX_TEXT_BYTES = 1 << 16  # only the start of a longer broken line is stored
 EMPTY_FILE = "the file is empty. Ask the sender to send it again."
