@@ -135,9 +135,9 @@ def _long_decimal(db: duckdb.DuckDBPyConnection, count: int) -> str | None:
     if _count(db, _matches(PLAIN_NUMBER)) < count:
         return None
     longest, whole, decimals = db.execute(
-        """select max(length(ltrim(replace(ltrim(t, '+-'), '.', ''), '0'))), max(length(split_part(ltrim(t, '+-'), '.', 1))),
-            max(length(split_part(t, '.', 2)))
-        from _values"""
+        """select max(length(ltrim(replace(digits, '.', ''), '0'))), max(length(split_part(digits, '.', 1))),
+            max(length(split_part(digits, '.', 2)))
+        from (select ltrim(t, '+-') as digits from _values)"""
     ).fetchall()[0]
     if longest <= DOUBLE_DIGITS:
         return None
