@@ -84,7 +84,11 @@ def test_text_is_utf8_in_every_locale(variables: dict[str, str], tmp_path: Path)
 
 @pytest.mark.parametrize(("encoding", "shown"), [("ascii", "B\\xfccher"), ("latin-1", "B\xfccher")])
 def test_a_character_that_the_output_cannot_hold_is_escaped(encoding: str, shown: str, tmp_path: Path) -> None:
-    environment = {"PATH": os.environ["PATH"], "SIXTYFORTY_HOME": str(tmp_path / "Bücher"), "PYTHONIOENCODING": encoding}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "SIXTYFORTY_HOME": str(tmp_path / "Bücher"),
+        "PYTHONIOENCODING": encoding,
+    }
     line = ["land-demo-data", "household_offers", "--from", "2017-01-01", "--to", "2017-01-02"]
     process = subprocess.run(
         [sys.executable, "-m", "pipelines.cli", *line], capture_output=True, cwd=ROOT, env=environment, check=False
