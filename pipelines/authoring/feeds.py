@@ -27,6 +27,7 @@ PERSONAL_NAME = re.compile(
     r"e.?mail|phone|mobile|(first|last|sur|family|full).?name|address|birth|\bssn\b|iban", re.IGNORECASE
 )
 CHANGE_NAME = re.compile(r"chang|updat|modif|geändert", re.IGNORECASE)
+DURATIONS = {"day": "1", "week": "interval 1 week", "month": "interval 1 month"}  # SQL to add to the day of a row
 DATE_OR_NUMBER = r"[-_ ]?\d[\d_\-T]*Z?$"  # end of a file name, such as `orders_2024-03-05`
 
 
@@ -99,7 +100,7 @@ class ExtractFeed:
             has_key=self.has_key,
             other_keys=" or ".join("+".join(map(as_yaml, key)) for key in self.profile.keys[1:4]),
             partition=as_yaml(time if has_days else f"local({time})::date") if history else "",
-            known_at=as_yaml(f"utc({time} + 1)" if has_days else time),
+            known_at=as_yaml(f"utc({time} + {DURATIONS[history.every]})" if history and has_days else time),
             other_readings=_describe_readings(history) if history else "",
             optional=[as_yaml(name) for name in self.profile.optional],
             personal=[as_yaml(c.name) for c in self.profile.columns if PERSONAL_NAME.search(c.name)],

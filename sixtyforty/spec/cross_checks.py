@@ -150,6 +150,14 @@ def _check_holdouts(use_case: UseCase) -> Iterator[FieldError]:
             )
 
 
+@_reads("timezone", "partitions", "replay")
+def _check_replay(use_case: UseCase) -> Iterator[FieldError]:
+    first_day, end = use_case.replay.first_day, use_case.partitions.end
+    if end and use_case.partition_of_day(first_day) > use_case.limits[1]:
+        message = f"first_day ({first_day}) is after the last partition ({end}), so nothing is decided; correct one"
+        yield FieldError("replay.first_day", message)
+
+
 @_reads("sources", "people")
 def _check_responses(use_case: UseCase) -> Iterator[FieldError]:
     name = use_case.people.responses
