@@ -9,13 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from glob import escape
-from os.path import commonprefix
 from pathlib import Path
 
 from pipelines.authoring.yaml_text import as_yaml
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.ingest.formats.registry import describe_formats, format_of_name
-from sixtyforty.ingest.landed_files import any_case, is_unfinished
+from sixtyforty.ingest.landed_files import either_case, is_unfinished
 from sixtyforty.ingest.locations import is_file
 from sixtyforty.ingest.profiling import TableProfile, TimeProfile, profile_files
 from sixtyforty.ingest.query_profiling import profile_query
@@ -211,9 +210,10 @@ def _ending_of(names: Sequence[str]) -> str:
     """Return a glob for the endings of a feed's files, such as `.csv`, or `.csv*` if some files are packed."""
     endings = {"".join(Path(name).suffixes[-2 if name.lower().endswith(".gz") else -1 :]) for name in names}
     lowered = {ending.lower() for ending in endings}
-    shared = commonprefix(list(lowered))
+    shortest = min(lowered, key=len)
+    shared = shortest if all(ending.startswith(shortest) for ending in lowered) else "."
     spellings = {ending[: len(shared)] for ending in endings}
-    glob = min(spellings) if len(spellings) == 1 else "".join(map(any_case, shared))
+    glob = min(spellings) if len(spellings) == 1 else "".join(map(either_case, shared))
     return glob if len(lowered) == 1 else f"{glob}*"
 
 

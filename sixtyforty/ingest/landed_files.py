@@ -117,7 +117,7 @@ def find_similar_files(location: Folder | Bucket, pattern: str) -> dict[str, str
 def _similar_patterns(pattern: str) -> list[tuple[str, str]]:
     """Return variants of a glob, such as one that ends in `.gz`, each with why a scan skips names that match it."""
     correct = "Rename the file, or correct `files`."
-    any_case = re.sub(r"\[[^]]*\]|[^\W\d_]", lambda part: any_case(part.group()), pattern)
+    any_case = re.sub(r"\[[^]]*\]|[^\W\d_]", lambda part: either_case(part.group()), pattern)
     patterns = [(any_case, f"its name differs from `{pattern}` in upper and lower case. {correct}")]
     if "[" in pattern:
         meaning = f"a bracket in `{pattern}` stands for a set of characters. Write [[] in `files` for a bracket."
@@ -127,7 +127,7 @@ def _similar_patterns(pattern: str) -> list[tuple[str, str]]:
     return patterns
 
 
-def any_case(part: str) -> str:
+def either_case(part: str) -> str:
     """Convert one character of a glob to match upper and lower case. A set in brackets stays unchanged."""
     return part if part.startswith("[") or part.lower() == part.upper() else f"[{part.lower()}{part.upper()}]"
 
