@@ -52,7 +52,7 @@ def list_finished_files(
     Raises the errors of the file system.
     """
     listed = location.list_files(pattern, partial(memory.state, pattern) if memory else None)
-    files = [file for file in listed if not _is_unfinished(file.name)]
+    files = [file for file in listed if not is_unfinished(file.name)]
     if source.requires_done_file:
         marker_pattern = pattern + DONE_ENDING
         recall = partial(memory.marker_state, marker_pattern, DONE_ENDING) if memory else None
@@ -69,7 +69,7 @@ def find_skip_reason(path: str) -> str | None:
 
     path: the name of the file, with or without folders.
     """
-    if _is_unfinished(path):
+    if is_unfinished(path):
         return "a scan skips names that start with a dot or end in .part or .tmp"
     return None if path == printable_name(path) else "a scan skips names that are not UTF-8"
 
@@ -110,14 +110,14 @@ def find_similar_files(location: Folder | Bucket, pattern: str) -> dict[str, str
             f"not taken, because {why}" for similar, why in differences if fnmatch.fnmatchcase(name, similar)
         )
         for name in sorted(names)
-        if not fnmatch.fnmatchcase(name, pattern) and not _is_unfinished(name)
+        if not fnmatch.fnmatchcase(name, pattern) and not is_unfinished(name)
     }
 
 
 def _similar_patterns(pattern: str) -> list[tuple[str, str]]:
     """Return variants of a glob, such as one that ends in `.gz`, each with why a scan skips names that match it."""
     correct = "Rename the file, or correct `files`."
-    any_case = re.sub(r"\[[^]]*\]|[^\W\d_]", lambda part: _any_case(part.group()), pattern)
+    any_case = re.sub(r"\[[^]]*\]|[^\W\d_]", lambda part: either_case(part.group()), pattern)
     patterns = [(any_case, f"its name differs from `{pattern}` in upper and lower case. {correct}")]
     if "[" in pattern:
         meaning = f"a bracket in `{pattern}` stands for a set of characters. Write [[] in `files` for a bracket."
@@ -127,11 +127,12 @@ def _similar_patterns(pattern: str) -> list[tuple[str, str]]:
     return patterns
 
 
-def _any_case(part: str) -> str:
+def either_case(part: str) -> str:
     """Convert one character of a glob to match upper and lower case. A set in brackets stays unchanged."""
     return part if part.startswith("[") or part.lower() == part.upper() else f"[{part.lower()}{part.upper()}]"
 
 
-def _is_unfinished(path: str) -> bool:
+def is_unfinished(path: str) -> bool:
+    """Return whether a name is hidden or ends like a partly written file, so that no scan takes the file."""
     name = path.rsplit("/", 1)[-1]
     return name.startswith(".") or name.endswith(UNFINISHED_ENDINGS)
