@@ -16,6 +16,7 @@ from hypothesis import settings
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace, s3_environment
+from tests.once_per_process import compute_once
 from tests.postgres import Postgres
 
 # By default every run tries the same examples, without a deadline; `--hypothesis-profile=explore` tries more.
@@ -36,6 +37,13 @@ def without_waiting_for_the_disk() -> Iterator[None]:
         sa.event.listen(sa.Engine, "connect", _leave_in_cache)
         yield
         sa.event.remove(sa.Engine, "connect", _leave_in_cache)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_process() -> Iterator[None]:
+    """Compute once in this process what a command computes once."""
+    with compute_once():
+        yield
 
 
 def _leave_in_cache(connection: Any, _: Any) -> None:
