@@ -55,9 +55,7 @@ def _commands(app: typer.Typer) -> Any:
     return app, *(registered.callback for registered in app.registered_commands)
 
 
-def _template(
-    environment: jinja2.Environment, source: Any, name: str | None = None, filename: str | None = None, **options: Any
-) -> Any:
+def _template(environment: jinja2.Environment, source: Any, name: str | None = None, *rest: Any, **options: Any) -> Any:
     """Return all that a compiled template depends on. A source that is parsed already has no key."""
     if not isinstance(source, str):
         return None
@@ -65,4 +63,4 @@ def _template(
     names = (tuple(sorted(table)) for table in (environment.filters, environment.tests, environment.extensions))
     syntax = (environment.variable_start_string, environment.trim_blocks, environment.lstrip_blocks)
     rules = (environment.keep_trailing_newline, environment.undefined, escapes, type(environment))
-    return source, name, filename, tuple(sorted(options.items())), *names, *syntax, *rules
+    return source, name, rest, tuple(sorted(options.items())), *names, *syntax, *rules
