@@ -42,7 +42,7 @@ def test_clusters_are_compared_by_their_means() -> None:
 def test_resampled_days_give_nearly_the_normal_interval() -> None:
     gains = np.random.default_rng(4).standard_normal(365)
     error = gains.std(ddof=1) / math.sqrt(len(gains))
-    for method, normal in ((METHODS.estimate, 1.96), (METHODS.gate, 1.645), (METHODS.forecast, 1.645)):
+    for method, normal in ((METHODS.estimate, 1.96), (METHODS.gate, 1.645)):
         interval = method.interval(gains)
         assert interval.value == pytest.approx(gains.mean(), abs=1e-9)
         assert (interval.high - interval.low) / 2 == pytest.approx(normal * error, rel=0.06)
@@ -71,11 +71,20 @@ def test_no_look_that_is_skipped_would_promote_a_recipe() -> None:
     assert 0 < (promotions.recipe >= 0).sum() < 20
 
 
-def test_a_promotion_carries_the_gain_at_its_look_as_forecast() -> None:
-    gains = 1 + 0.1 * np.random.default_rng(7).standard_normal((1, 1, 60))
-    promotions = METHODS.first_promotions(gains, [30, 60])
-    assert promotions.recipe[0] == 0
-    assert promotions.forecast[0] == pytest.approx(gains[0, 0, :30].mean(), abs=1e-6)
+def test_a_promotion_carries_the_forecast_from_its_look() -> None:
+    gains = 1 + 0.1 * np.random.default_rng(7).standard_normal((1, 1, 150))
+    promotions = METHODS.first_promotions(gains, [90, 120, 150])
+    assert (promotions.recipe[0], promotions.look[0]) == (0, 120)
+    forecast = METHODS.forecast.interval(gains[0, 0, :120])
+    published = (promotions.forecast[0], promotions.low[0], promotions.high[0])
+    assert published == pytest.approx((forecast.value, forecast.low, forecast.high), abs=1e-5)
+    assert forecast.value == pytest.approx(gains[0, 0, :120].mean(), rel=0.001)
+
+
+def test_campaigns_are_forecast_like_days_of_longer_blocks() -> None:
+    gains = np.random.default_rng(9).standard_normal(12)
+    assert math.isnan(METHODS.forecast.interval(gains).low), "12 days are too few"
+    assert METHODS.forecast.interval(gains, 28).low < METHODS.forecast.interval(gains, 28).high
 
 
 def test_a_refresh_passes_only_if_the_gain_of_its_recipe_is_proven() -> None:
