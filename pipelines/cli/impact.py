@@ -115,7 +115,7 @@ def _impact_lines(kpi: Kpi, summary: KpiSummary, segments: Sequence[Segment], fo
     if not summary.operational:
         lines.append("Not operational: no decision differs from the current process.")
     lines.append(explain_target(kpi, summary.lift_vs_current, summary.label, summary.outdated))
-    lines += _forecast_lines(forecasts)
+    lines += describe_forecasts(forecasts)
     if summary.evidence:
         lines.append(summary.evidence)
     lines += [
@@ -167,7 +167,7 @@ def _cost_lines(summary: KpiSummary) -> list[str]:
     ]
 
 
-def _forecast_lines(forecasts: ForecastRecord) -> list[str]:
+def describe_forecasts(forecasts: ForecastRecord) -> list[str]:
     """Return how many months came out within their forecast, and each that didn't."""
     missed = [
         f"The champion of {term.since} earned {term.actual:+,.0f} per 1,000: {term.verdict}"

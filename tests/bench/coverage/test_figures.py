@@ -10,7 +10,7 @@ from bench.coverage.figures import MEASURES, Figure, ForecastBias, Measure, Resu
 
 
 def test_figures_are_read_as_they_were_written(tmp_path: Path) -> None:
-    bias = ForecastBias("days", 0.2, 0.1, 0.05, 7, 10)
+    bias = ForecastBias("days", 0.2, 0.1, 0.05, 6, 7, 10)
     results = Results.combine(10, 3, [[Figure("null", "days", 1, 10, 10)], [bias]])
     results.write(tmp_path / "figures.json")
     assert Results.read(tmp_path / "figures.json") == results

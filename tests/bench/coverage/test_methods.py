@@ -93,11 +93,20 @@ def test_a_later_recipe_needs_more_evidence() -> None:
     assert not (second & ~alone).any()
 
 
-def test_a_promotion_carries_the_gain_at_its_look_as_forecast() -> None:
+def test_a_promotion_carries_the_forecast_from_its_look() -> None:
     gains = 1 + 0.1 * np.random.default_rng(7).standard_normal((1, 1, 150))
-    promotions = METHODS.first_promotions(gains, [60, 120, 150])
-    assert promotions.recipe[0] == 0
-    assert promotions.forecast[0] == pytest.approx(gains[0, 0, :120].mean(), abs=1e-6)
+    promotions = METHODS.first_promotions(gains, [90, 120, 150])
+    assert (promotions.recipe[0], promotions.look[0]) == (0, 120)
+    forecast = METHODS.forecast.interval(gains[0, 0, :120])
+    published = (promotions.forecast[0], promotions.low[0], promotions.high[0])
+    assert published == pytest.approx((forecast.value, forecast.low, forecast.high), abs=1e-5)
+    assert forecast.value == pytest.approx(gains[0, 0, :120].mean(), rel=0.001)
+
+
+def test_campaigns_are_forecast_like_days_of_longer_blocks() -> None:
+    gains = np.random.default_rng(9).standard_normal(12)
+    assert math.isnan(METHODS.forecast.interval(gains).low), "12 days are too few"
+    assert METHODS.forecast.interval(gains, 28).low < METHODS.forecast.interval(gains, 28).high
 
 
 @pytest.mark.parametrize(("loss", "passes"), [(0.0, True), (1.0, False)])

@@ -50,7 +50,7 @@ def test_another_figure_is_noticed() -> None:
     less = Figure("estimate", published.row, int(0.8 * TENTH), TENTH, TENTH)
     assert describe_difference(less)
     bias = PUBLISHED.biases[0]
-    assert describe_difference(ForecastBias(bias.row, bias.effect + 1, bias.effect, bias.spread, 100, TENTH))
+    assert describe_difference(ForecastBias(bias.row, bias.effect + 1, bias.effect, bias.spread, 90, 100, TENTH))
 
 
 def test_a_method_that_is_swapped_in_the_table_changes_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:

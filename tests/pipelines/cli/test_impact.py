@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 
+from pipelines.cli.impact import describe_forecasts
+from sixtyforty.accounting.forecast import ChampionTerm, ForecastRecord
+from sixtyforty.value.lift import UNKNOWN, Interval
 from sixtyforty.workspace import Workspace
 from tests.pipelines.cli.conftest import decide_days
 from tests.pipelines.conftest import RunCli
@@ -14,7 +17,7 @@ def test_impact_as_json_and_as_a_table(small_workspace: Workspace, run_cli: RunC
     figures = run_cli("impact calls_in_time --json").answer
     assert set(figures["per_1000"]) == {"model", "current_process", "random_choice", "perfect_foresight"}
     assert set(figures["lift_vs_current"]) == {"value", "low", "high"}
-    assert {"target", "target_date", "terms", "coming_month"} <= figures["forecast"].keys()
+    assert {"target", "target_date", "terms", "coming_month", "within", "compared"} <= figures["forecast"].keys()
     assert (figures["decisions"], figures["unit"]) == (8, "EUR")
     assert (figures["from"], figures["to"]) == ("2013-04-02", "2013-04-03")
     finished = run_cli("impact calls_in_time")
@@ -26,6 +29,19 @@ def test_impact_as_json_and_as_a_table(small_workspace: Workspace, run_cli: RunC
     gain = next(line for line in lines if line.startswith("gain over the current process"))
     assert f"{figures['lift_vs_current']['value']:+,.0f}" in gain
     assert "95% confidence interval" in gain
+
+
+def test_months_outside_their_forecast_are_counted_and_named() -> None:
+    terms = [
+        ChampionTerm(f"2013-0{month}-01", 30, ["v1"], None, None, 600, Interval(15, 10, 20), actual)
+        for month, actual in enumerate((15.0, 5.0, 25.0), 4)
+    ]
+    assert describe_forecasts(ForecastRecord(terms, UNKNOWN)) == [
+        "1 of 3 months came out within their forecast (90% were to be expected).",
+        "The champion of 2013-05-01 earned +5 per 1,000: below the forecast (forecast: +10 to +20).",
+        "The champion of 2013-06-01 earned +25 per 1,000: above the forecast (forecast: +10 to +20).",
+    ]
+    assert describe_forecasts(ForecastRecord([], UNKNOWN)) == []
 
 
 def test_without_outcomes_it_says_how_to_run_the_chain(run_cli: RunCli) -> None:

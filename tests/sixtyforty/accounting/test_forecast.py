@@ -33,6 +33,8 @@ from tests.accounted_home import (
 )
 from tests.helpers import make_use_case, make_workspace
 
+FORECAST = Interval(15, 10, 20)
+
 
 @pytest.fixture(scope="module")
 def ws(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
@@ -166,11 +168,11 @@ def test_a_day_counts_at_most_once_and_never_more_than_a_month_after_its_champio
     ],
 )
 def test_the_verdict_is_whether_the_gain_is_inside_the_interval(actual: float, verdict: str) -> None:
-    assert compare_with_forecast(Interval(15, 10, 20), actual) == verdict
+    assert compare_with_forecast(FORECAST, actual) == verdict
     assert compare_with_forecast(UNKNOWN, actual) == "not known yet"
 
 
-def make_term(days: int, actual: float, forecast: Interval = Interval(15, 10, 20)) -> ChampionTerm:
+def make_term(days: int, actual: float, forecast: Interval = FORECAST) -> ChampionTerm:
     """Return a term of some days."""
     return ChampionTerm("2013-04-01", days, ["v1"], "2013-04-01", "2013-04-30", 600, forecast, actual)
 

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from sixtyforty.modeling.gate_evidence import ChallengerKind, GateEvidence
 from sixtyforty.modeling.refresh_twin import LatestBlock
 from sixtyforty.spec.recipe import Gate
 from sixtyforty.value.daily_value import DailyValue
-from sixtyforty.value.lift import Interval
+from sixtyforty.value.lift import Interval, estimate_lift, predict_lift
 from sixtyforty.value.rounded_interval import RoundedInterval
 from tests.helpers import make_workspace, publish_days
 from tests.trained_models import train_on
@@ -380,3 +381,18 @@ def test_a_challenger_of_few_rows_is_held(rows: int | None, verdict: str) -> Non
     assert judgement.verdict == verdict
     if verdict == "HOLD":
         assert judgement.reasons == ["too early to judge: the challenger learned from 19 rows, 20 needed"]
+
+
+def test_the_forecast_is_less_than_the_gain_and_its_interval_is_wider() -> None:
+    days = days_with_gains(*np.random.default_rng(1).normal(10, 20, 120))
+    judgement = judge_money("refresh", days)
+    lift, forecast = gain_of(judgement, "lift_vs_current"), gain_of(judgement, "forecast")
+    assert forecast == RoundedInterval.of(predict_lift(days)).to_interval()
+    assert 0 < forecast.value < lift.value
+    assert forecast.high - forecast.value > estimate_lift(days, confidence=0.9).high - lift.value
+
+
+def test_too_few_blocks_give_no_forecast_but_the_reason() -> None:
+    forecast = judge_money("refresh", days_gaining(100, 60)).figures.to_evidence()["forecast"]
+    assert (forecast["value"], forecast["low"], forecast["high"]) == (None, None, None)
+    assert "too few days to say" in forecast["problem"]

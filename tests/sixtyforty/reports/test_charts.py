@@ -66,7 +66,14 @@ def test_legends_and_axes_use_plain_terms(kpi) -> None:
     forecast = Interval(900.0, 700.0, 1100.0)
     term = ChampionTerm("2013-04-01", 2, ["v1"], "2013-04-01", "2013-04-02", 4, forecast, 800.0)
     forecasts = charts.draw_forecasts(kpi, [term]).decode()
-    for words in ("prediction interval", "forecast", "achieved", "target: $100", "In force since", "Gain, USD per 1,000 calls"):
+    for words in (
+        "prediction interval",
+        "forecast",
+        "achieved",
+        "target: $100",
+        "In force since",
+        "Gain, USD per 1,000 calls",
+    ):
         assert words in forecasts
     for picture in (value, gain, forecasts):
         assert_plain(picture)

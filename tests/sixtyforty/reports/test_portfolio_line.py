@@ -12,7 +12,7 @@ from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.lifecycle.stage_steps import retire_use_case
 from sixtyforty.reports.portfolio_line import build_line
 from sixtyforty.value.daily_value import DailyValue
-from tests.accounted_home import write_decisions, write_usage, write_verdicts
+from tests.accounted_home import make_accounted_home, write_decisions, write_usage, write_verdicts
 from tests.helpers import WITH_RESPONSES, merge
 from tests.sixtyforty.reports.test_portfolio import NOW, make_gaining_use_case
 
@@ -66,3 +66,14 @@ def test_a_line_as_json_is_flat_and_rounded(tmp_path: Path) -> None:
     assert (plain["build"], plain["uptake"], plain["newest"]) == (1000, None, None)
     assert plain["net"] == round(plain["gain"] - plain["cost"], 2)
     assert plain["roi"] == round(plain["roi"], 4)
+
+
+def test_the_months_within_their_forecast_are_counted(tmp_path: Path) -> None:
+    ws = make_accounted_home(tmp_path)
+    assert build_line(ws, 0.0, NOW).forecasts == (
+        "2 of 3 months came out within their forecast (90% were to be expected)."
+    )
+
+
+def test_a_use_case_without_a_champion_has_no_forecasts(tmp_path: Path) -> None:
+    assert build_line(make_gaining_use_case(tmp_path, "none", 20.0), 0.0, NOW).forecasts == ""
