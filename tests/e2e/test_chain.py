@@ -27,7 +27,8 @@ from pipelines.cli.app import main
 from pipelines.demo import flights
 from pipelines.operations.run import run_range
 from sixtyforty.modeling.gate import judge
-from sixtyforty.modeling.gate_evidence import GateEvidence, LatestBlock
+from sixtyforty.modeling.gate_evidence import GateEvidence
+from sixtyforty.modeling.refresh_twin import LatestBlock
 from sixtyforty.spec.money import format_money
 from tests.browsers import open_chromium
 from tests.walk_forward import Block, read_blocks, walk_forward
