@@ -90,8 +90,8 @@ class Source(DeclaredModel):
     )
     key: list[str] = Field(
         description="Columns that identify a row among all rows of the source. A row of a later extract replaces an"
-        " earlier row with the same key. A row without a value in one of them, or with only white space, is quarantined."
-        " A JSON column can't be one of them."
+        " earlier row with the same key. A row without a value in one of them, or with only white space, is"
+        " quarantined. A JSON column can't be one of them."
     )
     known_at: str | None = Field(
         default=None,
