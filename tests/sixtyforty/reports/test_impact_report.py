@@ -41,7 +41,8 @@ def test_the_forecast_stands_next_to_the_achieved_gain(page: str) -> None:
     assert "Forecast gain and achieved gain" in words
     assert "1 May 2013 600 EUR 1,000 EUR 700 to EUR 1,300" in words
     assert "below the forecast" in words
-    assert "The gain forecast for the next month is EUR 1,000 per 1,000 calls (90% prediction interval EUR 700" in words
+    assert "The gain forecast for the next month is EUR 1,000 per 1,000 calls" in words
+    assert "per 1,000 calls (90% prediction interval EUR 700 to EUR 1,300)." in words
     assert "2 of 3 months came out within their forecast (90% were to be expected)." in words
     assert "The target is EUR 500 per 1,000 calls by 30 June 2013" in words
 

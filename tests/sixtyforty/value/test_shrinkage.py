@@ -68,7 +68,7 @@ def test_a_gain_that_never_varies_is_its_own_prediction() -> None:
 
 
 def test_recipes_chosen_for_their_past_keep_what_is_forecast_under_the_prior() -> None:
-    """Of 20 recipes, the one with the best past is chosen. Its forecast is right on average, unlike its past."""
+    """Of 20 recipes, the one with the best past is chosen. Its forecast is right on average, its past too good."""
     rng, blocks, recipes, period_blocks = np.random.default_rng(1), 20, 20, 2
     forecasts, pasts, months, inside = [], [], [], 0
     for _ in range(1000):
