@@ -51,16 +51,17 @@ def test_the_same_recipe_is_a_refresh_that_a_young_champion_leaves_uncompared(ws
 
 
 def test_a_refresh_is_compared_through_a_twin(ws: Workspace) -> None:
-    later = [DAYS[-1] + timedelta(days=i) for i in range(1, 10)]
-    publish_days(ws, later, count=10)
-    first, champion = put_champion_in_force(ws, date(2013, 3, 4)), put_champion_in_force(ws, date(2013, 3, 6))
-    version = train_on(ws, later[-1] + timedelta(days=1))
+    weekly = ws.use_case.replay.model_copy(update={"retrain": "week"})
+    ws = replace(ws, use_case=ws.use_case.model_copy(update={"replay": weekly}))
+    publish_days(ws, [DAYS[-1] + timedelta(days=i) for i in range(1, 10)], count=10)
+    champion = put_champion_in_force(ws, date(2013, 3, 4))
+    twin, version = [train_on(ws, date(2013, 3, day)) for day in (11, 18, 26)][::2]
     evidence = collect_evidence(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", version)
     latest = evidence.latest
-    assert latest and latest.champion_version == champion != first
-    assert ws.models.card(latest.twin_version).as_of == date(2013, 3, 13)
-    assert [day.partition for day in latest.twin] == [day.partition for day in latest.champion]
-    assert (latest.twin[0].partition, latest.twin[-1].partition) == ("2013-03-13", later[-1].isoformat())
+    assert latest
+    assert (latest.champion_version, latest.twin_version) == (champion, twin)
+    for days in (latest.twin, latest.champion):
+        assert (days[0].partition, days[-1].partition) == ("2013-03-11", "2013-03-25")
 
 
 def test_the_evidence_names_the_recipes_place_in_the_error_budget(ws: Workspace) -> None:
