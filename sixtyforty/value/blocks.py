@@ -89,7 +89,8 @@ def count_blocks(partitions: Sequence[str], block_days: int) -> int:
 
 
 def _too_few(blocks: int, block_days: int) -> str:
-    return f"too few days to say: {blocks} of {MINIMUM_BLOCKS} needed blocks of at least {format_plural(block_days, 'day')}"
+    length = format_plural(block_days, "day")
+    return f"too few days to say: {blocks} of {MINIMUM_BLOCKS} needed blocks of at least {length}"
 
 
 def _day_numbers(partitions: NDArray[np.str_]) -> NDArray[np.int64]:

@@ -131,13 +131,13 @@ def test_a_challenger_of_few_blocks_is_held(kind: ChallengerKind, days: int, ver
     judgement = judge(GATE, evidence, "EUR")
     assert judgement.verdict == verdict
     if verdict == "HOLD":
-        assert judgement.reasons[0] == "too early to judge: 7 blocks of 14 days with known outcomes, 8 needed"
+        assert judgement.reasons[0] == "too early to judge: 7 blocks of at least 14 days with known outcomes, 8 needed"
 
 
 def test_the_least_number_of_blocks_can_be_raised_but_not_lowered() -> None:
     gate = Gate(margin=50, confidence=0.95, min_blocks=41)
     assert judge_money("first", days_gaining(100), gate=gate).reasons == [
-        "too early to judge: 40 blocks of 1 day with known outcomes, 41 needed"
+        "too early to judge: 40 blocks of at least 1 day with known outcomes, 41 needed"
     ]
     with pytest.raises(ValidationError, match="greater than or equal to 8"):
         Gate(margin=50, min_blocks=7)
