@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NULL_SHARE = 0.5
-EFFECT_SCALE = 0.12
+EFFECT_SCALE = 0.135
 GRID_REACH = 8.0  # the grid of effects ends sinh(8) = 1,490 scales away from its center
 GRID_POINTS = 201
 NEGLIGIBLE = 1e-9  # effects that are less probable are left out
