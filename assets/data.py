@@ -19,6 +19,8 @@ from expectations.suites import load_suite
 from expectations.validation import validate
 from sixtyforty.ingest.arrivals import Arrival, arrivals_for
 from sixtyforty.ingest.raw import ingest
+from sixtyforty.ingest.retyped_columns import find_misfits
+from sixtyforty.ingest.schema_drift import compare_columns
 from sixtyforty.lifecycle.revocation import revoke_tainted_champions
 from sixtyforty.modeling import built_by as built_by_fact
 from sixtyforty.modeling import taint
@@ -57,6 +59,7 @@ NO_LEAKAGE = StageCheck(
 LEAKS_IN_SUMMARY, LEAKS_SHOWN = 5, 100
 SHOWN_COLUMNS = 30  # a check names at most this many columns that the data contract lacks
 NOTES_SHOWN = 20  # a run names at most this many notes about the headers of a source's extracts
+RETYPED_SHARE = 0.01  # retyped columns are looked for in partitions with at least this share of quarantined rows
 DESCRIPTION_LENGTH = 500  # maximum length of a check's description, which Dagster shows in one line
 
 
@@ -151,10 +154,25 @@ def validate_source(run: StageRun) -> StageResult:
         result.checks[-1].metadata[REFUSED] = f"no partition of the run is accepted. {partition}: {reasons}"
     lost = [partition for partition, verdict in verdicts.items() if not verdict.conserved]
     summary = _validation_summary(verdicts)
+    _log_retyped_columns(run, verdicts)
     result.checks.append(CheckResult(CONSERVATION.name, not lost, {"partitions": ", ".join(lost)}, description=summary))
     result.checks += check_arrivals(run)
     run.log.info(f"validated {run.source}: checked ({summary})")
     return result
+
+
+def _log_retyped_columns(run: StageRun, verdicts: Mapping[str, Verdict]) -> None:
+    """Log once for the run which columns now have values of another type than declared.
+
+    Partitions with few quarantined rows aren't read again for this.
+    """
+    partitions = [p for p, v in verdicts.items() if v.quarantined and v.quarantined >= RETYPED_SHARE * v.landed]
+    raw = run.ws.lake.entries(f"raw/{run.source}", partitions) if partitions else {}
+    if raw:
+        contract = run.use_case.sources[run.source]
+        misfits = find_misfits(run.use_case, run.source, run.ws.lake, raw)
+        for text in compare_columns(contract, list(contract.columns), misfits).describe():
+            run.log.warning(f"validated {run.source}: rows quarantined ({text})")
 
 
 def _validation_summary(verdicts: dict[str, Verdict]) -> str:

@@ -109,7 +109,10 @@ class _Rewriter(ast.NodeTransformer):
         texts = [member.value for member in members if isinstance(member, ast.Constant)]
         are_texts = len(texts) == len(members) > 0 and all(isinstance(text, str) for text in texts)
         if column is None or column.dtype.kind not in "mM" or not are_texts:
-            return node
+            sides = [
+                side if isinstance(side, ast.Name) else self.visit(side) for side in (node.left, node.comparators[0])
+            ]
+            return ast.Compare(sides[0], node.ops, sides[1:])
         self.changed = True
         times = [ast.Constant(_plain_time(column, str(text))) for text in texts]
         if not isinstance(operator, EQUALITIES):

@@ -21,6 +21,8 @@ from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.restatement import is_closed
 from sixtyforty.storage.verdicts import Verdict
 
+MAX_DECIMALS = 7  # of a percentage: enough for 1 of 10 million rows
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -85,7 +87,8 @@ def _judge(
     allowed_share = use_case.governance.max_quarantined_share
     quarantined_share = counts.quarantined / max(1, counts.landed)
     if quarantined_share > allowed_share:
-        reasons.append(f"{quarantined_share:.0%} of the rows are quarantined; at most {allowed_share:.0%} are allowed")
+        quarantined, allowed = different_percentages(quarantined_share, allowed_share)
+        reasons.append(f"{quarantined} of the rows are quarantined; at most {allowed} are allowed")
     personal = personal_names(suite, use_case.sources[source])
     closed = is_closed(use_case, raw.partition, now)
     partition_results, rejections = partition_rule_results(
@@ -101,3 +104,9 @@ def _judge(
         closed=closed,
         **asdict(counts),
     )
+
+
+def different_percentages(share: float, other: float) -> tuple[str, str]:
+    """Return two different shares (0 to 1) as percentages, with so many decimals that the texts differ, too."""
+    texts = ((f"{share:.{decimals}%}", f"{other:.{decimals}%}") for decimals in range(MAX_DECIMALS))
+    return next((pair for pair in texts if pair[0] != pair[1]), (f"{share:%}", f"{other:%}"))

@@ -13,7 +13,6 @@ from sixtyforty.storage.files import run_in_parallel
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.listed_extracts import listed_extracts
 from sixtyforty.storage.manifests import Entry, versions_by_partition
-from sixtyforty.storage.parquet_files import GROUP_ROWS
 from sixtyforty.storage.partition_stream import write_partitions
 from sixtyforty.storage.restatement import shared_key_facts
 from sixtyforty.storage.sql import identifier, identifiers
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+BATCH_ROWS = 1 << 14  # rows that are read from DuckDB at once; 130,000 rows with texts of 10 KB would take 1.3 GB
 SORTED_AT_ONCE = 1 << 15  # up to this number of rows, sorting is as fast as a check of the order
 # In the table `typed`, these columns are enumerations. Published rows have them as texts.
 AS_TEXT = "replace (_extract::varchar as _extract, _partition::varchar as _partition)"
@@ -140,7 +140,7 @@ class Publication:
             from (select * {AS_TEXT} from typed)
             where _status = 'row' and list_contains($partitions, _partition) {order}""",
             params={"partitions": list(verdicts)},
-        ).to_arrow_reader(GROUP_ROWS)
+        ).to_arrow_reader(BATCH_ROWS)
 
     def _is_in_order(self, verdicts: Mapping[str, Verdict]) -> bool:
         """Return whether the valid rows of one large partition are already sorted by key, with each key only once.
@@ -168,7 +168,7 @@ class Publication:
             f"""select t.* exclude (_status) {AS_TEXT}, _file from typed t left join file_names using (_partition, _seq)
             where _status = 'quarantined' and list_contains($partitions, _partition) order by _partition, _seq, _row""",
             params={"partitions": partitions},
-        ).to_arrow_reader(GROUP_ROWS)
+        ).to_arrow_reader(BATCH_ROWS)
 
     def _register_file_names(self) -> None:
         import pyarrow as pa

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 CONDITION, PARSER = "row_condition", "condition_parser"
@@ -23,7 +25,7 @@ _QUOTED_COLUMN = re.compile(r"`([^`]+)`")
 _TEXT = r"""(?:"[^"]*"|'[^']*')"""
 _COMPARISON = re.compile(
     rf"""\s*col\("([^"]+)"\)\s*
-    (?:\.notnull\(\)|(?:==|!=|<=|>=|<|>)\s*(?:[+-]?\d+(?:\.\d*)?(?:e[+-]?\d+)?|{_TEXT}|date\(\s*{_TEXT}\s*\)))\s*""",
+    (?:\.notnull\(\)|(?:==|!=|<=|>=|<|>)\s*(?:([+-]?\d+(?:\.\d*)?(?:e[+-]?\d+)?)|{_TEXT}|date\(\s*{_TEXT}\s*\)))\s*""",
     re.IGNORECASE | re.VERBOSE,
 )
 
@@ -52,6 +54,64 @@ def condition_columns(arguments: Mapping[str, Any]) -> list[str]:
     if parser != "pandas":
         raise ConditionError(f"the condition_parser '{parser}' doesn't work here; write one of {', '.join(PARSERS)}")
     return _expression_columns(condition)
+
+
+def list_comparisons(arguments: Mapping[str, Any]) -> list[tuple[list[str], list[Decimal]]]:
+    """Return for each comparison in a rule's `row_condition` the columns and the numbers that it compares.
+
+    A condition that is not of a documented form has no comparisons.
+    """
+    try:
+        condition_columns(arguments)
+    except ConditionError:
+        return []
+    condition = arguments.get(CONDITION)
+    if isinstance(condition, Mapping):
+        return list(_object_comparisons(condition))
+    if condition is None:
+        return []
+    if arguments.get(PARSER, "pandas") == "pandas":
+        return _expression_comparisons(condition)
+    match = _COMPARISON.fullmatch(condition)
+    return [([match[1]], _read_numbers([match[2]]))] if match else []
+
+
+def _object_comparisons(condition: Mapping[str, Any]) -> Iterator[tuple[list[str], list[Decimal]]]:
+    kind = condition["type"]
+    if kind in ("and", "or"):
+        for part in condition["conditions"]:
+            yield from _object_comparisons(part)
+    elif kind == "pass_through":
+        yield from _expression_comparisons(str(condition["pass_through_filter"]))
+    elif kind == "comparison":
+        parameter = condition["parameter"]
+        yield [condition["column"]["name"]], _read_numbers(parameter if isinstance(parameter, list) else [parameter])
+
+
+def _expression_comparisons(condition: str) -> list[tuple[list[str], list[Decimal]]]:
+    text, by_placeholder = name_quoted_columns(condition)
+    text = text.strip()
+    comparisons = [node for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Compare)]
+    return [
+        (
+            [by_placeholder.get(part.id, part.id) for part in ast.walk(node) if isinstance(part, ast.Name)],
+            _read_numbers(ast.get_source_segment(text, part) for part in ast.walk(node) if _is_number(part)),
+        )
+        for node in comparisons
+    ]
+
+
+def _is_number(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool)
+
+
+def _read_numbers(texts: Iterable[Any]) -> list[Decimal]:
+    """Return the numbers among texts and values, exactly as they are written."""
+    numbers = []
+    for text in texts:
+        with suppress(InvalidOperation):
+            numbers.append(Decimal(str(text)))
+    return numbers
 
 
 def describe_condition(arguments: Mapping[str, Any]) -> str:

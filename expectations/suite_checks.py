@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any
 
 from expectations.argument_checks import argument_type_errors
-from expectations.row_conditions import CONDITION, ConditionError, condition_columns
+from expectations.row_conditions import CONDITION, ConditionError, condition_columns, list_comparisons
 from expectations.rule_catalog import RULES, TYPE_RULES, list_arguments
 from expectations.rules import Rule, Suite
+from sixtyforty.spec.contract_types import parse_type
 from sixtyforty.spec.errors import FieldError
 
+EXACT_DIGITS = 15  # pandas compares floating-point numbers, which hold all numbers of this many digits apart
 COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list")
 
 
@@ -67,6 +70,26 @@ def _condition_errors(field: str, rule: Rule, kind: str, columns: Mapping[str, s
     for column in named:
         if columns is not None and column not in columns:
             yield FieldError(field, f"there is no {kind} '{column}'", column, columns)
+    for compared, numbers in list_comparisons(rule.kwargs):
+        for column, decimals in _decimals_of(compared, columns or {}).items():
+            rounded = [number for number in numbers if number.is_finite() and _digits(number, decimals) > EXACT_DIGITS]
+            if rounded:
+                message = (
+                    f"the comparison of '{column}' with {rounded[0]} isn't exact, because it needs more than"
+                    f" {EXACT_DIGITS} digits at {decimals} decimals; compare with a smaller number"
+                )
+                yield FieldError(field, message)
+
+
+def _decimals_of(names: Collection[str], columns: Mapping[str, str]) -> dict[str, int]:
+    """Return the number of decimals of each of some columns that is a DECIMAL."""
+    kinds = {name: parse_type(columns.get(name, "")) for name in names}
+    return {name: kind.decimals for name, kind in kinds.items() if kind is not None and kind.kind == "decimal"}
+
+
+def _digits(number: Decimal, decimals: int) -> int:
+    """Return how many digits a number has, if it is written with this many decimals."""
+    return max(number.adjusted() + 1 + decimals, 0) if number else 0
 
 
 def _argument_errors(field: str, rule: Rule) -> Iterator[FieldError]:

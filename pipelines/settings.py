@@ -64,6 +64,7 @@ def load_settings() -> Settings:
     memory_limit()
     profile = _profile(environment)
     home = Path(environment.get("SIXTYFORTY_HOME") or ROOT).resolve()
+    _check_home(home)
     url = _with_driver(environment.get("SIXTYFORTY_DATABASE_URL", ""))
     lake_address = environment.get("SIXTYFORTY_LAKE") or str(home / "data" / "lake")
     settings = Settings(
@@ -118,6 +119,15 @@ def _profile(environment: Mapping[str, str]) -> Profile:
         if name == profile:
             return profile
     raise SettingsError(f"SIXTYFORTY_PROFILE is '{name}'. Set it to embedded, production or cluster.")
+
+
+def _check_home(home: Path) -> None:
+    """Refuse a folder that the addresses of SQLite databases can't name: they end at a question mark."""
+    if "?" in str(home):
+        raise SettingsError(
+            f"The home {home} has a question mark in its path, which the addresses of its databases can't hold."
+            " Rename the folder, or set SIXTYFORTY_HOME to another one."
+        )
 
 
 def _desk_url(environment: Mapping[str, str]) -> str | None:

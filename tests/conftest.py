@@ -1,23 +1,57 @@
 """Fixtures that all tests share: a small use case in its own folder, an S3-compatible server, and PostgreSQL."""
 
+import os
+import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import fsspec
 import pytest
+import sqlalchemy as sa
 from hypothesis import settings
 
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace, s3_environment
+from tests.once_per_process import compute_once
 from tests.postgres import Postgres
 
 # By default every run tries the same examples, without a deadline; `--hypothesis-profile=explore` tries more.
 settings.register_profile("same", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.register_profile("explore", deadline=None, database=None, max_examples=1000)
 settings.load_profile("same")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def without_waiting_for_the_disk() -> Iterator[None]:
+    """Leave written files in the cache of the operating system, so that no test waits for the disk.
+
+    Only a power cut loses such files, and no test cuts the power. Processes that tests start wait for the disk as in
+    production.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        sa.event.listen(sa.Engine, "connect", _leave_in_cache)
+        yield
+        sa.event.remove(sa.Engine, "connect", _leave_in_cache)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_process() -> Iterator[None]:
+    """Compute once in this process what a command computes once."""
+    with compute_once():
+        yield
+
+
+def _leave_in_cache(connection: Any, _: Any) -> None:
+    """Make a connection to SQLite wait for no disk. If the file can't be read, its first query reports it."""
+    if isinstance(connection, sqlite3.Connection):
+        with suppress(sqlite3.Error):
+            connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture

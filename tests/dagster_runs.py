@@ -1,16 +1,46 @@
-"""Runs for tests of what happens when a run's process is gone."""
+"""An instance of Dagster for tests, and runs for tests of what happens when a run's process is gone."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from pipelines.runtime.storage import BatchingEventLog
+
 LONGEST_WAIT = 400  # Seconds. A busy machine starts five Python processes slowly.
+
+
+@contextmanager
+def open_instance(folder: Path) -> Iterator[dg.DagsterInstance]:
+    """Open an instance of Dagster that stores events in batches, as in production.
+
+    Dagster's own ephemeral instance stores each event alone. That takes longer than the stages of a small use case.
+    folder: the folder of the event log.
+    """
+    from dagster._core.instance.types import InstanceType
+    from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLauncher
+    from dagster._core.run_coordinator import DefaultRunCoordinator
+    from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
+    from dagster._core.storage.root import LocalArtifactStorage
+    from dagster._core.storage.runs import InMemoryRunStorage
+
+    with dg.DagsterInstance(
+        InstanceType.EPHEMERAL,
+        LocalArtifactStorage(str(folder)),
+        InMemoryRunStorage(),
+        BatchingEventLog(str(folder / "events")),
+        DefaultRunCoordinator(),
+        NoOpComputeLogManager(),
+        SyncInMemoryRunLauncher(),
+    ) as instance:
+        yield instance
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = LONGEST_WAIT, pause: float = 0.3) -> Any:

@@ -23,6 +23,7 @@ from sixtyforty.lifecycle.champions import adopt_champion
 from sixtyforty.spec.clock import CLOCK_FILE_VARIABLE, now
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.workspace import Workspace
+from tests.dagster_runs import open_instance
 from tests.helpers import CALLS, VISITS, calls_on, csv_text, day_range, land_extract, visits_on
 from tests.leaky_world import NAME, World, make_world
 from tests.pipelines.automation.ticks import evaluate_sensor, home_of
@@ -160,5 +161,5 @@ def open_live_world(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[LiveWor
     """Open the live use case of a folder."""
     world, clock = make_world(folder / "world", patch, **copy.deepcopy(CHANGES)), folder / "clock"
     patch.setenv(CLOCK_FILE_VARIABLE, str(clock))
-    with dg.DagsterInstance.ephemeral(str(folder / "dagster")) as instance:
+    with open_instance(folder / "dagster") as instance:
         yield LiveWorld(world, instance, clock)

@@ -27,6 +27,7 @@ class Postgres:
             self._server.get_uri(driver="psycopg2"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
         )
         with self._admin.connect() as connection:
+            connection.exec_driver_sql("alter system set fsync = off")  # no test cuts the power
             connection.exec_driver_sql(f"create role {ROLE} login password '{PASSWORD}'")
             rules = folder / "pg_hba.conf"
             rules.write_text(f"local all {ROLE} scram-sha-256\n{rules.read_text()}")

@@ -16,7 +16,7 @@ from bench.coverage import daily_worlds, unit_worlds
 from bench.coverage.daily_worlds import DailyWorld, Floats
 from bench.coverage.figures import Figure, ForecastBias
 from bench.coverage.gate_scenarios import measure_bias, measure_null_promotions, measure_refreshes
-from bench.coverage.methods import METHODS, IntervalMethod, running_means
+from bench.coverage.methods import METHODS, IntervalMethod
 from bench.coverage.unit_worlds import UnitWorld
 from sixtyforty.value.lift import Interval
 
@@ -66,19 +66,21 @@ def count_misses(
 ) -> Figure:
     """Count the runs in which the interval misses the truth at any look.
 
-    gains, truths: both (runs, days). A run has an answer if the interval of its last look is known. An interval whose
-    truth is within the method's `least_distance` isn't computed: it can't miss.
+    gains, truths: both (runs, days). A run has an answer if it misses, or if the interval of its last look is known.
+    An interval is computed only if it can miss, according to the method's `half_widths`.
     """
     missed = np.zeros(len(gains), bool)
-    means, errors = running_means(gains)
-    is_far = np.abs(means - truths) >= method.least_distance * errors
     for look in looks:
-        for run in np.flatnonzero(~missed & is_far[:, look - 1]):
+        is_open = ~missed
+        if method.half_widths:
+            distances = np.abs(gains[:, :look].mean(1) - truths[:, look - 1])
+            is_open &= distances > method.half_widths(gains[:, :look], world.partition_days)
+        for run in np.flatnonzero(is_open):
             interval, truth = method.interval(gains[run, :look], world.partition_days), truths[run, look - 1]
             missed[run] = interval.low > truth or interval.high < truth
     last = [method.interval(of_run[: looks[-1]], world.partition_days) for of_run in gains]
-    answered = sum(not math.isnan(interval.low) for interval in last)
-    return Figure(measure, world.name, int(missed.sum()), answered, len(gains))
+    answered = missed | [not math.isnan(interval.low) for interval in last]
+    return Figure(measure, world.name, int(missed.sum()), int(answered.sum()), len(gains))
 
 
 def measure_forecast(world: DailyWorld, rng: np.random.Generator, runs: int) -> list[Figure]:

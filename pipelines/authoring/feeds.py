@@ -14,9 +14,11 @@ from pathlib import Path
 from pipelines.authoring.yaml_text import as_yaml
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.ingest.formats.registry import describe_formats, format_of_name
+from sixtyforty.ingest.landed_files import either_case, is_unfinished
 from sixtyforty.ingest.locations import is_file
 from sixtyforty.ingest.profiling import TableProfile, TimeProfile, profile_files
 from sixtyforty.ingest.query_profiling import profile_query
+from sixtyforty.spec.file_endings import format_kind_of
 from sixtyforty.spec.yaml_positions import BLANK
 from sixtyforty.storage.sql import RESERVED_WORDS, bare_identifier
 
@@ -24,6 +26,7 @@ PERSONAL_NAME = re.compile(
     r"e.?mail|phone|mobile|(first|last|sur|family|full).?name|address|birth|\bssn\b|iban", re.IGNORECASE
 )
 CHANGE_NAME = re.compile(r"chang|updat|modif|geändert", re.IGNORECASE)
+DURATIONS = {"day": "1", "week": "interval 1 week", "month": "interval 1 month"}  # SQL to add to the day of a row
 DATE_OR_NUMBER = r"[-_ ]?\d[\d_\-T]*Z?$"  # end of a file name, such as `orders_2024-03-05`
 
 
@@ -96,7 +99,7 @@ class ExtractFeed:
             has_key=self.has_key,
             other_keys=" or ".join("+".join(map(as_yaml, key)) for key in self.profile.keys[1:4]),
             partition=as_yaml(time if has_days else f"local({time})::date") if history else "",
-            known_at=as_yaml(f"utc({time} + 1)" if has_days else time),
+            known_at=as_yaml(f"utc({time} + {DURATIONS[history.every]})" if history and has_days else time),
             other_readings=_describe_readings(history) if history else "",
             optional=[as_yaml(name) for name in self.profile.optional],
             personal=[as_yaml(c.name) for c in self.profile.columns if PERSONAL_NAME.search(c.name)],
@@ -144,19 +147,24 @@ def _describe_readings(history: TimeProfile) -> str:
 def find_feeds(extracts: str) -> list[ExtractFeed]:
     """Group the extracts of a file, folder or glob pattern into feeds, and profile each feed.
 
-    Files whose names differ only in dates or numbers are one feed. Raises UnreadableExtractError if no file is an
-    extract, or if an extract can't be read.
+    Files of one format whose names differ only in dates or numbers are one feed. Raises UnreadableExtractError if no
+    file is an extract, or if an extract can't be read.
     """
-    files = [f for f in _list_files(Path(extracts).expanduser()) if is_file(f) and format_of_name(f.name)]
+    listed = _list_files(Path(extracts).expanduser())
+    files = [f for f in listed if format_of_name(f.name) and not is_unfinished(f.name) and is_file(f)]
     if not files:
         formats = describe_formats()
         raise UnreadableExtractError(f"{extracts} contains no extract. The names of extracts must end in {formats}.")
-    files_by_stem: dict[str, list[Path]] = {}
+    files_by_feed: dict[tuple[str, str], list[Path]] = {}
     for file in files:
         stem = file.name.split(".")[0]
-        files_by_stem.setdefault(re.sub(DATE_OR_NUMBER, "", stem) or stem, []).append(file)
-    names = _source_names(files_by_stem)
-    return [_profile_feed(names[stem], stem, feed_files, files) for stem, feed_files in files_by_stem.items()]
+        feed = re.sub(DATE_OR_NUMBER, "", stem) or stem, str(format_kind_of(file.name))
+        files_by_feed.setdefault(feed, []).append(file)
+    names = _source_names([stem for stem, _ in files_by_feed])
+    return [
+        _profile_feed(name, stem, feed_files, files)
+        for name, ((stem, _), feed_files) in zip(names, files_by_feed.items(), strict=True)
+    ]
 
 
 def query_feed(query: Query, environment: Mapping[str, str]) -> ExtractFeed:
@@ -180,7 +188,7 @@ def _list_files(path: Path) -> Sequence[Path]:
 
 
 def _profile_feed(name: str, stem: str, files: Sequence[Path], all_files: Sequence[Path]) -> ExtractFeed:
-    return ExtractFeed(name, _glob_of(stem, files, all_files), files[0].resolve().parent, profile_files(files))
+    return ExtractFeed(name, _glob_of(stem, files, all_files), files[0].parent.resolve(), profile_files(files))
 
 
 def _glob_of(stem: str, files: Sequence[Path], all_files: Sequence[Path]) -> str:
@@ -190,8 +198,7 @@ def _glob_of(stem: str, files: Sequence[Path], all_files: Sequence[Path]) -> str
     """
     if len(files) == 1:
         return escape(files[0].name)
-    suffixes = files[0].suffixes
-    ending = "".join(suffixes[-2:] if files[0].suffix == ".gz" else suffixes[-1:])
+    ending = _ending_of([file.name for file in files])
     separators = {re.match("[-_ ]?", file.name[len(stem) :])[0] for file in files}  # type: ignore[index]
     globs = [f"{escape(stem)}*{ending}", *(f"{escape(stem)}{separator}[0-9]*{ending}" for separator in separators)]
     others = [file.name for file in all_files if file not in files]
@@ -199,13 +206,24 @@ def _glob_of(stem: str, files: Sequence[Path], all_files: Sequence[Path]) -> str
     return next((glob for glob in fitting if not any(fnmatchcase(name, glob) for name in others)), globs[0])
 
 
-def _source_names(stems: Iterable[str]) -> dict[str, str]:
+def _ending_of(names: Sequence[str]) -> str:
+    """Return a glob for the endings of a feed's files, such as `.csv`, or `.csv*` if some files are packed."""
+    endings = {"".join(Path(name).suffixes[-2 if name.lower().endswith(".gz") else -1 :]) for name in names}
+    lowered = {ending.lower() for ending in endings}
+    shortest = min(lowered, key=len)
+    shared = shortest if all(ending.startswith(shortest) for ending in lowered) else "."
+    spellings = {ending[: len(shared)] for ending in endings}
+    glob = min(spellings) if len(spellings) == 1 else "".join(map(either_case, shared))
+    return glob if len(lowered) == 1 else f"{glob}*"
+
+
+def _source_names(stems: Iterable[str]) -> list[str]:
     """Return a source name for each file stem. If several stems would get the same name, later ones get a number."""
-    names: dict[str, str] = {}
+    names: list[str] = []
     for stem in stems:
         name = _source_name(stem)
         alternatives = (name if number == 1 else f"{name}_{number}" for number in itertools.count(1))
-        names[stem] = next(other for other in alternatives if other not in names.values())
+        names.append(next(other for other in alternatives if other not in names))
     return names
 
 

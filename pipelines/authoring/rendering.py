@@ -124,7 +124,7 @@ def _template_values(name: str, feeds: Sequence[ExtractFeed], shape: Shape) -> T
         last=last,
         lookback_partitions=LOOKBACK_PARTITIONS[every],
         training_days=min(730, max(60, days // 2)),
-        first_day=_first_replayed_day(start, days),
+        first_day=_first_replayed_day(start, last),
         shape=shape,
     )
 
@@ -158,10 +158,11 @@ def _feature_name(column: str) -> str:
     return re.sub(r"\W+", "_", f"x{column}" if column[0].isdigit() else column).lower()
 
 
-def _first_replayed_day(start: date, days: int) -> date:
+def _first_replayed_day(start: date, last: date) -> date:
     """Return the first day of the replay: the start of the month after the first two fifths of the history.
 
-    The days before it are for training.
+    The days before it are for training. In a history without such a month, it is the day after the two fifths.
     """
-    day = start + timedelta(days=int(days * 0.4))
-    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    day = start + timedelta(days=int(((last - start).days + 1) * 0.4))
+    next_month = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return next_month if next_month <= last else day

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import io
 import locale
 import os
 import sys
@@ -50,6 +51,7 @@ def command() -> None:
     After a run, Python needs up to 2 seconds to shut down the interpreter. `os._exit` saves this time.
     """
     _require_utf8()
+    _escape_unprintable()
     codes: list[int] = []
     # Exit handlers run in reverse order of registration. This handler is registered first, so it runs last.
     atexit.register(lambda: _exit_now(*codes))
@@ -70,6 +72,16 @@ def _require_utf8() -> None:
         sys.exit(f"sixtyforty: the locale's encoding is {encoding}, expected UTF-8. Set LC_ALL to C.UTF-8.")
     os.environ["PYTHONUTF8"] = "1"
     os.execv(sys.executable, [sys.executable, *UTF8_OPTION, *sys.orig_argv[1:]])
+
+
+def _escape_unprintable() -> None:
+    """Print a character that the output's encoding lacks as its escape sequence, such as \\xfc.
+
+    PYTHONIOENCODING may name a narrow encoding, and a path may hold bytes that are not UTF-8.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _exit_now(code: int | None = None) -> None:

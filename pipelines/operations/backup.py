@@ -20,7 +20,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from pipelines.authoring import catalog
 from pipelines.operations.postgres_dump import dump_database, has_tables, is_postgres, restore_database
@@ -97,7 +97,7 @@ def _copy_between_runs(settings: Settings, folder: Path, wait_seconds: float) ->
     """Copy all files while no run is active. Return the SHA-256 of each file, by its path in the backup."""
     for _ in range(ATTEMPTS):
         started = _wait_for_runs(wait_seconds)
-        files = {name: _copy_file(source, folder / name) for name, source in _files_to_copy(settings)}
+        files = {name: _copy_file(source, folder / name) for name, source in _files_to_copy(settings, folder)}
         if is_postgres(settings.database_url):
             dump_database(settings.database_url, folder / DUMP)
             files[DUMP] = _sha256(folder / DUMP)
@@ -150,7 +150,10 @@ def _read_manifest(folder: Path) -> BackupManifest:
         raise BackupError(
             f"{folder} has no {MANIFEST}: it is not a backup, or the backup was never finished. Use another backup."
         )
-    manifest = BackupManifest.model_validate_json(path.read_text())
+    try:
+        manifest = BackupManifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise BackupError(f"{path} is damaged: {error.errors()[0]['msg']}. Use another backup.") from error
     if f"home/data/{FORMAT_FILE}" not in manifest.files:
         raise BackupError(f"The backup in {folder} was made by version 0.1. Restore the backup with version 0.1.")
     return manifest
@@ -183,11 +186,15 @@ def _target(settings: Settings, name: str) -> Path:
     return root / path
 
 
-def _files_to_copy(settings: Settings) -> Iterator[tuple[str, Path]]:
-    """Yield each file to copy: its path in the backup, and its path in the installation."""
+def _files_to_copy(settings: Settings, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield each file to copy: its path in the backup, and its path in the installation.
+
+    folder: the backup itself. It may lie in the home, and is never copied.
+    """
     # A lake in a bucket is not copied, because the bucket's own versions protect it.
     lake = settings.lake if isinstance(settings.lake, Path) else None
-    left_out = [settings.home / folder for folder in LEFT_OUT]
+    own = folder.resolve()
+    left_out = [own, *(settings.home / name for name in LEFT_OUT)]
     if lake:
         left_out.append(lake)
     for root in (settings.home / "data", *(settings.home / name for name in DVC_FILES)):
@@ -196,7 +203,7 @@ def _files_to_copy(settings: Settings) -> Iterator[tuple[str, Path]]:
                 yield f"home/{path.relative_to(settings.home).as_posix()}", path
     if lake:
         for path in sorted(lake.rglob("*")):
-            if _is_backed_up(path):
+            if _is_backed_up(path) and not path.is_relative_to(own):
                 yield f"lake/{path.relative_to(lake).as_posix()}", path
 
 

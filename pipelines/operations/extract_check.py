@@ -8,22 +8,19 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
 from expectations.rules import PartitionRules
 from expectations.suites import load_suite
 from expectations.validation import validate
-from sixtyforty.ingest.casting import cleaned_columns_sql
-from sixtyforty.ingest.contract_rows import select_landed_rows
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.ingest.landed_files import find_name_problem, find_skip_reason
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.profiled_texts import UndecodableExtractError, read_column_names
 from sixtyforty.ingest.raw import ingest
+from sixtyforty.ingest.retyped_columns import find_misfits
 from sixtyforty.ingest.schema_drift import SchemaDrift, compare_columns
-from sixtyforty.ingest.type_inference import infer_type
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.errors import SixtyfortyError, closest_match
 from sixtyforty.spec.partitions import SNAPSHOT
@@ -31,15 +28,9 @@ from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.lake import Lake
-from sixtyforty.storage.manifests import Entry
-from sixtyforty.storage.sql import identifier
 from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.workspace import Workspace
 
-if TYPE_CHECKING:
-    import duckdb
-
-MISFIT_SHARE = 0.5  # a column counts as retyped if more than this share of its values doesn't fit its declared type
 LINE_SAMPLES = 3
 
 
@@ -108,7 +99,7 @@ def check_extract(ws: Workspace, source: str, file: Path) -> FileJudgement:
         (arrival,) = landing.scan(source)
         raw = ingest(scratch.use_case, source, scratch.lake, landing, list(arrival.partitions), "")
         verdicts = _validate(ws.lake, scratch, source, list(raw))
-        misfits = {} if arrival.problem else _find_misfits(scratch, source, raw)
+        misfits = {} if arrival.problem else find_misfits(scratch.use_case, source, scratch.lake, raw)
         name_problem = find_name_problem(ws.use_case.sources[source], file.name)
         return FileJudgement(
             name_problem=f"{name_problem}. Rename the file." if name_problem else None,
@@ -164,40 +155,6 @@ def _validate(lake: Lake, scratch: Workspace, source: str, partitions: list[str]
         if dataset and (entry := lake.entry(dataset, SNAPSHOT)):
             scratch.lake.write(dataset, SNAPSHOT, pq.read_table(lake.local_file(entry)))
     return validate(scratch.use_case, source, suite, scratch.lake, partitions, now(), "")
-
-
-def _find_misfits(scratch: Workspace, source: str, raw: Mapping[str, Entry]) -> dict[str, str]:
-    """Return the columns whose values mostly don't fit the declared type, each with the type that would fit.
-
-    raw: the manifests of the imported rows, by partition.
-    """
-    contract, lake = scratch.use_case.sources[source], scratch.lake
-    typed = [column for column, kind in contract.columns.items() if kind.upper() != "VARCHAR"]
-    quarantined = lake.entries(f"quarantine/{source}")
-    if not typed or not raw or not quarantined:
-        return {}
-    counts = ", ".join(
-        f"count(l.{name}), count(*) filter (l.{name} is not null and q._reason is not null and q.{name} is null)"
-        for name in map(identifier, typed)
-    )
-    with lake.open_session(scratch.use_case.timezone) as db:
-        landed = select_landed_rows(lake, contract, raw.values())
-        cleaned = f"select {cleaned_columns_sql(contract, typed)}, _partition, _extract, _row from {landed}"
-        refused = lake.select_rows(quarantined.values())
-        figures = db.execute(
-            f"select {counts} from ({cleaned}) l left join {refused} q using (_partition, _extract, _row)"
-        ).fetchall()[0]
-        counted = zip(typed, figures[::2], figures[1::2], strict=True)
-        columns = [column for column, filled, misfits in counted if misfits > MISFIT_SHARE * filled]
-        return {column: _infer_type(db, landed, column) for column in columns}
-
-
-def _infer_type(db: duckdb.DuckDBPyConnection, landed: str, column: str) -> str:
-    """Return the type to declare for a column, inferred from its texts. landed: SQL that selects the landed rows."""
-    name = identifier(column)
-    db.execute(f"create or replace temp view texts as select nullif(trim({name}), '') as {name} from {landed}")
-    inferred = infer_type(db, "texts", column)
-    return "VARCHAR" if inferred.parsing_sql else inferred.kind  # a cast can't read other forms of dates
 
 
 def _compare(contract: Source, file: Path, misfits: Mapping[str, str]) -> SchemaDrift:

@@ -11,6 +11,7 @@ from pipelines.settings import load_settings, prepare_dagster_home
 from sixtyforty.spec.errors import SixtyfortyError, closest_match
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.memory import VARIABLE
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -183,4 +184,7 @@ def _root_cause(event: dg.DagsterEvent) -> str:
     error = event.step_failure_data.error
     while error is not None and error.cause is not None:
         error = error.cause
+    if error and error.cls_name == "OutOfMemoryException":  # DuckDB's cures are settings that nobody can change here
+        problem = str(error.message).partition("Error: ")[2].partition("\n")[0]
+        return f"the rows need more memory than {VARIABLE} allows ({problem}). Set it to a larger size, such as 4GB."
     return str(error.message).strip() if error else "unknown"

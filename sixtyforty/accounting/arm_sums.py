@@ -161,7 +161,7 @@ def _read_units(
     import pandas as pd
 
     use_case = ws.use_case
-    for units in cut_at_partitions(read_frames(db, _units_sql(ws, rows, outcomes, columns), []), join_times=False):
+    for units in cut_at_partitions(read_frames(db, _units_sql(ws, rows, outcomes, columns), []), "anywhere"):
         units = units.assign(
             cluster=assignment.draw_rows(use_case, units) if assignment.cluster_columns(use_case) else ""
         )

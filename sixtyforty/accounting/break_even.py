@@ -8,9 +8,8 @@ the share of the units hit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,10 +21,14 @@ from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.track import Track
+from sixtyforty.storage import stored_tables
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.sql import identifier, identifiers
+from sixtyforty.storage.stored_tables import Rows, TableStore
 from sixtyforty.value import candidates
+from sixtyforty.value.choice_payoffs import ChoicePayoffs, choose_together
 from sixtyforty.value.lift import Interval, estimate_ratio
+from sixtyforty.value.payoff_base import Payoffs
 from sixtyforty.value.payoff_sql import priced_sql
 from sixtyforty.value.payoffs import build_payoffs
 from sixtyforty.value.random_choice import payoffs_for_all
@@ -34,8 +37,9 @@ from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
     from numpy.typing import NDArray
+
+    from sixtyforty.value.payoff_base import Barred
 
 DATASET = "break_even"
 SHARES = tuple(i / 10 for i in range(11))
@@ -76,47 +80,131 @@ class CurvePoint:
         return cls(fields["share_lost"], *intervals)
 
 
-def compute_curve(kpi: Kpi, units: pd.DataFrame) -> list[CurvePoint]:
+@dataclass(frozen=True)
+class _CurveUnits:
+    """The units of a curve, read in portions. Only their expected outcomes are in memory.
+
+    rows: see `compute_curve`. days: the partitions, sorted.
+    """
+
+    kpi: Kpi
+    rows: Rows
+    days: NDArray[np.str_]
+    expected: NDArray[np.float64]
+
+    @classmethod
+    def of_rows(cls, kpi: Kpi, rows: Rows) -> _CurveUnits:
+        """Read the days and the expected outcomes."""
+        import numpy as np
+
+        days: set[str] = set()
+        expected = [np.array([], float)]
+        for portion in stored_tables.portions(rows):
+            days.update(portion["_partition"].unique().to_pylist())
+            expected.append(portion["expected"].to_numpy())
+        return cls(kpi, rows, np.array(sorted(days)), np.concatenate(expected))
+
+    def portions(self) -> Iterator[_Portion]:
+        """Yield the units in portions."""
+        import numpy as np
+
+        start = 0
+        for table in stored_tables.portions(self.rows):
+            units = table.to_pandas()
+            span = slice(start, start + len(units))
+            days = np.searchsorted(self.days, units["_partition"].to_numpy(str))
+            payoffs = build_payoffs(self.kpi, units)
+            start = span.stop
+            yield _Portion(
+                payoffs, units["outcome"].to_numpy(float), units["current_action"].to_numpy(object), days, span
+            )
+
+    def choose_actions(self, known: NDArray[np.float64]) -> Iterator[tuple[_Portion, NDArray[Any]]]:
+        """Yield each portion with the actions that pay most. known: the expected outcomes that the model still has."""
+        import numpy as np
+
+        together: Iterator[NDArray[Any]] | None = None
+        if self.kpi.has_limits:
+            weighed: list[tuple[ChoicePayoffs, NDArray[np.float64], Barred]] = [
+                (portion.payoffs, known[portion.span], {})
+                for portion in self.portions()
+                if isinstance(portion.payoffs, ChoicePayoffs)
+            ]
+            together = choose_together(weighed)
+        for portion in self.portions():
+            chosen = next(together) if together else portion.payoffs.choose_actions(known[portion.span])
+            yield portion, np.where(portion.payoffs.is_priced(chosen.tolist()), chosen, portion.current_action)
+
+    def sum_for_all(self, actions: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+        """Return for each action the money that each day would have brought if all its units had got the action."""
+        import numpy as np
+
+        sums = {action: np.zeros(len(self.days)) for action in actions}
+        for portion in self.portions() if actions else ():
+            for action in actions:
+                payoff = payoffs_for_all(self.kpi, portion.payoffs, action, portion.outcome)
+                sums[action] = portion.add_by_day(sums[action], payoff)
+        return sums
+
+
+@dataclass(frozen=True)
+class _Portion:
+    """Some units of a curve. day: the position of each unit's day. span: the positions of the units among all units."""
+
+    payoffs: Payoffs
+    outcome: NDArray[np.float64]
+    current_action: NDArray[Any]
+    day: NDArray[np.int64]
+    span: slice
+
+    def add_by_day(self, sums: NDArray[np.float64], payoff: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sums of days after the payoffs of these units were added one after the other."""
+        import numpy as np
+
+        # The sums so far come first, so the numbers are added in the same order as without portions.
+        days, amounts = np.concatenate([np.arange(len(sums)), self.day]), np.concatenate([sums, payoff])
+        return np.bincount(days, amounts, len(sums)).astype(float)
+
+    def realize(self, actions: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the payoff of each unit under an action."""
+        return self.payoffs.realized(actions.tolist(), self.outcome)
+
+
+def compute_curve(kpi: Kpi, rows: Rows) -> list[CurvePoint]:
     """Return the points of the break-even curve, one for each share of lost information in SHARES.
 
-    units: one row per decision. Columns: `_partition`, `decided_at`, `expected`, `current_action`, `outcome` (never
+    The rows are read in portions, several times. In memory are a few numbers of each unit.
+
+    rows: one row per decision. Columns: `_partition`, `decided_at`, `expected`, `current_action`, `outcome` (never
     null), and the columns that `build_payoffs` needs.
     """
     import numpy as np
 
-    payoffs = build_payoffs(kpi, units)
-    outcome, expected = units["outcome"].to_numpy(float), units["expected"].to_numpy(float)
-    days, day = np.unique(units["_partition"].to_numpy(str), return_inverse=True)
-    units_a_day = np.bincount(day)
-
-    def sum_by_day(actions: list[str]) -> NDArray[np.float64]:
-        return sum_payoffs(payoffs.realized(actions, outcome))
-
-    def sum_payoffs(payoff: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(day, payoff, len(days)).astype(float)
-
-    @cache
-    def paid_for_all(action: str) -> NDArray[np.float64]:
-        """Return the money that each day would have brought if all units of the day had got `action`."""
-        return sum_payoffs(payoffs_for_all(kpi, payoffs, action, outcome))
-
-    current = sum_by_day(units["current_action"].tolist())
+    units = _CurveUnits.of_rows(kpi, rows)
+    expected, count = units.expected, len(units.expected)
+    units_a_day, current = np.zeros(len(units.days), np.int64), np.zeros(len(units.days))
+    for portion in units.portions():
+        units_a_day += np.bincount(portion.day, minlength=len(units.days))
+        current = portion.add_by_day(current, portion.realize(portion.current_action))
     rng = np.random.default_rng(SEED)
-    luck, order = rng.random(len(units)), rng.permutation(len(units))
+    luck, order = rng.random(count), rng.permutation(count)
+    paid_for_all: dict[str, NDArray[np.float64]] = {}
     points = []
     for share in SHARES:
         known, losing = expected.copy(), order[luck[order] < share]
         known[np.sort(losing)] = expected[losing]
-        chosen = payoffs.choose_actions(known)
-        chosen = np.where(payoffs.is_priced(chosen.tolist()), chosen, units["current_action"].to_numpy(object))
-        model = sum_by_day(chosen.tolist())
-        action_rates = {
-            action: np.bincount(day, chosen == action, len(days)) / units_a_day
-            for action in np.unique(chosen.astype(str)).tolist()
-        }
-        random_choice = sum(rate * paid_for_all(action) for action, rate in action_rates.items())
+        model = np.zeros(len(units.days))
+        takers: dict[str, NDArray[np.float64]] = {}
+        for portion, chosen in units.choose_actions(known):
+            model = portion.add_by_day(model, portion.realize(chosen))
+            for action in np.unique(chosen.astype(str)).tolist():
+                count_a_day = np.bincount(portion.day, chosen == action, len(units.days))
+                takers[action] = takers[action] + count_a_day if action in takers else count_a_day.astype(float)
+        actions = sorted(takers)
+        paid_for_all |= units.sum_for_all([action for action in actions if action not in paid_for_all])
+        random_choice = sum(takers[action] / units_a_day * paid_for_all[action] for action in actions)
         gains = (
-            estimate_ratio(days, model - other, units_a_day, block_days=kpi.block_days)
+            estimate_ratio(units.days, model - other, units_a_day, block_days=kpi.block_days)
             for other in (current, random_choice)
         )
         points.append(CurvePoint(share, *gains))
@@ -166,7 +254,8 @@ def write_curve(ws: Workspace, track: Track) -> list[CurvePoint]:
     if not decisions or ws.use_case.is_randomized(track) or ws.use_case.kpi.treatment:
         return []
     units = _load_units(ws, decisions, outcomes)
-    if units["_partition"].nunique() < MINIMUM_DAYS:
+    days = {day for portion in stored_tables.portions(units) for day in portion["_partition"].unique().to_pylist()}
+    if len(days) < MINIMUM_DAYS:
         return []
     points = compute_curve(ws.use_case.kpi, units)
     rows = [
@@ -177,28 +266,30 @@ def write_curve(ws: Workspace, track: Track) -> list[CurvePoint]:
         }
         for point in points
     ]
-    facts = {"points": [point.to_dict() for point in points], "track": track, "decisions": len(units)}
+    facts = {"points": [point.to_dict() for point in points], "track": track, "decisions": units.num_rows}
     inputs = {decisions_dataset(track): versions_by_partition(decisions), "outcomes": versions_by_partition(outcomes)}
     table = pa.Table.from_pylist(rows)
     ws.lake.write(DATASET, SNAPSHOT, table, inputs=inputs, code=ws.code_version, facts=facts)
     return points
 
 
-def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]) -> pd.DataFrame:
+def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]) -> Rows:
+    """Return the rows that `compute_curve` needs, in a scratch file."""
     kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
-    prices, join = "".join(f", {identifier(c)}" for c in kpi.payoff_sql), ""
+    prices, join = "".join(f", {identifier(c)}::double as {identifier(c)}" for c in kpi.payoff_sql), ""
     outcome = f"o.{identifier(kpi.outcome)}"
     with ws.lake.open_session(ws.use_case.timezone) as db:
         if kpi.payoff_sql:
             known_then = candidates.candidates_sql(ws.use_case, ws.lake, db, decisions, [], kpi.payoff_sql)
             join = f"join {known_then} using (_partition, {key})"
-        return db.execute(
-            f"""select _partition, d.decided_at, d.expected, d.current_action, {outcome} as outcome{prices}
+        rows = db.sql(
+            f"""select _partition, d.decided_at, d.expected, d.current_action, {outcome}::double as outcome{prices}
             from {ws.lake.select_rows(decisions.values())} d
             join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key}) {join}
             where d.decided_by = 'model' and {outcome} is not null and {priced_sql(kpi, "d.current_action")}
             order by _partition, d.decision_id"""
-        ).df()
+        )
+        return TableStore(ws.lake.scratch).keep(rows.to_arrow_reader(stored_tables.PORTION_ROWS))
 
 
 def read_curve(ws: Workspace) -> tuple[Entry | None, list[CurvePoint]]:

@@ -118,8 +118,7 @@ class Drill:
 def _known_ends(interval: Interval) -> dict[str, Any]:
     """Return an estimate and its confidence interval for JSON, not rounded. NaN becomes None."""
     ends = {name: getattr(interval, name) for name in ("value", "low", "high")}
-    known = {name: None if math.isnan(end) else end for name, end in ends.items()}
-    return known | ({"problem": interval.problem} if interval.problem else {})
+    return {name: None if math.isnan(end) else end for name, end in ends.items()} | {"problem": interval.problem}
 
 
 def sample_days(days: Sequence[str], limit: int = MAX_DAYS) -> list[str]:

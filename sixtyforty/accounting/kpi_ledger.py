@@ -222,7 +222,8 @@ def _read_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
             from {ws.lake.select_rows(decisions.values())} d
             left join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
             {join} order by _partition, d.decided_at, {key}"""
-        for units in cut_at_partitions(read_frames(db, query, []), join_times=kpi.has_limits):
+        frames = read_frames(db, query, [])
+        for units in cut_at_partitions(frames, "never within a time" if kpi.has_limits else "anywhere"):
             yield units.assign(
                 **{CANDIDATE_PREFIX + n: candidates.propose_actions(ws.use_case, units, n) for n in kpi.candidates}
             )

@@ -26,6 +26,7 @@ from sixtyforty.value.policy import POLICY_VERSION
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from sixtyforty.workspace import Workspace
@@ -156,12 +157,15 @@ class HeldOutUnits:
         policies = np.array([policy_name(share) for share in shares], object)[position]
         return cls(in_holdout, in_shadow, np.where(has_champion, policies, POLICY_VERSION))
 
-    def apply(self, units: pd.DataFrame, draft: DecisionDraft) -> None:
-        """In the draft of decisions, give held-out units the current process's action, and each unit its policy."""
+    def apply(self, current_actions: pa.ChunkedArray, draft: DecisionDraft) -> None:
+        """In the draft of decisions, give held-out units the current process's action, and each unit its policy.
+
+        current_actions: the action of the current process for each unit.
+        """
         import numpy as np
 
         in_shadow = self.in_shadow & np.isin(draft.decided_by, ("model", "review"))
-        current_action = units["current_action"].to_numpy(object)
+        current_action = current_actions.to_numpy()
         for mask, decided_by, reason in (
             (self.in_holdout, "holdout", HOLDOUT_REASON),
             (in_shadow, "shadow", SHADOW_REASON),

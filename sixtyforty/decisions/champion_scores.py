@@ -8,6 +8,7 @@ calculated again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from sixtyforty.spec.track import Track
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.partition_columns import Columns
 from sixtyforty.value.payoff_base import ActionCounts
-from sixtyforty.value.policy import ChosenActions, Policy
+from sixtyforty.value.policy import Policy, WeighedUnits
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -148,43 +149,75 @@ def _score_by_partition(
     return ScoredUnits(groups, reasons)
 
 
-def decide_scored(
+@dataclass(frozen=True)
+class WeighedGroup:
+    """Scored units of one champion whose actions the policy chooses.
+
+    mask: the positions of the units in their portion. weighed: what the policy needs of them. is_held: whether the
+    units are held out, so that their actions use up no limit.
+    """
+
+    mask: Mask
+    weighed: WeighedUnits
+    is_held: bool
+
+
+def weigh_scored(
     batch: ChampionUnits,
     scored: ScoredUnits,
     policy: Policy,
     units: pd.DataFrame,
-    counts: ActionCounts | None,
     draft: DecisionDraft,
     track: Track,
-) -> None:
-    """Choose the actions of the scored units by the policy, and write them into the draft of decisions.
+) -> list[WeighedGroup]:
+    """Return the scored units of a champion for `decide_weighed`.
 
-    counts: the earlier actions that use up the limits of the policy; ignored for held-out units. On the replay, raises
-    PolicyError or PayoffError if the policy can't choose.
+    If the policy can't weigh units on the live track, the current process decides, with the reason in the draft. On the
+    replay, raises PolicyError or PayoffError.
+    """
+    groups = []
+    for mask, score in scored.groups:
+        try:
+            weighed = policy.weigh_units(units[mask], score)
+        except SixtyfortyError as error:
+            _leave_unscored(draft, mask, error, track)
+        else:
+            groups.append(WeighedGroup(mask, weighed, bool((mask & batch.held).any())))
+    return groups
+
+
+def decide_weighed(
+    policy: Policy, groups: Sequence[tuple[DecisionDraft, WeighedGroup]], counts: ActionCounts, track: Track
+) -> None:
+    """Choose the actions of units that compete with each other, and write them into the drafts of their portions.
+
+    counts: the earlier actions that use up the limits of the policy. On the replay, raises PayoffError if the policy
+    can't choose.
     """
     import numpy as np
 
-    for mask, score in scored.groups:
-        counted = None if (mask & batch.held).any() else counts
-        chosen = _choose(policy, units[mask], score, counted, track)
-        if isinstance(chosen, str):
-            leave_to_current_process(draft, mask, np.full(len(units), chosen, object))
+    if not groups:
+        return
+    ranked = policy.rank_actions([group.weighed for _, group in groups], counts)
+    for (draft, group), actions in zip(groups, ranked, strict=True):
+        try:
+            chosen = policy.settle_actions(group.weighed, actions)
+        except SixtyfortyError as error:
+            _leave_unscored(draft, group.mask, error, track)
             continue
-        draft.expected[mask] = chosen.expected
-        draft.action[mask], draft.reason[mask] = chosen.action, chosen.reason
-        draft.decided_by[mask] = np.select([chosen.impossible, chosen.deferred], ["fallback", "review"], "model")
+        draft.expected[group.mask] = chosen.expected
+        draft.action[group.mask], draft.reason[group.mask] = chosen.action, chosen.reason
+        deciders = np.array(["fallback", "review", "model"], object)
+        draft.decided_by[group.mask] = deciders[np.where(chosen.impossible, 0, np.where(chosen.deferred, 1, 2))]
 
 
-def _choose(
-    policy: Policy, rows: pd.DataFrame, score: NDArray[np.float64], counts: ActionCounts | None, track: Track
-) -> ChosenActions | str:
-    """Return the actions that the policy chooses. If it can't choose on the live track, return the reason as text."""
-    try:
-        return policy.choose_actions(rows, score, counts)
-    except SixtyfortyError as error:
-        if track == "replay":
-            raise
-        return unscored_reason(error)
+def _leave_unscored(draft: DecisionDraft, mask: Mask, error: SixtyfortyError, track: Track) -> None:
+    """Let the current process decide on units on which the policy fails. On the replay, raise the error."""
+    import numpy as np
+
+    if track == "replay":
+        raise error
+    leave_to_current_process(draft, mask, np.full(len(mask), unscored_reason(error), object))
 
 
 def leave_to_current_process(draft: DecisionDraft, mask: Mask, reasons: NDArray[Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty.decisions import assignment
 from sixtyforty.decisions.champion_scores import (
     ChampionUnits,
-    decide_scored,
     leave_to_current_process,
     score_units,
+    weigh_scored,
 )
 from sixtyforty.decisions.decision_draft import NO_CHAMPION_REASON, DecisionDraft
 from sixtyforty.decisions.decision_rows import keep_sorted
 from sixtyforty.decisions.decision_table import TakenDecisions, decision_schema, decisions_dataset, write_decisions
 from sixtyforty.decisions.declaration_record import record_declaration
+from sixtyforty.decisions.drafted_portion import DraftedPortion, choose_actions, join_times
 from sixtyforty.decisions.due_decisions import live_since
 from sixtyforty.decisions.due_units import count_taken, read_due_units
 from sixtyforty.modeling.lineage import find_outdated
@@ -26,10 +26,9 @@ from sixtyforty.spec.track import Track
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.files import run_in_parallel
 from sixtyforty.storage.manifests import Entry
-from sixtyforty.storage.stored_tables import Rows, run_for_tables
+from sixtyforty.storage.stored_tables import Rows, TableStore, run_for_tables
 from sixtyforty.storage.verdicts import verdict_id
-from sixtyforty.value.choice_payoffs import count_actions
-from sixtyforty.value.payoff_base import ActionCounts
+from sixtyforty.value.action_limits import count_actions
 from sixtyforty.value.policy import Policy
 from sixtyforty.workspace import Workspace
 
@@ -85,30 +84,39 @@ def _decide_group(
 
     Partitions with other columns are decided separately, because a champion may not be able to score all of them.
     """
+    import pyarrow.parquet as pq
+
     decided_before = {partition: entry for partition, entry in before.items() if partition in features}
-    taken = count_taken(ws, decided_before) if ws.use_case.kpi.has_limits else {}
+    has_limits = ws.use_case.kpi.has_limits
+    taken = count_taken(ws, decided_before) if has_limits else {}
+    schema = decision_schema(ws, pq.read_schema(ws.lake.local_file(next(iter(features.values())))))
+    drafted = (
+        _draft_decisions(ws, units, track, features, as_of, schema)
+        for units in read_due_units(ws, track, features, decided_before, start, as_of)
+    )
+    groups = join_times(drafted, TableStore(ws.lake.scratch)) if has_limits else ([portion] for portion in drafted)
+    policy = Policy.from_use_case(ws.use_case)
     return keep_sorted(
         ws,
         (
-            _decide_units(ws, units, track, features, as_of, taken)
-            for units in read_due_units(ws, track, features, decided_before, start, as_of)
+            _build_table(ws, units, track, features, draft, schema)
+            for portions in groups
+            for units, draft in choose_actions(portions, policy, taken, track)
         ),
     )
 
 
-def _decide_units(
+def _draft_decisions(
     ws: Workspace,
     units: pd.DataFrame,
     track: Track,
     features: dict[str, Entry],
     as_of: datetime | None,
-    taken: ActionCounts,
-) -> pa.Table:
-    """Decide on the units, and return the table of their decisions.
-
-    taken: the actions of decisions already taken, which count towards the limits of actions.
-    """
+    schema: pa.Schema,
+) -> DraftedPortion:
+    """Decide on the units as far as other units don't matter. schema: the Arrow schema of decisions."""
     import numpy as np
+    import pyarrow as pa
 
     champions = ws.champion_ledger.sound_promotions(track)
     draft = DecisionDraft.by_current_process(units, _reason_without_champion(ws, track))
@@ -130,18 +138,17 @@ def _decide_units(
         unscored |= scored.unscored
         unfit_reasons[scored.unscored] = scored.reasons[scored.unscored]
     unfit |= unscored
-    counts = None
-    if ws.use_case.kpi.has_limits:
-        by_current_process = unfit | held | (in_force < 0)
-        counts = _count_actions(taken, units[by_current_process])
-    policy = Policy.from_use_case(ws.use_case)
+    by_current_process = units[unfit | held | (in_force < 0)]
+    counts = count_actions(by_current_process, "current_action") if ws.use_case.kpi.has_limits else {}
+    policy, weighed = Policy.from_use_case(ws.use_case), []
     for batch, scored in zip(batches, scored_batches, strict=True):
         draft.champion_version[batch.units] = batch.champion.version
-        decide_scored(batch, scored, policy, units, counts, draft, track)
+        weighed += weigh_scored(batch, scored, policy, units, draft, track)
         leave_to_current_process(draft, batch.units & unfit, unfit_reasons)
-    if held_out:
-        held_out.apply(units, draft)
-    return _build_table(ws, units, track, features, draft)
+    identity = ["decision_id", *ws.use_case.decision.key, "decided_at", "current_action"]
+    stored = pa.schema([("_partition", pa.string()), *(schema.field(name) for name in identity)])
+    table = pa.Table.from_pandas(units[stored.names], schema=stored, preserve_index=False)
+    return DraftedPortion(table.replace_schema_metadata(None), draft, weighed, counts, held_out)
 
 
 def _champions_in_force(units: pd.DataFrame, champions: Sequence[ChampionRow]) -> NDArray[np.int64]:
@@ -202,36 +209,27 @@ def _unfit_reasons(
     return reasons
 
 
-def _count_actions(taken: ActionCounts, by_current_process: pd.DataFrame) -> ActionCounts:
-    """Count by partition and decision time the actions that already use up limits, before the model decides.
-
-    taken: the actions of decisions already taken. by_current_process: units on which the current process decides.
-    """
-    counts = {group: Counter(actions) for group, actions in taken.items()}
-    for group, actions in count_actions(by_current_process, "current_action").items():
-        counts.setdefault(group, Counter()).update(actions)
-    return counts
-
-
 def _build_table(
-    ws: Workspace, units: pd.DataFrame, track: Track, features: dict[str, Entry], draft: DecisionDraft
+    ws: Workspace, units: pa.Table, track: Track, features: dict[str, Entry], draft: DecisionDraft, schema: pa.Schema
 ) -> pa.Table:
-    """Return the decisions in `draft` as a table, sorted by partition, decision time and decision id."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    """Return the decisions in `draft` as a table, sorted by partition, decision time and decision id.
 
-    partitions = units["_partition"]
-    identity = ["_partition", "decision_id", *ws.use_case.decision.key, "decided_at", "current_action"]
-    decisions = units[identity].assign(
-        use_case=ws.use_case.name,
-        track=track,
-        **vars(draft),
-        data_version=partitions.map({p: entry.version for p, entry in features.items()}),
-        verdict_id=partitions.map({p: verdict_id(entry) for p, entry in features.items()}),
-        code_version=ws.code_version,
-    )
-    decisions = decisions.sort_values(["_partition", "decided_at", "decision_id"], ignore_index=True)
-    stored = pq.read_schema(ws.lake.local_file(next(iter(features.values()))))
-    schema = pa.schema([("_partition", pa.string()), *decision_schema(ws, stored)])
-    table = pa.Table.from_pandas(decisions[schema.names], schema=schema, preserve_index=False)
-    return table.replace_schema_metadata(None)  # the metadata of pandas depends on which units were decided together
+    units: the columns of `DraftedPortion.units`. schema: the Arrow schema of decisions.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    partitions = units["_partition"].combine_chunks().dictionary_encode()
+    names = partitions.dictionary.to_pylist()
+    columns = {name: units[name] for name in units.column_names}
+    columns |= {name: pa.array(values, from_pandas=True) for name, values in vars(draft).items()}
+    for name, constant in {"use_case": ws.use_case.name, "track": track, "code_version": ws.code_version}.items():
+        columns[name] = pa.repeat(pa.scalar(constant, pa.string()), len(units))
+    for name, of_partition in {
+        "data_version": [features[partition].version for partition in names],
+        "verdict_id": [verdict_id(features[partition]) for partition in names],
+    }.items():
+        columns[name] = pc.take(pa.array(of_partition, pa.string()), partitions.indices)
+    named = pa.schema([("_partition", pa.string()), *schema])
+    table = pa.table({field.name: columns[field.name].cast(field.type) for field in named}, schema=named)
+    return table.sort_by([(name, "ascending") for name in ("_partition", "decided_at", "decision_id")])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.value.policy import POLICY_VERSION
+from sixtyforty.value.shared_texts import share_texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +40,7 @@ class DecisionDraft:
 
         count = len(units)
         return cls(
-            action=units["current_action"].to_numpy(object).copy(),
+            action=share_texts(units["current_action"]),
             expected=np.full(count, np.nan),
             decided_by=np.full(count, "current_process", object),
             reason=np.full(count, reason, object),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,12 +26,20 @@ class MatchingDecision:
     unit: Mapping[str, object]
 
 
+def _as_stored_time(word: str) -> str:
+    """Return a word as DuckDB writes times, if it is a time: without zeros at the end of the fraction and offset."""
+    if ":" not in word:
+        return word
+    return re.sub(r"([-+]\d\d):00$", r"\1", re.sub(r"(:\d\d)(\.\d*?)0+(?=$|[-+])", r"\1\2", word)).rstrip(".")
+
+
 def search_decisions(ws: Workspace, track: Track, text: str, limit: int = 50) -> list[MatchingDecision]:
     """Return the newest decisions of a track that match every word of a text, newest first, at most `limit`.
 
     A word matches if a word of a key column, the decision id or the partition begins with it, in upper or lower case.
     """
-    entries, words, key = ws.lake.entries(decisions_dataset(track)), text.lower().split(), ws.use_case.decision.key
+    entries, key = ws.lake.entries(decisions_dataset(track)), ws.use_case.decision.key
+    words = [_as_stored_time(word) for word in text.lower().split()]
     if not entries or not words:
         return []
     searched = [*key, "decision_id", "_partition"]

@@ -39,8 +39,7 @@ def read_due_units(
 ) -> Iterator[pd.DataFrame]:
     """Yield the due units with their features and `decision_id`, sorted by partition, decision time and key.
 
-    If an action has a limit, all units with the same partition and decision time are in one DataFrame, because these
-    units share the limit.
+    If an action has a limit, a portion ends with a decision time, unless that time has more units than a portion.
 
     before: the manifests of the decisions already taken. Their units are left out.
     start: the UTC time from which the track decides.
@@ -57,7 +56,7 @@ def read_due_units(
         order by _partition, decided_at, {key}"""
     with ws.lake.open_session(ws.use_case.timezone) as db:
         frames = read_frames(db, query, ws.use_case.decision.key)
-        for units in cut_at_partitions(frames, join_times=True) if ws.use_case.kpi.has_limits else frames:
+        for units in cut_at_partitions(frames, "between times") if ws.use_case.kpi.has_limits else frames:
             yield units.assign(decision_id=_decision_ids(ws, track, units))
 
 

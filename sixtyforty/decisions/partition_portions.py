@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sixtyforty.storage import stored_tables
 
@@ -16,24 +16,31 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def cut_at_partitions(frames: Iterable[pd.DataFrame], join_times: bool) -> Iterator[pd.DataFrame]:
+Cut = Literal["anywhere", "between times", "never within a time"]
+
+
+def cut_at_partitions(frames: Iterable[pd.DataFrame], cut: Cut) -> Iterator[pd.DataFrame]:
     """Yield sorted units so that a partition with at most PORTION_ROWS units is in one DataFrame, as a whole.
 
-    A larger partition is cut after each PORTION_ROWS of its units. Its last part shares a DataFrame with the partitions
-    that follow. A DataFrame has at most twice as many units as a portion.
+    A larger partition is cut into parts. Its last part shares a DataFrame with the partitions that follow. A DataFrame
+    has at most twice as many units as a portion.
 
     frames: must be sorted by `_partition`, then by `decided_at`.
-    join_times: whether the units of a partition and decision time stay together. Then a part may have more units.
+    cut: where a larger partition is cut. `anywhere`: after each PORTION_ROWS of its units. `between times`: at the last
+    change of the decision time before that, or, within a decision time of more units, after PORTION_ROWS.
+    `never within a time`: at the next change of the decision time, so that a part may have more units.
     """
     import pandas as pd
 
     waiting: list[pd.DataFrame] = []
+    last_group: tuple[object, object] | None = None
     for frame in frames:
         waiting.append(frame)
-        if join_times and _group_at(waiting[0], 0) == _group_at(frame, -1):
+        if cut == "never within a time" and _group_at(waiting[0], 0) == _group_at(frame, -1):
             continue  # none of these units can be yielded yet, so they are joined only once
         units = pd.concat(waiting, ignore_index=True) if len(waiting) > 1 else frame
-        while count := _count_complete(units, join_times):
+        while count := _count_complete(units, cut, last_group):
+            last_group = _group_at(units, count - 1)
             yield units.iloc[:count]
             units = units.iloc[count:].reset_index(drop=True)
         waiting = [units] if len(units) else []
@@ -46,25 +53,32 @@ def _group_at(units: pd.DataFrame, row: int) -> tuple[object, object]:
     return units["_partition"].iloc[row], units["decided_at"].iloc[row]
 
 
-def _count_complete(units: pd.DataFrame, join_times: bool) -> int:
-    """Return how many units from the start of `units` form a portion, or 0 if more units must be read to know."""
+def _count_complete(units: pd.DataFrame, cut: Cut, last_group: tuple[object, object] | None) -> int:
+    """Return how many units from the start of `units` form a portion, or 0 if more units must be read to know.
+
+    last_group: the partition and decision time at the end of the portion before.
+    """
     if len(units) < stored_tables.PORTION_ROWS:
         return 0
     bounds = [0, *_changes(units["_partition"]), len(units)]
     for start, end in pairwise(bounds):
         if end - start >= stored_tables.PORTION_ROWS:
-            return start or _first_part(units, end, join_times)
+            return start or _first_part(units, end, cut, last_group)
     return bounds[-2]
 
 
-def _first_part(units: pd.DataFrame, end: int, join_times: bool) -> int:
+def _first_part(units: pd.DataFrame, end: int, cut: Cut, last_group: tuple[object, object] | None) -> int:
     """Return after how many units to cut a first partition that is larger than a portion.
 
     Return 0 if more units must be read to know. end: the number of units of the first partition in `units`.
     """
     size = stored_tables.PORTION_ROWS
-    if not join_times:
+    if cut == "anywhere":
         return size
+    if cut == "between times":
+        changes = _changes(units["decided_at"].iloc[:size])
+        starts_within = last_group == _group_at(units, 0)
+        return (changes[0] if starts_within else changes[-1]) if changes else size
     later = _changes(units["decided_at"].iloc[size - 1 : end])
     if later:
         return size - 1 + later[0]

@@ -110,7 +110,7 @@ def _read_decisions(ws: Workspace, review: Review, decided: Mapping[str, Entry])
             joined = f"left join {answers} using (_partition, {identifiers(use_case.decision.key)})"
         query = f"""select {", ".join(map(identifier, columns))} from {ws.lake.select_rows(decided.values())} {joined}
             where decided_by in ('model', 'review') and not starts_with(reason, 'veto ') {order}"""
-        yield from cut_at_partitions(read_frames(db, query, []), join_times=False)
+        yield from cut_at_partitions(read_frames(db, query, []), "anywhere")
 
 
 def _describe(ws: Workspace, review: Review, margin: float, rule_action: str | None) -> str:

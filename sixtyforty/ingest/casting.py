@@ -106,7 +106,7 @@ def _reason_sql(source: Source, columns: Mapping[str, tuple[str, str, str]]) -> 
     for column, (text, _, exact) in columns.items():
         declared = source.columns[column].upper()
         if column in source.key:
-            problems.append((f"{text} is null and _broken is null", literal(f"{column} {EMPTY_KEY}")))
+            problems.append((f"{_is_blank_sql(text)} and _broken is null", literal(f"{column} {EMPTY_KEY}")))
         if require_type(declared).kind != "text":
             problems.append((f"{text} is not null and {exact} is null", _misfit_sql(source, column, text, declared)))
     if not problems:
@@ -114,6 +114,14 @@ def _reason_sql(source: Source, columns: Mapping[str, tuple[str, str, str]]) -> 
     reasons = ", ".join(f"case when {condition} then {reason} end" for condition, reason in problems)
     is_bad = " or ".join(["_broken is not null", *(f"({condition})" for condition, _ in problems)])
     return f"case when {is_bad} then concat_ws('; ', _broken, {reasons}) end"
+
+
+def _is_blank_sql(text: str) -> str:
+    """Return a SQL condition: a cleaned text is null, or nobody could see it, such as a tab.
+
+    Spaces at the ends of a text are gone already, so a text of white space starts with a control character.
+    """
+    return rf"({text} is null or ({text} < '!' and regexp_full_match({text}, '[\s\v\x1c-\x1f\x85\p{{Z}}]*')))"
 
 
 def _misfit_sql(source: Source, column: str, text: str, declared: str) -> str:

@@ -55,7 +55,8 @@ def exact_sql(text: str, typed: str, contract_type: ContractType) -> str:
         case "float":
             # DuckDB's cast ignores line breaks and tabs around a number. These characters sort before the space.
             is_trimmed = f"{text} > ' ' and {text}[-1] > ' '"
-            conditions = [f"isfinite({typed}) and not contains({text}, '_') and {is_trimmed}"]
+            has_form = f"not contains({text}, '_') and not starts_with({text}, '+-')"  # DuckDB reads +-1 as -1
+            conditions = [f"isfinite({typed}) and {has_form} and {is_trimmed}"]
         case "boolean":
             conditions = [f"{text} in ({_literals(_TRUTHS)})", f"lower({text}) in ({_literals(_MORE_TRUTHS)})"]
         case "date":

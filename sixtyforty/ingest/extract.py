@@ -13,14 +13,16 @@ from sixtyforty.spec.sources import Source
 from sixtyforty.storage.files import digest
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 CHUNK_ROWS = 1 << 17  # the largest number of rows in a chunk
 CHUNK_BYTES = 1 << 23  # about this many bytes of an extract become one chunk
-MAX_RECORD_BYTES = 1 << 24  # a longer row is a broken line; a JSON array with a longer element is refused
+MAX_RECORD_BYTES = 1 << 24  # a longer row is a broken line; so is the rest of a JSON array from a longer element on
 MAX_COLUMNS = 100_000  # a text file with more columns is refused
 MAX_TEXT_BYTES = 1 << 16  # only the start of a longer broken line is stored
 EMPTY_FILE = "the file is empty. Ask the sender to send it again."
+DIFFERENT_VALUES = "'{}' and '{}' are names of one column, but their values differ"
 MISSING_CURE = " If the sender renamed or dropped the missing columns, declare `other_names` or `optional_columns`."
 SIMILAR_NAME = 0.4  # smallest similarity (0 to 1) at which messages suggest one column name for another
 
@@ -90,13 +92,26 @@ class MatchedColumns:
 
     @property
     def file_columns(self) -> list[str]:
-        """The columns to read: for each column of the contract, the first of its declared names that the file has."""
-        return [names[0] for names in self.names.values() if names]
+        """The columns to read: for each column of the contract, all of its declared names that the file has."""
+        return [name for names in self.names.values() for name in names]
 
     @property
     def absent(self) -> list[str]:
         """The columns of the contract that the file lacks."""
         return [column for column, names in self.names.items() if not names]
+
+    def find_conflicts(self, table: pa.Table) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield a reason and a mask of the rows with different values under two names of one column.
+
+        table: the `file_columns` as text.
+        """
+        import pyarrow.compute as pc
+
+        for first, *others in filter(None, self.names.values()):
+            for other in others:
+                are_null = pc.and_(pc.is_null(table[first]), pc.is_null(table[other]))
+                are_equal = pc.or_(pc.fill_null(pc.equal(table[first], table[other]), False), are_null)
+                yield DIFFERENT_VALUES.format(first, other), ~are_equal.to_numpy()
 
     def to_contract(self, table: pa.Table) -> pa.Table:
         """Rename a table's `file_columns` to the contract's names. A column that the file lacks becomes null."""
@@ -165,5 +180,5 @@ def empty_rows(columns: Sequence[str]) -> pa.Table:
 
 
 def broken_line(number: int, reason: str, text: bytes) -> BrokenLine:
-    """Create a BrokenLine from bytes. A long text is cut. Bytes that are not UTF-8 are replaced."""
-    return BrokenLine(number, reason, text[:MAX_TEXT_BYTES].decode(errors="replace"))
+    """Create a BrokenLine from bytes. A long text is cut. Bytes that are zero or not UTF-8 are replaced."""
+    return BrokenLine(number, reason, text[:MAX_TEXT_BYTES].decode(errors="replace").replace("\0", "\ufffd"))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import fnmatch
 import re
 import time
+import unicodedata
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -27,6 +28,7 @@ UNFINISHED_ENDINGS = (".part", ".tmp")
 DONE_ENDING = ".done"
 SIMILAR_ENDINGS = (".gz", ".zip", ".txt", ".csv")  # endings that programs may add to the name of an extract
 FILE_URL = "file://"
+CORRECT = "Rename the file, or correct `files`."
 
 
 def open_location(source: Source, folder: StoragePath) -> Folder | Bucket:
@@ -52,7 +54,7 @@ def list_finished_files(
     Raises the errors of the file system.
     """
     listed = location.list_files(pattern, partial(memory.state, pattern) if memory else None)
-    files = [file for file in listed if not _is_unfinished(file.name)]
+    files = [file for file in listed if not is_unfinished(file.name)]
     if source.requires_done_file:
         marker_pattern = pattern + DONE_ENDING
         recall = partial(memory.marker_state, marker_pattern, DONE_ENDING) if memory else None
@@ -69,7 +71,7 @@ def find_skip_reason(path: str) -> str | None:
 
     path: the name of the file, with or without folders.
     """
-    if _is_unfinished(path):
+    if is_unfinished(path):
         return "a scan skips names that start with a dot or end in .part or .tmp"
     return None if path == printable_name(path) else "a scan skips names that are not UTF-8"
 
@@ -98,40 +100,45 @@ def find_similar_files(location: Folder | Bucket, pattern: str) -> dict[str, str
     be listed as well. Raises the file system's errors.
     """
     differences = _similar_patterns(pattern)
-    is_similar = re.compile("|".join(fnmatch.translate(similar) for similar, _ in differences)).match
     if isinstance(location, Folder):
         globs = [similar for similar, _ in differences] if "/" in pattern or "**" in pattern else ["*"]
-        listed = (name for glob in globs for name in location.list_names(glob))
-        names = {name for name in listed if is_similar(name) and is_file(location.root / name)}
+        listed = {name for glob in globs for name in location.list_names(glob)}
     else:
-        names = {name for name in location.take_other_names(pattern) if is_similar(name)}
-    return {
-        printable_name(name): next(
-            f"not taken, because {why}" for similar, why in differences if fnmatch.fnmatchcase(name, similar)
-        )
-        for name in sorted(names)
-        if not fnmatch.fnmatchcase(name, pattern) and not _is_unfinished(name)
-    }
+        listed = set(location.take_other_names(pattern))
+    others = (name for name in listed if not fnmatch.fnmatchcase(name, pattern) and not is_unfinished(name))
+    reasons = {name: reason for name in others if (reason := _find_difference(name, pattern, differences))}
+    if isinstance(location, Folder):
+        reasons = {name: reason for name, reason in reasons.items() if is_file(location.root / name)}
+    return {printable_name(name): f"not taken, because {reason}" for name, reason in sorted(reasons.items())}
+
+
+def _find_difference(name: str, pattern: str, differences: list[tuple[str, str]]) -> str | None:
+    """Return why a name that nearly matches a glob doesn't match it; None if the name is not similar."""
+    if reason := next((why for similar, why in differences if fnmatch.fnmatchcase(name, similar)), None):
+        return reason
+    composed, composed_pattern = (unicodedata.normalize("NFC", text) for text in (name, pattern))
+    is_alike = fnmatch.fnmatchcase(composed, composed_pattern)
+    return f"its letters look like those of `{pattern}`, but have another encoding. {CORRECT}" if is_alike else None
 
 
 def _similar_patterns(pattern: str) -> list[tuple[str, str]]:
     """Return variants of a glob, such as one that ends in `.gz`, each with why a scan skips names that match it."""
-    correct = "Rename the file, or correct `files`."
-    any_case = re.sub(r"\[[^]]*\]|[^\W\d_]", lambda part: _any_case(part.group()), pattern)
-    patterns = [(any_case, f"its name differs from `{pattern}` in upper and lower case. {correct}")]
+    any_case = re.sub(r"\[[^]]*\]|[^\W\d_]", lambda part: either_case(part.group()), pattern)
+    patterns = [(any_case, f"its name differs from `{pattern}` in upper and lower case. {CORRECT}")]
     if "[" in pattern:
         meaning = f"a bracket in `{pattern}` stands for a set of characters. Write [[] in `files` for a bracket."
         patterns.append((pattern.replace("[", "[[]"), meaning))
     if not pattern.endswith("*"):
-        patterns += [(any_case + ending, f"its name ends in {ending}. {correct}") for ending in SIMILAR_ENDINGS]
+        patterns += [(any_case + ending, f"its name ends in {ending}. {CORRECT}") for ending in SIMILAR_ENDINGS]
     return patterns
 
 
-def _any_case(part: str) -> str:
+def either_case(part: str) -> str:
     """Convert one character of a glob to match upper and lower case. A set in brackets stays unchanged."""
     return part if part.startswith("[") or part.lower() == part.upper() else f"[{part.lower()}{part.upper()}]"
 
 
-def _is_unfinished(path: str) -> bool:
+def is_unfinished(path: str) -> bool:
+    """Return whether a name is hidden or ends like a partly written file, so that no scan takes the file."""
     name = path.rsplit("/", 1)[-1]
     return name.startswith(".") or name.endswith(UNFINISHED_ENDINGS)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 INTEGER = r"[-+]?[0-9]+"
 LEADING_ZERO = r"[-+]?0[0-9].*"
 FIXED_POINT = r"[-+]?[0-9]+\.[0-9]+"
+PLAIN_NUMBER = r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)"
 FLOATING_POINT = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
 CODE_WITH_E = r"[-+]?[0-9]+[eE][0-9]+"
 ISO_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -30,6 +31,7 @@ CODE_NAME = re.compile(r"zip|postal|post_?code|plz|phone|\bsku\b|\bean\b|gtin|is
 DATE_NAME = re.compile(r"date|day|datum|tag|jour|fecha", re.I)
 
 DECIMAL_WIDTHS = (18, 38)  # DuckDB and Parquet hold up to 18 digits in 8 bytes, and up to 38 in 16 bytes
+DOUBLE_DIGITS = 17
 DECIMAL_SCALES = range(2, 7)  # amounts of money and quantities usually have one of these numbers of decimals
 
 DATE_FORMATS = (
@@ -103,7 +105,7 @@ def _infer_number(db: duckdb.DuckDBPyConnection, name: str, column: str, count: 
         if _count(db, "try_cast(t as bigint) is null"):
             return text
         return InferredType("BIGINT", f"{column}::bigint")
-    if kind := _fixed_decimal(db, count):
+    if kind := _fixed_decimal(db, count) or _long_decimal(db, count):
         return InferredType(kind, f"{column}::{kind}")
     if _count(db, "isinf(try_cast(t as double)) is not false"):
         return text
@@ -123,6 +125,23 @@ def _fixed_decimal(db: duckdb.DuckDBPyConnection, count: int) -> str | None:
     ).fetchall()[0]
     width = next((width for width in DECIMAL_WIDTHS if digits <= width), None)
     return f"DECIMAL({width},{scales[0]})" if width and len(scales) == 1 and scales[0] in DECIMAL_SCALES else None
+
+
+def _long_decimal(db: duckdb.DuckDBPyConnection, count: int) -> str | None:
+    """Return the type for numbers of which one has too many digits for a DOUBLE; None if a DOUBLE holds all of them.
+
+    The type is VARCHAR if no DECIMAL holds all numbers. A DOUBLE has at most 17 significant digits.
+    """
+    if _count(db, _matches(PLAIN_NUMBER)) < count:
+        return None
+    longest, whole, decimals = db.execute(
+        """select max(length(ltrim(replace(digits, '.', ''), '0'))), max(length(split_part(digits, '.', 1))),
+            max(length(split_part(digits, '.', 2)))
+        from (select ltrim(t, '+-') as digits from _values)"""
+    ).fetchall()[0]
+    if longest <= DOUBLE_DIGITS:
+        return None
+    return f"DECIMAL({max(DECIMAL_WIDTHS)},{decimals})" if whole + decimals <= max(DECIMAL_WIDTHS) else "VARCHAR"
 
 
 def _infer_time(db: duckdb.DuckDBPyConnection, column: str, count: int) -> InferredType | None:

@@ -14,9 +14,12 @@ from sixtyforty.storage.sql import literal
 
 NUMBERS = ("whole", "decimal", "float")
 TIMES = ("date", "timestamp", "zoned")
+SHORT_NUMBERS = ("%d", "%m", "%H", "%I", "%M", "%S")  # may have one digit if a text separates them from other numbers
+NUMBER_PARTS = {"%Y", "%y", *SHORT_NUMBERS}
+TWO_DIGITS = "[0-9]{2}"
 FORM_PARTS = {
-    **dict.fromkeys(("%d", "%m", "%H", "%I", "%M", "%S"), "[0-9]{1,2}"),
-    **{"%Y": "[0-9]{4}", "%y": "[0-9]{2}", "%b": "[A-Za-z]{3}", "%B": "[A-Za-z]+", "%p": "[AaPp][Mm]", " ": " +"},
+    **dict.fromkeys(SHORT_NUMBERS, "[0-9]{1,2}"),
+    **{"%Y": "[0-9]{4}", "%y": TWO_DIGITS, "%b": "[A-Za-z]{3}", "%B": "[A-Za-z]+", "%p": "[AaPp][Mm]", " ": " +"},
 }
 
 
@@ -46,13 +49,20 @@ def _plain_number_sql(text: str, decimal: str, thousands: str) -> str:
 def form_pattern(form: str) -> str:
     """Return a regular expression that matches dates in a form such as `%d.%m.%Y`.
 
-    DuckDB alone would read `24` as a year with four digits.
+    DuckDB alone would read `24` as a year with four digits. If no text separates two numbers, as in `%Y%m%d`, each
+    needs all of its digits: `2024113` could be 13 January or 3 November.
     """
-    return re.sub(r"%-?\w|.", lambda part: _part_pattern(part[0]), form)
+    parts = [part.replace("%-", "%") for part in re.findall(r"%-?\w|.", form)]
+    neighbours = zip(["", *parts], parts, [*parts[1:], ""], strict=False)
+    return "".join(
+        _part_pattern(part, has_number_next=bool({before, after} & NUMBER_PARTS)) for before, part, after in neighbours
+    )
 
 
-def _part_pattern(part: str) -> str:
-    return FORM_PARTS.get(part.replace("%-", "%"), re.escape(part))
+def _part_pattern(part: str, has_number_next: bool) -> str:
+    if part in SHORT_NUMBERS and has_number_next:
+        return TWO_DIGITS
+    return FORM_PARTS.get(part, re.escape(part))
 
 
 def _plain_time_sql(text: str, date_format: str) -> str:

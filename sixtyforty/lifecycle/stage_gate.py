@@ -213,6 +213,7 @@ def measure_stage(ws: Workspace, stage: Stage, since: datetime, now: datetime, g
         partitions = _partitions_since(ws, partitions, since, now)
     else:
         today = _replay_day(ws, partitions)
+        partitions = _partitions_with_champion(ws, partitions)
     if gate:
         partitions = [p for p in partitions if use_case.first_day(p) < gate.stop_date]
     if use_case.is_randomized(track):
@@ -245,6 +246,17 @@ def _partitions_since(ws: Workspace, partitions: Sequence[str], since: datetime,
         return any(shadow.overlaps(*limits) for shadow in shadows)
 
     return [partition for partition in entered if not is_shadowed(partition)]
+
+
+def _partitions_with_champion(ws: Workspace, partitions: Sequence[str]) -> list[str]:
+    """Return the replay's partitions since its first champion came into force; all without a champion.
+
+    Before, the current process decides because it is too early to say, as in shadow. The first champion is chosen by
+    earlier outcomes, so this choice doesn't flatter the gain.
+    """
+    promotions = ws.champion_ledger.promotions("replay")
+    first = datetime.fromisoformat(promotions[0].effective_from) if promotions else datetime.min
+    return [partition for partition in partitions if ws.use_case.opens_at(partition) >= first]
 
 
 def _replay_day(ws: Workspace, partitions: Sequence[str]) -> date:

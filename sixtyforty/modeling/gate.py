@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -76,7 +76,8 @@ class GateFigures:
 
     def to_evidence(self) -> dict[str, Any]:
         """Return the figures that aren't None, as evidence for a row of the champion ledger."""
-        return {name: figure for name, figure in asdict(self).items() if figure is not None}
+        known = {name: figure for name, figure in vars(self).items() if figure is not None}
+        return {name: f.to_dict() if isinstance(f, RoundedInterval) else f for name, f in known.items()}
 
 
 @dataclass(frozen=True)
@@ -240,14 +241,14 @@ def _find_shortage(gate: Gate, evidence: GateEvidence, days: Sequence[DailyValue
     """
     if evidence.training_rows is not None and evidence.training_rows < gate.min_training_rows:
         learned = format_plural(evidence.training_rows, "row")
-        return f"the challenger learned from {learned}, {gate.min_training_rows} needed"
+        return f"the challenger learned from {learned}, {gate.min_training_rows:,} needed"
     units = sum(day.decisions for day in days)
     if units < gate.min_units:
-        return f"{format_plural(units, 'unit')} with known outcomes, {gate.min_units} needed"
+        return f"{format_plural(units, 'unit')} with known outcomes, {gate.min_units:,} needed"
     blocks = count_blocks([day.partition for day in days], evidence.block_days)
     if blocks < gate.min_blocks and evidence.kind != "refresh":
         length = format_plural(evidence.block_days, "day")
-        return f"{format_plural(blocks, 'block')} of {length} with known outcomes, {gate.min_blocks} needed"
+        return f"{format_plural(blocks, 'block')} of {length} with known outcomes, {gate.min_blocks:,} needed"
     return ""
 
 

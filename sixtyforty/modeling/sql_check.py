@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sixtyforty.spec.sources import Source
 
 FEATURE_ROWS = "_built"
+ADDED_COLUMNS = ("action", "current_action", "suspect")  # the pipeline adds these columns to the features
 
 
 def check_sql(use_case: UseCase, parts: Collection[str], stages: Collection[str]) -> tuple[list[SqlProblem], list[str]]:
@@ -50,7 +51,10 @@ def check_sql(use_case: UseCase, parts: Collection[str], stages: Collection[str]
         problems += _check_stages(db, use_case, parts, stages)
         if "features" not in stages:
             return problems, []
-        feature_problems = list(_check_stage(db, use_case, "features", _unit_columns(use_case)))
+        feature_problems = [
+            *_check_stage(db, use_case, "features", _unit_columns(use_case)),
+            *_check_feature_names(db, use_case),
+        ]
         if feature_problems:
             return [*problems, *feature_problems], []
         columns = _create_feature_rows(db, use_case)
@@ -142,6 +146,16 @@ def _check_stage(
         if column not in columns:
             yield SqlProblem(
                 f"the query returns no column '{column}'", stage=stage, written=column, allowed=tuple(columns)
+            )
+
+
+def _check_feature_names(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> Iterator[SqlProblem]:
+    """Yield a problem for each feature that has the name of a column which the pipeline adds to the features."""
+    query = f"({use_case.sql('features')})"
+    for column in _columns(db, query) if _binding_error(db, f"select * from {query} limit 0") is None else ():
+        if column.lower() in ADDED_COLUMNS:
+            yield SqlProblem(
+                f"the column name '{column}' is reserved for the pipeline; choose another name", stage="features"
             )
 
 

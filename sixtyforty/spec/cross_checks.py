@@ -36,6 +36,12 @@ RESERVED_COLUMNS = {
     "_file",
     "_line",
 }
+# Other columns of the tables with decisions, of the lake and of the database. A unit's key can't have their names.
+DECISION_COLUMNS = {
+    *("decision_id", "use_case", "track", "partition", "decided_at", "action", "current_action", "expected"),
+    *("decided_by", "reason", "champion_version", "data_version", "verdict_id", "policy", "code_version"),
+    *("delivered_at", "decided_action", "revision", "answered_by", "answered_at"),
+}
 UNITS = "the units"  # in errors: what has the columns by which units are identified and grouped
 Check = Callable[[UseCase], Iterator[FieldError]]
 CHECKS: list[tuple[frozenset[str], Check]] = []
@@ -95,7 +101,7 @@ def _check_sources(use_case: UseCase) -> Iterator[FieldError]:
         for column in sorted(set(source.key) & set(source.optional_columns)):
             yield FieldError(f"sources.{name}.optional_columns", f"'{column}' is part of the key; remove it")
         yield from _check_other_names(name, source)
-        for column in sorted(RESERVED_COLUMNS & source.columns.keys()):
+        for column in sorted(column for column in source.columns if column.lower() in RESERVED_COLUMNS):
             yield FieldError(
                 f"sources.{name}.columns.{column}", "this column name is reserved for the pipeline; choose another name"
             )
@@ -111,6 +117,14 @@ def _check_other_names(source_name: str, source: Source) -> Iterator[FieldError]
         yield FieldError(field, f"'{name}' is another name of several columns; declare it for only one of them")
     for name in sorted(source.columns.keys() & set(other_names)):
         yield FieldError(field, f"'{name}' is a column of the source itself; remove it from `columns` or `other_names`")
+
+
+@_reads("decision")
+def _check_key(use_case: UseCase) -> Iterator[FieldError]:
+    for column in use_case.decision.key:
+        if column.lower() in DECISION_COLUMNS:
+            message = f"'{column}' is also a column of the tables with decisions; choose another column name"
+            yield FieldError("decision.key", message)
 
 
 @_reads("sources", "decision", "people")
@@ -148,6 +162,14 @@ def _check_holdouts(use_case: UseCase) -> Iterator[FieldError]:
                 f"holdout_share ({rollout.holdout_share:g}) is below kpi.holdout.share ({holdout.share:g}), which"
                 " applies in every rollout step; raise holdout_share",
             )
+
+
+@_reads("timezone", "partitions", "replay")
+def _check_replay(use_case: UseCase) -> Iterator[FieldError]:
+    first_day, end = use_case.replay.first_day, use_case.partitions.end
+    if end and use_case.partition_of_day(first_day) > use_case.limits[1]:
+        message = f"first_day ({first_day}) is after the last partition ({end}), so nothing is decided; correct one"
+        yield FieldError("replay.first_day", message)
 
 
 @_reads("sources", "people")

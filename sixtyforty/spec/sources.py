@@ -80,7 +80,8 @@ class Source(DeclaredModel):
     other_names: dict[str, list[str]] = Field(
         default_factory=dict,
         description="Other names of a column, such as the one before its sender renamed it: {load: [weight]}. Extracts"
-        " and partitions in which the column has one of these names are read, too.",
+        " and partitions in which the column has one of these names are read, too. If an extract has several of the"
+        " names, a row with different values under them is quarantined.",
     )
     optional_columns: list[str] = Field(
         default_factory=list,
@@ -89,8 +90,8 @@ class Source(DeclaredModel):
     )
     key: list[str] = Field(
         description="Columns that identify a row among all rows of the source. A row of a later extract replaces an"
-        " earlier row with the same key. A row without a value in one of them is quarantined. A JSON column can't be"
-        " one of them."
+        " earlier row with the same key. A row without a value in one of them, or with only white space, is"
+        " quarantined. A JSON column can't be one of them."
     )
     known_at: str | None = Field(
         default=None,

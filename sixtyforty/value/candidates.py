@@ -10,7 +10,7 @@ from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.sql import identifier, identifiers, literal
-from sixtyforty.value.choice_payoffs import count_actions
+from sixtyforty.value.action_limits import count_actions
 from sixtyforty.value.numeric_payoffs import format_amount
 from sixtyforty.value.payoff_sql import cost_sql, gain_sql, priced_sql
 from sixtyforty.value.payoffs import build_payoffs

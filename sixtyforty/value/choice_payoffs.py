@@ -1,21 +1,16 @@
 """Compute the payoffs of named actions: gain x outcome - cost. A limit may restrict how many units get an action.
 
-Sources:
-
-- The value of a policy from a past experiment (inverse propensity weights): Horvitz & Thompson (1952), "A
-  Generalization of Sampling Without Replacement From a Finite Universe", JASA 47.
-- The assignment of actions under limits (deferred acceptance): Gale & Shapley (1962), "College Admissions and the
-  Stability of Marriage".
+Source of the value of a policy from a past experiment (inverse propensity weights): Horvitz & Thompson (1952), "A
+Generalization of Sampling Without Replacement From a Finite Universe", JASA 47.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.spec.kpi import Kpi
+from sixtyforty.value.action_limits import DecisionGroups, LimitedUnits
 from sixtyforty.value.payoff_base import ActionCounts, PayoffError
 
 if TYPE_CHECKING:
@@ -24,32 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sixtyforty.value.payoff_base import Barred, Floats
-
-
-def decision_groups(rows: pd.DataFrame) -> list[tuple[str, Any]]:
-    """Return the group of each row: its partition and decision time. A limit of an action applies within a group.
-
-    The partition is '' if the rows have no column `_partition`.
-    """
-    partitions = rows["_partition"].tolist() if "_partition" in rows else [""] * len(rows)
-    return list(zip(partitions, rows["decided_at"].tolist(), strict=True))
-
-
-def count_actions(rows: pd.DataFrame, column: str) -> dict[tuple[str, Any], Counter[str]]:
-    """Count each action of the column `column` in each group of `decision_groups` (partition and decision time)."""
-    counts: dict[tuple[str, Any], Counter[str]] = {}
-    for group, action in zip(decision_groups(rows), rows[column], strict=True):
-        counts.setdefault(group, Counter())[action] += 1
-    return counts
-
-
-@dataclass(frozen=True)
-class _Limit:
-    """How many rows of one partition and decision time may still get an action."""
-
-    action: int  # the position of the action in ChoicePayoffs.names
-    rows: NDArray[np.int64]  # the positions of the rows
-    remaining: int  # how many of the rows may still get the action
 
 
 class ChoicePayoffs:
@@ -65,18 +34,29 @@ class ChoicePayoffs:
         self.kpi, self.names, self.count = kpi, kpi.actions_by_cost, len(rows)
         self._sorted_names = np.array(sorted(self.names))
         self._positions = np.array([self.names.index(name) for name in self._sorted_names])
-        self.gain = np.stack([self._column(rows, "gain", name) for name in self.names])
-        self.cost = np.stack([self._column(rows, "cost", name) for name in self.names])
-        self._groups = decision_groups(rows) if kpi.has_limits else []
+        self.gain, self.cost = self._prices(rows, "gain"), self._prices(rows, "cost")
+        self.groups = DecisionGroups.of_rows(rows) if kpi.has_limits else None
         treated = kpi.treatment is not None and kpi.treatment.column in rows
         self.received = rows[kpi.treatment.column].to_numpy(object) if kpi.treatment and treated else None
+
+    def _prices(self, rows: pd.DataFrame, kind: str) -> Floats:
+        """Return the gains or costs, shape (actions, n). Declared numbers take no memory for each row."""
+        import numpy as np
+
+        declared = [getattr(self.kpi.actions[name], kind) for name in self.names]
+        if not any(isinstance(price, str) for price in declared):
+            return np.broadcast_to(np.array(declared, float)[:, None], (len(declared), self.count))
+        return np.stack(
+            [
+                self._column(rows, kind, name) if isinstance(price, str) else np.broadcast_to(float(price), self.count)
+                for name, price in zip(self.names, declared, strict=True)
+            ]
+        )
 
     def _column(self, rows: pd.DataFrame, kind: str, action: str) -> Floats:
         import numpy as np
 
-        declared, column = getattr(self.kpi.actions[action], kind), f"_{kind} {action}"
-        if not isinstance(declared, str):
-            return np.broadcast_to(np.float64(declared), self.count)
+        column = f"_{kind} {action}"
         if column not in rows:
             raise PayoffError(
                 f"The rows lack the column '{column}', which kpi.actions.{action}.{kind} declares."
@@ -155,7 +135,9 @@ class ChoicePayoffs:
             return np.full(self.count, np.nan)
         payoffs = self.expected_payoffs(outcome)
         best: Floats = payoffs.max(axis=0)
-        chosen = self._choose_within_limits(payoffs, {}, use_full_limit=False)
+        if self.groups is None:
+            return np.where(best > -np.inf, best, np.nan)
+        chosen = LimitedUnits(self.kpi, payoffs.copy(), self.groups).choose({}, use_full_limit=False)
         within_limits = payoffs[chosen, np.arange(self.count)]
         best = np.where(within_limits > -np.inf, within_limits, best)
         return np.where(best > -np.inf, best, np.nan)
@@ -164,80 +146,17 @@ class ChoicePayoffs:
         self, score: Floats, barred: Barred | None = None, taken: ActionCounts | None = None
     ) -> NDArray[Any]:
         """Return the action with the highest expected payoff for each row, as `Payoffs.choose_actions` describes."""
+        (chosen,) = choose_together([(self, score, barred or {})], taken)
+        return chosen
+
+    def allowed_payoffs(self, score: Floats, barred: Barred) -> Floats:
+        """Return the expected payoff of each action on each row, shape (actions, n); -inf where it may not be taken."""
         import numpy as np
 
         payoffs = self.expected_payoffs(score)
-        for name, where in (barred or {}).items():
+        for name, where in barred.items():
             payoffs[self.names.index(name), where] = -np.inf
-        return np.array(self.names, object)[self._choose_within_limits(payoffs, taken or {})]
-
-    def _choose_within_limits(
-        self, payoffs: Floats, taken: ActionCounts, use_full_limit: bool = True
-    ) -> NDArray[np.int64]:
-        """Return the action chosen for each row within the declared limits, as its position in `names`.
-
-        If an action is best on more rows than its limit allows, the rows on which its advantage over the next best
-        action is greatest get the action. Of equal rows, the first ones get the action. The other rows get their next
-        best action (deferred acceptance). An action with `use_full_limit` is then given to more rows until its limit is
-        used up, first to the rows that lose least.
-        """
-        if not self.kpi.has_limits:
-            return payoffs.argmax(axis=0)
-        payoffs = payoffs.copy()
-        limits = self._remaining_limits(taken)
-        chosen = self._reject_excess_rows(payoffs, limits)
-        if use_full_limit:
-            self._fill_limits(payoffs, chosen, limits)
-        return chosen
-
-    def _remaining_limits(self, taken: ActionCounts) -> list[_Limit]:
-        import numpy as np
-
-        rows_by_group: dict[tuple[str, Any], list[int]] = {}
-        for row, group in enumerate(self._groups):
-            rows_by_group.setdefault(group, []).append(row)
-        return [
-            _Limit(self.names.index(name), np.array(rows), max(action.limit - taken.get(group, {}).get(name, 0), 0))
-            for name, action in self.kpi.actions.items()
-            if action.limit
-            for group, rows in rows_by_group.items()
-        ]
-
-    def _reject_excess_rows(self, payoffs: Floats, limits: list[_Limit]) -> NDArray[np.int64]:
-        """Return the best action of each row, after limited actions were taken away from rows in excess of a limit.
-
-        While a limit is exceeded, the rows with the smallest advantage lose the action: their payoff for the action is
-        set to -inf in `payoffs`, in place. A row whose payoffs are all -inf gets the cheapest action without a limit.
-        """
-        import numpy as np
-
-        unlimited = next(n for n, name in enumerate(self.names) if not self.kpi.actions[name].limit)
-        exceeded = True
-        while exceeded:
-            chosen, exceeded = payoffs.argmax(axis=0), False
-            chosen[payoffs.max(axis=0) == -np.inf] = unlimited
-            for limit in limits:
-                takers = limit.rows[chosen[limit.rows] == limit.action]
-                if len(takers) > limit.remaining:
-                    rejected = _rank_by_advantage(payoffs, limit.action, takers)[limit.remaining :]
-                    payoffs[limit.action, rejected], exceeded = -np.inf, True
-        return chosen
-
-    def _fill_limits(self, payoffs: Floats, chosen: NDArray[np.int64], limits: list[_Limit]) -> None:
-        """Give actions with `use_full_limit` to more rows until their limits are used up. Changes `chosen` in place.
-
-        Such an action takes no rows from another action with `use_full_limit`.
-        """
-        import numpy as np
-
-        full = [n for n, name in enumerate(self.names) if self.kpi.actions[name].use_full_limit]
-        for limit in limits:
-            if limit.action in full:
-                free = limit.remaining - int((chosen[limit.rows] == limit.action).sum())
-                eligible = limit.rows[
-                    ~np.isin(chosen[limit.rows], full) & (payoffs[limit.action, limit.rows] > -np.inf)
-                ]
-                chosen[_rank_by_advantage(payoffs, limit.action, eligible)[:free]] = limit.action
+        return payoffs
 
     def unit_values(self, actions: Sequence[str], outcome: Floats) -> Floats:
         """Return the value of each unit in an experiment with a holdout, shape (n,), in the KPI's currency.
@@ -301,12 +220,26 @@ class ChoicePayoffs:
         return np.maximum(np.nan_to_num(informed - self.best_possible(score)), 0.0)
 
 
-def _rank_by_advantage(payoffs: Floats, action: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return rows sorted by how much more an action pays than the best other action, the greatest advantage first.
+def choose_together(
+    parts: Sequence[tuple[ChoicePayoffs, Floats, Barred]], taken: ActionCounts | None = None
+) -> Iterator[NDArray[Any]]:
+    """Yield the actions chosen for each part, as `Payoffs.choose_actions` describes. The parts compete for limits.
 
-    payoffs: shape (actions, n). action: the position of the action. rows: positions of rows.
+    parts: payoffs, scores and barred rows of units with the same KPI, at least one part.
+    taken: the actions already taken, which count towards the limits.
     """
     import numpy as np
 
-    other_best = np.delete(payoffs, action, axis=0)[:, rows].max(axis=0)
-    return rows[np.argsort(other_best - payoffs[action, rows], kind="stable")]
+    names = np.array(parts[0][0].names, object)
+    groups = [payoffs.groups for payoffs, _, _ in parts if payoffs.groups is not None]
+    if not groups:
+        yield from (names[payoffs.allowed_payoffs(score, barred).argmax(axis=0)] for payoffs, score, barred in parts)
+        return
+    ends = np.cumsum([payoffs.count for payoffs, _, _ in parts])
+    joined = np.empty((len(names), ends[-1]))
+    for (payoffs, score, barred), end in zip(parts, ends, strict=True):
+        joined[:, end - payoffs.count : end] = payoffs.allowed_payoffs(score, barred)
+    chosen = LimitedUnits(parts[0][0].kpi, joined, DecisionGroups.join(groups)).choose(taken or {}).astype(np.int16)
+    del joined
+    for (payoffs, _, _), end in zip(parts, ends, strict=True):
+        yield names[chosen[end - payoffs.count : end]]

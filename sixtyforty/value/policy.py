@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +11,17 @@ from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Veto
 from sixtyforty.storage.duckdb_session import connect_for_expressions
-from sixtyforty.value.choice_payoffs import ChoicePayoffs
-from sixtyforty.value.payoff_base import ActionCounts
+from sixtyforty.value.choice_payoffs import ChoicePayoffs, choose_together
+from sixtyforty.value.payoff_base import ActionCounts, Payoffs
 from sixtyforty.value.payoffs import build_payoffs
+from sixtyforty.value.shared_texts import share_texts
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+
+    from sixtyforty.value.payoff_base import Barred
 
 POLICY_VERSION = "highest-expected-payoff/1"  # the policy version that is stored with every decision
 
@@ -82,29 +85,59 @@ class Policy:
         Raises PolicyError if the condition of a veto isn't valid SQL over the columns of the rows, and PayoffError if
         the rows lack a column that a payoff needs.
         """
+        weighed = self.weigh_units(rows, score)
+        (ranked,) = self.rank_actions([weighed], taken)
+        return self.settle_actions(weighed, ranked)
+
+    def weigh_units(self, rows: pd.DataFrame, score: NDArray[np.float64]) -> WeighedUnits:
+        """Return what the choice of actions needs of some rows: a few numbers of each, without the features.
+
+        Arguments and errors: see `choose_actions`.
+        """
         import numpy as np
 
         payoffs = build_payoffs(self.kpi, rows)
-        action = payoffs.choose_actions(score, taken=taken)
-        barred: dict[str, NDArray[np.bool_]] = {}
-        reason, deferred = np.full(len(rows), BEST_REASON, object), np.zeros(len(rows), bool)
+        is_close = np.zeros(len(rows), bool)
         if self.defer_below and isinstance(payoffs, ChoicePayoffs):
-            deferred = payoffs.margin(score) < self.defer_below
-        if self.vetoes:
-            vetoed = _evaluate_vetoes(rows, self.vetoes)
-            barred = self._barred_rows(vetoed)
-            allowed_action = payoffs.choose_actions(score, barred, taken)
-            for name in reversed(list(self.vetoes)):  # if several vetoes apply, the first declared one is the reason
-                applies = vetoed[name] & (action == self.vetoes[name].never)
-                reason[applies], deferred[applies] = f"veto {name}: {self.vetoes[name].why}", False
-            action = allowed_action
-        impossible = ~payoffs.is_priced(action.tolist())
-        for name, where in barred.items():
+            is_close = payoffs.margin(score) < self.defer_below
+        vetoed = _evaluate_vetoes(rows, self.vetoes) if self.vetoes else {}
+        return WeighedUnits(payoffs, score, is_close, vetoed, share_texts(rows["current_action"]))
+
+    def rank_actions(
+        self, parts: Sequence[WeighedUnits], taken: ActionCounts | None = None
+    ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        """Yield for each part the actions that pay most, and those that pay most if vetoes apply, each of shape (n,).
+
+        parts: the units that compete for actions with limits: all units of their partitions and decision times.
+        taken: the actions already taken, which count towards the limits.
+        """
+        best = _choose_together(parts, [{} for _ in parts], taken)
+        if not self.vetoes:
+            yield from ((action, action.copy()) for action in best)
+            return
+        barred = [self._barred_rows(part.vetoed) for part in parts]
+        yield from zip(best, _choose_together(parts, barred, taken), strict=True)
+
+    def settle_actions(self, units: WeighedUnits, ranked: tuple[NDArray[Any], NDArray[Any]]) -> ChosenActions:
+        """Return the chosen actions of units. ranked: from `rank_actions`; changed in place.
+
+        Raises PayoffError if an action of the current process isn't declared, and a score depends on the action.
+        """
+        import numpy as np
+
+        best, action = ranked
+        reason, deferred = np.full(len(action), BEST_REASON, object), units.is_close.copy()
+        for name in reversed(list(self.vetoes)):  # if several vetoes apply, the first declared one is the reason
+            applies = units.vetoed[name] & (best == self.vetoes[name].never)
+            reason[applies], deferred[applies] = f"veto {name}: {self.vetoes[name].why}", False
+        impossible = ~units.payoffs.is_priced(action.tolist())
+        for name, where in self._barred_rows(units.vetoed).items():
             impossible |= where & (action == name)
-        action[impossible], reason[impossible] = rows["current_action"].to_numpy(object)[impossible], UNPRICED_REASON
+        action[impossible], reason[impossible] = units.current_action[impossible], UNPRICED_REASON
         deferred[impossible] = False
-        action[deferred], reason[deferred] = rows["current_action"].to_numpy(object)[deferred], REVIEW_REASON
-        return ChosenActions(action, payoffs.expected_outcomes(score, action.tolist()), reason, deferred, impossible)
+        action[deferred], reason[deferred] = units.current_action[deferred], REVIEW_REASON
+        expected = units.payoffs.expected_outcomes(units.score, action.tolist())
+        return ChosenActions(action, expected, reason, deferred, impossible)
 
     def _barred_rows(self, vetoed: Mapping[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:
         """Return, for each action with vetoes, a mask of the rows on which a veto forbids it.
@@ -121,6 +154,39 @@ class Policy:
             for action, names in vetoes_by_action.items()
             if names
         }
+
+
+@dataclass(frozen=True)
+class WeighedUnits:
+    """What the choice of actions needs of n scored units, one row per unit. The features are no longer needed.
+
+    - payoffs: the payoffs of the actions.
+    - score: the expected outcome, shape (n,), or the expected outcome under each action, shape (actions, n).
+    - is_close: whether the two best actions pay nearly the same, shape (n,).
+    - vetoed: for each veto, a mask of the rows on which its condition is true.
+    - current_action: the action of the current process, shape (n,).
+    """
+
+    payoffs: Payoffs
+    score: NDArray[np.float64]
+    is_close: NDArray[np.bool_]
+    vetoed: Mapping[str, NDArray[np.bool_]]
+    current_action: NDArray[Any]
+
+
+def _choose_together(
+    parts: Sequence[WeighedUnits], barred: Sequence[Barred], taken: ActionCounts | None
+) -> Iterator[NDArray[Any]]:
+    """Yield the actions that pay most on the units of each part. barred: for each part, the rows of vetoed actions."""
+    named = [
+        (part.payoffs, part.score, rows)
+        for part, rows in zip(parts, barred, strict=True)
+        if isinstance(part.payoffs, ChoicePayoffs)
+    ]
+    if named:
+        yield from choose_together(named, taken)
+    else:
+        yield from (part.payoffs.choose_actions(part.score) for part in parts)
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,8 @@ class RoundedInterval:
         return cls(fields["value"], fields["low"], fields["high"], problem=fields.get("problem", ""))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the interval for JSON: `value`, `low`, `high`, and `problem` if there is one."""
-        fields = asdict(self)
-        return fields if self.problem else {name: fields[name] for name in ("value", "low", "high")}
+        """Return the interval for JSON: `value`, `low`, `high` and `problem`."""
+        return asdict(self)
 
     def to_interval(self) -> Interval:
         """Return the rounded estimate and its interval as an Interval, for further computing. None becomes NaN."""

@@ -76,6 +76,21 @@ def test_a_feed_without_any_usable_extract_or_row_is_a_refusal(workspace: Worksp
     assert reason.startswith(f"no partition of the run is accepted. {KEYS[1]}: calls_{KEYS[1]}.csv:")
 
 
+def test_a_run_names_a_column_of_another_type_once(workspace: Workspace, rules: Path) -> None:
+    """In the second extract, each number has a letter: one warning names the column, besides the rows' own reasons."""
+    land_days(workspace, DAYS[:1])
+    calls = [(f"{number}x", site, hour, load) for number, site, hour, load in calls_on(DAYS[1])]
+    land_extract(workspace.landing, f"calls_{KEYS[1]}.csv", csv_text(CALLS, calls))
+    data.import_extracts(make_run(workspace, KEYS, "calls"))
+    data.validate_source(run := make_run(workspace, KEYS, "calls"))
+    retyped = [line for line in run.log.lines if "another type" in line]
+    assert retyped == [
+        "WARNING: validated calls: rows quarantined (columns of another type: id was INTEGER, is now VARCHAR)"
+    ]
+    data.validate_source(run := make_run(workspace, KEYS[:1], "calls"))
+    assert not any("another type" in line for line in run.log.lines)
+
+
 def test_the_check_of_raw_names_columns_that_the_contract_lacks(workspace: Workspace) -> None:
     land_days(workspace, DAYS)
     (check,) = data.import_extracts(make_run(workspace, KEYS, "calls")).checks

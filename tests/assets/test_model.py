@@ -82,7 +82,7 @@ def test_the_model_stages_in_their_order(ws: Workspace) -> None:
 
     (backtest,) = model.run_backtest(run_of(ws)).published.values()
     rows = backtest.metadata["value of each recipe, per 1,000 decisions"].records
-    assert {"training day", "recipe", "label", "days", "lift, last 92 days", "95% low", "95% high"} <= rows[
+    assert {"training day", "recipe", "label", "days", "lift, last 182 days", "95% low", "95% high"} <= rows[
         -1
     ].data.keys()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -37,21 +37,30 @@ CHANGES: dict[str, Any] = {
 COSTLIER = {"actions": {"act": {"cost": 9.9}}}
 
 
-@pytest.fixture
-def ws(tmp_path: Path) -> Iterator[Workspace]:
-    """Six weeks of a replay, delivered and accounted, and live since its last day."""
-    workspace = make_workspace(tmp_path, **CHANGES)
-    rules = tmp_path / "suites" / "calls_in_time"
+@pytest.fixture(scope="module")
+def live_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six weeks of a replay, delivered and accounted, and live since its last day. Each test gets a copy."""
+    home = tmp_path_factory.mktemp("live")
+    rules = home / "suites" / "calls_in_time"
     rules.mkdir(parents=True)
     for source in ("calls", "visits", "features"):
         (rules / f"{source}.yaml").write_text("description: for the test\n")
+    workspace = make_workspace(home, **CHANGES)
     publish_days(workspace, DAYS, count=12)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(suites, "HERE", tmp_path / "suites")
+        patch.setattr(suites, "HERE", home / "suites")
         run_chain(workspace)
         adopt_champion(workspace, by="Ada", why="it pays", now=workspace.use_case.day_start(LAST))
         run_chain(workspace, DECIDED[-1:], track="live", as_of="2013-04-13T12:00:00")
-        yield workspace
+    return home
+
+
+@pytest.fixture
+def ws(live_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """Return the workspace of a copy of the live home."""
+    home = shutil.copytree(live_home, tmp_path / "home")
+    monkeypatch.setattr(suites, "HERE", home / "suites")
+    return make_workspace(home, **CHANGES)
 
 
 def run_chain(ws: Workspace, partitions: list[str] = DECIDED, **clock: str) -> None:

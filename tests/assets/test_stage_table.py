@@ -17,6 +17,7 @@ from pipelines.component import build_chain
 from sixtyforty.spec.partitions import SNAPSHOT
 from tests import flights
 from tests.assets.recorded_runs import RecordedRun, data_version, execute, key, plain
+from tests.dagster_runs import open_instance
 from tests.flights import AFTER, BEFORE, DAY, DAYS, first_rows, flight_delays
 from tests.helpers import make_use_case
 
@@ -68,7 +69,7 @@ def three_runs(tmp_path_factory: pytest.TempPathFactory, extracts: Path) -> Iter
             flights.deliver(ws, extracts, flights.extract(source, day), lambda content: content)
     flights.deliver(ws, extracts, flights.extract("timetable", DAY), first_rows(0.5), later=True)
     definitions, runs, trees, delivered, materialized = build_chain(flight_delays()), [], [], [], []
-    with dg.DagsterInstance.ephemeral() as instance:
+    with open_instance(tmp_path_factory.mktemp("dagster")) as instance:
         for is_corrected in (False, True, False):
             if is_corrected:
                 flights.deliver(ws, extracts, flights.extract("timetable", DAY), lambda content: content)

@@ -58,6 +58,7 @@ SHAPES = {
     "DECIMAL": DECIMAL,
     "DATE": DATE,
     "TIMESTAMP": TIMESTAMP,
+    "TIMESTAMP of tenths": Shape(TIMESTAMP.key, lambda n: [f"2024-01-01 12:00:{n % 60:02}.{n // 60 + 1}"]),
     "TIME": Shape({"slot": "TIME"}, lambda n: [f"{n // 4:02}:{n % 4 * 15:02}:00"]),
     "VARCHAR": TEXT,
     "two columns": Shape({"Depot Süd": "VARCHAR", "day": "DATE"}, lambda n: ["ä/ö", str(FIRST + timedelta(days=n))]),

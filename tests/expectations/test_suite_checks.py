@@ -81,6 +81,37 @@ def test_a_condition_names_existing_columns_in_a_documented_form() -> None:
     assert "isn't a valid pandas expression" in message
 
 
+AMOUNT = {"type": "comparison", "column": {"name": "amount"}, "operator": ">"}
+
+
+@pytest.mark.parametrize(
+    ("condition", "parser", "is_exact"),
+    [
+        ("amount < 0 and amount != 1234567890123.99", None, True),
+        ("amount == 12345678901234.99", None, False),
+        ("`amount` in [1, -12345678901234.99]", None, False),
+        ("load == 12345678901234.99", None, True),  # a DOUBLE is compared as it is
+        ('col("amount") >= 12345678901234', "great_expectations", False),
+        ('col("amount").notNull()', "great_expectations", True),
+        (AMOUNT | {"parameter": 1e13}, None, False),
+        ({"type": "or", "conditions": [AMOUNT | {"parameter": 3}, AMOUNT | {"parameter": "x"}]}, None, True),
+        ({"type": "pass_through", "pass_through_filter": "amount > 12345678901234"}, None, False),
+    ],
+)
+def test_a_comparison_that_would_round_a_decimal_is_an_error(
+    condition: Any, parser: str | None, is_exact: bool
+) -> None:
+    """With two decimals, numbers from ten trillion on need more than 15 digits."""
+    arguments = {"column": "load", "max_value": 1, "row_condition": condition}
+    rule = Rule(
+        type=BETWEEN, severity="info", why="x", kwargs=arguments | ({"condition_parser": parser} if parser else {})
+    )
+    columns = SOURCES["calls"] | {"amount": "DECIMAL(18,2)"}
+    problems = list(suite_errors(Suite(description="x", rows=[rule]), columns, SOURCES))
+    assert [problem.field for problem in problems] == ([] if is_exact else ["rows.0.kwargs.row_condition"])
+    assert all("the comparison of 'amount' with" in problem.message for problem in problems)
+
+
 def test_a_bound_must_fit_the_type_of_the_column() -> None:
     assert errors(BETWEEN, column="day", min_value="2024-03-10") == []
     ((field, message),) = errors(BETWEEN, column="day", min_value=20240310)

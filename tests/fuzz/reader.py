@@ -34,7 +34,7 @@ def read_records(source: str, content: bytes) -> list[Record] | None:
         if content.startswith(b"PAR1") or (source == "readings" and not is_json):
             return list(_parquet_records(content))
         text = _decode(content, "surrogateescape")
-        if "\0" in text or not text.strip():
+        if "\0" * 4096 in text or not text.strip():
             return None
         return list(_json_records(text) if is_json or source == "events" else _csv_records(text))
     except (Refused, UnicodeDecodeError):
@@ -83,17 +83,18 @@ def _csv_records(text: str) -> Iterator[Record]:
             break
     else:
         raise Refused
-    if not _is_text(header):
+    if not _is_text(header) or "\0" in header:
         raise Refused
     named = max(position for position, name in enumerate(names, 1) if name)
     number += len(_lines(header)) - 1
     for fields, record, is_sound in rows:
         lines = _lines(record)[:-1]
         if lines != [""]:
-            if is_sound and not _is_text(record):
+            has_zero = "\0" in record
+            if is_sound and not has_zero and not _is_text(record):
                 raise Refused
             nameless = [field.strip() for field in fields[named:]]
-            if is_sound and named <= len(fields) <= len(names) and not any(nameless):
+            if is_sound and not has_zero and named <= len(fields) <= len(names) and not any(nameless):
                 texts = {column: _csv_text(fields[names.index(column)]) for column in COLUMNS}
                 yield Record(number, texts)
             else:
@@ -136,10 +137,7 @@ def _split(text: str, delimiter: str) -> Iterator[tuple[list[str], str, bool]]:
 
 def _json_records(text: str) -> Iterator[Record]:
     if text.lstrip().startswith("["):
-        try:
-            contents: list[tuple[int, Any]] = list(enumerate(_parse_json(text), 1))
-        except ValueError:
-            raise Refused from None
+        contents: list[tuple[int, Any]] = list(enumerate(_array_elements(text), 1))
     else:
         contents = []
         for number, line in enumerate(_lines(text), 1):
@@ -155,19 +153,77 @@ def _json_records(text: str) -> Iterator[Record]:
     yield from records
 
 
+def _array_elements(text: str) -> Iterator[Any]:
+    """Yield the elements of a JSON array; None for one that is no JSON, and for the rest that can't be followed."""
+    position = _skip_spaces(text, 0)
+    if text[position] != "[":
+        yield None
+        return
+    position = _skip_spaces(text, position + 1)
+    is_empty = text[position : position + 1] == "]"
+    while not is_empty:
+        try:
+            element, position = DECODER.raw_decode(text, position)
+            yield element
+        except ValueError:
+            yield None
+            end = _element_end(text, position)
+            if end is None:
+                return
+            position = end
+        position = _skip_spaces(text, position)
+        if text[position : position + 1] != ",":
+            break
+        position = _skip_spaces(text, position + 1)
+    if text[position : position + 1] != "]" or text[position + 1 :].strip(" \t\r\n"):
+        yield None
+
+
+def _skip_spaces(text: str, position: int) -> int:
+    while text[position : position + 1] in (" ", "\t", "\r", "\n"):
+        position += 1
+    return position
+
+
+def _element_end(text: str, position: int) -> int | None:
+    """Return where a damaged element ends: before a comma or bracket that is in no string and in no other brackets."""
+    closing: list[str] = []
+    while position < len(text):
+        character = text[position]
+        if character == '"':
+            position += 1
+            while position < len(text) and text[position] not in '"\r\n':
+                is_escape = text[position] == "\\"
+                if is_escape and text[position + 1 : position + 2] == "\n":
+                    return None
+                position += 2 if is_escape else 1
+            if text[position : position + 1] != '"':
+                return None
+        elif character in "[{":
+            closing.append("]" if character == "[" else "}")
+        elif character in ",]" and not closing:
+            return position
+        elif character in "]}" and (not closing or closing.pop() != character):
+            return None
+        position += 1
+    return None
+
+
 def _parse_json(text: str) -> Any:
     """Parse JSON. A number becomes its text. An object with a repeated key becomes None."""
-    return json.loads(
-        text,
-        parse_int=_Number,
-        parse_float=_Number,
-        parse_constant=_Number,
-        object_pairs_hook=lambda pairs: dict(pairs) if len(dict(pairs)) == len(pairs) else None,
-    )
+    return DECODER.decode(text)
 
 
 class _Number(str):
     pass
+
+
+DECODER = json.JSONDecoder(
+    parse_int=_Number,
+    parse_float=_Number,
+    parse_constant=_Number,
+    object_pairs_hook=lambda pairs: dict(pairs) if len(dict(pairs)) == len(pairs) else None,
+)
 
 
 def _json_texts(content: Any) -> dict[str, str | None] | None:

@@ -36,9 +36,12 @@ Rows = Sequence[Sequence[Any]]
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the home once; each test gets a copy."""
+    """Build the home once, with the first live day decided by the model; each test gets a copy."""
     folder = tmp_path_factory.mktemp("live")
     build_live_home(folder)
+    with pytest.MonkeyPatch.context() as patch, open_live_world(folder, patch) as world:
+        assert world.live_day(ADOPTED) == []
+        assert world.deciders(ADOPTED) == {"model"}
     return folder
 
 
@@ -46,8 +49,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def live(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: RunCli) -> Iterator[LiveWorld]:
     shutil.copytree(built, tmp_path / "live")
     with open_live_world(tmp_path / "live", monkeypatch) as world:
-        assert world.live_day(ADOPTED) == []
-        assert world.deciders(ADOPTED) == {"model"}
         yield world
 
 

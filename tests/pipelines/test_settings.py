@@ -76,6 +76,7 @@ def test_a_cluster_has_a_broker_and_a_lake_in_an_object_store(monkeypatch: pytes
         ({**CLUSTER, "SIXTYFORTY_BROKER_URL": ""}, "SIXTYFORTY_BROKER_URL is not set"),
         ({**CLUSTER, "SIXTYFORTY_LAKE": "/lake"}, "SIXTYFORTY_LAKE is a folder"),
         ({"SIXTYFORTY_DESK_URL": "desk.example"}, "SIXTYFORTY_DESK_URL is not a web address"),
+        ({"SIXTYFORTY_HOME": "/srv/which?/one"}, "The home /srv/which?/one has a question mark in its path"),
     ],
 )
 def test_a_wrong_setting_is_named_and_its_value_hidden(

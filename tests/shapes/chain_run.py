@@ -19,6 +19,7 @@ from sixtyforty.decisions.decision_table import decisions_dataset, read_decision
 from sixtyforty.spec.cross_checks import require_consistent
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.workspace import Workspace
+from tests.dagster_runs import open_instance
 
 Unit = dict[str, Any]  # a decision with its `outcome`
 Payoff = Callable[[Unit, str], float]  # what an action would have paid on a unit
@@ -72,7 +73,7 @@ def run_chain(folder: Path, rules: Path, shape: Shape) -> ChainRun:
             resources={"project_home": project_home, "clock": BusinessClock()}, executor=dg.in_process_executor
         ),
     )
-    with dg.DagsterInstance.ephemeral() as instance:
+    with open_instance(folder / "dagster") as instance:
         keys = use_case.covering_days(shape.first, shape.last)
         run = definitions.resolve_job_def(name).execute_in_process(
             instance=instance,

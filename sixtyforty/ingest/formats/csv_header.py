@@ -20,6 +20,7 @@ from sixtyforty.ingest.extract import (
     match_columns,
 )
 from sixtyforty.ingest.formats.csv_records import RecordPatterns, split_fields
+from sixtyforty.ingest.formats.text_blocks import NOT_TEXT
 from sixtyforty.spec.sources import Source
 
 USUAL_DELIMITER = ","
@@ -120,6 +121,9 @@ def _read_names(text: bytes, start: int, delimiter: str, source: Source) -> _Rea
     match = RecordPatterns(delimiter.encode()).sound.match(text, start)
     if not match:
         return None
+    zero = match.group().find(b"\0")
+    if zero >= 0:
+        raise RefusedExtractError(NOT_TEXT.format(match.start() + zero))
     try:
         match.group().decode()
     except UnicodeDecodeError as error:

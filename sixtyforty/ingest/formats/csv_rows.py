@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from sixtyforty.ingest.extract import BrokenLine, Chunk, RefusedExtractError, empty_rows
 from sixtyforty.ingest.formats.csv_header import Header
-from sixtyforty.ingest.formats.csv_records import RecordBatch, break_record, list_records
+from sixtyforty.ingest.formats.csv_records import RecordBatch, break_record, list_records, split_fields
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.wording import format_plural
 
@@ -67,7 +66,8 @@ class RecordReader:
     def _read_records(self, batch: RecordBatch, field_count: int) -> tuple[pa.Table, list[_Misfit], list[BrokenLine]]:
         """Return the rows of all records with `field_count` fields, then all other records, then the broken lines.
 
-        A line is broken if it has a value in a column without a name.
+        A line is broken if it has a value in a column without a name, or different values in two columns that are names
+        of one column of the contract.
         """
         import numpy as np
         import pyarrow as pa
@@ -79,12 +79,15 @@ class RecordReader:
         numbers = np.asarray(batch.numbers, "int64")
         if misfits:
             numbers = np.setdiff1d(numbers, misfit_numbers, assume_unique=True)
-        is_sound = self._has_only_named_values(table, field_count)
         broken: list[BrokenLine] = []
-        if is_sound is not None and not is_sound.all():
-            records = dict(zip(batch.numbers, list_records(batch, self._delimiter), strict=True))
-            for number in numbers[~is_sound].tolist():
-                broken += break_record(records[number], number, NAMELESS_VALUE)
+        is_sound, records = np.ones(len(numbers), bool), dict[int, bytes]()
+        for reason, has_problem in self._find_problems(table, field_count):
+            if (is_sound & has_problem).any():
+                records = records or dict(zip(batch.numbers, list_records(batch, self._delimiter), strict=True))
+            for number in numbers[is_sound & has_problem].tolist():
+                broken += break_record(records[number], number, reason)
+            is_sound &= ~has_problem
+        if broken:
             table, numbers = table.filter(pa.array(is_sound)), numbers[is_sound]
         rows = self._to_contract(table, batch).append_column("_row", pa.array(numbers, pa.int64()))
         return rows, misfits, broken
@@ -150,16 +153,17 @@ class RecordReader:
             quoted_strings_can_be_null=bool(null),
         )
 
-    def _has_only_named_values(self, table: pa.Table, field_count: int) -> np.ndarray | None:
-        """Return for each row whether all columns without a name are empty; None if every column has a name."""
-        import numpy as np
+    def _find_problems(self, table: pa.Table, field_count: int) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield for each possible problem of a row its reason, and for each row of the table whether it has it."""
+        import pyarrow as pa
         import pyarrow.compute as pc
 
-        masks = [
-            pc.fill_null(pc.equal(pc.utf8_trim_whitespace(table[str(position)]), ""), False).to_numpy()
-            for position in range(self._header.named_count, field_count)
-        ]
-        return functools.reduce(np.logical_and, masks) if masks else None
+        for position in range(self._header.named_count, field_count):
+            is_empty = pc.equal(pc.utf8_trim_whitespace(table[str(position)]), "")
+            yield NAMELESS_VALUE, ~pc.fill_null(is_empty, False).to_numpy()
+        matched = self._header.matched
+        names = zip(matched.file_columns, self._positions, strict=True)
+        yield from matched.find_conflicts(pa.table({name: table[str(position)] for name, position in names}))
 
     def _to_contract(self, table: pa.Table, batch: RecordBatch) -> pa.Table:
         """Return a table's needed columns under their names in the contract. A column that the file lacks is null."""
@@ -175,17 +179,19 @@ class RecordReader:
         return self._header.matched.to_contract(pa.table(columns))
 
     def _drop_undecodable_records(self, batch: RecordBatch) -> tuple[RecordBatch, list[BrokenLine]]:
-        """Drop the records of a batch that are not UTF-8 text. Return all other records, and all broken lines.
+        """Drop the records of a batch that are not UTF-8 text, or have a zero byte.
 
-        The lines of the dropped records are among the broken lines. Raises RefusedExtractError if there are such
-        records, and the source declares no encoding.
+        Return all other records, and all broken lines. The lines of the dropped records are among the broken lines.
+        Raises RefusedExtractError if a record isn't UTF-8, and the source declares no encoding.
         """
         broken = list(batch.broken)
-        if _is_utf_8(batch.content):
+        if _is_utf_8(batch.content) and b"\0" not in batch.content:
             return batch, broken
         sound: dict[int, bytes] = {}
         for number, record in zip(batch.numbers, list_records(batch, self._delimiter), strict=True):
-            if _is_utf_8(record):
+            if b"\0" in record:
+                broken += break_record(record, int(number), self._zero_reason(record))
+            elif _is_utf_8(record):
                 sound[int(number)] = record
             elif self._source.encoding is None:
                 raise RefusedExtractError(NOT_UTF_8.format(number))
@@ -193,6 +199,13 @@ class RecordReader:
                 reason = f"the line is not text in the declared encoding {self._source.encoding}"
                 broken += break_record(record, int(number), reason)
         return RecordBatch(b"".join(sound.values()), list(sound), [], batch.has_line_breaks), broken
+
+    def _zero_reason(self, record: bytes) -> str:
+        """Return the reason why a record with a zero byte is broken, which names the first field with one."""
+        fields = split_fields(record.rstrip(b"\r\n"), self._delimiter)
+        position = next(number for number, field in enumerate(fields) if b"\0" in field)
+        name = self._header.names[position] if position < len(self._header.names) else ""
+        return f"{f'the field {name!r}' if name else f'field {position + 1}'} has a zero byte"
 
     def _misfit_reason(self, misfit: _Misfit) -> str:
         subject = (

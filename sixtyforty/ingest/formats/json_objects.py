@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sixtyforty.ingest.extract import MAX_RECORD_BYTES, BrokenLine, broken_line
+from sixtyforty.ingest.extract import DIFFERENT_VALUES, MAX_RECORD_BYTES, BrokenLine, broken_line
 
 TOO_LONG = f"the object is longer than {MAX_RECORD_BYTES >> 20} MB"
 
@@ -64,8 +64,15 @@ DECODER = json.JSONDecoder(
 
 
 def _first_field(fields: dict[str, Any], names: Sequence[str]) -> Any:
-    """Return the field that a JSON object has under the first matching name; None if it has none of the names."""
-    return next((fields[name] for name in names if name in fields), None)
+    """Return the field that a JSON object has under one of several names; None if it has none of the names.
+
+    Raises ValueError if the object has different values under two of the names.
+    """
+    present = [name for name in names if name in fields]
+    for name in present[1:]:
+        if fields[name] != fields[present[0]]:
+            raise ValueError(DIFFERENT_VALUES.format(present[0], name))
+    return fields[present[0]] if present else None
 
 
 def _as_text(content: Any) -> str | None:

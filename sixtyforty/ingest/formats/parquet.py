@@ -267,16 +267,24 @@ def _text_bytes(array: pa.Array | pa.ChunkedArray) -> int:
 def _read_portion(table: pa.Table, matched: MatchedColumns, first_row: int) -> Chunk:
     """Return the rows of a table as text. A row that is too long is a broken line.
 
+    So is a row with different values in two columns that are names of one column of the contract.
+
     first_row: the number of the first row.
     """
+    import numpy as np
     import pyarrow as pa
 
     if table.num_rows == 1 and sum(map(_text_bytes, table.columns)) > MAX_RECORD_BYTES:
         return Chunk(empty_rows(list(matched.names)), [BrokenLine(first_row, TOO_LONG, "")])
     with _damage_refused():
-        rows = matched.to_contract(_text_table(table, table.column_names))
-    numbers = pa.array(range(first_row, first_row + table.num_rows), pa.int64())
-    return Chunk(rows.append_column("_row", numbers), [])
+        texts = _text_table(table, table.column_names)
+    numbers = np.arange(first_row, first_row + table.num_rows)
+    is_sound, broken = np.ones(len(numbers), bool), list[BrokenLine]()
+    for reason, has_conflict in matched.find_conflicts(texts):
+        broken += [BrokenLine(number, reason, "") for number in numbers[is_sound & has_conflict].tolist()]
+        is_sound &= ~has_conflict
+    rows = matched.to_contract(texts).append_column("_row", pa.array(numbers, pa.int64()))
+    return Chunk(rows.filter(pa.array(is_sound)) if broken else rows, sorted(broken))
 
 
 def _text_table(table: pa.Table, columns: Sequence[str]) -> pa.Table:

@@ -4,6 +4,7 @@ The byte order mark of a file names its encoding. Without a mark, it is the decl
 declared, it is UTF-16 if every second byte at the start of the file is zero, and otherwise UTF-8.
 
 Bytes that are invalid in the encoding of the file stay invalid in the blocks, so that the formats can name their lines.
+The same holds for single zero bytes. A long run of them is no text.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ BYTE_ORDER_MARKS = (  # UTF-32 comes first, because its mark starts with the mar
 )
 UTF_8 = ("utf-8", "utf-8-sig")
 SNIFFED_BYTES = 1 << 12
+HOLE = bytes(1 << 12)  # so many zero bytes in a row are binary content, or a part of the file that was never written
+NOT_TEXT = "the file is not a text file: byte {} is zero. Ask the sender for a text file."
 MOSTLY, HARDLY = 0.7, 0.1  # a text is read as UTF-16 if these shares of every second byte and of other bytes are zero
 
 
@@ -37,14 +40,13 @@ def read_text_blocks(file: Path, declared: str | None = None, size: int = CHUNK_
     first = next(blocks, b"")
     encoding, mark = detect_encoding(first, declared)
     texts = _chain(first[len(mark) :], blocks)
-    position = 0
+    position, zeros = 0, 0
     for block in texts if encoding in UTF_8 else _transcode(texts, encoding):
-        zero = block.find(b"\0")
-        if zero >= 0:
-            raise RefusedExtractError(
-                f"the file is not a text file: byte {position + zero} is zero. Ask the sender for a text file."
-            )
+        hole = (b"\0" * zeros + block).find(HOLE)
+        if hole >= 0:
+            raise RefusedExtractError(NOT_TEXT.format(position - zeros + hole))
         position += len(block)
+        zeros = min(len(HOLE) - 1, len(block) - len(block.rstrip(b"\0")) + (zeros if not block.strip(b"\0") else 0))
         yield block
 
 

@@ -45,8 +45,8 @@ def test_scrambled_twins_lose_the_gain_and_equal_ones_keep_it(monkeypatch: pytes
 
 
 def test_the_gate_needs_a_proven_gain_for_a_first_promotion() -> None:
-    gains = np.stack([np.full((1, 60), -1.0), np.full((1, 60), 1.0)]) + np.sin(np.arange(60))
-    assert METHODS.first_promotions(gains, [30, 60]).recipe.tolist() == [-1, 0]
+    gains = np.stack([np.full((1, 150), -1.0), np.full((1, 150), 1.0)]) + np.sin(np.arange(150))
+    assert METHODS.first_promotions(gains, [30, 150]).recipe.tolist() == [-1, 0]
 
 
 def test_a_year_with_several_recipes_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,16 +9,25 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp, ttest_ind
 
-from bench.coverage.daily_worlds import WORLDS, DailyWorld
-from bench.coverage.methods import METHODS, IntervalMethod, Refresh, judge_each_look
+from bench.coverage.daily_worlds import CAMPAIGN_DAYS, WORLDS, DailyWorld
+from bench.coverage.methods import METHODS, IntervalMethod, Refresh, half_widths, judge_each_look
 from bench.coverage.scenarios import count_misses
 from bench.coverage.unit_worlds import INDEPENDENT, RECURRING
+from sixtyforty.spec.kpi import BLOCK_DAYS
 
 
-def test_the_final_interval_is_the_t_interval_of_the_days() -> None:
-    gains = np.random.default_rng(1).standard_normal(40)
-    interval, expected = METHODS.final.interval(gains), ttest_1samp(gains, 0).confidence_interval(0.95)
+def test_the_interval_of_one_look_is_the_t_interval_of_the_blocks() -> None:
+    gains = np.random.default_rng(1).standard_normal(20 * BLOCK_DAYS)
+    interval = METHODS.estimate.interval(gains)
+    expected = ttest_1samp(gains.reshape(20, BLOCK_DAYS).mean(1), 0).confidence_interval(0.95)
     assert interval.value == pytest.approx(gains.mean(), abs=1e-9)
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_each_campaign_is_a_block() -> None:
+    gains = np.random.default_rng(4).standard_normal(12)
+    interval = METHODS.estimate.interval(gains, CAMPAIGN_DAYS)
+    expected = ttest_1samp(gains, 0).confidence_interval(0.95)
     assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
@@ -39,13 +48,18 @@ def test_clusters_are_compared_by_their_means() -> None:
     assert (low[1, -1], high[1, -1]) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
-def test_resampled_days_give_nearly_the_normal_interval() -> None:
-    gains = np.random.default_rng(4).standard_normal(365)
-    error = gains.std(ddof=1) / math.sqrt(len(gains))
-    for method, normal in ((METHODS.estimate, 1.96), (METHODS.gate, 1.645)):
-        interval = method.interval(gains)
-        assert interval.value == pytest.approx(gains.mean(), abs=1e-9)
-        assert (interval.high - interval.low) / 2 == pytest.approx(normal * error, rel=0.06)
+@pytest.mark.parametrize("days", [112, 125, 126, 365])
+def test_the_quick_widths_are_those_of_the_intervals(days: int) -> None:
+    gains = np.random.default_rng(days).standard_normal((3, days))
+    widths = half_widths(gains, 0.95)
+    for of_run, width in zip(gains, widths, strict=True):
+        interval = METHODS.daily_look.interval(of_run)
+        assert (interval.high - interval.low) / 2 == pytest.approx(width + 1e-6, rel=1e-9)
+
+
+def test_too_few_blocks_have_no_width() -> None:
+    assert np.isinf(half_widths(np.zeros((2, 111)), 0.95)).all()
+    assert np.isfinite(half_widths(np.zeros((2, 8)), 0.95, partition_days=CAMPAIGN_DAYS)).all()
 
 
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
@@ -55,20 +69,29 @@ def test_no_interval_that_is_skipped_would_miss_the_truth(world: DailyWorld, met
     truths = sample.expected.cumsum(1) / np.arange(1, world.last_look + 1)
     looks = range(world.first_look, world.last_look + 1, 1 if world.last_look < 20 else 9)
     with_skips, without = (
-        count_misses("looks", world.name, tried, sample.gains, truths, looks)
-        for tried in (method, replace(method, least_distance=0.0))
+        count_misses("looks", world, tried, sample.gains, truths, looks)
+        for tried in (method, replace(method, half_widths=None))
     )
     assert with_skips == without
     assert with_skips.runs == 20
 
 
 def test_no_look_that_is_skipped_would_promote_a_recipe() -> None:
-    gains = np.random.default_rng(6).standard_normal((20, 2, 120))
-    looks = range(30, 121, 10)
-    promotions, without_skips = judge_each_look(gains, looks), judge_each_look(gains, looks, least_distance=-1e6)
+    rng = np.random.default_rng(6)
+    gains = rng.uniform(0, 0.6, (20, 2, 1)) + rng.standard_normal((20, 2, 200))
+    looks = range(100, 201, 10)
+    promotions, without_skips = judge_each_look(gains, looks), judge_each_look(gains, looks, skip=False)
     assert (promotions.recipe == without_skips.recipe).all()
     assert np.array_equal(promotions.forecast, without_skips.forecast, equal_nan=True)
     assert 0 < (promotions.recipe >= 0).sum() < 20
+
+
+def test_a_later_recipe_needs_more_evidence() -> None:
+    gains = 0.35 + np.random.default_rng(9).standard_normal((300, 1, 150))
+    alone = METHODS.first_promotions(gains, [150]).recipe >= 0
+    second = METHODS.first_promotions(np.concatenate([np.full_like(gains, -1.0), gains], 1), [150]).recipe == 1
+    assert 0 < second.sum() < alone.sum()
+    assert not (second & ~alone).any()
 
 
 def test_a_promotion_carries_the_forecast_from_its_look() -> None:
@@ -87,11 +110,11 @@ def test_campaigns_are_forecast_like_days_of_longer_blocks() -> None:
     assert METHODS.forecast.interval(gains, 28).low < METHODS.forecast.interval(gains, 28).high
 
 
-def test_a_refresh_passes_only_if_the_gain_of_its_recipe_is_proven() -> None:
-    noise = np.random.default_rng(8).standard_normal(60)
-    for gain, passes in ((2.0, True), (-2.0, False)):
-        days = gain + noise
-        assert METHODS.passes_refresh(Refresh(days, days[-30:], days[-15:])) is passes
+@pytest.mark.parametrize(("loss", "passes"), [(0.0, True), (1.0, False)])
+def test_a_refresh_passes_unless_its_twin_is_proven_worse(loss: float, passes: bool) -> None:
+    days = 2 + np.random.default_rng(8).standard_normal(180)
+    twin = days[-15:] - loss + 0.1 * np.random.default_rng(9).standard_normal(15)
+    assert METHODS.passes_refresh(Refresh(days, days[-30:], twin)) is passes
 
 
 def test_the_share_test_notices_units_that_are_lost() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from bench.items import kills
+from bench.items.rows import ImportRun
 from bench.measure import Settings
 
 
@@ -18,7 +20,9 @@ def test_a_killed_import_is_repeated_with_the_same_bytes(tmp_path: Path) -> None
 
 
 def test_other_bytes_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    numbers = count()
+    numbers, undisturbed = count(), ImportRun(6000, 1.0, 500)
+    monkeypatch.setattr(kills, "measure_rows", lambda *_, **__: [{"chain": undisturbed, "duckdb": undisturbed}])
+    monkeypatch.setattr(kills, "_start", lambda *_: subprocess.Popen(["true"]))
     monkeypatch.setattr(kills, "lake_digests", lambda _: {"file": str(next(numbers))})
     report = kills.measure(Settings(tmp_path, tmp_path, small=True))
     (row,) = (row for row in report.rows if "same bytes" in row.label)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -54,6 +55,48 @@ def test_a_feed_with_dates_leaves_out_a_feed_of_a_longer_name(tmp_path: Path) ->
     write(tmp_path, "orders_2020-01-01.csv", "orders_2020-01-02.csv", "orders_items.csv")
     feeds = {feed.name: feed.files for feed in find_feeds(str(tmp_path))}
     assert feeds == {"orders": "orders_[0-9]*.csv", "orders_items": "orders_items.csv"}
+
+
+@pytest.mark.parametrize(
+    ("names", "glob"),
+    [
+        (("sales_1.csv", "sales_2.csv.gz"), "sales*.csv*"),
+        (("sales_1.csv", "sales_2.CSV"), "sales*.[cC][sS][vV]"),
+        (("sales_1.CSV", "sales_2.csv.gz"), "sales*.[cC][sS][vV]*"),
+        (("sales.v1.csv", "sales.v2.csv"), "sales*.csv"),
+        (("sales_1.json", "sales_2.ndjson"), "sales*.*"),
+    ],
+)
+def test_the_glob_of_a_feed_matches_all_its_files(names: tuple[str, str], glob: str, tmp_path: Path) -> None:
+    for name, day in zip(names, ("2020-01-01", "2020-01-02"), strict=True):
+        text = f'{{"day": "{day}"}}\n' if "json" in name else f"day,load\n{day},1\n"
+        (tmp_path / name).write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    (feed,) = find_feeds(str(tmp_path))
+    assert feed.files == glob and feed.profile.rows == 2
+    assert all(fnmatchcase(name, feed.files) for name in names)
+
+
+def test_files_of_two_formats_are_two_feeds(tmp_path: Path) -> None:
+    write(tmp_path, "sales.csv")
+    (tmp_path / "sales.jsonl").write_text('{"day": "2020-01-01"}\n')
+    feeds = {feed.name: feed.files for feed in find_feeds(str(tmp_path))}
+    assert feeds == {"sales": "sales.csv", "sales_2": "sales.jsonl"}
+
+
+@pytest.mark.parametrize("name", ["._sales.csv", ".sales.csv", "~sales.csv.tmp"])
+def test_a_file_that_no_scan_takes_is_not_profiled(name: str, tmp_path: Path) -> None:
+    write(tmp_path, "sales.csv")
+    (tmp_path / name).write_bytes(b"\0\5\26\7")
+    (feed,) = find_feeds(str(tmp_path))
+    assert feed.files == "sales.csv"
+
+
+def test_the_location_of_a_link_is_its_own_folder(tmp_path: Path) -> None:
+    write(tmp_path / "store", "export-17.csv")
+    (tmp_path / "landing").mkdir()
+    (tmp_path / "landing" / "sales.csv").symlink_to(tmp_path / "store" / "export-17.csv")
+    (feed,) = find_feeds(str(tmp_path / "landing"))
+    assert (feed.location, feed.files) == (tmp_path / "landing", "sales.csv")
 
 
 def test_a_feed_drafts_its_source(tmp_path: Path) -> None:

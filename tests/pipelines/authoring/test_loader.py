@@ -109,6 +109,7 @@ CONFLICTS: list[tuple[dict[str, Any], str]] = [
     ({"automation": {"rollout": {"cluster_by": ["site"]}}}, "automation.rollout.cluster_by"),
     ({"automation": {"rollout": {"holdout_share": 0.01}}}, "automation.rollout.holdout_share"),
     ({"sources": {"visits": {"known_at": None}}}, "sources.visits"),
+    ({"replay": {"first_day": "2014-01-01"}}, "replay.first_day"),
 ]
 
 

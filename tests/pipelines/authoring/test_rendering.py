@@ -28,6 +28,22 @@ def test_the_partitions_follow_the_rows(step: int, every: str, lookback: int, tm
     assert declared["lookback_partitions"] == lookback
 
 
+@pytest.mark.parametrize(("days", "step"), [(1, 1), (5, 1), (28, 1), (90, 1), (12, 7), (30, 30)])
+def test_the_replay_starts_within_the_history(days: int, step: int, tmp_path: Path) -> None:
+    declared = yaml.safe_load(render(tmp_path, days, step)["defs.yaml"])["attributes"]
+    assert declared["partitions"]["start"] <= declared["replay"]["first_day"] <= date.today()
+
+
+@pytest.mark.parametrize(
+    ("step", "known_at"),
+    [(1, "utc(day + 1)"), (7, "utc(day + interval 1 week)"), (30, "utc(day + interval 1 month)")],
+)
+def test_a_row_of_a_period_is_known_after_the_period(step: int, known_at: str, tmp_path: Path) -> None:
+    """Otherwise the sales of a month would count as known on the second day of the month."""
+    declared = yaml.safe_load(render(tmp_path, 60, step)["defs.yaml"])["attributes"]
+    assert declared["sources"]["orders"]["known_at"] == known_at
+
+
 def test_units_sql_is_written_only_if_each_partition_is_a_unit(tmp_path: Path) -> None:
     assert "units.sql" in render(tmp_path, 60)
     assert "units.sql" not in render_files("late_orders", [])

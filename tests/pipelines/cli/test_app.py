@@ -82,6 +82,21 @@ def test_text_is_utf8_in_every_locale(variables: dict[str, str], tmp_path: Path)
     assert f"in {home}/data/landing" in process.stdout.decode()
 
 
+@pytest.mark.parametrize(("encoding", "shown"), [("ascii", "B\\xfccher"), ("latin-1", "B\xfccher")])
+def test_a_character_that_the_output_cannot_hold_is_escaped(encoding: str, shown: str, tmp_path: Path) -> None:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "SIXTYFORTY_HOME": str(tmp_path / "Bücher"),
+        "PYTHONIOENCODING": encoding,
+    }
+    line = ["land-demo-data", "household_offers", "--from", "2017-01-01", "--to", "2017-01-02"]
+    process = subprocess.run(
+        [sys.executable, "-m", "pipelines.cli", *line], capture_output=True, cwd=ROOT, env=environment, check=False
+    )
+    assert process.returncode == 0, process.stderr
+    assert f"{shown}/data/landing" in process.stdout.decode("latin-1")
+
+
 @pytest.mark.parametrize("options", [["-X", "utf8=0"], ["-E", "-X", "utf8=0"], ["-I", "-X", "utf8=0"]])
 def test_text_is_utf8_even_if_python_ignores_its_environment(options: list[str], tmp_path: Path) -> None:
     """The process once started itself again for ever, because it asked for UTF-8 by an environment variable only."""

@@ -171,6 +171,13 @@ def test_a_later_backup_updates_an_older_one(small_home: Path, tmp_path: Path) -
     assert names == {*second.files, MANIFEST}
 
 
+@pytest.mark.parametrize("place", ["data/backup", "data/lake/backup", "data/models/../backup"])
+def test_a_backup_in_the_home_does_not_copy_itself(place: str, small_home: Path) -> None:
+    """Each later backup once held the ones before, so that its size doubled."""
+    first = backup(small_home / place)
+    assert backup(small_home / place).files.keys() == first.files.keys()
+
+
 def test_both_ledgers_are_restored_and_verified(small_home: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     rollout = catalog.open_workspace("flight_delays").rollout_ledger
@@ -264,7 +271,23 @@ def remove_the_format(copy: Path) -> str:
     return "was made by version 0.1"
 
 
-@pytest.mark.parametrize("damage", [change_a_file, remove_a_file, remove_the_manifest, remove_the_format])
+def truncate_the_manifest(copy: Path) -> str:
+    (copy / MANIFEST).write_bytes((copy / MANIFEST).read_bytes()[:40])
+    return r"backup\.json is damaged: .* Use another backup"
+
+
+def garble_the_manifest(copy: Path) -> str:
+    (copy / MANIFEST).write_bytes(b"\xff" + (copy / MANIFEST).read_bytes())
+    return r"backup\.json is damaged: .* Use another backup"
+
+
+DAMAGES = (
+    *(change_a_file, remove_a_file, remove_the_manifest, truncate_the_manifest, garble_the_manifest),
+    remove_the_format,
+)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_an_unusable_backup_changes_nothing(damage: Callable[[Path], str], small_home: Path, tmp_path: Path) -> None:
     backup(tmp_path / "copy")
     shutil.rmtree(small_home)

@@ -213,8 +213,6 @@ def test_after_supervisor_was_killed_a_start_replaces_the_old_set(installation: 
     current = own_processes(settings)
     assert not {process.pid for process in orphans} & {process.pid for process in current}
     assert sum("dagster-daemon" in " ".join(process.cmdline()) for process in current) == 1
-    services.down()
-    assert own_processes(settings) == []
 
 
 @pytest.mark.e2e

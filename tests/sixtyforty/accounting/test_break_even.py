@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from sixtyforty.accounting.break_even import (
@@ -23,10 +25,18 @@ from sixtyforty.accounting.break_even import (
 from sixtyforty.accounting.degradation import FaultImpact
 from sixtyforty.accounting.feed_faults import FAULTS
 from sixtyforty.spec.actions import Action
+from sixtyforty.spec.kpi import Kpi
+from sixtyforty.storage import stored_tables
+from sixtyforty.storage.stored_tables import TableStore
 from sixtyforty.value.lift import Interval
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import make_accounted_home
-from tests.sixtyforty.value.kpis import THREE, TWO, make_kpi
+from tests.peak_memory import measure_peak
+from tests.sixtyforty.value.kpis import STAFF, THREE, TWO, make_kpi
+
+
+def compute(kpi: Kpi, units: pd.DataFrame) -> list[CurvePoint]:
+    return compute_curve(kpi, pa.Table.from_pandas(units, preserve_index=False))
 
 
 def make_units(n: int = 6000, days: int = 30, seed: int = 3) -> pd.DataFrame:
@@ -49,7 +59,7 @@ def exactly(amount: float) -> Interval:
 
 def test_with_all_information_it_is_the_gain_itself() -> None:
     units = make_units()
-    first = compute_curve(TWO, units)[0]
+    first = compute(TWO, units)[0]
     acts = units["expected"] > 0.3  # acting costs 3 and pays 10
     gain = (10 * units["outcome"] - 3)[acts].sum()
     assert first.share_lost == 0
@@ -57,17 +67,49 @@ def test_with_all_information_it_is_the_gain_itself() -> None:
 
 
 def test_without_any_information_it_is_a_random_choice() -> None:
-    last = compute_curve(TWO, make_units())[-1]
+    last = compute(TWO, make_units())[-1]
     assert last.share_lost == 1
     assert last.over_random_choice.low < 0 < last.over_random_choice.high
     assert abs(last.over_random_choice.value) < 60  # with all information it is about 1,000
 
 
 def test_the_gain_falls_with_the_information_and_the_curve_is_reproducible() -> None:
-    points = compute_curve(TWO, make_units())
+    points = compute(TWO, make_units())
     assert all(a.over_current_process.value > b.over_current_process.value for a, b in pairwise(points))
     assert all(a.over_random_choice.value > b.over_random_choice.value for a, b in pairwise(points))
-    assert points == compute_curve(TWO, make_units())
+    assert points == compute(TWO, make_units())
+
+
+def with_limit(use_full_limit: bool) -> Kpi:
+    limited = Action(description="", cost=3.0, gain=10.0, limit=50, use_full_limit=use_full_limit)
+    return make_kpi(actions={"wait": Action(description=""), "act": limited})
+
+
+@pytest.mark.parametrize("kpi", [TWO, THREE, with_limit(False), with_limit(True), STAFF])
+def test_portions_give_the_same_curve_with_a_few_numbers_in_memory(
+    kpi: Kpi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    units = make_units(3000).assign(decided_at=0)
+    if kpi is STAFF:
+        units["current_action"] = "3"
+    undivided = compute(kpi, units)
+    monkeypatch.setattr(stored_tables, "PORTION_ROWS", 70)
+    monkeypatch.setattr(stored_tables, "MEMORY_BYTES", 0)
+    stored = TableStore(tmp_path).keep(pa.Table.from_pandas(units, preserve_index=False))
+    assert isinstance(stored, stored_tables.StoredTable)
+    assert compute_curve(kpi, stored) == undivided
+
+
+def test_a_unit_takes_little_memory_while_the_curve_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_tables, "PORTION_ROWS", 500)
+    monkeypatch.setattr(stored_tables, "MEMORY_BYTES", 0)
+    peaks = []
+    for count in (4_000, 24_000):
+        units = TableStore(tmp_path).keep(pa.Table.from_pandas(make_units(count, days=2), preserve_index=False))
+        peaks.append(measure_peak(partial(compute_curve, TWO, units)))
+    assert (peaks[1] - peaks[0]) / 20_000 < 80  # bytes; a row of pandas with its texts takes more than 200
 
 
 def test_of_actions_with_equal_payoffs_the_cheapest_is_taken_as_in_the_policy() -> None:
@@ -81,7 +123,7 @@ def test_of_actions_with_equal_payoffs_the_cheapest_is_taken_as_in_the_policy() 
     )
     # An outcome pays 10 - 3 or 16 - 7, and no outcome costs 3, 7 or, by waiting, 1: the policy takes wait, then rush.
     gain = (-1 + 9) - (-1 - 1)
-    assert compute_curve(THREE, units)[0].over_current_process.value == pytest.approx(1000 * gain / 2)
+    assert compute(THREE, units)[0].over_current_process.value == pytest.approx(1000 * gain / 2)
 
 
 def test_a_unit_without_an_action_of_known_price_is_left_to_the_current_process() -> None:
@@ -99,7 +141,7 @@ def test_a_unit_without_an_action_of_known_price_is_left_to_the_current_process(
             "_gain act": np.nan,
         }
     )
-    assert compute_curve(make_kpi(actions=actions), units)[0].over_current_process.value == 0.0
+    assert compute(make_kpi(actions=actions), units)[0].over_current_process.value == 0.0
 
 
 def test_the_crossing_is_interpolated() -> None:

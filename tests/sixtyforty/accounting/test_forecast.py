@@ -92,7 +92,7 @@ def test_rejected_and_held_challengers_have_no_term_and_no_forecast(ws: Workspac
 
 def test_json_is_null_where_nothing_is_known(ws: Workspace) -> None:
     fields = read_forecasts(ws, "live").to_dict(ws.use_case.kpi)
-    assert fields["coming_month"] == {"value": None, "low": None, "high": None}
+    assert fields["coming_month"] == {"value": None, "low": None, "high": None, "problem": ""}
     assert (fields["target"], fields["target_date"], fields["confidence"]) == (500, "2013-06-30", 0.9)
 
 

@@ -58,7 +58,7 @@ def test_json_holds_the_partitions_as_from_and_to(ws: Workspace) -> None:
 def test_without_accounts_nothing_is_known(tmp_path: Path) -> None:
     summary = summarize_kpi(make_workspace(tmp_path), "replay")
     assert (summary.decisions, summary.first, summary.differ_share) == (0, None, None)
-    assert summary.lift_vs_current.to_dict() == {"value": None, "low": None, "high": None}
+    assert summary.lift_vs_current.to_dict() == {"value": None, "low": None, "high": None, "problem": ""}
     assert not summary.operational
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from sixtyforty.decisions import deciding
+from sixtyforty.decisions.champion_scores import ScoredUnits
 from sixtyforty.decisions.deciding import LATE_REASON, take_decisions
 from sixtyforty.decisions.decision_draft import NO_CHAMPION_REASON
 from sixtyforty.decisions.decision_table import TakenDecisions, decisions_dataset, read_decisions
@@ -137,7 +139,30 @@ def test_decisions_taken_before_count_towards_a_limit(tmp_path: Path) -> None:
     assert sorted(acted) == [11, 11, 12, 12, 13, 13, 14, 14]
 
 
-@pytest.mark.parametrize("changes", [{}, LIMIT], ids=["no limit", "limit"])
+VETOES = {"model": {"vetoes": {"quiet": {"when": "load < 0.5 and id % 3 = 0", "never": "act", "why": "too quiet"}}}}
+
+
+def test_the_units_of_one_decision_time_are_scored_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five units of an hour share a limit of two. They are scored three at most at a time, and chosen together."""
+    ws = make_workspace(tmp_path, **LIMIT)
+    publish_days(ws, [*TRAINED, DAY], count=20)
+    put_champion_in_force(ws, DAY)
+    use_small_portions(monkeypatch)
+    sizes = []
+    score_units = deciding.score_units
+
+    def count_units(*arguments: Any) -> ScoredUnits:
+        sizes.append(len(arguments[2]))
+        return score_units(*arguments)
+
+    monkeypatch.setattr(deciding, "score_units", count_units)
+    take_decisions(ws, [KEY], "replay", None)
+    assert max(sizes) == 3 and sum(sizes) == 20
+    acted = [d.decided_at.hour for d in read_decisions(ws, KEY, "replay") if d.action == "act"]
+    assert sorted(acted) == [11, 11, 12, 12, 13, 13, 14, 14]
+
+
+@pytest.mark.parametrize("changes", [{}, LIMIT, LIMIT | VETOES], ids=["no limit", "limit", "limit and veto"])
 def test_decisions_taken_in_portions_are_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:

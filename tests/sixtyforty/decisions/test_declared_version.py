@@ -97,12 +97,20 @@ def test_a_change_that_no_decision_depends_on_outdates_nothing(ws: Workspace, ch
 def test_a_field_that_a_later_release_added_counts_only_with_another_value_than_its_default(tmp_path: Path) -> None:
     default = make_use_case(tmp_path)
     parts = parts_of_decisions(default)
-    assert "min_training_rows" not in parts["gate"] and "confidence" in parts["gate"]
+    later = {"min_training_rows", "min_units", "min_blocks", "block_days"}
+    assert not later & parts["gate"].keys() and "confidence" in parts["gate"]
     assert all("forms" not in source for source in parts["sources"].values())
-    stated = {"gate": {"min_training_rows": 20}, "sources": {"calls": {"decimal": "."}}}
+    stated: dict[str, Any] = {
+        "gate": {"min_training_rows": 20, "min_units": 20, "min_blocks": 8},
+        "kpi": {"block_days": 14},
+        "sources": {"calls": {"decimal": "."}},
+    }
     assert declared_version(make_use_case(tmp_path, **stated)) == declared_version(default)
     for changes in (
         {"gate": {"min_training_rows": 30}},
+        {"gate": {"min_units": 30}},
+        {"gate": {"min_blocks": 9}},
+        {"kpi": {"block_days": 7}},
         {"sources": {"calls": {"decimal": ","}}},
         {"sources": {"calls": {"date_format": "%d.%m.%Y"}}},
     ):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
 from sixtyforty.decisions.deciding import take_decisions
-from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.decisions.decision_table import decision_schema, read_decisions
 from sixtyforty.decisions.delivery import deliver_decisions
-from sixtyforty.decisions.delivery_table import delivery_table_name, insert_decisions, read_delivery
+from sixtyforty.decisions.delivery_table import delivery_table, delivery_table_name, insert_decisions, read_delivery
+from sixtyforty.spec.cross_checks import DECISION_COLUMNS
 from sixtyforty.storage.databases import DatabaseError
 from sixtyforty.workspace import Workspace
 from tests.sixtyforty.decisions.conftest import KEY
@@ -25,6 +27,14 @@ def portions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, re
 def test_each_track_has_a_table_of_its_own() -> None:
     assert delivery_table_name("calls_in_time", "live") == "calls_in_time_decisions"
     assert delivery_table_name("calls_in_time", "replay") == "calls_in_time_replay_decisions"
+
+
+def test_no_column_of_the_tables_with_decisions_can_be_a_key(ready: Workspace) -> None:
+    """Two columns of one name once ended a run in a traceback."""
+    key = ready.use_case.decision.key
+    delivered = delivery_table(ready, "replay", sa.MetaData()).columns.keys()
+    stored = decision_schema(ready, pa.schema([(column, pa.string()) for column in key])).names
+    assert {*delivered, *stored} - {*key} == DECISION_COLUMNS
 
 
 def test_a_decision_is_delivered_once(ready: Workspace) -> None:

@@ -148,6 +148,19 @@ def test_rows_without_a_key_are_quarantined_and_never_merged(tmp_path: Path, key
     assert [(r["_status"], r["_reason"]) for r in rows] == [("quarantined", reason)] * 3
 
 
+@pytest.mark.parametrize("blank", ["\t", " \t ", '"\n"', '"\t\r\n\u2003\v\f\x1f"', '"\t\xa0\t"'])
+def test_a_key_of_white_space_is_quarantined_like_an_empty_one(tmp_path: Path, blank: str) -> None:
+    use_case = make_use_case(tmp_path / "u", sources={"calls": {"key": ["site"]}})
+    rows = type_texts(use_case, tmp_path, calls((1, blank, NOON, 0.1), (2, "\ta", NOON, 0.2), (3, "\x1b", NOON, 0.3)))
+    assert [r["_status"] for r in rows] == ["quarantined", "row", "row"]
+    assert rows[0]["_reason"] == "site is empty, but it is part of the key"
+
+
+def test_white_space_is_a_value_outside_the_key(tiny_use_case: UseCase, tmp_path: Path) -> None:
+    (row,) = type_texts(tiny_use_case, tmp_path, calls((1, "\t", NOON, 0.1)))
+    assert (row["_status"], row["site"]) == ("row", "\t")
+
+
 def test_a_part_of_a_key_is_not_enough(tmp_path: Path) -> None:
     use_case = make_use_case(tmp_path / "u", sources={"calls": {"key": ["id", "site"]}})
     rows = type_texts(use_case, tmp_path, calls((1, "", NOON, 0.1), (1, "a", NOON, 0.2)), calls((1, "NA", NOON, 0.3)))

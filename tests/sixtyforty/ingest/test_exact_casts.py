@@ -115,6 +115,7 @@ def nearest(text: str, declared: str) -> float | None:
 @given(texts=st.lists(NUMBER_LIKE, max_size=30))
 @example(texts=["1e400", "-1e400", "1e-400", "inf", "NaN", "1_000.5", "0x1F", "1e1_0", "1.5d", "1,5", "0.1", "5e-324"])
 @example(texts=["1.7976931348623157e308", "1.7976931348623159e308", "9007199254740993", "3.4028235e38", "3.5e38", "1e"])
+@example(texts=["+-1", "+-.5", "-+1", "--1", "++1", "+-0e1", "1e+-1", "1e-+1", "+1", "-.5"])
 def test_a_float_is_the_nearest_to_its_text(
     database: duckdb.DuckDBPyConnection, declared: str, texts: list[str]
 ) -> None:

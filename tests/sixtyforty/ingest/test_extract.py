@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 
 from sixtyforty.ingest.extract import (
     MAX_TEXT_BYTES,
@@ -15,10 +20,12 @@ from sixtyforty.ingest.extract import (
     match_columns,
 )
 from sixtyforty.spec.sources import Source
+from tests.sixtyforty.ingest.formats.samples import parse_content
 
 
 def contract(*columns: str, **changes: Any) -> Source:
-    return Source(description="x", files="x.csv", columns=dict.fromkeys(columns, "VARCHAR"), key=["parcel"], **changes)
+    fields = {"files": "x.csv", "columns": dict.fromkeys(columns, "VARCHAR"), "key": ["parcel"]} | changes
+    return Source(description="x", **fields)
 
 
 def test_a_missing_column_comes_with_the_most_similar_extra_one() -> None:
@@ -48,6 +55,40 @@ def test_another_name_counts_and_the_first_of_them_is_read() -> None:
     )
     rows = pa.table({"parcel": ["1"], "mass": ["7"]})
     assert matched.to_contract(rows).to_pydict() == {"parcel": ["1"], "weight": ["7"]}
+
+
+WEIGHTS = {"parcel": [1, 2, 3, 4], "mass": [7, 8, None, None], "kilos": [7, 9, None, 5], "colour": ["a", "b", "c", "d"]}
+
+
+def as_parquet(columns: dict[str, list[Any]]) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue()
+
+
+def as_csv(columns: dict[str, list[Any]]) -> bytes:
+    lines = zip(*([name, *cells] for name, cells in columns.items()), strict=True)
+    return "\n".join(",".join("" if cell is None else str(cell) for cell in line) for line in lines).encode()
+
+
+def as_json(columns: dict[str, list[Any]]) -> bytes:
+    return json.dumps(
+        [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    ).encode()
+
+
+@pytest.mark.parametrize(("write", "first_row"), [(as_csv, 2), (as_json, 1), (as_parquet, 1)])
+def test_a_row_with_two_values_for_one_column_is_broken(
+    write: Callable[[dict[str, list[Any]]], bytes], first_row: int
+) -> None:
+    source = contract("parcel", "weight", other_names={"weight": ["mass", "kilos"]}, files="x_*")
+    parsed = parse_content(write(WEIGHTS), source)
+    assert parsed.problem is None and parsed.table is not None
+    assert parsed.table["parcel"].to_pylist() == ["1", "3"]
+    assert parsed.table["weight"][0].as_py() == "7"
+    assert [number for number, _, _ in parsed.broken] == [first_row + 1, first_row + 3]
+    assert all("'mass' and 'kilos' are names of one column" in reason for _, reason, _ in parsed.broken)
+    assert parsed.lines == 4
 
 
 def test_an_optional_column_may_be_absent_unless_every_column_is() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sixtyforty.ingest.extract_reader import SMALL_FILE_BYTES, count_lines, is_bounded
+from sixtyforty.ingest.formats.text_blocks import HOLE
 from sixtyforty.spec.sources import Source
 from tests.sixtyforty.ingest.formats.samples import SAMPLE_ROWS, WRITERS, parse_content
 
@@ -45,7 +46,7 @@ def test_lines_are_counted_without_the_header_and_at_least_one(tmp_path: Path, c
 
 
 def test_the_lines_of_a_file_that_is_refused_late_are_counted() -> None:
-    content = b"parcel\n" + b"1\n" * 2_000_000 + b"\0\n" * 10
+    content = b"parcel\n" + b"1\n" * 2_000_000 + HOLE + b"\n" * 10
     parsed = parse_content(content, SOURCE)
     assert parsed.lines == 2_000_010
     assert parsed.problem == "the file is not a text file: byte 4000007 is zero. Ask the sender for a text file."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,8 @@ def test_by_default_a_file_needs_no_time_to_settle(workspace: Workspace) -> None
         ("things*.csv", "Things_a.csv.txt", "its name ends in .txt"),
         ("report[1].csv", "report[1].csv", "stands for a set of characters. Write [[] in `files` for a bracket."),
         ("*/things.csv", "north/Things.csv", "in upper and lower case"),
+        ("umsätze*.csv", unicodedata.normalize("NFD", "umsätze_mai.csv"), "but have another encoding"),
+        (unicodedata.normalize("NFD", "café.csv"), "café.csv", "but have another encoding"),
     ],
 )
 def test_a_name_that_nearly_matches_is_reported(tmp_path: Path, pattern: str, name: str, reason: str) -> None:

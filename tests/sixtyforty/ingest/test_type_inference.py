@@ -41,6 +41,13 @@ def infer(texts: Sequence[str | None], name: str = "x") -> tuple[InferredType, l
             "DECIMAL(38,2)",
             [Decimal("12345678901234567.89"), Decimal("1.10")],
         ),
+        # a number of at most 17 digits may be the text of a DOUBLE, a longer one never is
+        (["0.30000000000000004", "1.5"], "DOUBLE", [0.30000000000000004, 1.5]),
+        (["1234567890123456.78", "-0.5"], "DECIMAL(38,2)", [Decimal("1234567890123456.78"), Decimal("-0.5")]),
+        (["." + "123" * 10, "12"], "DECIMAL(38,30)", [Decimal("." + "123" * 10), Decimal(12)]),
+        (["0." + "0" * 29 + "1", "12"], "DOUBLE", [1e-30, 12.0]),
+        (["1" * 30 + ".123456789"], "VARCHAR", ["1" * 30 + ".123456789"]),
+        (["0.12345678901234567890123", "1.5e-05"], "DOUBLE", [0.12345678901234567890123, 1.5e-05]),
         (["true", "FALSE"], "BOOLEAN", [True, False]),
         (["2024-02-29", "2024-03-01"], "DATE", [date(2024, 2, 29), date(2024, 3, 1)]),
         (["2024-02-29 10:30:00", "2024-03-01"], "TIMESTAMP", [datetime(2024, 2, 29, 10, 30), datetime(2024, 3, 1)]),

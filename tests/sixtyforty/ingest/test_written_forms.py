@@ -95,6 +95,13 @@ def test_a_number_has_the_declared_form(database: Any, text: str, forms: dict[st
         ("TIMESTAMP", "03.02.2024 10:30:15+02:00", "%d.%m.%Y", datetime(2024, 2, 3, 8, 30, 15)),
         ("TIMESTAMP", "3 Feb 2024 10:30", "%d %b %Y", datetime(2024, 2, 3, 10, 30)),
         ("TIMESTAMP", "03.02.2024 BST", "%d.%m.%Y", None),
+        ("DATE", "20241103", "%Y%m%d", date(2024, 11, 3)),
+        ("DATE", "2024113", "%Y%m%d", None),
+        ("DATE", "2024113", "%Y%-m%-d", None),
+        ("DATE", "03112024", "%d%m%Y", date(2024, 11, 3)),
+        ("DATE", "1112024", "%d%m%Y", None),
+        ("DATE", "2413", "%y%m%d", None),
+        ("DATE", "3Nov2024", "%d%b%Y", date(2024, 11, 3)),
     ],
 )
 def test_a_date_has_the_declared_form(

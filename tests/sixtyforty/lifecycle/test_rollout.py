@@ -248,9 +248,7 @@ def test_a_step_keeps_the_evidence_of_its_earlier_periods_and_of_the_steps_befor
         ("shadow", KEYS[1], KEYS[20], 11),
         ("holdout", KEYS[11], KEYS[21], 10),
     ]
-    assert (status.step, status.days, status.obstacles) == ("holdout", 10, []), (
-        "nine earlier days and the new one count"
-    )
+    assert (status.step, status.days, status.obstacles) == ("holdout", 10, []), "nine earlier days and one new one"
     days_in_holdout = (*KEYS[11:20], KEYS[21])
     in_step = [d for d in kpi_ledger.read_daily_values(ws, "live") if d.partition in days_in_holdout]
     assert status.lift == follow_lift(in_step, block_days=1)

@@ -102,7 +102,7 @@ def test_refused_figures_are_no_evidence() -> None:
     evidence = no_evidence(periods)
     assert list(evidence) == ["shadow", "holdout"]
     assert {e.days for e in evidence.values()} == {0}
-    assert evidence["holdout"].to_dict()["lift"] == {"value": None, "low": None, "high": None}
+    assert evidence["holdout"].to_dict()["lift"] == {"value": None, "low": None, "high": None, "problem": ""}
 
 
 def test_a_day_on_which_the_model_decided_is_no_evidence_of_shadow(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from sixtyforty.spec.stages import Stage, StageGate
 from sixtyforty.storage.rollout_ledger import StepName
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import Interval, follow_lift
-from tests.accounted_home import write_accounts
+from tests.accounted_home import append_verdict, write_accounts
 from tests.helpers import make_workspace
 from tests.stage_declarations import GATE, GOOD, NULL, STAGES, make_days
 
@@ -114,6 +114,14 @@ def test_a_proof_of_concept_is_judged_on_the_day_its_newest_outcomes_could_be_kn
     ws = make_workspace(tmp_path, **STAGES)
     write_accounts(ws, make_days(GOOD, count=20))
     assert read_stage_status(ws, NOW).figures.today == date(2013, 4, 22)
+
+
+def test_days_before_the_first_champion_do_not_count(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path, **STAGES)
+    write_accounts(ws, make_days(GOOD, count=20))
+    append_verdict(ws, "2013-04-06")
+    figures = read_stage_status(ws, NOW).figures
+    assert (figures.partitions, figures.today) == (15, date(2013, 4, 22))
 
 
 def test_in_shadow_no_live_day_counts(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The evidence for the gate: kind of challenger, missing share, refused data and the newest block."""
+"""The evidence for the gate: kind of challenger, missing share, refused data, and what is compared."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from sixtyforty.modeling.challengers import list_challengers
+from sixtyforty.modeling.error_budget import RecipeTrial
 from sixtyforty.modeling.gate import judge
 from sixtyforty.modeling.gate_evidence import collect_evidence
+from sixtyforty.modeling.training_plan import hash_recipe
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace, publish_days, put_champion_in_force
 from tests.trained_models import train_on
@@ -40,15 +42,35 @@ def test_without_a_champion_it_is_the_first_model(ws: Workspace) -> None:
     assert not evidence.refused_partitions and not evidence.broken_constraints and not evidence.is_assumed
 
 
-def test_the_same_recipe_is_a_refresh_compared_on_the_newest_block(ws: Workspace) -> None:
+def test_the_same_recipe_is_a_refresh_that_a_young_champion_leaves_uncompared(ws: Workspace) -> None:
     put_champion_in_force(ws, CHAMPION)
     version = train_on(ws, AS_OF)
     evidence = collect_evidence(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", version)
-    assert evidence.kind == "refresh"
-    assert evidence.latest
-    assert [day.partition for day in evidence.latest.challenger] == ["2013-03-14"]
-    assert [day.partition for day in evidence.latest.champion] == ["2013-03-14"]
+    assert (evidence.kind, evidence.latest) == ("refresh", None)
     assert [day.partition for day in evidence.walk_forward] == ["2013-03-14"]
+
+
+def test_a_refresh_is_compared_through_a_twin(ws: Workspace) -> None:
+    weekly = ws.use_case.replay.model_copy(update={"retrain": "week"})
+    ws = replace(ws, use_case=ws.use_case.model_copy(update={"replay": weekly}))
+    publish_days(ws, [DAYS[-1] + timedelta(days=i) for i in range(1, 10)], count=10)
+    champion = put_champion_in_force(ws, date(2013, 3, 4))
+    twin, version = [train_on(ws, date(2013, 3, day)) for day in (11, 18, 26)][::2]
+    evidence = collect_evidence(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", version)
+    latest = evidence.latest
+    assert latest
+    assert (latest.champion_version, latest.twin_version) == (champion, twin)
+    for days in (latest.twin, latest.champion):
+        assert (days[0].partition, days[-1].partition) == ("2013-03-11", "2013-03-25")
+
+
+def test_the_evidence_names_the_recipes_place_in_the_error_budget(ws: Workspace) -> None:
+    put_champion_in_force(ws, CHAMPION)
+    other = ws.use_case.model.model_copy(update={"seed": 1})
+    changed = replace(ws, use_case=ws.use_case.model_copy(update={"model": other}))
+    version = train_on(changed, AS_OF)
+    evidence = collect_evidence(changed.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", version)
+    assert evidence.trial == RecipeTrial(2013, 2, [hash_recipe(changed.use_case)])
 
 
 def test_another_recipe_is_compared_with_the_champions_recipe(ws: Workspace) -> None:

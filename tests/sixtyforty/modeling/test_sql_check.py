@@ -28,6 +28,17 @@ def test_quotes_in_names_of_actions_and_columns_fit(tmp_path: Path) -> None:
     assert check(use_case)[0] == []
 
 
+@pytest.mark.parametrize("name", ["action", "Action", "current_action", "suspect"])
+def test_a_feature_cannot_have_the_name_of_an_added_column(tmp_path: Path, name: str) -> None:
+    """The actions once replaced such a feature, so that explaining a decision ended in a traceback."""
+    use_case = make_use_case(tmp_path)
+    (tmp_path / "features.sql").write_text(
+        f"select id, site, load, late_before, load as {name} from (from units, (select 1 as late_before))"
+    )
+    (problem,) = check(use_case)[0]
+    assert problem.stage == "features" and problem.message.startswith(f"the column name '{name}' is reserved")
+
+
 @pytest.mark.parametrize(
     ("stage", "text", "line", "message"),
     [

@@ -17,7 +17,8 @@ from sixtyforty.accounting import break_even, build_or_buy, forecast, kpi_ledger
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.lifecycle import stage_gate
 from sixtyforty.modeling.gate import judge
-from sixtyforty.modeling.gate_evidence import GateEvidence, LatestBlock
+from sixtyforty.modeling.gate_evidence import GateEvidence
+from sixtyforty.modeling.refresh_twin import LatestBlock
 from sixtyforty.reports import digest_sections, impact_report, model_record, portfolio
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.recipe import Gate

@@ -40,6 +40,14 @@ NUMBER = {"outcome_type": "number"}
             r"sources\.calls\.columns\._line: this column name is reserved",
         ),
         (
+            {"sources": {"calls": {"columns": {"Known_At": "INTEGER"}}}},
+            r"sources\.calls\.columns\.Known_At: this column name is reserved",
+        ),
+        (
+            {"sources": {"calls": {"columns": {"Action": "INTEGER"}}}, "decision": {"key": ["id", "Action"]}},
+            r"decision\.key: 'Action' is also a column of the tables with decisions",
+        ),
+        (
             {"sources": {"calls": {"known_at": None}}},
             r"sources\.calls: a source with `partition` also needs `known_at`",
         ),

@@ -15,7 +15,8 @@ from sixtyforty.spec.actions import Action
 from sixtyforty.spec.experiments import Holdout
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.value.choice_payoffs import ChoicePayoffs, decision_groups
+from sixtyforty.value.action_limits import DecisionGroups
+from sixtyforty.value.choice_payoffs import ChoicePayoffs
 from sixtyforty.value.payoff_base import PayoffError
 from sixtyforty.value.payoffs import build_payoffs
 from tests.sixtyforty.value.kpis import EXPERIMENT, FARES, SCORES, choice_payoffs, kpis, make_kpi
@@ -177,7 +178,7 @@ def test_a_limit_applies_per_decision_time_and_counts_earlier_decisions() -> Non
     )
     payoffs, score = build_payoffs(kpi_with_limit(2), rows), np.array([5.0, 7.0, 6.0, 9.0, 1.0, 8.0])
     assert np.flatnonzero(payoffs.choose_actions(score) == "offer").tolist() == [1, 2, 3, 5]
-    noon = decision_groups(rows)[0]
+    noon = DecisionGroups.of_rows(rows).labels[0]
     taken = {noon: {"offer": 1}}
     assert np.flatnonzero(payoffs.choose_actions(score, taken=taken) == "offer").tolist() == [1, 3, 5]
 

@@ -78,5 +78,5 @@ def test_no_effect_comes_with_the_days_until_one_would_show() -> None:
 
 def test_the_figures_as_json_are_rounded_and_unknown_ones_are_null() -> None:
     figures = estimate(120.004, math.nan, 200).to_dict(0.3)
-    assert figures["lift"] == {"value": 120.0, "low": None, "high": 200}
+    assert figures["lift"] == {"value": 120.0, "low": None, "high": 200, "problem": ""}
     assert (figures["held_out"], figures["trustworthy"], figures["sample_ratio_p_value"]) == (500, True, 0.5)

@@ -167,6 +167,25 @@ def test_an_empty_file_is_refused_and_counts_as_a_loss(path: Path, content: byte
 
 
 @pytest.mark.parametrize(
+    ("record", "reason", "texts"),
+    [
+        (b"2,B\0b", "the field 'addressee' has a zero byte", ["2,B\ufffdb"]),
+        (b"\0,Bob", "the field 'parcel' has a zero byte", ["\ufffd,Bob"]),
+        (b'2,"B\n\0b"', "the field 'addressee' has a zero byte", ['2,"B', '\ufffdb"']),
+        (b"2,Bob,\0", "field 3 has a zero byte", ["2,Bob,\ufffd"]),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_record_with_a_zero_byte_is_broken_and_the_others_are_read(
+    path: Path, record: bytes, reason: str, texts: list[str], encoding: str
+) -> None:
+    content = b"parcel,addressee\n1,Ann\n" + record + b"\n3,Cid\n"
+    parsed = parse(path, content.decode().encode(encoding))
+    assert [row[:2] for row in rows(parsed)] == [("1", "Ann"), ("3", "Cid")]
+    assert parsed.broken == [(3 + n, reason, text) for n, text in enumerate(texts)]
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         (bytes(range(256)), "byte 0 is zero"),

@@ -22,8 +22,13 @@ def test_values_become_texts() -> None:
     ]
 
 
-def test_the_first_name_that_an_object_has_counts() -> None:
-    assert JsonObject(1, b"", {"mass": "7", "kilos": "8"}).row([["weight", "mass", "kilos"]]) == ["7"]
+def test_an_object_may_have_any_of_the_names_with_one_value() -> None:
+    names = [["weight", "mass", "kilos"]]
+    assert JsonObject(1, b"", {"kilos": "8"}).row(names) == ["8"]
+    assert JsonObject(1, b"", {"mass": "7", "kilos": "7"}).row(names) == ["7"]
+    broken = JsonObject(1, b"", {"mass": "7", "kilos": "8"}).row(names)
+    assert isinstance(broken, BrokenLine)
+    assert broken.reason.endswith("'mass' and 'kilos' are names of one column, but their values differ")
 
 
 @pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '{"a": {"b": 1, "b": 2}}', "[1]", r'{"a": "\ud800"}'])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sixtyforty.ingest.extract import RefusedExtractError
-from sixtyforty.ingest.formats.text_blocks import decode_head, read_text_blocks
+from sixtyforty.ingest.formats.text_blocks import HOLE, decode_head, read_text_blocks
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
 MARKED = {
@@ -71,8 +71,16 @@ def test_a_file_cut_off_within_a_character_is_refused(file: Path) -> None:
         list(read_text_blocks(file))
 
 
-@pytest.mark.parametrize("content", [b"a,b\n\0", bytes(100)])
-def test_a_zero_byte_shows_that_a_file_is_not_text(file: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"a,b\n" + HOLE, HOLE, b"a\0\0b" + HOLE + b"c"])
+@pytest.mark.parametrize("size", [3, 1000, 1 << 20])
+def test_many_zero_bytes_in_a_row_show_that_a_file_is_not_text(file: Path, content: bytes, size: int) -> None:
     file.write_bytes(content)
-    with pytest.raises(RefusedExtractError, match=f"byte {content.index(0)} is zero"):
-        list(read_text_blocks(file, size=3))
+    with pytest.raises(RefusedExtractError, match=f"byte {content.index(HOLE)} is zero"):
+        list(read_text_blocks(file, size=size))
+
+
+@pytest.mark.parametrize("size", [3, 1 << 20])
+def test_fewer_zero_bytes_stay_in_the_text(file: Path, size: int) -> None:
+    content = b"a,b\n1" + HOLE[1:] + b"\n" + HOLE[1:]
+    file.write_bytes(content)
+    assert b"".join(read_text_blocks(file, size=size)) == content
