@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import ttest_1samp
+from scipy.stats import sem, ttest_1samp
 
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import (
@@ -21,6 +21,7 @@ from sixtyforty.value.lift import (
     measure_lift,
     predict_lift,
 )
+from sixtyforty.value.shrinkage import predict_shrunk
 from tests.sixtyforty.value.kpis import day_worth
 
 
@@ -110,6 +111,23 @@ def test_a_prediction_holds_for_the_next_month() -> None:
         forecast = predict_lift(gaining(gains[:180]))
         inside += forecast.low <= 10 * gains[180:].mean() <= forecast.high
     assert 0.86 <= inside / 300 <= 0.95
+
+
+def test_a_prediction_rests_on_the_mean_and_standard_error_of_the_blocks() -> None:
+    gains = np.random.default_rng(11).normal(30, 40, 140)
+    of_blocks = 10 * gains.reshape(10, 14).mean(axis=1)  # per 1,000 decisions, of 100 a day
+    expected = predict_shrunk(of_blocks.mean(), sem(of_blocks), 10, 30 / 14, 0.9)
+    forecast = predict_lift(gaining(gains))
+    assert (forecast.value, forecast.low, forecast.high) == pytest.approx(expected)
+    assert expected[0] < of_blocks.mean()
+
+
+@pytest.mark.parametrize(("days", "problem"), [(0, ""), (111, "too few days to say: 7 of 8 needed blocks")])
+def test_too_few_days_have_no_prediction(days: int, problem: str) -> None:
+    forecast = predict_lift(gaining(np.ones(days)))
+    assert np.isnan([forecast.value, forecast.low, forecast.high]).all()
+    assert forecast.problem.startswith(problem)
+    assert bool(forecast.problem) == bool(problem)
 
 
 def test_a_few_extreme_days_give_the_interval_for_many_looks() -> None:
