@@ -77,7 +77,7 @@ def test_the_evidence_holds_the_figures_that_the_verdict_used() -> None:
     early = judge_money("first", days_with_gains(1000)).figures
     assert early.to_evidence() == {"missing_share": 0.0, "days": 1}
     gain = judge_money("first", days_gaining(100)).figures.to_evidence()["lift_vs_current"]
-    assert gain.keys() == {"value", "low", "high"}
+    assert gain.keys() == {"value", "low", "high", "problem"}
 
 
 def test_the_evidence_holds_the_recipes_share_of_the_error_budget() -> None:
@@ -151,7 +151,7 @@ def test_a_day_without_a_decision_of_known_value_is_not_counted() -> None:
     first, *others = days_with_gains(*[1000] * 9)
     days = [first, *(replace(day, decisions=0) for day in others)]
     judgement = judge_money("first", days)
-    assert judgement.reasons == ["too early to judge: 1 block of 1 day with known outcomes, 8 needed"]
+    assert judgement.reasons == ["too early to judge: 1 block of at least 1 day with known outcomes, 8 needed"]
     assert judgement.figures.days == 1
 
 
@@ -387,12 +387,12 @@ def test_the_forecast_is_less_than_the_gain_and_its_interval_is_wider() -> None:
     days = days_with_gains(*np.random.default_rng(1).normal(10, 20, 120))
     judgement = judge_money("refresh", days)
     lift, forecast = gain_of(judgement, "lift_vs_current"), gain_of(judgement, "forecast")
-    assert forecast == RoundedInterval.of(predict_lift(days)).to_interval()
+    assert forecast == RoundedInterval.of(predict_lift(days, block_days=1)).to_interval()
     assert 0 < forecast.value < lift.value
-    assert forecast.high - forecast.value > estimate_lift(days, confidence=0.9).high - lift.value
+    assert forecast.high - forecast.value > estimate_lift(days, confidence=0.9, block_days=1).high - lift.value
 
 
 def test_too_few_blocks_give_no_forecast_but_the_reason() -> None:
-    forecast = judge_money("refresh", days_gaining(100, 60)).figures.to_evidence()["forecast"]
+    forecast = judge_money("refresh", days_gaining(100, 7)).figures.to_evidence()["forecast"]
     assert (forecast["value"], forecast["low"], forecast["high"]) == (None, None, None)
     assert "too few days to say" in forecast["problem"]
