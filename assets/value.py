@@ -154,7 +154,7 @@ def _kpi_overview(run: StageRun, summary: KpiSummary, daily_values: Sequence[Dai
         overview["months within their forecast"] = record.coverage
     coming_month = RoundedInterval.of(record.coming_month)
     overview["forecast of the gain in the coming month, per 1,000 decisions"] = coming_month.value
-    overview["prediction interval of the coming month"] = _describe_prediction(coming_month, kpi, record.confidence)
+    overview["prediction interval of the coming month"] = record.describe_coming_range(kpi.currency)
     return overview
 
 
@@ -197,14 +197,6 @@ def _term_row(term: ChampionTerm, target: float, is_outdated: bool) -> TableRow:
         "verdict": term.verdict,
         "target reached": term.reaches_target(target, is_outdated),
     }
-
-
-def _describe_prediction(forecast: RoundedInterval, kpi: Kpi, confidence: float) -> str:
-    """Return the prediction interval of a forecast, such as `$700 to $1,300 (90%)`, or why there is none."""
-    if forecast.low is None or forecast.high is None:
-        return forecast.problem or NO_INTERVAL
-    low, high = (format_money(end, kpi.currency) for end in (forecast.low, forecast.high))
-    return f"{low} to {high} ({confidence:.0%})"
 
 
 def _describe_lift(summary: KpiSummary) -> str:

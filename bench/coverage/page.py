@@ -211,9 +211,10 @@ def _bias_section(biases: Sequence[ForecastBias]) -> str:
         f" {LEAST_EFFECT:g} to {GREATEST_EFFECT:g} standard deviations of a day. One recipe is tried each year, with a"
         " look each month. Forecasts and effects are means over the recipes that were promoted. The ratio should be"
         f" from {1 - MAX_BIAS:g} to {1 + MAX_BIAS:g}.\n\n{_markdown(headings, rows)}\n\n"
-        f"Each forecast is shrunk under a prior that was chosen in advance: {NULL_SHARE:.0%} of recipes have no effect."
+        f"Each forecast is shrunk under the same prior, whatever the data: {NULL_SHARE:.0%} of recipes have no effect."
         f" The others' effects have a Cauchy distribution around 0, with a scale of {EFFECT_SCALE:g} standard"
-        " deviations of a block of days. Such a forecast needs no correction for the number of looks or recipes. A gain"
+        " deviations of a block of days. With this scale, forecasts are near the effects in both worlds. Such a"
+        " forecast needs no correction for the number of looks or recipes. A gain"
         f" of five standard errors is shrunk to {_shrunk(5, 8):.0%} with 8 blocks, and to {_shrunk(5, 26):.0%} with 26."
         f" A gain of eight is shrunk to {_shrunk(8, 8):.0%} and {_shrunk(8, 26):.0%}.\n"
     )

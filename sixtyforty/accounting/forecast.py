@@ -26,7 +26,7 @@ from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.value.daily_value import DailyValue
-from sixtyforty.value.lift import FORECAST_CONFIDENCE, MONTH_DAYS, UNKNOWN, Interval
+from sixtyforty.value.lift import FORECAST_CONFIDENCE, MONTH_DAYS, NO_INTERVAL, UNKNOWN, Interval
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 from sixtyforty.workspace import Workspace
 
@@ -116,6 +116,14 @@ class ForecastRecord:
             return f"No champion with a forecast has decided for {MINIMUM_DAYS} days yet."
         months = format_plural(self.compared, "month")
         return f"{self.within} of {months} came out within their forecast ({self.confidence:.0%} were to be expected)."
+
+    def describe_coming_range(self, currency: str) -> str:
+        """Return the prediction interval of the coming month, such as `$700 to $1,300 (90%)`, or why there is none."""
+        coming = self.coming_month
+        if math.isnan(coming.low):
+            return coming.problem or NO_INTERVAL
+        low, high = (format_money(end, currency) for end in (coming.low, coming.high))
+        return f"{low} to {high} ({self.confidence:.0%})"
 
     def to_dict(self, kpi: Kpi) -> dict[str, Any]:
         """Return the forecast and actual gains of all champions for JSON. An unknown figure is None."""

@@ -1,7 +1,7 @@
 """Predict the gain of a future period from past blocks, shrunk because a model is chosen for its good past.
 
 A model is promoted when its past looks good, so the mean of its past is too high on average. A Bayesian prediction
-under a prior that is fixed in advance needs no correction for the choice: neither for the number of looks, nor for the
+under a prior that doesn't depend on the choice needs no correction for it: neither for the number of looks, nor for the
 number of recipes. The prior: a share NULL_SHARE of recipes has no effect. The effects of the others have a Cauchy
 distribution around 0 with the scale EFFECT_SCALE, in standard deviations of a block's gain. Small effects are shrunk
 most, and strong effects hardly, because a Cauchy distribution has heavy tails. With this scale, the mean forecast at

@@ -21,7 +21,7 @@ from sixtyforty.accounting.forecast import (
 from sixtyforty.spec.kpi import EvidenceLabel
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.champion_ledger import ChampionRow
-from sixtyforty.value.lift import MONTH_DAYS, UNKNOWN, Interval
+from sixtyforty.value.lift import MONTH_DAYS, NO_INTERVAL, UNKNOWN, Interval
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import (
@@ -189,6 +189,13 @@ def test_only_months_that_can_be_compared_count_as_within_or_outside_their_forec
     assert record.coverage == "1 of 2 months came out within their forecast (90% were to be expected)."
     assert "1 of 1 month came out" in ForecastRecord(terms[:1], UNKNOWN).coverage
     assert ForecastRecord(terms[2:], UNKNOWN).coverage == "No champion with a forecast has decided for 28 days yet."
+
+
+def test_the_range_of_the_coming_month_is_described_or_the_reason_without_one() -> None:
+    assert ForecastRecord([], FORECAST).describe_coming_range("USD") == "$10 to $20 (90%)"
+    assert ForecastRecord([], UNKNOWN).describe_coming_range("USD") == NO_INTERVAL
+    few = Interval(math.nan, math.nan, math.nan, problem="too few days to say")
+    assert ForecastRecord([], few).describe_coming_range("USD") == "too few days to say"
 
 
 def test_a_gain_that_was_measured_before_there_were_forecasts_is_no_forecast(use_case: UseCase) -> None:

@@ -385,14 +385,15 @@ def test_a_challenger_of_few_rows_is_held(rows: int | None, verdict: str) -> Non
 
 def test_the_forecast_is_less_than_the_gain_and_its_interval_is_wider() -> None:
     days = days_with_gains(*np.random.default_rng(1).normal(10, 20, 120))
-    judgement = judge_money("refresh", days)
+    judgement = judge(GATE, evidence_of("refresh", days, block_days=14), "EUR")
     lift, forecast = gain_of(judgement, "lift_vs_current"), gain_of(judgement, "forecast")
-    assert forecast == RoundedInterval.of(predict_lift(days, block_days=1)).to_interval()
+    assert forecast == RoundedInterval.of(predict_lift(days)).to_interval()
     assert 0 < forecast.value < lift.value
-    assert forecast.high - forecast.value > estimate_lift(days, confidence=0.9, block_days=1).high - lift.value
+    assert forecast.high - forecast.value > estimate_lift(days, confidence=0.9).high - lift.value
 
 
 def test_too_few_blocks_give_no_forecast_but_the_reason() -> None:
-    forecast = judge_money("refresh", days_gaining(100, 7)).figures.to_evidence()["forecast"]
+    days = days_gaining(100, 7)  # each day is a block
+    forecast = judge_money("refresh", days).figures.to_evidence()["forecast"]
     assert (forecast["value"], forecast["low"], forecast["high"]) == (None, None, None)
     assert "too few days to say" in forecast["problem"]
