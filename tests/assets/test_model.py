@@ -13,9 +13,11 @@ from assets.resources import ProjectHome
 from assets.stage import StageRun
 from expectations import suites
 from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.workspace import Workspace
 from tests.assets.conftest import make_run
 from tests.helpers import day_range, make_workspace, publish_days
+from tests.trained_models import train_on
 
 FIRST, LAST = date(2013, 3, 1), date(2013, 4, 12)
 DAYS = [date.fromisoformat(day) for day in day_range(FIRST, LAST)]
@@ -113,3 +115,23 @@ def test_a_live_run_judges_only_days_that_have_a_model(ws: Workspace) -> None:
     run = run_of(ws, track="live", as_of="2013-04-10T12:00:00")
     assert model.judge_challengers(run).published == {}
     assert run.log.lines == ["INFO: champion: skipped (no challenger for the gate to judge)"]
+
+
+def test_the_twin_of_a_refresh_is_recorded_with_dvc(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    version, twin = train_on(ws, date(2013, 4, 10)), train_on(ws, date(2013, 3, 20))
+    refresh = ChampionRow(
+        track="replay",
+        version=version,
+        verdict="PROMOTE",
+        kind="refresh",
+        as_of="2013-04-10",
+        effective_from="2013-04-10T04:00:00",
+        reasons=["for the test"],
+        by="gate",
+        evidence={"twin": twin},
+    )
+    monkeypatch.setattr(model, "_judge_days", lambda run, days: [refresh])
+    pointer = ws.models.root / f"{twin}.dvc"
+    assert not pointer.exists()
+    model.judge_challengers(run_of(ws))
+    assert pointer.exists()
