@@ -110,10 +110,8 @@ ADVICE = {
     "always_valid": "The same holds for the interval of a stage gate.",
     "forecast": "A forecast assumes that the next month is like the past. It knows no season that it hasn't seen, and"
     " no dependence that is longer than its blocks. With a season, forecast from a year or more.",
-    "holdout_once": "Recurring units, or values with heavy tails, make the interval of a holdout too narrow."
-    " `kpi.holdout.cluster_by: [household_id]` counts all rows of a household as one. It needs another column in"
-    " `decision.key`, such as the campaign. With the key `[household_id]` alone, each row counts as independent."
-    " Distrust a gain that rests on a few large values.",
+    "holdout_once": "Values with heavy tails make the interval of a holdout too narrow. Distrust a gain that rests on a"
+    " few large values.",
     "holdout_always": "The same holds for the always-valid interval of a holdout.",
     "shares": "The share test raises false alarms. Look at the shares themselves before you stop an experiment.",
     "null": "The gate's interval is too narrow for such days. Raise `kpi.block_days`, and wait for live results before"

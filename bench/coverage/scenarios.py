@@ -91,21 +91,22 @@ def measure_forecast(world: DailyWorld, rng: np.random.Generator, runs: int) -> 
 
 
 def measure_holdout(world: UnitWorld, rng: np.random.Generator, runs: int) -> list[Figure]:
-    """Return how often a holdout reports an effect where none is: at the last look only, and at any look."""
-    rows = {world.name: (METHODS.holdout_once, METHODS.holdout_always)}
+    """Return how often a holdout reports an effect where none is: at the last look only, and at any look.
+
+    Units that recur are drawn as clusters, as the project draws them (`assignment.cluster_columns`).
+    """
+    once, always = METHODS.holdout_once, METHODS.holdout_always
     if world.is_recurring:
-        rows[f"{world.name}, drawn as clusters"] = (METHODS.cluster_once, METHODS.cluster_always)
-    counts = {row: np.zeros((3, 2), int) for row in rows}  # by measure: misses and answers
+        once, always = METHODS.cluster_once, METHODS.cluster_always
+    counts = np.zeros((3, 2), int)  # by measure: misses and answers
     for size in _portions(runs):
         sample = world.draw(rng, size)
-        for row, (once, always) in rows.items():
-            single, sequence = once(sample), always(sample)
-            counts[row] += [_count_last(single), _count_any(single), _count_any(sequence)]
+        single, sequence = once(sample), always(sample)
+        counts += [_count_last(single), _count_any(single), _count_any(sequence)]
     measures = ("holdout_once", "holdout_daily", "holdout_always")
     return [
-        Figure(measure, row, int(misses), int(answers), runs)
-        for row, by_measure in counts.items()
-        for measure, (misses, answers) in zip(measures, by_measure, strict=True)
+        Figure(measure, world.name, int(misses), int(answers), runs)
+        for measure, (misses, answers) in zip(measures, counts, strict=True)
     ]
 
 
