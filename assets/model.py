@@ -51,7 +51,6 @@ MODEL_FILES_SOUND = StageCheck(
     "Card, model file and training set of each challenger match their hashes, and the model gives the scores that its"
     " card recorded at training. The models and the experiment that the gate uses as evidence are sound, too.",
 )
-
 FEED_FAULTS_CONTAINED = StageCheck(
     "feed_faults_contained",
     "No fault of a feed makes the decisions worse than the current process. A fault either costs nothing, or the"

@@ -20,9 +20,9 @@ Block = tuple[pd.DataFrame, list[str], pd.DataFrame]
 
 
 def read_blocks(known_at: str) -> list[Block]:
-    """Return the blocks of the first two models of the flights. known_at: the time (UTC) when the outcomes are read."""
+    """Return the blocks of the first four models of the flights. known_at: when the outcomes are read (UTC)."""
     ws, parts = catalog.open_workspace("flight_delays"), []
-    for version in ws.models.versions()[:2]:
+    for version in ws.models.versions()[:4]:
         card = ws.models.card(version)
         first = card.as_of
         days = day_range(first, first.replace(month=first.month + 1) - timedelta(days=1))

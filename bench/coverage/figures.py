@@ -32,9 +32,10 @@ class Figure:
 class ForecastBias:
     """The gains that were forecast at promotions, compared with the true effects.
 
-    - row: the world. forecast, effect: the means over the promoted runs.
+    - row: the world.
+    - forecast, effect: the means over the promoted runs.
+    - inside: the number of promoted runs in which the gain of the next month is inside the forecast's interval.
     - spread: the standard deviation of the difference between the two.
-    - inside: the number of promoted runs whose next month is inside the forecast's interval.
     - promoted, runs: numbers of runs.
     """
 

@@ -60,7 +60,7 @@ class Promotions:
     """The first promotion of each run; all arrays have the shape (runs,).
 
     - recipe: its index, -1 without a promotion.
-    - look: the number of days until the promotion, -1 without one.
+    - look: the number of days until then.
     - forecast, low, high: the forecast at the promotion, and the ends of its interval. NaN without a promotion.
     """
 

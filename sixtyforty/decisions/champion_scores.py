@@ -153,8 +153,9 @@ def _score_by_partition(
 class WeighedGroup:
     """Scored units of one champion whose actions the policy chooses.
 
-    mask: the positions of the units in their portion. weighed: what the policy needs of them. is_held: whether the
-    units are held out, so that their actions use up no limit.
+    - mask: the positions of the units in their portion.
+    - weighed: what the policy needs of them.
+    - is_held: whether the units are held out, so that their actions use up no limit.
     """
 
     mask: Mask

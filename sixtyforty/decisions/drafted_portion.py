@@ -1,7 +1,7 @@
 """Portions of units on the way to decisions: scored by their champions, and waiting for the units they compete with.
 
 The units of one decision time compete for an action with a limit. If they come in several portions, each portion waits
-here without its features: a few numbers of each unit are in memory, and the keys and ids are in scratch files.
+here without its features. A few numbers of each unit are in memory. The keys and ids are in scratch files.
 """
 
 from __future__ import annotations

@@ -248,7 +248,7 @@ def _find_shortage(gate: Gate, evidence: GateEvidence, days: Sequence[DailyValue
     blocks = count_blocks([day.partition for day in days], evidence.block_days)
     if blocks < gate.min_blocks and evidence.kind != "refresh":
         length = format_plural(evidence.block_days, "day")
-        return f"{format_plural(blocks, 'block')} of {length} with known outcomes, {gate.min_blocks:,} needed"
+        return f"{format_plural(blocks, 'block')} of at least {length} with known outcomes, {gate.min_blocks:,} needed"
     return ""
 
 

@@ -56,10 +56,12 @@ def compare_with_twin(
 ) -> LatestBlock | None:
     """Return what the twin of a refresh and a champion are worth on the days after the twin's training.
 
-    recipe, as_of: those of the refresh. champions: the versions that were promoted before `as_of`: the champion in
-    force, which has the recipe, and then earlier ones, the newest first. known: daily values of the recipe's backtest,
-    from which the days with known outcomes are read. Trains the twin if no stored model can be it. Return None if
-    there is nothing to compare.
+    Trains the twin if no stored model can be it. Return None if there is nothing to compare.
+
+    - recipe, as_of: those of the refresh.
+    - champions: the versions that were promoted before `as_of`. The champion in force, which has the recipe, comes
+      first. Earlier champions follow, the newest first.
+    - known: daily values of the recipe's backtest. They name the days with known outcomes.
     """
     known_days = sorted({use_case.first_day(day.partition) for day in known if day.decisions})
     if not known_days:

@@ -104,6 +104,8 @@ def draw_gain_by_period(kpi: Kpi, days: Sequence[DailyValue], form: Form = "svg"
     axes.axhline(0, color=INK, lw=0.8)
     axes.margins(y=0.15)
     _format_amounts(axes)
+    if not any(gains.values()):
+        axes.set_yticks([0])
     axes.set_ylabel(f"Gain over the current process, {kpi.currency}", color=INK, fontsize=9)
     return _to_bytes(figure, form)
 

@@ -122,8 +122,8 @@ class Gate(DeclaredModel):
         default=0.95,
         gt=0.5,
         lt=1,
-        description="One-sided confidence with which a gain must be proven, over all looks and all recipes that are"
-        " first tried in a year. 0.95 means that a recipe without a gain is promoted in at most 5% of years.",
+        description="One-sided confidence with which a gain must be proven, over all looks and recipes of a year. With"
+        " `0.95`, a recipe without a gain is promoted in at most 5% of years.",
     )
     min_blocks: int = Field(
         default=MINIMUM_BLOCKS,

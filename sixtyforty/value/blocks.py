@@ -6,8 +6,7 @@ Sources:
 - Blocks of fixed length with Student's t: Ibragimov & Müller (2010), "t-Statistic Based Correlation and Heterogeneity
   Robust Inference", Journal of Business & Economic Statistics 28(4).
 - The least number of observations for a skewness: Cochran (1977), section 2.15.
-- The standard error of a sample's skewness: Fisher (1930), "The Moments of the Distribution for Normal Samples of
-  Measures of Departure from Normality", Proceedings of the Royal Society A 130.
+- The standard error of a sample's skewness: Fisher (1930), Proceedings of the Royal Society A 130, pages 16 to 28.
 """
 
 from __future__ import annotations
@@ -89,7 +88,8 @@ def count_blocks(partitions: Sequence[str], block_days: int) -> int:
 
 
 def _too_few(blocks: int, block_days: int) -> str:
-    return f"too few days to say: {blocks} of {MINIMUM_BLOCKS} needed blocks of {format_plural(block_days, 'day')}"
+    length = format_plural(block_days, "day")
+    return f"too few days to say: {blocks} of {MINIMUM_BLOCKS} needed blocks of at least {length}"
 
 
 def _day_numbers(partitions: NDArray[np.str_]) -> NDArray[np.int64]:

@@ -77,7 +77,7 @@ def test_the_evidence_holds_the_figures_that_the_verdict_used() -> None:
     early = judge_money("first", days_with_gains(1000)).figures
     assert early.to_evidence() == {"missing_share": 0.0, "days": 1}
     gain = judge_money("first", days_gaining(100)).figures.to_evidence()["lift_vs_current"]
-    assert gain.keys() == {"value", "low", "high"}
+    assert gain.keys() == {"value", "low", "high", "problem"}
 
 
 def test_the_evidence_holds_the_recipes_share_of_the_error_budget() -> None:
@@ -131,13 +131,13 @@ def test_a_challenger_of_few_blocks_is_held(kind: ChallengerKind, days: int, ver
     judgement = judge(GATE, evidence, "EUR")
     assert judgement.verdict == verdict
     if verdict == "HOLD":
-        assert judgement.reasons[0] == "too early to judge: 7 blocks of 14 days with known outcomes, 8 needed"
+        assert judgement.reasons[0] == "too early to judge: 7 blocks of at least 14 days with known outcomes, 8 needed"
 
 
 def test_the_least_number_of_blocks_can_be_raised_but_not_lowered() -> None:
     gate = Gate(margin=50, confidence=0.95, min_blocks=41)
     assert judge_money("first", days_gaining(100), gate=gate).reasons == [
-        "too early to judge: 40 blocks of 1 day with known outcomes, 41 needed"
+        "too early to judge: 40 blocks of at least 1 day with known outcomes, 41 needed"
     ]
     with pytest.raises(ValidationError, match="greater than or equal to 8"):
         Gate(margin=50, min_blocks=7)
@@ -151,7 +151,7 @@ def test_a_day_without_a_decision_of_known_value_is_not_counted() -> None:
     first, *others = days_with_gains(*[1000] * 9)
     days = [first, *(replace(day, decisions=0) for day in others)]
     judgement = judge_money("first", days)
-    assert judgement.reasons == ["too early to judge: 1 block of 1 day with known outcomes, 8 needed"]
+    assert judgement.reasons == ["too early to judge: 1 block of at least 1 day with known outcomes, 8 needed"]
     assert judgement.figures.days == 1
 
 
@@ -385,15 +385,14 @@ def test_a_challenger_of_few_rows_is_held(rows: int | None, verdict: str) -> Non
 
 def test_the_forecast_is_less_than_the_gain_and_its_interval_is_wider() -> None:
     days = days_with_gains(*np.random.default_rng(1).normal(10, 20, 120))
-    judgement = judge(GATE, evidence_of("refresh", days, block_days=14), "EUR")
+    judgement = judge_money("refresh", days)
     lift, forecast = gain_of(judgement, "lift_vs_current"), gain_of(judgement, "forecast")
-    assert forecast == RoundedInterval.of(predict_lift(days)).to_interval()
+    assert forecast == RoundedInterval.of(predict_lift(days, block_days=1)).to_interval()
     assert 0 < forecast.value < lift.value
-    assert forecast.high - forecast.value > estimate_lift(days, confidence=0.9).high - lift.value
+    assert forecast.high - forecast.value > estimate_lift(days, confidence=0.9, block_days=1).high - lift.value
 
 
 def test_too_few_blocks_give_no_forecast_but_the_reason() -> None:
-    days = days_gaining(100, 7)  # each day is a block
-    forecast = judge_money("refresh", days).figures.to_evidence()["forecast"]
+    forecast = judge_money("refresh", days_gaining(100, 7)).figures.to_evidence()["forecast"]
     assert (forecast["value"], forecast["low"], forecast["high"]) == (None, None, None)
     assert "too few days to say" in forecast["problem"]

@@ -85,7 +85,7 @@ def test_the_error_is_that_of_a_ratio_of_sums(days: list[tuple[float, int]]) -> 
 
 def test_too_few_blocks_are_named() -> None:
     blocks = Blocks.of(days_from("2024-01-01", 111), [1.0] * 111, [1] * 111)
-    assert blocks.problem == "too few days to say: 7 of 8 needed blocks of 14 days"
+    assert blocks.problem == "too few days to say: 7 of 8 needed blocks of at least 14 days"
     assert not Blocks.of(days_from("2024-01-01", 112), [1.0] * 112, [1] * 112).problem
 
 

@@ -56,7 +56,7 @@ def test_too_few_days_have_an_estimate_and_no_interval(days: int) -> None:
         ratio = estimate(days_from(days), [5.0] * days, [10] * days)
         assert ratio.value == pytest.approx(500)
         assert np.isnan([ratio.low, ratio.high]).all()
-        assert "of 8 needed blocks of 14 days" in ratio.problem
+        assert "of 8 needed blocks of at least 14 days" in ratio.problem
 
 
 @given(st.lists(st.tuples(st.integers(-1000, 1000), st.integers(1, 500)), min_size=8, max_size=40))
