@@ -56,7 +56,8 @@ def test_a_year_with_several_recipes_counts_once(monkeypatch: pytest.MonkeyPatch
         def first_promotions(self, gains: np.ndarray, looks: Sequence[int]) -> Promotions:
             assert gains.shape == (3, 5, 365)
             assert looks == LOOKS["monthly"]
-            return Promotions(np.array([1, -1, -1]), np.array([0.1, np.nan, np.nan]))
+            forecast = np.array([0.1, np.nan, np.nan])
+            return Promotions(np.array([1, -1, -1]), np.array([150, -1, -1]), forecast, forecast, forecast)
 
     monkeypatch.setattr("bench.coverage.gate_scenarios.METHODS", Recorder())
     figures = measure_null_promotions(INDEPENDENT, 5, "monthly", np.random.default_rng(3), 3)
