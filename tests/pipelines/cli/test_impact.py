@@ -16,7 +16,7 @@ def test_impact_as_json_and_as_a_table(small_workspace: Workspace, run_cli: RunC
     decide_days(small_workspace, [date(2013, 4, 2), date(2013, 4, 3)])
     figures = run_cli("impact calls_in_time --json").answer
     assert set(figures["per_1000"]) == {"model", "current_process", "random_choice", "perfect_foresight"}
-    assert set(figures["lift_vs_current"]) == {"value", "low", "high"}
+    assert set(figures["lift_vs_current"]) == {"value", "low", "high", "problem"}
     assert {"target", "target_date", "terms", "coming_month", "within", "compared"} <= figures["forecast"].keys()
     assert (figures["decisions"], figures["unit"]) == (8, "EUR")
     assert (figures["from"], figures["to"]) == ("2013-04-02", "2013-04-03")
