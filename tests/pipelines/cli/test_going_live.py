@@ -73,6 +73,7 @@ def in_shadow(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Wo
 def test_a_rollout_goes_a_step_forward_and_back(
     in_shadow: Workspace, monkeypatch: pytest.MonkeyPatch, run_cli: RunCli
 ) -> None:
+    monkeypatch.setattr("sixtyforty.value.blocks.MINIMUM_BLOCKS", 5)  # the home has five equal days
     answer = run_cli("rollout calls_in_time --json").answer
     assert (answer["step"], answer["obstacles"]) == ("shadow", [])
     monkeypatch.setattr(rollout, "list_objections_of_people", lambda ws: ["nobody comes"])
