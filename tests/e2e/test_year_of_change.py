@@ -11,6 +11,7 @@ from expectations import suites
 from sixtyforty.decisions.delivery_table import read_deliveries
 from tests.helpers import day_range
 from tests.pipelines.conftest import RunCli, home, run_cli  # noqa: F401
+from tests.quick_proof import prove_any_gain
 from tests.year_of_change import (
     CALLS_A_DAY,
     CREWS,
@@ -41,6 +42,7 @@ NEW = "visits_in_time"
 
 @pytest.fixture
 def year(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: RunCli) -> Year:  # noqa: F811
+    prove_any_gain(monkeypatch)
     return make_year(tmp_path, monkeypatch, run_cli)
 
 

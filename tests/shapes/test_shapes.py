@@ -15,6 +15,7 @@ from expectations import suites
 from sixtyforty.accounting.kpi_summary import KpiSummary, summarize_kpi
 from sixtyforty.accounting.unit_accounts import describe_differences
 from sixtyforty.spec.clock import now
+from tests.quick_proof import prove_any_gain
 from tests.shapes.chain_run import ChainRun, Unit, money_by_hand, run_chain
 from tests.shapes.use_cases import SHAPES, SHARES
 
@@ -26,6 +27,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, ChainRu
     """Run each shape, all in this process."""
     patch, rules = pytest.MonkeyPatch(), tmp_path_factory.mktemp("rules")
     patch.setattr(suites, "HERE", rules)
+    prove_any_gain(patch)
     finished = {}
     for name, make_shape in SHAPES.items():
         folder, shape = tmp_path_factory.mktemp(name), make_shape()
