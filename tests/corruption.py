@@ -73,7 +73,7 @@ REJECTED = {
     "timetable, all distances negative": Rejected(
         "timetable", edited("distance", negate), ("of the rows are quarantined",)
     ),
-    "timetable, binary junk": Rejected("timetable", junk, ("not a text file",)),
+    "timetable, binary junk": Rejected("timetable", junk, ("not UTF-8",)),
     "timetable, a zip": Rejected("timetable", lambda c: b"PK\x03\x04\x14\0\0\0\x08\0" + c, ("not a text file",)),
     "timetable, empty": Rejected("timetable", empty, ("the file is empty",)),
     "timetable, a header only": Rejected(
@@ -103,7 +103,7 @@ REJECTED = {
     "weather cut to half": Rejected("weather", first_rows(0.5), ("report 69 to 75 rows a day",)),
     "weather with colons": Rejected("weather", flights.delimited_by(":"), (HEADER,)),
     "weather, a column renamed": Rejected("weather", flights.renamed("visib", "visibility"), (HEADER + "'visib'",)),
-    "weather, binary junk": Rejected("weather", junk, ("not a text file",)),
+    "weather, binary junk": Rejected("weather", junk, ("not UTF-8",)),
     "weather, empty": Rejected("weather", empty, ("the file is empty",)),
     "weather, a header only": Rejected("weather", first_rows(0), ("no rows, so no row count",)),
 }

@@ -16,9 +16,12 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_use_case
+from tests.quick_proof import prove_any_gain
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -137,6 +140,7 @@ def run_chain(home: Path, first: date, last: date, as_of: str, stage: str = "", 
 
     stage: kill this process in that stage, when it writes its `writes`-th file. Empty: nothing is killed.
     """
+    prove_any_gain(pytest.MonkeyPatch())  # for the rest of this process
     with suppress(KeyError):
         del os.environ["SIXTYFORTY_PROFILE"]
     os.environ["SIXTYFORTY_HOME"] = str(home)
