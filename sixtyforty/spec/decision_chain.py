@@ -95,7 +95,7 @@ class DecisionChain(PartitionedModel):
 
     @property
     def units_recur(self) -> bool:
-        """Whether a unit may occur in several partitions, such as a household in each campaign.
+        """Whether a unit may occur in several partitions, such as a customer in each campaign.
 
         A row of a partitioned source can't, because the key of a row is in one partition only.
         """
