@@ -51,7 +51,7 @@ def test_json_holds_the_partitions_as_from_and_to(ws: Workspace) -> None:
     assert (fields["from"], fields["to"]) == ("2013-04-01", "2013-06-30")
     assert fields["total"] == fields["totals"]["model"]
     assert fields["operational"] is True
-    assert fields["lift_vs_current"].keys() == {"value", "low", "high"}
+    assert fields["lift_vs_current"].keys() == {"value", "low", "high", "problem"}
     assert fields["candidates"]["by_load"].keys() == {"decisions", "per_1000", "lift_vs_current", "model_minus"}
 
 
