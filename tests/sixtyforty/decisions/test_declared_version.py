@@ -17,7 +17,7 @@ from sixtyforty.decisions.declared_version import declared_version, describe_out
 from sixtyforty.lifecycle.withdrawal import withdraw_model
 from sixtyforty.modeling.built_by import FACT, declared_parts
 from sixtyforty.workspace import Workspace
-from tests.helpers import CALLS, SQL, make_use_case, make_workspace, publish_days, put_champion_in_force
+from tests.helpers import CALLS, SQL, make_use_case, make_workspace, merge, publish_days, put_champion_in_force
 
 DAYS = [date(2013, 4, 1) + timedelta(days=i) for i in range(3)]
 KEYS = [day.isoformat() for day in DAYS]
@@ -95,7 +95,8 @@ def test_a_change_that_no_decision_depends_on_outdates_nothing(ws: Workspace, ch
 
 
 def test_a_field_that_a_later_release_added_counts_only_with_another_value_than_its_default(tmp_path: Path) -> None:
-    default = make_use_case(tmp_path)
+    blocks = {"kpi": {"block_days": 14}}  # the default; the tests' use case declares another length
+    default = make_use_case(tmp_path, **blocks)
     parts = parts_of_decisions(default)
     later = {"min_training_rows", "min_units", "min_blocks", "block_days"}
     assert not later & parts["gate"].keys() and "confidence" in parts["gate"]
@@ -114,7 +115,8 @@ def test_a_field_that_a_later_release_added_counts_only_with_another_value_than_
         {"sources": {"calls": {"decimal": ","}}},
         {"sources": {"calls": {"date_format": "%d.%m.%Y"}}},
     ):
-        assert declared_version(make_use_case(tmp_path, **changes)) != declared_version(default)
+        changed = make_use_case(tmp_path, **merge(blocks, changes))
+        assert declared_version(changed) != declared_version(default)
 
 
 def test_a_new_column_counts_where_sql_takes_all_columns(tmp_path: Path) -> None:
