@@ -18,6 +18,7 @@ from sixtyforty.modeling.model_store import CARD, MODEL, SAMPLE_ROWS, TRAINING_S
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace, publish_days
+from tests.quick_proof import prove_any_gain
 from tests.trained_models import sha256, train_on
 
 DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(12)]
@@ -109,7 +110,10 @@ FAULTS: list[tuple[Fault, str]] = [
 
 
 @pytest.mark.parametrize(("fault", "reason"), FAULTS, ids=lambda f: getattr(f, "__name__", ""))
-def test_the_gate_refuses_files_that_are_not_those_of_the_fit(ws: Workspace, fault: Fault, reason: str) -> None:
+def test_the_gate_refuses_files_that_are_not_those_of_the_fit(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch, fault: Fault, reason: str
+) -> None:
+    prove_any_gain(monkeypatch)
     version = version_of(ws, AS_OF)
     folder, other = Path(str(ws.models.folder(version))), Path(str(ws.models.folder(version_of(ws, OTHER))))
     sound = ws.home / "sound"
