@@ -14,6 +14,7 @@ from sixtyforty.spec.actions import Candidate, Costs
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.partitions import DAYS_A_MONTH
 from sixtyforty.value.daily_value import POLICIES, DailyValue
+from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.value.summary import compute_balance, summarize_days
 from tests.helpers import make_use_case
 from tests.sixtyforty.value.kpis import TWO, account_day, day_worth
@@ -63,7 +64,8 @@ def test_the_lift_agrees_with_the_totals(days: list[DailyValue]) -> None:
 def test_a_summary_of_no_days_has_no_figures() -> None:
     summary = summarize_days(TWO, "replay", [])
     assert summary.decisions == summary.days == summary.net_impact == 0
-    assert set(summary.per_1000.values()) == set(summary.lift_vs_current.to_dict().values()) == {None}
+    assert set(summary.per_1000.values()) == {None}
+    assert summary.lift_vs_current == RoundedInterval(None, None, None)
     assert (summary.first, summary.last) == (None, None)
 
 
