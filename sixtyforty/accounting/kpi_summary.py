@@ -125,6 +125,7 @@ def summarize_segments(ws: Workspace, track: Track) -> list[Segment]:
             (columns[code // len(names)], names[code % len(names)]): (partitions, decisions, gains)
             for code, partitions, decisions, gains in zip(segment_codes.tolist(), *sums, strict=True)
         },
+        track,
         ws.use_case.kpi.block_days,
     )
 

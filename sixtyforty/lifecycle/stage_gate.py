@@ -226,7 +226,8 @@ def measure_stage(ws: Workspace, stage: Stage, since: datetime, now: datetime, g
         return StageFigures(track, label, len(daily_values), UNKNOWN, today)
     planned_days = (gate.stop_date - use_case.first_day(daily_values[0].partition)).days
     block_days = use_case.kpi.block_days
-    lift = follow_lift(daily_values, block_days=block_days, planned_blocks=max(planned_days / block_days, 1.0))
+    planned_blocks = planned_days / max(block_days, use_case.days_between_decisions)
+    lift = follow_lift(daily_values, block_days=block_days, planned_blocks=max(planned_blocks, 1.0))
     return StageFigures(track, label, len(daily_values), lift, today)
 
 

@@ -75,7 +75,7 @@ def estimate_ratio(
 
     blocks = Blocks.of(partitions, totals, counts, block_days)
     if blocks.is_skewed:
-        return follow_ratio(partitions, totals, counts, confidence, block_days)
+        return _interval(blocks, _followed_reach(blocks, confidence))
     return _interval(blocks, t.ppf(0.5 + confidence / 2, blocks.freedom))
 
 
@@ -92,8 +92,7 @@ def follow_ratio(
     planned_blocks: the number of blocks at which the interval is narrowest. See `estimate_ratio`.
     """
     blocks = Blocks.of(partitions, totals, counts, block_days)
-    reach = sequence_reach(max(blocks.number, 1), blocks.freedom, planned_blocks, confidence)
-    return _interval(blocks, reach)
+    return _interval(blocks, _followed_reach(blocks, confidence, planned_blocks))
 
 
 def measure_ratio(
@@ -102,13 +101,14 @@ def measure_ratio(
     totals: Sequence[float] | NDArray[Any],
     counts: Sequence[int] | NDArray[Any],
     block_days: int = BLOCK_DAYS,
+    confidence: float = 0.95,
 ) -> Interval:
-    """Estimate 1000 x sum(totals) / sum(counts) on a track, with its 95% interval. See `estimate_ratio`.
+    """Estimate 1000 x sum(totals) / sum(counts) on a track, with its interval. See `estimate_ratio`.
 
     People look at the live track every day. A replay covers a fixed period, so its interval is for one look.
     """
     estimate = follow_ratio if track == "live" else estimate_ratio
-    return estimate(partitions, totals, counts, block_days=block_days)
+    return estimate(partitions, totals, counts, confidence, block_days)
 
 
 def estimate_lift(
@@ -173,6 +173,11 @@ def predict_lift(
     period_blocks = period_days / blocks.mean_days
     ends = predict_shrunk(blocks.ratio, blocks.error, blocks.number, period_blocks, confidence)
     return Interval(*(1000 * end for end in ends))
+
+
+def _followed_reach(blocks: Blocks, confidence: float, planned_blocks: float = PLANNED_BLOCKS) -> float:
+    """Return half of the width of an interval for a look every day, in standard errors."""
+    return float(sequence_reach(max(blocks.number, 1), blocks.freedom, planned_blocks, confidence))
 
 
 def _interval(blocks: Blocks, reach: float) -> Interval:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.spec.kpi import Kpi
-from sixtyforty.value.lift import Interval, estimate_ratio
+from sixtyforty.spec.track import Track
+from sixtyforty.value.lift import Interval, measure_ratio
 from sixtyforty.value.payoffs import build_payoffs
 
 if TYPE_CHECKING:
@@ -96,17 +97,20 @@ def add_segments(first: SegmentMoney, second: SegmentMoney) -> SegmentMoney:
 
 def estimate_segments(
     days_of_segments: Mapping[tuple[str, str], tuple[Sequence[str], NDArray[np.int64], NDArray[np.float64]]],
+    track: Track,
     block_days: int,
 ) -> list[Segment]:
     """Estimate the lift of each segment. Return the segments sorted by column, then by lift, the greatest loss first.
 
-    days_of_segments: for each column and segment, the partitions in which the segment occurred, in the order of time,
-    with the numbers of decisions, and the gains. block_days: see `kpi.block_days`. The confidence is 1 - ALPHA / number
-    of segments (Bonferroni).
+    - days_of_segments: for each column and segment, the partitions in which the segment occurred, in the order of time,
+      with the numbers of decisions, and the gains.
+    - track: determines the intervals (see `measure_ratio`). Their confidence is 1 - ALPHA / number of segments
+      (Bonferroni).
+    - block_days: see `kpi.block_days`.
     """
     segments = []
     for (column, name), (partitions, counts, gains) in sorted(days_of_segments.items()):
         confidence = 1 - ALPHA / len(days_of_segments)
-        lift = estimate_ratio(partitions, gains, counts, confidence, block_days)
+        lift = measure_ratio(track, partitions, gains, counts, block_days, confidence)
         segments.append(Segment(column, name, int(counts.sum()), float(gains.sum()), lift))
     return sorted(segments, key=lambda segment: (segment.column, segment.lift.value))

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sixtyforty.spec.track import Track
 from sixtyforty.value.segments import NOT_RECORDED, Segment, SegmentMoney, estimate_segments, money_by_segment
 from tests.sixtyforty.value.kpis import TWO
 
@@ -28,7 +29,7 @@ ROWS = st.lists(
 )
 
 
-def estimate(days: Sequence[SegmentMoney]) -> list[Segment]:
+def estimate(days: Sequence[SegmentMoney], track: Track = "replay") -> list[Segment]:
     """Estimate the segments of independent days, with plain loops over the money of each partition."""
     sums_by_segment: dict[tuple[str, str], list[tuple[str, int, float, float]]] = {}
     for number, day in enumerate(days):
@@ -45,6 +46,7 @@ def estimate(days: Sequence[SegmentMoney]) -> list[Segment]:
             )
             for segment, sums in sums_by_segment.items()
         },
+        track,
         block_days=1,
     )
 
@@ -107,6 +109,13 @@ def test_many_equal_segments_rarely_hold_a_loser() -> None:
         days = [{"site": {f"{i}": (100, float(gain), 0.0) for i, gain in enumerate(day)}} for day in noise]
         false_alarms += any(segment.loses for segment in estimate(days))
     assert false_alarms < 9
+
+
+def test_people_look_at_live_segments_every_day() -> None:
+    gains = np.random.default_rng(3).normal(5, 30, 60)
+    days = [{"site": {"a": (100, float(gain), 0.0)}} for gain in gains]
+    (live,), (replay,) = estimate(days, "live"), estimate(days)
+    assert live.lift.low < replay.lift.low < replay.lift.high < live.lift.high
 
 
 def test_a_segment_of_a_single_day_has_no_interval_and_is_no_loser() -> None:
