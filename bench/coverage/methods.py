@@ -26,7 +26,7 @@ from bench.coverage.unit_worlds import LOOKS, UNITS_A_LOOK, UnitSample
 from sixtyforty.modeling.error_budget import RecipeTrial, error_share
 from sixtyforty.modeling.gate import judge
 from sixtyforty.modeling.gate_evidence import GateEvidence
-from sixtyforty.modeling.refresh_twin import LatestBlock
+from sixtyforty.modeling.refresh_twin import TwinComparison
 from sixtyforty.spec.kpi import BLOCK_DAYS, MINIMUM_BLOCKS
 from sixtyforty.spec.recipe import Gate
 from sixtyforty.value.daily_value import DailyValue
@@ -215,7 +215,7 @@ def could_pass(gains: Floats) -> NDArray[np.bool_]:
 def judge_refresh(refresh: Refresh) -> bool:
     """Judge a refresh by the gate. Return whether it is promoted."""
     twin, champion = to_days(DOLLARS * refresh.twin), to_days(DOLLARS * refresh.champion[-len(refresh.twin) :])
-    evidence = GateEvidence("refresh", 0.0, to_days(DOLLARS * refresh.walk_forward), LatestBlock(twin, champion))
+    evidence = GateEvidence("refresh", 0.0, to_days(DOLLARS * refresh.walk_forward), TwinComparison(twin, champion))
     return judge(GATE, evidence, "USD").verdict == "PROMOTE"
 
 

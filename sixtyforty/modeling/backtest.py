@@ -1,7 +1,7 @@
 """Run the walk-forward backtest: measure the value of each model on the days after its training window.
 
-A block consists of the daily values of one model version, from its training day to the day before the next training
-day. The lake caches each block under a hash of its model, features, outcomes and policy.
+A fold consists of the daily values of one model version, from its training day to the day before the next training
+day. The lake caches the values of each fold under a hash of its model, features, outcomes and policy.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Fold:
     end: date
 
 
-def score_block(
+def score_days(
     use_case: DecisionChain,
     lake: Lake,
     store: ModelStore,
@@ -87,7 +87,7 @@ def score_block(
     last_known = _last_known(lake, outcomes)
     if last_known is None:
         return []
-    # The values of a block change until its last outcome is known. So the name of the block's file in the cache
+    # The values of a fold change until its last outcome is known. So the name of the fold's file in the cache
     # contains the time until which outcomes count.
     known_at = min(use_case.day_start(known_on or end), last_known)
     cached = lake.root / "backtest" / version / f"{first}_{end}_{known_at:%Y%m%dT%H%M%S%f}_{inputs_hash}.json"
@@ -201,10 +201,10 @@ def run_walk_forward(
     end of their fold.
     """
     folds = list_folds(use_case, lake, store, recipe, as_of)
-    blocks = run_in_parallel(
-        lambda fold: score_block(use_case, lake, store, fold.version, fold.first, fold.end, as_of), folds
+    values_of_folds = run_in_parallel(
+        lambda fold: score_days(use_case, lake, store, fold.version, fold.first, fold.end, as_of), folds
     )
-    return [day for block in blocks for day in block]
+    return [day for values in values_of_folds for day in values]
 
 
 @dataclass(frozen=True)

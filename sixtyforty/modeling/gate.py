@@ -280,11 +280,11 @@ def _compare_twin(gate: Gate, evidence: GateEvidence, currency: str, value: _Val
 
     A refresh claims no gain, so a difference of up to `gate.margin` is allowed, and so is one that may be chance.
     """
-    latest, nothing = evidence.latest, "nothing to compare: the refresh claims no gain"
-    if latest is None:
+    comparison, nothing = evidence.comparison, "nothing to compare: the refresh claims no gain"
+    if comparison is None:
         value.reasons.append(f"{nothing}, and no model of its recipe is between the champion and the known outcomes")
         return value
-    pairs = _pair_days(latest.twin, latest.champion)
+    pairs = _pair_days(comparison.twin, comparison.champion)
     change = _estimate_change(pairs, evidence.block_days)
     if math.isnan(change.value):
         value.reasons.append(f"{nothing}, and no outcome is known of a day that twin and champion didn't learn from")
@@ -292,8 +292,8 @@ def _compare_twin(gate: Gate, evidence: GateEvidence, currency: str, value: _Val
     value.figures = replace(
         value.figures,
         twin_vs_champion=RoundedInterval.of(change),
-        twin=latest.twin_version or None,
-        compared_champion=latest.champion_version or None,
+        twin=comparison.twin_version or None,
+        compared_champion=comparison.champion_version or None,
     )
     shown = f"{_describe(change, CHANGE_CONFIDENCE, currency)}, from {pairs[0][0]} to {pairs[0][-1]}"
     if change.high < 0 and change.value < -gate.margin:

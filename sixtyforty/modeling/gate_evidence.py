@@ -15,7 +15,7 @@ from sixtyforty.modeling.model_files import find_file_problem
 from sixtyforty.modeling.model_store import ModelStore
 from sixtyforty.modeling.monotone_constraints import find_broken_constraints
 from sixtyforty.modeling.redefined_features import find_redefined
-from sixtyforty.modeling.refresh_twin import LatestBlock, compare_with_twin
+from sixtyforty.modeling.refresh_twin import TwinComparison, compare_with_twin
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.modeling.taint import TaintedDataError, find_tainted_versions, require_sound
 from sixtyforty.modeling.training_plan import declared_recipes
@@ -37,9 +37,9 @@ class GateEvidence:
 
     `kind`: first (no champion can score), refresh (the champion has the same recipe) or recipe (another recipe).
     `missing_share`: share of the training window's partitions without features or outcomes, closed days aside.
-    `walk_forward`: daily values of the challenger's recipe, out of sample. `latest`: the values of a refresh's twin and
-    of a champion; None if there is nothing to compare. `current_recipe`: daily values of the champion's recipe, out of
-    sample, for another recipe. `refused_partitions`: training partitions whose features governance refused, or whose
+    `walk_forward`: daily values of the challenger's recipe, out of sample. `comparison`: the values of a refresh's twin
+    and of a champion; None if there is nothing to compare. `current_recipe`: daily values of the champion's recipe, out
+    of sample, for another recipe. `refused_partitions`: training partitions whose features governance refused, or whose
     verdict is no longer stored. `broken_constraints`: a text for each monotone constraint that the model breaks.
     `is_assumed`: whether the gain is assumed: the action may change the outcome, and no experiment measured by how
     much. `selection_reason`: why this challenger was selected. `file_problem`: why the files of the challenger, or of a
@@ -47,15 +47,15 @@ class GateEvidence:
     from the declared shares. `taint`: which training or walk-forward partitions have leakage; empty if there is no
     leakage. `withdrawal`: when and why the challenger's version or recipe was withdrawn; empty if the challenger may
     decide. `unfit_champion`: why the champion in force can't score; the challenger is then judged as the first model.
-    `training_rows`: number of rows that the challenger learned from; None if the collection ended before.
-    `block_days`: see `kpi.block_days`. `trial`: the place of the recipe in the error budget of its year; None if the
-    collection ended before.
+    `training_rows`: number of rows that the challenger learned from; None if the collection ended before. `block_days`:
+    see `kpi.block_days`. `trial`: the place of the recipe in the error budget of its year; None if the collection ended
+    before.
     """
 
     kind: ChallengerKind
     missing_share: float
     walk_forward: Sequence[DailyValue]
-    latest: LatestBlock | None = None
+    comparison: TwinComparison | None = None
     current_recipe: Sequence[DailyValue] | None = None
     refused_partitions: Sequence[str] = ()
     broken_constraints: Sequence[str] = ()
@@ -121,14 +121,14 @@ def _collect_from_files(
     champion_card = store.card(champion.version) if champion and not unfit_champion else None
     kind: ChallengerKind = "first"
     walk_forward = run_walk_forward(use_case, lake, store, recipe, as_of)
-    latest = current_recipe = None
+    comparison = current_recipe = None
     if champion_card and champion_card.recipe_version != recipe:
         kind = "recipe"
         current_recipe = run_walk_forward(use_case, lake, store, champion_card.recipe_version, as_of)
     elif champion_card:
         kind = "refresh"
         promoted = _promoted_before(use_case, ledger, track, as_of)
-        latest = compare_with_twin(use_case, lake, store, recipe, as_of, promoted, walk_forward)
+        comparison = compare_with_twin(use_case, lake, store, recipe, as_of, promoted, walk_forward)
     return GateEvidence(
         kind=kind,
         missing_share=card.missing_share,
@@ -136,7 +136,7 @@ def _collect_from_files(
         walk_forward=walk_forward,
         block_days=use_case.kpi.block_days,
         trial=number_recipe(ledger, store, recipe, list(declared_recipes(use_case)), as_of.year),
-        latest=latest,
+        comparison=comparison,
         current_recipe=current_recipe,
         refused_partitions=_refused_partitions(lake, card),
         broken_constraints=find_broken_constraints(use_case.model.monotone_constraints, store, version),

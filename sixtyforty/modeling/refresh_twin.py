@@ -5,8 +5,8 @@ the same recipe, on the same versions of the data, trained about halfway between
 known outcome. Both are valued on the days after the twin's training.
 
 - The twin is a stored model if one was trained near the middle. Otherwise one model is trained.
-- If the champion is younger than BLOCK_DAYS, as with a retraining each night, no half is long enough. Then an earlier
-  champion of the recipe is compared with a stored model. No model is trained.
+- If the champion is younger than YOUNGEST_CHAMPION_DAYS, as with a retraining each night, no half is long enough. Then
+  an earlier champion of the recipe is compared with a stored model. No model is trained.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sixtyforty.modeling.backtest import find_trained_version, score_block
+from sixtyforty.modeling.backtest import find_trained_version, score_days
 from sixtyforty.modeling.model_files import find_file_problem
 from sixtyforty.modeling.model_store import MODEL, TRAINING_SET, ModelStore
 from sixtyforty.modeling.skops_files import ModelError
@@ -27,13 +27,15 @@ from sixtyforty.storage.lake import Lake
 from sixtyforty.value.daily_value import DailyValue
 
 COMPARED_DAYS = 8  # smallest number of days on which twin and champion are compared
-BLOCK_DAYS = 2 * COMPARED_DAYS  # smallest number of days from the champion's training to the newest known outcome
-LONGEST_BLOCK_DAYS = 62  # earlier champions are considered if they were trained at most so many days ago
+YOUNGEST_CHAMPION_DAYS = (
+    2 * COMPARED_DAYS
+)  # smallest number of days from the champion's training to the newest known outcome
+OLDEST_CHAMPION_DAYS = 62  # earlier champions are considered if they were trained at most so many days ago
 STEP_DAYS = 7  # the middle moves in steps, so that a retraining each night doesn't train a twin each night
 
 
 @dataclass(frozen=True)
-class LatestBlock:
+class TwinComparison:
     """The value of a refresh's twin and of a champion on each day after the twin's training.
 
     twin_version, champion_version: the compared models.
@@ -53,7 +55,7 @@ def compare_with_twin(
     as_of: date,
     champions: Sequence[str],
     known: Sequence[DailyValue],
-) -> LatestBlock | None:
+) -> TwinComparison | None:
     """Return what the twin of a refresh and a champion are worth on the days after the twin's training.
 
     Trains the twin if no stored model can be it. Return None if there is nothing to compare.
@@ -75,9 +77,9 @@ def compare_with_twin(
                 twin = search.train_twin(middle)
             if twin and (is_in_force or search.is_comparable(champion)):
                 days = store.card(twin).as_of, search.end, as_of
-                return LatestBlock(
-                    score_block(use_case, lake, store, twin, *days),
-                    score_block(use_case, lake, store, champion, *days),
+                return TwinComparison(
+                    score_days(use_case, lake, store, twin, *days),
+                    score_days(use_case, lake, store, champion, *days),
                     twin,
                     champion,
                 )
@@ -99,7 +101,7 @@ class _TwinSearch:
         """Return the day about halfway from a champion's training to `end`; None if the champion is no candidate."""
         first = date.fromisoformat(champion[:10])
         length = (self.end - first).days
-        if length < BLOCK_DAYS or (length > LONGEST_BLOCK_DAYS and not is_in_force):
+        if length < YOUNGEST_CHAMPION_DAYS or (length > OLDEST_CHAMPION_DAYS and not is_in_force):
             return None
         return first + timedelta(days=STEP_DAYS * (length // (2 * STEP_DAYS)))
 

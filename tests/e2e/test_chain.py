@@ -28,7 +28,7 @@ from pipelines.demo import flights
 from pipelines.operations.run import run_range
 from sixtyforty.modeling.gate import judge
 from sixtyforty.modeling.gate_evidence import GateEvidence
-from sixtyforty.modeling.refresh_twin import LatestBlock
+from sixtyforty.modeling.refresh_twin import TwinComparison
 from sixtyforty.spec.money import format_money
 from sixtyforty.value.daily_value import DailyValue
 from tests.browsers import open_chromium
@@ -297,7 +297,7 @@ def test_a_challenger_that_learned_from_shuffled_labels_is_never_promoted(blocks
         null = walk_forward(blocks, np.random.default_rng(seed).permutation)
         assert judge(gate, GateEvidence("first", 0.0, null), "USD").verdict != "PROMOTE", seed
         assert judge(gate, GateEvidence("recipe", 0.0, null, current_recipe=current), "USD").verdict != "PROMOTE", seed
-        refresh = GateEvidence("refresh", 0.0, null, LatestBlock(null, current))
+        refresh = GateEvidence("refresh", 0.0, null, TwinComparison(null, current))
         assert judge(gate, refresh, "USD").verdict != "PROMOTE", seed
 
 

@@ -21,7 +21,7 @@ from pipelines.authoring import catalog
 from pipelines.demo import flights
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.modeling import estimators, training_plan
-from sixtyforty.modeling.backtest import score_block, value_metrics
+from sixtyforty.modeling.backtest import score_days, value_metrics
 from sixtyforty.modeling.features import FeatureWindow
 from sixtyforty.modeling.outcomes import build_outcomes
 from sixtyforty.spec.partitions import SNAPSHOT
@@ -130,7 +130,7 @@ def test_money_is_equal(comparison: Comparison) -> None:
     ws = comparison.ws
     spans = {"backfill": (TRAINING_DAY, NEXT_DAY), "day": (NEXT_DAY, DAY_AFTER)}
     for command, (first, end) in spans.items():
-        days = score_block(ws.use_case, ws.lake, ws.models, ws.models.versions()[0], first, end)
+        days = score_days(ws.use_case, ws.lake, ws.models, ws.models.versions()[0], first, end)
         chain_figures, script_figures = asdict(value_metrics(days)), comparison.duckdb_figures[command]
         assert chain_figures.pop("decisions") == script_figures["decisions"] > 0
         assert {policy: round(amount, 2) for policy, amount in chain_figures.items()} == script_figures["per_1000"]

@@ -17,7 +17,7 @@ from sixtyforty.modeling.backtest import (
     find_trained_version,
     list_folds,
     run_walk_forward,
-    score_block,
+    score_days,
     value_metrics,
 )
 from sixtyforty.modeling.training_plan import hash_recipe
@@ -57,22 +57,22 @@ def test_the_walk_forward_values_every_fold_in_order(ws: Workspace) -> None:
 
 def test_a_block_is_read_from_its_cache(ws: Workspace) -> None:
     version = ws.models.versions()[0]
-    first = score_block(ws.use_case, ws.lake, ws.models, version, TRAINED[0], TRAINED[1])
+    first = score_days(ws.use_case, ws.lake, ws.models, version, TRAINED[0], TRAINED[1])
     files = read_lake(ws.lake)
     assert any("backtest" in name for name in files)
-    assert score_block(ws.use_case, ws.lake, ws.models, version, TRAINED[0], TRAINED[1]) == first
+    assert score_days(ws.use_case, ws.lake, ws.models, version, TRAINED[0], TRAINED[1]) == first
     assert read_lake(ws.lake) == files
     assert [day.partition for day in first] == [str(DAYS[i]) for i in range(9, 14)]
 
 
 def test_a_model_is_never_valued_on_days_that_it_learned_from(ws: Workspace) -> None:
     with pytest.raises(BacktestError, match=r"may have learned from the day 2013-03-09.* or a later day as the"):
-        score_block(ws.use_case, ws.lake, ws.models, ws.models.versions()[0], date(2013, 3, 9), TRAINED[1])
+        score_days(ws.use_case, ws.lake, ws.models, ws.models.versions()[0], date(2013, 3, 9), TRAINED[1])
 
 
 def test_days_without_features_have_no_value(ws: Workspace) -> None:
     version = ws.models.versions()[0]
-    assert score_block(ws.use_case, ws.lake, ws.models, version, date(2013, 6, 1), date(2013, 6, 3)) == []
+    assert score_days(ws.use_case, ws.lake, ws.models, version, date(2013, 6, 1), date(2013, 6, 3)) == []
 
 
 def test_the_version_of_a_day_is_the_recipes_own(ws: Workspace) -> None:
@@ -95,13 +95,13 @@ def test_a_day_without_the_features_of_a_model_is_not_valued(ws: Workspace, tmp_
     shutil.copytree(ws.home, tmp_path / "home")
     ws = replace(ws, home=tmp_path / "home")
     version = ws.models.versions()[0]
-    days = score_block(ws.use_case, ws.lake, ws.models, version, date(2013, 3, 10), date(2013, 3, 13))
+    days = score_days(ws.use_case, ws.lake, ws.models, version, date(2013, 3, 10), date(2013, 3, 13))
     assert [day.partition for day in days] == ["2013-03-10", "2013-03-11", "2013-03-12"]
     entry = ws.lake.entry("features", "2013-03-11")
     assert entry
     rows = pq.read_table(ws.lake.local_file(entry)).drop_columns(["late_before"])
     ws.lake.write("features", "2013-03-11", rows, inputs=entry.inputs, code="test", facts=entry.facts)
-    again = score_block(ws.use_case, ws.lake, ws.models, version, date(2013, 3, 10), date(2013, 3, 13))
+    again = score_days(ws.use_case, ws.lake, ws.models, version, date(2013, 3, 10), date(2013, 3, 13))
     assert again == [days[0], days[2]]
 
 
@@ -114,7 +114,7 @@ def test_a_declared_recipe_is_valued_on_its_own_features_alone(ws: Workspace, tm
     facts = {**entry.facts, "built_by": {"features.sql": "another"}}
     rows = pq.read_table(ws.lake.local_file(entry))
     ws.lake.write("features", "2013-03-11", rows, inputs=entry.inputs, code="test", facts=facts)
-    days = score_block(ws.use_case, ws.lake, ws.models, version, date(2013, 3, 10), date(2013, 3, 13))
+    days = score_days(ws.use_case, ws.lake, ws.models, version, date(2013, 3, 10), date(2013, 3, 13))
     assert [day.partition for day in days] == ["2013-03-10", "2013-03-12"]
 
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from sixtyforty.modeling import dvc_recipe
-from sixtyforty.modeling.backtest import score_block, value_metrics
+from sixtyforty.modeling.backtest import score_days, value_metrics
 from sixtyforty.modeling.model_store import MODEL
 from sixtyforty.storage.files import canonical_json
 from sixtyforty.workspace import Workspace
@@ -29,6 +29,6 @@ def test_the_recipe_reproduces_the_model_and_its_metrics(workspace: Workspace, t
     (folder / MODEL).unlink()
     dvc_recipe.train(folder)
     assert (folder / MODEL).read_bytes() == stored
-    days = score_block(workspace.use_case, workspace.lake, workspace.models, fold, FOLD, AS_OF)
+    days = score_days(workspace.use_case, workspace.lake, workspace.models, fold, FOLD, AS_OF)
     assert (folder / "metrics.json").read_text() == canonical_json(asdict(value_metrics(days)))
     assert json.loads((folder / "recipe.json").read_bytes())["fold"]["version"] == fold

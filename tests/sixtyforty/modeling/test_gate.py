@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from sixtyforty.modeling.error_budget import RecipeTrial
 from sixtyforty.modeling.gate import GateError, GateFigures, Judgement, judge, promote_challengers
 from sixtyforty.modeling.gate_evidence import ChallengerKind, GateEvidence
-from sixtyforty.modeling.refresh_twin import LatestBlock
+from sixtyforty.modeling.refresh_twin import TwinComparison
 from sixtyforty.spec.recipe import Gate
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import Interval, estimate_lift, predict_lift
@@ -52,11 +52,11 @@ def add_money(days: Sequence[DailyValue], *amounts: float) -> list[DailyValue]:
 def judge_money(
     kind: ChallengerKind,
     walk_forward: Sequence[DailyValue],
-    latest: LatestBlock | None = None,
+    comparison: TwinComparison | None = None,
     current_recipe: Sequence[DailyValue] | None = None,
     gate: Gate = GATE,
 ) -> Judgement:
-    return judge(gate, evidence_of(kind, walk_forward, latest=latest, current_recipe=current_recipe), "EUR")
+    return judge(gate, evidence_of(kind, walk_forward, comparison=comparison, current_recipe=current_recipe), "EUR")
 
 
 def evidence_of(kind: ChallengerKind, walk_forward: Sequence[DailyValue], **fields: Any) -> GateEvidence:
@@ -198,7 +198,7 @@ def test_a_refresh_without_a_twin_is_promoted() -> None:
 def test_a_refresh_may_earn_less_than_the_champion_by_no_more_than_the_margin(deficit: float, verdict: str) -> None:
     champion = days_with_gains(*[0.0] * 10, model=100)
     twin = days_with_gains(*[0.0] * 10, model=100 - deficit * DECISIONS / 1000)
-    judgement = judge_money("refresh", days_gaining(100), LatestBlock(twin, champion, "twin", "champion"))
+    judgement = judge_money("refresh", days_gaining(100), TwinComparison(twin, champion, "twin", "champion"))
     assert judgement.verdict == verdict
     assert gain_of(judgement, "twin_vs_champion").value == pytest.approx(-deficit)
     assert (judgement.figures.twin, judgement.figures.compared_champion) == ("twin", "champion")
@@ -208,7 +208,7 @@ def test_a_refresh_may_earn_less_than_the_champion_by_no_more_than_the_margin(de
 
 def test_a_refresh_need_not_prove_that_it_is_no_worse() -> None:
     twin = days_with_gains(*[0.0] * 10, model=100)
-    judgement = judge_money("refresh", days_gaining(100), LatestBlock(twin, add_money(twin, -28, 30)))
+    judgement = judge_money("refresh", days_gaining(100), TwinComparison(twin, add_money(twin, -28, 30)))
     assert gain_of(judgement, "twin_vs_champion").low < -GATE.margin
     assert judgement.verdict == "PROMOTE"
 
@@ -216,7 +216,7 @@ def test_a_refresh_need_not_prove_that_it_is_no_worse() -> None:
 def test_a_large_loss_that_could_be_chance_does_not_hold_a_refresh() -> None:
     champion = days_with_gains(*[0.0] * 10, model=100)
     twin = add_money(champion, -300, 250, -320, 270, -280)
-    judgement = judge_money("refresh", days_gaining(100), LatestBlock(twin, champion))
+    judgement = judge_money("refresh", days_gaining(100), TwinComparison(twin, champion))
     assert gain_of(judgement, "twin_vs_champion").value < -GATE.margin
     assert judgement.verdict == "PROMOTE"
 
@@ -226,7 +226,7 @@ def test_days_of_a_twin_form_blocks_where_they_are_enough(days: int, verdict: st
     champion = days_with_gains(*[0.0] * days, model=100)
     by_fortnight = ((-30.0 if i // 14 % 2 == 0 else 10.0) + i % 2 for i in range(days))
     twin = add_money(champion, *by_fortnight)
-    evidence = evidence_of("refresh", days_gaining(100, 200), latest=LatestBlock(twin, champion), block_days=14)
+    evidence = evidence_of("refresh", days_gaining(100, 200), comparison=TwinComparison(twin, champion), block_days=14)
     assert judge(GATE, evidence, "EUR").verdict == verdict
 
 
@@ -356,16 +356,16 @@ def test_a_day_without_a_challenger_is_an_error_that_says_what_to_do(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "latest",
+    "comparison",
     [
-        LatestBlock([], []),
-        LatestBlock(days_gaining(100), []),
-        LatestBlock([], days_gaining(100)),
-        LatestBlock([replace(day, decisions=0) for day in days_gaining(100)], days_gaining(100)),
+        TwinComparison([], []),
+        TwinComparison(days_gaining(100), []),
+        TwinComparison([], days_gaining(100)),
+        TwinComparison([replace(day, decisions=0) for day in days_gaining(100)], days_gaining(100)),
     ],
 )
-def test_a_comparison_without_known_outcomes_is_no_evidence_of_a_loss(latest: LatestBlock) -> None:
-    judgement = judge_money("refresh", days_gaining(100), latest)
+def test_a_comparison_without_known_outcomes_is_no_evidence_of_a_loss(comparison: TwinComparison) -> None:
+    judgement = judge_money("refresh", days_gaining(100), comparison)
     assert judgement.verdict == "PROMOTE"
     assert judgement.figures.twin_vs_champion is None
     assert judgement.reasons == [

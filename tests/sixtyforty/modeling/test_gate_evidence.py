@@ -38,7 +38,7 @@ def test_without_a_champion_it_is_the_first_model(ws: Workspace) -> None:
     version = train_on(ws, AS_OF)
     evidence = collect_evidence(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", version, "because")
     assert (evidence.kind, evidence.missing_share, evidence.selection_reason) == ("first", 0, "because")
-    assert evidence.latest is evidence.current_recipe is None
+    assert evidence.comparison is evidence.current_recipe is None
     assert not evidence.refused_partitions and not evidence.broken_constraints and not evidence.is_assumed
 
 
@@ -46,7 +46,7 @@ def test_the_same_recipe_is_a_refresh_that_a_young_champion_leaves_uncompared(ws
     put_champion_in_force(ws, CHAMPION)
     version = train_on(ws, AS_OF)
     evidence = collect_evidence(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", version)
-    assert (evidence.kind, evidence.latest) == ("refresh", None)
+    assert (evidence.kind, evidence.comparison) == ("refresh", None)
     assert [day.partition for day in evidence.walk_forward] == ["2013-03-14"]
 
 
@@ -57,10 +57,10 @@ def test_a_refresh_is_compared_through_a_twin(ws: Workspace) -> None:
     champion = put_champion_in_force(ws, date(2013, 3, 4))
     twin, version = [train_on(ws, date(2013, 3, day)) for day in (11, 18, 26)][::2]
     evidence = collect_evidence(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", version)
-    latest = evidence.latest
-    assert latest
-    assert (latest.champion_version, latest.twin_version) == (champion, twin)
-    for days in (latest.twin, latest.champion):
+    comparison = evidence.comparison
+    assert comparison
+    assert (comparison.champion_version, comparison.twin_version) == (champion, twin)
+    for days in (comparison.twin, comparison.champion):
         assert (days[0].partition, days[-1].partition) == ("2013-03-11", "2013-03-24")
 
 
@@ -79,7 +79,7 @@ def test_another_recipe_is_compared_with_the_champions_recipe(ws: Workspace) -> 
     changed = replace(ws, use_case=ws.use_case.model_copy(update={"model": model}))
     version = train_on(changed, AS_OF)
     evidence = collect_evidence(changed.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", version)
-    assert (evidence.kind, evidence.latest) == ("recipe", None)
+    assert (evidence.kind, evidence.comparison) == ("recipe", None)
     assert [day.partition for day in evidence.current_recipe or []] == ["2013-03-14"]
 
 
@@ -110,7 +110,7 @@ def test_a_champion_whose_features_are_gone_is_not_compared_with(ws: Workspace) 
     version = train_on(ws, AS_OF)
     publish_features_without(ws, "late_before", DAYS[-1].isoformat())
     evidence = collect_evidence(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "live", version)
-    assert (evidence.kind, evidence.latest, evidence.current_recipe) == ("first", None, None)
+    assert (evidence.kind, evidence.comparison, evidence.current_recipe) == ("first", None, None)
     assert "can't score (the model needs late_before, which features.sql doesn't return)" in evidence.unfit_champion
     judgement = judge(ws.use_case.gate, evidence, "EUR")
     assert judgement.kind == "first"

@@ -10,7 +10,7 @@ import pytest
 
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.due_decisions import count_due
-from sixtyforty.modeling.backtest import score_block
+from sixtyforty.modeling.backtest import score_days
 from sixtyforty.modeling.feature_sql import FeatureError
 from sixtyforty.modeling.features import FeatureWindow
 from sixtyforty.modeling.lineage import feature_window, read_inputs
@@ -132,7 +132,7 @@ def test_decisions_are_taken_in_fewer_partitions_than_are_learned_from(tmp_path:
     end = ws.use_case.closes_at("2013-03-14")
     assert count_due(ws, partitions, "replay", end) == dict.fromkeys(decision_partitions, 2)
     assert list(take_decisions(ws, partitions, "replay", None)) == decision_partitions
-    days = score_block(ws.use_case, ws.lake, ws.models, version, today, date(2013, 3, 15))
+    days = score_days(ws.use_case, ws.lake, ws.models, version, today, date(2013, 3, 15))
     assert [day.partition for day in days] == ["2013-03-12"]
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sixtyforty.modeling.backtest import find_trained_version
-from sixtyforty.modeling.refresh_twin import LatestBlock, compare_with_twin
+from sixtyforty.modeling.refresh_twin import TwinComparison, compare_with_twin
 from sixtyforty.modeling.training_plan import hash_recipe
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.workspace import Workspace
@@ -66,7 +66,7 @@ def known_until(last: date) -> list[DailyValue]:
 
 def compare(
     ws: Workspace, champions: Sequence[str], as_of: date = AS_OF, last: date | None = None
-) -> LatestBlock | None:
+) -> TwinComparison | None:
     known = known_until(last or as_of - timedelta(days=1))
     return compare_with_twin(ws.use_case, ws.lake, ws.models, hash_recipe(ws.use_case), as_of, champions, known)
 

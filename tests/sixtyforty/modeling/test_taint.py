@@ -11,7 +11,7 @@ from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.lifecycle.champions import adopt_champion
 from sixtyforty.modeling import taint
-from sixtyforty.modeling.backtest import find_trained_version, score_block
+from sixtyforty.modeling.backtest import find_trained_version, score_days
 from sixtyforty.modeling.gate_evidence import collect_evidence
 from sixtyforty.modeling.leakage import UNIT, Leak
 from sixtyforty.modeling.taint import TaintedDataError
@@ -87,7 +87,7 @@ def test_a_tainted_partition_is_refused_and_cured(workspace: Workspace) -> None:
         plan_training(use_case, lake, date(2013, 4, 3))
     assert find_trained_version(use_case, lake, store, hash_recipe(use_case), date(2013, 4, 3)) is None
     with pytest.raises(TaintedDataError, match=NAMED):
-        score_block(use_case, lake, store, version, date(2013, 4, 1), date(2013, 4, 5))
+        score_days(use_case, lake, store, version, date(2013, 4, 1), date(2013, 4, 5))
     with pytest.raises(TaintedDataError, match=f"no model can go live.*{NAMED}"):
         adopt_champion(workspace, "Ada", "it pays", NOON)
     taken = take_decisions(workspace, ["2013-04-01", "2013-04-02"], "replay", None)
@@ -99,7 +99,7 @@ def test_a_tainted_partition_is_refused_and_cured(workspace: Workspace) -> None:
     rewrite(workspace, [])
     assert taint.find_tainted(lake) == []
     assert plan_training(use_case, lake, date(2013, 4, 3)).features
-    assert score_block(use_case, lake, store, version, date(2013, 4, 1), date(2013, 4, 5))
+    assert score_days(use_case, lake, store, version, date(2013, 4, 1), date(2013, 4, 5))
     assert adopt_champion(workspace, "Ada", "it pays", NOON).version == version
 
 

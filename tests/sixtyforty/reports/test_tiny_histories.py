@@ -18,7 +18,7 @@ from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.lifecycle import stage_gate
 from sixtyforty.modeling.gate import judge
 from sixtyforty.modeling.gate_evidence import GateEvidence
-from sixtyforty.modeling.refresh_twin import LatestBlock
+from sixtyforty.modeling.refresh_twin import TwinComparison
 from sixtyforty.reports import digest_sections, impact_report, model_record, portfolio
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.recipe import Gate
@@ -127,7 +127,7 @@ def test_the_gate_never_says_nan(walk_forward: Any, challenger: Any, champion: A
             for i, (n, model, current) in enumerate(figures)
         ]
 
-    block = LatestBlock(to_days(challenger), to_days(champion))
+    block = TwinComparison(to_days(challenger), to_days(champion))
     evidence = GateEvidence(kind, 0.0, to_days(walk_forward), block, to_days(champion))
     judgement = judge(Gate(margin=1, confidence=0.95, max_rejected_share=0.1), evidence, "EUR")
     assert not NAN.search(" ".join(judgement.reasons) + json.dumps(judgement.figures.to_evidence()))
