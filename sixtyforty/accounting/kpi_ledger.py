@@ -25,7 +25,7 @@ from sixtyforty.value import candidates, segments
 from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, ValueSums, sum_values
 from sixtyforty.value.payoff_sql import priced_sql
 from sixtyforty.value.segments import SegmentMoney
-from sixtyforty.value.unit_groups import GROUP_COLUMN, group_sql
+from sixtyforty.value.unit_groups import GROUP_COLUMN, GROUPS, group_sql
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -142,11 +142,16 @@ def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> 
         return [replace(day, unit_groups={}) for day in days] if ws.use_case.units_recur else days
     rows = _account_index(ws, track).table()
     columns = [rows["_partition"].to_pylist(), *(rows[name].to_pylist() for name in FIGURES)]
-    columns += [json.loads(f"[{','.join(rows[name].to_pylist())}]") for name in ("candidates", "unit_groups")]
-    if not ws.use_case.units_recur:
-        columns[-1] = [None] * len(rows)
+    columns.append(json.loads(f"[{','.join(rows['candidates'].to_pylist())}]"))
+    columns.append(_read_groups(rows) if ws.use_case.units_recur else [None] * len(rows))
     daily_values = (DailyValue(*fields) for fields in zip(*columns, strict=True))
     return [d for d in daily_values if d.decisions and (until is None or d.partition <= until)]
+
+
+def _read_groups(rows: pa.Table) -> list[dict[str, list[float]]]:
+    """Return the sums of groups in each row of the index; an empty dict if the account has none."""
+    sums = iter(rows["group_sums"].combine_chunks().flatten().to_numpy().reshape(-1, GROUPS).tolist())
+    return [{name: next(sums) for name in names} for names in rows["group_names"].to_pylist()]
 
 
 def value_units_with_champion(ws: Workspace, partitions: Sequence[str], track: Track) -> dict[str, DailyValue]:
@@ -282,8 +287,10 @@ def _account_index(ws: Workspace, track: Track) -> ManifestIndex:
     segment_types = (pa.string(), pa.string(), pa.int64(), pa.float64())
     segment_fields = dict(zip(SEGMENT_FIELDS, segment_types, strict=True))
     figures = {name: pa.float64() if name in POLICIES else pa.int64() for name in FIGURES}
-    texts = {"candidates": pa.string(), "unit_groups": pa.string()}
-    schema = pa.schema({**figures, **texts, "segments": pa.list_(pa.struct(segment_fields))})
+    groups = {"group_names": pa.list_(pa.string()), "group_sums": pa.list_(pa.float64())}
+    schema = pa.schema(
+        {**figures, "candidates": pa.string(), **groups, "segments": pa.list_(pa.struct(segment_fields))}
+    )
     return ManifestIndex(ws.lake, kpi_dataset(track), ws.cache, schema, _index_row)
 
 
@@ -295,5 +302,7 @@ def _index_row(entry: Entry) -> dict[str, object]:
         for name, (decisions, model, current) in names.items()
     ]
     figures = {name: getattr(account, name) for name in FIGURES}
-    texts = {"candidates": account.candidates, "unit_groups": account.unit_groups or {}}
-    return figures | {name: canonical_json(content) for name, content in texts.items()} | {"segments": parts}
+    groups = account.unit_groups or {}
+    sums = [amount for amounts in groups.values() for amount in amounts]
+    lists = {"group_names": list(groups), "group_sums": sums, "segments": parts}
+    return figures | {"candidates": canonical_json(account.candidates)} | lists

@@ -71,8 +71,9 @@ def estimate_ratio(
 ) -> Interval:
     """Estimate 1000 x sum(totals) / sum(counts), with an interval for one look at a fixed period.
 
-    partitions: the partitions' keys, in the order of time. totals, counts: one number per partition. block_days: see
-    `kpi.block_days`. groups: the same sums by group of units; None if no unit recurs.
+    - partitions: the partitions' keys, in the order of time. totals, counts: one number per partition.
+    - block_days: see `kpi.block_days`.
+    - groups: the same sums by group of units; None if no unit recurs.
     """
     from scipy.stats import t
 

@@ -49,10 +49,10 @@ def predict_shrunk(
 ) -> tuple[float, float, float]:
     """Return the expected gain of a future period, and the ends of its two-sided prediction interval.
 
-    mean, error: the mean gain of the past blocks and its standard error. All gains have the same unit. blocks: the
-    number of past blocks, at least 2. period_blocks: the length of the future period, in past blocks. freedom: the
-    degrees of freedom of `error`; None for blocks - 1. persistent_share: see `Blocks`. null_share, effect_scale: see
-    the module.
+    - mean, error: the mean gain of the past blocks and its standard error. All gains have the same unit.
+    - blocks: the number of past blocks, at least 2. period_blocks: the length of the future period, in past blocks.
+    - freedom: the degrees of freedom of `error`; None for blocks - 1.
+    - persistent_share: see `Blocks`. null_share, effect_scale: see the module.
 
     The gain is normal, and its standard deviation has the prior 1 / sigma. For an effect m, the likelihood of the past
     is Student's t with blocks - 1 degrees of freedom. The gain of the period is then m plus Student's t with `blocks`

@@ -92,10 +92,11 @@ def subtract_groups(
     parts = list(days)
     if all(first is None and second is None for first, _, second, _ in parts):
         return None
-    totals, counts = [], []
+    money, money_against, counts = [], [], []
     for first, policy, second, against in parts:
         if not (first and second and policy in first and against in second):
             return GroupedSums(problem=NOT_IN_ACCOUNTS)
-        totals.append(np.asarray(first[policy], np.float64) - np.asarray(second[against], np.float64))
-        counts.append(np.asarray(first[DECISIONS], np.float64))
-    return GroupedSums(np.array(totals), np.array(counts))
+        money.append(first[policy])
+        money_against.append(second[against])
+        counts.append(first[DECISIONS])
+    return GroupedSums(np.array(money, np.float64) - np.array(money_against, np.float64), np.array(counts, np.float64))
