@@ -127,6 +127,7 @@ def summarize_segments(ws: Workspace, track: Track) -> list[Segment]:
         },
         track,
         ws.use_case.kpi.block_days,
+        ws.use_case.units_recur,
     )
 
 

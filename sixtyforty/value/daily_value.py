@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.value.payoffs import build_payoffs
 from sixtyforty.value.random_choice import RandomChoice, choose_at_random
+from sixtyforty.value.unit_groups import DECISIONS, GROUP_COLUMN, GroupSums, add_groups, sum_groups
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +49,7 @@ class DailyValue:
     differ: int  # number of decisions that differ from the current process
     fallback: int  # number of decisions that the current process took: no model, unfit inputs, or awaiting review
     candidates: dict[str, float] = field(default_factory=dict)  # the money of each candidate on the same units
+    unit_groups: GroupSums | None = None  # the same sums by group of units; None if no unit recurs
 
 
 def money_by_day(days: Sequence[DailyValue], policy: str) -> list[float]:
@@ -65,18 +67,21 @@ def money_by_day(days: Sequence[DailyValue], policy: str) -> list[float]:
 class ValueSums:
     """The money of a portion of a partition's decisions. The sums of several portions can be added.
 
-    added: the fields of DailyValue that are sums over decisions. candidates: the money of each candidate.
+    added: the fields of DailyValue that are sums over decisions. candidates: the money of each candidate. unit_groups:
+    the sums of each group of units; None if no unit recurs.
     """
 
     added: Mapping[str, Any]
     candidates: Mapping[str, float]
     random_choice: RandomChoice
+    unit_groups: GroupSums | None = None
 
     def __add__(self, other: ValueSums) -> ValueSums:
         return ValueSums(
             {name: number + other.added[name] for name, number in self.added.items()},
             {name: money + other.candidates[name] for name, money in self.candidates.items()},
             self.random_choice + other.random_choice,  # type: ignore[operator]  # same class
+            add_groups(self.unit_groups, other.unit_groups),
         )
 
     def of_partition(self, partition: str) -> DailyValue:
@@ -85,6 +90,7 @@ class ValueSums:
             partition=partition,
             random_choice=self.random_choice.money(),
             candidates=dict(self.candidates),
+            unit_groups=self.unit_groups,
             **self.added,
         )
 
@@ -125,17 +131,26 @@ def sum_values(
         of_priced = {name: np.array(proposed)[priced].tolist() for name, proposed in (candidates or {}).items()}
         return sum_values(kpi, rows[priced], outcome[priced], of_priced)
     decided_by = rows.get("decided_by")
+    money = {
+        "model": payoffs.realized(chosen.tolist(), outcome),
+        "current_process": payoffs.realized(rows["current_action"].tolist(), outcome),
+    }
     added = {
         "decisions": len(rows),
-        "model": float(payoffs.realized(chosen.tolist(), outcome).sum()),
-        "current_process": float(payoffs.realized(rows["current_action"].tolist(), outcome).sum()),
+        **{policy: float(amounts.sum()) for policy, amounts in money.items()},
         "perfect_foresight": float(payoffs.best_possible(outcome).sum()),
         "acted": int((chosen != kpi.idle_action).sum()),
         "differ": int((chosen != rows["current_action"].to_numpy(str)).sum()),
         "fallback": int(decided_by.isin(CURRENT_PROCESS_DECIDERS).sum()) if decided_by is not None else 0,
     }
-    of_candidates = {name: float(payoffs.realized(of, outcome).sum()) for name, of in (candidates or {}).items()}
-    return ValueSums(added, of_candidates, choose_at_random(kpi, payoffs, chosen, outcome))
+    of_candidates = {name: payoffs.realized(of, outcome) for name, of in (candidates or {}).items()}
+    unit_groups = None
+    if GROUP_COLUMN in rows:
+        groups = rows[GROUP_COLUMN].to_numpy(int)
+        money |= {CANDIDATE_PREFIX + name: amounts for name, amounts in of_candidates.items()}
+        unit_groups = {DECISIONS: sum_groups(groups)} | {name: sum_groups(groups, m) for name, m in money.items()}
+    sums_of_candidates = {name: float(amounts.sum()) for name, amounts in of_candidates.items()}
+    return ValueSums(added, sums_of_candidates, choose_at_random(kpi, payoffs, chosen, outcome), unit_groups)
 
 
 def group_by_month(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:
