@@ -217,7 +217,8 @@ def _describe_lift(summary: KpiSummary) -> str:
     else:
         low, high = (format_money(bound, unit, signed=True) for bound in (lift.low, lift.high))
         interval = f"95% confidence interval: {low} to {high}"
-    return f"{format_money(lift.value, unit, signed=True)} per 1,000 decisions ({interval}; {describe_label(summary.label)})"
+    label = describe_label(summary.label)
+    return f"{format_money(lift.value, unit, signed=True)} per 1,000 decisions ({interval}; {label})"
 
 
 def _check_segments(run: StageRun) -> CheckResult:
