@@ -11,7 +11,15 @@ import dagster as dg
 from assets.metadata import Metadata, TableRow, image, table
 from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResult, StageRun, StageTarget, refusal_check
 from assets.unit_checks import UNITS_CONSERVED, check_units
-from sixtyforty.accounting import acceptance, build_or_buy, kpi_audit, kpi_ledger, kpi_summary, usage
+from sixtyforty.accounting import (
+    acceptance,
+    build_or_buy,
+    kpi_audit,
+    kpi_ledger,
+    kpi_summary,
+    unit_sums_ledger,
+    usage,
+)
 from sixtyforty.accounting.acceptance_messages import describe_gain_per_override, find_alarms
 from sixtyforty.accounting.experiment_ledger import ExperimentAccount
 from sixtyforty.accounting.forecast import ChampionTerm, read_forecasts
@@ -21,6 +29,7 @@ from sixtyforty.decisions.delivery import deliver_answers
 from sixtyforty.lifecycle import stage_steps
 from sixtyforty.reports import charts
 from sixtyforty.spec.kpi import Kpi
+from sixtyforty.spec.kpi_wording import describe_label
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import digest
@@ -73,6 +82,7 @@ def account_kpi(run: StageRun) -> StageResult:
         for partition, entry in kpi_ledger.write_accounts(run.ws, group, run.track).items():
             metadata = _account_metadata(entry, kpi) | {"label": run.use_case.label(run.track)}
             result.published[partition] = PublishedPartition(entry.version, metadata)
+        unit_sums_ledger.write_accounts(run.ws, group, run.track)
     result.checks.append(check_units(run))
     daily_values = kpi_ledger.read_daily_values(run.ws, run.track)
     if not daily_values:
@@ -208,7 +218,8 @@ def _describe_lift(summary: KpiSummary) -> str:
     else:
         low, high = (format_money(bound, unit, signed=True) for bound in (lift.low, lift.high))
         interval = f"95% confidence interval: {low} to {high}"
-    return f"{format_money(lift.value, unit, signed=True)} per 1,000 decisions ({interval}; {summary.label})"
+    label = describe_label(summary.label)
+    return f"{format_money(lift.value, unit, signed=True)} per 1,000 decisions ({interval}; {label})"
 
 
 def _check_segments(run: StageRun) -> CheckResult:

@@ -54,6 +54,21 @@ SUMMARY_KEYS = {
 }
 
 
+RESTS_ON_KEYS = {
+    "payoffs": "Gain of the same decisions with each payoff 50% lower, as declared and 50% higher, and the payoff at"
+    " which the gain is zero. Null: there is none.",
+    "success": "Gain if only a share of the actions works, and the share at which the gain is zero.",
+    "opportunity_cost": "Gain if an action costs extra, as a share of its cost, and the share at which it is zero.",
+    "calibration": "Predictions and outcomes by bin of the prediction, with the mean errors.",
+    "hits": "Where an action was needed and taken, of the decisions (taken) and of the current process (current).",
+    "segments": "The same by segment of the declared columns.",
+    "amounts": "How often an amount was too low, right or too high. Null: the action isn't an amount.",
+    "activity": "Actions a day, week or month: mean, peak, and the period of the peak. Unknown outcomes count, too.",
+    "notes": "Why the use case can't have some of these figures.",
+    "problem": "Why there are no such figures, and the cure. Null: there are.",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImpactAnswer(Answer):
     """Answer of `sixtyforty impact`: what the decisions of a track earned."""
@@ -67,6 +82,7 @@ class ImpactAnswer(Answer):
         "Forecast of the gain in the month after each promotion with its prediction interval, and the actual gain. The"
         " numbers of months within their forecast and of months compared. The forecast for the coming month.",
     ]
+    rests_on: Annotated[Mapping[str, Any], RESTS_ON_KEYS]
 
 
 @command(SEE, "impact", "{demo}", "{demo} --track live --json")
@@ -74,7 +90,9 @@ def impact(use_case: UseCaseName, track: TrackName = "replay") -> ImpactAnswer:
     """Show what the decisions earned compared with the current process."""
     from pipelines.authoring import catalog
     from sixtyforty.accounting.forecast import read_forecasts
+    from sixtyforty.accounting.gain_basis import summarize_basis
     from sixtyforty.accounting.kpi_summary import summarize_kpi, summarize_segments
+    from sixtyforty.reports.gain_basis_texts import summarize_for_command
 
     ws = catalog.open_workspace(use_case)
     summary = summarize_kpi(ws, track)
@@ -84,23 +102,25 @@ def impact(use_case: UseCaseName, track: TrackName = "replay") -> ImpactAnswer:
             f"Run the chain first: sixtyforty run {use_case} --from DATE --to DATE."
         )
     kpi, segments, forecasts = ws.use_case.kpi, summarize_segments(ws, track), read_forecasts(ws, track)
-    figures = summary.to_dict()
+    figures, basis = summary.to_dict(), summarize_basis(ws, track)
     return ImpactAnswer(
         summary={key: figures[key] for key in SUMMARY_KEYS},
         holdout=summary.holdout.to_dict(kpi.target / 1000) if summary.holdout else None,
         evidence=summary.evidence,
         segments=[segment.to_dict() for segment in segments],
         forecast=forecasts.to_dict(kpi),
-        text="\n".join(_impact_lines(kpi, summary, segments, forecasts)),
+        rests_on=basis.to_dict(),
+        text="\n".join([*_impact_lines(kpi, summary, segments, forecasts), *summarize_for_command(basis, kpi)]),
     )
 
 
 def _impact_lines(kpi: Kpi, summary: KpiSummary, segments: Sequence[Segment], forecasts: ForecastRecord) -> list[str]:
     from sixtyforty.accounting.forecast import explain_target
+    from sixtyforty.spec.kpi_wording import describe_label
 
     period = f"{summary.first} to {summary.last}, {summary.decisions:,} {kpi.unit_plural}"
     lines = [
-        f"{kpi.name}, {kpi.currency} ({summary.label}), {period}",
+        f"{kpi.name}, {kpi.currency} ({describe_label(summary.label)}), {period}",
         f"{'':32}{'per 1,000':>14}{'total':>16}",
         *_policy_lines(summary),
         *_candidate_lines(kpi, summary),

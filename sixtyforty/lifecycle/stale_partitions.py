@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sixtyforty.accounting import usage
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
+from sixtyforty.accounting.unit_sums_ledger import unit_sums_dataset
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.delivery import find_undelivered
 from sixtyforty.decisions.due_decisions import count_due
@@ -190,9 +191,11 @@ def _check_decisions(ws: Workspace, partitions: Sequence[str], track: Track, now
     for partition, count in count_due(ws, partitions, track, now).items():
         state = [decisions[partition].version] if partition in decisions else []
         stale.add_reason(partition, f"{format_plural(count, 'decision')} due", state)
-    accounts, queues, outcomes = (
-        ws.lake.entries(name, list(decisions)) for name in (kpi_dataset(track), review_dataset(track), "outcomes")
+    accounts, unit_sums, queues, outcomes = (
+        ws.lake.entries(name, list(decisions))
+        for name in (kpi_dataset(track), unit_sums_dataset(track), review_dataset(track), "outcomes")
     )
+    ledgers = [accounts] if ws.use_case.is_randomized(track) else [accounts, unit_sums]
     undelivered = find_undelivered(ws, track, decisions)
     for partition, entry in decisions.items():
         if partition in undelivered:
@@ -205,7 +208,7 @@ def _check_decisions(ws: Workspace, partitions: Sequence[str], track: Track, now
                 decisions_dataset(track): {partition: entry.version},
                 "outcomes": {partition: outcomes[partition].version},
             }
-            if partition not in accounts or accounts[partition].inputs != inputs:
+            if any(partition not in ledger or ledger[partition].inputs != inputs for ledger in ledgers):
                 stale.add_reason(partition, "the value of the decisions is missing or outdated", inputs)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from sixtyforty.spec.actions import Action
-from sixtyforty.spec.kpi import Kpi
+from sixtyforty.spec.kpi import EvidenceLabel, Kpi
 from sixtyforty.spec.money import format_exact_money
 
 
@@ -27,6 +27,11 @@ def allowed_instead(kpi: Kpi, action: str | None, instead_of: str) -> str | None
         return None
     kind = "whole number" if kpi.amount.whole_numbers else "number"
     return f"another {kind} from {kpi.amount.minimum:g} to {kpi.amount.maximum:g}"
+
+
+def describe_label(label: EvidenceLabel) -> str:
+    """Return the kind of evidence in words. An exact figure is exact only for the payoffs that were declared."""
+    return "exact given the declared payoffs" if label == "exact" else label
 
 
 def describe_action(action: str, kpi: Kpi) -> str:
