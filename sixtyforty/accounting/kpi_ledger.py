@@ -14,7 +14,7 @@ from sixtyforty.accounting import experiment_ledger, experiment_results
 from sixtyforty.decisions.assignment import HELD_OUT
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.due_units import read_frames
-from sixtyforty.decisions.partition_portions import cut_at_partitions
+from sixtyforty.decisions.partition_portions import Cut, cut_at_partitions
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.files import canonical_json
@@ -235,7 +235,8 @@ def _read_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
             left join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
             {join} order by _partition, d.decided_at, {key}"""
         frames = read_frames(db, query, [])
-        for units in cut_at_partitions(frames, "never within a time" if kpi.has_limits else "anywhere"):
+        within_limits: Cut = "never within a time" if kpi.has_limits else "anywhere"
+        for units in cut_at_partitions(frames, "never" if kpi.has_daily_limits else within_limits):
             yield units.assign(
                 **{CANDIDATE_PREFIX + n: candidates.propose_actions(ws.use_case, units, n) for n in kpi.candidates}
             )

@@ -204,6 +204,18 @@ def _check_vetoes(use_case: UseCase) -> Iterator[FieldError]:
         yield FieldError("model.vetoes", "the vetoes forbid every action; leave at least one action allowed")
 
 
+@_reads("kpi", "partitions")
+def _check_daily_limits(use_case: UseCase) -> Iterator[FieldError]:
+    every = use_case.partitions.every
+    for name, action in use_case.kpi.actions.items():
+        if action.is_limited_by_day and every != "day":
+            yield FieldError(
+                f"kpi.actions.{name}.limit.per",
+                f"a limit per day needs partitions of a day, but partitions.every is {every}; write the limit of one"
+                " decision time as a number, or declare `partitions.every: day`",
+            )
+
+
 @_reads("kpi", "people")
 def _check_review(use_case: UseCase) -> Iterator[FieldError]:
     review, kpi = use_case.people.review, use_case.kpi

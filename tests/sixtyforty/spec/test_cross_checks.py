@@ -30,6 +30,13 @@ NUMBER = {"outcome_type": "number"}
             {"sources": {"visits": {"key": ["nr"]}}},
             r"sources\.visits\.key: 'nr' is not a column of the source 'visits'",
         ),
+        (
+            {
+                "partitions": {"every": "hour"},
+                "kpi": {"actions": {"act": {"limit": {"count": 9, "per": "day"}}}},
+            },
+            r"kpi\.actions\.act\.limit\.per: a limit per day needs partitions of a day, but partitions\.every is hour",
+        ),
         ({"sources": {"calls": {"personal": ["phone"]}}}, r"sources\.calls\.personal: .*'phone'"),
         (
             {"sources": {"calls": {"columns": {"_row": "INTEGER"}}}},
