@@ -39,7 +39,7 @@ FIGURES_SOUND = StageCheck(
 )
 NO_SEGMENT_LOSES = StageCheck(
     "no_segment_loses",
-    "The current process isn't proven better in any segment. Confidence intervals allow for the number of segments.",
+    "The current process is better in no segment (95% confidence). The intervals allow for the number of segments.",
 )
 DECISIONS_DIFFER = StageCheck(
     "decisions_differ", "Some decisions differ from the current process. A model that changes nothing is not in use."
@@ -218,7 +218,7 @@ def _check_segments(run: StageRun) -> CheckResult:
         not losing,
         {"segments": table([segment.to_dict() for segment in segments])} if segments else {},
         warn=True,
-        description=f"the current process is proven better in {losing or 'no segment'}",
+        description=f"the current process is better in {losing or 'no segment'} (95% confidence)",
     )
 
 

@@ -80,14 +80,15 @@ class InputData:
 class PortfolioLine:
     """The line of one use case in the portfolio. Money is in the use case's own currency.
 
-    `gain`, `lift`: the counted gain over the current process, of what people did on the live track (see `CountedGain`).
-    `standing`: what the gain may be called. `note`: what the gain counts, or why it is unknown. `costs_covered`:
-    whether the gain covers the costs, as a clause. `measured`: the gain for the portfolio's total; None unless it was
-    earned or lost. `verdict`: the verdict of its stage gate; None without a gate. `gate_remarks`: sentences if the gate was
-    changed, or was declared after its figures were known. `outdated`: a sentence if replayed decisions follow an
-    earlier declaration; otherwise None. `refusal`: why the figures can't be trusted; the gain is then zero, and no
-    total counts it. None if the figures can be trusted. `forecasts`: a sentence on how many months came out within their forecast;
-    empty without a champion, or if the figures can't be trusted. `advice`, `why`: what to do next, and the reason.
+    `gain`, `lift`: the counted gain over the current process, of what people did on the live track (see
+    `CountedGain`). `standing`: what the gain may be called. `note`: what the gain counts, or why it is unknown.
+    `costs_covered`: whether the gain covers the costs, as a clause. `measured`: the gain for the portfolio's total;
+    None unless it was earned or lost. `verdict`: the verdict of its stage gate; None without a gate.
+    `gate_remarks`: sentences if the gate was changed, or was declared after its figures were known. `outdated`: a
+    sentence if replayed decisions follow an earlier declaration; otherwise None. `refusal`: why the figures can't
+    be trusted; the gain is then zero, and no total counts it. None if the figures can be trusted. `forecasts`: a
+    sentence on how many months came out within their forecast; empty without a champion, or if the figures can't be
+    trusted. `advice`, `why`: what to do next, and the reason.
     """
 
     name: str
