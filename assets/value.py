@@ -49,7 +49,7 @@ FIGURES_SOUND = StageCheck(
 )
 NO_SEGMENT_LOSES = StageCheck(
     "no_segment_loses",
-    "The current process isn't proven better in any segment. Confidence intervals allow for the number of segments.",
+    "The current process is better in no segment (95% confidence). The intervals allow for the number of segments.",
 )
 DECISIONS_DIFFER = StageCheck(
     "decisions_differ", "Some decisions differ from the current process. A model that changes nothing is not in use."
@@ -225,7 +225,7 @@ def _describe_lift(summary: KpiSummary) -> str:
 def _check_segments(run: StageRun) -> CheckResult:
     segments = kpi_summary.summarize_segments(run.ws, run.track)
     losing = ", ".join(f"{segment.column} {segment.name}" for segment in segments if segment.loses)
-    description = f"the current process is proven better in {losing or 'no segment'}"
+    description = f"the current process is better in {losing or 'no segment'} (95% confidence)"
     return CheckResult(
         NO_SEGMENT_LOSES.name,
         not losing,

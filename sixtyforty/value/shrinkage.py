@@ -85,6 +85,26 @@ def predict_shrunk(
     return error * center, error * low, error * high
 
 
+def shrink_mean(mean: float, error: float, blocks: int, confidence: float) -> tuple[float, float, float]:
+    """Return the expected effect after the past, and the ends of its two-sided interval.
+
+    mean, error: the mean gain of the past blocks and its standard error, in one unit. blocks: the number of past
+    blocks, at least 2. Under the prior of the module, the result needs no correction for how the past was chosen. The
+    ends are rounded outward to the grid of effects.
+    """
+    import numpy as np
+
+    if not error > 0:
+        return mean, mean, mean
+    effects, weights = _weigh_effects(mean / error, blocks, NULL_SHARE, EFFECT_SCALE)
+    expected = float(weights @ effects / weights.sum())
+    order, tail = np.argsort(effects), (1 - confidence) / 2
+    ascending, shares = effects[order], np.cumsum(weights[order]) / weights.sum()
+    low = ascending[max(int(np.searchsorted(shares, tail)) - 1, 0)]
+    high = ascending[min(int(np.searchsorted(shares, 1 - tail)) + 1, len(ascending) - 1)]
+    return error * expected, error * float(low), error * float(high)
+
+
 def _weigh_effects(
     distance: float, freedom: float, null_share: float, scale: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

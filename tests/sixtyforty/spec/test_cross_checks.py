@@ -110,7 +110,7 @@ def test_the_source_of_responses_needs_a_partition(tmp_path: Path) -> None:
     source = merge(RESPONSES, {"partition": None, "known_at": None, "cursor_column": None})
     assert source["columns"].keys() >= RESPONSE_COLUMNS
     with pytest.raises(ConflictingFields, match=r"sources\.responses: .*needs `partition`"):
-        make_use_case(tmp_path, sources={"responses": source}, people={"responses": "responses"})
+        make_use_case(tmp_path, sources={"responses": source}, people={"responses": "responses", "unanswered": "done"})
 
 
 def test_only_checks_whose_parts_exist_run(tmp_path: Path, tiny_use_case: UseCase) -> None:
