@@ -45,6 +45,10 @@ SUMMARY_KEYS = {
     " or until a review. Decisions in shadow or in the holdout don't count.",
     "deciders": "Number of decisions by the model, and by the current process with reasons; unknown outcomes included.",
     "done": "Value of the actions after people's overrides: count, difference, total, gain. Null: no override counts.",
+    "exactness": "Test by a holdout that the action doesn't change the outcome: outcomes of both arms, interval,"
+    " refuted. Null: no such test.",
+    "past_experiment": "Gain by three methods with intervals (horvitz_thompson is official), for the model and each"
+    " candidate, and the overlap. Null: no past experiment.",
     "unit": "Currency of the money, not a unit that is decided about.",
     "from": "First partition with a known outcome.",
     "to": "Last partition with a known outcome.",

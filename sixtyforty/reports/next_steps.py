@@ -66,6 +66,8 @@ def _about_the_gain(use_case: UseCase, summary: KpiSummary) -> str:
     gain = summary.lift_vs_current
     if summary.outdated:
         return summary.outdated
+    if summary.is_refuted and summary.evidence:
+        return summary.evidence
     if summary.label == "assumed":
         return (
             f"The gain is assumed, not proven: only a holdout can prove it. Agree on one with {people.team}."
