@@ -137,18 +137,18 @@ class HoldoutDesign:
         reach = _interval_reach(confidence, always_valid) + normal_quantile(power)
         variance = (effect / reach) ** 2 * self.share * (1 - self.share)  # the variance of one unit that is allowed
         units_if_new = self.unit_deviation**2 / variance  # while each unit is the first one of its cluster
-        if not self.between or units_if_new <= self.clusters:
+        if not self.between:
             return units_if_new
-        if not self.units_a_day:
-            return math.inf
-        growth = self.new_clusters_a_day / self.units_a_day
+        growth = self.new_clusters_a_day / self.units_a_day if self.units_a_day else 0.0
         # between² / (clusters + growth n) + deviation² / n = variance is a quadratic equation in n.
         a = variance * growth
         b = variance * self.clusters - self.between**2 - self.deviation**2 * growth
         c = -(self.deviation**2) * self.clusters
         if not a:
-            return -c / b if b > 0 else math.inf
-        return (-b + math.sqrt(b**2 - 4 * a * c)) / (2 * a)
+            return max(-c / b, units_if_new) if b > 0 else math.inf
+        root = math.sqrt(b**2 - 4 * a * c)
+        positive = -2 * c / (b + root) if b > 0 else (root - b) / (2 * a)  # without cancellation
+        return max(positive, units_if_new)
 
     def detectable_effect(self, units: float, always_valid: bool = False) -> float:
         """Return the smallest effect per unit, in the KPI's currency, that is detected with the probability POWER.

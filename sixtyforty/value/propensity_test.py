@@ -1,10 +1,11 @@
 """Test whether the units of a past experiment received their actions with the declared propensities.
 
 Suppose that each unit received an action with its propensity p. Add up 1 / p over the units that received it: the mean
-of this sum is the number of all units. The test compares both for each action, overall and by month. The interval of the sum
-is an asymptotic confidence sequence (`sequences.py`), so the test may be repeated every day. LEVEL is the probability
-of a false alarm over the whole time, all strata and all actions together. An action that fewer than MINIMUM_RECEIVED
-units received isn't tested, because its sum is too skewed. A policy that takes such an action has too little overlap.
+of this sum is the number of all units. The test compares both for each action, overall and by month. The interval of
+the sum is an asymptotic confidence sequence (`sequences.py`), so the test may be repeated every day. LEVEL is the
+probability of a false alarm over the whole time, all strata and all actions together. An action that fewer than
+MINIMUM_RECEIVED units received isn't tested, because its sum is too skewed. A policy that takes such an action has too
+little overlap.
 
 Source of the weighted sum: Horvitz & Thompson (1952), JASA 47. The declared shares of an experiment have the exact test
 of `share_test.py` instead, which needs the same probabilities for all units.
