@@ -14,6 +14,7 @@ from assets.unit_checks import UNITS_CONSERVED, check_units
 from sixtyforty.accounting import (
     acceptance,
     build_or_buy,
+    exactness,
     kpi_audit,
     kpi_ledger,
     kpi_summary,
@@ -78,9 +79,10 @@ def account_kpi(run: StageRun) -> StageResult:
     """Calculate the value of each partition's decisions, and check the values."""
     result, kpi = StageResult(), run.use_case.kpi
     stage_steps.register_first_stage(run.ws, run.clock.current_time())  # record the gate before its figures are known
+    label = exactness.label_figures(run.ws, run.track)
     for group in run.partition_groups():
         for partition, entry in kpi_ledger.write_accounts(run.ws, group, run.track).items():
-            metadata = _account_metadata(entry, kpi) | {"label": run.use_case.label(run.track)}
+            metadata = _account_metadata(entry, kpi) | {"label": label}
             result.published[partition] = PublishedPartition(entry.version, metadata)
         unit_sums_ledger.write_accounts(run.ws, group, run.track)
     result.checks.append(check_units(run))
@@ -101,13 +103,11 @@ def account_kpi(run: StageRun) -> StageResult:
     summary = kpi_summary.summarize_kpi(run.ws, run.track, daily_values=daily_values)
     result.newest_metadata.update(_kpi_overview(run, summary, daily_values))
     lift = _describe_lift(summary)
-    lift_metadata: Metadata = {"lift": lift}
-    if summary.outdated:
-        lift_metadata["outdated"] = summary.outdated
+    lift_metadata: Metadata = {"lift": lift, **({"outdated": summary.outdated} if summary.outdated else {})}
     result.checks += [
         CheckResult(
             BEATS_CURRENT_PROCESS.name,
-            (summary.lift_vs_current.low or 0) > 0 and not summary.outdated,
+            (summary.lift_vs_current.low or 0) > 0 and not (summary.outdated or summary.is_refuted),
             lift_metadata,
             warn=True,
             description=f"{summary.outdated} {lift}" if summary.outdated else lift,
@@ -250,10 +250,10 @@ def _check_decisions_differ(summary: KpiSummary) -> CheckResult:
 
 def _check_holdout(summary: KpiSummary, kpi: Kpi) -> CheckResult:
     """Check that the holdout has its declared share of the units and is comparable with the other units."""
-    estimate = summary.holdout
+    estimate, test = summary.holdout, summary.exactness
     return CheckResult(
         HOLDOUT_INTACT.name,
-        estimate is None or estimate.is_trustworthy,
+        (estimate is None or estimate.is_trustworthy) and (test is None or not test.problem),
         {"holdout": dg.MetadataValue.json(estimate.to_dict(kpi.target / 1000))} if estimate else {},
         description=summary.evidence,
     )

@@ -51,6 +51,10 @@ SUMMARY_KEYS = {
     "done": "Value of what people did: overrides, unanswered decisions, difference, total, gain, and lift with its"
     " interval. Null: people's answers aren't recorded, aren't counted, or the replay has none.",
     "done_problem": "Why the value of what people did is refused. Null: it is not refused.",
+    "exactness": "Test by a holdout that the action doesn't change the outcome: outcomes of both arms, interval,"
+    " refuted. Null: no such test.",
+    "past_experiment": "Gain by three methods with intervals (horvitz_thompson is official), for the model and each"
+    " candidate, and the overlap. Null: no past experiment.",
     "unit": "Currency of the money, not a unit that is decided about.",
     "from": "First partition with a known outcome.",
     "to": "Last partition with a known outcome.",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.accounting import experiment_ledger, experiment_results
+from sixtyforty.accounting.champion_predictions import VERSION, ChampionPredictions, read_predictions
 from sixtyforty.decisions.assignment import HELD_OUT
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.due_units import read_frames
@@ -24,6 +25,7 @@ from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value import candidates, segments
 from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, ValueSums, sum_values
 from sixtyforty.value.payoff_sql import priced_sql
+from sixtyforty.value.policy_weights import read_weights
 from sixtyforty.value.segments import SegmentMoney
 from sixtyforty.value.unit_groups import GROUP_COLUMN, GROUPS, group_sql
 from sixtyforty.workspace import Workspace
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-FIGURES = [name for name in DailyValue.__dataclass_fields__ if name not in ("partition", "candidates", "unit_groups")]
+STRUCTURED = ("partition", "candidates", "unit_groups", "weights")
+FIGURES = [name for name in DailyValue.__dataclass_fields__ if name not in STRUCTURED]
 SEGMENT_FIELDS = ("column", "name", "decisions", "gain")
 
 
@@ -54,11 +57,11 @@ class KpiAccount(DailyValue):
     @classmethod
     def from_entry(cls, entry: Entry) -> KpiAccount:
         """Read a partition's KPI account from the manifest of the account."""
-        return cls(**entry.facts)
+        return cls.from_dict(entry.facts)
 
     def to_facts(self) -> dict[str, Any]:
         """Return the fields of this KPI account, which its manifest stores as facts. Unknown groups are left out."""
-        return {name: figure for name, figure in vars(self).items() if name != "unit_groups" or figure}
+        return {name: figure for name, figure in self.to_dict().items() if name != "unit_groups" or figure}
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,8 @@ def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> 
     columns = [rows["_partition"].to_pylist(), *(rows[name].to_pylist() for name in FIGURES)]
     columns.append(json.loads(f"[{','.join(rows['candidates'].to_pylist())}]"))
     columns.append(_read_groups(rows) if ws.use_case.units_recur else [None] * len(rows))
+    weights = json.loads(f"[{','.join(rows['weights'].to_pylist())}]")
+    columns.append([read_weights(stored) for stored in weights])
     daily_values = (DailyValue(*fields) for fields in zip(*columns, strict=True))
     return [d for d in daily_values if d.decisions and (until is None or d.partition <= until)]
 
@@ -207,18 +212,17 @@ def _read_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
     The rows come in portions, so that a partition may have more decisions than fit into memory. The counts in a
     CandidateError are those of one portion.
 
-    Columns: `_partition`, `decided_at`, `action`, `current_action`, `decided_by`, `outcome` (null if unknown), the
-    segments, the actions' gains and costs, and the action of each candidate as `candidate <name>`. If units recur, also
-    the unit's group as GROUP_COLUMN.
+    Columns: `_partition`, `decided_at`, `action`, `current_action`, `decided_by`, `champion_version`, `outcome` (null
+    if unknown), the segments, the actions' gains and costs, and the action of each candidate as `candidate <name>`. In
+    a past experiment, also its columns, and the champion's predictions. If units recur, also the unit's group as
+    GROUP_COLUMN.
     """
     kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
+    predictions = ChampionPredictions(ws, decisions)
     feature_columns = [*(c for c in kpi.segments if c not in ws.use_case.decision.key), *kpi.payoff_sql]
-    columns = [
-        *kpi.segments,
-        *kpi.payoff_sql,
-        *kpi.outcome_columns[1:],
-        *(CANDIDATE_PREFIX + name for name in kpi.candidates),
-    ]
+    feature_columns += [c for c in predictions.columns if c not in (*feature_columns, *ws.use_case.decision.key)]
+    columns = list(dict.fromkeys([*kpi.segments, *feature_columns, *predictions.columns, *kpi.outcome_columns[1:]]))
+    columns += [CANDIDATE_PREFIX + name for name in kpi.candidates]
     columns += ["known"] if kpi.candidates else []
     join, group = "", ""
     if ws.use_case.units_recur:
@@ -229,7 +233,7 @@ def _read_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
                 ws.use_case, ws.lake, db, decisions, list(kpi.candidates), feature_columns
             )
             join = f"left join {known_then} using (_partition, {key})"
-        query = f"""select _partition, d.decided_at, d.action, d.current_action, d.decided_by,
+        query = f"""select _partition, d.decided_at, d.action, d.current_action, d.decided_by, d.{VERSION},
                 {known_outcome_sql(kpi)} as outcome{"".join(f", {identifier(c)}" for c in columns)}{group}
             from {ws.lake.select_rows(decisions.values())} d
             left join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
@@ -237,9 +241,9 @@ def _read_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
         frames = read_frames(db, query, [])
         within_limits: Cut = "never within a time" if kpi.has_limits else "anywhere"
         for units in cut_at_partitions(frames, "never" if kpi.has_daily_limits else within_limits):
-            yield units.assign(
-                **{CANDIDATE_PREFIX + n: candidates.propose_actions(ws.use_case, units, n) for n in kpi.candidates}
-            )
+            proposed = {n: candidates.propose_actions(ws.use_case, units, n) for n in kpi.candidates}
+            units = predictions.add_to(units) if predictions.models else units
+            yield units.assign(**{CANDIDATE_PREFIX + name: actions for name, actions in proposed.items()})
 
 
 def _add_accounts(kpi: Kpi, portions: Iterable[pd.DataFrame]) -> list[KpiAccount]:
@@ -259,10 +263,11 @@ def _sum_units(kpi: Kpi, units: pd.DataFrame) -> Iterator[tuple[str, AccountSums
         partition, is_known = str(name), rows["outcome"].notna()
         known = rows[is_known & ~held_back[rows.index]]
         actions = {candidate: known[CANDIDATE_PREFIX + candidate].tolist() for candidate in kpi.candidates}
+        predicted = read_predictions(kpi.actions_by_cost, known) if kpi.treatment else None
         yield (
             partition,
             AccountSums(
-                sum_values(kpi, known, known["outcome"].to_numpy(float), actions),
+                sum_values(kpi, known, known["outcome"].to_numpy(float), actions, predicted),
                 unknown=int((~is_known).sum()),
                 held_back=int((is_known & held_back[rows.index]).sum()),
                 segments=segment_money.get(partition, {}),
@@ -289,9 +294,8 @@ def _account_index(ws: Workspace, track: Track) -> ManifestIndex:
     segment_fields = dict(zip(SEGMENT_FIELDS, segment_types, strict=True))
     figures = {name: pa.float64() if name in POLICIES else pa.int64() for name in FIGURES}
     groups = {"group_names": pa.list_(pa.string()), "group_sums": pa.list_(pa.float64())}
-    schema = pa.schema(
-        {**figures, "candidates": pa.string(), **groups, "segments": pa.list_(pa.struct(segment_fields))}
-    )
+    texts = {"candidates": pa.string(), "weights": pa.string()}
+    schema = pa.schema({**figures, **texts, **groups, "segments": pa.list_(pa.struct(segment_fields))})
     return ManifestIndex(ws.lake, kpi_dataset(track), ws.cache, schema, _index_row)
 
 
@@ -306,4 +310,5 @@ def _index_row(entry: Entry) -> dict[str, object]:
     groups = account.unit_groups or {}
     sums = [amount for amounts in groups.values() for amount in amounts]
     lists = {"group_names": list(groups), "group_sums": sums, "segments": parts}
-    return figures | {"candidates": canonical_json(account.candidates)} | lists
+    weights = canonical_json(account.to_dict()["weights"])
+    return figures | {"candidates": canonical_json(account.candidates), "weights": weights} | lists

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sixtyforty.accounting import experiment_results, kpi_ledger
 from sixtyforty.accounting.done_value import DoneValue, UncountedAnswersError, value_done
+from sixtyforty.accounting.exactness import describe_test, label_figures, run_exactness_test
+from sixtyforty.accounting.experiment_segments import measure_segments
 from sixtyforty.accounting.refused_figures import require_sound_figures
 from sixtyforty.decisions.deciders import DeciderCounts, count_deciders
 from sixtyforty.decisions.declared_version import describe_outdated
@@ -16,6 +18,8 @@ from sixtyforty.spec.track import Track
 from sixtyforty.value import experiment_estimate, segments
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.experiment_estimate import HoldoutEstimate
+from sixtyforty.value.outcome_test import OutcomeTest
+from sixtyforty.value.past_experiment import PastExperiment, summarize_experiment
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.value.segments import Segment
 from sixtyforty.value.standing import Standing, describe_payback, judge_standing
@@ -86,13 +90,15 @@ class KpiSummary(DaysSummary):
     - label: the kind of evidence for the gain: `exact`, `assumed` or `randomized`.
     - deciders: the number of decisions by each decider. Decisions without a known outcome count, too.
     - holdout: the result of the experiment; None without an experiment.
-    - evidence: a text on the evidence for the figures; None if the figures are exact.
+    - evidence: a text on the evidence for the figures; None if they are exact and no holdout tests that.
     - outdated: a text on the partitions of a replay that are outdated; None if no partition is outdated. Until the
       replay is made again, no figure proves anything.
     - basis: what the counted gain is about.
     - done: the value of what people did; None if people's answers aren't recorded, or if a replay has none.
     - done_problem: why the value of what people did is refused; None if it isn't.
     - is_retired: whether the use case is retired.
+    - exactness: the test by a holdout that the action doesn't change the outcome; None without such a test.
+    - past_experiment: the gain by three methods, and the overlap; None without a past experiment.
     """
 
     label: EvidenceLabel
@@ -104,6 +110,13 @@ class KpiSummary(DaysSummary):
     done: DoneValue | None = None
     done_problem: str | None = None
     is_retired: bool = False
+    past_experiment: PastExperiment | None = None
+    exactness: OutcomeTest | None = None
+
+    @property
+    def is_refuted(self) -> bool:
+        """Whether a holdout refutes that the figures are exact."""
+        return self.exactness is not None and self.exactness.is_refuted
 
     @property
     def counted(self) -> CountedGain:
@@ -136,6 +149,8 @@ class KpiSummary(DaysSummary):
             "counted": self.counted.to_dict(),
             "net_impact": self.counted.net_impact,
             "payback": self.counted.payback if self.counted.covers_costs else None,
+            "exactness": self.exactness.to_dict() if self.exactness else None,
+            "past_experiment": self.past_experiment.to_dict() if self.past_experiment else None,
             "candidates": {name: candidate.to_dict() for name, candidate in self.candidates.items()},
         }
 
@@ -156,15 +171,15 @@ def summarize_kpi(
     figures = summarize_days(kpi, track, daily_values, use_case.days_between_decisions)
     summary = KpiSummary(
         **vars(figures),
-        label=use_case.label(track),
+        label=label_figures(ws, track),
         deciders=count_deciders(ws, track, until),
         outdated=describe_outdated(ws, track, until),
         basis=_basis(ws, track),
         is_retired=ws.stage_ledger.is_retired() or use_case.stage == "retired",
     )
     if not use_case.is_randomized(track):
-        evidence = ASSUMPTION if summary.label == "assumed" else None
-        return _add_done(ws, track, replace(summary, evidence=evidence), daily_values)
+        summary = replace(summary, past_experiment=summarize_experiment(kpi, track, daily_values))
+        return _add_done(ws, track, _with_exactness(ws, summary), daily_values)
     effect = experiment_results.measure_effect(ws, [d.partition for d in daily_values])
     evidence = experiment_estimate.describe_estimate(effect, kpi.currency, kpi.unit_plural, kpi.target)
     if effect is None:
@@ -191,16 +206,24 @@ def summarize_nothing(ws: Workspace, track: Track) -> KpiSummary:
     """Return a KPI summary over no partition, for a page that shows why the figures are refused."""
     figures = summarize_days(ws.use_case.kpi, track, [], ws.use_case.days_between_decisions)
     return KpiSummary(
-        **vars(figures), label=ws.use_case.label(track), deciders=count_deciders(ws, track), basis=_basis(ws, track)
+        **vars(figures), label=label_figures(ws, track), deciders=count_deciders(ws, track), basis=_basis(ws, track)
     )
 
 
+def _with_exactness(ws: Workspace, summary: KpiSummary) -> KpiSummary:
+    """Return the summary with the test of exactness by a holdout, or with the assumption behind its figures."""
+    test = run_exactness_test(ws)
+    if test:
+        return replace(summary, exactness=test, evidence=describe_test(ws, test))
+    return replace(summary, evidence=ASSUMPTION if summary.label == "assumed" else None)
+
+
 def summarize_segments(ws: Workspace, track: Track) -> list[Segment]:
-    """Return the gain of each segment over all partitions with an account. Return an empty list for an experiment."""
+    """Return the gain of each segment over all partitions with an account. In a holdout, the arms are compared."""
     import numpy as np
 
     if ws.use_case.is_randomized(track):
-        return []
+        return measure_segments(ws)
     parts = kpi_ledger.read_segment_gains(ws, track)
     if not parts.num_rows:
         return []

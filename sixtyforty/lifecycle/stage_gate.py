@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from sixtyforty.accounting import experiment_results, kpi_ledger
 from sixtyforty.accounting.done_value import UncountedAnswersError, read_counted_days, shift_experiment
+from sixtyforty.accounting.exactness import describe_refutation, label_figures
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.accounting.refused_figures import describe_refusal
 from sixtyforty.decisions.declared_version import describe_outdated
@@ -32,6 +33,7 @@ from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.stage_ledger import StageEvent
 from sixtyforty.value.lift import UNKNOWN, Interval, follow_lift
+from sixtyforty.value.past_experiment import require_overlap
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
 
@@ -50,7 +52,8 @@ class StageFigures:
     outcomes; in an experiment, the number of partitions with an account. `lift`: gain over the current process on these
     partitions, per 1,000 units. `today`: the local day on which the gate is judged. `outdated`: which replayed
     decisions follow an earlier declaration; None if none does. `refusal`: why the figures can't be trusted; the lift is
-    then unknown. None if the figures can be trusted.
+    then unknown. None if the figures can be trusted. `refutation`: how a holdout refutes that the figures are exact;
+    None if none does.
     """
 
     track: Track
@@ -60,6 +63,7 @@ class StageFigures:
     today: date
     outdated: str | None = None
     refusal: str | None = None
+    refutation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ class StageStatus:
             "today": str(self.figures.today),
             "outdated": self.figures.outdated,
             "refusal": self.figures.refusal,
+            "refutation": self.figures.refutation,
             "obstacles": self.obstacles,
             "remarks": self.remarks,
             "gate": self.gate.model_dump(mode="json") if self.gate else None,
@@ -112,12 +117,11 @@ def judge_gate(
 
     unready: tasks that people still have to do; they delay a pass, but don't stop a stage. Production isn't stopped on
     the stop date if the gain is proven above zero, but every stage is stopped if the gain is proven to be below the
-    minimum. Outdated or refused figures neither pass nor stop a stage.
+    minimum. Outdated, refused or refuted figures neither pass nor stop a stage.
     """
-    if figures.refusal:
-        return GateJudgement("continue", [figures.refusal, *unready])
-    if figures.outdated:
-        return GateJudgement("continue", [figures.outdated, *unready])
+    for problem in (figures.refusal, figures.outdated, figures.refutation):
+        if problem:
+            return GateJudgement("continue", [problem, *unready])
     obstacles = _obstacles_in_figures(gate, figures, currency)
     if not obstacles:
         return GateJudgement("continue" if unready else "pass", [*unready])
@@ -172,7 +176,8 @@ def read_stage_status(ws: Workspace, now: datetime) -> StageStatus:
         )
     since = next((event.at for event in reversed(ws.stage_ledger.entered_stages())), now)
     figures = measure_stage(ws, stage, since, now, gate)
-    figures = replace(figures, outdated=describe_outdated(ws, figures.track))
+    outdated, refutation = describe_outdated(ws, figures.track), describe_refutation(ws)
+    figures = replace(figures, outdated=outdated, refutation=refutation)
     if refusal := describe_refusal(ws, figures.track):
         figures = replace(figures, lift=UNKNOWN, refusal=refusal)
     if gate is None:
@@ -209,7 +214,7 @@ def measure_stage(ws: Workspace, stage: Stage, since: datetime, now: datetime, g
     """Return the figures of a stage that was entered at the UTC time `since`, up to the stop date of its gate."""
     use_case = ws.use_case
     track: Track = "replay" if stage == "poc" else "live"
-    label, partitions = use_case.label(track), ws.lake.partitions(kpi_dataset(track))
+    label, partitions = label_figures(ws, track), ws.lake.partitions(kpi_dataset(track))
     if track == "live":
         today = use_case.local_day(now)
         partitions = _partitions_since(ws, partitions, since, now)
@@ -232,6 +237,7 @@ def measure_stage(ws: Workspace, stage: Stage, since: datetime, now: datetime, g
     block_days = use_case.kpi.block_days
     planned_blocks = planned_days / max(block_days, use_case.days_between_decisions)
     lift = follow_lift(counted, block_days=block_days, planned_blocks=max(planned_blocks, 1.0))
+    lift = require_overlap(use_case.kpi, counted, lift)
     return StageFigures(track, label, len(counted), lift, today)
 
 

@@ -92,9 +92,9 @@ def score_days(
     known_at = min(use_case.day_start(known_on or end), last_known)
     cached = lake.root / "backtest" / version / f"{first}_{end}_{known_at:%Y%m%dT%H%M%S%f}_{inputs_hash}.json"
     if cached.exists():
-        return [DailyValue(**day) for day in json.loads(cached.read_bytes())]
+        return [DailyValue.from_dict(day) for day in json.loads(cached.read_bytes())]
     days = _value_days(use_case, lake, store, version, policy, features, outcomes, known_at)
-    write_atomic(cached, canonical_json([day.__dict__ for day in days]).encode())
+    write_atomic(cached, canonical_json([day.to_dict() for day in days]).encode())
     return days
 
 

@@ -247,6 +247,8 @@ def _find_shortage(gate: Gate, evidence: GateEvidence, days: Sequence[DailyValue
     units = sum(day.decisions for day in days)
     if units < gate.min_units:
         return f"{format_plural(units, 'unit')} with known outcomes, {gate.min_units:,} needed"
+    if evidence.overlap_problem and evidence.kind != "refresh":
+        return evidence.overlap_problem
     blocks = count_blocks([day.partition for day in days], evidence.block_days)
     if blocks < gate.min_blocks and evidence.kind != "refresh":
         length = format_plural(evidence.block_days, "day")

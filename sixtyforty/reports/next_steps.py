@@ -67,6 +67,8 @@ def _about_the_gain(use_case: UseCase, summary: KpiSummary) -> str:
     gain = counted.lift
     if summary.outdated:
         return summary.outdated
+    if summary.is_refuted and summary.evidence:
+        return summary.evidence
     if summary.label == "assumed":
         return (
             f"The gain is assumed: only a holdout can measure it. Agree on one with {people.team}."

@@ -37,8 +37,13 @@ class ChoicePayoffs:
         self.gain, self.cost = self._prices(rows, "gain"), self._prices(rows, "cost")
         self.groups = DecisionGroups.of_rows(rows) if kpi.has_limits else None
         self.current = self._current_positions(rows) if kpi.has_daily_limits else np.full(self.count, -1)
-        treated = kpi.treatment is not None and kpi.treatment.column in rows
-        self.received = rows[kpi.treatment.column].to_numpy(object) if kpi.treatment and treated else None
+        treatment = kpi.treatment
+        has_experiment = treatment is not None and set(treatment.columns) <= set(rows.columns)
+        self.received = rows[treatment.column].to_numpy(object) if treatment and has_experiment else None
+        own_chances = treatment is not None and treatment.propensity is not None and has_experiment
+        self._propensity = (
+            rows[treatment.propensity].to_numpy(float, na_value=np.nan) if treatment and own_chances else None
+        )
 
     def _current_positions(self, rows: pd.DataFrame) -> NDArray[np.int64]:
         """Return the position of each row's action of the current process, or -1 without such an action, shape (n,)."""
@@ -99,8 +104,7 @@ class ChoicePayoffs:
         """Return the payoff of each row's action given its outcome, in the KPI's currency, shape (n,).
 
         The payoff is NaN if the action's gain or cost is unknown. If a treatment is declared, return the
-        Horvitz-Thompson estimate. For a unit that received the same action in the experiment, the estimate is
-        (value x outcome - cost) / share. For any other unit, the estimate is 0.
+        Horvitz-Thompson estimate: weight x (value x outcome - cost), with the weights of `experiment_weights`.
         """
         import numpy as np
 
@@ -109,15 +113,56 @@ class ChoicePayoffs:
         if treatment is None:
             payoff: Floats = self.gain[position, row] * outcome - self.cost[position, row]
             return payoff
+        weights = self.experiment_weights(actions)
+        unweighted = treatment.value_per_outcome * outcome - self.cost[position, row]
+        return np.where(weights > 0, weights * unweighted, 0.0)
+
+    def experiment_weights(self, actions: Sequence[str]) -> Floats:
+        """Return how often each row counts for a policy in a past experiment, shape (n,).
+
+        The weight is 1 / propensity if the unit received the policy's action in the experiment, and 0 otherwise. The
+        propensity is the probability with which the unit received its action. A treatment must be declared.
+
+        actions: the policy's action for each row. Raises PayoffError if the rows lack the columns of the experiment.
+        """
+        import numpy as np
+
+        treatment = self.kpi.treatment
+        assert treatment, "without a past experiment, there are no weights"
         if self.received is None:
             raise PayoffError(
-                f"The rows lack the column '{treatment.column}', which holds the action that each unit received in the"
-                " experiment. outcomes.sql must return this column."
+                f"The rows lack the columns {', '.join(treatment.columns)}, which describe the action that each unit"
+                " received in the experiment. outcomes.sql must return them."
             )
-        share = np.array([treatment.shares[name] for name in self.names])[position]
-        received = self.received == np.array(self.names, object)[position]
-        weighted = (treatment.value_per_outcome * outcome - self.cost[position, row]) / share
-        return np.where(received, weighted, 0.0)
+        position = self._action_positions(actions)
+        propensity = self._propensity
+        if propensity is None:
+            shares = treatment.shares or {}
+            propensity = np.array([shares[name] for name in self.names])[position]
+        is_received = self.received == np.array(self.names, object)[position]
+        return np.divide(1.0, propensity, out=np.zeros(self.count), where=is_received)
+
+    def robust(self, actions: Sequence[str], outcome: Floats, predicted: Floats) -> Floats:
+        """Return the doubly robust estimate of the payoff of each row's action, shape (n,), in the KPI's currency.
+
+        The estimate is expected payoff + weight x (payoff - expected payoff). Its mean is right if the propensities
+        are right or if the predictions are right. The predictions must not have been learned from these rows.
+
+        predicted: the expected outcome under each action, shape (actions, n). Where it is unknown (NaN), the row's
+        estimate is the Horvitz-Thompson estimate.
+
+        Sources:
+
+        - Robins, Rotnitzky & Zhao (1994), "Estimation of Regression Coefficients When Some Regressors Are Not Always
+          Observed", JASA 89.
+        - Dudík, Langford & Li (2011), "Doubly Robust Policy Evaluation and Learning", ICML.
+        """
+        import numpy as np
+
+        position, row = self._action_positions(actions), np.arange(self.count)
+        expected = np.nan_to_num(self.expected_payoffs(predicted)[position, row], neginf=0.0)
+        estimate: Floats = self.realized(actions, outcome) + (1 - self.experiment_weights(actions)) * expected
+        return estimate
 
     def expected_payoffs(self, score: Floats) -> Floats:
         """Return the expected payoff of each action on each row, shape (actions, n).
@@ -176,7 +221,7 @@ class ChoicePayoffs:
         import numpy as np
 
         holdout = self.kpi.holdout
-        assert holdout, "an exact KPI has no holdout"
+        assert holdout and holdout.value_per_outcome is not None, "with an exact KPI, only outcomes are compared"
         costs = self.cost[self._action_positions(actions), np.arange(self.count)]
         values: Floats = holdout.value_per_outcome * outcome - costs
         return values

@@ -48,13 +48,14 @@ class Segment:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the segment for JSON. Money is rounded to the cent, and unknown ends of the interval are null."""
-        low, high = (None if math.isnan(bound) else round(bound, 2) for bound in (self.lift.low, self.lift.high))
+        amounts = (self.gain, self.lift.value, self.lift.low, self.lift.high)
+        gain, value, low, high = (None if math.isnan(amount) else round(amount, 2) for amount in amounts)
         return {
             "column": self.column,
             "name": self.name,
             "decisions": self.decisions,
-            "gain": round(self.gain, 2),
-            "per_1000": round(self.lift.value, 2),
+            "gain": gain,
+            "per_1000": value,
             "low": low,
             "high": high,
             "loses": self.loses,
