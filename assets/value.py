@@ -38,7 +38,7 @@ from sixtyforty.storage.manifests import Entry
 from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, group_by_period
 from sixtyforty.value.lift import NO_INTERVAL
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
-from sixtyforty.value.unit_groups import NOT_COUNTED
+from sixtyforty.value.segments import describe_losing
 
 MONEY_RECONCILES = StageCheck(
     "money_reconciles", "Each day's money equals the sum of its decisions' payoffs, computed by independent SQL."
@@ -224,14 +224,12 @@ def _describe_lift(summary: KpiSummary) -> str:
 
 def _check_segments(run: StageRun) -> CheckResult:
     segments = kpi_summary.summarize_segments(run.ws, run.track)
-    losing = ", ".join(f"{segment.column} {segment.name}" for segment in segments if segment.loses)
-    description = f"the current process is better in {losing or 'no segment'} (95% confidence)"
     return CheckResult(
         NO_SEGMENT_LOSES.name,
-        not losing,
+        not any(segment.loses for segment in segments),
         {"segments": table([segment.to_dict() for segment in segments])} if segments else {},
         warn=True,
-        description=f"no segment is judged: {NOT_COUNTED}" if run.use_case.units_recur else description,
+        description=describe_losing(segments),
     )
 
 

@@ -11,7 +11,7 @@ from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.track import Track
 from sixtyforty.value.lift import Interval, measure_ratio
 from sixtyforty.value.payoffs import build_payoffs
-from sixtyforty.value.unit_groups import NOT_GROUPED
+from sixtyforty.value.unit_groups import NOT_COUNTED, NOT_GROUPED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,6 +60,14 @@ class Segment:
             "high": high,
             "loses": self.loses,
         }
+
+
+def describe_losing(segments: Sequence[Segment]) -> str:
+    """Return a text that names the segments in which the current process is proven better, or why none is judged."""
+    if any(segment.lift.problem == NOT_COUNTED for segment in segments):
+        return f"no segment is judged: {NOT_COUNTED}"
+    losing = ", ".join(f"{segment.column} {segment.name}" for segment in segments if segment.loses)
+    return f"the current process is proven better in {losing or 'no segment'}"
 
 
 def money_by_segment(kpi: Kpi, rows: pd.DataFrame) -> dict[str, SegmentMoney]:

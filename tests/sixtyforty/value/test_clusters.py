@@ -13,7 +13,7 @@ from sixtyforty.value.blocks import Blocks
 from sixtyforty.value.clusters import ClusterVariance, is_skewed
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import estimate_lift, estimate_ratio, follow_lift, measure_lift, predict_lift
-from sixtyforty.value.segments import estimate_segments
+from sixtyforty.value.segments import describe_losing, estimate_segments
 from sixtyforty.value.unit_groups import (
     DECISIONS,
     GROUPS,
@@ -133,6 +133,7 @@ def test_a_figure_without_groups_has_no_interval() -> None:
         (segment,) = estimate_segments({("shop", "north"): (partitions, counts, gains)}, "live", 14, recurring)
         assert segment.lift.problem == problem
         assert math.isnan(segment.lift.low) is recurring
+        assert describe_losing([segment]).startswith("no segment is judged") is recurring
 
 
 def test_a_partition_without_decisions_changes_nothing() -> None:

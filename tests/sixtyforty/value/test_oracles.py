@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, timedelta
 
 import numpy as np
@@ -9,10 +10,12 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 import tea_tasting as tt
+from statsmodels.stats.sandwich_covariance import cov_cluster_2groups
 
 from sixtyforty.value.blocks import Blocks
 from sixtyforty.value.experiment import Arm, Effect, compare_arms
 from sixtyforty.value.lift import estimate_ratio
+from sixtyforty.value.unit_groups import GROUPS, GroupedSums
 
 BLOCKS, BLOCK_DAYS = 17, 14
 DAYS = BLOCKS * BLOCK_DAYS
@@ -131,3 +134,16 @@ def test_strata_are_a_regression_on_the_strata_clustered_by_unit() -> None:
         variances.append(drawn * weight @ fit.cov_params() @ weight)
     assert float(effect.value) == pytest.approx(means[0] - means[1], rel=1e-9)
     assert float(effect.error) == pytest.approx(np.sqrt(sum(variances)), rel=1e-9)
+
+
+def test_the_error_for_units_that_recur_is_the_two_way_clustered_one_of_statsmodels() -> None:
+    rng = np.random.default_rng(11)
+    campaigns = 13
+    money = rng.normal(size=GROUPS) + rng.normal(size=(campaigns, 1)) / 4 + rng.normal(size=(campaigns, GROUPS))
+    model = sm.OLS(money.ravel(), np.ones(money.size)).fit()
+    by_campaign, by_group = np.repeat(np.arange(campaigns), GROUPS), np.tile(np.arange(GROUPS), campaigns)
+    variances = [float(part[0, 0]) for part in cov_cluster_2groups(model, by_campaign, by_group)]
+    days = [str(date(2024, 1, 1) + timedelta(days=28 * number)) for number in range(campaigns)]
+    grouped = GroupedSums(money, np.ones_like(money))
+    blocks = Blocks.of(days, money.sum(1), [GROUPS] * campaigns, groups=grouped)
+    assert blocks.error == pytest.approx(math.sqrt(max(variances)))
