@@ -38,8 +38,7 @@ SUMMARY_KEYS = {
     "payback": "First day on which the gain of `counted` covers the cost. Null: it does not cover the cost yet, or it"
     " is no money that was earned (see `standing` in `counted`).",
     "counted": "The gain by which target, stage gate and costs are judged: of what people did on the live track."
-    " basis (replay, unrecorded or done), note, gain, lift, net_impact, payback, standing (earned, lost, no gain shown,"
-    " assumed, replay, retired or not known).",
+    " Basis: replay, unrecorded or done. Standing: earned, lost, no gain shown, assumed, replay, retired or not known.",
     "acted": "Number of decisions for an action that costs more than the cheapest action.",
     "differ_from_current": "Number of decisions that differ from the current process.",
     "differ_share": "Share of decisions that differ from the current process.",

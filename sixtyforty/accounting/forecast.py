@@ -180,7 +180,7 @@ def list_terms(
 
     rows: all rows of the champion ledger. champions: must be in the order in which they came into force. daily_values:
     must be sorted by partition. A partition counts for the champion in force at its end, at most once. done_money: the
-    money of what people did by partition; None if nobody acted or it isn't recorded.
+    money of what people did by partition. None: nobody acted, or it isn't recorded.
     """
     takeovers = {
         datetime.fromisoformat(row.effective_from): row for row in champions

@@ -3,14 +3,18 @@
 A total counts use cases because their gain looks good, so the plain sum is too high on average. Two corrections:
 
 - **Selection.** Each gain is shrunk by the prior of `shrinkage.py`. A Bayesian estimate needs no correction for the
-  choice (Dawid 1994; Yekutieli 2012, "Adjusted Bayesian inference for selected parameters", Journal of the Royal
-  Statistical Society B 74(3), section 2: parameters drawn before the choice). The sum over all use cases that ever ran
-  would be free of selection, too. But it would add noise of null results to money that is claimed, and it would count
-  retired use cases, whose figures are history.
+  choice. The sum over all use cases that ever ran would be free of selection, too. But it would add noise of null
+  results to money that is claimed, and it would count retired use cases, whose figures are history.
 - **Dependence.** Use cases of one company share days, so their errors aren't independent, and adding up their squares
   would give too narrow an interval. Instead, each of k intervals has the confidence 1 - (1 - c) / k, and the ends are
-  added up (Bonferroni: Dunn 1961, "Multiple comparisons among means", Journal of the American Statistical Association
-  56). The total then has at least the confidence c, whatever the dependence. It is wide with many use cases.
+  added up. The total then has at least the confidence c, whatever the dependence. It is wide with many use cases.
+
+Sources:
+
+- Selection: Dawid (1994), see `shrinkage.py`. Yekutieli (2012), "Adjusted Bayesian inference for selected parameters",
+  Journal of the Royal Statistical Society B 74(3), section 2.
+- Bonferroni intervals: Dunn (1961), "Multiple comparisons among means", Journal of the American Statistical
+  Association 56.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def describe_losing(segments: Sequence[Segment]) -> str:
     if any(segment.lift.problem == NOT_COUNTED for segment in segments):
         return f"no segment is judged: {NOT_COUNTED}"
     losing = ", ".join(f"{segment.column} {segment.name}" for segment in segments if segment.loses)
-    return f"the current process is proven better in {losing or 'no segment'}"
+    return f"the current process is better in {losing or 'no segment'} (95% confidence)"
 
 
 def money_by_segment(kpi: Kpi, rows: pd.DataFrame) -> dict[str, SegmentMoney]:

@@ -152,7 +152,9 @@ def test_the_gain_of_what_people_did_has_the_interval_of_its_days(ws: Workspace)
     done_days = read_counted_days(ws, "live", days)
     summary = summarize_kpi(ws, "live")
     assert summary.done
-    assert summary.done.lift == RoundedInterval.of(measure_lift("live", done_days, block_days=14))
+    assert summary.done.lift == RoundedInterval.of(
+        measure_lift("live", done_days, block_days=ws.use_case.kpi.block_days)
+    )
     assert sum(d.model - d.current_process for d in done_days) == pytest.approx(summary.done.gain, abs=0.005)
     balance = compute_balance(ws.use_case.kpi, done_days)
     assert summary.counted.net_impact == pytest.approx(balance.net_impact, abs=0.005)
@@ -181,12 +183,12 @@ def test_outdated_counts_refuse_the_figure(ws: Workspace) -> None:
 
 def test_counts_of_an_earlier_version_refuse_the_figure(ws: Workspace) -> None:
     account(ws)
-    entry = ws.lake.entry(usage.usage_dataset("live"), KEYS[0])
+    entry = ws.lake.entry(usage.usage_dataset("live"), KEYS[1])
     assert entry
     facts = {name: fact for name, fact in entry.facts.items() if name != "unanswered"}
     table = pq.read_table(ws.lake.local_file(entry))
-    ws.lake.write(usage.usage_dataset("live"), KEYS[0], table, inputs=entry.inputs, code="test", facts=facts)
-    assert f"1 partition on {KEYS[0]}" in (summarize_kpi(ws, "live").done_problem or "")
+    ws.lake.write(usage.usage_dataset("live"), KEYS[1], table, inputs=entry.inputs, code="test", facts=facts)
+    assert f"1 partition on {KEYS[1]}" in (summarize_kpi(ws, "live").done_problem or "")
 
 
 def test_an_override_with_an_unknown_action_leaves_the_decision_unanswered(ws: Workspace) -> None:
