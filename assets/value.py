@@ -121,7 +121,9 @@ def _account_metadata(entry: Entry, kpi: Kpi) -> Metadata:
             f"model ({unit})": round(account.model, 2),
             f"holdout ({unit})": round(account.current_process, 2),
         }
-    money = {f"{policy.replace('_', ' ')} ({unit})": round(float(getattr(account, policy)), 2) for policy in POLICIES}
+    # The random choice has the action rates of the whole period, so a partition by itself has none.
+    policies = [policy for policy in POLICIES if policy != "random_choice"]
+    money = {f"{policy.replace('_', ' ')} ({unit})": round(float(getattr(account, policy)), 2) for policy in policies}
     money |= {
         f"{CANDIDATE_PREFIX}{name} ({unit})": round(float(amount), 2) for name, amount in account.candidates.items()
     }

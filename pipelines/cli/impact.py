@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sixtyforty.accounting.forecast import ForecastRecord
     from sixtyforty.accounting.kpi_summary import KpiSummary
     from sixtyforty.spec.kpi import Kpi
+    from sixtyforty.spec.use_case import UseCase
+    from sixtyforty.value.action_load import ActionLoad
     from sixtyforty.value.lift import NO_INTERVAL
 from sixtyforty.value.segments import Segment
 
@@ -45,6 +47,9 @@ SUMMARY_KEYS = {
     " or until a review. Decisions in shadow or in the holdout don't count.",
     "deciders": "Number of decisions by the model, and by the current process with reasons; unknown outcomes included.",
     "done": "Value of the actions after people's overrides: count, difference, total, gain. Null: no override counts.",
+    "load": "Actions a day: mean and peak, also of the current process, and the worst day. `capacities` has the gain"
+    " per 1,000 decisions if fewer actions can be taken: `first_come` with its interval, and `best_of_day`. Null: an"
+    " experiment.",
     "unit": "Currency of the money, not a unit that is decided about.",
     "from": "First partition with a known outcome.",
     "to": "Last partition with a known outcome.",
@@ -91,13 +96,16 @@ def impact(use_case: UseCaseName, track: TrackName = "replay") -> ImpactAnswer:
         evidence=summary.evidence,
         segments=[segment.to_dict() for segment in segments],
         forecast=forecasts.to_dict(kpi),
-        text="\n".join(_impact_lines(kpi, summary, segments, forecasts)),
+        text="\n".join(_impact_lines(ws.use_case, summary, segments, forecasts)),
     )
 
 
-def _impact_lines(kpi: Kpi, summary: KpiSummary, segments: Sequence[Segment], forecasts: ForecastRecord) -> list[str]:
+def _impact_lines(
+    use_case: UseCase, summary: KpiSummary, segments: Sequence[Segment], forecasts: ForecastRecord
+) -> list[str]:
     from sixtyforty.accounting.forecast import explain_target
 
+    kpi = use_case.kpi
     period = f"{summary.first} to {summary.last}, {summary.decisions:,} {kpi.unit_plural}"
     lines = [
         f"{kpi.name}, {kpi.currency} ({summary.label}), {period}",
@@ -112,6 +120,8 @@ def _impact_lines(kpi: Kpi, summary: KpiSummary, segments: Sequence[Segment], fo
     lines.append(summary.deciders.describe())
     if summary.done:
         lines.append(summary.done.describe(kpi.currency))
+    if summary.load and not kpi.amount:
+        lines += _load_lines(use_case, summary.load)
     if not summary.operational:
         lines.append("Not operational: no decision differs from the current process.")
     lines.append(explain_target(kpi, summary.lift_vs_current, summary.label, summary.outdated))
@@ -142,6 +152,16 @@ def _candidate_lines(kpi: Kpi, summary: KpiSummary) -> list[str]:
             label = f"{name} (vendor)" if kpi.candidates[name].vendor else name
             difference = f"   decisions taken: {_signed(candidate.model_minus.value)} compared with this candidate"
             lines.append(f"{label:32}{candidate.per_1000 or 0:>14,.0f}{'':16}{difference}")
+    return lines
+
+
+def _load_lines(use_case: UseCase, load: ActionLoad) -> list[str]:
+    every = use_case.partitions.every
+    lines = [load.describe(use_case.kpi, every)]
+    if load.capacities:
+        lines.append(f"{f'gain, at most so many actions a {every}':46}{'first come':>16}{f'best of the {every}':>20}")
+    for point in load.capacities:
+        lines.append(f"{point.capacity:46,}{_signed(point.first_come.value):>16}{_signed(point.best_of_day):>20}")
     return lines
 
 

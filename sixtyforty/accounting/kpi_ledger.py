@@ -22,7 +22,7 @@ from sixtyforty.storage.manifest_index import ManifestIndex
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value import candidates, segments
-from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, ValueSums, sum_values
+from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, ValueSums, deal_over_period, sum_values
 from sixtyforty.value.payoff_sql import priced_sql
 from sixtyforty.value.segments import SegmentMoney
 from sixtyforty.workspace import Workspace
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-FIGURES = [name for name in DailyValue.__dataclass_fields__ if name not in ("partition", "candidates")]
+NESTED = ("candidates", "counts", "paid_for_all", "lost_above")  # fields of DailyValue that hold several figures
+FIGURES = [name for name in DailyValue.__dataclass_fields__ if name not in ("partition", *NESTED)]
 SEGMENT_FIELDS = ("column", "name", "decisions", "gain")
 
 
@@ -133,6 +134,8 @@ def compute_accounts(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Ma
 def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> list[DailyValue]:
     """Return the money of every partition that has an account and a known outcome, sorted by partition.
 
+    The random choice is that of the whole period (see `deal_over_period`).
+
     until: the last partition to include; None includes all.
     """
     if ws.use_case.is_randomized(track):
@@ -140,9 +143,10 @@ def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> 
         return experiment_results.read_daily_values(ws, [p for p in accounted if until is None or p <= until])
     rows = _account_index(ws, track).table()
     columns = [rows["_partition"].to_pylist(), *(rows[name].to_pylist() for name in FIGURES)]
-    columns.append(json.loads(f"[{','.join(rows['candidates'].to_pylist())}]"))
-    daily_values = (DailyValue(*fields) for fields in zip(*columns, strict=True))
-    return [d for d in daily_values if d.decisions and (until is None or d.partition <= until)]
+    columns += (json.loads(f"[{','.join(rows[name].to_pylist())}]") for name in NESTED)
+    names = ("partition", *FIGURES, *NESTED)
+    daily_values = (DailyValue(**dict(zip(names, fields, strict=True))) for fields in zip(*columns, strict=True))
+    return deal_over_period([d for d in daily_values if d.decisions and (until is None or d.partition <= until)])
 
 
 def value_units_with_champion(ws: Workspace, partitions: Sequence[str], track: Track) -> dict[str, DailyValue]:
@@ -198,8 +202,8 @@ def _read_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
     The rows come in portions, so that a partition may have more decisions than fit into memory. The counts in a
     CandidateError are those of one portion.
 
-    Columns: `_partition`, `decided_at`, `action`, `current_action`, `decided_by`, `outcome` (null if unknown), the
-    segments, the actions' gains and costs, and the action of each candidate as `candidate <name>`.
+    Columns: `_partition`, `decided_at`, `action`, `current_action`, `decided_by`, `expected`, `outcome` (null if
+    unknown), the segments, the actions' gains and costs, and the action of each candidate as `candidate <name>`.
     """
     kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
     feature_columns = [*(c for c in kpi.segments if c not in ws.use_case.decision.key), *kpi.payoff_sql]
@@ -217,7 +221,7 @@ def _read_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
                 ws.use_case, ws.lake, db, decisions, list(kpi.candidates), feature_columns
             )
             join = f"left join {known_then} using (_partition, {key})"
-        query = f"""select _partition, d.decided_at, d.action, d.current_action, d.decided_by,
+        query = f"""select _partition, d.decided_at, d.action, d.current_action, d.decided_by, d.expected,
                 {known_outcome_sql(kpi)} as outcome{"".join(f", {identifier(c)}" for c in columns)}
             from {ws.lake.select_rows(decisions.values())} d
             left join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
@@ -276,7 +280,8 @@ def _account_index(ws: Workspace, track: Track) -> ManifestIndex:
     segment_types = (pa.string(), pa.string(), pa.int64(), pa.float64())
     segment_fields = dict(zip(SEGMENT_FIELDS, segment_types, strict=True))
     figures = {name: pa.float64() if name in POLICIES else pa.int64() for name in FIGURES}
-    schema = pa.schema({**figures, "candidates": pa.string(), "segments": pa.list_(pa.struct(segment_fields))})
+    nested = dict.fromkeys(NESTED, pa.string())
+    schema = pa.schema({**figures, **nested, "segments": pa.list_(pa.struct(segment_fields))})
     return ManifestIndex(ws.lake, kpi_dataset(track), ws.cache, schema, _index_row)
 
 
@@ -288,4 +293,5 @@ def _index_row(entry: Entry) -> dict[str, object]:
         for name, (decisions, model, current) in names.items()
     ]
     figures = {name: getattr(account, name) for name in FIGURES}
-    return figures | {"candidates": canonical_json(account.candidates), "segments": parts}
+    nested = {name: canonical_json(getattr(account, name)) for name in NESTED}
+    return figures | nested | {"segments": parts}

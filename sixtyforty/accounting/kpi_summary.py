@@ -14,6 +14,7 @@ from sixtyforty.decisions.declared_version import describe_outdated
 from sixtyforty.spec.kpi import EvidenceLabel
 from sixtyforty.spec.track import Track
 from sixtyforty.value import experiment_estimate, segments
+from sixtyforty.value.action_load import ActionLoad, summarize_load
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.experiment_estimate import HoldoutEstimate
 from sixtyforty.value.rounded_interval import RoundedInterval
@@ -43,6 +44,7 @@ class KpiSummary(DaysSummary):
     - outdated: a text on the partitions of a replay that are outdated; None if no partition is outdated. Until the
       replay is made again, no figure proves anything.
     - done: the value of what people did; None if no override in force has a known outcome.
+    - load: how many actions the decisions need, and the gain at smaller capacities; None in an experiment.
     """
 
     label: EvidenceLabel
@@ -51,6 +53,7 @@ class KpiSummary(DaysSummary):
     evidence: str | None = None
     outdated: str | None = None
     done: DoneValue | None = None
+    load: ActionLoad | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary for JSON, without the result of the experiment."""
@@ -62,6 +65,7 @@ class KpiSummary(DaysSummary):
             "lift_vs_current": self.lift_vs_current.to_dict(),
             "deciders": self.deciders.to_dict(),
             "done": self.done.to_dict() if self.done else None,
+            "load": self.load.to_dict() if self.load else None,
             "candidates": {name: candidate.to_dict() for name, candidate in self.candidates.items()},
         }
 
@@ -89,7 +93,8 @@ def summarize_kpi(
         done=value_done(ws, track, [d.partition for d in daily_values], decided, figures.gain),
     )
     if not use_case.is_randomized(track):
-        return replace(summary, evidence=ASSUMPTION if summary.label == "assumed" else None)
+        load = summarize_load(kpi, track, daily_values)
+        return replace(summary, evidence=ASSUMPTION if summary.label == "assumed" else None, load=load)
     effect = experiment_results.measure_effect(ws, [d.partition for d in daily_values])
     evidence = experiment_estimate.describe_estimate(effect, kpi.currency, kpi.unit_plural, kpi.target)
     if effect is None:

@@ -7,15 +7,17 @@ KPI with `measurement: randomized`, the figures of past decisions rest on that a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.spec.kpi import Kpi
+from sixtyforty.value.capacity import RankedActions, rank_by_time
 from sixtyforty.value.payoffs import build_payoffs
-from sixtyforty.value.random_choice import RandomChoice, choose_at_random
+from sixtyforty.value.random_choice import RandomActions, RandomChoice, choose_at_random, random_money
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +50,28 @@ class DailyValue:
     differ: int  # number of decisions that differ from the current process
     fallback: int  # number of decisions that the current process took: no model, unfit inputs, or awaiting review
     candidates: dict[str, float] = field(default_factory=dict)  # the money of each candidate on the same units
+    current_acted: int = 0  # number of units on which the current process takes an action other than the idle one
+    counts: dict[str, int] = field(default_factory=dict)  # how often each action was taken
+    paid_for_all: dict[str, float] = field(default_factory=dict)  # the money if all units got an action, by action
+    lost_above: dict[str, list[float]] = field(default_factory=dict)  # the money above a capacity, see `capacity.py`
+
+
+def deal_over_period(days: Sequence[DailyValue]) -> list[DailyValue]:
+    """Return the days with the random choice of the whole period: it takes each action as often as all days together.
+
+    The money of a single day then is that of random choice at the action rates of the period. Days without counts of
+    actions, such as those of an experiment, stay as they are, and so do all other days of their period.
+    """
+    import numpy as np
+
+    if not all(day.paid_for_all for day in days if day.decisions):
+        return list(days)
+    counts: Counter[str] = Counter()
+    for day in days:
+        counts.update(day.counts)
+    paid = {action: np.array([day.paid_for_all.get(action, 0.0) for day in days]) for action in sorted(counts)}
+    money = np.zeros(len(days)) + random_money(counts, paid)
+    return [replace(day, random_choice=amount) for day, amount in zip(days, money.tolist(), strict=True)]
 
 
 def money_by_day(days: Sequence[DailyValue], policy: str) -> list[float]:
@@ -71,20 +95,26 @@ class ValueSums:
     added: Mapping[str, Any]
     candidates: Mapping[str, float]
     random_choice: RandomChoice
+    ranked: RankedActions | None
 
     def __add__(self, other: ValueSums) -> ValueSums:
         return ValueSums(
             {name: number + other.added[name] for name, number in self.added.items()},
             {name: money + other.candidates[name] for name, money in self.candidates.items()},
             self.random_choice + other.random_choice,  # type: ignore[operator]  # same class
+            self.ranked + other.ranked if self.ranked and other.ranked else None,
         )
 
     def of_partition(self, partition: str) -> DailyValue:
         """Return the money of a partition, if these are the sums over all decisions of the partition."""
+        dealt = self.random_choice
         return DailyValue(
             partition=partition,
-            random_choice=self.random_choice.money(),
+            random_choice=dealt.money(),
             candidates=dict(self.candidates),
+            counts=dict(dealt.counts) if isinstance(dealt, RandomActions) else {},
+            paid_for_all=dict(dealt.payoffs) if isinstance(dealt, RandomActions) else {},
+            lost_above=self.ranked.lost_above() if self.ranked else {},
             **self.added,
         )
 
@@ -114,8 +144,9 @@ def sum_values(
     action is unknown are left out.
     candidates: the actions of each candidate, by the candidate's name.
 
-    The random choice takes each action as often as the model, on random units. Its money is the mean over all such
-    assignments. Where the gain or cost of an action is unknown, the random choice takes the idle action instead.
+    The random choice takes each action as often as the model on these units, on random units. Its money is the mean
+    over all such assignments. `deal_over_period` gives the random choice of a longer period. Where the gain or cost of
+    an action is unknown, the random choice takes the idle action instead.
     """
     import numpy as np
 
@@ -131,11 +162,17 @@ def sum_values(
         "current_process": float(payoffs.realized(rows["current_action"].tolist(), outcome).sum()),
         "perfect_foresight": float(payoffs.best_possible(outcome).sum()),
         "acted": int((chosen != kpi.idle_action).sum()),
+        "current_acted": int((rows["current_action"].to_numpy(str) != kpi.idle_action).sum()),
         "differ": int((chosen != rows["current_action"].to_numpy(str)).sum()),
         "fallback": int(decided_by.isin(CURRENT_PROCESS_DECIDERS).sum()) if decided_by is not None else 0,
     }
     of_candidates = {name: float(payoffs.realized(of, outcome).sum()) for name, of in (candidates or {}).items()}
-    return ValueSums(added, of_candidates, choose_at_random(kpi, payoffs, chosen, outcome))
+    return ValueSums(
+        added,
+        of_candidates,
+        choose_at_random(kpi, payoffs, chosen, outcome),
+        rank_by_time(kpi, payoffs, rows, chosen, outcome),
+    )
 
 
 def group_by_month(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:
