@@ -7,7 +7,8 @@ Two orders show how much the order matters. Both give each unit above the capaci
 - The best of the day: in the order of the expected advantage over all units of the day. Nobody can do that if decisions
   are taken at several times. It is a bound for rules that hold capacity back.
 
-Decisions of the current process have no expected advantage. They come last in the order.
+Actions of the current process have no expected advantage. They come first in the order, and they stay as they are above
+the capacity: it limits what the model may add, and not what people do today.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ class RankedActions:
     Each array has the shape (n,). Money is in the KPI's currency.
 
     - time: the decision time, as a number.
-    - advantage: how much more the action is expected to pay than the idle action; -inf if unknown.
-    - change: how much more the action paid than the idle action.
+    - advantage: how much more the action is expected to pay than the idle action; infinite for an action of the current
+      process.
+    - change: how much more the action paid than the idle action; 0 for an action of the current process.
     """
 
     time: NDArray[np.int64]
@@ -93,8 +95,9 @@ def rank_by_time(
     with np.errstate(invalid="ignore"):
         advantage = expected[position, np.arange(len(rows))] - expected[payoffs.names.index(kpi.idle_action)]
     paid = payoffs.realized(chosen.tolist(), outcome) - payoffs.realized([kpi.idle_action] * len(rows), outcome)
+    is_scored = np.isfinite(rows["expected"].to_numpy(float))
     return RankedActions(
         rows["decided_at"].to_numpy().astype("datetime64[us]").astype(np.int64)[is_action],
-        np.nan_to_num(advantage, nan=-np.inf, posinf=np.inf, neginf=-np.inf)[is_action],
-        np.nan_to_num(paid)[is_action],
+        np.where(is_scored, np.nan_to_num(advantage), np.inf)[is_action],
+        np.where(is_scored, np.nan_to_num(paid), 0.0)[is_action],
     )

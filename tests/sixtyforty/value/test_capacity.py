@@ -59,10 +59,11 @@ def test_a_capacity_serves_the_first_times_and_the_best_of_a_time(units: list[An
         assert lost == pytest.approx(expected)
 
 
-def test_decisions_without_an_expected_outcome_come_last() -> None:
-    rows = make_rows([(0, 90, n < 5, False) for n in range(12)])
-    rows.loc[:4, "expected"] = np.nan
-    assert value(rows).lost_above == {"10": [7.0 * 2, 7.0 * 2]}
+def test_actions_of_the_current_process_come_first_and_stay() -> None:
+    rows = make_rows([(0, 90, n < 9, True) for n in range(14)])
+    rows.loc[5:, "expected"] = np.nan
+    assert value(rows).lost_above == {"10": [7.0 * 4, 7.0 * 4]}
+    assert value(rows.assign(expected=np.nan)).lost_above == {"10": [0.0, 0.0]}
 
 
 def test_the_load_of_days_names_the_peak_and_the_worst_day() -> None:
