@@ -25,7 +25,7 @@ from sixtyforty.spec.money import format_money
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import digest
 from sixtyforty.storage.manifests import Entry
-from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, group_by_period
+from sixtyforty.value.daily_value import CANDIDATE_PREFIX, DAILY_POLICIES, DailyValue, group_by_period
 from sixtyforty.value.lift import NO_INTERVAL
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 
@@ -121,9 +121,7 @@ def _account_metadata(entry: Entry, kpi: Kpi) -> Metadata:
             f"model ({unit})": round(account.model, 2),
             f"holdout ({unit})": round(account.current_process, 2),
         }
-    # The random choice has the action rates of the whole period, so a partition by itself has none.
-    policies = [policy for policy in POLICIES if policy != "random_choice"]
-    money = {f"{policy.replace('_', ' ')} ({unit})": round(float(getattr(account, policy)), 2) for policy in policies}
+    money = {f"{name.replace('_', ' ')} ({unit})": round(float(getattr(account, name)), 2) for name in DAILY_POLICIES}
     money |= {
         f"{CANDIDATE_PREFIX}{name} ({unit})": round(float(amount), 2) for name, amount in account.candidates.items()
     }

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # force, the inputs are late, or a reviewer hasn't answered yet.
 CURRENT_PROCESS_DECIDERS = ("current_process", "fallback", "review")
 POLICIES = ("model", "current_process", "random_choice", "perfect_foresight")
+DAILY_POLICIES = ("model", "current_process", "perfect_foresight")  # the random choice is that of a whole period
 CANDIDATE_PREFIX = "candidate "  # functions accept `candidate <name>` in place of the name of a policy
 MAX_MONTHS = 36  # days of more months than this are grouped by year
 
