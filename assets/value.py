@@ -35,7 +35,7 @@ from sixtyforty.spec.money import format_money
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import digest
 from sixtyforty.storage.manifests import Entry
-from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, group_by_period
+from sixtyforty.value.daily_value import CANDIDATE_PREFIX, DAILY_POLICIES, DailyValue, group_by_period
 from sixtyforty.value.lift import NO_INTERVAL
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 from sixtyforty.value.segments import describe_losing
@@ -132,7 +132,7 @@ def _account_metadata(entry: Entry, kpi: Kpi) -> Metadata:
             f"model ({unit})": round(account.model, 2),
             f"holdout ({unit})": round(account.current_process, 2),
         }
-    money = {f"{policy.replace('_', ' ')} ({unit})": round(float(getattr(account, policy)), 2) for policy in POLICIES}
+    money = {f"{name.replace('_', ' ')} ({unit})": round(float(getattr(account, name)), 2) for name in DAILY_POLICIES}
     money |= {
         f"{CANDIDATE_PREFIX}{name} ({unit})": round(float(amount), 2) for name, amount in account.candidates.items()
     }

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sixtyforty.accounting.forecast import ForecastRecord
     from sixtyforty.accounting.kpi_summary import KpiSummary
     from sixtyforty.spec.kpi import Kpi
+    from sixtyforty.spec.use_case import UseCase
+    from sixtyforty.value.action_load import ActionLoad
     from sixtyforty.value.rounded_interval import RoundedInterval
     from sixtyforty.value.segments import Segment
 
@@ -54,6 +56,9 @@ SUMMARY_KEYS = {
     " refuted. Null: no such test.",
     "past_experiment": "Gain by three methods with intervals (horvitz_thompson is official), for the model and each"
     " candidate, and the overlap. Null: no past experiment.",
+    "load": "Actions a day: mean and peak, also of the current process, and the worst day. `capacities` has the gain"
+    " per 1,000 decisions if fewer actions can be taken: `first_come` with its interval, and `best_of_day`. Null: an"
+    " experiment.",
     "unit": "Currency of the money, not a unit that is decided about.",
     "from": "First partition with a known outcome.",
     "to": "Last partition with a known outcome.",
@@ -119,14 +124,17 @@ def impact(use_case: UseCaseName, track: TrackName = "replay") -> ImpactAnswer:
         segments=[segment.to_dict() for segment in segments],
         forecast=forecasts.to_dict(kpi),
         rests_on=basis.to_dict(),
-        text="\n".join([*_impact_lines(kpi, summary, segments, forecasts), *summarize_for_command(basis, kpi)]),
+        text="\n".join([*_impact_lines(ws.use_case, summary, segments, forecasts), *summarize_for_command(basis, kpi)]),
     )
 
 
-def _impact_lines(kpi: Kpi, summary: KpiSummary, segments: Sequence[Segment], forecasts: ForecastRecord) -> list[str]:
+def _impact_lines(
+    use_case: UseCase, summary: KpiSummary, segments: Sequence[Segment], forecasts: ForecastRecord
+) -> list[str]:
     from sixtyforty.accounting.forecast import explain_target
     from sixtyforty.spec.kpi_wording import describe_label
 
+    kpi = use_case.kpi
     period = f"{summary.first} to {summary.last}, {summary.decisions:,} {kpi.unit_plural}"
     lines = [
         f"{kpi.name}, {kpi.currency} ({describe_label(summary.label)}), {period}",
@@ -141,6 +149,8 @@ def _impact_lines(kpi: Kpi, summary: KpiSummary, segments: Sequence[Segment], fo
     lines.append(summary.deciders.describe())
     if summary.done:
         lines.append(summary.done.describe(kpi.currency))
+    if summary.load and not kpi.amount:
+        lines += _load_lines(use_case, summary.load)
     if not summary.operational:
         lines.append("Not operational: no decision differs from the current process.")
     lines.append(explain_target(kpi, summary.counted, summary.label, summary.outdated))
@@ -174,6 +184,16 @@ def _candidate_lines(kpi: Kpi, summary: KpiSummary) -> list[str]:
             label = f"{name} (vendor)" if kpi.candidates[name].vendor else name
             difference = f"   decisions taken: {_signed(candidate.model_minus.value)} compared with this candidate"
             lines.append(f"{label:32}{candidate.per_1000 or 0:>14,.0f}{'':16}{difference}")
+    return lines
+
+
+def _load_lines(use_case: UseCase, load: ActionLoad) -> list[str]:
+    every = use_case.partitions.every
+    lines = [load.describe(use_case.kpi, every)]
+    if load.capacities:
+        lines.append(f"{f'gain, at most so many actions a {every}':46}{'first come':>16}{f'best of the {every}':>20}")
+    for point in load.capacities:
+        lines.append(f"{point.capacity:46,}{_signed(point.first_come.value):>16}{_signed(point.best_of_day):>20}")
     return lines
 
 

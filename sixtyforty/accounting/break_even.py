@@ -31,7 +31,7 @@ from sixtyforty.value.lift import Interval, estimate_ratio
 from sixtyforty.value.payoff_base import Payoffs
 from sixtyforty.value.payoff_sql import priced_sql
 from sixtyforty.value.payoffs import build_payoffs
-from sixtyforty.value.random_choice import payoffs_for_all
+from sixtyforty.value.random_choice import payoffs_for_all, random_money
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.value.unit_groups import NOT_GROUPED
 from sixtyforty.workspace import Workspace
@@ -55,8 +55,8 @@ class CurvePoint:
     """A point of the break-even curve: the model's gain per 1,000 decisions if some of its information is lost.
 
     `share_lost` goes from 0 (no information is lost) to 1 (all is lost). `over_current_process` is the gain over the
-    current process. `over_random_choice` is the gain over a random choice that takes each action as often on each day
-    as the model.
+    current process. `over_random_choice` is the gain over a random choice that takes each action as often over all
+    days as the model.
     """
 
     share_lost: float
@@ -204,7 +204,8 @@ def compute_curve(kpi: Kpi, rows: Rows, units_recur: bool = False) -> list[Curve
                 takers[action] = takers[action] + count_a_day if action in takers else count_a_day.astype(float)
         actions = sorted(takers)
         paid_for_all |= units.sum_for_all([action for action in actions if action not in paid_for_all])
-        random_choice = sum(takers[action] / units_a_day * paid_for_all[action] for action in actions)
+        counts = {action: float(takers[action].sum()) for action in actions}
+        random_choice = random_money(counts, {action: paid_for_all[action] for action in actions})
         groups = NOT_GROUPED if units_recur else None
         gains = (
             estimate_ratio(units.days, model - other, units_a_day, block_days=kpi.block_days, groups=groups)

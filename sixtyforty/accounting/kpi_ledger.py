@@ -23,9 +23,8 @@ from sixtyforty.storage.manifest_index import ManifestIndex
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value import candidates, segments
-from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, ValueSums, sum_values
+from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, ValueSums, deal_over_period, sum_values
 from sixtyforty.value.payoff_sql import priced_sql
-from sixtyforty.value.policy_weights import read_weights
 from sixtyforty.value.segments import SegmentMoney
 from sixtyforty.value.unit_groups import GROUP_COLUMN, GROUPS, group_sql
 from sixtyforty.workspace import Workspace
@@ -34,7 +33,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-STRUCTURED = ("partition", "candidates", "unit_groups", "weights")
+# fields of DailyValue that hold several figures
+NESTED = ("candidates", "counts", "paid_for_all", "lost_above", "weights")
+STRUCTURED = ("partition", "unit_groups", *NESTED)
 FIGURES = [name for name in DailyValue.__dataclass_fields__ if name not in STRUCTURED]
 SEGMENT_FIELDS = ("column", "name", "decisions", "gain")
 
@@ -137,6 +138,8 @@ def compute_accounts(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Ma
 def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> list[DailyValue]:
     """Return the money of every partition that has an account and a known outcome, sorted by partition.
 
+    The random choice is that of the whole period (see `deal_over_period`).
+
     until: the last partition to include; None includes all.
     """
     if ws.use_case.is_randomized(track):
@@ -145,12 +148,12 @@ def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> 
         return [replace(day, unit_groups={}) for day in days] if ws.use_case.units_recur else days
     rows = _account_index(ws, track).table()
     columns = [rows["_partition"].to_pylist(), *(rows[name].to_pylist() for name in FIGURES)]
-    columns.append(json.loads(f"[{','.join(rows['candidates'].to_pylist())}]"))
+    columns += (json.loads(f"[{','.join(rows[name].to_pylist())}]") for name in NESTED)
     columns.append(_read_groups(rows) if ws.use_case.units_recur else [None] * len(rows))
-    weights = json.loads(f"[{','.join(rows['weights'].to_pylist())}]")
-    columns.append([read_weights(stored) for stored in weights])
-    daily_values = (DailyValue(*fields) for fields in zip(*columns, strict=True))
-    return [d for d in daily_values if d.decisions and (until is None or d.partition <= until)]
+    names = ("partition", *FIGURES, *NESTED, "unit_groups")
+    accounts = (dict(zip(names, figures, strict=True)) for figures in zip(*columns, strict=True))
+    daily_values = map(DailyValue.from_dict, accounts)
+    return deal_over_period([d for d in daily_values if d.decisions and (until is None or d.partition <= until)])
 
 
 def _read_groups(rows: pa.Table) -> list[dict[str, list[float]]]:
@@ -212,10 +215,10 @@ def _read_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
     The rows come in portions, so that a partition may have more decisions than fit into memory. The counts in a
     CandidateError are those of one portion.
 
-    Columns: `_partition`, `decided_at`, `action`, `current_action`, `decided_by`, `champion_version`, `outcome` (null
-    if unknown), the segments, the actions' gains and costs, and the action of each candidate as `candidate <name>`. In
-    a past experiment, also its columns, and the champion's predictions. If units recur, also the unit's group as
-    GROUP_COLUMN.
+    Columns: `_partition`, `decided_at`, `action`, `current_action`, `decided_by`, `expected`, `champion_version`,
+    `outcome` (null if unknown), the segments, the actions' gains and costs, and the action of each candidate as
+    `candidate <name>`. In a past experiment, also its columns, and the champion's predictions. If units recur, also the
+    unit's group as GROUP_COLUMN.
     """
     kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
     predictions = ChampionPredictions(ws, decisions)
@@ -233,7 +236,7 @@ def _read_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
                 ws.use_case, ws.lake, db, decisions, list(kpi.candidates), feature_columns
             )
             join = f"left join {known_then} using (_partition, {key})"
-        query = f"""select _partition, d.decided_at, d.action, d.current_action, d.decided_by, d.{VERSION},
+        query = f"""select _partition, d.decided_at, d.action, d.current_action, d.decided_by, d.expected, d.{VERSION},
                 {known_outcome_sql(kpi)} as outcome{"".join(f", {identifier(c)}" for c in columns)}{group}
             from {ws.lake.select_rows(decisions.values())} d
             left join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
@@ -293,9 +296,9 @@ def _account_index(ws: Workspace, track: Track) -> ManifestIndex:
     segment_types = (pa.string(), pa.string(), pa.int64(), pa.float64())
     segment_fields = dict(zip(SEGMENT_FIELDS, segment_types, strict=True))
     figures = {name: pa.float64() if name in POLICIES else pa.int64() for name in FIGURES}
+    nested = dict.fromkeys(NESTED, pa.string())
     groups = {"group_names": pa.list_(pa.string()), "group_sums": pa.list_(pa.float64())}
-    texts = {"candidates": pa.string(), "weights": pa.string()}
-    schema = pa.schema({**figures, **texts, **groups, "segments": pa.list_(pa.struct(segment_fields))})
+    schema = pa.schema({**figures, **nested, **groups, "segments": pa.list_(pa.struct(segment_fields))})
     return ManifestIndex(ws.lake, kpi_dataset(track), ws.cache, schema, _index_row)
 
 
@@ -307,8 +310,7 @@ def _index_row(entry: Entry) -> dict[str, object]:
         for name, (decisions, model, current) in names.items()
     ]
     figures = {name: getattr(account, name) for name in FIGURES}
-    groups = account.unit_groups or {}
+    groups, fields = account.unit_groups or {}, account.to_dict()
     sums = [amount for amounts in groups.values() for amount in amounts]
     lists = {"group_names": list(groups), "group_sums": sums, "segments": parts}
-    weights = canonical_json(account.to_dict()["weights"])
-    return figures | {"candidates": canonical_json(account.candidates), "weights": weights} | lists
+    return figures | {name: canonical_json(fields[name]) for name in NESTED} | lists

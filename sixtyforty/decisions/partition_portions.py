@@ -80,6 +80,9 @@ def _first_part(units: pd.DataFrame, end: int, cut: Cut, last_group: tuple[objec
     if cut == "between times":
         changes = _changes(units["decided_at"].iloc[:size])
         starts_within = last_group == _group_at(units, 0)
+        is_new = last_group is None or last_group[0] != units["_partition"].iloc[0]
+        if is_new and end == size:  # the partition isn't larger than a portion, unless more units follow
+            return size if end < len(units) else 0
         return (changes[0] if starts_within else changes[-1]) if changes else size
     later = _changes(units["decided_at"].iloc[size - 1 : end]) if cut == "never within a time" else []
     if later:

@@ -25,7 +25,7 @@ from sixtyforty.storage.bounded_cache import BoundedCache
 from sixtyforty.storage.files import canonical_json, digest, run_in_parallel, write_atomic
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry, versions_by_partition
-from sixtyforty.value.daily_value import POLICIES, DailyValue, value_of_day
+from sixtyforty.value.daily_value import POLICIES, DailyValue, deal_over_period, value_of_day
 from sixtyforty.value.policy import Policy
 from sixtyforty.value.unit_groups import GROUPS
 
@@ -80,6 +80,7 @@ def score_days(
         "features": versions_by_partition(features),
         "outcomes": versions_by_partition(outcomes),
         "policy": policy.to_dict(),
+        "figures": list(DailyValue.__dataclass_fields__),
     }
     inputs_hash = digest(inputs | {"groups": GROUPS} if use_case.units_recur else inputs)
     if not features or not outcomes:
@@ -223,7 +224,7 @@ class ValueMetrics:
 
 def value_metrics(days: Sequence[DailyValue]) -> ValueMetrics:
     """Return the number of decisions on some days, and the value per 1,000 decisions of each way of deciding."""
-    decisions = sum(day.decisions for day in days)
+    decisions, days = sum(day.decisions for day in days), deal_over_period(days)
 
     def per_1000(policy: str) -> float | None:
         total = sum(getattr(day, policy) for day in days)

@@ -22,6 +22,7 @@ from sixtyforty.accounting.refused_figures import RefusedFiguresError
 from sixtyforty.reports import charts
 from sixtyforty.reports.arrival_notes import describe_replayed_arrivals
 from sixtyforty.reports.charts import Chart
+from sixtyforty.reports.figure_limits import describe_limits
 from sixtyforty.reports.next_steps import Accounts, read_accounts, recommend_next_steps
 from sixtyforty.reports.page_templates import format_date, page_environment
 from sixtyforty.spec.kpi import Kpi
@@ -128,6 +129,7 @@ class ImpactFacts:
     arrival_notes: list[str]
     break_even_sentences: list[str]
     basis: GainBasis
+    figure_limits: list[str]
     charts: PageCharts
 
 
@@ -175,6 +177,7 @@ def collect_facts(ws: Workspace, track: Track) -> ImpactFacts:
         arrival_notes=_note_arrivals(ws, track, accounts.days),
         break_even_sentences=explain_break_even(ws),
         basis=summarize_basis(ws, track, accounts.days),
+        figure_limits=describe_limits(ws, track, accounts.days),
         charts=_draw_charts(ws, accounts, people),
     )
 

@@ -134,9 +134,11 @@ class _Limit:
 class LimitedUnits:
     """Units that compete for actions with limits: n rows, with all rows of each group.
 
-    payoffs: the expected payoff of each action, shape (actions, n), in the order of `Kpi.actions_by_cost`; -inf for an
-    action that may not be taken. groups: the groups of the rows. current: the position of the current process's action
-    in the same order, or -1 if there is none, shape (n,). A row without any allowed action gets it in the end.
+    - payoffs: the expected payoff of each action, shape (actions, n), in the order of `Kpi.actions_by_cost`; -inf for
+      an action that may not be taken.
+    - groups: the groups of the rows.
+    - current: the position of the current process's action in the same order, or -1 without one, shape (n,). A row
+      without any allowed action gets it in the end.
     """
 
     kpi: Kpi
