@@ -11,15 +11,7 @@ import dagster as dg
 from assets.metadata import Metadata, TableRow, image, table
 from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResult, StageRun, StageTarget, refusal_check
 from assets.unit_checks import UNITS_CONSERVED, check_units
-from sixtyforty.accounting import (
-    acceptance,
-    build_or_buy,
-    kpi_audit,
-    kpi_ledger,
-    kpi_summary,
-    unit_sums_ledger,
-    usage,
-)
+from sixtyforty.accounting import acceptance, build_or_buy, kpi_audit, kpi_ledger, kpi_summary, unit_sums_ledger, usage
 from sixtyforty.accounting.acceptance_messages import describe_gain_per_override, find_alarms
 from sixtyforty.accounting.experiment_ledger import ExperimentAccount
 from sixtyforty.accounting.forecast import ChampionTerm, read_forecasts
@@ -29,7 +21,6 @@ from sixtyforty.decisions.delivery import deliver_answers
 from sixtyforty.lifecycle import stage_steps
 from sixtyforty.reports import charts
 from sixtyforty.spec.kpi import Kpi
-from sixtyforty.spec.kpi_wording import describe_label
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import digest
@@ -100,9 +91,7 @@ def account_kpi(run: StageRun) -> StageResult:
     summary = kpi_summary.summarize_kpi(run.ws, run.track, daily_values=daily_values)
     result.newest_metadata.update(_kpi_overview(run, summary, daily_values))
     lift = _describe_lift(summary)
-    lift_metadata: Metadata = {"lift": lift}
-    if summary.outdated:
-        lift_metadata["outdated"] = summary.outdated
+    lift_metadata: Metadata = {"lift": lift} | ({"outdated": summary.outdated} if summary.outdated else {})
     result.checks += [
         CheckResult(
             BEATS_CURRENT_PROCESS.name,
@@ -217,8 +206,7 @@ def _describe_lift(summary: KpiSummary) -> str:
     else:
         low, high = (format_money(bound, unit, signed=True) for bound in (lift.low, lift.high))
         interval = f"95% confidence interval: {low} to {high}"
-    label = describe_label(summary.label)
-    return f"{format_money(lift.value, unit, signed=True)} per 1,000 decisions ({interval}; {label})"
+    return f"{format_money(lift.value, unit, signed=True)} per 1,000 decisions ({interval}; {summary.label})"
 
 
 def _check_segments(run: StageRun) -> CheckResult:
