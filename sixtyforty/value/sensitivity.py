@@ -2,8 +2,9 @@
 
 A payoff is a sum of parts, such as the cost of an action. The gain is linear in each part. A part makes a difference
 between the decisions and the current process. If the part changes by a share x, the gain changes by x times this
-difference. The part for which the gain is zero follows from that (break-even analysis: Drury, Management and Cost Accounting, chapter
-8). The decisions stay those taken.
+difference. The part for which the gain is zero follows from that. The decisions stay those taken.
+
+Source of the break-even analysis: Drury, Management and Cost Accounting, chapter 8.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sixtyforty.accounting.gain_basis import Activity, GainBasis
+from sixtyforty.accounting.gain_basis import Activity, AmountFit, GainBasis
 from sixtyforty.reports.gain_basis_texts import (
     describe_activity,
     describe_break_even,
@@ -17,6 +17,7 @@ from sixtyforty.reports.gain_basis_texts import (
     name_payoff,
     summarize_for_command,
 )
+from sixtyforty.reports.page_templates import page_environment
 from sixtyforty.spec.actions import Action
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.value.hits import ComparedHits, HitCounts
@@ -91,14 +92,34 @@ def test_the_command_shows_a_few_lines() -> None:
         "Gain by the share of actions that work: 100%: EUR 10, 50%: EUR 2.",
         "Gain by the opportunity cost of an action, as a share of its cost: 0%: EUR 10, 25%: EUR 8.",
         "Needed and acted: 3 of 4 (current process: 2). Acted in vain: 2 (current process: 1).",
-        *describe_activity(basis),
+        *describe_activity(basis, FARES),
         "A note.",
     ]
-    assert describe_activity(basis)[0] == (
+    assert describe_activity(basis, FARES)[0] == (
         "The decisions take 4.2 actions a day on average, and at most 9 (2013-04-02)."
     )
 
 
 def test_a_problem_replaces_the_figures() -> None:
     assert summarize_for_command(GainBasis(problem="Not calculated."), FARES) == ["Not calculated."]
-    assert describe_activity(GainBasis()) == []
+    assert describe_activity(GainBasis(), FARES) == []
+
+
+def test_the_model_record_shows_how_amounts_fit() -> None:
+    basis = GainBasis(
+        amounts=(AmountFit(2, 5, 3), AmountFit(4, 0, 6)),
+        period="week",
+        activity=(Activity(28, 30, "2013-04-01"), Activity(40, 44, "2013-04-08")),
+        notes=["It has no success rate."],
+    )
+    text = page_environment().get_template("gain_basis.md").render(basis=basis, kpi=STAFF, unit="EUR")
+    assert [line for line in text.splitlines() if line] == [
+        "| amount | decisions taken | current process |",
+        "|---|---:|---:|",
+        "| too low | 2 | 4 |",
+        "| right | 5 | 0 |",
+        "| too high | 3 | 6 |",
+        "- The decisions take 28.0 fitters a week on average, and at most 30 (2013-04-01).",
+        "- The current process takes 40.0 fitters a week on average, and at most 44 (2013-04-08).",
+        "- It has no success rate.",
+    ]
