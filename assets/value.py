@@ -91,7 +91,7 @@ def account_kpi(run: StageRun) -> StageResult:
     summary = kpi_summary.summarize_kpi(run.ws, run.track, daily_values=daily_values)
     result.newest_metadata.update(_kpi_overview(run, summary, daily_values))
     lift = _describe_lift(summary)
-    lift_metadata: Metadata = {"lift": lift} | ({"outdated": summary.outdated} if summary.outdated else {})
+    lift_metadata: Metadata = {"lift": lift, **({"outdated": summary.outdated} if summary.outdated else {})}
     result.checks += [
         CheckResult(
             BEATS_CURRENT_PROCESS.name,
