@@ -30,7 +30,6 @@ from sixtyforty.decisions.delivery import deliver_answers
 from sixtyforty.lifecycle import stage_steps
 from sixtyforty.reports import charts
 from sixtyforty.spec.kpi import Kpi
-from sixtyforty.spec.kpi_wording import describe_label
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import digest
@@ -218,8 +217,7 @@ def _describe_lift(summary: KpiSummary) -> str:
     else:
         low, high = (format_money(bound, unit, signed=True) for bound in (lift.low, lift.high))
         interval = f"95% confidence interval: {low} to {high}"
-    label = describe_label(summary.label)
-    return f"{format_money(lift.value, unit, signed=True)} per 1,000 decisions ({interval}; {label})"
+    return f"{format_money(lift.value, unit, signed=True)} per 1,000 decisions ({interval}; {summary.label})"
 
 
 def _check_segments(run: StageRun) -> CheckResult:

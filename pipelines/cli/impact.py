@@ -68,21 +68,6 @@ SUMMARY_KEYS = {
 }
 
 
-RESTS_ON_KEYS = {
-    "payoffs": "Gain of the same decisions with each payoff 50% lower, as declared and 50% higher, and the payoff at"
-    " which the gain is zero. Null: there is none.",
-    "success": "Gain if only a share of the actions works, and the share at which the gain is zero.",
-    "opportunity_cost": "Gain if an action costs extra, as a share of its cost, and the share at which it is zero.",
-    "calibration": "Predictions and outcomes by bin of the prediction, with the mean errors.",
-    "hits": "Where an action was needed and taken, of the decisions (taken) and of the current process (current).",
-    "segments": "The same by segment of the declared columns.",
-    "amounts": "How often an amount was too low, right or too high. Null: the action isn't an amount.",
-    "activity": "Actions a day, week or month: mean, peak, and the period of the peak. Unknown outcomes count, too.",
-    "notes": "Why the use case can't have some of these figures.",
-    "problem": "Why there are no such figures, and the cure. Null: there are.",
-}
-
-
 @dataclass(frozen=True, kw_only=True)
 class ImpactAnswer(Answer):
     """Answer of `sixtyforty impact`: the gain of the decisions of a track over the current process."""
@@ -96,7 +81,13 @@ class ImpactAnswer(Answer):
         "Forecast of the gain in the month after each promotion with its prediction interval, and the actual gain. The"
         " numbers of months within their forecast and of months compared. The forecast for the coming month.",
     ]
-    rests_on: Annotated[Mapping[str, Any], RESTS_ON_KEYS]
+    rests_on: Annotated[
+        Mapping[str, Any],
+        "What the gain rests on. Of payoffs, success rates and opportunity costs: the gain after a change, and where it"
+        " is zero. Of hits, in total and by segment: where an action was needed and taken. Of amounts: how often they"
+        " fit. Of the calibration: predictions and outcomes. Of the activity: actions a day, week or month. The notes"
+        " say why some keys are null. The problem says why all are null, and names the cure.",
+    ]
 
 
 @command(SEE, "impact", "{demo}", "{demo} --track live --json")

@@ -62,12 +62,13 @@ def explain_need(kpi: Kpi) -> str:
     return "An action was needed if it paid more than the cheapest action."
 
 
-def describe_activity(basis: GainBasis) -> list[str]:
+def describe_activity(basis: GainBasis, kpi: Kpi) -> list[str]:
     """Return a sentence on the actions of the decisions taken, and one on those of the current process."""
     if basis.activity is None:
         return []
     names = ("The decisions take", "The current process takes")
-    return [_activity_sentence(name, a, basis.period) for name, a in zip(names, basis.activity, strict=True)]
+    per_period = f"{kpi.amount.description if kpi.amount else 'actions'} a {basis.period}"
+    return [_activity_sentence(name, a, per_period) for name, a in zip(names, basis.activity, strict=True)]
 
 
 def summarize_for_command(basis: GainBasis, kpi: Kpi) -> list[str]:
@@ -86,7 +87,7 @@ def summarize_for_command(basis: GainBasis, kpi: Kpi) -> list[str]:
             f"Needed and acted: {taken.hits:,} of {taken.hits + taken.misses:,} (current process: {current.hits:,})."
             f" Acted in vain: {taken.false_alarms:,} (current process: {current.false_alarms:,})."
         )
-    return [*lines, *describe_activity(basis), *basis.notes]
+    return [*lines, *describe_activity(basis, kpi), *basis.notes]
 
 
 def _payoff_line(sensitivity: PayoffSensitivity, kpi: Kpi) -> str:
@@ -100,8 +101,8 @@ def _gains_by_share(gains: Sequence[VariedGain], kpi: Kpi) -> str:
     return ", ".join(f"{gain.change:.0%}: {format_money(gain.gain, kpi.currency)}" for gain in gains)
 
 
-def _activity_sentence(name: str, activity: Activity, period: str) -> str:
+def _activity_sentence(name: str, activity: Activity, per_period: str) -> str:
     return (
-        f"{name} {activity.mean:,.1f} actions a {period} on average, and at most {activity.peak:,.0f}"
+        f"{name} {activity.mean:,.1f} {per_period} on average, and at most {activity.peak:,.0f}"
         f" ({activity.peak_period})."
     )

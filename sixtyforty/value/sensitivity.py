@@ -1,9 +1,10 @@
 """Compute the gain of the same decisions if a payoff were lower or higher, or if fewer actions worked.
 
-A payoff is a sum of parts, such as the cost of an action. The gain is linear in each part: if a part changes by a share
-x, the gain changes by x times the difference that the part makes between the decisions and the current process. The
-part for which the gain is zero follows from that (break-even analysis: Drury, Management and Cost Accounting, chapter
-8). The decisions stay those taken.
+A payoff is a sum of parts, such as the cost of an action. The gain is linear in each part. A part makes a difference
+between the decisions and the current process. If the part changes by a share x, the gain changes by x times this
+difference. The part for which the gain is zero follows from that. The decisions stay those taken.
+
+Source of the break-even analysis: Drury, Management and Cost Accounting, chapter 8.
 """
 
 from __future__ import annotations

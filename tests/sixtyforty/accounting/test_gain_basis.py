@@ -23,9 +23,7 @@ from tests.sixtyforty.accounting.test_kpi_ledger import KEYS, decided_home
 
 @pytest.fixture(scope="module")
 def replayed(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    ws = make_replayed_home(tmp_path_factory.mktemp("replayed"), kpi={"segments": ["site"]})
-    unit_sums_ledger.write_accounts(ws, DECIDED, "replay")
-    return ws
+    return make_replayed_home(tmp_path_factory.mktemp("replayed"), kpi={"segments": ["site"]})
 
 
 @pytest.fixture(scope="module")
