@@ -23,6 +23,7 @@ from sixtyforty.value.lift import NO_INTERVAL, UNKNOWN, Interval, follow_lift
 from sixtyforty.value.past_experiment import require_overlap
 from sixtyforty.value.policy import Policy
 from sixtyforty.value.rounded_interval import RoundedInterval
+from sixtyforty.value.unit_groups import GROUP_COLUMN, group_sql
 from sixtyforty.workspace import Workspace
 
 
@@ -177,10 +178,11 @@ def value_shadow_days(ws: Workspace, partitions: Sequence[str] | None = None) ->
         return []
     features = ws.lake.entries("features", list(decisions))
     outcome = f"o.{identifier(use_case.kpi.outcome)}"
+    group = f", {group_sql(use_case.decision.key, 'd')} as {GROUP_COLUMN}" if use_case.units_recur else ""
     with ws.lake.open_session(use_case.timezone) as db:
         rows = db.execute(
             f"""select f.* exclude current_action, d.current_action, d.action, d.expected as _expected,
-                d.decided_by, {outcome} as _outcome
+                d.decided_by, {outcome} as _outcome{group}
             from {ws.lake.select_rows(decisions.values())} d
             join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
             left join {ws.lake.select_rows(features.values())} f using (_partition, {key})

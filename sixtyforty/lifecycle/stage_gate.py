@@ -1,10 +1,11 @@
 """Judge a use case by the gate of its stage (proof of concept, pilot, production).
 
 A proof of concept is judged on the replay, as of the day on which the outcomes of the newest replayed partition could
-be known. Pilot and production are judged on live decisions, as of the current day. Before its stop date, a gate is
-checked every day, so its confidence interval is an always-valid interval. From the stop date on, the narrower interval
-of a single check is used, for the one planned final judgement. The gain of an experiment always has an always-valid
-interval.
+be known. Pilot and production are judged on live decisions, as of the current day. If people's answers are recorded,
+what people did is judged (see `done_value`), and figures without counted answers are refused. Before its stop date, a
+gate is checked every day, so its confidence interval is an always-valid interval. From the stop date on, the narrower
+interval of a single check is used, for the one planned final judgement. The gain of an experiment always has an
+always-valid interval.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 from sixtyforty.accounting import experiment_results, kpi_ledger
+from sixtyforty.accounting.done_value import UncountedAnswersError, read_counted_days, shift_experiment
 from sixtyforty.accounting.exactness import describe_refutation, label_figures
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.accounting.refused_figures import describe_refusal
@@ -221,20 +223,30 @@ def measure_stage(ws: Workspace, stage: Stage, since: datetime, now: datetime, g
         partitions = _partitions_with_champion(ws, partitions)
     if gate:
         partitions = [p for p in partitions if use_case.first_day(p) < gate.stop_date]
-    if use_case.is_randomized(track):
-        effect = experiment_results.measure_effect(ws, partitions)
-        lift = effect.lift if effect and effect.is_trustworthy else UNKNOWN
-        return StageFigures(track, label, len(partitions), lift, today)
-    known = set(partitions)
-    daily_values = [d for d in kpi_ledger.read_daily_values(ws, track) if d.partition in known]
-    if not daily_values or gate is None:
-        return StageFigures(track, label, len(daily_values), UNKNOWN, today)
-    planned_days = (gate.stop_date - use_case.first_day(daily_values[0].partition)).days
+    try:
+        if use_case.is_randomized(track):
+            return StageFigures(track, label, len(partitions), _measure_experiment(ws, partitions), today)
+        known = set(partitions)
+        decided = [d for d in kpi_ledger.read_daily_values(ws, track) if d.partition in known]
+        counted = read_counted_days(ws, track, decided)
+    except UncountedAnswersError as error:
+        return StageFigures(track, label, len(partitions), UNKNOWN, today, refusal=str(error))
+    if not counted or gate is None:
+        return StageFigures(track, label, len(counted), UNKNOWN, today)
+    planned_days = (gate.stop_date - use_case.first_day(counted[0].partition)).days
     block_days = use_case.kpi.block_days
     planned_blocks = planned_days / max(block_days, use_case.days_between_decisions)
-    lift = follow_lift(daily_values, block_days=block_days, planned_blocks=max(planned_blocks, 1.0))
-    lift = require_overlap(use_case.kpi, daily_values, lift)
-    return StageFigures(track, label, len(daily_values), lift, today)
+    lift = follow_lift(counted, block_days=block_days, planned_blocks=max(planned_blocks, 1.0))
+    lift = require_overlap(use_case.kpi, counted, lift)
+    return StageFigures(track, label, len(counted), lift, today)
+
+
+def _measure_experiment(ws: Workspace, partitions: Sequence[str]) -> Interval:
+    """Return the gain that a live experiment measured on some partitions, with the costs of what people did."""
+    effect = experiment_results.measure_effect(ws, partitions)
+    if effect is None or not effect.is_trustworthy:
+        return UNKNOWN
+    return shift_experiment(ws, effect.lift, experiment_results.read_daily_values(ws, partitions))
 
 
 def _partitions_since(ws: Workspace, partitions: Sequence[str], since: datetime, now: datetime) -> list[str]:

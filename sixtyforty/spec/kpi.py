@@ -148,8 +148,13 @@ class Kpi(DeclaredModel):
 
     @property
     def has_limits(self) -> bool:
-        """Whether any action has a limit: a largest number of units that can get it at one decision time."""
+        """Whether any action has a limit: a largest number of units that can get it at one time or on one day."""
         return any(action.limit for action in self.actions.values())
+
+    @property
+    def has_daily_limits(self) -> bool:
+        """Whether any action has a limit for all units of a local day together."""
+        return any(action.is_limited_by_day for action in self.actions.values())
 
     @property
     def payoff_sql(self) -> dict[str, str]:

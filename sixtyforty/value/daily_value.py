@@ -18,6 +18,7 @@ from sixtyforty.value.choice_payoffs import ChoicePayoffs
 from sixtyforty.value.payoffs import build_payoffs
 from sixtyforty.value.policy_weights import PolicyWeights, add_weights, read_weights, weigh_policies
 from sixtyforty.value.random_choice import RandomChoice, choose_at_random
+from sixtyforty.value.unit_groups import DECISIONS, GROUP_COLUMN, GroupSums, add_groups, sum_groups
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +51,7 @@ class DailyValue:
     differ: int  # number of decisions that differ from the current process
     fallback: int  # number of decisions that the current process took: no model, unfit inputs, or awaiting review
     candidates: dict[str, float] = field(default_factory=dict)  # the money of each candidate on the same units
+    unit_groups: GroupSums | None = None  # the same sums by group of units; None if no unit recurs
     # in a past experiment: the weights of the units that count for each policy, and for RECEIVED all units
     weights: dict[str, PolicyWeights] = field(default_factory=dict)
 
@@ -79,13 +81,14 @@ class ValueSums:
     """The money of a portion of a partition's decisions. The sums of several portions can be added.
 
     added: the fields of DailyValue that are sums over decisions. candidates: the money of each candidate. weights: see
-    DailyValue.
+    DailyValue. unit_groups: the sums of each group of units; None if no unit recurs.
     """
 
     added: Mapping[str, Any]
     candidates: Mapping[str, float]
     random_choice: RandomChoice
     weights: Mapping[str, PolicyWeights]
+    unit_groups: GroupSums | None = None
 
     def __add__(self, other: ValueSums) -> ValueSums:
         return ValueSums(
@@ -93,6 +96,7 @@ class ValueSums:
             {name: money + other.candidates[name] for name, money in self.candidates.items()},
             self.random_choice + other.random_choice,  # type: ignore[operator]  # same class
             add_weights(self.weights, other.weights),
+            add_groups(self.unit_groups, other.unit_groups),
         )
 
     def of_partition(self, partition: str) -> DailyValue:
@@ -101,6 +105,7 @@ class ValueSums:
             partition=partition,
             random_choice=self.random_choice.money(),
             candidates=dict(self.candidates),
+            unit_groups=self.unit_groups,
             weights=dict(self.weights),
             **self.added,
         )
@@ -146,22 +151,32 @@ def sum_values(
         predicted = None if predicted is None else predicted[:, priced]
         return sum_values(kpi, rows[priced], outcome[priced], of_priced, predicted)
     decided_by = rows.get("decided_by")
+    money = {
+        "model": payoffs.realized(chosen.tolist(), outcome),
+        "current_process": payoffs.realized(rows["current_action"].tolist(), outcome),
+    }
     added = {
         "decisions": len(rows),
-        "model": float(payoffs.realized(chosen.tolist(), outcome).sum()),
-        "current_process": float(payoffs.realized(rows["current_action"].tolist(), outcome).sum()),
+        **{policy: float(amounts.sum()) for policy, amounts in money.items()},
         "perfect_foresight": float(payoffs.best_possible(outcome).sum()),
         "acted": int((chosen != kpi.idle_action).sum()),
         "differ": int((chosen != rows["current_action"].to_numpy(str)).sum()),
         "fallback": int(decided_by.isin(CURRENT_PROCESS_DECIDERS).sum()) if decided_by is not None else 0,
     }
-    of_candidates = {name: float(payoffs.realized(of, outcome).sum()) for name, of in (candidates or {}).items()}
+    of_candidates = {name: payoffs.realized(of, outcome) for name, of in (candidates or {}).items()}
+    unit_groups = None
+    if GROUP_COLUMN in rows:
+        groups = rows[GROUP_COLUMN].to_numpy(int)
+        money |= {CANDIDATE_PREFIX + name: amounts for name, amounts in of_candidates.items()}
+        unit_groups = {DECISIONS: sum_groups(groups)} | {name: sum_groups(groups, m) for name, m in money.items()}
+    sums_of_candidates = {name: float(amounts.sum()) for name, amounts in of_candidates.items()}
     weights = {}
     if kpi.treatment and isinstance(payoffs, ChoicePayoffs):
         policies = {CANDIDATE_PREFIX + name: actions for name, actions in (candidates or {}).items()}
         policies |= {"model": chosen.tolist(), "current_process": rows["current_action"].tolist()}
         weights = weigh_policies(payoffs, policies, outcome, predicted)
-    return ValueSums(added, of_candidates, choose_at_random(kpi, payoffs, chosen, outcome), weights)
+    random_choice = choose_at_random(kpi, payoffs, chosen, outcome)
+    return ValueSums(added, sums_of_candidates, random_choice, weights, unit_groups)
 
 
 def group_by_month(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:
