@@ -32,7 +32,8 @@ from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.files import write_atomic
 from sixtyforty.value.daily_value import DailyValue, group_by_period, period_name
-from sixtyforty.value.lift import Interval, estimate_lift
+from sixtyforty.value.lift import Interval
+from sixtyforty.value.past_experiment import measure_gain
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.value.segments import Segment
 from sixtyforty.workspace import Workspace
@@ -213,7 +214,7 @@ def _period_figures(kpi: Kpi, name: str, days: Sequence[DailyValue]) -> PeriodFi
         model=model,
         current_process=current,
         gain=sum(d.model - d.current_process for d in days),
-        per_1000=estimate_lift(days, block_days=kpi.block_days),
+        per_1000=measure_gain(kpi, "replay", days),
     )
 
 

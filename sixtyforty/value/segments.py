@@ -49,13 +49,13 @@ class Segment:
     def to_dict(self) -> dict[str, Any]:
         """Return the segment for JSON. Money is rounded to the cent, and unknown ends of the interval are null."""
         amounts = (self.gain, self.lift.value, self.lift.low, self.lift.high)
-        gain, value, low, high = (None if math.isnan(amount) else round(amount, 2) for amount in amounts)
+        gain, per_1000, low, high = (None if math.isnan(amount) else round(amount, 2) for amount in amounts)
         return {
             "column": self.column,
             "name": self.name,
             "decisions": self.decisions,
             "gain": gain,
-            "per_1000": value,
+            "per_1000": per_1000,
             "low": low,
             "high": high,
             "loses": self.loses,

@@ -26,8 +26,8 @@ def read_units(ws: Workspace) -> list[tuple[str, bool, float]]:
     for partition in KEYS:
         for decision in read_decisions(ws, partition, "live"):
             call = decision.unit["id"]
-            value = VALUE_PER_OUTCOME * columns["late"][call] - (3 if decision.action == "act" else 0)
-            units.append((columns["site"][call], decision.decided_by == "holdout", value))
+            money = VALUE_PER_OUTCOME * columns["late"][call] - (3 if decision.action == "act" else 0)
+            units.append((columns["site"][call], decision.decided_by == "holdout", money))
     return units
 
 
@@ -38,7 +38,7 @@ def test_segments_equal_a_comparison_of_their_units(experiment: Workspace, tmp_p
     confidence = 1 - 0.05 / len(segments)
     for segment in segments:
         model, held_out = (
-            np.array([value for site, held, value in units if (site, held) == (segment.name, arm)])
+            np.array([money for site, held, money in units if (site, held) == (segment.name, arm)])
             for arm in (False, True)
         )
         assert segment.decisions == len(model)

@@ -9,8 +9,8 @@ from sixtyforty.value.lift import Interval
 from sixtyforty.value.outcome_test import OutcomeTest
 
 
-def make_test(value: float, low: float, high: float, problem: str = "") -> OutcomeTest:
-    return OutcomeTest(1000, 200, 0.31 + value, 0.31, Interval(value, low, high), problem)
+def make_test(difference: float, low: float, high: float, problem: str = "") -> OutcomeTest:
+    return OutcomeTest(1000, 200, 0.31 + difference, 0.31, Interval(difference, low, high), problem)
 
 
 def test_an_interval_without_zero_refutes_the_assumption() -> None:

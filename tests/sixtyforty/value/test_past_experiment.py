@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 from numpy.typing import NDArray
 from scipy.stats import t
 
@@ -159,6 +160,23 @@ def test_estimates_and_intervals_equal_those_of_the_influence_functions() -> Non
     official = measure_gain(KPI, "replay", days)
     assert summary.model.horvitz_thompson.value == round(official.value, 2)
     assert (summary.to_dict()["official"], summary.describe_difference()) == ("horvitz_thompson", "")
+
+
+def test_the_hajek_gain_is_a_weighted_regression_clustered_by_block() -> None:
+    """Each unit is stacked once for each policy with its weight; the coefficient of the policy is the gain."""
+    world = simulate(7)
+    paid = (WORTH * world.outcome - COST * world.mail).ravel()
+    weights = [((world.mail == actions) / world.chance).ravel() for actions in (world.policy, world.current)]
+    of_policy = np.repeat([1.0, 0.0], DAYS * UNITS)
+    design = np.stack([np.ones_like(of_policy), of_policy], axis=1)
+    days = np.tile(np.repeat(np.arange(DAYS), UNITS), 2)
+    fit = sm.WLS(np.tile(paid, 2), design, weights=np.concatenate(weights)).fit(
+        cov_type="cluster", cov_kwds={"groups": days, "use_correction": False}
+    )
+    reach = float(t.ppf(0.975, DAYS - 1)) * math.sqrt(DAYS / (DAYS - 1)) * fit.bse[1]
+    hajek = estimate_gain(KPI, "replay", add_up_quickly(world), "model").hajek
+    ends = 1000 * np.array([fit.params[1], fit.params[1] - reach, fit.params[1] + reach])
+    assert (hajek.value, hajek.low, hajek.high) == pytest.approx(tuple(ends), abs=0.006)
 
 
 def test_the_intervals_cover_the_true_gain() -> None:
