@@ -1,4 +1,4 @@
-"""Read the settings of this process from the environment. Only SIXTYFORTY_MEMORY is also read elsewhere.
+"""Read the settings of this process from the environment. The last three are also read where they are needed.
 
 - `SIXTYFORTY_PROFILE`: embedded (default), production, or cluster (production on several machines).
 - `SIXTYFORTY_HOME`: the folder that holds `data/`. Default: the project's root.
@@ -11,6 +11,8 @@
 - `SIXTYFORTY_MEMORY`: the memory that a process may use for data from an extract to decisions and accounts, such as
   `1GB`. Default: a quarter of the memory of the machine or container, but at least `512MB`. `sixtyforty.storage.memory`
   reads it where it is needed; here it is only checked.
+- `SIXTYFORTY_ESTIMATOR_PACKAGES`, `SIXTYFORTY_LOCATION_ROOTS`: what declarations may import and read.
+  `sixtyforty.spec.confinement` reads them where declarations are loaded; here they are only checked.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from sixtyforty.spec.confinement import estimator_packages, location_roots
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.files import access_errors, create_folder
 from sixtyforty.storage.home_format import ensure_home_format
@@ -62,10 +65,12 @@ class SettingsError(SixtyfortyError):
 def load_settings() -> Settings:
     """Return the settings from the environment. Raises SettingsError if a variable is missing or wrong.
 
-    Raises MemorySettingError if SIXTYFORTY_MEMORY is wrong.
+    Raises MemorySettingError if SIXTYFORTY_MEMORY is wrong, and ConfinementSettingError if the packages or roots are.
     """
     environment = os.environ
     memory_limit()
+    estimator_packages()
+    location_roots()
     profile = _profile(environment)
     home = Path(environment.get("SIXTYFORTY_HOME") or ROOT).resolve()
     _check_home(home)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from sixtyforty.spec.confinement import estimator_packages, find_estimator_problem
 from sixtyforty.spec.errors import ConflictingFields, FieldError
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
@@ -197,6 +198,16 @@ def _check_responses(use_case: UseCase) -> Iterator[FieldError]:
             f"sources.{name}",
             "the source of people's responses needs `partition`: the day of the decision that a response is about",
         )
+
+
+@_reads("model")
+def _check_estimators(use_case: UseCase) -> Iterator[FieldError]:
+    packages, recipe = estimator_packages(), use_case.model
+    estimators = {"model": recipe.estimator}
+    estimators |= {f"model.alternatives.{name}": other.estimator for name, other in recipe.alternatives.items()}
+    for field, estimator in estimators.items():
+        if problem := find_estimator_problem(estimator, packages):
+            yield FieldError(f"{field}.estimator", problem)
 
 
 @_reads("kpi", "model")
