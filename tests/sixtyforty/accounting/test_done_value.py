@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 from datetime import date, timedelta
@@ -20,6 +21,8 @@ from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import StoredDecision, read_decisions
 from sixtyforty.decisions.provenance import trace_decision
 from sixtyforty.decisions.responses import add_responses
+from sixtyforty.lifecycle.stage_gate import measure_stage
+from sixtyforty.spec.stages import StageGate
 from sixtyforty.storage.response_log import Response
 from sixtyforty.value.lift import measure_lift
 from sixtyforty.value.policy import POLICY_VERSION
@@ -171,6 +174,21 @@ def test_answers_that_are_not_counted_refuse_the_figure(ws: Workspace) -> None:
     assert (summary.counted.standing, summary.counted.lift.value) == ("not known", None)
     with pytest.raises(UncountedAnswersError, match="sixtyforty run calls_in_time --from"):
         read_counted_days(ws, "live", kpi_ledger.read_daily_values(ws, "live"))
+
+
+def test_a_live_stage_gate_judges_what_people_did(ws: Workspace) -> None:
+    gate = StageGate(target=500, minimum_gain=100, stop_date=date(2013, 12, 1), minimum_partitions=2)
+    account(ws)
+    since, now = ws.use_case.day_start(LIVE[0]), ws.use_case.day_start(date(2013, 5, 1))
+    followed = measure_stage(ws, "pilot", since, now, gate)
+    not_done = measure_stage(declare(ws, "not_done"), "pilot", since, now, gate)
+    assert followed.lift.value == pytest.approx(summarize_kpi(ws, "live").lift_vs_current.value, abs=0.01)
+    assert (not_done.lift.value, not_done.partitions) == (0.0, followed.partitions)
+    add_responses(ws, draw_answers(ws, 1))
+    accept_partitions(ws, KEYS)
+    refused = measure_stage(ws, "pilot", since, now, gate)
+    assert math.isnan(refused.lift.value)
+    assert "aren't counted" in (refused.refusal or "")
 
 
 def test_outdated_counts_refuse_the_figure(ws: Workspace) -> None:

@@ -75,6 +75,8 @@ NUMBER = {"outcome_type": "number"}
             r"without unit_source, each key column must have the same name and type",
         ),
         ({"people": {"responses": "answers"}}, r"people\.responses: there is no source 'answers'"),
+        ({"people": {"responses": "visits"}}, r"people\.unanswered: it is missing.*write `done`.*or `not_done`"),
+        ({"people": {"unanswered": "done"}}, r"people\.unanswered: it has no effect without `responses`"),
         (
             {"people": {"responses": "visits"}},
             r"sources\.visits: the source of people's responses lacks the columns action",
