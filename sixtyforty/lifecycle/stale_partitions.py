@@ -63,7 +63,8 @@ def find_stale_partitions(ws: Workspace, track: Track, now: datetime, turn: int 
 def find_stale_responses(ws: Workspace, track: Track, now: datetime, turn: int | None = None) -> StaleWork:
     """Return the partitions in which people's responses to decisions still have to be imported or counted.
 
-    Responses are counted again if the responses, the decisions or the outcomes of their partition have changed.
+    A partition's responses are counted again if its responses, decisions or outcomes have changed. A partition without
+    responses is counted, too, because its decisions are unanswered.
     now, turn: see `find_stale_partitions`.
     """
     stale, source = StaleWork(ws.use_case), ws.use_case.people.responses
@@ -73,12 +74,11 @@ def find_stale_responses(ws: Workspace, track: Track, now: datetime, turn: int |
     _scan_sources(ws, sources, stale)
     for partitions in list_stretches(ws, now, turn):
         _check_sources(ws, sources, partitions, now, stale)
-        responses = ws.lake.entries(f"validated/{source}", partitions)
-        decisions = ws.lake.entries(decisions_dataset(track), list(responses))
+        decisions = ws.lake.entries(decisions_dataset(track), partitions)
         accounts = ws.lake.entries(usage.usage_dataset(track), list(decisions))
         for partition in decisions:
             inputs = usage.current_inputs(ws, track, partition)
-            if partition not in accounts or accounts[partition].inputs != inputs:
+            if not usage.is_current(accounts.get(partition), inputs):
                 stale.add_reason(partition, "the counts of responses are missing or outdated", inputs)
     return stale
 

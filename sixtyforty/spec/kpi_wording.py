@@ -71,7 +71,8 @@ def _payoff_sentence(action: Action, kpi: Kpi) -> str:
         is_binary = kpi.outcome_type == "binary"
         condition = f"if {kpi.outcome_name}" if is_binary else f"for each of the {kpi.outcome_name}"
         parts.append(f"brings {_format_price(action.gain, kpi)} {condition}")
-    limit = f" At most {action.limit:,} at one decision time." if action.limit else ""
+    period = "a day" if action.is_limited_by_day else "at one decision time"
+    limit = f" At most {action.most_units:,} {period}." if action.most_units else ""
     return f"{', '.join(parts)}.{limit}"
 
 
