@@ -11,21 +11,13 @@ import dagster as dg
 from assets.metadata import Metadata, TableRow, image, table
 from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResult, StageRun, StageTarget, refusal_check
 from assets.unit_checks import UNITS_CONSERVED, check_units
-from sixtyforty.accounting import (
-    acceptance,
-    build_or_buy,
-    exactness,
-    kpi_audit,
-    kpi_ledger,
-    kpi_summary,
-    unit_sums_ledger,
-    usage,
-)
+from sixtyforty.accounting import acceptance, build_or_buy, exactness, kpi_audit, kpi_ledger, kpi_summary, usage
 from sixtyforty.accounting.acceptance_messages import describe_gain_per_override, find_alarms
 from sixtyforty.accounting.experiment_ledger import ExperimentAccount
 from sixtyforty.accounting.forecast import ChampionTerm, read_forecasts
 from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.accounting.refused_figures import RefusedFiguresError, describe_refusal
+from sixtyforty.accounting.unit_sums_ledger import write_accounts as write_unit_sums
 from sixtyforty.decisions.delivery import deliver_answers
 from sixtyforty.lifecycle import stage_steps
 from sixtyforty.reports import charts
@@ -83,7 +75,7 @@ def account_kpi(run: StageRun) -> StageResult:
         for partition, entry in kpi_ledger.write_accounts(run.ws, group, run.track).items():
             metadata = _account_metadata(entry, kpi) | {"label": label}
             result.published[partition] = PublishedPartition(entry.version, metadata)
-        unit_sums_ledger.write_accounts(run.ws, group, run.track)
+        write_unit_sums(run.ws, group, run.track)
     result.checks.append(check_units(run))
     daily_values = kpi_ledger.read_daily_values(run.ws, run.track)
     if not daily_values:
