@@ -6,7 +6,7 @@ for a stage with one asset per source, the source. `wiring.build_stage_assets` t
 
 from __future__ import annotations
 
-from assets import arrivals, data, decide, model, reports, stage_gate, training, value
+from assets import arrivals, build_or_buy, data, decide, model, reports, stage_gate, training, value
 from assets.stage import Stage, StageTarget
 from assets.unbuilt_features import FEATURES_BUILT
 from expectations import suites
@@ -291,7 +291,7 @@ STAGES = (
     Stage(
         name="build_or_buy",
         applies=lambda t: t.use_case.sourcing is not None,
-        run=value.compare_build_or_buy,
+        run=build_or_buy.compare_build_or_buy,
         description="The value and cost of building, of each vendor and of the current process over the declared"
         " months, the verdict, and what would change the verdict.",
         phase="evaluation",

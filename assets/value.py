@@ -11,12 +11,12 @@ import dagster as dg
 from assets.metadata import Metadata, TableRow, image, table
 from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResult, StageRun, StageTarget, refusal_check
 from assets.unit_checks import UNITS_CONSERVED, check_units
-from sixtyforty.accounting import acceptance, build_or_buy, exactness, kpi_audit, kpi_ledger, kpi_summary, usage
+from sixtyforty.accounting import acceptance, exactness, kpi_audit, kpi_ledger, kpi_summary, usage
 from sixtyforty.accounting.acceptance_messages import describe_gain_per_override, find_alarms
 from sixtyforty.accounting.experiment_ledger import ExperimentAccount
 from sixtyforty.accounting.forecast import ChampionTerm, read_forecasts
 from sixtyforty.accounting.kpi_summary import KpiSummary
-from sixtyforty.accounting.refused_figures import RefusedFiguresError, describe_refusal
+from sixtyforty.accounting.refused_figures import describe_refusal
 from sixtyforty.accounting.unit_sums_ledger import write_accounts as write_unit_sums
 from sixtyforty.decisions.delivery import deliver_answers
 from sixtyforty.lifecycle import stage_steps
@@ -24,7 +24,6 @@ from sixtyforty.reports import charts
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.wording import format_plural
-from sixtyforty.storage.files import digest
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.value.daily_value import CANDIDATE_PREFIX, DAILY_POLICIES, DailyValue, group_by_period
 from sixtyforty.value.lift import NO_INTERVAL
@@ -324,28 +323,3 @@ def describe_acceptance(responses: acceptance.Acceptance, kpi: Kpi) -> str:
         f"{format_plural(responses.seen, 'decision')} seen, {responses.accepted:,} followed,"
         f" {responses.overridden:,} overridden; the overrides gained {gain}{simulated}"
     )
-
-
-def compare_build_or_buy(run: StageRun) -> StageResult:
-    """Compare building, each vendor and the current process on the same decisions, with their costs."""
-    if not kpi_ledger.read_daily_values(run.ws, run.track):
-        return StageResult()
-    try:
-        scorecard = build_or_buy.score_build_or_buy(run.ws, run.track)
-    except build_or_buy.SourcingError as error:
-        run.log.info(f"build_or_buy: skipped ({error})")
-        return StageResult()
-    except RefusedFiguresError as error:
-        run.log.error(f"build_or_buy: no comparison, because the figures can't be trusted ({error})")
-        return StageResult()
-    metadata: Metadata = {
-        "verdict": scorecard.verdict,
-        "why": "\n".join(scorecard.why),
-        "label": scorecard.label,
-        "capability in the organization": scorecard.capability,
-        "strategic": scorecard.strategic,
-        f"options, {scorecard.unit} over {scorecard.months} months": table([asdict(way) for way in scorecard.ways]),
-        "what would change the verdict": table([asdict(scenario) for scenario in scorecard.scenarios]),
-    }
-    run.log.info(f"build_or_buy: building compared with buying (verdict: {scorecard.verdict}; {scorecard.label})")
-    return StageResult.snapshot(digest(scorecard.to_dict()), metadata)

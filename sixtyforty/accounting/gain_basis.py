@@ -165,13 +165,7 @@ def compute_basis(use_case: UseCase, track: Track, days: Sequence[DailyValue], s
     kpi = use_case.kpi
     total = reduce(add, sums)
     differences = payoff_differences(kpi, [of_partition.payoffs for of_partition in sums])
-    gains = Gains(
-        kpi,
-        track,
-        [day.partition for day in days],
-        [day.model - day.current_process for day in days],
-        [day.decisions for day in days],
-    )
+    gains = Gains(kpi, track, days)
     success, hits = vary_success(gains, differences), compare_hits(kpi, total.payoffs)
     opportunity_cost = None if kpi.amount else vary_opportunity_cost(gains, differences)
     by_day = use_case.partitions.every in ("hour", "day")
@@ -185,8 +179,8 @@ def compute_basis(use_case: UseCase, track: Track, days: Sequence[DailyValue], s
         amounts=(_fit_amounts(total, 0), _fit_amounts(total, 1)) if kpi.amount else None,
         period="day" if by_day else use_case.partitions.every,
         activity=(
-            _measure_activity(gains.partitions, sums, "acted"),
-            _measure_activity(gains.partitions, sums, "current_acted"),
+            _measure_activity([day.partition for day in days], sums, "acted"),
+            _measure_activity([day.partition for day in days], sums, "current_acted"),
         ),
         notes=_explain_gaps(kpi, success, opportunity_cost, hits),
     )

@@ -129,9 +129,9 @@ def _done_lines(summary: KpiSummary, use_case: UseCase) -> list[str]:
     if summary.done is None:
         return []
     lift, unit = summary.done.lift, use_case.kpi.currency
-    value, low, high = (format_money(amount, unit, signed=True) for amount in (lift.value, lift.low, lift.high))
+    per_1000, low, high = (format_money(amount, unit, signed=True) for amount in (lift.value, lift.low, lift.high))
     interval = lift.problem or NO_INTERVAL if lift.low is None else f"95% confidence interval: {low} to {high}"
-    gain = f"{value} per 1,000 {use_case.kpi.unit_plural} ({interval})"
+    gain = f"{per_1000} per 1,000 {use_case.kpi.unit_plural} ({interval})"
     return [f"- {summary.done.describe(unit)}", f"- Gain with {summary.done.whose_answers}: {gain}."]
 
 
@@ -139,8 +139,8 @@ def _kpi_lines(use_case: UseCase, accounts: Accounts) -> list[str]:
     kpi, summary, coming = use_case.kpi, accounts.summary, accounts.forecasts.coming_month
     lines = [kpi.name, f"- {explain_target(kpi, summary.counted, summary.label, summary.outdated)}"]
     if not math.isnan(coming.low):
-        value, low, high = (format_money(amount, kpi.currency) for amount in (coming.value, coming.low, coming.high))
-        lines.append(f"- Gain forecast for next month: {value} per 1,000 {kpi.unit_plural}, between {low} and {high}.")
+        gain, low, high = (format_money(amount, kpi.currency) for amount in (coming.value, coming.low, coming.high))
+        lines.append(f"- Gain forecast for next month: {gain} per 1,000 {kpi.unit_plural}, between {low} and {high}.")
     if accounts.forecasts.terms:
         lines.append(f"- {accounts.forecasts.coverage}")
     return [*lines, f"- {_losing_weeks_sentence(accounts.days, kpi.currency)}"]

@@ -11,7 +11,7 @@ from sixtyforty.spec.money import format_money
 from sixtyforty.spec.track import Track
 from sixtyforty.value.capacity import capacities
 from sixtyforty.value.daily_value import DailyValue
-from sixtyforty.value.lift import measure_ratio
+from sixtyforty.value.past_experiment import measure_changed
 from sixtyforty.value.rounded_interval import RoundedInterval
 
 
@@ -100,5 +100,5 @@ def _point(kpi: Kpi, track: Track, days: Sequence[DailyValue], capacity: int) ->
     gains = [day.model - day.current_process for day in days]
     first_come, best = ([gain - paid[n] for gain, paid in zip(gains, lost, strict=True)] for n in (0, 1))
     counts = [day.decisions for day in days]
-    interval = measure_ratio(track, [day.partition for day in days], first_come, counts, kpi.block_days)
+    interval = measure_changed(kpi, track, days, first_come)
     return CapacityPoint(capacity, RoundedInterval.of(interval), round(1000 * sum(best) / sum(counts), 2))

@@ -105,8 +105,11 @@ def money_by_day(days: Sequence[DailyValue], policy: str) -> list[float]:
 class ValueSums:
     """The money of a portion of a partition's decisions. The sums of several portions can be added.
 
-    added: the fields of DailyValue that are sums over decisions. candidates: the money of each candidate. weights: see
-    DailyValue. unit_groups: the sums of each group of units; None if no unit recurs.
+    - added: the fields of DailyValue that are sums over decisions.
+    - candidates: the money of each candidate.
+    - weights: see DailyValue.
+    - unit_groups: the sums of each group of units; None if no unit recurs.
+    - ranked: the actions in the order in which they could be taken; None if there is no such order.
     """
 
     added: Mapping[str, Any]

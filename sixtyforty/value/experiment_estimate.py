@@ -107,8 +107,8 @@ def describe_refusal(estimate: HoldoutEstimate, unit_plural: str) -> str | None:
 
 def _describe_interval(estimate: HoldoutEstimate, currency: str, unit_plural: str, effect: float) -> str:
     lift = estimate.lift
-    value, low, high = (format_money(amount, currency, signed=True) for amount in (lift.value, lift.low, lift.high))
-    figures = f"{value} per 1,000 {unit_plural} (95% confidence interval {low} to {high})"
+    gain, low, high = (format_money(amount, currency, signed=True) for amount in (lift.value, lift.low, lift.high))
+    figures = f"{gain} per 1,000 {unit_plural} (95% confidence interval {low} to {high})"
     if lift.low > 0:
         return f"The model gains {figures}."
     if lift.high < 0:

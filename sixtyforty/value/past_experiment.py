@@ -37,6 +37,7 @@ from sixtyforty.value.daily_value import DailyValue, money_by_day
 from sixtyforty.value.lift import Interval, measure_lift, measure_ratio
 from sixtyforty.value.policy_weights import RECEIVED, PolicyWeights
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
+from sixtyforty.value.unit_groups import NOT_GROUPED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -161,6 +162,18 @@ def measure_gain(
     too small.
     """
     return require_overlap(kpi, days, measure_lift(track, days, against, of, kpi.block_days), against, of)
+
+
+def measure_changed(kpi: Kpi, track: Track, days: Sequence[DailyValue], gains: Sequence[float]) -> Interval:
+    """Estimate a gain per 1,000 decisions that differs from the official one, such as the gain under other payoffs.
+
+    gains: the gain of each day, in the KPI's currency. If units recur, there is no interval, because the sums of groups
+    of units are known for the official gain only.
+    """
+    groups = NOT_GROUPED if any(day.unit_groups is not None for day in days) else None
+    partitions, counts = [day.partition for day in days], [day.decisions for day in days]
+    interval = measure_ratio(track, partitions, gains, counts, kpi.block_days, groups=groups)
+    return require_overlap(kpi, days, interval)
 
 
 def require_overlap(

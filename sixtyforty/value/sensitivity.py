@@ -15,8 +15,9 @@ from typing import Any, Literal, TypeAlias
 
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.track import Track
+from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.group_sums import SumsByGroup
-from sixtyforty.value.lift import measure_ratio
+from sixtyforty.value.past_experiment import measure_changed, measure_gain
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 
 PayoffKind = Literal["gain", "cost", "value_per_outcome", "shortage_cost", "excess_cost"]
@@ -104,28 +105,34 @@ class Variation:
 class Gains:
     """The official gain of each partition, from which the gains after changes are computed.
 
-    partitions: the partitions' keys, in the order of time. gains: the gain of each, in the KPI's currency. counts: the
-    number of decisions of each.
+    days: the value of each partition, in the order of time.
     """
 
     kpi: Kpi
     track: Track
-    partitions: Sequence[str]
-    gains: Sequence[float]
-    counts: Sequence[int]
+    days: Sequence[DailyValue]
+
+    @property
+    def by_partition(self) -> list[float]:
+        """The gain of each partition, in the KPI's currency."""
+        return [day.model - day.current_process for day in self.days]
 
     def vary(self, differences: Sequence[float], share: float, change: float) -> VariedGain:
-        """Return the gain after a payoff that makes these differences changed by a share. change: how to name it."""
-        gains = self.gains
-        if share:
-            gains = [gain + share * difference for gain, difference in zip(gains, differences, strict=True)]
-        per_1000 = measure_ratio(self.track, self.partitions, gains, self.counts, self.kpi.block_days)
+        """Return the gain after a payoff that makes these differences changed by a share. change: how to name it.
+
+        If units recur, only the official figure has an interval: the differences aren't known by group of units.
+        """
+        if not share:
+            official = measure_gain(self.kpi, self.track, self.days)
+            return VariedGain(change, round(sum(self.by_partition), 2), RoundedInterval.of(official))
+        gains = [gain + share * difference for gain, difference in zip(self.by_partition, differences, strict=True)]
+        per_1000 = measure_changed(self.kpi, self.track, self.days, gains)
         return VariedGain(change, round(sum(gains), 2), RoundedInterval.of(per_1000))
 
     def break_even_change(self, differences: Sequence[float]) -> float | None:
         """Return the share by which a payoff changes until the gain is zero; None if it makes no difference."""
         difference = sum(differences)
-        return None if abs(difference) < NO_MONEY else -sum(self.gains) / difference
+        return None if abs(difference) < NO_MONEY else -sum(self.by_partition) / difference
 
 
 def vary_payoffs(gains: Gains, differences: PayoffDifferences) -> list[PayoffSensitivity]:

@@ -17,7 +17,6 @@ from tests.accounted_home import make_accounted_home, write_decisions, write_usa
 from tests.assets.conftest import make_run
 from tests.experiment_home import KEYS, make_experiment_home
 from tests.helpers import WITH_RESPONSES, make_use_case, make_workspace
-from tests.sixtyforty.accounting.test_build_or_buy import make_home, with_vendors
 
 GATE = {"target": 500, "minimum_gain": 100, "stop_date": "2013-08-15"}
 
@@ -111,22 +110,6 @@ def test_acceptance_labels_simulated_responses(accounted: Workspace) -> None:
     assert text == (
         "10 decisions seen, 6 followed, 2 overridden; the overrides gained +EUR 30 [simulated: 19 of 19 responses]"
     )
-
-
-def test_build_or_buy_compares_each_way_with_its_costs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.fsync", lambda _: None)
-    ws = make_home(tmp_path, {"oracle": {"per_month": 100}}, vendor=25.0)
-    (entry,) = value.compare_build_or_buy(run := make_run(ws)).published.values()
-    ways = [way.data["way"] for way in entry.metadata["options, EUR over 12 months"].records]
-    assert {"build", "oracle"} <= set(ways)
-    assert entry.metadata["verdict"] in (*ways, "neither")
-    verdict, label = entry.metadata["verdict"], entry.metadata["label"]
-    assert run.log.lines == [f"INFO: build_or_buy: building compared with buying (verdict: {verdict}; {label})"]
-
-
-def test_build_or_buy_waits_for_the_first_known_outcome(tmp_path: Path) -> None:
-    ws = make_workspace(tmp_path, **with_vendors({"oracle": {"per_month": 100}}))
-    assert value.compare_build_or_buy(make_run(ws)).published == {}
 
 
 def test_no_gain_over_the_current_process_is_claimed_on_an_outdated_replay(accounted: Workspace) -> None:

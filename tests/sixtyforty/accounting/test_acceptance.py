@@ -262,6 +262,7 @@ def small(tmp_path: Path) -> Workspace:
 def test_a_late_response_makes_its_decisions_day_stale(small: Workspace) -> None:
     day = f"{FIRST}"
     decision = read_decisions(small, day, "replay")[0]
+    write_accounts(small, [day], "replay")
     assert find_stale_responses(small, "replay", NOW).reasons == {}
     action, at = OTHER_ACTION[decision.action], datetime(2013, 4, 29)
     record_response(small, Response(decision.decision_id, "ann", "decider", "overridden", action, "so", at=at))

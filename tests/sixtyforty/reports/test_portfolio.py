@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from sixtyforty.accounting import run_hours
-from sixtyforty.accounting.kpi_ledger import kpi_dataset
+from sixtyforty.accounting.kpi_ledger import FIGURES, kpi_dataset
 from sixtyforty.accounting.run_hours import FinishedRun
 from sixtyforty.reports.portfolio import build_portfolio, filter_by_scope, write_report
 from sixtyforty.reports.portfolio_line import PortfolioLine, build_line
@@ -37,7 +37,7 @@ def make_gaining_use_case(
     partitions = day_range(date(2013, 4, 1), date(2013, 4, 1) + timedelta(days=days - 1))
     for i, partition in enumerate(partitions):
         day = DailyValue(partition, 20, 40.0 + gain + (i * 7 % 11 - 5), 40.0, 10.0, 90.0, 6, 4, 0)
-        row = {k: v for k, v in day.__dict__.items() if k not in ("candidates", "weights")}
+        row = {name: getattr(day, name) for name in FIGURES}
         facts = day.__dict__ | {"unknown": 0}
         ws.lake.write(kpi_dataset(track), partition, pa.Table.from_pylist([row]), facts=facts)
     return ws

@@ -40,7 +40,7 @@ def to_days(groups: GroupedSums) -> list[DailyValue]:
     assert groups.totals is not None and groups.counts is not None
     nothing = [0.0] * GROUPS
     return [
-        DailyValue(day, int(sum(counts)), sum(totals), 0.0, 0.0, 0.0, 0, 0, 0, {}, sums)
+        DailyValue(day, int(sum(counts)), sum(totals), 0.0, 0.0, 0.0, 0, 0, 0, unit_groups=sums)
         for day, totals, counts in zip(
             days_from("2024-01-01", CAMPAIGNS, 28), groups.totals.tolist(), groups.counts.tolist(), strict=True
         )

@@ -46,11 +46,6 @@ def sum_days(kpi: Kpi, days: Sequence[pd.DataFrame]) -> list[SumsByGroup]:
     return [sums.payoffs for sums in sum_units(kpi, pd.concat(days)).values()]
 
 
-def gains_of(kpi: Kpi, values: Sequence[DailyValue], track: Track = "replay") -> Gains:
-    money = [day.model - day.current_process for day in values]
-    return Gains(kpi, track, [day.partition for day in values], money, [day.decisions for day in values])
-
-
 def with_payoff(kpi: Kpi, payoff: PayoffName, factor: float) -> Kpi:
     """Return the KPI with one payoff multiplied by a factor."""
     if kpi.amount:
@@ -79,7 +74,7 @@ def recompute(kpi: Kpi, days: Sequence[pd.DataFrame], payoff: PayoffName, factor
 
 def sensitivities_of(kpi: Kpi, days: Sequence[pd.DataFrame]) -> list[PayoffSensitivity]:
     differences = payoff_differences(kpi, sum_days(kpi, days))
-    return vary_payoffs(gains_of(kpi, value_days(kpi, days)), differences)
+    return vary_payoffs(Gains(kpi, "replay", value_days(kpi, days)), differences)
 
 
 @pytest.mark.parametrize("kpi", KPIS)
@@ -110,7 +105,7 @@ def test_an_unchanged_payoff_gives_the_official_figure(kpi: Kpi, track: Track, s
     units = make_days(kpi, seed, days)
     values = value_days(kpi, units)
     official = summarize_days(kpi, track, values)
-    gains = gains_of(kpi, values, track)
+    gains = Gains(kpi, track, values)
     differences = payoff_differences(kpi, sum_days(kpi, units))
     unchanged = [s.gains[1] for s in vary_payoffs(gains, differences)]
     unchanged += [
@@ -144,7 +139,7 @@ def test_the_break_even_payoff_gains_nothing(kpi: Kpi, seed: int) -> None:
 def test_actions_that_fail_cost_the_same_and_gain_nothing(seed: int) -> None:
     days = make_days(THREE, seed)
     success = vary_success(
-        gains_of(THREE, value_days(THREE, days)),
+        Gains(THREE, "replay", value_days(THREE, days)),
         payoff_differences(THREE, sum_days(THREE, days)),
     )
     units = pd.concat(days)
@@ -161,7 +156,7 @@ def test_actions_that_fail_cost_the_same_and_gain_nothing(seed: int) -> None:
 def test_an_opportunity_cost_adds_to_the_cost_of_every_action_but_the_idle_one() -> None:
     days = make_days(THREE, 3)
     variation = vary_opportunity_cost(
-        gains_of(THREE, value_days(THREE, days)),
+        Gains(THREE, "replay", value_days(THREE, days)),
         payoff_differences(THREE, sum_days(THREE, days)),
     )
     assert variation is not None
@@ -178,7 +173,7 @@ def test_an_amount_and_a_measured_effect_have_no_success_rate() -> None:
     for kpi in (STAFF, EXPERIMENT):
         days = make_days(kpi, 0)
         differences = payoff_differences(kpi, sum_days(kpi, days))
-        assert vary_success(gains_of(kpi, value_days(kpi, days)), differences) is None
+        assert vary_success(Gains(kpi, "replay", value_days(kpi, days)), differences) is None
 
 
 def test_a_break_even_below_zero_is_none() -> None:
