@@ -11,7 +11,16 @@ import dagster as dg
 from assets.metadata import Metadata, TableRow, image, table
 from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResult, StageRun, StageTarget, refusal_check
 from assets.unit_checks import UNITS_CONSERVED, check_units
-from sixtyforty.accounting import acceptance, build_or_buy, kpi_audit, kpi_ledger, kpi_summary, usage
+from sixtyforty.accounting import (
+    acceptance,
+    build_or_buy,
+    exactness,
+    kpi_audit,
+    kpi_ledger,
+    kpi_summary,
+    unit_sums_ledger,
+    usage,
+)
 from sixtyforty.accounting.acceptance_messages import describe_gain_per_override, find_alarms
 from sixtyforty.accounting.experiment_ledger import ExperimentAccount
 from sixtyforty.accounting.forecast import ChampionTerm, read_forecasts
@@ -21,6 +30,7 @@ from sixtyforty.decisions.delivery import deliver_answers
 from sixtyforty.lifecycle import stage_steps
 from sixtyforty.reports import charts
 from sixtyforty.spec.kpi import Kpi
+from sixtyforty.spec.kpi_wording import describe_label
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import digest
@@ -28,6 +38,7 @@ from sixtyforty.storage.manifests import Entry
 from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, group_by_period
 from sixtyforty.value.lift import NO_INTERVAL
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
+from sixtyforty.value.unit_groups import NOT_COUNTED
 
 MONEY_RECONCILES = StageCheck(
     "money_reconciles", "Each day's money equals the sum of its decisions' payoffs, computed by independent SQL."
@@ -39,7 +50,7 @@ FIGURES_SOUND = StageCheck(
 )
 NO_SEGMENT_LOSES = StageCheck(
     "no_segment_loses",
-    "The current process isn't proven better in any segment. Confidence intervals allow for the number of segments.",
+    "The current process is better in no segment (95% confidence). The intervals allow for the number of segments.",
 )
 DECISIONS_DIFFER = StageCheck(
     "decisions_differ", "Some decisions differ from the current process. A model that changes nothing is not in use."
@@ -68,10 +79,12 @@ def account_kpi(run: StageRun) -> StageResult:
     """Calculate the value of each partition's decisions, and check the values."""
     result, kpi = StageResult(), run.use_case.kpi
     stage_steps.register_first_stage(run.ws, run.clock.current_time())  # record the gate before its figures are known
+    label = exactness.label_figures(run.ws, run.track)
     for group in run.partition_groups():
         for partition, entry in kpi_ledger.write_accounts(run.ws, group, run.track).items():
-            metadata = _account_metadata(entry, kpi) | {"label": run.use_case.label(run.track)}
+            metadata = _account_metadata(entry, kpi) | {"label": label}
             result.published[partition] = PublishedPartition(entry.version, metadata)
+        unit_sums_ledger.write_accounts(run.ws, group, run.track)
     result.checks.append(check_units(run))
     daily_values = kpi_ledger.read_daily_values(run.ws, run.track)
     if not daily_values:
@@ -90,13 +103,11 @@ def account_kpi(run: StageRun) -> StageResult:
     summary = kpi_summary.summarize_kpi(run.ws, run.track, daily_values=daily_values)
     result.newest_metadata.update(_kpi_overview(run, summary, daily_values))
     lift = _describe_lift(summary)
-    lift_metadata: Metadata = {"lift": lift}
-    if summary.outdated:
-        lift_metadata["outdated"] = summary.outdated
+    lift_metadata: Metadata = {"lift": lift, **({"outdated": summary.outdated} if summary.outdated else {})}
     result.checks += [
         CheckResult(
             BEATS_CURRENT_PROCESS.name,
-            (summary.lift_vs_current.low or 0) > 0 and not summary.outdated,
+            (summary.lift_vs_current.low or 0) > 0 and not (summary.outdated or summary.is_refuted),
             lift_metadata,
             warn=True,
             description=f"{summary.outdated} {lift}" if summary.outdated else lift,
@@ -207,18 +218,20 @@ def _describe_lift(summary: KpiSummary) -> str:
     else:
         low, high = (format_money(bound, unit, signed=True) for bound in (lift.low, lift.high))
         interval = f"95% confidence interval: {low} to {high}"
-    return f"{format_money(lift.value, unit, signed=True)} per 1,000 decisions ({interval}; {summary.label})"
+    label = describe_label(summary.label)
+    return f"{format_money(lift.value, unit, signed=True)} per 1,000 decisions ({interval}; {label})"
 
 
 def _check_segments(run: StageRun) -> CheckResult:
     segments = kpi_summary.summarize_segments(run.ws, run.track)
     losing = ", ".join(f"{segment.column} {segment.name}" for segment in segments if segment.loses)
+    description = f"the current process is better in {losing or 'no segment'} (95% confidence)"
     return CheckResult(
         NO_SEGMENT_LOSES.name,
         not losing,
         {"segments": table([segment.to_dict() for segment in segments])} if segments else {},
         warn=True,
-        description=f"the current process is proven better in {losing or 'no segment'}",
+        description=f"no segment is judged: {NOT_COUNTED}" if run.use_case.units_recur else description,
     )
 
 
@@ -237,10 +250,10 @@ def _check_decisions_differ(summary: KpiSummary) -> CheckResult:
 
 def _check_holdout(summary: KpiSummary, kpi: Kpi) -> CheckResult:
     """Check that the holdout has its declared share of the units and is comparable with the other units."""
-    estimate = summary.holdout
+    estimate, test = summary.holdout, summary.exactness
     return CheckResult(
         HOLDOUT_INTACT.name,
-        estimate is None or estimate.is_trustworthy,
+        (estimate is None or estimate.is_trustworthy) and (test is None or not test.problem),
         {"holdout": dg.MetadataValue.json(estimate.to_dict(kpi.target / 1000))} if estimate else {},
         description=summary.evidence,
     )

@@ -16,6 +16,7 @@ from sixtyforty.accounting.acceptance_messages import describe_gain_per_override
 from sixtyforty.accounting.break_even import explain_break_even, read_curve
 from sixtyforty.accounting.degradation import read_impacts
 from sixtyforty.accounting.forecast import ForecastRecord, explain_target
+from sixtyforty.accounting.gain_basis import GainBasis, summarize_basis
 from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.accounting.refused_figures import RefusedFiguresError
 from sixtyforty.reports import charts
@@ -126,6 +127,7 @@ class ImpactFacts:
     feed_outages: list[str]
     arrival_notes: list[str]
     break_even_sentences: list[str]
+    basis: GainBasis
     charts: PageCharts
 
 
@@ -166,12 +168,13 @@ def collect_facts(ws: Workspace, track: Track) -> ImpactFacts:
         champions=list(accounts.champions),
         withdrawals=describe_withdrawals(ws),
         forecasts=accounts.forecasts,
-        target_progress=explain_target(use_case.kpi, summary.lift_vs_current, summary.label, summary.outdated),
+        target_progress=explain_target(use_case.kpi, summary.counted, summary.label, summary.outdated),
         next_steps=recommend_next_steps(use_case, accounts),
         data_problems=count_data_problems(ws, accounts.days),
         feed_outages=describe_feed_outages(ws),
         arrival_notes=_note_arrivals(ws, track, accounts.days),
         break_even_sentences=explain_break_even(ws),
+        basis=summarize_basis(ws, track, accounts.days),
         charts=_draw_charts(ws, accounts, people),
     )
 

@@ -38,8 +38,8 @@ def test_months_outside_their_forecast_are_counted_and_named() -> None:
     ]
     assert describe_forecasts(ForecastRecord(terms, UNKNOWN)) == [
         "1 of 3 months came out within their forecast (90% were to be expected).",
-        "The champion of 2013-05-01 earned +5 per 1,000: below the forecast (forecast: +10 to +20).",
-        "The champion of 2013-06-01 earned +25 per 1,000: above the forecast (forecast: +10 to +20).",
+        "The champion of 2013-05-01 gained +5 per 1,000: below the forecast (forecast: +10 to +20).",
+        "The champion of 2013-06-01 gained +25 per 1,000: above the forecast (forecast: +10 to +20).",
     ]
     assert describe_forecasts(ForecastRecord([], UNKNOWN)) == []
 
