@@ -20,9 +20,9 @@ def test_doctor_names_a_readable_ledger_and_the_cure(tmp_path: Path, monkeypatch
     ledger.touch()
     assert describe_permissions() == f"only this user reads {tmp_path / 'data'}"
     ledger.chmod(0o640)
-    result = next(result for result in examine() if result.thing == "permissions")
-    assert not result.ok and "chmod -R go-rwx" in str(result.cure)
-    assert result.found == f"other users may read or write {ledger} (mode 0640)"
+    examination = next(each for each in examine() if each.thing == "permissions")
+    assert not examination.ok and "chmod -R go-rwx" in str(examination.cure)
+    assert examination.found == f"other users may read or write {ledger} (mode 0640)"
 
 
 def test_a_lake_outside_of_the_home_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
