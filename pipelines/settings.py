@@ -31,6 +31,7 @@ from sixtyforty.storage.files import access_errors, create_folder
 from sixtyforty.storage.home_format import ensure_home_format
 from sixtyforty.storage.memory import memory_limit
 from sixtyforty.storage.object_store import StoragePath, parse_storage_path
+from sixtyforty.storage.private_files import make_private, use_private_umask
 from sixtyforty.storage.unfinished_move import refuse_unfinished_move
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,8 +66,11 @@ class SettingsError(SixtyfortyError):
 def load_settings() -> Settings:
     """Return the settings from the environment. Raises SettingsError if a variable is missing or wrong.
 
+    Every process that works on a home calls this first, so it also keeps the files that the process creates private.
+
     Raises MemorySettingError if SIXTYFORTY_MEMORY is wrong, and ConfinementSettingError if the packages or roots are.
     """
+    use_private_umask()
     environment = os.environ
     memory_limit()
     estimator_packages()
@@ -104,6 +108,7 @@ def prepare_dagster_home(during_move: bool = False) -> Settings:
     ensure_home_format(settings.home)
     if not during_move:
         refuse_unfinished_move(settings.home, settings.lake)
+    make_private(settings.home / "data")
     create_folder(settings.dagster_home)
     with access_errors(settings.dagster_home):
         shutil.copyfile(ROOT / "dagster.yaml", settings.dagster_home / "dagster.yaml")

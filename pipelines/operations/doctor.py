@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from pipelines.authoring import catalog
+from pipelines.operations.permissions import describe_permissions
 from pipelines.operations.timezone_comparison import describe_rules
 from pipelines.settings import load_settings
 from sixtyforty.spec.draft import Draft
@@ -52,13 +53,13 @@ def examine() -> list[Examination]:
     """Run all checks and return their results: of the installation, then of each use case, then of the services."""
     checks = [
         Check("storage", True, _storage, "Make the folder writable, or set SIXTYFORTY_HOME to another folder."),
+        Check("permissions", False, describe_permissions, "Take the rights of other users away: chmod -R go-rwx PATH"),
         Check("disk", True, _disk, "Free at least 2 GB, or set SIXTYFORTY_HOME to a larger disk."),
         Check("database", True, _database, "Check SIXTYFORTY_DATABASE_URL, and that the database server runs."),
         Check("dvc_remote", True, _dvc_remote, "Check SIXTYFORTY_DVC_REMOTE, and that the remote is writable."),
         Check("time_zones", False, describe_rules, CURE),
     ]
-    for name in catalog.list_use_cases():
-        checks += _use_case_checks(name)
+    checks += [check for name in catalog.list_use_cases() for check in _use_case_checks(name)]
     if load_settings().profile == "embedded":
         checks.append(Check("daemon", False, _daemon, "Start the daemon: make ui"))
     else:

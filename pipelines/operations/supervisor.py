@@ -16,6 +16,7 @@ from xmlrpc.client import Fault, ServerProxy
 from pipelines.settings import ROOT, Settings
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.files import create_folder
+from sixtyforty.storage.private_files import PRIVATE_UMASK
 
 # Maximum length of a socket's path, in bytes. The system allows about 108, and Supervisor appends a process id.
 LONGEST_SOCKET = 100
@@ -134,7 +135,8 @@ def _check_path(folder: Path) -> None:
 def _configuration(folder: Path, placeholders: Mapping[str, object]) -> str:
     sections = [
         f"[supervisord]\nlogfile={folder}/logs/supervisord.log\nlogfile_maxbytes=5MB\nlogfile_backups=2\n"
-        f"pidfile={folder}/supervisord.pid\ndirectory={ROOT}\nnocleanup=true\n" + ("" if os.geteuid() else "user=root"),
+        f"pidfile={folder}/supervisord.pid\ndirectory={ROOT}\nnocleanup=true\numask={PRIVATE_UMASK:03o}\n"
+        + ("" if os.geteuid() else "user=root"),
         f"[unix_http_server]\nfile={folder}/supervisor.sock\nchmod=0700",
         "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
         *(_program_section(program, folder, program.command.format(**placeholders)) for program in PROGRAMS),

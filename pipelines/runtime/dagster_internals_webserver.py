@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 from starlette.middleware import Middleware
@@ -37,8 +38,7 @@ def run_dev_services(arguments: Sequence[str], webserver_module: str) -> None:
     Purpose: guard the pages of `make ui`. If Dagster removes `open_ipc_subprocess`: start the code server, the guarded
     web server and the daemon as three processes.
     """
-    from dagster._cli import dev
-
+    dev: Any = import_module("dagster._cli.dev")
     start_process = dev.open_ipc_subprocess
 
     def start_guarded(command: Sequence[str], **options: Any) -> Any:

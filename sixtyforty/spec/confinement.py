@@ -88,9 +88,11 @@ def find_estimator_problem(estimator: str, packages: Iterable[str]) -> str | Non
 def find_location_problem(location: str, roots: Iterable[str] = ()) -> str | None:
     """Return as a clause why a location isn't allowed, or None if it is.
 
-    location: the full path of a folder, or an fsspec URL. roots: folders and URLs below which it must lie; empty: every
-    folder except system folders and hidden ones, and every URL. A link is followed before its folder is checked. Names
-    of hosts aren't resolved.
+    location: the full path of a folder, or an fsspec URL.
+    roots: folders and URLs below which the location must lie. Empty: any URL, and any folder that is neither a system
+    folder nor hidden.
+
+    A link is followed before its folder is checked. Names of hosts aren't resolved.
     """
     protocol, path = _split(location)
     if protocol not in PROTOCOLS:

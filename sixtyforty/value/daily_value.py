@@ -205,16 +205,14 @@ def sum_values(
         groups = rows[GROUP_COLUMN].to_numpy(int)
         money |= {CANDIDATE_PREFIX + name: amounts for name, amounts in of_candidates.items()}
         unit_groups = {DECISIONS: sum_groups(groups)} | {name: sum_groups(groups, m) for name, m in money.items()}
-    weights = {}
-    if kpi.treatment and isinstance(payoffs, ChoicePayoffs):
-        policies = {CANDIDATE_PREFIX + name: actions for name, actions in (candidates or {}).items()}
-        policies |= {"model": chosen.tolist(), "current_process": rows["current_action"].tolist()}
-        weights = weigh_policies(payoffs, policies, outcome, predicted)
+    proposed = {CANDIDATE_PREFIX + name: actions for name, actions in (candidates or {}).items()}
+    actions = proposed | {"model": chosen.tolist(), "current_process": rows["current_action"].tolist()}
+    treated = kpi.treatment is not None and isinstance(payoffs, ChoicePayoffs)
     return ValueSums(
         added,
         {name: float(amounts.sum()) for name, amounts in of_candidates.items()},
         choose_at_random(kpi, payoffs, chosen, outcome),
-        weights,
+        weigh_policies(payoffs, actions, outcome, predicted) if treated else {},
         unit_groups,
         rank_by_time(kpi, payoffs, rows, chosen, outcome),
     )

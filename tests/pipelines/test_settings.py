@@ -109,6 +109,17 @@ def test_dagster_home_is_prepared_and_named(home: Path, monkeypatch: pytest.Monk
     assert (settings.dagster_home / "dagster.yaml").read_text() == (ROOT / "dagster.yaml").read_text()
 
 
+def test_a_start_makes_a_home_of_an_earlier_version_private(home: Path) -> None:
+    database = home / "data" / "deliveries.sqlite"
+    database.parent.mkdir()
+    database.touch()
+    database.chmod(0o644)
+    database.parent.chmod(0o755)
+    dagster_home = prepare_dagster_home().dagster_home
+    modes = [path.stat().st_mode & 0o777 for path in (database.parent, database, dagster_home / "dagster.yaml")]
+    assert modes == [0o700, 0o600, 0o600]
+
+
 def test_hosts_of_the_pages_are_names_without_port_and_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SIXTYFORTY_PAGES_HOSTS", raising=False)
     assert load_settings().pages_hosts == ()

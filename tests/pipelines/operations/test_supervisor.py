@@ -51,6 +51,7 @@ def test_spaces_and_ampersands_are_quoted(monkeypatch: pytest.MonkeyPatch) -> No
         }
         assert not is_running(settings)
         assert program_states(settings) == {}
+    assert options.umask == 0o077
     commands = {group.name: group.process_configs[0].command for group in options.process_group_configs}
     assert set(commands) == {program.name for program in PROGRAMS}
     socket = f"{services_folder(settings)}/code.sock"
