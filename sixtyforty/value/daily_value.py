@@ -207,12 +207,12 @@ def sum_values(
         unit_groups = {DECISIONS: sum_groups(groups)} | {name: sum_groups(groups, m) for name, m in money.items()}
     proposed = {CANDIDATE_PREFIX + name: actions for name, actions in (candidates or {}).items()}
     actions = proposed | {"model": chosen.tolist(), "current_process": rows["current_action"].tolist()}
-    treated = kpi.treatment is not None and isinstance(payoffs, ChoicePayoffs)
+    treated = payoffs if kpi.treatment and isinstance(payoffs, ChoicePayoffs) else None
     return ValueSums(
         added,
         {name: float(amounts.sum()) for name, amounts in of_candidates.items()},
         choose_at_random(kpi, payoffs, chosen, outcome),
-        weigh_policies(payoffs, actions, outcome, predicted) if treated else {},
+        weigh_policies(treated, actions, outcome, predicted) if treated else {},
         unit_groups,
         rank_by_time(kpi, payoffs, rows, chosen, outcome),
     )
