@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sixtyforty.accounting.kpi_summary import KpiSummary
     from sixtyforty.spec.kpi import Kpi
     from sixtyforty.spec.use_case import UseCase
-    from sixtyforty.value.action_load import ActionLoad
+    from sixtyforty.value.capacity_gains import CapacityGains
     from sixtyforty.value.rounded_interval import RoundedInterval
     from sixtyforty.value.segments import Segment
 
@@ -56,9 +56,8 @@ SUMMARY_KEYS = {
     " refuted. Null: no such test.",
     "past_experiment": "Gain by three methods with intervals (horvitz_thompson is official), for the model and each"
     " candidate, and the overlap. Null: no past experiment.",
-    "load": "Actions a day: mean and peak, also of the current process, and the worst day. `capacities` has the gain"
-    " per 1,000 decisions if fewer actions can be taken: `first_come` with its interval, and `best_of_day`. Null: an"
-    " experiment.",
+    "capacity": "Gain per 1,000 decisions if fewer actions can be taken: `first_come` with its interval, and"
+    " `best_of_day`. Also the largest number of actions, and the worst partition. Null: a live experiment.",
     "unit": "Currency of the money, not a unit that is decided about.",
     "from": "First partition with a known outcome.",
     "to": "Last partition with a known outcome.",
@@ -140,8 +139,8 @@ def _impact_lines(
     lines.append(summary.deciders.describe())
     if summary.done:
         lines.append(summary.done.describe(kpi.currency))
-    if summary.load and not kpi.amount:
-        lines += _load_lines(use_case, summary.load)
+    if summary.capacity and not kpi.amount:
+        lines += _capacity_lines(use_case, summary.capacity)
     if not summary.operational:
         lines.append("Not operational: no decision differs from the current process.")
     lines.append(explain_target(kpi, summary.counted, summary.label, summary.outdated))
@@ -178,12 +177,12 @@ def _candidate_lines(kpi: Kpi, summary: KpiSummary) -> list[str]:
     return lines
 
 
-def _load_lines(use_case: UseCase, load: ActionLoad) -> list[str]:
+def _capacity_lines(use_case: UseCase, capacity: CapacityGains) -> list[str]:
     every = use_case.partitions.every
-    lines = [load.describe(use_case.kpi, every)]
-    if load.capacities:
+    lines = [capacity.describe_worst(use_case.kpi, every)]
+    if capacity.points:
         lines.append(f"{f'gain, at most so many actions a {every}':46}{'first come':>16}{f'best of the {every}':>20}")
-    for point in load.capacities:
+    for point in capacity.points:
         lines.append(f"{point.capacity:46,}{_signed(point.first_come.value):>16}{_signed(point.best_of_day):>20}")
     return lines
 

@@ -16,7 +16,7 @@ from sixtyforty.decisions.declared_version import describe_outdated
 from sixtyforty.spec.kpi import EvidenceLabel
 from sixtyforty.spec.track import Track
 from sixtyforty.value import experiment_estimate, segments
-from sixtyforty.value.action_load import ActionLoad, summarize_load
+from sixtyforty.value.capacity_gains import CapacityGains, gain_by_capacity
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.experiment_estimate import HoldoutEstimate
 from sixtyforty.value.outcome_test import OutcomeTest
@@ -100,7 +100,7 @@ class KpiSummary(DaysSummary):
     - is_retired: whether the use case is retired.
     - exactness: the test by a holdout that the action doesn't change the outcome; None without such a test.
     - past_experiment: the gain by three methods, and the overlap; None without a past experiment.
-    - load: how many actions the decisions need, and the gain at smaller capacities; None in an experiment.
+    - capacity: the gain if fewer actions can be taken, and the worst partition; None in a live experiment.
     """
 
     label: EvidenceLabel
@@ -114,7 +114,7 @@ class KpiSummary(DaysSummary):
     is_retired: bool = False
     past_experiment: PastExperiment | None = None
     exactness: OutcomeTest | None = None
-    load: ActionLoad | None = None
+    capacity: CapacityGains | None = None
 
     @property
     def is_refuted(self) -> bool:
@@ -154,7 +154,7 @@ class KpiSummary(DaysSummary):
             "payback": self.counted.payback if self.counted.covers_costs else None,
             "exactness": self.exactness.to_dict() if self.exactness else None,
             "past_experiment": self.past_experiment.to_dict() if self.past_experiment else None,
-            "load": self.load.to_dict() if self.load else None,
+            "capacity": self.capacity.to_dict() if self.capacity else None,
             "candidates": {name: candidate.to_dict() for name, candidate in self.candidates.items()},
         }
 
@@ -182,8 +182,11 @@ def summarize_kpi(
         is_retired=ws.stage_ledger.is_retired() or use_case.stage == "retired",
     )
     if not use_case.is_randomized(track):
-        experiment, load = summarize_experiment(kpi, track, daily_values), summarize_load(kpi, track, daily_values)
-        summary = replace(summary, past_experiment=experiment, load=load)
+        experiment, capacity = (
+            summarize_experiment(kpi, track, daily_values),
+            gain_by_capacity(kpi, track, daily_values),
+        )
+        summary = replace(summary, past_experiment=experiment, capacity=capacity)
         return _add_done(ws, track, _with_exactness(ws, summary), daily_values)
     effect = experiment_results.measure_effect(ws, [d.partition for d in daily_values])
     evidence = experiment_estimate.describe_estimate(effect, kpi.currency, kpi.unit_plural, kpi.target)

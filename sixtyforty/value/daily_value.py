@@ -54,7 +54,6 @@ class DailyValue:
     differ: int  # number of decisions that differ from the current process
     fallback: int  # number of decisions that the current process took: no model, unfit inputs, or awaiting review
     candidates: dict[str, float] = field(default_factory=dict)  # the money of each candidate on the same units
-    current_acted: int = 0  # number of units on which the current process takes an action other than the idle one
     counts: dict[str, int] = field(default_factory=dict)  # how often each action was taken
     paid_for_all: dict[str, float] = field(default_factory=dict)  # the money if all units got an action, by action
     lost_above: dict[str, list[float]] = field(default_factory=dict)  # the money above a capacity, see `capacity.py`
@@ -195,7 +194,6 @@ def sum_values(
         **{policy: float(amounts.sum()) for policy, amounts in money.items()},
         "perfect_foresight": float(payoffs.best_possible(outcome).sum()),
         "acted": int((chosen != kpi.idle_action).sum()),
-        "current_acted": int((rows["current_action"].to_numpy(str) != kpi.idle_action).sum()),
         "differ": int((chosen != rows["current_action"].to_numpy(str)).sum()),
         "fallback": int(decided_by.isin(CURRENT_PROCESS_DECIDERS).sum()) if decided_by is not None else 0,
     }

@@ -27,8 +27,10 @@ def test_impact_as_json_and_as_a_table(small_workspace: Workspace, run_cli: RunC
     assert lines[0] == f"Net value of second fitters, EUR ({label}), 2013-04-02 to 2013-04-03, 8 calls"
     taken = next(line for line in lines if line.startswith("decisions taken"))
     assert taken.split()[-2:] == [f"{figures['per_1000']['model']:,.0f}", f"{figures['total']:,.0f}"]
-    load = next(line for line in lines if line.startswith("The decisions need"))
-    assert f"on average and {figures['load']['peak']} at most ({figures['load']['peak_partition']})" in load
+    worst = next(line for line in lines if line.startswith("The worst day was "))
+    assert figures["capacity"]["worst_partition"] in worst
+    activity = figures["rests_on"]["activity"]["taken"]
+    assert f"The decisions take {activity['mean']:.1f} actions a day on average" in finished.out
     gain = next(line for line in lines if line.startswith("gain over the current process"))
     assert f"{figures['lift_vs_current']['value']:+,.0f}" in gain
     assert "too few days to say" in gain

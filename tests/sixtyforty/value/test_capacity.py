@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sixtyforty.value import capacity
-from sixtyforty.value.action_load import summarize_load
 from sixtyforty.value.capacity import capacities
+from sixtyforty.value.capacity_gains import gain_by_capacity
 from sixtyforty.value.daily_value import DailyValue, sum_values
 from tests.sixtyforty.value.kpis import TWO, day_worth
 
@@ -66,24 +66,23 @@ def test_actions_of_the_current_process_come_first_and_stay() -> None:
     assert value(rows.assign(expected=np.nan)).lost_above == {"10": [0.0, 0.0]}
 
 
-def test_the_load_of_days_names_the_peak_and_the_worst_day() -> None:
+def test_the_gain_by_capacity_names_the_peak_and_the_worst_day() -> None:
     busy = value(make_rows([(n % 4, n, n < 2, n < 8) for n in range(30)]))
     quiet = day_worth("2013-03-11", 10, 5.0, 0.0)
-    load = summarize_load(TWO, "replay", [busy, quiet])
-    assert load
-    assert (load.mean, load.peak, load.peak_partition) == (15, 30, "2013-03-10")
-    assert (load.current_mean, load.current_peak) == (4, 8)
-    assert (load.worst_partition, load.worst_gain) == ("2013-03-10", 22 * -3.0)
-    assert [point.capacity for point in load.capacities] == [10, 25]
+    gains = gain_by_capacity(TWO, "replay", [busy, quiet])
+    assert gains
+    assert gains.peak == 30
+    assert (gains.worst_partition, gains.worst_gain) == ("2013-03-10", 22 * -3.0)
+    assert [point.capacity for point in gains.points] == [10, 25]
     gain = busy.model - busy.current_process + 5.0
     lost = busy.lost_above["10"]
-    assert load.capacities[0].first_come.value == pytest.approx(1000 * (gain - lost[0]) / 40, abs=0.01)
-    assert load.capacities[0].best_of_day == pytest.approx(1000 * (gain - lost[1]) / 40, abs=0.01)
-    assert "need 15 actions a day on average and 30 at most (2013-03-10)" in load.describe(TWO, "day")
-    assert summarize_load(TWO, "replay", []) is None
+    assert gains.points[0].first_come.value == pytest.approx(1000 * (gain - lost[0]) / 40, abs=0.01)
+    assert gains.points[0].best_of_day == pytest.approx(1000 * (gain - lost[1]) / 40, abs=0.01)
+    assert gains.describe_worst(TWO, "day").startswith("The worst day was 2013-03-10: -")
+    assert gain_by_capacity(TWO, "replay", []) is None
 
 
 def test_days_whose_order_is_not_known_leave_out_the_capacities() -> None:
     days = [DailyValue("2013-03-10", 40, 9.0, 0.0, 0.0, 0.0, 30, 0, 0)]
-    load = summarize_load(TWO, "replay", days)
-    assert load and (load.peak, list(load.capacities)) == (30, [])
+    gains = gain_by_capacity(TWO, "replay", days)
+    assert gains and (gains.peak, list(gains.points)) == (30, [])

@@ -47,7 +47,6 @@ def test_a_day_is_accounted_for_as_by_hand() -> None:
         acted=2,
         differ=2,
         fallback=1,
-        current_acted=2,
         counts={"act": 2, "wait": 2},
         paid_for_all={"act": 7 - 3 + 7 - 3, "wait": 0},
     )

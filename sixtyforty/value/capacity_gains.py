@@ -33,41 +33,31 @@ class CapacityPoint:
 
 
 @dataclass(frozen=True)
-class ActionLoad:
-    """How many actions the decisions need in a partition, such as a day. Money is in the KPI's currency.
+class CapacityGains:
+    """The gain if fewer actions can be taken in a partition, such as a day. Money is in the KPI's currency.
 
-    - mean, peak, peak_partition: the mean and the largest number of actions, and when it was.
-    - current_mean, current_peak: the same for the current process on the same units.
+    - peak: the largest number of actions of a partition.
     - worst_partition, worst_gain: the partition with the smallest gain over the current process, and this gain.
-    - capacities: the gain at some capacities below the peak; empty if the order of the actions isn't known.
+    - points: the gain at some capacities below the peak; empty if the order of the actions isn't known.
     """
 
-    mean: float
     peak: int
-    peak_partition: str
-    current_mean: float
-    current_peak: int
     worst_partition: str
     worst_gain: float
-    capacities: Sequence[CapacityPoint]
+    points: Sequence[CapacityPoint]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures for JSON."""
-        return asdict(self) | {"capacities": [point.to_dict() for point in self.capacities]}
+        return asdict(self) | {"points": [point.to_dict() for point in self.points]}
 
-    def describe(self, kpi: Kpi, every: str) -> str:
-        """Return in sentences how many actions there are, and which partition was the worst. every: such as `day`."""
+    def describe_worst(self, kpi: Kpi, every: str) -> str:
+        """Return a sentence on the partition with the smallest gain. every: the length of a partition, such as `day`."""
         gain = format_money(self.worst_gain, kpi.currency, signed=True)
-        return (
-            f"The decisions need {self.mean:,.0f} actions a {every} on average and {self.peak:,} at most"
-            f" ({self.peak_partition}). The current process takes {self.current_mean:,.0f} on average and"
-            f" {self.current_peak:,} at most. The worst {every} was {self.worst_partition}: {gain} compared with the"
-            " current process."
-        )
+        return f"The worst {every} was {self.worst_partition}: {gain} compared with the current process."
 
 
-def summarize_load(kpi: Kpi, track: Track, days: Sequence[DailyValue]) -> ActionLoad | None:
-    """Summarize the actions of partitions with known outcomes; None without any.
+def gain_by_capacity(kpi: Kpi, track: Track, days: Sequence[DailyValue]) -> CapacityGains | None:
+    """Return the gain if fewer actions can be taken, over partitions with known outcomes; None without any.
 
     A day on which actions can't be ordered, such as one of an earlier release, leaves out all capacities.
 
@@ -75,17 +65,12 @@ def summarize_load(kpi: Kpi, track: Track, days: Sequence[DailyValue]) -> Action
     """
     if not days:
         return None
-    busiest = max(days, key=lambda day: day.acted)
-    worst = min(days, key=lambda day: day.model - day.current_process)
-    return ActionLoad(
-        mean=round(sum(day.acted for day in days) / len(days), 2),
-        peak=busiest.acted,
-        peak_partition=busiest.partition,
-        current_mean=round(sum(day.current_acted for day in days) / len(days), 2),
-        current_peak=max(day.current_acted for day in days),
+    worst, peak = min(days, key=lambda day: day.model - day.current_process), max(day.acted for day in days)
+    return CapacityGains(
+        peak=peak,
         worst_partition=worst.partition,
         worst_gain=round(worst.model - worst.current_process, 2),
-        capacities=[_point(kpi, track, days, k) for k in capacities(busiest.acted)] if _is_ordered(days) else [],
+        points=[_point(kpi, track, days, capacity) for capacity in capacities(peak)] if _is_ordered(days) else [],
     )
 
 
