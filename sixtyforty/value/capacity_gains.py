@@ -51,7 +51,7 @@ class CapacityGains:
         return asdict(self) | {"points": [point.to_dict() for point in self.points]}
 
     def describe_worst(self, kpi: Kpi, every: str) -> str:
-        """Return a sentence on the partition with the smallest gain. every: the length of a partition, such as `day`."""
+        """Return a sentence on the partition with the smallest gain. every: its length, such as `day`."""
         gain = format_money(self.worst_gain, kpi.currency, signed=True)
         return f"The worst {every} was {self.worst_partition}: {gain} compared with the current process."
 
