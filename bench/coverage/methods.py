@@ -125,7 +125,7 @@ def to_days(gains: Floats, partition_days: int = 1, groups: GroupedSums | None =
     """
     partitions, *_ = _to_arrays(gains, partition_days)
     return [
-        DailyValue(partition, DECISIONS, gain, 0.0, math.nan, math.nan, 0, 0, 0, {}, sums)
+        DailyValue(partition, DECISIONS, gain, 0.0, math.nan, math.nan, 0, 0, 0, unit_groups=sums)
         for partition, gain, sums in zip(
             partitions.tolist(), gains.tolist(), _to_group_sums(groups, len(gains)), strict=True
         )

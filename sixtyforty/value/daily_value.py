@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import date, timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self
@@ -54,6 +54,7 @@ class DailyValue:
     differ: int  # number of decisions that differ from the current process
     fallback: int  # number of decisions that the current process took: no model, unfit inputs, or awaiting review
     candidates: dict[str, float] = field(default_factory=dict)  # the money of each candidate on the same units
+    _: KW_ONLY
     counts: dict[str, int] = field(default_factory=dict)  # how often each action was taken
     paid_for_all: dict[str, float] = field(default_factory=dict)  # the money if all units got an action, by action
     lost_above: dict[str, list[float]] = field(default_factory=dict)  # the money above a capacity, see `capacity.py`
