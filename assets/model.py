@@ -14,7 +14,7 @@ from assets.stage import REFUSED, CheckResult, StageCheck, StageResult, StageRun
 from assets.training import check_training_data, plan_trainings, training_days
 from expectations.serving_gate import check_features
 from expectations.suites import load_suite
-from sixtyforty.accounting import break_even, degradation
+from sixtyforty.accounting import break_even, degradation, exactness
 from sixtyforty.accounting.refused_figures import RefusedFiguresError
 from sixtyforty.lifecycle import champions, replay_rebuild
 from sixtyforty.lifecycle.revocation import revoke_tainted_champions
@@ -146,7 +146,7 @@ def _backtest_row(run: StageRun, day: date, recipe: str, daily_values: Sequence[
     return {
         "training day": day.isoformat(),
         "recipe": recipe_name(run.use_case, recipe),
-        "label": run.use_case.label("replay"),
+        "label": exactness.label_figures(run.ws, "replay"),
         "days": len(daily_values),
         **asdict(value_metrics(daily_values)),
         f"lift, last {RECENT_DAYS} days": _rounded(recent.value),
@@ -186,7 +186,7 @@ def run_degradation_drill(run: StageRun) -> StageResult:
     )
     metadata: Metadata = {
         "lift under each feed fault, per 1,000 decisions": table([_fault_row(impact) for impact in impacts]),
-        "label": run.use_case.label("replay"),
+        "label": exactness.label_figures(run.ws, "replay"),
     }
     entry = run.ws.lake.entry(degradation.DATASET, SNAPSHOT)
     faults = format_plural(len(impacts) - 1, "feed fault")  # the first impact is that of sound feeds
@@ -326,7 +326,7 @@ def draw_break_even(run: StageRun) -> StageResult:
     entry, sentences = break_even.read_curve(run.ws)[0], break_even.explain_break_even(run.ws)
     metadata: Metadata = {
         "summary": "\n\n".join(sentences),
-        "label": run.use_case.label("replay"),
+        "label": exactness.label_figures(run.ws, "replay"),
         "curve": image(charts.draw_break_even(run.use_case.kpi, points), "break-even curve"),
         "lift by information lost, per 1,000 decisions": table([_break_even_row(point) for point in points]),
     }

@@ -19,6 +19,7 @@ from sixtyforty.storage.files import digest
 
 if TYPE_CHECKING:
     from sixtyforty.reports.portfolio_line import PortfolioLine
+    from sixtyforty.reports.portfolio_total import Total
 
 GROUP = "portfolio"
 MONEY_COLUMNS = ("net", "gain", "cost")
@@ -50,7 +51,10 @@ class PortfolioStage:
 
 def write_portfolio(run: PortfolioRun) -> StageResult:
     """Record how long the runs of each use case took, then write the portfolio page, which compares all use cases."""
-    from sixtyforty.reports import portfolio  # imported late, because loading the definitions does not need it
+    from sixtyforty.reports import (  # imported late, because loading the definitions does not need it
+        portfolio,
+        portfolio_total,
+    )
 
     record_run_hours(run.instance, run.project_home, [use_case.name for use_case in run.use_cases])
     workspaces, now = [run.project_home.workspace(use_case) for use_case in run.use_cases], run.clock.current_time()
@@ -59,10 +63,18 @@ def write_portfolio(run: PortfolioRun) -> StageResult:
         "page": dg.MetadataValue.path(str(path)),
         "use cases": table([_portfolio_row(line) for line in lines]),
     }
-    if totals := portfolio.add_up_totals(lines):
-        metadata["totals"] = table([total.plain for total in totals])
+    if totals := portfolio_total.add_up_totals(lines):
+        metadata["totals"] = table([_total_row(total) for total in totals])
+    if asides := portfolio_total.list_asides(lines):
+        metadata["in no total"] = table([aside.plain for aside in asides])
     run.log.info(f"portfolio: page that compares all use cases written ({path})")
     return StageResult.snapshot(digest([line.plain for line in lines]), metadata)
+
+
+def _total_row(total: Total) -> TableRow:
+    gain, net = total.gain, total.net
+    intervals = {"gain low": gain.low, "gain high": gain.high, "net low": net.low, "net high": net.high}
+    return total.plain | {"gain": gain.value, "net": net.value} | intervals
 
 
 def _portfolio_row(line: PortfolioLine) -> TableRow:

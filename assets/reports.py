@@ -115,9 +115,11 @@ def write_impact_report(run: StageRun) -> StageResult:
     summary = kpi_summary.summarize_kpi(run.ws, run.track)
     metadata: Metadata = {
         "page": dg.MetadataValue.path(str(path)),
-        f"gain over the current process ({summary.unit})": summary.gain,
+        f"gain over the current process, if every decision is followed ({summary.unit})": summary.gain,
+        f"gain of what people did ({summary.unit})": summary.done.gain if summary.done else None,
         f"assumed cost of building and running ({summary.unit})": summary.build + summary.running,
-        f"net benefit ({summary.unit})": summary.net_impact,
+        f"net benefit ({summary.unit})": summary.counted.net_impact,
+        "what the net benefit counts": summary.counted.note,
         "label": summary.label,
     }
     run.log.info(f"impact_report: owner's page about the gain written ({path})")

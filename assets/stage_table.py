@@ -284,7 +284,7 @@ STAGES = (
         " stage ledger, and the days spent in each stage.",
         phase="evaluation",
         kinds={"ledger"},
-        inputs=["kpi_impact"],
+        inputs=lambda t: ["kpi_impact", *(["acceptance"] if t.use_case.people.responses else [])],
         partitioned=False,
         checks=[stage_gate.NOT_STOPPED, stage_gate.STAGE_AS_DECLARED],
     ),
@@ -319,6 +319,7 @@ STAGES = (
         kinds={"markdown"},
         inputs=lambda t: [
             *("champion", "kpi_impact", "degradation", "break_even"),
+            *(["acceptance"] if t.use_case.people.responses else []),
             *(["stage_gate"] if t.use_case.stages else []),
         ],
         partitioned=False,

@@ -11,7 +11,16 @@ import dagster as dg
 from assets.metadata import Metadata, TableRow, image, table
 from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResult, StageRun, StageTarget, refusal_check
 from assets.unit_checks import UNITS_CONSERVED, check_units
-from sixtyforty.accounting import acceptance, build_or_buy, kpi_audit, kpi_ledger, kpi_summary, usage
+from sixtyforty.accounting import (
+    acceptance,
+    build_or_buy,
+    exactness,
+    kpi_audit,
+    kpi_ledger,
+    kpi_summary,
+    unit_sums_ledger,
+    usage,
+)
 from sixtyforty.accounting.acceptance_messages import describe_gain_per_override, find_alarms
 from sixtyforty.accounting.experiment_ledger import ExperimentAccount
 from sixtyforty.accounting.forecast import ChampionTerm, read_forecasts
@@ -25,9 +34,10 @@ from sixtyforty.spec.money import format_money
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import digest
 from sixtyforty.storage.manifests import Entry
-from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, group_by_period
+from sixtyforty.value.daily_value import CANDIDATE_PREFIX, DAILY_POLICIES, DailyValue, group_by_period
 from sixtyforty.value.lift import NO_INTERVAL
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
+from sixtyforty.value.segments import describe_losing
 
 MONEY_RECONCILES = StageCheck(
     "money_reconciles", "Each day's money equals the sum of its decisions' payoffs, computed by independent SQL."
@@ -39,7 +49,7 @@ FIGURES_SOUND = StageCheck(
 )
 NO_SEGMENT_LOSES = StageCheck(
     "no_segment_loses",
-    "The current process isn't proven better in any segment. Confidence intervals allow for the number of segments.",
+    "The current process is better in no segment (95% confidence). The intervals allow for the number of segments.",
 )
 DECISIONS_DIFFER = StageCheck(
     "decisions_differ", "Some decisions differ from the current process. A model that changes nothing is not in use."
@@ -68,10 +78,12 @@ def account_kpi(run: StageRun) -> StageResult:
     """Calculate the value of each partition's decisions, and check the values."""
     result, kpi = StageResult(), run.use_case.kpi
     stage_steps.register_first_stage(run.ws, run.clock.current_time())  # record the gate before its figures are known
+    label = exactness.label_figures(run.ws, run.track)
     for group in run.partition_groups():
         for partition, entry in kpi_ledger.write_accounts(run.ws, group, run.track).items():
-            metadata = _account_metadata(entry, kpi) | {"label": run.use_case.label(run.track)}
+            metadata = _account_metadata(entry, kpi) | {"label": label}
             result.published[partition] = PublishedPartition(entry.version, metadata)
+        unit_sums_ledger.write_accounts(run.ws, group, run.track)
     result.checks.append(check_units(run))
     daily_values = kpi_ledger.read_daily_values(run.ws, run.track)
     if not daily_values:
@@ -90,13 +102,11 @@ def account_kpi(run: StageRun) -> StageResult:
     summary = kpi_summary.summarize_kpi(run.ws, run.track, daily_values=daily_values)
     result.newest_metadata.update(_kpi_overview(run, summary, daily_values))
     lift = _describe_lift(summary)
-    lift_metadata: Metadata = {"lift": lift}
-    if summary.outdated:
-        lift_metadata["outdated"] = summary.outdated
+    lift_metadata: Metadata = {"lift": lift, **({"outdated": summary.outdated} if summary.outdated else {})}
     result.checks += [
         CheckResult(
             BEATS_CURRENT_PROCESS.name,
-            (summary.lift_vs_current.low or 0) > 0 and not summary.outdated,
+            (summary.lift_vs_current.low or 0) > 0 and not (summary.outdated or summary.is_refuted),
             lift_metadata,
             warn=True,
             description=f"{summary.outdated} {lift}" if summary.outdated else lift,
@@ -121,7 +131,7 @@ def _account_metadata(entry: Entry, kpi: Kpi) -> Metadata:
             f"model ({unit})": round(account.model, 2),
             f"holdout ({unit})": round(account.current_process, 2),
         }
-    money = {f"{policy.replace('_', ' ')} ({unit})": round(float(getattr(account, policy)), 2) for policy in POLICIES}
+    money = {f"{name.replace('_', ' ')} ({unit})": round(float(getattr(account, name)), 2) for name in DAILY_POLICIES}
     money |= {
         f"{CANDIDATE_PREFIX}{name} ({unit})": round(float(amount), 2) for name, amount in account.candidates.items()
     }
@@ -212,13 +222,12 @@ def _describe_lift(summary: KpiSummary) -> str:
 
 def _check_segments(run: StageRun) -> CheckResult:
     segments = kpi_summary.summarize_segments(run.ws, run.track)
-    losing = ", ".join(f"{segment.column} {segment.name}" for segment in segments if segment.loses)
     return CheckResult(
         NO_SEGMENT_LOSES.name,
-        not losing,
+        not any(segment.loses for segment in segments),
         {"segments": table([segment.to_dict() for segment in segments])} if segments else {},
         warn=True,
-        description=f"the current process is proven better in {losing or 'no segment'}",
+        description=describe_losing(segments),
     )
 
 
@@ -237,10 +246,10 @@ def _check_decisions_differ(summary: KpiSummary) -> CheckResult:
 
 def _check_holdout(summary: KpiSummary, kpi: Kpi) -> CheckResult:
     """Check that the holdout has its declared share of the units and is comparable with the other units."""
-    estimate = summary.holdout
+    estimate, test = summary.holdout, summary.exactness
     return CheckResult(
         HOLDOUT_INTACT.name,
-        estimate is None or estimate.is_trustworthy,
+        (estimate is None or estimate.is_trustworthy) and (test is None or not test.problem),
         {"holdout": dg.MetadataValue.json(estimate.to_dict(kpi.target / 1000))} if estimate else {},
         description=summary.evidence,
     )

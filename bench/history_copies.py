@@ -27,7 +27,8 @@ ROWS_OF_ARCHIVED_DAY = 900
 FIRST_ARCHIVED_SEQUENCE = 1_000_000
 DECISIONS = "decisions/replay"
 DATASETS_FROM_SOURCES = [*SOURCE_STAGES, "features", "outcomes"]
-DATASETS = [*DATASETS_FROM_SOURCES, DECISIONS, "review/replay", "kpi/replay"]  # each dataset after its inputs
+# Each dataset comes after its inputs.
+DATASETS = [*DATASETS_FROM_SOURCES, DECISIONS, "review/replay", "kpi/replay", "kpi_evidence/replay"]
 NOT_COPIED = ("dvc", ".dvc", "dagster")
 # Placeholders in the text of a manifest.
 DAY, INPUTS, EXTRACTS = "@day@", "@inputs@", "@extracts@"

@@ -8,7 +8,6 @@ from importlib.resources import files
 import sqlalchemy as sa
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
@@ -22,13 +21,12 @@ from desk.impact_page import impact_chart, impact_page
 from desk.login import log_out, login_page
 from desk.page_request import Desk, Page, PageRequest, Problem
 from desk.pages import maturity_page, people_page, portfolio_page, record_page
+from desk.request_guard import RequestGuard
 from desk.review_page import review_page
 from desk.security_headers import SecurityHeaders
 from desk.trace_page import trace_page
 from sixtyforty.reports.page_templates import page_environment
 from sixtyforty.workspace import Workspace
-
-LOCAL_HOSTS = ("127.0.0.1", "localhost")
 
 
 def build_app(
@@ -37,17 +35,16 @@ def build_app(
     """Return the web application of the desk for some use cases.
 
     database: holds accounts and sessions. host: the host name at which people reach the desk, in addition to
-    LOCAL_HOSTS. Requests for any other host name are refused, which prevents DNS rebinding. secure: whether people
+    the names of this machine. The guard refuses other host names and requests of other websites. secure: whether people
     reach the desk only by https.
     """
     templates = page_environment("desk")
     templates.filters["local_time"] = lambda time, ws: f"{local_time(ws.use_case, time):%Y-%m-%d %H:%M}"
     templates.filters["clock_time"] = format_clock_time
     desk = Desk(workspaces, database, templates, secure)
-    hosts = [*LOCAL_HOSTS, *([host] if host else [])]
     app = Starlette(
         routes=_routes(desk),
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)],
+        middleware=[Middleware(RequestGuard, hosts=[host] if host else [])],
         exception_handlers=dict.fromkeys((Problem, Exception), _problem_handler(desk)),
     )
     return SecurityHeaders(app)

@@ -1,4 +1,4 @@
-"""Read the settings of this process from the environment. Only SIXTYFORTY_MEMORY is also read elsewhere.
+"""Read the settings of this process from the environment. The last three are also read where they are needed.
 
 - `SIXTYFORTY_PROFILE`: embedded (default), production, or cluster (production on several machines).
 - `SIXTYFORTY_HOME`: the folder that holds `data/`. Default: the project's root.
@@ -7,20 +7,25 @@
 - `SIXTYFORTY_BROKER_URL`: Celery's broker, from which the workers of a cluster take their runs.
 - `SIXTYFORTY_DVC_REMOTE`: folder or URL of the DVC remote. Default: `data/dvc/remote`.
 - `SIXTYFORTY_DESK_URL`: the address of the desk, if it is behind a proxy. Default: the address where the desk listens.
+- `SIXTYFORTY_PAGES_HOSTS`: the host names of Dagster's pages behind a proxy, separated by commas. Default: none.
 - `SIXTYFORTY_MEMORY`: the memory that a process may use for data from an extract to decisions and accounts, such as
   `1GB`. Default: a quarter of the memory of the machine or container, but at least `512MB`. `sixtyforty.storage.memory`
   reads it where it is needed; here it is only checked.
+- `SIXTYFORTY_ESTIMATOR_PACKAGES`, `SIXTYFORTY_LOCATION_ROOTS`: what declarations may import and read.
+  `sixtyforty.spec.confinement` reads them where declarations are loaded; here they are only checked.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from sixtyforty.spec.confinement import estimator_packages, location_roots
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.files import access_errors, create_folder
 from sixtyforty.storage.home_format import ensure_home_format
@@ -30,6 +35,7 @@ from sixtyforty.storage.unfinished_move import refuse_unfinished_move
 
 ROOT = Path(__file__).resolve().parents[1]
 DRIVER = "postgresql+psycopg2://"
+HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 Profile = Literal["embedded", "production", "cluster"]
 
 
@@ -44,6 +50,7 @@ class Settings:
     dvc_remote: str = field(repr=False)
     desk_url: str | None = None
     broker_url: str = field(default="", repr=False)
+    pages_hosts: tuple[str, ...] = ()
 
     @property
     def dagster_home(self) -> Path:
@@ -58,10 +65,12 @@ class SettingsError(SixtyfortyError):
 def load_settings() -> Settings:
     """Return the settings from the environment. Raises SettingsError if a variable is missing or wrong.
 
-    Raises MemorySettingError if SIXTYFORTY_MEMORY is wrong.
+    Raises MemorySettingError if SIXTYFORTY_MEMORY is wrong, and ConfinementSettingError if the packages or roots are.
     """
     environment = os.environ
     memory_limit()
+    estimator_packages()
+    location_roots()
     profile = _profile(environment)
     home = Path(environment.get("SIXTYFORTY_HOME") or ROOT).resolve()
     _check_home(home)
@@ -75,6 +84,7 @@ def load_settings() -> Settings:
         dvc_remote=environment.get("SIXTYFORTY_DVC_REMOTE") or str(home / "data" / "dvc" / "remote"),
         desk_url=_desk_url(environment),
         broker_url=environment.get("SIXTYFORTY_BROKER_URL", "") if profile == "cluster" else "",
+        pages_hosts=_pages_hosts(environment),
     )
     if profile != "embedded":
         _check_database(profile, url)
@@ -135,6 +145,17 @@ def _desk_url(environment: Mapping[str, str]) -> str | None:
     if url and not url.startswith(("https://", "http://")):
         raise SettingsError("SIXTYFORTY_DESK_URL is not a web address. Write one such as https://desk.example.")
     return url
+
+
+def _pages_hosts(environment: Mapping[str, str]) -> tuple[str, ...]:
+    names = [name.strip() for name in environment.get("SIXTYFORTY_PAGES_HOSTS", "").split(",")]
+    hosts = tuple(name.lower() for name in names if name)
+    if not all(HOST_NAME.fullmatch(host) for host in hosts):
+        raise SettingsError(
+            "SIXTYFORTY_PAGES_HOSTS is not a list of host names. Write names without port and https://, such as"
+            " sixtyforty.example,ops.example."
+        )
+    return hosts
 
 
 def _with_driver(url: str) -> str:

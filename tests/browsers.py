@@ -20,12 +20,15 @@ FLAGS = [
 
 
 @contextmanager
-def open_chromium() -> Iterator[Any]:
-    """Start the installed Chromium without a window, and close it after the block. It downloads nothing."""
+def open_chromium(*flags: str) -> Iterator[Any]:
+    """Start the installed Chromium without a window, and close it after the block. It downloads nothing.
+
+    flags: further options of Chromium's command line.
+    """
     from playwright.sync_api import sync_playwright
 
     program = next(filter(None, map(shutil.which, PROGRAMS)))
     with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=program, args=FLAGS)
+        chromium = play.chromium.launch(executable_path=program, args=[*FLAGS, *flags])
         yield chromium
         chromium.close()

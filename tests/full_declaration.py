@@ -25,6 +25,7 @@ FULL: dict[str, Any] = merge(
                 "training": {"first": {"title": "Reads the list", "role": "dispatcher", "headcount": 3}},
             },
             "responses": "responses",
+            "unanswered": "not_done",
             "review": {"reviewers": {"lead": 3}, "minutes_per_review": 5, "abstain_below": 1, "rule": "gut"},
         },
         "kpi": {

@@ -92,7 +92,10 @@ RESPONSES = {  # optional: make_workspace(folder, **WITH_RESPONSES)
     "known_at": "at",
     "personal": ["person", "reason"],
 }
-WITH_RESPONSES: dict[str, Any] = {"sources": {"responses": RESPONSES}, "people": {"responses": "responses"}}
+WITH_RESPONSES: dict[str, Any] = {
+    "sources": {"responses": RESPONSES},
+    "people": {"responses": "responses", "unanswered": "done"},
+}
 UNJUDGED = {"verdict_id": "none", "verdict": Verdict("", "", True, 0, 0, 0, 0, 0, reasons=[], rules=[]).to_dict()}
 DECLARED: dict[str, Any] = {
     "name": "calls_in_time",

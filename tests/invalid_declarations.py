@@ -52,7 +52,10 @@ def value_of_another_type(kind: Any) -> Any:
     kind = unwrap(kind)[0]
     if get_origin(kind) is Literal:
         return "zzz"
-    if kind is str or get_origin(kind) in (Union, types.UnionType):
+    is_union = get_origin(kind) in (Union, types.UnionType)
+    if is_union and any(map(model_of, get_args(kind))):
+        return "text"
+    if kind is str or is_union:
         return {"a": "mapping"}
     if kind in (int, float, bool, date):
         return "christmas"

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from sixtyforty.accounting.kpi_ledger import write_accounts
+from sixtyforty.accounting import kpi_ledger, unit_sums_ledger
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.lifecycle.plan_models import plan_models
 from sixtyforty.modeling.gate import promote_challengers
@@ -36,7 +36,8 @@ def make_replayed_home(folder: Path, **changes: Any) -> Workspace:
     days = [plan.as_of for plan in plans if plan.as_of >= ws.use_case.replay.first_day]
     promote_challengers(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", days)
     take_decisions(ws, DECIDED, "replay", None)
-    write_accounts(ws, DECIDED, "replay")
+    kpi_ledger.write_accounts(ws, DECIDED, "replay")
+    unit_sums_ledger.write_accounts(ws, DECIDED, "replay")
     return ws
 
 

@@ -16,21 +16,25 @@ from pipelines.authoring import catalog
 
 
 @contextmanager
-def open_webserver(home: Path) -> Iterator[str]:
-    """Start Dagster's webserver for a home on a free port, return its URL, and stop it after the block."""
+def open_webserver(home: Path, *options: str, guarded: bool = True) -> Iterator[str]:
+    """Start Dagster's webserver for a home on a free port, return its URL, and stop it after the block.
+
+    options: further arguments, such as `--read-only`. guarded: False leaves out the project's guard.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     root = Path(catalog.FOLDER).parents[1]
     env = os.environ | {"DAGSTER_HOME": str(home / "data" / "dagster"), "SIXTYFORTY_HOME": str(home)}
     command = [
-        str(Path(sys.executable).with_name("dagster-webserver")),
+        *(sys.executable, "-m", "pipelines.runtime.guarded_webserver" if guarded else "dagster_webserver"),
         "-w",
         str(root / "workspace.yaml"),
         "-h",
         "127.0.0.1",
         "-p",
         str(port),
+        *options,
     ]
     server = subprocess.Popen(command, cwd=root, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

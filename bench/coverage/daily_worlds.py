@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sixtyforty.value.unit_groups import GROUPS, GroupedSums
+
 Floats = NDArray[np.float64]
 
 DECISIONS = 1000
@@ -31,10 +33,23 @@ HOUSEHOLD_SHARE = 0.2  # share of the variance of a household's gain that return
 
 @dataclass(frozen=True)
 class DailySample:
-    """The gains of each day and their expectations, both of shape (runs, days)."""
+    """The gains of each day and their expectations, both of shape (runs, days).
+
+    groups: the gain of each group of units on each day, (runs, days, GROUPS). group_shares: the share of a day's
+    decisions that belong to each group, (GROUPS,). Both are None if no unit recurs.
+    """
 
     gains: Floats
     expected: Floats
+    groups: Floats | None = None
+    group_shares: Floats | None = None
+
+    def group_days(self, run: int, days: int | None = None) -> GroupedSums | None:
+        """Return the sums of each group on the first days of a run; None if no unit recurs. days: None means all."""
+        if self.groups is None or self.group_shares is None:
+            return None
+        gains = self.groups[run, :days]
+        return GroupedSums(gains, np.broadcast_to(DECISIONS * self.group_shares, gains.shape))
 
 
 @dataclass(frozen=True)
@@ -108,11 +123,16 @@ def draw_recurring(rng: np.random.Generator, runs: int, days: int) -> DailySampl
     """Draw campaigns that always contain the same households: a day is the mean of HOUSEHOLDS units.
 
     Each household has a gain of its own, with HOUSEHOLD_SHARE of the variance, and noise in each campaign: a one-way
-    random effect of the household.
+    random effect of the household. The groups of households are dealt at random, as by a hash of their keys.
     """
-    own = np.sqrt(HOUSEHOLD_SHARE) * rng.standard_normal((runs, HOUSEHOLDS)).mean(axis=1, keepdims=True)
-    noise = np.sqrt((1 - HOUSEHOLD_SHARE) / HOUSEHOLDS) * rng.standard_normal((runs, days))
-    return around_zero(own + noise)
+    members = np.eye(GROUPS)[rng.integers(0, GROUPS, HOUSEHOLDS)]
+    groups = np.empty((runs, days, GROUPS))
+    for run in range(runs):  # the households of all runs together would take gigabytes
+        own = np.sqrt(HOUSEHOLD_SHARE) * rng.standard_normal(HOUSEHOLDS)
+        noise = np.sqrt(1 - HOUSEHOLD_SHARE) * rng.standard_normal((days, HOUSEHOLDS))
+        groups[run] = (own + noise) @ members / HOUSEHOLDS
+    gains = groups.sum(axis=-1)
+    return DailySample(gains, np.zeros_like(gains), groups, members.mean(axis=0))
 
 
 def draw_log_normal_units(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
@@ -151,6 +171,19 @@ def _mean_of_units(
     return np.stack([draw_units(rng, (days, UNITS_A_DAY)).mean(axis=1) for _ in range(runs)])
 
 
+RECURRING = DailyWorld(
+    "recurring households",
+    f"12 campaigns for the same {HOUSEHOLDS} households. {HOUSEHOLD_SHARE:.0%} of the variance belongs to the"
+    " household and returns in each campaign.",
+    draw_recurring,
+    "mean gain of the population of households, per 1,000 decisions",
+    partition_days=CAMPAIGN_DAYS,
+    period=12,
+    history=12,
+    month=1,
+    first_look=2,
+    last_look=12,
+)
 INDEPENDENT = DailyWorld("independent days", "Normal gains, each day on its own.", draw_independent)
 WEEKLY = DailyWorld(
     "weekly dependence",
@@ -183,19 +216,7 @@ WORLDS = (
         first_look=2,
         last_look=6,
     ),
-    DailyWorld(
-        "recurring households",
-        f"12 campaigns for the same {HOUSEHOLDS} households. {HOUSEHOLD_SHARE:.0%} of the variance belongs to the"
-        " household and returns in each campaign.",
-        draw_recurring,
-        "mean gain of the population of households, per 1,000 decisions",
-        partition_days=CAMPAIGN_DAYS,
-        period=12,
-        history=12,
-        month=1,
-        first_look=2,
-        last_look=12,
-    ),
+    RECURRING,
     DailyWorld(
         "heavy tails, log-normal",
         f"{UNITS_A_DAY} log-normal units a day. The standard deviation of the logarithm is {LOG_DEVIATION:g}.",

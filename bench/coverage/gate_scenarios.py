@@ -6,14 +6,19 @@ from typing import Literal
 
 import numpy as np
 
-from bench.coverage.daily_worlds import YEAR, DailyWorld, Floats
+from bench.coverage.daily_worlds import CAMPAIGN_DAYS, YEAR, DailyWorld, Floats
 from bench.coverage.figures import Figure, ForecastBias
 from bench.coverage.methods import METHODS, Refresh
 from sixtyforty.spec.wording import format_plural
+from sixtyforty.value.unit_groups import GroupedSums
 
-Schedule = Literal["monthly", "nightly"]
+Schedule = Literal["monthly", "nightly", "each campaign"]
 MONTH = 30
-LOOKS = {"monthly": range(MONTH, YEAR + 1, MONTH), "nightly": range(MONTH, YEAR + 1)}
+LOOKS = {  # the numbers of partitions at which the gate looks
+    "monthly": range(MONTH, YEAR + 1, MONTH),
+    "nightly": range(MONTH, YEAR + 1),
+    "each campaign": range(2, YEAR // CAMPAIGN_DAYS + 1),
+}
 PROVEN_GAIN = 0.5  # the gain of a champion's recipe, in standard deviations of a day
 HISTORY = 180  # days of the walk-forward backtest before a refresh
 EQUAL_DEVIATION = 0.2  # standard deviation of the daily difference between two equal models
@@ -26,10 +31,17 @@ def measure_null_promotions(
 ) -> list[Figure]:
     """Return in how many years at least one of some independent recipes without an effect is promoted.
 
-    The gate first looks after MONTH days of the walk-forward backtest.
+    The gate first looks after MONTH days of the walk-forward backtest, or after two campaigns.
     """
-    gains = world.draw(rng, runs * recipes, YEAR).gains.reshape(runs, recipes, YEAR)
-    promoted = int((METHODS.first_promotions(gains, LOOKS[schedule]).recipe >= 0).sum())
+    looks, partitions = LOOKS[schedule], YEAR // world.partition_days
+    sample = world.draw(rng, runs * recipes, partitions)
+    gains = sample.gains.reshape(runs, recipes, partitions)
+
+    def group_days(run: int, recipe: int, look: int) -> GroupedSums | None:
+        return sample.group_days(run * recipes + recipe, look)
+
+    promotions = METHODS.first_promotions(gains, looks, partition_days=world.partition_days, group_days=group_days)
+    promoted = int((promotions.recipe >= 0).sum())
     row = f"{format_plural(recipes, 'recipe')}, {schedule}, {world.name}"
     return [Figure("null", row, promoted, runs, runs)]
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -34,6 +34,8 @@ from sixtyforty.value.experiment import Arm, Effect, compare_arms
 from sixtyforty.value.lift import PLANNED_BLOCKS, Interval, estimate_ratio, follow_ratio, predict_lift
 from sixtyforty.value.sequences import sequence_reach
 from sixtyforty.value.share_test import DealtUnits, find_mismatches
+from sixtyforty.value.unit_groups import DECISIONS as UNITS
+from sixtyforty.value.unit_groups import GROUPS, GroupedSums, GroupSums
 
 DOLLARS = 10_000  # the gate rounds gains to cents, so a standard deviation of a day is this amount for the gate
 GATE = Gate(margin=300, confidence=0.95)
@@ -75,7 +77,8 @@ class Promotions:
 class IntervalMethod:
     """A method that returns the interval of the mean gain per 1,000 decisions.
 
-    interval: takes gains, and optionally the number of days from one partition to the next, by default 1.
+    interval: takes gains, and optionally the number of days from one partition to the next, by default 1, and the gains
+    by group of units, by default none.
     half_widths: half of the widths for gains (runs, days), computed quickly, a little too small if anything. A truth
     that is nearer to the mean isn't computed. None computes each interval.
     """
@@ -91,7 +94,9 @@ class Methods:
     - estimate: the interval of the gain of a replay. gate: the interval of the gate, for the first recipe of a year.
     - daily_look: what live pages and rollouts show each day. always_valid: that of a stage gate.
     - forecast: the interval for the next month.
-    - first_promotions: the first promotion in a year. It takes gains (runs, recipes, days) and the days of the looks.
+    - first_promotions: the first promotion in a year. It takes gains (runs, recipes, days), the numbers of partitions
+      at the looks, and the number of days from one partition to the next. It also takes a function that returns the
+      gains by group of units, for a run, a recipe and a look.
     - passes_refresh: whether a refresh is promoted.
     - holdout_once, holdout_always, cluster_once, cluster_always: the ends of the interval of a holdout's effect at each
       look, both (runs, looks). The units are drawn one by one, or as clusters of the same position.
@@ -104,7 +109,7 @@ class Methods:
     daily_look: IntervalMethod
     always_valid: IntervalMethod
     forecast: IntervalMethod
-    first_promotions: Callable[[Floats, Sequence[int]], Promotions]
+    first_promotions: Callable[..., Promotions]
     passes_refresh: Callable[[Refresh], bool]
     holdout_once: Callable[[UnitSample], tuple[Floats, Floats]]
     holdout_always: Callable[[UnitSample], tuple[Floats, Floats]]
@@ -113,23 +118,35 @@ class Methods:
     rejects_shares: Callable[[float, Sequence[tuple[int, int]]], bool]
 
 
-def to_days(gains: Floats, partition_days: int = 1) -> list[DailyValue]:
+def to_days(gains: Floats, partition_days: int = 1, groups: GroupedSums | None = None) -> list[DailyValue]:
     """Return daily values with these gains over a current process that earns nothing.
 
-    partition_days: the number of days from one partition to the next.
+    partition_days: the number of days from one partition to the next. groups: the gains by group of units.
     """
     partitions, *_ = _to_arrays(gains, partition_days)
     return [
-        DailyValue(partition, DECISIONS, gain, 0.0, math.nan, math.nan, 0, 0, 0)
-        for partition, gain in zip(partitions.tolist(), gains.tolist(), strict=True)
+        DailyValue(partition, DECISIONS, gain, 0.0, math.nan, math.nan, 0, 0, 0, {}, sums)
+        for partition, gain, sums in zip(
+            partitions.tolist(), gains.tolist(), _to_group_sums(groups, len(gains)), strict=True
+        )
+    ]
+
+
+def _to_group_sums(groups: GroupedSums | None, days: int) -> Sequence[GroupSums | None]:
+    if groups is None or groups.totals is None or groups.counts is None:
+        return [None] * days
+    nothing = [0.0] * GROUPS
+    return [
+        {UNITS: counts, "model": totals, "current_process": nothing}
+        for totals, counts in zip(groups.totals.tolist(), groups.counts.tolist(), strict=True)
     ]
 
 
 def single_interval(confidence: float) -> Callable[..., Interval]:
     """Return the method for one look (`estimate_ratio`), at a confidence level."""
 
-    def interval(gains: Floats, partition_days: int = 1) -> Interval:
-        return estimate_ratio(*_to_arrays(gains, partition_days), confidence)
+    def interval(gains: Floats, partition_days: int = 1, groups: GroupedSums | None = None) -> Interval:
+        return estimate_ratio(*_to_arrays(gains, partition_days), confidence, groups=groups)
 
     return interval
 
@@ -141,8 +158,9 @@ def follow_method(confidence: float, planned_days: int = PLANNED_BLOCKS * BLOCK_
     """
     planned_blocks = planned_days / BLOCK_DAYS
 
-    def interval(gains: Floats, partition_days: int = 1) -> Interval:
-        return follow_ratio(*_to_arrays(gains, partition_days), confidence, planned_blocks=planned_blocks)
+    def interval(gains: Floats, partition_days: int = 1, groups: GroupedSums | None = None) -> Interval:
+        arrays = _to_arrays(gains, partition_days)
+        return follow_ratio(*arrays, confidence, groups=groups, planned_blocks=planned_blocks)
 
     def widths(gains: Floats, partition_days: int) -> Floats:
         return half_widths(gains, confidence, planned_blocks, partition_days)
@@ -174,24 +192,33 @@ def _to_arrays(gains: Floats, partition_days: int) -> tuple[NDArray[np.str_], Fl
     return days.astype(str), gains, np.full(len(gains), float(DECISIONS))
 
 
-def predict_month(gains: Floats, partition_days: int = 1) -> Interval:
+def predict_month(gains: Floats, partition_days: int = 1, groups: GroupedSums | None = None) -> Interval:
     """Return the forecast for the next month (`predict_lift`)."""
-    return predict_lift(to_days(gains, partition_days))
+    return predict_lift(to_days(gains, partition_days, groups))
 
 
-def judge_each_look(gains: Floats, looks: Sequence[int], skip: bool = True) -> Promotions:
+def judge_each_look(
+    gains: Floats,
+    looks: Sequence[int],
+    skip: bool = True,
+    partition_days: int = 1,
+    group_days: Callable[[int, int, int], GroupedSums | None] = lambda *_: None,
+) -> Promotions:
     """Judge each recipe at each look by the gate, as a first model, until one is promoted.
 
     The recipes are tried together, so recipe j is number j + 1 of the year. The forecast is the one that the gate
-    reports with the promotion. skip: leave out the looks at which the gate can't promote (see `could_pass`).
+    reports with the promotion. skip: leave out the looks at which the gate can't promote (see `could_pass`). For the
+    other parameters, see `Methods.first_promotions`.
     """
     recipe, day, forecasts = np.full(len(gains), -1), np.full(len(gains), -1), np.full((3, len(gains)), np.nan)
     for look in looks:
-        is_open = could_pass(gains[:, :, :look]) if skip else np.ones(gains.shape[:2], bool)
+        is_open = could_pass(gains[:, :, :look], partition_days) if skip else np.ones(gains.shape[:2], bool)
         for run, candidate in zip(*np.nonzero(is_open & (recipe < 0)[:, None]), strict=True):
             if recipe[run] >= 0:
                 continue
-            days = to_days(DOLLARS * gains[run, candidate, :look])
+            groups = group_days(run, candidate, look)
+            dollars = groups if groups is None else replace(groups, totals=DOLLARS * np.asarray(groups.totals))
+            days = to_days(DOLLARS * gains[run, candidate, :look], partition_days, dollars)
             trial = RecipeTrial(FIRST_DAY.year, int(candidate) + 1)
             judgement = judge(GATE, GateEvidence("first", 0.0, days, trial=trial), "USD")
             if judgement.verdict == "PROMOTE" and judgement.figures.forecast:
@@ -201,13 +228,16 @@ def judge_each_look(gains: Floats, looks: Sequence[int], skip: bool = True) -> P
     return Promotions(recipe, day, *forecasts)
 
 
-def could_pass(gains: Floats) -> NDArray[np.bool_]:
+def could_pass(gains: Floats, partition_days: int = 1) -> NDArray[np.bool_]:
     """Return for gains (runs, recipes, days) whether the lower end of the gate's interval is above 0: (runs, recipes).
 
-    The gate itself decides in the end.
+    The gate itself decides in the end. Units that recur aren't counted here, because they only make intervals wider.
     """
     confidences = [1 - 2 * error_share(GATE.confidence, number) for number in range(1, gains.shape[1] + 1)]
-    widths = [half_widths(gains[:, index], confidence) for index, confidence in enumerate(confidences)]
+    widths = [
+        half_widths(gains[:, index], confidence, partition_days=partition_days)
+        for index, confidence in enumerate(confidences)
+    ]
     passes: NDArray[np.bool_] = gains.mean(-1) > np.stack(widths, 1)
     return passes
 

@@ -59,7 +59,7 @@ SECTIONS = (
         "How often the interval contains the truth. The gain is looked at once, after a year or after all campaigns."
         " More is better. Without any effect, one look raises a false alarm in the other cases: 100% minus the figure."
         " The gate's interval, for the first recipe of a year, is valid at every look, so it is wider than one look"
-        " needs.",
+        " needs. Households that recur count as clusters, next to the blocks.",
         ("estimate", "gate"),
     ),
     Section(
@@ -87,8 +87,8 @@ SECTIONS = (
     Section(
         "A year of the gate, without any effect",
         "In how many years at least one recipe is promoted, although each gains nothing on average. Recipes are"
-        f" independent of one another. The gate first looks after {MONTH} days. All looks and all recipes of a year"
-        " share one error budget of 5%.",
+        f" independent of one another. The gate first looks after {MONTH} days, or after two campaigns. All looks"
+        " and all recipes of a year share one error budget of 5%.",
         ("null",),
     ),
     Section(
@@ -102,11 +102,11 @@ SECTIONS = (
 )
 
 ADVICE = {
-    "estimate": "The method treats blocks of two weeks as independent. If days depend on each other for longer, or the"
-    " same units recur in each block, read the interval as too narrow. Raise `kpi.block_days`.",
+    "estimate": "The method treats blocks of two weeks as independent. If days depend on each other for longer, read"
+    " the interval as too narrow. Raise `kpi.block_days`.",
     "gate": "The gate rests on the same blocks as the pages, and is sure too early for the same reasons.",
-    "daily_look": "The interval allows for daily looks, but not for a dependence that is longer than a block, nor for"
-    " units that recur. In such a case, read it as too narrow, and raise `kpi.block_days`.",
+    "daily_look": "The interval allows for daily looks, but not for a dependence that is longer than a block. In such a"
+    " case, read it as too narrow, and raise `kpi.block_days`.",
     "always_valid": "The same holds for the interval of a stage gate.",
     "forecast": "A forecast assumes that the next month is like the past. It knows no season that it hasn't seen, and"
     " no dependence that is longer than its blocks. With a season, forecast from a year or more.",

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from bench.coverage import daily_worlds, unit_worlds
-from bench.coverage.daily_worlds import DailyWorld, Floats
+from bench.coverage.daily_worlds import DailySample, DailyWorld, Floats
 from bench.coverage.figures import Figure, ForecastBias
 from bench.coverage.gate_scenarios import measure_bias, measure_null_promotions, measure_refreshes
 from bench.coverage.methods import METHODS, IntervalMethod
@@ -35,11 +35,18 @@ def measure_coverage(world: DailyWorld, rng: np.random.Generator, runs: int) -> 
     """Return how often each interval contains the true mean gain of the period."""
     sample = world.draw(rng, runs, world.period)
     truths = sample.expected.mean(1)
+    methods = (("estimate", METHODS.estimate), ("gate", METHODS.gate))
     return [
-        count_inside(
-            measure, world.name, [method.interval(gains, world.partition_days) for gains in sample.gains], truths
-        )
-        for measure, method in (("estimate", METHODS.estimate), ("gate", METHODS.gate))
+        count_inside(measure, world.name, _intervals(method, world, sample, world.period), truths)
+        for measure, method in methods
+    ]
+
+
+def _intervals(method: IntervalMethod, world: DailyWorld, sample: DailySample, days: int) -> list[Interval]:
+    """Return the interval of each run for its first days."""
+    return [
+        method.interval(gains[:days], world.partition_days, sample.group_days(run, days))
+        for run, gains in enumerate(sample.gains)
     ]
 
 
@@ -56,19 +63,20 @@ def measure_looks(world: DailyWorld, rng: np.random.Generator, runs: int) -> lis
     truths = sample.expected.cumsum(1) / np.arange(1, world.last_look + 1)
     looks = range(world.first_look, world.last_look + 1)
     return [
-        count_misses(measure, world, method, sample.gains, truths, looks)
+        count_misses(measure, world, method, sample, truths, looks)
         for measure, method in (("daily_look", METHODS.daily_look), ("always_valid", METHODS.always_valid))
     ]
 
 
 def count_misses(
-    measure: str, world: DailyWorld, method: IntervalMethod, gains: Floats, truths: Floats, looks: Sequence[int]
+    measure: str, world: DailyWorld, method: IntervalMethod, sample: DailySample, truths: Floats, looks: Sequence[int]
 ) -> Figure:
     """Count the runs in which the interval misses the truth at any look.
 
-    gains, truths: both (runs, days). A run has an answer if it misses, or if the interval of its last look is known.
+    truths: (runs, days). A run has an answer if it misses, or if the interval of its last look is known.
     An interval is computed only if it can miss, according to the method's `half_widths`.
     """
+    gains = sample.gains
     missed = np.zeros(len(gains), bool)
     for look in looks:
         is_open = ~missed
@@ -76,18 +84,19 @@ def count_misses(
             distances = np.abs(gains[:, :look].mean(1) - truths[:, look - 1])
             is_open &= distances > method.half_widths(gains[:, :look], world.partition_days)
         for run in np.flatnonzero(is_open):
-            interval, truth = method.interval(gains[run, :look], world.partition_days), truths[run, look - 1]
+            groups, truth = sample.group_days(int(run), look), truths[run, look - 1]
+            interval = method.interval(gains[run, :look], world.partition_days, groups)
             missed[run] = interval.low > truth or interval.high < truth
-    last = [method.interval(of_run[: looks[-1]], world.partition_days) for of_run in gains]
+    last = _intervals(method, world, sample, looks[-1])
     answered = missed | [not math.isnan(interval.low) for interval in last]
     return Figure(measure, world.name, int(missed.sum()), int(answered.sum()), len(gains))
 
 
 def measure_forecast(world: DailyWorld, rng: np.random.Generator, runs: int) -> list[Figure]:
     """Return how often the gain of the next month is inside the forecast."""
-    gains = world.draw(rng, runs, world.history + world.month).gains
-    forecasts = [METHODS.forecast.interval(days, world.partition_days) for days in gains[:, : world.history]]
-    return [count_inside("forecast", world.name, forecasts, gains[:, world.history :].mean(1))]
+    sample = world.draw(rng, runs, world.history + world.month)
+    forecasts = _intervals(METHODS.forecast, world, sample, world.history)
+    return [count_inside("forecast", world.name, forecasts, sample.gains[:, world.history :].mean(1))]
 
 
 def measure_holdout(world: UnitWorld, rng: np.random.Generator, runs: int) -> list[Figure]:
@@ -154,6 +163,9 @@ def _list_scenarios() -> Mapping[str, Scenario]:
                 scenarios[name] = partial(measure_null_promotions, world, recipes, schedule)
         scenarios[f"refreshes: {world.name}"] = partial(measure_refreshes, world)
         scenarios[f"bias: {world.name}"] = partial(measure_bias, world)
+    for recipes in (1, 5):
+        name = f"null: {daily_worlds.RECURRING.name}, {recipes}"
+        scenarios[name] = partial(measure_null_promotions, daily_worlds.RECURRING, recipes, "each campaign")
     return scenarios
 
 

@@ -22,7 +22,7 @@ def decide(rows: pd.DataFrame, expected: np.ndarray) -> pd.DataFrame:
 def value_per_1000(decided: pd.DataFrame) -> dict[str, Any]:
     """Return the number of decisions with a known outcome, and dollars per 1,000 of them by each way of deciding.
 
-    The random choice takes each day's actions at the model's rates of that day.
+    The random choice takes each action at the model's rate over all days.
     """
     known = decided[decided[OUTCOME].notna()]
     outcome = known[OUTCOME].to_numpy(float)
@@ -34,8 +34,6 @@ def value_per_1000(decided: pd.DataFrame) -> dict[str, Any]:
         "random_choice": 0.0,
     }
     for action, payoff in payoffs.items():
-        columns = pd.DataFrame({"is_chosen": known["action"] == action, "payoff": payoff})
-        by_day = columns.groupby(known["_partition"])
-        totals["random_choice"] += (by_day["is_chosen"].mean() * by_day["payoff"].sum()).sum()
+        totals["random_choice"] += (known["action"] == action).mean() * payoff.sum() if len(known) else 0.0
     per_1000 = {p: round(1000 * float(total) / len(known), 2) if len(known) else None for p, total in totals.items()}
     return {"decisions": len(known), "per_1000": per_1000}

@@ -102,7 +102,8 @@ def data_stages(use_case: UseCase) -> list[str]:
     """Return the stages to run after new data: DATA_STAGES, and the optional stages that the use case declares."""
     review = ["review_queue"] if use_case.people.review else []
     gate = ["stage_gate"] if use_case.stages else []
-    return [*DATA_STAGES, *review, *gate]
+    answers = ["acceptance"] if use_case.people.responses else []  # otherwise what people did would be outdated
+    return [*DATA_STAGES, *review, *answers, *gate]
 
 
 def request_retrain(

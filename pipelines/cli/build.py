@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DemoAnswer(Answer):
-    """Answer of `sixtyforty demo`: what the decisions of the demo's use cases earned."""
+    """Answer of `sixtyforty demo`: the gain of the decisions of the demo's use cases."""
 
     use_cases: Annotated[Mapping[str, Any], "For each use case, the answer of `sixtyforty impact`."]
 
 
 @command(BUILD, "demo", "", "{demo}")
 def demo(use_case: OptionalUseCase = None) -> DemoAnswer:
-    """Run the chain on a year of demo data. Then show what the decisions earned, and which pages to open."""
+    """Run the chain on a year of demo data. Then show the gain of the decisions, and which pages to open."""
     from pipelines.cli.impact import impact
     from pipelines.demo.registry import DEMOS
     from pipelines.demo.year import run_portfolio_report, run_year
@@ -38,7 +38,7 @@ def demo(use_case: OptionalUseCase = None) -> DemoAnswer:
         year = run_year(name, show_progress)
         answers[name] = impact(name)
         texts.append(f"{year.title}\n{answers[name].text}")
-        pages.append(f"  {year.report}: what the decisions earned")
+        pages.append(f"  {year.report}: the gain of the decisions")
         if year.simulated_responses:
             pages[-1] += f" (people's responses are simulated: {year.simulated_responses:,})"
     pages.append(f"  {run_portfolio_report()}: all use cases side by side")

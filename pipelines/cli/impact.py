@@ -1,4 +1,4 @@
-"""`sixtyforty impact`: what the decisions earned compared with the current process."""
+"""`sixtyforty impact`: the gain of the decisions, and of what people did, over the current process."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from sixtyforty.accounting.forecast import ForecastRecord
     from sixtyforty.accounting.kpi_summary import KpiSummary
     from sixtyforty.spec.kpi import Kpi
-    from sixtyforty.value.lift import NO_INTERVAL
-from sixtyforty.value.segments import Segment
+    from sixtyforty.spec.use_case import UseCase
+    from sixtyforty.value.action_load import ActionLoad
+    from sixtyforty.value.rounded_interval import RoundedInterval
+    from sixtyforty.value.segments import Segment
 
 POLICIES = {
     "model": "decisions taken",
@@ -34,8 +36,11 @@ SUMMARY_KEYS = {
     "gain": "Gain over the current process in total.",
     "build": "Cost of building, as declared.",
     "running": "Cost of running over the period, as declared.",
-    "net_impact": "Gain minus building and running.",
-    "payback": "First day on which the gain covers the cost. Null: the gain does not cover the cost yet.",
+    "net_impact": "The gain of `counted` minus building and running. Null: that gain isn't known.",
+    "payback": "First day on which the gain of `counted` covers the cost. Null: it does not cover the cost yet, or it"
+    " is no money that was earned (see `standing` in `counted`).",
+    "counted": "The gain by which target, stage gate and costs are judged: of what people did on the live track."
+    " Basis: replay, unrecorded or done. Standing: earned, lost, no gain shown, assumed, replay, retired or not known.",
     "acted": "Number of decisions for an action that costs more than the cheapest action.",
     "differ_from_current": "Number of decisions that differ from the current process.",
     "differ_share": "Share of decisions that differ from the current process.",
@@ -44,7 +49,16 @@ SUMMARY_KEYS = {
     "decided_by_current_process": "Number of decisions that the current process took as a fallback, without a champion,"
     " or until a review. Decisions in shadow or in the holdout don't count.",
     "deciders": "Number of decisions by the model, and by the current process with reasons; unknown outcomes included.",
-    "done": "Value of the actions after people's overrides: count, difference, total, gain. Null: no override counts.",
+    "done": "Value of what people did: overrides, unanswered decisions, difference, total, gain, and lift with its"
+    " interval. Null: people's answers aren't recorded, aren't counted, or the replay has none.",
+    "done_problem": "Why the value of what people did is refused. Null: it is not refused.",
+    "exactness": "Test by a holdout that the action doesn't change the outcome: outcomes of both arms, interval,"
+    " refuted. Null: no such test.",
+    "past_experiment": "Gain by three methods with intervals (horvitz_thompson is official), for the model and each"
+    " candidate, and the overlap. Null: no past experiment.",
+    "load": "Actions a day: mean and peak, also of the current process, and the worst day. `capacities` has the gain"
+    " per 1,000 decisions if fewer actions can be taken: `first_come` with its interval, and `best_of_day`. Null: an"
+    " experiment.",
     "unit": "Currency of the money, not a unit that is decided about.",
     "from": "First partition with a known outcome.",
     "to": "Last partition with a known outcome.",
@@ -56,7 +70,7 @@ SUMMARY_KEYS = {
 
 @dataclass(frozen=True, kw_only=True)
 class ImpactAnswer(Answer):
-    """Answer of `sixtyforty impact`: what the decisions of a track earned."""
+    """Answer of `sixtyforty impact`: the gain of the decisions of a track over the current process."""
 
     summary: Annotated[Mapping[str, Any], SUMMARY_KEYS]
     holdout: Annotated[Mapping[str, Any] | None, "Estimate from the holdout. Null: the use case has no holdout."]
@@ -67,14 +81,23 @@ class ImpactAnswer(Answer):
         "Forecast of the gain in the month after each promotion with its prediction interval, and the actual gain. The"
         " numbers of months within their forecast and of months compared. The forecast for the coming month.",
     ]
+    rests_on: Annotated[
+        Mapping[str, Any],
+        "What the gain rests on. Of payoffs, success rates and opportunity costs: the gain after a change, and where it"
+        " is zero. Of hits, in total and by segment: where an action was needed and taken. Of amounts: how often they"
+        " fit. Of the calibration: predictions and outcomes. Of the activity: actions a day, week or month. The notes"
+        " say why some keys are null. The problem says why all are null, and names the cure.",
+    ]
 
 
 @command(SEE, "impact", "{demo}", "{demo} --track live --json")
 def impact(use_case: UseCaseName, track: TrackName = "replay") -> ImpactAnswer:
-    """Show what the decisions earned compared with the current process."""
+    """Show the gain of the decisions, and of what people did, over the current process."""
     from pipelines.authoring import catalog
     from sixtyforty.accounting.forecast import read_forecasts
+    from sixtyforty.accounting.gain_basis import summarize_basis
     from sixtyforty.accounting.kpi_summary import summarize_kpi, summarize_segments
+    from sixtyforty.reports.gain_basis_texts import summarize_for_command
 
     ws = catalog.open_workspace(use_case)
     summary = summarize_kpi(ws, track)
@@ -84,27 +107,32 @@ def impact(use_case: UseCaseName, track: TrackName = "replay") -> ImpactAnswer:
             f"Run the chain first: sixtyforty run {use_case} --from DATE --to DATE."
         )
     kpi, segments, forecasts = ws.use_case.kpi, summarize_segments(ws, track), read_forecasts(ws, track)
-    figures = summary.to_dict()
+    figures, basis = summary.to_dict(), summarize_basis(ws, track)
     return ImpactAnswer(
         summary={key: figures[key] for key in SUMMARY_KEYS},
         holdout=summary.holdout.to_dict(kpi.target / 1000) if summary.holdout else None,
         evidence=summary.evidence,
         segments=[segment.to_dict() for segment in segments],
         forecast=forecasts.to_dict(kpi),
-        text="\n".join(_impact_lines(kpi, summary, segments, forecasts)),
+        rests_on=basis.to_dict(),
+        text="\n".join([*_impact_lines(ws.use_case, summary, segments, forecasts), *summarize_for_command(basis, kpi)]),
     )
 
 
-def _impact_lines(kpi: Kpi, summary: KpiSummary, segments: Sequence[Segment], forecasts: ForecastRecord) -> list[str]:
+def _impact_lines(
+    use_case: UseCase, summary: KpiSummary, segments: Sequence[Segment], forecasts: ForecastRecord
+) -> list[str]:
     from sixtyforty.accounting.forecast import explain_target
+    from sixtyforty.spec.kpi_wording import describe_label
 
+    kpi = use_case.kpi
     period = f"{summary.first} to {summary.last}, {summary.decisions:,} {kpi.unit_plural}"
     lines = [
-        f"{kpi.name}, {kpi.currency} ({summary.label}), {period}",
+        f"{kpi.name}, {kpi.currency} ({describe_label(summary.label)}), {period}",
         f"{'':32}{'per 1,000':>14}{'total':>16}",
         *_policy_lines(summary),
         *_candidate_lines(kpi, summary),
-        _gain_line(summary),
+        *_gain_lines(summary),
         *_cost_lines(summary),
     ]
     if summary.outdated:
@@ -112,9 +140,11 @@ def _impact_lines(kpi: Kpi, summary: KpiSummary, segments: Sequence[Segment], fo
     lines.append(summary.deciders.describe())
     if summary.done:
         lines.append(summary.done.describe(kpi.currency))
+    if summary.load and not kpi.amount:
+        lines += _load_lines(use_case, summary.load)
     if not summary.operational:
         lines.append("Not operational: no decision differs from the current process.")
-    lines.append(explain_target(kpi, summary.lift_vs_current, summary.label, summary.outdated))
+    lines.append(explain_target(kpi, summary.counted, summary.label, summary.outdated))
     lines += describe_forecasts(forecasts)
     if summary.evidence:
         lines.append(summary.evidence)
@@ -132,6 +162,9 @@ def _policy_lines(summary: KpiSummary) -> list[str]:
         per_1000, total = summary.per_1000[policy], summary.totals[policy]
         if per_1000 is not None and total is not None:
             lines.append(f"{label:32}{per_1000:>14,.0f}{total:>16,.0f}")
+    if summary.done and summary.done.per_1000 is not None:
+        label = f"with {summary.done.whose_answers}"
+        lines.insert(1, f"{label:32}{summary.done.per_1000:>14,.0f}{summary.done.total:>16,.0f}")
     return lines
 
 
@@ -145,12 +178,30 @@ def _candidate_lines(kpi: Kpi, summary: KpiSummary) -> list[str]:
     return lines
 
 
-def _gain_line(summary: KpiSummary) -> str:
-    gain = summary.lift_vs_current
-    interval = f"95% confidence interval: {_signed(gain.low)} to {_signed(gain.high)} per 1,000"
-    if gain.low is None or gain.high is None:
-        interval = gain.problem or NO_INTERVAL
-    return f"{'gain over the current process':32}{_signed(gain.value):>14}{summary.gain:>+16,.0f}   {interval}"
+def _load_lines(use_case: UseCase, load: ActionLoad) -> list[str]:
+    every = use_case.partitions.every
+    lines = [load.describe(use_case.kpi, every)]
+    if load.capacities:
+        lines.append(f"{f'gain, at most so many actions a {every}':46}{'first come':>16}{f'best of the {every}':>20}")
+    for point in load.capacities:
+        lines.append(f"{point.capacity:46,}{_signed(point.first_come.value):>16}{_signed(point.best_of_day):>20}")
+    return lines
+
+
+def _gain_lines(summary: KpiSummary) -> list[str]:
+    lines = [_gain_line("gain over the current process", summary.lift_vs_current, summary.gain)]
+    if summary.done:
+        lines.append(_gain_line(f"gain with {summary.done.whose_answers}", summary.done.lift, summary.done.gain))
+    return lines
+
+
+def _gain_line(label: str, lift: RoundedInterval, total: float) -> str:
+    from sixtyforty.value.lift import NO_INTERVAL
+
+    interval = f"95% confidence interval: {_signed(lift.low)} to {_signed(lift.high)} per 1,000"
+    if lift.low is None or lift.high is None:
+        interval = lift.problem or NO_INTERVAL
+    return f"{label:32}{_signed(lift.value):>14}{total:>+16,.0f}   {interval}"
 
 
 def _signed(amount: float | None) -> str:
@@ -160,17 +211,18 @@ def _signed(amount: float | None) -> str:
 def _cost_lines(summary: KpiSummary) -> list[str]:
     if not summary.build and not summary.running:
         return []
-    payback = f"paid back on {summary.payback}" if summary.payback else "not paid back yet"
+    counted = summary.counted
+    net = "unknown" if counted.net_impact is None else f"{counted.net_impact:+,.0f}"
     return [
         f"{'building and running (assumed)':46}{-summary.build - summary.running:>+16,.0f}",
-        f"{'net benefit':46}{summary.net_impact:>+16,.0f}   {payback}",
+        f"{'net benefit':46}{net:>16}   {counted.costs_sentence}",
     ]
 
 
 def describe_forecasts(forecasts: ForecastRecord) -> list[str]:
     """Return how many months came out within their forecast, and each that didn't."""
     missed = [
-        f"The champion of {term.since} earned {term.actual:+,.0f} per 1,000: {term.verdict}"
+        f"The champion of {term.since} gained {term.actual:+,.0f} per 1,000: {term.verdict}"
         f" (forecast: {term.forecast.low:+,.0f} to {term.forecast.high:+,.0f})."
         for term in forecasts.terms
         if term.verdict.startswith(("above", "below"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ import typer
 from pipelines.cli.answer import Answer, show_progress
 from pipelines.cli.commands import OPERATE, command
 from pipelines.cli.options import Port, TrackName
+
+WEBSERVER = "pipelines.runtime.guarded_webserver"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,7 @@ class UiAnswer(Answer):
 @command(OPERATE, "ui", "", "--port 3010")
 def ui(port: Port = 3000) -> UiAnswer:
     """Serve Dagster's pages and daemon on this machine only, until Ctrl-C."""
+    from pipelines.runtime.dagster_internals_webserver import run_dev_services
     from pipelines.settings import ROOT, prepare_dagster_home
 
     prepare_dagster_home()
@@ -101,10 +103,9 @@ def ui(port: Port = 3000) -> UiAnswer:
     with dg.DagsterInstance.get():
         pass
     show_progress(f"Dagster's pages: http://127.0.0.1:{port} (Ctrl-C stops them)")
-    dagster = str(Path(sys.executable).with_name("dagster"))
-    workspace = str(ROOT / "workspace.yaml")
     os.chdir(ROOT)
-    os.execv(dagster, [dagster, "dev", "-w", workspace, "--host", "127.0.0.1", "--port", str(port)])
+    run_dev_services(["-w", str(ROOT / "workspace.yaml"), "--host", "127.0.0.1", "--port", str(port)], WEBSERVER)
+    return UiAnswer(text="Dagster's pages are closed.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,8 @@ from pipelines.cli.commands import SEE, command
 from pipelines.cli.errors import CommandError
 
 if TYPE_CHECKING:
-    from sixtyforty.reports.portfolio import Total
     from sixtyforty.reports.portfolio_line import PortfolioLine
+    from sixtyforty.reports.portfolio_total import Aside, Total
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,15 @@ class PortfolioAnswer(Answer):
         Sequence[Mapping[str, Any]],
         "One object for each use case: stage, label (how the value is known), money, usage, advice and why.",
     ]
-    totals: Annotated[Sequence[Mapping[str, Any]], "Sums of money by currency, label and track."]
+    totals: Annotated[
+        Sequence[Mapping[str, Any]],
+        "Money that live use cases earned, by currency, corrected for selection, with 95% intervals. Costs of all use"
+        " cases that ever ran live.",
+    ]
+    asides: Annotated[
+        Sequence[Mapping[str, Any]],
+        "Use cases that no total counts: replays, null results, assumed gains, retired use cases, refused figures.",
+    ]
     page: Annotated[Path, "The portfolio page that was written."]
 
     @property
@@ -51,6 +59,7 @@ def portfolio(
     """List every use case with its stage, gain, cost, use and next step, and write the portfolio page."""
     from pipelines.authoring import catalog
     from sixtyforty.reports import portfolio as reports
+    from sixtyforty.reports.portfolio_total import add_up_totals, list_asides
 
     workspaces_by_name = catalog.load_workspaces().complete
     _record_run_hours(workspaces_by_name)
@@ -59,12 +68,13 @@ def portfolio(
         raise CommandError("No use case is complete. See what is missing: sixtyforty doctor.")
     page = reports.write_report(workspaces)
     lines = reports.build_portfolio(reports.filter_by_scope(workspaces, {"team": team, "site": site, "region": region}))
-    totals = reports.add_up_totals(lines)
+    totals, asides = add_up_totals(lines), list_asides(lines)
     return PortfolioAnswer(
         lines=[line.plain for line in lines],
         totals=[total.plain for total in totals],
+        asides=[aside.plain for aside in asides],
         page=page,
-        text="\n".join([*_portfolio_lines(lines), *_total_lines(totals), f"Page: {page}"]),
+        text="\n".join([*_portfolio_lines(lines), *_total_lines(totals, asides), f"Page: {page}"]),
     )
 
 
@@ -85,9 +95,8 @@ def _record_run_hours(use_cases: Iterable[str]) -> None:
 
 
 def _portfolio_lines(lines: Sequence[PortfolioLine]) -> list[str]:
-    header = (
-        f"{'':3}{'use case':24}{'stage':12}{'label':12}{'net benefit':>14}{'gain':>14}{'cost':>12}{'return':>8}  next"
-    )
+    money = f"{'net benefit':>14}{'gain':>14}{'cost':>12}{'return':>8}"
+    header = f"{'':3}{'use case':24}{'stage':12}{'standing':15}{'label':12}{money}  next"
     return [header, *(_portfolio_line(number, line) for number, line in enumerate(lines, 1))]
 
 
@@ -97,11 +106,16 @@ def _portfolio_line(number: int, line: PortfolioLine) -> str:
     if line.refusal:
         money = f"{'refused':>14}{'refused':>14}{line.costs.total:>12,.0f}{'refused':>8}"
     outdated = f"\n{'':3}{line.outdated}" if line.outdated and line.outdated != line.why else ""
-    return f"{number:2} {line.name:24}{line.stage:12}{line.label:12}{money}  {line.advice}: {line.why}{outdated}"
+    first = f"{number:2} {line.name:24}{line.stage:12}{line.standing:15}{line.label:12}"
+    return f"{first}{money}  {line.advice}: {line.why}{outdated}"
 
 
-def _total_lines(totals: Sequence[Total]) -> list[str]:
-    return [
-        f"{total.currency} ({total.label}, {total.track}): net benefit {total.net:+,.0f}, gain {total.gain:+,.0f}"
-        for total in totals
-    ]
+def _total_lines(totals: Sequence[Total], asides: Sequence[Aside]) -> list[str]:
+    lines = []
+    for total in totals:
+        net = total.net
+        lines.append(
+            f"{total.currency}: net benefit {net.value:+,.0f} (95% interval: {net.low:+,.0f} to {net.high:+,.0f})"
+        )
+        lines.append(total.describe())
+    return [*lines, *(aside.describe() for aside in asides)]

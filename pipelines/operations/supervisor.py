@@ -40,10 +40,11 @@ class Program:
     keeps_children: bool = False
 
 
+GUARDED_WEBSERVER = "python -m pipelines.runtime.guarded_webserver -h 127.0.0.1"
 PROGRAMS = (
     Program("code", "dagster api grpc -m pipelines.definitions --socket {socket} --location-name sixtyforty", 1),
-    Program("webserver", "dagster-webserver -h 127.0.0.1 -p {port} -w {workspace}", 2),
-    Program("readonly", "dagster-webserver -h 127.0.0.1 -p {readonly_port} -w {workspace} --read-only", 2),
+    Program("webserver", f"{GUARDED_WEBSERVER} -p {{port}} -w {{workspace}}", 2),
+    Program("readonly", f"{GUARDED_WEBSERVER} -p {{readonly_port}} -w {{workspace}} --read-only", 2),
     Program("desk", "sixtyforty desk --port {desk_port}", 2),
     Program("daemon", "dagster-daemon run -w {workspace}", 3, keeps_children=True),
     Program("watch", "sixtyforty watch", 4),

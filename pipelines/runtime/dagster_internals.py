@@ -1,4 +1,4 @@
-"""Hold every private Dagster name that this project uses. No other product module imports a private Dagster name.
+"""Hold the private Dagster names that this project uses. `dagster_internals_webserver` has those of the web server.
 
 Dagster may rename or remove a private name in any release, so `pyproject.toml` pins the tested minor version.
 Before an upgrade, run `tests/pipelines/runtime/test_dagster_internals.py`, which uses each name below. The comment of

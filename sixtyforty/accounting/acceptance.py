@@ -17,6 +17,7 @@ from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.track import Track
 from sixtyforty.value.lift import UNKNOWN, Interval, measure_ratio
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
+from sixtyforty.value.unit_groups import NOT_GROUPED
 from sixtyforty.workspace import Workspace
 
 
@@ -162,7 +163,8 @@ def summarize_acceptance(ws: Workspace, track: Track, with_intervals: bool = Tru
         if not with_intervals:
             return UNKNOWN
         gains, known = ([getattr(a, name) for a in answers.values()] for name in ("gain", "known"))
-        return measure_ratio(track, list(answers), gains, known, ws.use_case.kpi.block_days)
+        groups = NOT_GROUPED if ws.use_case.units_recur else None
+        return measure_ratio(track, list(answers), gains, known, ws.use_case.kpi.block_days, groups=groups)
 
     def summarize_role(role: str) -> RoleAcceptance:
         answers = {p: usage.roles[role] for p, usage in usages.items() if role in usage.roles}

@@ -16,23 +16,28 @@ from sixtyforty.decisions.due_units import read_frames
 from sixtyforty.decisions.partition_portions import cut_at_partitions
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.experiments import Holdout
+from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage import stored_tables
 from sixtyforty.storage.manifests import Entry
-from sixtyforty.storage.sql import identifier, identifiers
+from sixtyforty.storage.sql import identifier, identifiers, literal
 from sixtyforty.value.choice_payoffs import ChoicePayoffs
 from sixtyforty.value.daily_value import CURRENT_PROCESS_DECIDERS
 from sixtyforty.value.experiment import Arm
 from sixtyforty.value.payoff_sql import priced_sql
+from sixtyforty.value.segments import NOT_RECORDED
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
     import duckdb
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 SUMS = ["units", "value", "covariate", "value_value", "value_covariate", "covariate_covariate"]
 COUNTS = ["acted", "differ", "fallback"]
 ARM = ["share", "held_out", "cluster"]
+SEGMENT = "segment"  # the column of sums by segment
 MISSING = ["missing", "value_missing"]  # the number of units without a covariate, and the sum of their values
 TAKEN = "action, current_action, decided_by, policy"  # the columns of decisions that `sum_arms` needs
 
@@ -98,21 +103,26 @@ class ArmSums:
 
 @contextmanager
 def sum_arms(
-    ws: Workspace, rows: Mapping[str, Entry], outcomes: Mapping[str, Entry], columns: str = TAKEN
+    ws: Workspace,
+    rows: Mapping[str, Entry],
+    outcomes: Mapping[str, Entry],
+    columns: str = TAKEN,
+    segment: str | None = None,
 ) -> Iterator[ArmSums]:
     """Add up the units of an experiment.
 
     rows, outcomes: manifests of decisions or features, and of outcomes, by partition. columns: SQL of the columns TAKEN
-    over `rows`. Raises HoldoutError if the declared covariate isn't a column of features.sql.
+    over `rows`. segment: a column of features.sql or of the key. If it is given, the sums are also by its value, in the
+    column SEGMENT. Raises HoldoutError if the declared covariate isn't a column of features.sql.
     """
     with ws.lake.open_session(ws.use_case.timezone) as db:
         numbers = ", ".join(f"{name} double" for name in [*SUMS, *COUNTS, *MISSING])
         db.execute(
             "create temp table arm_parts (_partition varchar, portion integer, portion_mean double, share double,"
-            f" held_out boolean, cluster varchar, {numbers})"
+            f" held_out boolean, cluster varchar, {SEGMENT} varchar, {numbers})"
         )
         counts: dict[str, PartitionCounts] = {}
-        for number, units in enumerate(_read_units(ws, db, rows, outcomes, columns) if rows else ()):
+        for number, units in enumerate(_read_units(ws, db, rows, outcomes, columns, segment) if rows else ()):
             db.register("portion_sums", _sum_portion(units, counts).assign(portion=number))
             db.execute("insert into arm_parts by name from portion_sums")
             db.unregister("portion_sums")
@@ -132,7 +142,7 @@ def _sum_portion(units: pd.DataFrame, counts: dict[str, PartitionCounts]) -> pd.
         in_experiment = known[(known["share"] > 0) & (known["share"] < 1)]
         partition = counts.setdefault(str(name), PartitionCounts())
         partition.add(rows, in_experiment, len(known))
-        part = in_experiment.groupby(ARM, sort=True)[[*SUMS, *COUNTS, *MISSING]].sum().reset_index()
+        part = in_experiment.groupby([*ARM, SEGMENT], sort=True)[[*SUMS, *COUNTS, *MISSING]].sum().reset_index()
         sums.append(part.assign(_partition=str(name), portion_mean=rows["filled_mean"].iloc[0]))
     return pd.concat(sums, ignore_index=True)
 
@@ -145,12 +155,17 @@ def _with_partition_means() -> str:
         "covariate_covariate": "covariate_covariate + missing * (mean * mean - portion_mean * portion_mean)",
     }
     sums = ", ".join(f"{changed.get(name, name)} as {name}" for name in SUMS)
-    columns = identifiers([*ARM, *COUNTS])
+    columns = identifiers([*ARM, SEGMENT, *COUNTS])
     return f"(select _partition, portion, {columns}, {sums} from arm_parts join partition_means using (_partition))"
 
 
 def _read_units(
-    ws: Workspace, db: duckdb.DuckDBPyConnection, rows: Mapping[str, Entry], outcomes: Mapping[str, Entry], columns: str
+    ws: Workspace,
+    db: duckdb.DuckDBPyConnection,
+    rows: Mapping[str, Entry],
+    outcomes: Mapping[str, Entry],
+    columns: str,
+    segment: str | None,
 ) -> Iterator[pd.DataFrame]:
     """Yield units in portions, with the columns by which they are added up, ordered by partition and key.
 
@@ -161,14 +176,13 @@ def _read_units(
     import pandas as pd
 
     use_case = ws.use_case
-    for units in cut_at_partitions(read_frames(db, _units_sql(ws, rows, outcomes, columns), []), "anywhere"):
+    for units in cut_at_partitions(read_frames(db, _units_sql(ws, rows, outcomes, columns, segment), []), "anywhere"):
         units = units.assign(
             cluster=assignment.draw_rows(use_case, units) if assignment.cluster_columns(use_case) else ""
         )
         mean = units.groupby("_partition")["covariate"].transform("mean").fillna(0.0)
         x, is_missing = units["covariate"].fillna(mean), units["covariate"].isna()
-        payoffs = ChoicePayoffs(use_case.kpi, units)
-        y = pd.Series(payoffs.unit_values(units["action"].tolist(), units["outcome"].to_numpy(float)), units.index)
+        y = pd.Series(_unit_values(use_case.kpi, units), units.index)
         shares = {policy: assignment.parse_share(policy) for policy in units["policy"].unique()}
         sums: dict[str, Any] = dict(zip(SUMS, (1.0, y, x, y * y, y * x, x * x), strict=True))
         yield units.assign(
@@ -184,7 +198,17 @@ def _read_units(
         )
 
 
-def _units_sql(ws: Workspace, rows: Mapping[str, Entry], outcomes: Mapping[str, Entry], columns: str) -> str:
+def _unit_values(kpi: Kpi, units: pd.DataFrame) -> NDArray[np.float64]:
+    """Return what is compared between the arms: the value of each unit, or the outcome itself if values are exact."""
+    outcome = units["outcome"].to_numpy(float)
+    if kpi.measurement == "exact":
+        return outcome
+    return ChoicePayoffs(kpi, units).unit_values(units["action"].tolist(), outcome)
+
+
+def _units_sql(
+    ws: Workspace, rows: Mapping[str, Entry], outcomes: Mapping[str, Entry], columns: str, segment: str | None
+) -> str:
     """Return the query of `_read_units`, whose rows still lack the cluster and the sums."""
     import pyarrow.parquet as pq
 
@@ -198,12 +222,16 @@ def _units_sql(ws: Workspace, rows: Mapping[str, Entry], outcomes: Mapping[str, 
         )
     covariate_sql = f"{identifier(covariate)}::double" if covariate else "0.0"
     prices = "".join(f", {identifier(c)}" for c in use_case.kpi.payoff_sql)
-    outcome = f"case when {priced_sql(use_case.kpi, 'd.action')} then o.{identifier(use_case.kpi.outcome)}::double end"
+    priced = "true" if use_case.kpi.measurement == "exact" else priced_sql(use_case.kpi, "d.action")
+    outcome = f"case when {priced} then o.{identifier(use_case.kpi.outcome)}::double end"
     taken = f"(select _partition, {key}, {columns} from {ws.lake.select_rows(rows.values())})"
-    return f"""select d.*, {outcome} as outcome, f.* exclude (_partition, {key})
+    owner = "d" if segment in use_case.decision.key else "f"
+    segment_sql = f"coalesce({owner}.{identifier(segment)}::varchar, {literal(NOT_RECORDED)})" if segment else "''"
+    seen = f", {identifier(segment)}" if segment and owner == "f" else ""
+    return f"""select d.*, {outcome} as outcome, {segment_sql} as {SEGMENT}, f.* exclude (_partition, {key})
             from {assignment.add_draw_columns(ws, taken, list(rows))} d
             left join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
-            left join (select _partition, {key}, {covariate_sql} as covariate, decided_at{prices}
+            left join (select _partition, {key}, {covariate_sql} as covariate, decided_at{prices}{seen}
                 from {ws.lake.select_rows(features.values())}) f
             using (_partition, {key}) order by _partition, {key}"""
 

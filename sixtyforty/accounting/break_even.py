@@ -31,8 +31,9 @@ from sixtyforty.value.lift import Interval, estimate_ratio
 from sixtyforty.value.payoff_base import Payoffs
 from sixtyforty.value.payoff_sql import priced_sql
 from sixtyforty.value.payoffs import build_payoffs
-from sixtyforty.value.random_choice import payoffs_for_all
+from sixtyforty.value.random_choice import payoffs_for_all, random_money
 from sixtyforty.value.rounded_interval import RoundedInterval
+from sixtyforty.value.unit_groups import NOT_GROUPED
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ class CurvePoint:
     """A point of the break-even curve: the model's gain per 1,000 decisions if some of its information is lost.
 
     `share_lost` goes from 0 (no information is lost) to 1 (all is lost). `over_current_process` is the gain over the
-    current process. `over_random_choice` is the gain over a random choice that takes each action as often on each day
-    as the model.
+    current process. `over_random_choice` is the gain over a random choice that takes each action as often over all
+    days as the model.
     """
 
     share_lost: float
@@ -170,13 +171,14 @@ class _Portion:
         return self.payoffs.realized(actions.tolist(), self.outcome)
 
 
-def compute_curve(kpi: Kpi, rows: Rows) -> list[CurvePoint]:
+def compute_curve(kpi: Kpi, rows: Rows, units_recur: bool = False) -> list[CurvePoint]:
     """Return the points of the break-even curve, one for each share of lost information in SHARES.
 
     The rows are read in portions, several times. In memory are a few numbers of each unit.
 
     rows: one row per decision. Columns: `_partition`, `decided_at`, `expected`, `current_action`, `outcome` (never
     null), and the columns that `build_payoffs` needs.
+    units_recur: whether a unit may occur in several partitions. The gains then have no interval.
     """
     import numpy as np
 
@@ -202,9 +204,11 @@ def compute_curve(kpi: Kpi, rows: Rows) -> list[CurvePoint]:
                 takers[action] = takers[action] + count_a_day if action in takers else count_a_day.astype(float)
         actions = sorted(takers)
         paid_for_all |= units.sum_for_all([action for action in actions if action not in paid_for_all])
-        random_choice = sum(takers[action] / units_a_day * paid_for_all[action] for action in actions)
+        counts = {action: float(takers[action].sum()) for action in actions}
+        random_choice = random_money(counts, {action: paid_for_all[action] for action in actions})
+        groups = NOT_GROUPED if units_recur else None
         gains = (
-            estimate_ratio(units.days, model - other, units_a_day, block_days=kpi.block_days)
+            estimate_ratio(units.days, model - other, units_a_day, block_days=kpi.block_days, groups=groups)
             for other in (current, random_choice)
         )
         points.append(CurvePoint(share, *gains))
@@ -257,7 +261,7 @@ def write_curve(ws: Workspace, track: Track) -> list[CurvePoint]:
     days = {day for portion in stored_tables.portions(units) for day in portion["_partition"].unique().to_pylist()}
     if len(days) < MINIMUM_DAYS:
         return []
-    points = compute_curve(ws.use_case.kpi, units)
+    points = compute_curve(ws.use_case.kpi, units, ws.use_case.units_recur)
     rows = [
         {
             "share_lost": point.share_lost,

@@ -152,7 +152,7 @@ def run_drill(ws: Workspace, as_of: date, gate: ServingGate) -> list[FaultImpact
     current = ws.lake.entry(DATASET, SNAPSHOT)
     if current is None or current.facts["basis"] != basis:
         known_by = str(ws.use_case.day_start(as_of))
-        units = read_training_rows(ws.use_case, ws.lake, features, outcomes, known_by)
+        units = read_training_rows(ws.use_case, ws.lake, features, outcomes, known_by, with_groups=True)
         if len(units["_partition"].unique()) < MINIMUM_DAYS:  # too few outcomes were known at the start of `as_of`
             return []
         impacts = _measure_impacts(ws, version_of_day, units.to_pandas(), gate)

@@ -21,6 +21,7 @@ from sixtyforty.accounting.arm_sums import (
     merge_sums,
     sum_arms,
 )
+from sixtyforty.accounting.cluster_spread import measure_spread
 from sixtyforty.accounting.experiment_ledger import DATASET
 from sixtyforty.accounting.holdout_shares import count_held_out
 from sixtyforty.decisions import assignment
@@ -53,7 +54,8 @@ def measure_effect(ws: Workspace, partitions: Sequence[str] | None = None) -> Ho
         if accounts is None:
             return None
         model, current = accounts.arms(ws.use_case)
-    effect = compare_arms(model, current)
+        effect = compare_arms(model, current)
+        spread = measure_spread(accounts.db, accounts.rows, float(effect.slope), ws.use_case.days_between_decisions)
     drawn = count_held_out(ws, accounts.partitions)
     held_out = float(current.total[:, 0].sum())
     share = held_out / float(effect.units)
@@ -71,7 +73,9 @@ def measure_effect(ws: Workspace, partitions: Sequence[str] | None = None) -> Ho
         gain=float(effect.value * model.total[:, 0].sum()),
         sample_ratio_p_value=sequential_p_value(drawn),
         imbalance=float(effect.imbalance),
-        design=HoldoutDesign(share, float(effect.error * np.sqrt(effect.units * share * (1 - share))), units_a_day),
+        design=HoldoutDesign.of_spread(share, units_a_day, spread)
+        if spread
+        else HoldoutDesign(share, float(effect.error * np.sqrt(effect.units * share * (1 - share))), units_a_day),
         mismatches=find_mismatches(drawn),
     )
 
@@ -133,10 +137,14 @@ def plan_experiment(ws: Workspace) -> HoldoutDesign:
                 f"{use_case.name}: no outcome from before the live start is known, so a holdout can't be planned. Run"
                 " the chain on past days first."
             )
-        _, spread = build_arm(use_case, sums.db, sums.rows).mean(np.ones(1))
-    explained = spread[0, 1] ** 2 / spread[1, 1] if spread[1, 1] > 0 else 0.0
-    deviation = float(np.sqrt((spread[0, 0] - explained) * sum(known)))
-    return HoldoutDesign(share, deviation, sum(known) / (len(known) * use_case.days_between_decisions))
+        _, covariance = build_arm(use_case, sums.db, sums.rows).mean(np.ones(1))
+        slope = float(covariance[0, 1] / covariance[1, 1]) if covariance[1, 1] > 0 else 0.0
+        spread = measure_spread(sums.db, sums.rows, slope, use_case.days_between_decisions)
+    units_a_day = sum(known) / (len(known) * use_case.days_between_decisions)
+    if spread:
+        return HoldoutDesign.of_spread(share, units_a_day, spread)
+    variance = covariance[0, 0] - slope * covariance[0, 1]
+    return HoldoutDesign(share, float(np.sqrt(variance * sum(known))), units_a_day)
 
 
 def _entries_before_start(ws: Workspace) -> tuple[dict[str, Entry], dict[str, Entry]]:

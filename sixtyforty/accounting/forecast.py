@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby, zip_longest
 from typing import Any, Literal
 
 from sixtyforty.accounting import kpi_ledger
+from sixtyforty.accounting.done_value import UncountedAnswersError, read_counted_days
+from sixtyforty.accounting.kpi_summary import CountedGain
 from sixtyforty.decisions.declared_version import describe_outdated
 from sixtyforty.spec.kpi import EvidenceLabel, Kpi
 from sixtyforty.spec.money import format_money
@@ -42,7 +44,8 @@ class ChampionTerm:
     compared, at most MONTH_DAYS. Later days belong to no term, because they weren't forecast. `first`, `last`: the
     first and last partition of these days with an account; None without an account. `decisions`: the decisions of these
     days. `forecast`: the gain per 1,000 decisions that the gate forecast for the first champion. `actual`: the gain per
-    1,000 decisions of all champions of the term; NaN without decisions.
+    1,000 decisions of all champions of the term; NaN without decisions. `done`: the same gain of what people did, which
+    is compared with the target; None if nobody acted or it isn't recorded, and NaN if people's answers aren't counted.
     """
 
     since: str
@@ -53,6 +56,7 @@ class ChampionTerm:
     decisions: int
     forecast: Interval
     actual: float
+    done: float | None = None
 
     @property
     def name(self) -> str:
@@ -65,8 +69,12 @@ class ChampionTerm:
         return "not known yet" if self.days < MINIMUM_DAYS else compare_with_forecast(self.forecast, self.actual)
 
     def reaches_target(self, target: float, is_outdated: bool = False) -> bool | None:
-        """Return whether the actual gain per 1,000 decisions reaches a target; None if it is unknown or outdated."""
-        return None if math.isnan(self.actual) or is_outdated else self.actual >= target
+        """Return whether the gain per 1,000 decisions reaches a target; None if it is unknown or outdated.
+
+        On the live track, the gain is that of what people did, if it is recorded.
+        """
+        gain = self.actual if self.done is None else self.done
+        return None if math.isnan(gain) or is_outdated else gain >= target
 
     def to_dict(self, target: float, is_outdated: bool = False) -> dict[str, Any]:
         """Return the champions' forecast and actual gain for JSON. target, is_outdated: see `reaches_target`."""
@@ -166,11 +174,13 @@ def list_terms(
     rows: Sequence[ChampionRow],
     champions: Sequence[ChampionRow],
     daily_values: Sequence[DailyValue],
+    done_money: Mapping[str, float] | None = None,
 ) -> list[ChampionTerm]:
     """Return the forecast and the actual gain of the champions, grouped by the month in which they came into force.
 
     rows: all rows of the champion ledger. champions: must be in the order in which they came into force. daily_values:
-    must be sorted by partition. A partition counts for the champion in force at its end, at most once.
+    must be sorted by partition. A partition counts for the champion in force at its end, at most once. done_money: the
+    money of what people did by partition. None: nobody acted, or it isn't recorded.
     """
     takeovers = {
         datetime.fromisoformat(row.effective_from): row for row in champions
@@ -182,7 +192,7 @@ def list_terms(
     terms = []
     for same_month, next_month in zip_longest(same_months, same_months[1:]):
         until = None if next_month is None else next_month[0]
-        terms.append(_make_term(use_case, rows, same_month, until, daily_values))
+        terms.append(_make_term(use_case, rows, same_month, until, daily_values, done_money))
     return terms
 
 
@@ -192,6 +202,7 @@ def _make_term(
     same_month: Sequence[ChampionRow],
     successor: ChampionRow | None,
     daily_values: Sequence[DailyValue],
+    done_money: Mapping[str, float] | None,
 ) -> ChampionTerm:
     """Return the term of champions that came into force in the same month. successor: the first champion after them."""
     since = _local_day(use_case, same_month[0])
@@ -204,6 +215,11 @@ def _make_term(
     end = min(end, since + timedelta(days=MONTH_DAYS))
     days = [day for day in daily_values[start:stop] if use_case.first_day(day.partition) < end]
     decisions = sum(day.decisions for day in days)
+    current = sum(day.current_process for day in days)
+
+    def per_1000(money: float) -> float:
+        return 1000 * (money - current) / decisions if decisions else math.nan
+
     return ChampionTerm(
         since=since.isoformat(),
         days=(end - since).days,
@@ -212,7 +228,8 @@ def _make_term(
         last=days[-1].partition if days else None,
         decisions=decisions,
         forecast=read_forecast(rows, same_month[0]),
-        actual=1000 * sum(day.model - day.current_process for day in days) / decisions if decisions else math.nan,
+        actual=per_1000(sum(day.model for day in days)),
+        done=None if done_money is None else per_1000(sum(done_money.get(d.partition, math.nan) for d in days)),
     )
 
 
@@ -240,20 +257,30 @@ def read_forecasts(
     rows = ws.champion_ledger.rows()
     end = ws.use_case.closes_at(until).isoformat() if until else "9999"
     champions = [row for row in ws.champion_ledger.promotions(track) if row.effective_from <= end]
-    terms = list_terms(ws.use_case, rows, champions, daily_values)
+    terms = list_terms(ws.use_case, rows, champions, daily_values, _read_done_money(ws, track, daily_values))
     coming_month = read_forecast(rows, champions[-1]) if champions else UNKNOWN
     is_outdated = describe_outdated(ws, track, until) is not None
     return ForecastRecord(terms, coming_month, is_outdated)
 
 
-def explain_target(kpi: Kpi, gain: RoundedInterval, label: EvidenceLabel, outdated: str | None = None) -> str:
-    """Return sentences that compare a gain per 1,000 units with the target.
+def _read_done_money(ws: Workspace, track: Track, daily_values: Sequence[DailyValue]) -> dict[str, float] | None:
+    """Return the money of what people did by partition; None if nobody acted or it isn't recorded; {} if refused."""
+    if track == "replay" or ws.use_case.people.unanswered is None:
+        return None
+    try:
+        return {day.partition: day.model for day in read_counted_days(ws, track, daily_values)}
+    except UncountedAnswersError:
+        return {}
+
+
+def explain_target(kpi: Kpi, counted: CountedGain, label: EvidenceLabel, outdated: str | None = None) -> str:
+    """Return sentences that compare the counted gain per 1,000 units with the target, and say what it counts.
 
     outdated: the text from `describe_outdated`, which replaces the comparison; None if the gain isn't outdated.
     """
     by = f" by {kpi.target_date:%d %B %Y}".replace(" 0", " ") if kpi.target_date else ""
     target = format_money(kpi.target, kpi.currency)
-    comparison = outdated or _compare_with_target(kpi, gain, label)
+    comparison = outdated or f"{_compare_with_target(kpi, counted.lift, label)} {counted.note}"
     return f"The target is {target} per 1,000 {kpi.unit_plural}{by}. {comparison}"
 
 

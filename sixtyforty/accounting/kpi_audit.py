@@ -11,7 +11,9 @@ from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.sql import identifier, identifiers, literal
 from sixtyforty.value import candidates
+from sixtyforty.value.daily_value import CANDIDATE_PREFIX
 from sixtyforty.value.payoff_sql import payoff_sql
+from sixtyforty.value.unit_groups import DECISIONS
 from sixtyforty.workspace import Workspace
 
 TOLERANCE = 0.005  # half a cent: the order in which doubles are added changes the last digits
@@ -20,6 +22,7 @@ TOLERANCE = 0.005  # half a cent: the order in which doubles are added changes t
 def find_differences(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
     """Return one line of text for each partition whose KPI account differs from the payoffs that SQL adds up.
 
+    Another line follows if the groups of units in the account don't add up to the account.
     A candidate that was declared after an account was written is missing from the account, so the audit skips it.
     """
     if ws.use_case.is_randomized(track):
@@ -39,7 +42,20 @@ def find_differences(ws: Workspace, track: Track, partitions: Sequence[str]) -> 
                 f"{partition}: the KPI account states {_join_money(stated)} ({', '.join(ways)}), but SQL computes"
                 f" {_join_money(recomputed)}"
             )
+        differences += [f"{partition}: {difference}" for difference in _compare_groups(account)]
     return differences
+
+
+def _compare_groups(account: KpiAccount) -> list[str]:
+    """Return a text for each figure of an account that differs from the sum over its groups of units."""
+    figures = {DECISIONS: account.decisions, **{name: getattr(account, name) for name in ("model", "current_process")}}
+    figures |= {CANDIDATE_PREFIX + name: money for name, money in account.candidates.items()}
+    sums = {name: sum(amounts) for name, amounts in (account.unit_groups or {}).items()}
+    return [
+        f"the KPI account states {figures.get(name, 0.0):.2f} ({name}), but its groups of units add up to {total:.2f}"
+        for name, total in sums.items()
+        if abs(figures.get(name, 0.0) - total) > TOLERANCE
+    ]
 
 
 def _audited_candidates(ws: Workspace) -> list[str]:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.accounting import experiment_ledger, experiment_results
+from sixtyforty.accounting.champion_predictions import VERSION, ChampionPredictions, read_predictions
 from sixtyforty.decisions.assignment import HELD_OUT
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.due_units import read_frames
-from sixtyforty.decisions.partition_portions import cut_at_partitions
+from sixtyforty.decisions.partition_portions import Cut, cut_at_partitions
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.files import canonical_json
@@ -22,16 +23,20 @@ from sixtyforty.storage.manifest_index import ManifestIndex
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value import candidates, segments
-from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, ValueSums, sum_values
+from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, ValueSums, deal_over_period, sum_values
 from sixtyforty.value.payoff_sql import priced_sql
 from sixtyforty.value.segments import SegmentMoney
+from sixtyforty.value.unit_groups import GROUP_COLUMN, GROUPS, group_sql
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-FIGURES = [name for name in DailyValue.__dataclass_fields__ if name not in ("partition", "candidates")]
+# fields of DailyValue that hold several figures
+NESTED = ("candidates", "counts", "paid_for_all", "lost_above", "weights")
+STRUCTURED = ("partition", "unit_groups", *NESTED)
+FIGURES = [name for name in DailyValue.__dataclass_fields__ if name not in STRUCTURED]
 SEGMENT_FIELDS = ("column", "name", "decisions", "gain")
 
 
@@ -53,11 +58,11 @@ class KpiAccount(DailyValue):
     @classmethod
     def from_entry(cls, entry: Entry) -> KpiAccount:
         """Read a partition's KPI account from the manifest of the account."""
-        return cls(**entry.facts)
+        return cls.from_dict(entry.facts)
 
     def to_facts(self) -> dict[str, Any]:
-        """Return the fields of this KPI account, which its manifest stores as facts."""
-        return dict(vars(self))
+        """Return the fields of this KPI account, which its manifest stores as facts. Unknown groups are left out."""
+        return {name: figure for name, figure in self.to_dict().items() if name != "unit_groups" or figure}
 
 
 @dataclass(frozen=True)
@@ -133,16 +138,28 @@ def compute_accounts(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Ma
 def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> list[DailyValue]:
     """Return the money of every partition that has an account and a known outcome, sorted by partition.
 
+    The random choice is that of the whole period (see `deal_over_period`).
+
     until: the last partition to include; None includes all.
     """
     if ws.use_case.is_randomized(track):
         accounted = ws.lake.partitions(experiment_ledger.DATASET)
-        return experiment_results.read_daily_values(ws, [p for p in accounted if until is None or p <= until])
+        days = experiment_results.read_daily_values(ws, [p for p in accounted if until is None or p <= until])
+        return [replace(day, unit_groups={}) for day in days] if ws.use_case.units_recur else days
     rows = _account_index(ws, track).table()
     columns = [rows["_partition"].to_pylist(), *(rows[name].to_pylist() for name in FIGURES)]
-    columns.append(json.loads(f"[{','.join(rows['candidates'].to_pylist())}]"))
-    daily_values = (DailyValue(*fields) for fields in zip(*columns, strict=True))
-    return [d for d in daily_values if d.decisions and (until is None or d.partition <= until)]
+    columns += (json.loads(f"[{','.join(rows[name].to_pylist())}]") for name in NESTED)
+    columns.append(_read_groups(rows) if ws.use_case.units_recur else [None] * len(rows))
+    names = ("partition", *FIGURES, *NESTED, "unit_groups")
+    accounts = (dict(zip(names, figures, strict=True)) for figures in zip(*columns, strict=True))
+    daily_values = map(DailyValue.from_dict, accounts)
+    return deal_over_period([d for d in daily_values if d.decisions and (until is None or d.partition <= until)])
+
+
+def _read_groups(rows: pa.Table) -> list[dict[str, list[float]]]:
+    """Return the sums of groups in each row of the index; an empty dict if the account has none."""
+    sums = iter(rows["group_sums"].combine_chunks().flatten().to_numpy().reshape(-1, GROUPS).tolist())
+    return [{name: next(sums) for name in names} for names in rows["group_names"].to_pylist()]
 
 
 def value_units_with_champion(ws: Workspace, partitions: Sequence[str], track: Track) -> dict[str, DailyValue]:
@@ -198,35 +215,38 @@ def _read_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
     The rows come in portions, so that a partition may have more decisions than fit into memory. The counts in a
     CandidateError are those of one portion.
 
-    Columns: `_partition`, `decided_at`, `action`, `current_action`, `decided_by`, `outcome` (null if unknown), the
-    segments, the actions' gains and costs, and the action of each candidate as `candidate <name>`.
+    Columns: `_partition`, `decided_at`, `action`, `current_action`, `decided_by`, `expected`, `champion_version`,
+    `outcome` (null if unknown), the segments, the actions' gains and costs, and the action of each candidate as
+    `candidate <name>`. In a past experiment, also its columns, and the champion's predictions. If units recur, also the
+    unit's group as GROUP_COLUMN.
     """
     kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
+    predictions = ChampionPredictions(ws, decisions)
     feature_columns = [*(c for c in kpi.segments if c not in ws.use_case.decision.key), *kpi.payoff_sql]
-    columns = [
-        *kpi.segments,
-        *kpi.payoff_sql,
-        *kpi.outcome_columns[1:],
-        *(CANDIDATE_PREFIX + name for name in kpi.candidates),
-    ]
+    feature_columns += [c for c in predictions.columns if c not in (*feature_columns, *ws.use_case.decision.key)]
+    columns = list(dict.fromkeys([*kpi.segments, *feature_columns, *predictions.columns, *kpi.outcome_columns[1:]]))
+    columns += [CANDIDATE_PREFIX + name for name in kpi.candidates]
     columns += ["known"] if kpi.candidates else []
-    join = ""
+    join, group = "", ""
+    if ws.use_case.units_recur:
+        group = f", {group_sql(ws.use_case.decision.key, 'd')} as {GROUP_COLUMN}"
     with ws.lake.open_session(ws.use_case.timezone) as db:
         if feature_columns or kpi.candidates:
             known_then = candidates.candidates_sql(
                 ws.use_case, ws.lake, db, decisions, list(kpi.candidates), feature_columns
             )
             join = f"left join {known_then} using (_partition, {key})"
-        query = f"""select _partition, d.decided_at, d.action, d.current_action, d.decided_by,
-                {known_outcome_sql(kpi)} as outcome{"".join(f", {identifier(c)}" for c in columns)}
+        query = f"""select _partition, d.decided_at, d.action, d.current_action, d.decided_by, d.expected, d.{VERSION},
+                {known_outcome_sql(kpi)} as outcome{"".join(f", {identifier(c)}" for c in columns)}{group}
             from {ws.lake.select_rows(decisions.values())} d
             left join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
             {join} order by _partition, d.decided_at, {key}"""
         frames = read_frames(db, query, [])
-        for units in cut_at_partitions(frames, "never within a time" if kpi.has_limits else "anywhere"):
-            yield units.assign(
-                **{CANDIDATE_PREFIX + n: candidates.propose_actions(ws.use_case, units, n) for n in kpi.candidates}
-            )
+        within_limits: Cut = "never within a time" if kpi.has_limits else "anywhere"
+        for units in cut_at_partitions(frames, "never" if kpi.has_daily_limits else within_limits):
+            proposed = {n: candidates.propose_actions(ws.use_case, units, n) for n in kpi.candidates}
+            units = predictions.add_to(units) if predictions.models else units
+            yield units.assign(**{CANDIDATE_PREFIX + name: actions for name, actions in proposed.items()})
 
 
 def _add_accounts(kpi: Kpi, portions: Iterable[pd.DataFrame]) -> list[KpiAccount]:
@@ -246,10 +266,11 @@ def _sum_units(kpi: Kpi, units: pd.DataFrame) -> Iterator[tuple[str, AccountSums
         partition, is_known = str(name), rows["outcome"].notna()
         known = rows[is_known & ~held_back[rows.index]]
         actions = {candidate: known[CANDIDATE_PREFIX + candidate].tolist() for candidate in kpi.candidates}
+        predicted = read_predictions(kpi.actions_by_cost, known) if kpi.treatment else None
         yield (
             partition,
             AccountSums(
-                sum_values(kpi, known, known["outcome"].to_numpy(float), actions),
+                sum_values(kpi, known, known["outcome"].to_numpy(float), actions, predicted),
                 unknown=int((~is_known).sum()),
                 held_back=int((is_known & held_back[rows.index]).sum()),
                 segments=segment_money.get(partition, {}),
@@ -275,7 +296,9 @@ def _account_index(ws: Workspace, track: Track) -> ManifestIndex:
     segment_types = (pa.string(), pa.string(), pa.int64(), pa.float64())
     segment_fields = dict(zip(SEGMENT_FIELDS, segment_types, strict=True))
     figures = {name: pa.float64() if name in POLICIES else pa.int64() for name in FIGURES}
-    schema = pa.schema({**figures, "candidates": pa.string(), "segments": pa.list_(pa.struct(segment_fields))})
+    nested = dict.fromkeys(NESTED, pa.string())
+    groups = {"group_names": pa.list_(pa.string()), "group_sums": pa.list_(pa.float64())}
+    schema = pa.schema({**figures, **nested, **groups, "segments": pa.list_(pa.struct(segment_fields))})
     return ManifestIndex(ws.lake, kpi_dataset(track), ws.cache, schema, _index_row)
 
 
@@ -287,4 +310,7 @@ def _index_row(entry: Entry) -> dict[str, object]:
         for name, (decisions, model, current) in names.items()
     ]
     figures = {name: getattr(account, name) for name in FIGURES}
-    return figures | {"candidates": canonical_json(account.candidates), "segments": parts}
+    groups, fields = account.unit_groups or {}, account.to_dict()
+    sums = [amount for amounts in groups.values() for amount in amounts]
+    lists = {"group_names": list(groups), "group_sums": sums, "segments": parts}
+    return figures | {name: canonical_json(fields[name]) for name in NESTED} | lists

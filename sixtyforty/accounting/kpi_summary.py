@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sixtyforty.accounting import experiment_results, kpi_ledger
-from sixtyforty.accounting.done_value import DoneValue, value_done
+from sixtyforty.accounting.done_value import DoneValue, UncountedAnswersError, value_done
+from sixtyforty.accounting.exactness import describe_test, label_figures, run_exactness_test
+from sixtyforty.accounting.experiment_segments import measure_segments
 from sixtyforty.accounting.refused_figures import require_sound_figures
 from sixtyforty.decisions.deciders import DeciderCounts, count_deciders
 from sixtyforty.decisions.declared_version import describe_outdated
 from sixtyforty.spec.kpi import EvidenceLabel
 from sixtyforty.spec.track import Track
 from sixtyforty.value import experiment_estimate, segments
+from sixtyforty.value.action_load import ActionLoad, summarize_load
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.experiment_estimate import HoldoutEstimate
+from sixtyforty.value.outcome_test import OutcomeTest
+from sixtyforty.value.past_experiment import PastExperiment, summarize_experiment
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.value.segments import Segment
+from sixtyforty.value.standing import Standing, describe_payback, judge_standing
 from sixtyforty.value.summary import DaysSummary, summarize_days
 from sixtyforty.workspace import Workspace
 
@@ -31,6 +37,52 @@ ASSUMPTION = (
     " A live holdout measures the real gain."
 )
 
+Basis = Literal["replay", "unrecorded", "done"]
+"""What the counted gain is about.
+
+- replay: nobody acted, so each decision counts as if it had been followed.
+- unrecorded: live, but people's answers aren't recorded. Each decision counts as if it had been followed.
+- done: live, and what people did counts.
+"""
+BASIS_NOTES: dict[Basis, str] = {
+    "replay": "Nobody acted on a replay, so the gain counts each decision as if it had been followed.",
+    "unrecorded": "People's answers aren't recorded, so the gain counts each decision as if it had been followed.",
+    "done": "The gain counts what people did.",
+}
+
+
+@dataclass(frozen=True)
+class CountedGain:
+    """The gain by which targets, stage gates and costs are judged, in the KPI's currency. An unknown figure is None.
+
+    - basis: what the gain is about. note: a sentence on it, or why the gain is unknown.
+    - gain: the gain over the current process in total. lift: the gain per 1,000 decisions with its interval.
+    - net_impact, payback: see `Balance`.
+    - standing: what the gain may be called.
+    """
+
+    basis: Basis
+    note: str
+    gain: float | None
+    lift: RoundedInterval
+    net_impact: float | None
+    payback: str | None
+    standing: Standing
+
+    @property
+    def covers_costs(self) -> bool:
+        """Whether money that was earned covers the costs. A replay, for example, earns nothing."""
+        return self.standing == "earned" and self.payback is not None
+
+    @property
+    def costs_sentence(self) -> str:
+        """A clause that says whether the gain covers the costs."""
+        return describe_payback(self.standing, self.lift, self.payback)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures for JSON."""
+        return vars(self) | {"lift": self.lift.to_dict()}
+
 
 @dataclass(frozen=True)
 class KpiSummary(DaysSummary):
@@ -39,10 +91,16 @@ class KpiSummary(DaysSummary):
     - label: the kind of evidence for the gain: `exact`, `assumed` or `randomized`.
     - deciders: the number of decisions by each decider. Decisions without a known outcome count, too.
     - holdout: the result of the experiment; None without an experiment.
-    - evidence: a text on the evidence for the figures; None if the figures are exact.
+    - evidence: a text on the evidence for the figures; None if they are exact and no holdout tests that.
     - outdated: a text on the partitions of a replay that are outdated; None if no partition is outdated. Until the
       replay is made again, no figure proves anything.
-    - done: the value of what people did; None if no override in force has a known outcome.
+    - basis: what the counted gain is about.
+    - done: the value of what people did; None if people's answers aren't recorded, or if a replay has none.
+    - done_problem: why the value of what people did is refused; None if it isn't.
+    - is_retired: whether the use case is retired.
+    - exactness: the test by a holdout that the action doesn't change the outcome; None without such a test.
+    - past_experiment: the gain by three methods, and the overlap; None without a past experiment.
+    - load: how many actions the decisions need, and the gain at smaller capacities; None in an experiment.
     """
 
     label: EvidenceLabel
@@ -50,7 +108,36 @@ class KpiSummary(DaysSummary):
     holdout: HoldoutEstimate | None = None
     evidence: str | None = None
     outdated: str | None = None
+    basis: Basis = "replay"
     done: DoneValue | None = None
+    done_problem: str | None = None
+    is_retired: bool = False
+    past_experiment: PastExperiment | None = None
+    exactness: OutcomeTest | None = None
+    load: ActionLoad | None = None
+
+    @property
+    def is_refuted(self) -> bool:
+        """Whether a holdout refutes that the figures are exact."""
+        return self.exactness is not None and self.exactness.is_refuted
+
+    @property
+    def counted(self) -> CountedGain:
+        """The gain by which targets, stage gates and costs are judged: of what people did, if they acted."""
+        if self.basis != "done":
+            return self._count(self.gain, self.lift_vs_current, self.net_impact, self.payback)
+        if self.done is None:
+            return self._count(None, RoundedInterval(None, None, None), None, None)
+        return self._count(self.done.gain, self.done.lift, self.done.net_impact, self.done.payback)
+
+    def _count(
+        self, gain: float | None, lift: RoundedInterval, net_impact: float | None, payback: str | None
+    ) -> CountedGain:
+        track: Track = "replay" if self.basis == "replay" else "live"
+        is_refused = gain is None and bool(self.decisions)
+        standing = judge_standing(track, self.label, lift, is_retired=self.is_retired, is_refused=is_refused)
+        note = self.done_problem or BASIS_NOTES[self.basis] if is_refused else BASIS_NOTES[self.basis]
+        return CountedGain(self.basis, note, gain, lift, net_impact, payback, standing)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary for JSON, without the result of the experiment."""
@@ -62,6 +149,12 @@ class KpiSummary(DaysSummary):
             "lift_vs_current": self.lift_vs_current.to_dict(),
             "deciders": self.deciders.to_dict(),
             "done": self.done.to_dict() if self.done else None,
+            "counted": self.counted.to_dict(),
+            "net_impact": self.counted.net_impact,
+            "payback": self.counted.payback if self.counted.covers_costs else None,
+            "exactness": self.exactness.to_dict() if self.exactness else None,
+            "past_experiment": self.past_experiment.to_dict() if self.past_experiment else None,
+            "load": self.load.to_dict() if self.load else None,
             "candidates": {name: candidate.to_dict() for name, candidate in self.candidates.items()},
         }
 
@@ -80,35 +173,62 @@ def summarize_kpi(
     if daily_values is None:
         daily_values = kpi_ledger.read_daily_values(ws, track, until)
     figures = summarize_days(kpi, track, daily_values, use_case.days_between_decisions)
-    decided = figures.totals["model"] or 0.0
     summary = KpiSummary(
         **vars(figures),
-        label=use_case.label(track),
+        label=label_figures(ws, track),
         deciders=count_deciders(ws, track, until),
         outdated=describe_outdated(ws, track, until),
-        done=value_done(ws, track, [d.partition for d in daily_values], decided, figures.gain),
+        basis=_basis(ws, track),
+        is_retired=ws.stage_ledger.is_retired() or use_case.stage == "retired",
     )
     if not use_case.is_randomized(track):
-        return replace(summary, evidence=ASSUMPTION if summary.label == "assumed" else None)
+        experiment, load = summarize_experiment(kpi, track, daily_values), summarize_load(kpi, track, daily_values)
+        summary = replace(summary, past_experiment=experiment, load=load)
+        return _add_done(ws, track, _with_exactness(ws, summary), daily_values)
     effect = experiment_results.measure_effect(ws, [d.partition for d in daily_values])
     evidence = experiment_estimate.describe_estimate(effect, kpi.currency, kpi.unit_plural, kpi.target)
     if effect is None:
-        return replace(summary, label="assumed", evidence=evidence)
-    return replace(summary, lift_vs_current=RoundedInterval.of(effect.lift), holdout=effect, evidence=evidence)
+        return _add_done(ws, track, replace(summary, label="assumed", evidence=evidence), daily_values)
+    measured = replace(summary, lift_vs_current=RoundedInterval.of(effect.lift), holdout=effect, evidence=evidence)
+    return _add_done(ws, track, measured, daily_values)
+
+
+def _basis(ws: Workspace, track: Track) -> Basis:
+    if track == "replay":
+        return "replay"
+    return "unrecorded" if ws.use_case.people.unanswered is None else "done"
+
+
+def _add_done(ws: Workspace, track: Track, summary: KpiSummary, days: Sequence[DailyValue]) -> KpiSummary:
+    """Return the summary with the value of what people did, or with the reason why it is refused."""
+    try:
+        return replace(summary, done=value_done(ws, track, days, summary.holdout.lift if summary.holdout else None))
+    except UncountedAnswersError as error:
+        return replace(summary, done_problem=str(error))
 
 
 def summarize_nothing(ws: Workspace, track: Track) -> KpiSummary:
     """Return a KPI summary over no partition, for a page that shows why the figures are refused."""
     figures = summarize_days(ws.use_case.kpi, track, [], ws.use_case.days_between_decisions)
-    return KpiSummary(**vars(figures), label=ws.use_case.label(track), deciders=count_deciders(ws, track))
+    return KpiSummary(
+        **vars(figures), label=label_figures(ws, track), deciders=count_deciders(ws, track), basis=_basis(ws, track)
+    )
+
+
+def _with_exactness(ws: Workspace, summary: KpiSummary) -> KpiSummary:
+    """Return the summary with the test of exactness by a holdout, or with the assumption behind its figures."""
+    test = run_exactness_test(ws)
+    if test:
+        return replace(summary, exactness=test, evidence=describe_test(ws, test))
+    return replace(summary, evidence=ASSUMPTION if summary.label == "assumed" else None)
 
 
 def summarize_segments(ws: Workspace, track: Track) -> list[Segment]:
-    """Return the gain of each segment over all partitions with an account. Return an empty list for an experiment."""
+    """Return the gain of each segment over all partitions with an account. In a holdout, the arms are compared."""
     import numpy as np
 
     if ws.use_case.is_randomized(track):
-        return []
+        return measure_segments(ws)
     parts = kpi_ledger.read_segment_gains(ws, track)
     if not parts.num_rows:
         return []
@@ -127,6 +247,7 @@ def summarize_segments(ws: Workspace, track: Track) -> list[Segment]:
         },
         track,
         ws.use_case.kpi.block_days,
+        ws.use_case.units_recur,
     )
 
 

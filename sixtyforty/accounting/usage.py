@@ -11,31 +11,41 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty.accounting.answer_sql import (
+    IS_ANSWER,
+    accounted_sql,
+    difference_sql,
+    ranked_sql,
+    timely_sql,
+    valid_sql,
+    void_sql,
+)
 from sixtyforty.decisions.assignment import HELD_OUT
 from sixtyforty.decisions.decision_table import decisions_dataset
-from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.manifests import Entry, versions_by_partition
-from sixtyforty.storage.response_log import ANSWERS
 from sixtyforty.storage.sql import identifier, identifiers, literal
 from sixtyforty.value import candidates
-from sixtyforty.value.payoff_sql import cost_sql, payoff_sql, priced_sql
+from sixtyforty.value.payoff_sql import priced_sql
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
     import duckdb
 
 # Fields of PartitionUsage that a manifest stores only if they aren't zero.
-EFFECT_FIELDS = ("known_without_effect", "gain_without_effect", "cost_saved", "overrides_paid")
+EFFECT_FIELDS = ("known_without_effect", "gain_without_effect", "cost_saved", "overrides_paid", "unpriced")
 COUNTS = ("decisions", "seen", "accepted", "overridden", "known", "right", "responses", "simulated", "unmatched")
 ANSWER_FIELDS = ("accepted", "overridden", "known", "right", "gain")
-IS_ANSWER = f"event in ({', '.join(map(literal, ANSWERS))})"
 ANSWER_SUMS = """count(*) filter (event = 'accepted'), count(*) filter (event = 'overridden'), count(gain),
     count(*) filter (gain > 0), coalesce(sum(gain order by response_id), 0)"""
 
 EFFECT_SUMS = """count(gain) filter (not in_force), coalesce(sum(gain order by response_id) filter (not in_force), 0),
-    coalesce(sum(cost_saved order by response_id) filter (in_force), 0), count(cost_saved) filter (in_force)"""
+    coalesce(sum(cost_saved order by response_id) filter (in_force), 0), count(cost_saved) filter (in_force),
+    count(*) filter (is_unpriced)"""
+NO_RESPONSES = """(select null::varchar as _partition, null::varchar as decision_id, null::varchar as response_id,
+    null::varchar as role, null::integer as rating, null::boolean as simulated, null::timestamp as "at",
+    null::varchar as person, null::varchar as event, null::varchar as action where false)"""
 
 
 @dataclass
@@ -65,7 +75,12 @@ class PartitionUsage(AnswerCounts):
     A withdrawn answer, and a second answer to a decision, count as responses only. `known_without_effect` counts the
     overrides in `known` that weren't in force (see `answers_in_force`), and `gain_without_effect` is their gain. In an
     experiment, `cost_saved` is the cost of the decided actions minus the cost of the actions taken instead, over the
-    `overrides_paid` overrides in force with a known outcome.
+    `overrides_paid` overrides in force with a known outcome. `unpriced` counts the answers in force to an action whose
+    price isn't known. They count as decided.
+
+    `unanswered` counts the decisions of the KPI ledger that differ from the current process, and to which no answer is
+    in force. `unanswered_gain` is the money of the current process's actions minus the money of these decisions; in an
+    experiment, it is the difference of their costs. None: an earlier version wrote the account without these figures.
     """
 
     decisions: int = 0
@@ -81,6 +96,9 @@ class PartitionUsage(AnswerCounts):
     gain_without_effect: float = 0.0
     cost_saved: float = 0.0
     overrides_paid: int = 0
+    unpriced: int = 0
+    unanswered: int | None = None
+    unanswered_gain: float = 0.0
 
     @classmethod
     def from_entry(cls, entry: Entry) -> PartitionUsage:
@@ -101,19 +119,24 @@ def usage_dataset(track: Track) -> str:
 def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> dict[str, Entry]:
     """Write the usage accounts of some partitions. Return the manifests of the accounts, by partition.
 
-    Partitions without decisions or without responses are left out. The facts of a manifest are those of PartitionUsage.
+    Partitions without decisions are left out. A partition without responses has an account, because it tells an
+    unanswered decision from an answer that isn't counted yet. The facts of a manifest are those of PartitionUsage.
     """
     import pyarrow as pa
 
     source = ws.use_case.people.responses
-    responses = ws.lake.entries(f"validated/{source}", partitions) if source else {}
-    decisions = ws.lake.entries(decisions_dataset(track), list(responses))
+    decisions = ws.lake.entries(decisions_dataset(track), partitions) if source else {}
     if not decisions:
         return {}
+    responses = ws.lake.entries(f"validated/{source}", list(decisions))
     outcomes = ws.lake.entries("outcomes", list(decisions))
     with ws.lake.open_session(ws.use_case.timezone) as db:
-        _load_responses(db, ws, track, {p: responses[p] for p in decisions}, decisions, outcomes)
+        join = _join_outcomes(db, ws, decisions, outcomes) if outcomes else ""
+        decided = _decisions_sql(ws, decisions)
+        _load_responses(db, ws, track, responses, decided, join)
         usages = _count_responses(db, {p: entry.rows for p, entry in decisions.items()})
+        if join:
+            _count_unanswered(db, ws.use_case, track, f"{decided} d {join}", usages)
     accounts = {}
     for partition, usage in usages.items():
         row = {name: getattr(usage, name) for name in (*COUNTS, "gain")}
@@ -135,110 +158,102 @@ def current_inputs(ws: Workspace, track: Track, partition: str) -> dict[str, dic
     return {name: versions_by_partition({partition: entry}) for name, entry in entries.items() if entry}
 
 
+def is_current(account: Entry | None, inputs: Mapping[str, Mapping[str, str]]) -> bool:
+    """Return whether a partition has a usage account of the current inputs, with its unanswered decisions.
+
+    account: the manifest of the usage account; None without one. inputs: see `current_inputs`.
+    """
+    return account is not None and account.inputs == inputs and account.facts.get("unanswered") is not None
+
+
+def _decisions_sql(ws: Workspace, decisions: Mapping[str, Entry]) -> str:
+    """Return SQL in parentheses for the decisions, with the columns that the accounts need."""
+    columns = identifiers(
+        ["_partition", "decision_id", "action", "current_action", "decided_by", "decided_at", "policy"]
+    )
+    key = identifiers(ws.use_case.decision.key)
+    return f"(select {columns}, {key} from {ws.lake.select_rows(decisions.values())})"
+
+
 def _load_responses(
     db: duckdb.DuckDBPyConnection,
     ws: Workspace,
     track: Track,
     responses: Mapping[str, Entry],
-    decisions: Mapping[str, Entry],
-    outcomes: Mapping[str, Entry],
+    decided: str,
+    join: str,
 ) -> None:
     """Create the table `track_responses`, with one row for each response to a decision of the track.
+
+    decided: SQL of the decisions. join: see `_join_outcomes`; empty if no outcome is known. Columns of the table:
 
     - decided_action: null if the response's decision doesn't exist.
     - event: `void` in place of a second answer to a decision, or of an answer that was withdrawn in time.
     - gain: null except for overrides with a known outcome. Always null in an experiment.
     - cost_saved: null except for an experiment's overrides with a known outcome.
-    - in_force: whether the response is an answer in force to a decision that counts in the KPI ledger.
+    - is_answered: whether the response is an answer in force (see `answers_in_force`).
+    - in_force: whether also the decision counts in the KPI ledger, and the price of the answer's action is known.
+      `is_unpriced`: whether only this price is unknown.
     """
-    kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
-    join, gain, saved, is_accounted = "", "null::double", "null::double", "false"
-    if outcomes:
-        join, gain = _gain_sql(db, ws, decisions, outcomes)
-        is_accounted = _accounted_sql(ws.use_case, track)
-        if ws.use_case.is_randomized(track):
-            saved, gain = f"case when {is_accounted} then {_cost_saved_sql(kpi)} end", "null::double"
+    use_case = ws.use_case
+    gain, saved, is_accounted, is_priced = "null::double", "null::double", "false", "false"
+    if join:
+        is_accounted, is_priced = accounted_sql(use_case, track), priced_sql(use_case.kpi, "r.action")
+        difference = difference_sql(use_case, track, "r.action")
+        if use_case.is_randomized(track):
+            saved = f"case when {is_accounted} and {is_priced} then {difference} end"
+        else:
+            gain = difference
+    rows = ws.lake.select_rows(responses.values()) if responses else NO_RESPONSES
     db.execute(
         f"""create temp table track_responses as
         select _partition, decision_id, response_id, role, rating, simulated, week, decided_action, pseudonym, event,
             case when event = 'overridden' then gain end as gain,
-            case when event = 'overridden' then cost_saved end as cost_saved, is_accounted and is_timely as in_force
+            case when event = 'overridden' then cost_saved end as cost_saved, is_answered,
+            is_answered and is_accounted and is_priced as in_force,
+            is_answered and is_accounted and not is_priced as is_unpriced
         from (
             select r._partition, r.decision_id, r.response_id, r.role, r.rating, r.simulated,
                 strftime(local(r."at"), '%G-W%V') as week, d.action as decided_action,
-                left(sha256({literal(ws.use_case.first_name + "|")} || r.person), 16) as pseudonym,
-                case when {_void_sql(ws.use_case)} then 'void' else r.event end as event,
-                {gain} as gain, {saved} as cost_saved, {is_accounted} as is_accounted,
-                coalesce({_timely_sql(ws.use_case)}, false) as is_timely
-            from ({_ranked_sql(ws.lake.select_rows(responses.values()))}) r
-            left join (select _partition, decision_id, action, current_action, decided_by, decided_at, policy, {key}
-                from {ws.lake.select_rows(decisions.values())}) d using (_partition, decision_id)
+                left(sha256({literal(use_case.first_name + "|")} || r.person), 16) as pseudonym,
+                case when {void_sql(use_case)} then 'void' else r.event end as event,
+                {gain} as gain, {saved} as cost_saved, {is_accounted} as is_accounted, {is_priced} as is_priced,
+                coalesce({timely_sql(use_case)} and {valid_sql(use_case.kpi)} and not ({void_sql(use_case)}), false)
+                    as is_answered
+            from ({ranked_sql(rows)}) r
+            left join {decided} d using (_partition, decision_id)
             {join}
             where starts_with(r.decision_id, {literal(f"{track}-")}))"""
     )
 
 
-def _ranked_sql(responses: str) -> str:
-    """Return SQL that numbers the answers to each decision (`nth`), and adds when they were withdrawn (`withdrawn_at`).
+def _count_unanswered(
+    db: duckdb.DuckDBPyConnection, use_case: UseCase, track: Track, joined: str, usages: Mapping[str, PartitionUsage]
+) -> None:
+    """Add to the usage of each partition the decisions without an answer in force, and their money, in place.
 
-    - nth: 1 for the first answer to a decision, 2 for the second one, and so on. It has no meaning for other responses.
-    - withdrawn_at: the times at which a person withdrew an answer to the decision; null if nobody did.
+    joined: SQL of the decisions `d` with their outcomes. Reads the table `track_responses`. An answer that is late,
+    withdrawn or invalid isn't in force (see `answers_in_force`), so its decision is unanswered.
     """
-    return f"""select *, row_number() over (partition by decision_id, {IS_ANSWER} order by "at", response_id) as nth,
-        list("at") filter (event = 'withdrawn') over (partition by decision_id) as withdrawn_at from {responses}"""
+    held_out = ", ".join(map(literal, HELD_OUT))
+    rows = db.execute(
+        f"""select _partition, count(*), coalesce(sum({difference_sql(use_case, track, "d.current_action")}
+                order by decision_id), 0)
+        from {joined} where d.action <> d.current_action and d.decided_by not in ({held_out})
+            and {accounted_sql(use_case, track)} and decision_id not in (
+                select decision_id from track_responses where is_answered)
+        group by 1"""
+    ).fetchall()
+    for usage in usages.values():
+        usage.unanswered = 0
+    for partition, unanswered, gain in rows:
+        usages[partition].unanswered, usages[partition].unanswered_gain = unanswered, gain
 
 
-def _deadline_sql(use_case: UseCase) -> str:
-    minutes = use_case.people.answer_within_minutes
-    return "null::timestamp" if minutes is None else f"(d.decided_at + interval {minutes} minute)"
-
-
-def _void_sql(use_case: UseCase) -> str:
-    """Return a SQL condition: the response is a second answer, or an answer that was withdrawn in time."""
-    deadline = _deadline_sql(use_case)
-    in_time = f'w >= r."at" and ({deadline} is null or w <= {deadline})'
-    withdrawn = f"len(list_filter(coalesce(r.withdrawn_at, []), lambda w: {in_time})) > 0"
-    return f"{IS_ANSWER} and (r.nth > 1 or ({withdrawn} and {_timely_sql(use_case)}))"
-
-
-def _timely_sql(use_case: UseCase) -> str:
-    """Return a SQL condition: the response came before the deadline for answers, to a decision that isn't held out."""
-    held_out, deadline = ", ".join(map(literal, HELD_OUT)), _deadline_sql(use_case)
-    return f'(d.decided_by not in ({held_out}) and ({deadline} is null or r."at" <= {deadline}))'
-
-
-def _accounted_sql(use_case: UseCase, track: Track) -> str:
-    """Return a SQL condition: the decision counts in the KPI ledger, and the action taken by people has a known price.
-
-    An experiment counts only decisions at which some units, but not all, were held out. Otherwise the price of the
-    current process's action must be known, too, because the ledger compares both.
-    """
-    kpi = use_case.kpi
-    needed = ["known_outcome", *map(identifier, kpi.outcome_columns[1:])]
-    known = [f"{column} is not null" for column in needed]
-    known += [priced_sql(kpi, action) for action in ("d.action", "r.action")]
-    if use_case.is_randomized(track):
-        known.append(r"regexp_extract(d.policy, '; holdout=(.+)$', 1) not in ('', '1.0')")
-    else:
-        known.append(priced_sql(kpi, "d.current_action"))
-    return f"({' and '.join(known)})"
-
-
-def _cost_saved_sql(kpi: Kpi) -> str:
-    """Return SQL for the cost of the decided action minus the cost of the action that a person chose instead."""
-    if kpi.amount:  # the payoff of an amount has no separate cost
-        return "null::double"
-    decided, done = (
-        f"case {action} {' '.join(f'when {literal(name)} then {cost_sql(kpi, name)}' for name in kpi.actions)} end"
-        for action in ("d.action", "r.action")
-    )
-    return f"({decided}) - ({done})"
-
-
-def _gain_sql(
+def _join_outcomes(
     db: duckdb.DuckDBPyConnection, ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]
-) -> tuple[str, str]:
-    """Return two SQL texts: joins that add outcomes and payoff columns, and an override's gain over the decision."""
+) -> str:
+    """Return SQL of joins that add the outcomes, as `known_outcome`, and the payoff columns to decisions."""
     kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
     columns = "".join(f", {identifier(c)}" for c in kpi.outcome_columns[1:])
     join = f"""left join (select _partition, {key}, {identifier(kpi.outcome)} as known_outcome{columns}
@@ -246,8 +261,7 @@ def _gain_sql(
     if kpi.payoff_sql:
         prices = candidates.candidates_sql(ws.use_case, ws.lake, db, decisions, [], kpi.payoff_sql)
         join += f" left join {prices} using (_partition, {key})"
-    done, decided = (payoff_sql(kpi, action, "known_outcome") for action in ("r.action", "d.action"))
-    return join, f"{done} - {decided}"
+    return join
 
 
 def _count_responses(db: duckdb.DuckDBPyConnection, decisions: Mapping[str, int]) -> dict[str, PartitionUsage]:

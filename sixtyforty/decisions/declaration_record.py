@@ -44,5 +44,12 @@ def read_declaration(ws: Workspace, version: str) -> dict[str, Any] | None:
     return declaration
 
 
+def list_declarations(ws: Workspace) -> list[dict[str, Any]]:
+    """Return the stored copies of all declarations under which decisions were taken, sorted by their version."""
+    folder = ws.lake.root / "declarations"
+    versions = sorted(file.name.removesuffix(".json") for file in folder.glob("*.json"))
+    return [declaration for version in versions if (declaration := read_declaration(ws, version)) is not None]
+
+
 def _file(ws: Workspace, version: str) -> StoragePath:
     return ws.lake.root / "declarations" / f"{version}.json"

@@ -16,7 +16,7 @@ from sixtyforty.decisions.champion_scores import WeighedGroup, decide_weighed
 from sixtyforty.decisions.decision_draft import DecisionDraft
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.stored_tables import Rows, TableStore
-from sixtyforty.value.payoff_base import ActionCounts
+from sixtyforty.value.payoff_base import ActionCounts, TakenActions
 from sixtyforty.value.policy import Policy
 
 if TYPE_CHECKING:
@@ -66,13 +66,13 @@ def join_times(portions: Iterable[DraftedPortion], store: TableStore) -> Iterato
 
 
 def choose_actions(
-    portions: list[DraftedPortion], policy: Policy, taken: ActionCounts, track: Track
+    portions: list[DraftedPortion], policy: Policy, taken: TakenActions, track: Track
 ) -> Iterator[tuple[pa.Table, DecisionDraft]]:
     """Choose the actions of units that compete with each other. Yield the units and the decisions of each portion.
 
     portions: emptied, so that a portion takes no memory after it was yielded.
-    taken: the actions of decisions already taken, which count towards the limits. On the replay, raises PayoffError if
-    the policy can't choose.
+    taken: the actions of decisions already taken, which count towards the limits. The actions of these portions that
+    count towards limits per day are added. On the replay, raises PayoffError if the policy can't choose.
     """
     counts = {group: Counter(actions) for group, actions in taken.items()} if policy.kpi.has_limits else {}
     for portion in portions:
@@ -87,4 +87,15 @@ def choose_actions(
         units = portion.units.slice(0, portion.units.num_rows)
         if portion.held_out:
             portion.held_out.apply(units["current_action"], portion.draft)
+        if policy.kpi.has_daily_limits:
+            _count_towards_day(policy, units, portion.draft, taken)
         yield units, portion.draft
+
+
+def _count_towards_day(policy: Policy, units: pa.Table, draft: DecisionDraft, taken: TakenActions) -> None:
+    """Add the decided actions that have a limit per day to `taken`, with the time None."""
+    limited = {name for name, action in policy.kpi.actions.items() if action.is_limited_by_day}
+    actions = Counter(zip(units["_partition"].to_pylist(), draft.action.tolist(), strict=True))
+    for (partition, action), count in actions.items():
+        if action in limited:
+            taken.setdefault((partition, None), Counter())[action] += count

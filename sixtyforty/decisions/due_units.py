@@ -18,7 +18,7 @@ from sixtyforty.storage import stored_tables
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifiers
 from sixtyforty.value.decision_ids import make_decision_ids
-from sixtyforty.value.payoff_base import ActionCounts
+from sixtyforty.value.payoff_base import TakenActions
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -96,9 +96,13 @@ def _decision_ids(ws: Workspace, track: Track, units: pd.DataFrame) -> list[str]
     ]
 
 
-def count_taken(ws: Workspace, before: Mapping[str, Entry]) -> ActionCounts:
-    """Count the actions of decisions already taken, by partition and decision time. before: their manifests."""
-    counts: dict[tuple[str, datetime], Counter[str]] = {}
+def count_taken(ws: Workspace, before: Mapping[str, Entry]) -> TakenActions:
+    """Count the actions of decisions already taken, by partition and decision time. before: their manifests.
+
+    An action with a limit per day has the time None, so that it counts at each decision time of the day.
+    """
+    counts: TakenActions = {}
+    by_day = {name for name, action in ws.use_case.kpi.actions.items() if action.is_limited_by_day}
     if before:
         with ws.lake.open_session(ws.use_case.timezone) as db:
             rows = db.execute(
@@ -106,5 +110,6 @@ def count_taken(ws: Workspace, before: Mapping[str, Entry]) -> ActionCounts:
                 f" from {ws.lake.select_rows(before.values())} group by all"
             ).fetchall()
         for partition, time, action, count in rows:
-            counts.setdefault((partition, time), Counter())[action] = count
+            counted_at = None if action in by_day else time
+            counts.setdefault((partition, counted_at), Counter())[action] += count
     return counts

@@ -123,7 +123,7 @@ def describe_effect(kpi: Kpi, change: float) -> str:
     if kpi.outcome_type == "number":
         return f"{verb} the expected {kpi.outcome_name}"
     valued = kpi.treatment or kpi.holdout
-    is_gain = valued is not None and valued.value_per_outcome > 0
+    is_gain = valued is not None and (valued.value_per_outcome or 0) > 0
     return f"{verb} the chance" if is_gain else f"{verb} the risk"
 
 

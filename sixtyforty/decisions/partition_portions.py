@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-Cut = Literal["anywhere", "between times", "never within a time"]
+Cut = Literal["anywhere", "between times", "never within a time", "never"]
 
 
 def cut_at_partitions(frames: Iterable[pd.DataFrame], cut: Cut) -> Iterator[pd.DataFrame]:
@@ -28,7 +28,8 @@ def cut_at_partitions(frames: Iterable[pd.DataFrame], cut: Cut) -> Iterator[pd.D
     frames: must be sorted by `_partition`, then by `decided_at`.
     cut: where a larger partition is cut. `anywhere`: after each PORTION_ROWS of its units. `between times`: at the last
     change of the decision time before that, or, within a decision time of more units, after PORTION_ROWS.
-    `never within a time`: at the next change of the decision time, so that a part may have more units.
+    `never within a time`: at the next change of the decision time, so that a part may have more units. `never`: at no
+    unit, so that a portion may have as many units as a partition.
     """
     import pandas as pd
 
@@ -36,7 +37,8 @@ def cut_at_partitions(frames: Iterable[pd.DataFrame], cut: Cut) -> Iterator[pd.D
     last_group: tuple[object, object] | None = None
     for frame in frames:
         waiting.append(frame)
-        if cut == "never within a time" and _group_at(waiting[0], 0) == _group_at(frame, -1):
+        first, last = _group_at(waiting[0], 0), _group_at(frame, -1)
+        if (cut == "never" and first[0] == last[0]) or (cut == "never within a time" and first == last):
             continue  # none of these units can be yielded yet, so they are joined only once
         units = pd.concat(waiting, ignore_index=True) if len(waiting) > 1 else frame
         while count := _count_complete(units, cut, last_group):
@@ -78,8 +80,11 @@ def _first_part(units: pd.DataFrame, end: int, cut: Cut, last_group: tuple[objec
     if cut == "between times":
         changes = _changes(units["decided_at"].iloc[:size])
         starts_within = last_group == _group_at(units, 0)
+        is_new = last_group is None or last_group[0] != units["_partition"].iloc[0]
+        if is_new and end == size:  # the partition isn't larger than a portion, unless more units follow
+            return size if end < len(units) else 0
         return (changes[0] if starts_within else changes[-1]) if changes else size
-    later = _changes(units["decided_at"].iloc[size - 1 : end])
+    later = _changes(units["decided_at"].iloc[size - 1 : end]) if cut == "never within a time" else []
     if later:
         return size - 1 + later[0]
     return end if end < len(units) else 0

@@ -66,13 +66,14 @@ def detect_number_form(db: duckdb.DuckDBPyConnection, table: str, names: Sequenc
 
 
 def _fits(db: duckdb.DuckDBPyConnection, table: str, name: str, plain: str) -> bool:
-    """Return whether all texts of a column are numbers, not codes like `007`. plain: SQL that rewrites the texts."""
-    column = identifier(name)
+    """Return whether all texts of a column are numbers, not codes like `007`. plain: SQL that rewrites the texts.
+
+    DuckDB stops at the first text that is no number. A column without a text doesn't fit.
+    """
     number, code, zero = (
         f"regexp_full_match(p, {literal(form)})" for form in (FLOATING_POINT, CODE_WITH_E, LEADING_ZERO)
     )
-    filled, fitting = db.execute(
-        f"""select count(*), count(*) filter ({number} and not {code} and not {zero})
-        from (select {plain} as p from {table} where {column} is not null)"""
-    ).fetchall()[0]
-    return bool(filled and filled == fitting)
+    texts = f"from (select {plain} as p from {table} where {identifier(name)} is not null)"
+    other = f"select 1 {texts} where ({number} and not {code} and not {zero}) is not true limit 1"
+    has_text = db.execute(f"select 1 {texts} limit 1").fetchall()
+    return bool(has_text) and not db.execute(other).fetchall()

@@ -132,8 +132,8 @@ def _policy_fields(policy: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Chang
     for action, (gain, cost) in policy["actions"].items():
         yield f"kpi.actions.{action}.gain", ("payoff", gain)
         yield f"kpi.actions.{action}.cost", ("payoff", cost)
-    for action, (limit, use_full_limit) in policy.get("limits", {}).items():
-        yield f"kpi.actions.{action}.limit", ("capacity", limit)
+    for action, (limit, use_full_limit, *per) in policy.get("limits", {}).items():
+        yield f"kpi.actions.{action}.limit", ("capacity", f"{limit} per day" if per else limit)
         yield f"kpi.actions.{action}.use_full_limit", ("capacity", use_full_limit or None)
     for section in ("amount", "treatment"):
         for name, content in _leaves(f"kpi.{section}", policy.get(section, {})):

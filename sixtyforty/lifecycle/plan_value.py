@@ -125,8 +125,15 @@ def _pair(after: Sequence[DailyValue], unchanged: Sequence[DailyValue]) -> list[
     The value of this candidate is the value of the stored decisions. So the decisions after the edit can be compared
     with the stored decisions. after, unchanged: see `compare_values`.
     """
-    earlier = {day.partition: day.model for day in unchanged}
-    return [replace(day, candidates={UNCHANGED: earlier[day.partition]}) for day in after if day.partition in earlier]
+    earlier = {day.partition: day for day in unchanged}
+    return [_add_unchanged(day, earlier[day.partition]) for day in after if day.partition in earlier]
+
+
+def _add_unchanged(day: DailyValue, earlier: DailyValue) -> DailyValue:
+    groups = day.unit_groups
+    if groups and earlier.unit_groups:
+        groups = {**groups, CANDIDATE_PREFIX + UNCHANGED: earlier.unit_groups["model"]}
+    return replace(day, candidates={UNCHANGED: earlier.model}, unit_groups=groups)
 
 
 def _figure(kpi: Kpi, name: str, against: str, now: Sequence[DailyValue], after: Sequence[DailyValue]) -> PlannedFigure:

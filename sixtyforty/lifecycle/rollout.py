@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from sixtyforty.accounting import acceptance, acceptance_messages
+from sixtyforty.accounting.exactness import describe_refutation
 from sixtyforty.accounting.refused_figures import describe_refusal
 from sixtyforty.decisions.due_decisions import live_since
 from sixtyforty.lifecycle.rollout_evidence import StepEvidence, list_periods, measure_evidence, no_evidence
@@ -110,7 +111,7 @@ def read_rollout_status(ws: Workspace, now: datetime) -> RolloutStatus:
         raise RolloutError(f"{use_case.name} isn't live yet. Go live first, with `sixtyforty adopt {use_case.name}`.")
     periods = list_periods(ws.rollout_ledger.steps(), live_from, now)
     step, since = periods[-1].step, periods[-1].start
-    refusal = describe_refusal(ws, "live")
+    refusal = describe_refusal(ws, "live") or describe_refutation(ws)
     evidence = no_evidence(periods) if refusal else measure_evidence(ws, periods)
     days, lift = evidence[step].days, evidence[step].lift
     obstacles = list_obstacles(rollout, step, days, lift, list_objections_of_people(ws), use_case.kpi.currency)

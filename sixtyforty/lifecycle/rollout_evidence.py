@@ -20,8 +20,10 @@ from sixtyforty.storage.rollout_ledger import STEPS, RolloutStep, StepName
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value.daily_value import DailyValue, value_of_day
 from sixtyforty.value.lift import NO_INTERVAL, UNKNOWN, Interval, follow_lift
+from sixtyforty.value.past_experiment import require_overlap
 from sixtyforty.value.policy import Policy
 from sixtyforty.value.rounded_interval import RoundedInterval
+from sixtyforty.value.unit_groups import GROUP_COLUMN, group_sql
 from sixtyforty.workspace import Workspace
 
 
@@ -158,7 +160,8 @@ def _measure_partitions(ws: Workspace, step: StepName, partitions: Sequence[str]
     else:
         included = set(partitions)
         daily_values = [d for d in kpi_ledger.read_daily_values(ws, "live") if d.partition in included]
-    return len(daily_values), follow_lift(daily_values, block_days=ws.use_case.kpi.block_days)
+    lift = follow_lift(daily_values, block_days=ws.use_case.kpi.block_days)
+    return len(daily_values), require_overlap(ws.use_case.kpi, daily_values, lift)
 
 
 def value_shadow_days(ws: Workspace, partitions: Sequence[str] | None = None) -> list[DailyValue]:
@@ -175,10 +178,11 @@ def value_shadow_days(ws: Workspace, partitions: Sequence[str] | None = None) ->
         return []
     features = ws.lake.entries("features", list(decisions))
     outcome = f"o.{identifier(use_case.kpi.outcome)}"
+    group = f", {group_sql(use_case.decision.key, 'd')} as {GROUP_COLUMN}" if use_case.units_recur else ""
     with ws.lake.open_session(use_case.timezone) as db:
         rows = db.execute(
             f"""select f.* exclude current_action, d.current_action, d.action, d.expected as _expected,
-                d.decided_by, {outcome} as _outcome
+                d.decided_by, {outcome} as _outcome{group}
             from {ws.lake.select_rows(decisions.values())} d
             join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
             left join {ws.lake.select_rows(features.values())} f using (_partition, {key})

@@ -1,10 +1,11 @@
 """Judge a use case by the gate of its stage (proof of concept, pilot, production).
 
 A proof of concept is judged on the replay, as of the day on which the outcomes of the newest replayed partition could
-be known. Pilot and production are judged on live decisions, as of the current day. Before its stop date, a gate is
-checked every day, so its confidence interval is an always-valid interval. From the stop date on, the narrower interval
-of a single check is used, for the one planned final judgement. The gain of an experiment always has an always-valid
-interval.
+be known. Pilot and production are judged on live decisions, as of the current day. If people's answers are recorded,
+what people did is judged (see `done_value`), and figures without counted answers are refused. Before its stop date, a
+gate is checked every day, so its confidence interval is an always-valid interval. From the stop date on, the narrower
+interval of a single check is used, for the one planned final judgement. The gain of an experiment always has an
+always-valid interval.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 from sixtyforty.accounting import experiment_results, kpi_ledger
+from sixtyforty.accounting.done_value import UncountedAnswersError, read_counted_days, shift_experiment
+from sixtyforty.accounting.exactness import describe_refutation, label_figures
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.accounting.refused_figures import describe_refusal
 from sixtyforty.decisions.declared_version import describe_outdated
@@ -30,6 +33,7 @@ from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.stage_ledger import StageEvent
 from sixtyforty.value.lift import UNKNOWN, Interval, follow_lift
+from sixtyforty.value.past_experiment import require_overlap
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
 
@@ -48,7 +52,8 @@ class StageFigures:
     outcomes; in an experiment, the number of partitions with an account. `lift`: gain over the current process on these
     partitions, per 1,000 units. `today`: the local day on which the gate is judged. `outdated`: which replayed
     decisions follow an earlier declaration; None if none does. `refusal`: why the figures can't be trusted; the lift is
-    then unknown. None if the figures can be trusted.
+    then unknown. None if the figures can be trusted. `refutation`: how a holdout refutes that the figures are exact;
+    None if none does.
     """
 
     track: Track
@@ -58,6 +63,7 @@ class StageFigures:
     today: date
     outdated: str | None = None
     refusal: str | None = None
+    refutation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,7 @@ class StageStatus:
             "today": str(self.figures.today),
             "outdated": self.figures.outdated,
             "refusal": self.figures.refusal,
+            "refutation": self.figures.refutation,
             "obstacles": self.obstacles,
             "remarks": self.remarks,
             "gate": self.gate.model_dump(mode="json") if self.gate else None,
@@ -110,12 +117,11 @@ def judge_gate(
 
     unready: tasks that people still have to do; they delay a pass, but don't stop a stage. Production isn't stopped on
     the stop date if the gain is proven above zero, but every stage is stopped if the gain is proven to be below the
-    minimum. Outdated or refused figures neither pass nor stop a stage.
+    minimum. Outdated, refused or refuted figures neither pass nor stop a stage.
     """
-    if figures.refusal:
-        return GateJudgement("continue", [figures.refusal, *unready])
-    if figures.outdated:
-        return GateJudgement("continue", [figures.outdated, *unready])
+    for problem in (figures.refusal, figures.outdated, figures.refutation):
+        if problem:
+            return GateJudgement("continue", [problem, *unready])
     obstacles = _obstacles_in_figures(gate, figures, currency)
     if not obstacles:
         return GateJudgement("continue" if unready else "pass", [*unready])
@@ -170,7 +176,8 @@ def read_stage_status(ws: Workspace, now: datetime) -> StageStatus:
         )
     since = next((event.at for event in reversed(ws.stage_ledger.entered_stages())), now)
     figures = measure_stage(ws, stage, since, now, gate)
-    figures = replace(figures, outdated=describe_outdated(ws, figures.track))
+    outdated, refutation = describe_outdated(ws, figures.track), describe_refutation(ws)
+    figures = replace(figures, outdated=outdated, refutation=refutation)
     if refusal := describe_refusal(ws, figures.track):
         figures = replace(figures, lift=UNKNOWN, refusal=refusal)
     if gate is None:
@@ -207,7 +214,7 @@ def measure_stage(ws: Workspace, stage: Stage, since: datetime, now: datetime, g
     """Return the figures of a stage that was entered at the UTC time `since`, up to the stop date of its gate."""
     use_case = ws.use_case
     track: Track = "replay" if stage == "poc" else "live"
-    label, partitions = use_case.label(track), ws.lake.partitions(kpi_dataset(track))
+    label, partitions = label_figures(ws, track), ws.lake.partitions(kpi_dataset(track))
     if track == "live":
         today = use_case.local_day(now)
         partitions = _partitions_since(ws, partitions, since, now)
@@ -216,19 +223,30 @@ def measure_stage(ws: Workspace, stage: Stage, since: datetime, now: datetime, g
         partitions = _partitions_with_champion(ws, partitions)
     if gate:
         partitions = [p for p in partitions if use_case.first_day(p) < gate.stop_date]
-    if use_case.is_randomized(track):
-        effect = experiment_results.measure_effect(ws, partitions)
-        lift = effect.lift if effect and effect.is_trustworthy else UNKNOWN
-        return StageFigures(track, label, len(partitions), lift, today)
-    known = set(partitions)
-    daily_values = [d for d in kpi_ledger.read_daily_values(ws, track) if d.partition in known]
-    if not daily_values or gate is None:
-        return StageFigures(track, label, len(daily_values), UNKNOWN, today)
-    planned_days = (gate.stop_date - use_case.first_day(daily_values[0].partition)).days
+    try:
+        if use_case.is_randomized(track):
+            return StageFigures(track, label, len(partitions), _measure_experiment(ws, partitions), today)
+        known = set(partitions)
+        decided = [d for d in kpi_ledger.read_daily_values(ws, track) if d.partition in known]
+        counted = read_counted_days(ws, track, decided)
+    except UncountedAnswersError as error:
+        return StageFigures(track, label, len(partitions), UNKNOWN, today, refusal=str(error))
+    if not counted or gate is None:
+        return StageFigures(track, label, len(counted), UNKNOWN, today)
+    planned_days = (gate.stop_date - use_case.first_day(counted[0].partition)).days
     block_days = use_case.kpi.block_days
     planned_blocks = planned_days / max(block_days, use_case.days_between_decisions)
-    lift = follow_lift(daily_values, block_days=block_days, planned_blocks=max(planned_blocks, 1.0))
-    return StageFigures(track, label, len(daily_values), lift, today)
+    lift = follow_lift(counted, block_days=block_days, planned_blocks=max(planned_blocks, 1.0))
+    lift = require_overlap(use_case.kpi, counted, lift)
+    return StageFigures(track, label, len(counted), lift, today)
+
+
+def _measure_experiment(ws: Workspace, partitions: Sequence[str]) -> Interval:
+    """Return the gain that a live experiment measured on some partitions, with the costs of what people did."""
+    effect = experiment_results.measure_effect(ws, partitions)
+    if effect is None or not effect.is_trustworthy:
+        return UNKNOWN
+    return shift_experiment(ws, effect.lift, experiment_results.read_daily_values(ws, partitions))
 
 
 def _partitions_since(ws: Workspace, partitions: Sequence[str], since: datetime, now: datetime) -> list[str]:

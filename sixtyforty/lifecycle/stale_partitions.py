@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sixtyforty.accounting import usage
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
+from sixtyforty.accounting.unit_sums_ledger import unit_sums_dataset
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.delivery import find_undelivered
 from sixtyforty.decisions.due_decisions import count_due
@@ -62,7 +63,8 @@ def find_stale_partitions(ws: Workspace, track: Track, now: datetime, turn: int 
 def find_stale_responses(ws: Workspace, track: Track, now: datetime, turn: int | None = None) -> StaleWork:
     """Return the partitions in which people's responses to decisions still have to be imported or counted.
 
-    Responses are counted again if the responses, the decisions or the outcomes of their partition have changed.
+    A partition's responses are counted again if its responses, decisions or outcomes have changed. A partition without
+    responses is counted, too, because its decisions are unanswered.
     now, turn: see `find_stale_partitions`.
     """
     stale, source = StaleWork(ws.use_case), ws.use_case.people.responses
@@ -72,12 +74,11 @@ def find_stale_responses(ws: Workspace, track: Track, now: datetime, turn: int |
     _scan_sources(ws, sources, stale)
     for partitions in list_stretches(ws, now, turn):
         _check_sources(ws, sources, partitions, now, stale)
-        responses = ws.lake.entries(f"validated/{source}", partitions)
-        decisions = ws.lake.entries(decisions_dataset(track), list(responses))
+        decisions = ws.lake.entries(decisions_dataset(track), partitions)
         accounts = ws.lake.entries(usage.usage_dataset(track), list(decisions))
         for partition in decisions:
             inputs = usage.current_inputs(ws, track, partition)
-            if partition not in accounts or accounts[partition].inputs != inputs:
+            if not usage.is_current(accounts.get(partition), inputs):
                 stale.add_reason(partition, "the counts of responses are missing or outdated", inputs)
     return stale
 
@@ -190,9 +191,11 @@ def _check_decisions(ws: Workspace, partitions: Sequence[str], track: Track, now
     for partition, count in count_due(ws, partitions, track, now).items():
         state = [decisions[partition].version] if partition in decisions else []
         stale.add_reason(partition, f"{format_plural(count, 'decision')} due", state)
-    accounts, queues, outcomes = (
-        ws.lake.entries(name, list(decisions)) for name in (kpi_dataset(track), review_dataset(track), "outcomes")
+    accounts, unit_sums, queues, outcomes = (
+        ws.lake.entries(name, list(decisions))
+        for name in (kpi_dataset(track), unit_sums_dataset(track), review_dataset(track), "outcomes")
     )
+    ledgers = [accounts] if ws.use_case.is_randomized(track) else [accounts, unit_sums]
     undelivered = find_undelivered(ws, track, decisions)
     for partition, entry in decisions.items():
         if partition in undelivered:
@@ -205,7 +208,7 @@ def _check_decisions(ws: Workspace, partitions: Sequence[str], track: Track, now
                 decisions_dataset(track): {partition: entry.version},
                 "outcomes": {partition: outcomes[partition].version},
             }
-            if partition not in accounts or accounts[partition].inputs != inputs:
+            if any(partition not in ledger or ledger[partition].inputs != inputs for ledger in ledgers):
                 stale.add_reason(partition, "the value of the decisions is missing or outdated", inputs)
 
 

@@ -25,8 +25,9 @@ from sixtyforty.storage.bounded_cache import BoundedCache
 from sixtyforty.storage.files import canonical_json, digest, run_in_parallel, write_atomic
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry, versions_by_partition
-from sixtyforty.value.daily_value import POLICIES, DailyValue, value_of_day
+from sixtyforty.value.daily_value import POLICIES, DailyValue, deal_over_period, value_of_day
 from sixtyforty.value.policy import Policy
+from sixtyforty.value.unit_groups import GROUPS
 
 LAST_KNOWN_ENTRIES = 5000
 # The key is the version of a partition's outcomes. The list holds the UTC time at which the last of these outcomes
@@ -74,14 +75,14 @@ def score_days(
     refusal = f"{use_case.name}: the backtest can't value the model {version} on the days from {first}"
     require_sound(select_tainted(features.values()), refusal)
     policy = Policy.from_use_case(use_case)
-    inputs_hash = digest(
-        {
-            "model": card.files[MODEL],
-            "features": versions_by_partition(features),
-            "outcomes": versions_by_partition(outcomes),
-            "policy": policy.to_dict(),
-        }
-    )
+    inputs = {
+        "model": card.files[MODEL],
+        "features": versions_by_partition(features),
+        "outcomes": versions_by_partition(outcomes),
+        "policy": policy.to_dict(),
+        "figures": list(DailyValue.__dataclass_fields__),
+    }
+    inputs_hash = digest(inputs | {"groups": GROUPS} if use_case.units_recur else inputs)
     if not features or not outcomes:
         return []
     last_known = _last_known(lake, outcomes)
@@ -92,9 +93,9 @@ def score_days(
     known_at = min(use_case.day_start(known_on or end), last_known)
     cached = lake.root / "backtest" / version / f"{first}_{end}_{known_at:%Y%m%dT%H%M%S%f}_{inputs_hash}.json"
     if cached.exists():
-        return [DailyValue(**day) for day in json.loads(cached.read_bytes())]
+        return [DailyValue.from_dict(day) for day in json.loads(cached.read_bytes())]
     days = _value_days(use_case, lake, store, version, policy, features, outcomes, known_at)
-    write_atomic(cached, canonical_json([day.__dict__ for day in days]).encode())
+    write_atomic(cached, canonical_json([day.to_dict() for day in days]).encode())
     return days
 
 
@@ -146,7 +147,7 @@ def _value_days(
     outcomes: dict[str, Entry],
     known_at: datetime,
 ) -> list[DailyValue]:
-    rows = read_training_rows(use_case, lake, features, outcomes, str(known_at)).to_pandas()
+    rows = read_training_rows(use_case, lake, features, outcomes, str(known_at), with_groups=True).to_pandas()
     if rows.empty:  # outcomes may take longer to become known than the time between two training days
         return []
     rows["action"] = policy.choose_actions(rows, store.load(version).predict(rows)).action
@@ -223,7 +224,7 @@ class ValueMetrics:
 
 def value_metrics(days: Sequence[DailyValue]) -> ValueMetrics:
     """Return the number of decisions on some days, and the value per 1,000 decisions of each way of deciding."""
-    decisions = sum(day.decisions for day in days)
+    decisions, days = sum(day.decisions for day in days), deal_over_period(days)
 
     def per_1000(policy: str) -> float | None:
         total = sum(getattr(day, policy) for day in days)

@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from sixtyforty.modeling.skops_files import ModelError
+from sixtyforty.spec.confinement import estimator_packages, find_estimator_problem
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Model
 
@@ -20,9 +21,14 @@ METHODS = ("fit", "predict")
 def create_estimator(recipe: Model) -> Any:
     """Return the estimator of a recipe with its declared parameters, not yet fitted.
 
-    Raises ModelError if the estimator doesn't exist, isn't a class with the methods fit and predict, or doesn't accept
-    a parameter. A function that the recipe names as its estimator is never called, because it could do anything.
+    Raises ModelError if the estimator isn't in an allowed package, doesn't exist, isn't a BaseEstimator with the
+    methods fit and predict, or doesn't accept a parameter. No module of another package is imported, and nothing but
+    an estimator is called, because both could do anything.
     """
+    from sklearn.base import BaseEstimator
+
+    if problem := find_estimator_problem(recipe.estimator, estimator_packages()):
+        raise ModelError(f"model.estimator: {problem}.")
     module, _, name = recipe.estimator.rpartition(".")
     try:
         estimator_class = getattr(importlib.import_module(module), name)
@@ -31,7 +37,8 @@ def create_estimator(recipe: Model) -> Any:
             f"The estimator '{recipe.estimator}' doesn't exist. Declare the import path of a scikit-learn estimator,"
             f" such as {EXAMPLES['binary']}."
         ) from error
-    if not isinstance(estimator_class, type) or not all(hasattr(estimator_class, method) for method in METHODS):
+    is_estimator = isinstance(estimator_class, type) and issubclass(estimator_class, BaseEstimator)
+    if not is_estimator or not all(hasattr(estimator_class, method) for method in METHODS):
         raise ModelError(
             f"'{recipe.estimator}' is not an estimator with the methods fit and predict. Declare the import path of a"
             f" scikit-learn estimator, such as {EXAMPLES['binary']}."

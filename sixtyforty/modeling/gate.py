@@ -37,7 +37,9 @@ from sixtyforty.value.blocks import count_blocks
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import Interval, estimate_ratio, follow_lift, follow_ratio, predict_lift
 from sixtyforty.value.rounded_interval import RoundedInterval
+from sixtyforty.value.unit_groups import GroupedSums, subtract_groups
 
+Pairs = tuple[list[str], list[float], list[int]]  # partitions, differences in money, numbers of decisions
 SHOWN_PARTITIONS = 5
 LOSS_CONFIDENCE = 0.95  # one-sided confidence with which a refresh must be worse, to be held back
 CHANGE_CONFIDENCE = 2 * LOSS_CONFIDENCE - 1  # of the two-sided interval
@@ -245,6 +247,8 @@ def _find_shortage(gate: Gate, evidence: GateEvidence, days: Sequence[DailyValue
     units = sum(day.decisions for day in days)
     if units < gate.min_units:
         return f"{format_plural(units, 'unit')} with known outcomes, {gate.min_units:,} needed"
+    if evidence.overlap_problem and evidence.kind != "refresh":
+        return evidence.overlap_problem
     blocks = count_blocks([day.partition for day in days], evidence.block_days)
     if blocks < gate.min_blocks and evidence.kind != "refresh":
         length = format_plural(evidence.block_days, "day")
@@ -260,8 +264,8 @@ def _two_sided_confidence(gate: Gate, evidence: GateEvidence) -> float:
 def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
     """Hold back the promotion unless the gain over the champion's recipe is proven to exceed `gate.margin`."""
     confidence = _two_sided_confidence(gate, evidence)
-    pairs = _pair_days(evidence.walk_forward, evidence.current_recipe or [])
-    gain = follow_ratio(*pairs, confidence, evidence.block_days)
+    pairs, groups = _pair_days(evidence.walk_forward, evidence.current_recipe or [])
+    gain = follow_ratio(*pairs, confidence, evidence.block_days, groups)
     shown = _describe(gain, confidence, currency)
     if math.isnan(gain.value):
         return value.stop("HOLD", "too early to judge: challenger and champion have no day in common")
@@ -284,8 +288,8 @@ def _compare_twin(gate: Gate, evidence: GateEvidence, currency: str, value: _Val
     if comparison is None:
         value.reasons.append(f"{nothing}, and no model of its recipe is between the champion and the known outcomes")
         return value
-    pairs = _pair_days(comparison.twin, comparison.champion)
-    change = _estimate_change(pairs, evidence.block_days)
+    pairs, groups = _pair_days(comparison.twin, comparison.champion)
+    change = _estimate_change(pairs, groups, evidence.block_days)
     if math.isnan(change.value):
         value.reasons.append(f"{nothing}, and no outcome is known of a day that twin and champion didn't learn from")
         return value
@@ -302,18 +306,22 @@ def _compare_twin(gate: Gate, evidence: GateEvidence, currency: str, value: _Val
     return value
 
 
-def _estimate_change(pairs: tuple[list[str], list[float], list[int]], block_days: int) -> Interval:
+def _estimate_change(pairs: Pairs, groups: GroupedSums | None, block_days: int) -> Interval:
     """Estimate the gain of a twin over a champion. Few days form no blocks, so each day then counts by itself."""
-    change = estimate_ratio(*pairs, CHANGE_CONFIDENCE, block_days)
-    return estimate_ratio(*pairs, CHANGE_CONFIDENCE, 1) if math.isnan(change.low) else change
+    change = estimate_ratio(*pairs, CHANGE_CONFIDENCE, block_days, groups)
+    return estimate_ratio(*pairs, CHANGE_CONFIDENCE, 1, groups) if math.isnan(change.low) else change
 
 
-def _pair_days(days: Sequence[DailyValue], other: Sequence[DailyValue]) -> tuple[list[str], list[float], list[int]]:
-    """Return the partitions that both lists have, with the differences in money and the numbers of decisions."""
+def _pair_days(days: Sequence[DailyValue], other: Sequence[DailyValue]) -> tuple[Pairs, GroupedSums | None]:
+    """Return the partitions that both lists have, with the differences in money and the numbers of decisions.
+
+    Return also the differences by group of units; None if no unit recurs.
+    """
     other_by_partition = {day.partition: day for day in other}
     pairs = [(day, other_by_partition[day.partition]) for day in days if day.partition in other_by_partition]
     partitions = [day.partition for day, _ in pairs]
-    return partitions, [a.model - b.model for a, b in pairs], [day.decisions for day, _ in pairs]
+    groups = subtract_groups((a.unit_groups, "model", b.unit_groups, "model") for a, b in pairs)
+    return (partitions, [a.model - b.model for a, b in pairs], [day.decisions for day, _ in pairs]), groups
 
 
 def _describe(interval: Interval, confidence: float, currency: str) -> str:

@@ -27,6 +27,7 @@ from sixtyforty.storage.champion_ledger import ChampionLedger
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.verdicts import is_accepted
 from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.past_experiment import find_overlap_problem
 
 ChallengerKind = Literal["first", "refresh", "recipe"]
 
@@ -49,7 +50,8 @@ class GateEvidence:
     decide. `unfit_champion`: why the champion in force can't score; the challenger is then judged as the first model.
     `training_rows`: number of rows that the challenger learned from; None if the collection ended before. `block_days`:
     see `kpi.block_days`. `trial`: the place of the recipe in the error budget of its year; None if the collection ended
-    before.
+    before. `overlap_problem`: why a past experiment knows too little about the recipe's decisions; empty if it knows
+    enough.
     """
 
     kind: ChallengerKind
@@ -69,6 +71,7 @@ class GateEvidence:
     training_rows: int | None = None
     block_days: int = BLOCK_DAYS
     trial: RecipeTrial | None = None
+    overlap_problem: str = ""
 
 
 def collect_evidence(
@@ -137,6 +140,7 @@ def _collect_from_files(
         block_days=use_case.kpi.block_days,
         trial=number_recipe(ledger, store, recipe, list(declared_recipes(use_case)), as_of.year),
         comparison=comparison,
+        overlap_problem=find_overlap_problem(use_case.kpi, walk_forward),
         current_recipe=current_recipe,
         refused_partitions=_refused_partitions(lake, card),
         broken_constraints=find_broken_constraints(use_case.model.monotone_constraints, store, version),

@@ -116,7 +116,8 @@ class ModelStore:
         allow an outcome or a received action.
         """
         table = read_training_rows(use_case, lake, plan.features, plan.outcomes, str(use_case.day_start(plan.as_of)))
-        features = [name for name in feature_names(use_case, table.column_names) if name != use_case.kpi.outcome]
+        unseen = use_case.kpi.unseen_columns
+        features = [name for name in feature_names(use_case, table.column_names) if name not in unseen]
         _check_declared_features(use_case.name, plan, features)
         _check_feature_types(use_case, plan, table.schema, features)
         _check_outcomes(use_case.kpi, table)

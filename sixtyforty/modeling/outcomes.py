@@ -24,8 +24,9 @@ def build_outcomes(use_case: DecisionChain, lake: Lake, partitions: Sequence[str
     """Build the outcomes of the units of some partitions. The rows of each table are sorted by decided_at and key.
 
     Columns: the key, decided_at (UTC), the outcome (null while it is unknown), the treatment's column if one is
-    declared, and `known_at` (UTC). An outcome that isn't a finite number, such as 0 divided by 0, is unknown. Raises
-    FeatureError if outcomes.sql returns several rows for a unit.
+    declared, its propensity, and `known_at` (UTC). An outcome that isn't a finite number, such as 0 divided by 0, is
+    unknown. So is a propensity that isn't above 0 and at most 1; `treatment_shares.py` then refuses the experiment.
+    Raises FeatureError if outcomes.sql returns several rows for a unit.
     """
     before, after = use_case.outcome_window
     entries = read_inputs(use_case, lake, use_case.widen(partitions, before, after))
@@ -34,7 +35,7 @@ def build_outcomes(use_case: DecisionChain, lake: Lake, partitions: Sequence[str
         db.execute(f"create temp table _known as from ({use_case.sql('outcomes')})")
         db.execute(
             f"""create temp table _outcomes as select u._partition, {key}, u.decided_at,
-            o.* exclude ({unit}) {_only_finite(db, use_case)} from units u left join _known o using ({unit})"""
+            o.* exclude ({unit}) {_replace_invalid(db, use_case)} from units u left join _known o using ({unit})"""
         )
         reader = db.sql(sorted_by_unit(use_case, "_outcomes")).to_arrow_reader(PORTION_ROWS)
         tables = TableStore(lake.scratch).keep_partitions(reader)
@@ -49,10 +50,17 @@ def build_outcomes(use_case: DecisionChain, lake: Lake, partitions: Sequence[str
     return BuiltPartitions(tables, {p: input_versions(use_case, entries, window) for p, window in windows.items()})
 
 
-def _only_finite(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> str:
-    """Return the SQL that replaces an outcome that isn't a finite number by null; empty if the outcome is no float."""
-    outcome = identifier(use_case.kpi.outcome)
-    rows = db.sql(f"select {outcome} from _known limit 0")
-    if str(rows.types[0]) not in FLOATS:
-        return ""
-    return f"replace (case when isfinite(o.{outcome}) then o.{outcome} end as {outcome})"
+def _replace_invalid(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> str:
+    """Return the SQL that replaces infinite outcomes and invalid propensities by null; empty if neither can occur.
+
+    Only a float can be infinite or no number.
+    """
+    outcome, treatment = identifier(use_case.kpi.outcome), use_case.kpi.treatment
+    replaced = []
+    if str(db.sql(f"select {outcome} from _known limit 0").types[0]) in FLOATS:
+        replaced.append(f"case when isfinite(o.{outcome}) then o.{outcome} end as {outcome}")
+    if treatment and treatment.propensity:
+        column = identifier(treatment.propensity)
+        # DuckDB sorts NaN above every number, so NaN isn't at most 1.
+        replaced.append(f"case when o.{column} > 0 and o.{column} <= 1 then o.{column}::double end as {column}")
+    return f"replace ({', '.join(replaced)})" if replaced else ""

@@ -113,19 +113,23 @@ def _check_stages(
         problems = list(_check_stage(db, use_case, "outcomes", [*key, *outcome_columns, "known_at"]))
         yield from problems
         if outcome_columns and not problems:
-            yield from _check_outcome_type(db, use_case)
+            yield from _check_number(db, use_case, "outcome", use_case.kpi.outcome, "a number, or true and false")
+            treatment = use_case.kpi.treatment
+            if treatment and treatment.propensity:
+                yield from _check_number(db, use_case, "propensity", treatment.propensity, "a number from 0 to 1")
 
 
-def _check_outcome_type(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> Iterator[SqlProblem]:
-    """Yield a problem if the outcome is no number or boolean, such as the text 'yes'."""
-    outcome = use_case.kpi.outcome
-    rows = db.sql(f"select {identifier(outcome)} from ({use_case.sql('outcomes')}) limit 0")
+def _check_number(
+    db: duckdb.DuckDBPyConnection, use_case: UseCase, role: str, column: str, expected: str
+) -> Iterator[SqlProblem]:
+    """Yield a problem if a column of outcomes.sql is no number or boolean, such as the text 'yes'.
+
+    role: what the column is, such as `outcome`. expected: what the column must return.
+    """
+    rows = db.sql(f"select {identifier(column)} from ({use_case.sql('outcomes')}) limit 0")
     (arrow_type,) = columns_of(rows.to_arrow_table().schema).values()
     if kind_of(arrow_type) not in ("number", "null"):
-        yield SqlProblem(
-            f"the outcome '{outcome}' is of the type {rows.types[0]}; return a number, or true and false",
-            stage="outcomes",
-        )
+        yield SqlProblem(f"the {role} '{column}' is of the type {rows.types[0]}; return {expected}", stage="outcomes")
 
 
 def _check_stage(

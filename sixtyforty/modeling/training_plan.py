@@ -18,6 +18,7 @@ from sixtyforty.storage.files import digest
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.sql import identifier, identifiers
+from sixtyforty.value.unit_groups import GROUP_COLUMN, group_sql
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -129,19 +130,28 @@ def describe_outdated(outdated: Sequence[str]) -> str:
 
 
 def read_training_rows(
-    use_case: DecisionChain, lake: Lake, features: dict[str, Entry], outcomes: dict[str, Entry], known_at: str
+    use_case: DecisionChain,
+    lake: Lake,
+    features: dict[str, Entry],
+    outcomes: dict[str, Entry],
+    known_at: str,
+    with_groups: bool = False,
 ) -> pa.Table:
     """Return feature rows joined with their outcomes, sorted by partition, decided_at and key.
 
     Only units whose outcome was known at `known_at` (UTC) are returned. If a treatment is declared, each unit must have
-    received an action, which is returned too. Raises TaintedDataError if features have leakage.
+    received an action, which is returned too. with_groups: if units recur, also return the group of each unit as
+    GROUP_COLUMN. Raises TaintedDataError if features have leakage.
     """
     require_sound(select_tainted(features.values()), f"{use_case.name}: no model can be trained or valued")
     key, columns = identifiers(use_case.decision.key), use_case.kpi.outcome_columns
     all_known = " and ".join(f"o.{identifier(column)} is not null" for column in columns)
+    group = (
+        f", {group_sql(use_case.decision.key, 'f')} as {GROUP_COLUMN}" if with_groups and use_case.units_recur else ""
+    )
     with lake.open_session(use_case.timezone) as db:
         return db.sql(
-            f"""select f.*, {identifiers(columns, "o.")} from {lake.select_rows(features.values())} f
+            f"""select f.*, {identifiers(columns, "o.")}{group} from {lake.select_rows(features.values())} f
             join {lake.select_rows(outcomes.values())} o using (_partition, {key})
             where {all_known} and o.known_at <= timestamp '{known_at}'
             order by _partition, f.decided_at, {key}"""

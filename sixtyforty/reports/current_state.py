@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from sixtyforty.accounting import exactness
 from sixtyforty.ingest.arrival_delays import read_source_delays
 from sixtyforty.ingest.contract_rows import select_validated_rows
 from sixtyforty.ingest.profiling import ColumnProfile, profile_columns
@@ -268,7 +269,7 @@ def value_of_current_process(ws: Workspace) -> CurrentProcessValue | None:
         first=first,
         last=str(rows["_partition"].iloc[-1]),
         decisions=summary.decisions,
-        label=use_case.label("replay"),
+        label=exactness.label_figures(ws, "replay"),
         currency=use_case.kpi.currency,
         per_1000=summary.per_1000,
     )

@@ -10,6 +10,7 @@ from sixtyforty.accounting.acceptance import summarize_acceptance
 from sixtyforty.accounting.acceptance_messages import explain_acceptance
 from sixtyforty.accounting.forecast import explain_target
 from sixtyforty.accounting.kpi_ledger import kpi_dataset, read_account
+from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.accounting.refused_figures import RefusedFiguresError
 from sixtyforty.decisions import review_queue
 from sixtyforty.decisions.decision_facts import DecisionFacts
@@ -26,6 +27,7 @@ from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.restatement import was_restated
 from sixtyforty.storage.verdicts import read_verdict
 from sixtyforty.value.daily_value import DailyValue, group_by_week
+from sixtyforty.value.lift import NO_INTERVAL
 from sixtyforty.workspace import Workspace
 
 MAX_WEEKS = 5  # losing weeks that a message names
@@ -112,17 +114,30 @@ def _money_lines(
     lines.append(f"- {summary.deciders.describe()}")
     if summary.evidence:
         lines.append(f"- {summary.evidence}")
+    lines += _done_lines(summary, use_case)
     if summary.build or summary.running:
-        payback = summary.payback
-        covered = f"Costs are covered since {format_date(payback)}" if payback else "Costs aren't covered yet"
-        net = format_money(summary.net_impact, unit)
-        lines.append(f"- Net benefit after the costs of building and running: {net}. {covered}.")
+        counted = summary.counted
+        net = format_money(counted.net_impact, unit)
+        lines.append(f"- Net benefit after the costs of building and running: {net} ({counted.costs_sentence}).")
     return lines
+
+
+def _done_lines(summary: KpiSummary, use_case: UseCase) -> list[str]:
+    """Return lines on the value of what people did next to the value of the decisions, or on why it is refused."""
+    if summary.done_problem:
+        return [f"- {summary.done_problem}"]
+    if summary.done is None:
+        return []
+    lift, unit = summary.done.lift, use_case.kpi.currency
+    value, low, high = (format_money(amount, unit, signed=True) for amount in (lift.value, lift.low, lift.high))
+    interval = lift.problem or NO_INTERVAL if lift.low is None else f"95% confidence interval: {low} to {high}"
+    gain = f"{value} per 1,000 {use_case.kpi.unit_plural} ({interval})"
+    return [f"- {summary.done.describe(unit)}", f"- Gain with {summary.done.whose_answers}: {gain}."]
 
 
 def _kpi_lines(use_case: UseCase, accounts: Accounts) -> list[str]:
     kpi, summary, coming = use_case.kpi, accounts.summary, accounts.forecasts.coming_month
-    lines = [kpi.name, f"- {explain_target(kpi, summary.lift_vs_current, summary.label, summary.outdated)}"]
+    lines = [kpi.name, f"- {explain_target(kpi, summary.counted, summary.label, summary.outdated)}"]
     if not math.isnan(coming.low):
         value, low, high = (format_money(amount, kpi.currency) for amount in (coming.value, coming.low, coming.high))
         lines.append(f"- Gain forecast for next month: {value} per 1,000 {kpi.unit_plural}, between {low} and {high}.")
@@ -155,7 +170,7 @@ def _gain_sentence(use_case: UseCase, days: Sequence[DailyValue]) -> str:
 
 
 def _losing_weeks_sentence(days: Sequence[DailyValue], unit: str) -> str:
-    """Return a sentence that names the weeks in which the current process earned more, the newest week first."""
+    """Return a sentence that names the weeks in which the current process did better, the newest week first."""
     gain_of_week = {week: sum(d.model - d.current_process for d in ds) for week, ds in group_by_week(days).items()}
     losing = [
         f"{format_date(date.fromisoformat(week))} ({format_money(gain, unit)})"

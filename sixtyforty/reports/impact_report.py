@@ -16,11 +16,13 @@ from sixtyforty.accounting.acceptance_messages import describe_gain_per_override
 from sixtyforty.accounting.break_even import explain_break_even, read_curve
 from sixtyforty.accounting.degradation import read_impacts
 from sixtyforty.accounting.forecast import ForecastRecord, explain_target
+from sixtyforty.accounting.gain_basis import GainBasis, summarize_basis
 from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.accounting.refused_figures import RefusedFiguresError
 from sixtyforty.reports import charts
 from sixtyforty.reports.arrival_notes import describe_replayed_arrivals
 from sixtyforty.reports.charts import Chart
+from sixtyforty.reports.figure_limits import describe_limits
 from sixtyforty.reports.next_steps import Accounts, read_accounts, recommend_next_steps
 from sixtyforty.reports.page_templates import format_date, page_environment
 from sixtyforty.spec.kpi import Kpi
@@ -30,7 +32,8 @@ from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.files import write_atomic
 from sixtyforty.value.daily_value import DailyValue, group_by_period, period_name
-from sixtyforty.value.lift import Interval, estimate_lift
+from sixtyforty.value.lift import Interval
+from sixtyforty.value.past_experiment import measure_gain
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.value.segments import Segment
 from sixtyforty.workspace import Workspace
@@ -126,6 +129,8 @@ class ImpactFacts:
     feed_outages: list[str]
     arrival_notes: list[str]
     break_even_sentences: list[str]
+    basis: GainBasis
+    figure_limits: list[str]
     charts: PageCharts
 
 
@@ -166,12 +171,14 @@ def collect_facts(ws: Workspace, track: Track) -> ImpactFacts:
         champions=list(accounts.champions),
         withdrawals=describe_withdrawals(ws),
         forecasts=accounts.forecasts,
-        target_progress=explain_target(use_case.kpi, summary.lift_vs_current, summary.label, summary.outdated),
+        target_progress=explain_target(use_case.kpi, summary.counted, summary.label, summary.outdated),
         next_steps=recommend_next_steps(use_case, accounts),
         data_problems=count_data_problems(ws, accounts.days),
         feed_outages=describe_feed_outages(ws),
         arrival_notes=_note_arrivals(ws, track, accounts.days),
         break_even_sentences=explain_break_even(ws),
+        basis=summarize_basis(ws, track, accounts.days),
+        figure_limits=describe_limits(ws, track, accounts.days),
         charts=_draw_charts(ws, accounts, people),
     )
 
@@ -207,7 +214,7 @@ def _period_figures(kpi: Kpi, name: str, days: Sequence[DailyValue]) -> PeriodFi
         model=model,
         current_process=current,
         gain=sum(d.model - d.current_process for d in days),
-        per_1000=estimate_lift(days, block_days=kpi.block_days),
+        per_1000=measure_gain(kpi, "replay", days),
     )
 
 

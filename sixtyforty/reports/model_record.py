@@ -17,6 +17,7 @@ from sixtyforty.accounting.acceptance_messages import explain_acceptance
 from sixtyforty.accounting.break_even import explain_break_even
 from sixtyforty.accounting.degradation import FaultImpact, read_impacts
 from sixtyforty.accounting.forecast import ForecastRecord, explain_target, read_forecasts
+from sixtyforty.accounting.gain_basis import GainBasis, summarize_basis
 from sixtyforty.accounting.kpi_ledger import read_daily_values
 from sixtyforty.accounting.kpi_summary import KpiSummary, summarize_kpi, summarize_nothing, summarize_segments
 from sixtyforty.accounting.refused_figures import describe_refusal
@@ -67,7 +68,8 @@ class RecordFacts:
     """Everything that a model record shows.
 
     `card`: the model card of the newest champion; None without a champion. `refusal`: why the figures can't be trusted
-    and aren't shown; None if they can.
+    and aren't shown; None if they can. `basis`: what the gain rests on; None without a known outcome, or if the figures
+    are refused.
     """
 
     use_case: UseCase
@@ -78,6 +80,7 @@ class RecordFacts:
     code: str
     summary: KpiSummary
     refusal: str | None
+    basis: GainBasis | None
     meaning: str
     losing_periods: list[str]
     losing_segments: list[str]
@@ -154,6 +157,7 @@ def collect_facts(ws: Workspace, track: Track) -> RecordFacts:
         code=ws.code_version,
         summary=summary,
         refusal=refusal,
+        basis=summarize_basis(ws, track, days) if days else None,
         meaning=MEANING_OF_LABEL[summary.label],
         losing_periods=_losing_periods(days),
         losing_segments=[] if refusal else _losing_segments(ws, track),
@@ -167,7 +171,7 @@ def collect_facts(ws: Workspace, track: Track) -> RecordFacts:
         break_even_sentences=[] if refusal else explain_break_even(ws),
         fault_impacts=[] if refusal else read_impacts(ws),
         forecasts=read_forecasts(ws, track, daily_values=days),
-        target_progress=explain_target(kpi, summary.lift_vs_current, summary.label, summary.outdated),
+        target_progress=explain_target(kpi, summary.counted, summary.label, summary.outdated),
         attempts=[(r, ws.models.card(r.version)) for r in rows if r.verdict != "REBUILD"],
         stage_events=ws.stage_ledger.rows(),
         findings=open_findings(ws).rows(),

@@ -63,33 +63,42 @@ def recommend_next_steps(use_case: UseCase, accounts: Accounts) -> list[str]:
 
 def _about_the_gain(use_case: UseCase, summary: KpiSummary) -> str:
     kpi, people = use_case.kpi, use_case.people
-    gain = summary.lift_vs_current
+    counted = summary.counted
+    gain = counted.lift
     if summary.outdated:
         return summary.outdated
+    if summary.is_refuted and summary.evidence:
+        return summary.evidence
     if summary.label == "assumed":
         return (
-            f"The gain is assumed, not proven: only a holdout can prove it. Agree on one with {people.team}."
+            f"The gain is assumed: only a holdout can measure it. Agree on one with {people.team}."
             f" `sixtyforty holdout {use_case.name}` shows how large it must be, and how long it must run."
         )
+    if counted.standing == "not known":
+        return counted.note
+    if counted.standing == "retired":
+        return "The use case is retired. Nothing is left to do."
     if gain.value is None or gain.low is None or gain.low <= 0:
-        return "The gain isn't proven yet. Keep the current process in charge and wait for more days of outcomes."
-    if gain.value >= kpi.target:
-        return f"The gain is proven and above the target. Agree with {people.team} on a first live month."
-    target = format_money(kpi.target, kpi.currency)
-    return f"The gain is proven but below the target of {target} per 1,000 {kpi.unit_plural}."
+        return "No gain is shown yet. Keep the current process in charge and wait for more days of outcomes."
+    target = f"{format_money(kpi.target, kpi.currency)} per 1,000 {kpi.unit_plural}"
+    is_above = gain.value >= kpi.target
+    if counted.standing == "replay":
+        shown = f"The replay shows a gain {'above' if is_above else 'below'} the target of {target}."
+        return f"{shown} Agree with {people.team} on a first live month." if is_above else shown
+    return f"The gain is proven {'and above' if is_above else 'but below'} the target of {target}."
 
 
 def _about_losses(accounts: Accounts) -> Iterator[str]:
     periods = group_by_period(accounts.days)
     losing = [period_name(p, "%B") for p, days in periods.items() if sum(d.model - d.current_process for d in days) < 0]
     if losing:
-        yield f"Find out why the current process earned more in {_listed(losing)}."
+        yield f"Find out why the current process did better in {_listed(losing)}."
     short = [t.name for t in accounts.forecasts.terms if t.verdict == "below the forecast"]
     if short:
         yield f"Find out why the models in charge since {_listed(short)} gained less than forecast."
     worse = [f"{s.column} {s.name}" for s in accounts.segments if s.loses]
     if worse:
-        yield f"Leave {_listed(worse)} to the current process, which is proven to be better there."
+        yield f"Leave {_listed(worse)} to the current process, which does better there (95% confidence)."
 
 
 def _about_better_candidates(use_case: UseCase, summary: KpiSummary) -> Iterator[str]:
@@ -99,12 +108,15 @@ def _about_better_candidates(use_case: UseCase, summary: KpiSummary) -> Iterator
         if figures.decisions and high is not None and high < 0:
             kind = "bought" if candidate.vendor else "simpler"
             description = candidate.description.rstrip(".")
-            yield f"A {kind} way of deciding earns more: {description}. Compare it with the model before you continue."
+            yield f"A {kind} way of deciding is better: {description}. Compare it with the model before you continue."
 
 
 def _about_operation(use_case: UseCase, summary: KpiSummary) -> Iterator[str]:
-    if summary.payback is None:
+    counted = summary.counted
+    if counted.standing in ("earned", "lost", "no gain shown") and not counted.covers_costs:
         yield "The gain hasn't covered the costs of the use case yet."
+    if counted.standing in ("replay", "assumed") and counted.payback is None:
+        yield f"The {counted.standing} gain would not have covered the costs of the use case yet."
     if not summary.operational:
         yield "No decision differed from the current process, so the model has had no effect yet."
     left = summary.decided_by_current_process

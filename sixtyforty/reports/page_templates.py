@@ -6,7 +6,14 @@ import math
 from datetime import date
 from typing import TYPE_CHECKING
 
-from sixtyforty.spec.kpi_wording import describe_action, describe_expected, describe_outcome, payoff_sentences
+from sixtyforty.reports import gain_basis_texts
+from sixtyforty.spec.kpi_wording import (
+    describe_action,
+    describe_expected,
+    describe_label,
+    describe_outcome,
+    payoff_sentences,
+)
 from sixtyforty.spec.money import UNKNOWN, format_exact_money, format_money
 from sixtyforty.spec.wording import format_plural
 
@@ -46,6 +53,14 @@ def page_environment(*packages: str) -> Environment:
         "describe_expected": describe_expected,
         "describe_outcome": describe_outcome,
         "payoff_sentences": payoff_sentences,
+        "evidence_label": describe_label,
+        "name_payoff": gain_basis_texts.name_payoff,
+        "declared_payoff": gain_basis_texts.describe_declared,
+        "break_even": gain_basis_texts.describe_break_even,
+        "change": gain_basis_texts.describe_change,
+        "explain_need": gain_basis_texts.explain_need,
+        "activity_sentences": gain_basis_texts.describe_activity,
+        "outcome_mean": gain_basis_texts.format_mean,
     }
     return environment
 

@@ -11,7 +11,7 @@ from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.lifecycle import stage_gate
 from sixtyforty.workspace import Workspace
 
-Advice = Literal["expand", "continue", "prove", "build adoption", "start", "stop", "correct", "retired"]
+Advice = Literal["expand", "continue", "prove", "build adoption", "start", "go live", "stop", "correct", "retired"]
 
 
 def advise(
@@ -32,7 +32,8 @@ def advise(
     refusal: why the use case's figures can't be trusted; None if they can.
     """
     end_reason = ws.stage_ledger.end_reason_at(now)
-    low, high = summary.lift_vs_current.low, summary.lift_vs_current.high
+    counted = summary.counted
+    low, high = counted.lift.low, counted.lift.high
     if end_reason == "retired" or (end_reason is None and ws.use_case.stage == "retired"):
         return "retired", "The use case is retired."
     if refusal:
@@ -43,18 +44,23 @@ def advise(
         return "start", "No outcome is known yet. Run the chain on the first days of its data."
     if summary.outdated:
         return "continue", summary.outdated
+    if summary.is_refuted and summary.evidence:
+        return "prove", summary.evidence
     if high is not None and high < 0:
-        return "stop", "The current process is proven to be better."
+        return "stop", "The current process does better (95% confidence)."
     if summary.label == "assumed":
         return "prove", "The gain is assumed. Run a holdout before you rely on it."
     if low is None or low <= 0:
-        return "continue", "The gain isn't proven yet. Wait for more days of outcomes."
+        return "continue", "No gain is shown yet. Wait for more days of outcomes."
+    shown = "The replay shows a gain" if counted.standing == "replay" else "The gain is proven"
     objections = list_objections(ws.use_case, people) if people else []
     if objections:
-        return "build adoption", f"The gain is proven, but not that people use the decisions. {objections[0]}"
+        return "build adoption", f"{shown}, but not that people use the decisions. {objections[0]}"
     if net < 0:
-        return "continue", "The gain is proven, but it hasn't covered the costs of the use case yet."
+        return "continue", f"{shown}, but it is below the costs of the use case so far."
     if status and status.verdict == "continue":
-        return "continue", f"The gain is proven, but the stage gate isn't passed yet: {status.obstacles[0]}."
+        return "continue", f"{shown}, but the stage gate isn't passed yet: {status.obstacles[0]}."
     used = " and people use the decisions" if people else ""
-    return "expand", f"The gain is proven and covers the costs{used}. Extend the use case."
+    if counted.standing == "replay":
+        return "go live", f"{shown} above the costs{used}. Nobody has acted on it yet: take the next step to live."
+    return "expand", f"{shown} and covers the costs{used}. Extend the use case."

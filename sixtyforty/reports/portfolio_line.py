@@ -8,8 +8,9 @@ from typing import Any
 
 from sixtyforty.accounting import kpi_ledger
 from sixtyforty.accounting.acceptance import summarize_acceptance
+from sixtyforty.accounting.done_value import read_counted_days
 from sixtyforty.accounting.forecast import read_forecasts
-from sixtyforty.accounting.kpi_summary import summarize_kpi, summarize_nothing
+from sixtyforty.accounting.kpi_summary import KpiSummary, summarize_kpi, summarize_nothing
 from sixtyforty.accounting.refused_figures import describe_refusal
 from sixtyforty.lifecycle import stage_gate, stage_history
 from sixtyforty.reports.page_templates import format_date, format_stage
@@ -19,7 +20,11 @@ from sixtyforty.spec.money import format_money
 from sixtyforty.spec.stages import STAGES, Scope
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.verdicts import read_verdict
+from sixtyforty.value.blocks import count_blocks
+from sixtyforty.value.experiment_design import normal_quantile
+from sixtyforty.value.gain_total import MeasuredGain
 from sixtyforty.value.rounded_interval import RoundedInterval
+from sixtyforty.value.standing import Standing, describe_payback
 from sixtyforty.workspace import Workspace
 
 QUALITY_PARTITIONS = 28  # data quality is measured on this number of newest partitions of each source
@@ -75,11 +80,15 @@ class InputData:
 class PortfolioLine:
     """The line of one use case in the portfolio. Money is in the use case's own currency.
 
-    `verdict`: the verdict of its stage gate; None without a gate. `gate_remarks`: sentences if the gate was changed, or
-    was declared after its figures were known. `outdated`: a sentence if replayed decisions follow an earlier
-    declaration; otherwise None. `refusal`: why the figures can't be trusted; the gain is then zero, and no total counts
-    it. None if the figures can be trusted. `forecasts`: a sentence on how many months came out within their forecast;
-    empty without a champion, or if the figures can't be trusted. `advice`, `why`: what to do next, and the reason.
+    `gain`, `lift`: the counted gain over the current process, of what people did on the live track (see
+    `CountedGain`). `standing`: what the gain may be called. `note`: what the gain counts, or why it is unknown.
+    `costs_covered`: whether the gain covers the costs, as a clause. `measured`: the gain for the portfolio's total;
+    None unless it was earned or lost. `verdict`: the verdict of its stage gate; None without a gate.
+    `gate_remarks`: sentences if the gate was changed, or was declared after its figures were known. `outdated`: a
+    sentence if replayed decisions follow an earlier declaration; otherwise None. `refusal`: why the figures can't
+    be trusted; the gain is then zero, and no total counts it. None if the figures can be trusted. `forecasts`: a
+    sentence on how many months came out within their forecast; empty without a champion, or if the figures can't be
+    trusted. `advice`, `why`: what to do next, and the reason.
     """
 
     name: str
@@ -94,7 +103,10 @@ class PortfolioLine:
     lift: RoundedInterval
     gain: float
     forecasts: str
-    payback: str | None
+    standing: Standing
+    note: str
+    costs_covered: str
+    measured: MeasuredGain | None
     run_hours: float
     costs: Costs
     usage: Usage
@@ -126,7 +138,7 @@ class PortfolioLine:
     def plain(self) -> dict[str, Any]:
         """The use case's figures as a flat dict for JSON. Money is rounded to the cent, and shares to four decimals."""
         nested = {"costs": asdict(self.costs), "usage": asdict(self.usage), "inputs": asdict(self.inputs)}
-        fields = {name: field for name, field in asdict(self).items() if name not in nested}
+        fields = {name: field for name, field in asdict(self).items() if name not in (*nested, "measured")}
         for part in nested.values():
             fields |= part
         fields |= {"cost": self.costs.total, "net": self.net, "roi": self.roi, "cost_per_used": self.cost_per_used}
@@ -147,6 +159,9 @@ def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
     use_case, track = ws.use_case, accounted_track(ws)
     refusal = describe_refusal(ws, track)
     summary = summarize_nothing(ws, track) if refusal else summarize_kpi(ws, track)
+    refusal, counted = refusal or summary.done_problem, summary.counted
+    standing: Standing = "not known" if refusal else counted.standing
+    gain = counted.gain or 0.0
     people = summarize_acceptance(ws, track, with_intervals=False) if use_case.people.responses else None
     usage = Usage(people.answered, people.accepted, people.uptake, bool(people.simulated)) if people else Usage()
     costs = Costs(
@@ -156,7 +171,7 @@ def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
         responses_cost=usage.responses * use_case.kpi.costs.per_response,
     )
     status = stage_gate.read_stage_status(ws, now) if use_case.stages else None
-    advice, why = advise(ws, summary, people, summary.gain - costs.total, status, now, refusal)
+    advice, why = advise(ws, summary, people, gain - costs.total, status, now, refusal)
     return PortfolioLine(
         name=use_case.name,
         title=use_case.title,
@@ -167,10 +182,13 @@ def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
         label=summary.label,
         track=track,
         decisions=summary.decisions,
-        lift=summary.lift_vs_current,
-        gain=summary.gain,
+        lift=counted.lift,
+        gain=gain,
         forecasts="" if refusal else _describe_forecasts(ws, track),
-        payback=summary.payback,
+        standing=standing,
+        note=counted.note,
+        costs_covered=describe_payback(standing, counted.lift, counted.payback),
+        measured=_measure_gain(ws, track, summary) if standing in ("earned", "lost") else None,
         run_hours=run_hours,
         costs=costs,
         usage=usage,
@@ -183,6 +201,17 @@ def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
         advice=advice,
         why=why,
     )
+
+
+def _measure_gain(ws: Workspace, track: Track, summary: KpiSummary) -> MeasuredGain:
+    """Return the counted gain with its standard error. An experiment's error is that of its interval for one look."""
+    days = read_counted_days(ws, track, kpi_ledger.read_daily_values(ws, track))
+    block_days, holdout = ws.use_case.kpi.block_days, summary.holdout
+    if holdout is None:
+        return MeasuredGain.of_days(days, block_days)
+    per_1000 = (holdout.single_look.high - holdout.single_look.low) / 2 / normal_quantile(0.975)
+    blocks = max(count_blocks([day.partition for day in days], block_days), 2)
+    return MeasuredGain(summary.counted.gain or 0.0, per_1000 / 1000 * summary.decisions, blocks)
 
 
 def _describe_forecasts(ws: Workspace, track: Track) -> str:

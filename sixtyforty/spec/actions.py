@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from sixtyforty.spec.base import DeclaredModel
 from sixtyforty.spec.errors import FieldError
+
+
+class DailyLimit(DeclaredModel):
+    """A limit of an action for all units of one local day, whatever their decision times."""
+
+    count: int = Field(gt=0, description="Largest number of units of one day that can get the action.")
+    per: Literal["day"] = Field(
+        description="`day`: the limit holds for all units of a local day together. They get the action in the order of"
+        " their decision times, until the limit is used up. Needs `partitions.every: day`."
+    )
 
 
 class Action(DeclaredModel):
@@ -25,16 +35,26 @@ class Action(DeclaredModel):
         description="Gain of the action if the outcome is 1, in the KPI's currency: a number, or a SQL expression over"
         " the columns of features.sql. For other outcomes, it is multiplied by the outcome.",
     )
-    limit: int | None = Field(
+    limit: Annotated[int, Field(gt=0)] | DailyLimit | None = Field(
         default=None,
-        gt=0,
         description="Largest number of units that can get this action at one decision time. If the action is best for"
-        " more units, it goes to those with the largest expected advantage over their best other action.",
+        " more units, it goes to those with the largest expected advantage over their best other action. Write"
+        " `{count: 100, per: day}` if the limit holds for a whole day.",
     )
     use_full_limit: bool = Field(
         default=False,
         description="`true`: as many units as `limit` allows always get the action, even if it isn't expected to pay.",
     )
+
+    @property
+    def most_units(self) -> int | None:
+        """The largest number of units at one decision time or, with `is_limited_by_day`, of one day; None: no limit."""
+        return self.limit.count if isinstance(self.limit, DailyLimit) else self.limit
+
+    @property
+    def is_limited_by_day(self) -> bool:
+        """Whether the limit holds for all units of a local day together."""
+        return isinstance(self.limit, DailyLimit)
 
     @model_validator(mode="after")
     def _check_limit(self) -> Action:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from sixtyforty.spec.confinement import estimator_packages, find_estimator_problem
 from sixtyforty.spec.errors import ConflictingFields, FieldError
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
@@ -176,9 +177,18 @@ def _check_replay(use_case: UseCase) -> Iterator[FieldError]:
 
 @_reads("sources", "people")
 def _check_responses(use_case: UseCase) -> Iterator[FieldError]:
-    name = use_case.people.responses
+    name, unanswered = use_case.people.responses, use_case.people.unanswered
     if name is None:
+        if unanswered:
+            message = "it has no effect without `responses`; name the source of people's answers, or drop this field"
+            yield FieldError("people.unanswered", message)
         return
+    if unanswered is None:
+        yield FieldError(
+            "people.unanswered",
+            "it is missing, but people's answers are recorded; write `done` if a decision's action is taken although"
+            " nobody answers, or `not_done` if the current process's action is then taken",
+        )
     if name not in use_case.sources:
         yield FieldError("people.responses", f"there is no source '{name}'", name, use_case.sources)
         return
@@ -190,6 +200,16 @@ def _check_responses(use_case: UseCase) -> Iterator[FieldError]:
             f"sources.{name}",
             "the source of people's responses needs `partition`: the day of the decision that a response is about",
         )
+
+
+@_reads("model")
+def _check_estimators(use_case: UseCase) -> Iterator[FieldError]:
+    packages, recipe = estimator_packages(), use_case.model
+    estimators = {"model": recipe.estimator}
+    estimators |= {f"model.alternatives.{name}": other.estimator for name, other in recipe.alternatives.items()}
+    for field, estimator in estimators.items():
+        if problem := find_estimator_problem(estimator, packages):
+            yield FieldError(f"{field}.estimator", problem)
 
 
 @_reads("kpi", "model")
@@ -204,6 +224,18 @@ def _check_vetoes(use_case: UseCase) -> Iterator[FieldError]:
         )
     elif vetoes and set(actions) == {veto.never for veto in vetoes.values()}:
         yield FieldError("model.vetoes", "the vetoes forbid every action; leave at least one action allowed")
+
+
+@_reads("kpi", "partitions")
+def _check_daily_limits(use_case: UseCase) -> Iterator[FieldError]:
+    every = use_case.partitions.every
+    for name, action in use_case.kpi.actions.items():
+        if action.is_limited_by_day and every != "day":
+            yield FieldError(
+                f"kpi.actions.{name}.limit.per",
+                f"a limit per day needs partitions of a day, but partitions.every is {every}; write the limit of one"
+                " decision time as a number, or declare `partitions.every: day`",
+            )
 
 
 @_reads("kpi", "people")

@@ -17,23 +17,37 @@ class Treatment(DeclaredModel):
     """A past experiment in which each unit received a random action, so any policy's value can be estimated.
 
     A unit counts for a policy only if the policy would have chosen the action that the unit received. The weight of the
-    unit is then 1 / share of that action (Horvitz and Thompson, 1952). The gain is the difference between the weighted
-    means of two policies. The model learns to predict the outcome under each action.
+    unit is then 1 / probability of that action (Horvitz and Thompson, 1952). The gain is the difference between the
+    weighted means of two policies. The model learns to predict the outcome under each action. Declare either `shares`,
+    if the probabilities were the same for every unit, or `propensity`, if they differed.
     """
 
     column: Name = Field(
         description="Column of outcomes.sql with the action that each unit received; null if the unit took no part."
     )
-    shares: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(
-        description="Each action, with the share of the units that received it. The shares add up to 1."
+    shares: dict[str, Annotated[float, Field(gt=0, lt=1)]] | None = Field(
+        default=None,
+        description="Each action, with the share of the units that received it. The shares add up to 1. Declare shares"
+        " if each unit had the same chances.",
+    )
+    propensity: Name | None = Field(
+        default=None,
+        description="Numeric column of outcomes.sql with the probability with which the unit received its action: above"
+        " 0, at most 1. Declare it instead of `shares` if the chances differed between units.",
     )
     value_per_outcome: float = Field(description=VALUE_PER_OUTCOME)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of outcomes.sql that describe the experiment: the received action, and its propensity if any."""
+        return [self.column, *([self.propensity] if self.propensity else [])]
 
 
 class Holdout(DeclaredModel):
     """A live experiment: units drawn at random permanently keep the current process.
 
-    If the action changes the outcome, only a holdout or a past experiment (`kpi.treatment`) can measure the gain.
+    If the action changes the outcome, only a holdout or a past experiment (`kpi.treatment`) can measure the gain. With
+    `measurement: exact`, a holdout tests the assumption that the action doesn't change the outcome.
     """
 
     share: float = Field(
@@ -41,9 +55,11 @@ class Holdout(DeclaredModel):
         lt=1,
         description="Share of the units in the holdout. If the share is raised, the units in the holdout stay in it.",
     )
-    value_per_outcome: float = Field(
+    value_per_outcome: float | None = Field(
+        default=None,
         description=f"{VALUE_PER_OUTCOME} The holdout and the other units are compared by the value of a unit:"
-        " value_per_outcome × outcome − cost of the action."
+        " value_per_outcome × outcome − cost of the action. Required for `measurement: randomized`. With `measurement:"
+        " exact`, the outcomes themselves are compared, so leave it out.",
     )
     cluster_by: list[str] = Field(
         default_factory=list,

@@ -7,13 +7,14 @@ an earlier version used, the message gives the new name.
 from __future__ import annotations
 
 import re
+import types
 from collections.abc import Iterator, Sequence
-from typing import Any, get_args
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from sixtyforty.spec.errors import DeclarationProblem, FieldError, closest_match
-from sixtyforty.spec.fields import KEY, deepest_type, describe_type, field_names, model_of, unwrap
+from sixtyforty.spec.fields import KEY, deepest_type, describe_type, field_names, model_of, types_along, unwrap
 from sixtyforty.spec.renamed_fields import renamed_field, renamed_value
 from sixtyforty.spec.yaml_positions import FieldPath, ParsedYaml
 
@@ -26,7 +27,7 @@ def validation_problems(parsed: ParsedYaml, model: type[BaseModel], error: Valid
     parsed: the YAML that pydantic validated. model: the pydantic model that refused it. Errors about fields that are
     still blank are left out.
     """
-    entries = error.errors()
+    entries = [located for entry in error.errors() if (located := _locate(model, entry))]
     missing: set[FieldPath] = {entry["loc"] for entry in entries if entry["type"] == "missing"}
     problems: dict[FieldPath, DeclarationProblem] = {}
     for entry in entries:
@@ -38,6 +39,23 @@ def validation_problems(parsed: ParsedYaml, model: type[BaseModel], error: Valid
         for path, problem in _wrong_value(parsed, model, entry, missing):
             problems.setdefault(path, problem)
     return list(problems.values())
+
+
+def _locate(model: type[BaseModel], entry: PydanticError) -> PydanticError | None:
+    """Return a pydantic error without the members of unions in its path; None if another member says more.
+
+    Where a number or a mapping is allowed, pydantic reports why a value is neither. A mapping is then meant as one.
+    """
+    path: FieldPath = entry["loc"]
+    for above, kind in types_along(model, path):
+        members = {member.__name__: member for member in map(model_of, get_args(unwrap(kind)[0])) if member}
+        if not members or len(above) == len(path) or get_origin(unwrap(kind)[0]) not in (Union, types.UnionType):
+            continue
+        if path[len(above)] in members:
+            return entry | {"loc": (*above, *path[len(above) + 1 :])}
+        if isinstance(entry["input"], dict):
+            return None
+    return entry
 
 
 def field_problem(parsed: ParsedYaml, error: FieldError, above: FieldPath = ()) -> DeclarationProblem:
@@ -60,7 +78,7 @@ def _unknown_field(
 
     missing: the paths of required fields that are absent. Their names are suggested first.
     """
-    owner = model_of(deepest_type(model, path[:-1])[1])
+    owner = _owner(model, path)
     fields = field_names(owner) if owner else []
     new_name = renamed_field(owner.__name__ if owner else "", str(path[-1]))
     if new_name:
@@ -68,6 +86,12 @@ def _unknown_field(
     missing_here = [str(m[-1]) for m in missing if m[:-1] == path[:-1]]
     meant = closest_match(path[-1], missing_here) or closest_match(path[-1], fields)
     return parsed.problem(path, f"there is no field '{path[-1]}'", ", ".join(fields), meant), meant
+
+
+def _owner(model: type[BaseModel], path: FieldPath) -> type[BaseModel] | None:
+    """Return the model that declares the field at `path`, also if a number is allowed in its place."""
+    kind = unwrap(deepest_type(model, path[:-1])[1])[0]
+    return model_of(kind) or next(filter(None, map(model_of, get_args(kind))), None)
 
 
 def _wrong_value(
@@ -96,7 +120,7 @@ def _type_problem(
     parsed: ParsedYaml, model: type[BaseModel], path: FieldPath, kind: Any, entry: PydanticError
 ) -> DeclarationProblem:
     written = entry["input"]
-    owner = model_of(deepest_type(model, path[:-1])[1]) if path else None
+    owner = _owner(model, path) if path else None
     new_value = renamed_value(owner.__name__ if owner else "", str(path[-1]) if path else "", written)
     if new_value:
         return parsed.problem(path, f"'{written}' was renamed to {new_value}")

@@ -34,7 +34,11 @@ class Kpi(DeclaredModel):
         " payoff of every action is known. `randomized`: the action may change the outcome, so the value is measured in"
         " an experiment, a live holdout or a past treatment. Figures without an experiment are marked as assumed."
     )
-    holdout: Holdout | None = Field(default=None, description="A live experiment, for `measurement: randomized`.")
+    holdout: Holdout | None = Field(
+        default=None,
+        description="A live experiment. With `measurement: randomized`, it measures the gain. With `measurement:"
+        " exact`, it tests whether the action changes the outcome.",
+    )
     treatment: Treatment | None = Field(default=None, description="A past experiment, for `measurement: randomized`.")
     outcome: str = Field(description="Column of outcomes.sql with the outcome.")
     outcome_type: Literal["binary", "number"] = Field(
@@ -101,16 +105,18 @@ class Kpi(DeclaredModel):
                 "measurement",
                 "`measurement: randomized` needs an experiment; declare kpi.holdout or kpi.treatment",
             )
-        if self.measurement == "exact" and has_experiment:
+        if self.measurement == "exact" and self.treatment:
             raise FieldError(
                 "measurement",
-                "`measurement: exact` needs no experiment; remove kpi.holdout and kpi.treatment, or write"
+                "`measurement: exact` needs no past experiment; remove kpi.treatment, or write"
                 " `measurement: randomized`",
             )
-        if self.measurement == "randomized" and self.segments:
+        if self.holdout and (self.measurement == "exact") == (self.holdout.value_per_outcome is not None):
             raise FieldError(
-                "segments",
-                "segments need `measurement: exact`; experiments aren't reported by segment: remove segments",
+                "holdout.value_per_outcome",
+                "with `measurement: exact`, the holdout only compares outcomes; remove value_per_outcome"
+                if self.measurement == "exact"
+                else "`measurement: randomized` needs the value of an outcome; declare value_per_outcome",
             )
         return self
 
@@ -119,6 +125,14 @@ class Kpi(DeclaredModel):
         if self.treatment is None:
             return self
         shares = self.treatment.shares
+        if (shares is None) == (self.treatment.propensity is None):
+            raise FieldError(
+                "treatment.shares",
+                "declare either `shares`, if each unit had the same chances, or `propensity`, the column of"
+                " outcomes.sql with each unit's own probability",
+            )
+        if shares is None:
+            return self
         if set(shares) != set(self.actions):
             raise FieldError(
                 "treatment.shares",
@@ -134,8 +148,13 @@ class Kpi(DeclaredModel):
 
     @property
     def has_limits(self) -> bool:
-        """Whether any action has a limit: a largest number of units that can get it at one decision time."""
+        """Whether any action has a limit: a largest number of units that can get it at one time or on one day."""
         return any(action.limit for action in self.actions.values())
+
+    @property
+    def has_daily_limits(self) -> bool:
+        """Whether any action has a limit for all units of a local day together."""
+        return any(action.is_limited_by_day for action in self.actions.values())
 
     @property
     def payoff_sql(self) -> dict[str, str]:
@@ -153,8 +172,13 @@ class Kpi(DeclaredModel):
 
     @property
     def outcome_columns(self) -> list[str]:
-        """The columns of outcomes.sql: the outcome and, if there is a treatment, the action that the unit received."""
-        return [self.outcome, *([self.treatment.column] if self.treatment else [])]
+        """The columns of outcomes.sql: the outcome and, if there is a treatment, the columns that describe it."""
+        return [self.outcome, *(self.treatment.columns if self.treatment else [])]
+
+    @property
+    def unseen_columns(self) -> list[str]:
+        """The columns of outcomes.sql that the model doesn't see: all but the action that a unit received."""
+        return [c for c in self.outcome_columns if self.treatment is None or c != self.treatment.column]
 
     @property
     def actions_by_cost(self) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from sixtyforty.spec.actions import Action
-from sixtyforty.spec.kpi import Kpi
+from sixtyforty.spec.kpi import EvidenceLabel, Kpi
 from sixtyforty.spec.money import format_exact_money
 
 
@@ -27,6 +27,11 @@ def allowed_instead(kpi: Kpi, action: str | None, instead_of: str) -> str | None
         return None
     kind = "whole number" if kpi.amount.whole_numbers else "number"
     return f"another {kind} from {kpi.amount.minimum:g} to {kpi.amount.maximum:g}"
+
+
+def describe_label(label: EvidenceLabel) -> str:
+    """Return the kind of evidence in words. An exact figure is exact only for the payoffs that were declared."""
+    return "exact given the declared payoffs" if label == "exact" else label
 
 
 def describe_action(action: str, kpi: Kpi) -> str:
@@ -66,7 +71,8 @@ def _payoff_sentence(action: Action, kpi: Kpi) -> str:
         is_binary = kpi.outcome_type == "binary"
         condition = f"if {kpi.outcome_name}" if is_binary else f"for each of the {kpi.outcome_name}"
         parts.append(f"brings {_format_price(action.gain, kpi)} {condition}")
-    limit = f" At most {action.limit:,} at one decision time." if action.limit else ""
+    period = "a day" if action.is_limited_by_day else "at one decision time"
+    limit = f" At most {action.most_units:,} {period}." if action.most_units else ""
     return f"{', '.join(parts)}.{limit}"
 
 

@@ -46,6 +46,7 @@ class Model(DeclaredModel):
 
     estimator: str = Field(
         description="Import path of a scikit-learn estimator: a classifier for binary outcomes, otherwise a regressor."
+        " It must be a BaseEstimator of scikit-learn, or of a package in the setting SIXTYFORTY_ESTIMATOR_PACKAGES."
         " The file of a trained model may contain only the types in the allow list skops_files.TRUSTED."
     )
     params: dict[str, Any] = Field(default_factory=dict, description="Parameters of the estimator.")

@@ -12,6 +12,9 @@ from pydantic import Field, PositiveInt, model_validator
 from sixtyforty.spec.base import DeclaredModel, Name
 from sixtyforty.spec.errors import FieldError
 
+Unanswered = Literal["done", "not_done"]
+"""What happens to a decision that nobody answers: its action is taken, or the current process's action."""
+
 
 class Review(DeclaredModel):
     """Which decisions a person reviews: those where the model abstains, or disagrees with an expert's rule."""
@@ -62,5 +65,12 @@ class Responders(DeclaredModel):
         default=None,
         description="Minutes after the decision time within which an answer or its withdrawal has an effect. A later"
         " answer is recorded, but the decision stays in force. If left out, there is no deadline.",
+    )
+    unanswered: Unanswered | None = Field(
+        default=None,
+        description="What happens to a decision that nobody answers in time. `done`: its action is taken, for example"
+        " because a system carries out the delivered decisions. `not_done`: the current process's action is taken, for"
+        " example because a person must call the crew. Required with `responses`: the value of what people did depends"
+        " on it.",
     )
     review: Review | None = Field(default=None, description="Which decisions are reviewed, and by whom.")

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from sixtyforty.spec.base import VARIABLE, DeclaredModel
+from sixtyforty.spec.confinement import find_location_problem, location_roots
 from sixtyforty.spec.contract_types import ALLOWED, parse_type
 from sixtyforty.spec.errors import FieldError
 from sixtyforty.spec.file_endings import FORMAT_NAMES, FormatKind, format_kind_of
@@ -34,7 +35,8 @@ class Source(DeclaredModel):
     location: str | None = Field(
         default=None,
         description="Where extracts land: the full path of a folder, or an fsspec URL (s3://bucket/prefix). Credentials"
-        " come from the environment. If left out: the use case's landing folder.",
+        " come from the environment. If left out: the use case's landing folder. Folders of the operating system,"
+        " hidden folders and link-local addresses are refused. The setting SIXTYFORTY_LOCATION_ROOTS may allow less.",
     )
     requires_done_file: bool = Field(
         default=False, description="`true`: an extract is complete only if the file `<name>.done` is next to it."
@@ -254,6 +256,14 @@ class Source(DeclaredModel):
             raise FieldError(
                 "location", "the URL contains a user or a password; set them in environment variables instead"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_confinement(self) -> Source:
+        if self.location and (problem := find_location_problem(self.location, location_roots())):
+            raise FieldError("location", problem)
+        if self.files and (self.files.startswith("/") or ".." in self.files.split("/")):
+            raise FieldError("files", "the glob leaves the location; write it relative to location, without '..'")
         return self
 
     def names_of(self, column: str) -> list[str]:

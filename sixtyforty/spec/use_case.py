@@ -47,13 +47,14 @@ class UseCase(DecisionChain):
 
     def is_randomized(self, track: Track) -> bool:
         """Return whether the gain on a track is measured by comparing the units in and outside a live holdout."""
-        return track == "live" and self.kpi.holdout is not None
+        return track == "live" and self.kpi.holdout is not None and self.kpi.measurement == "randomized"
 
     def label(self, track: Track) -> EvidenceLabel:
         """Return the kind of evidence behind the gain of a track: `exact`, `assumed` or `randomized`.
 
         If the live track has a holdout, its label is `randomized`. Callers must still show `assumed` until some
-        units in the holdout and some outside have an outcome.
+        units in the holdout and some outside have an outcome, and if a holdout refutes that figures are exact (see
+        `accounting/exactness.py`).
         """
         if self.kpi.measurement == "exact":
             return "exact"

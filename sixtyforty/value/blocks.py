@@ -5,8 +5,7 @@ Sources:
 - The standard error of a ratio of sums: Cochran (1977), Sampling Techniques, chapter 6.
 - Blocks of fixed length with Student's t: Ibragimov & Müller (2010), "t-Statistic Based Correlation and Heterogeneity
   Robust Inference", Journal of Business & Economic Statistics 28(4).
-- The least number of observations for a skewness: Cochran (1977), section 2.15.
-- The standard error of a sample's skewness: Fisher (1930), Proceedings of the Royal Society A 130, pages 16 to 28.
+- Units that recur, and skewed values: see `clusters.py`.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty.spec.kpi import BLOCK_DAYS, MINIMUM_BLOCKS
 from sixtyforty.spec.wording import format_plural
+from sixtyforty.value.clusters import ClusterVariance, is_skewed
+from sixtyforty.value.unit_groups import GroupedSums
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-COCHRAN_FACTOR = 25
 
 
 @dataclass(frozen=True)
@@ -32,21 +31,20 @@ class Blocks:
 
     - number: the number of blocks. mean_days: the mean number of days of a block.
     - ratio: sum of totals / sum of counts; NaN without a count. error: its standard error; NaN below two blocks.
+    - freedom: the degrees of freedom of the standard error, at least 1.
+    - persistent_share: the share of error² that all blocks have in common, because the same units recur.
     - is_skewed: whether these are too few days for the skewness of their values, by Cochran's rule.
-    - problem: why there can't be an interval: too few blocks. Empty if there can.
+    - problem: why there can't be an interval: too few blocks or units. Empty if there can.
     """
 
     number: int
     mean_days: float
     ratio: float
     error: float
+    freedom: float = 1.0
+    persistent_share: float = 0.0
     is_skewed: bool = False
     problem: str = ""
-
-    @property
-    def freedom(self) -> int:
-        """The degrees of freedom of the standard error, at least 1."""
-        return max(self.number - 1, 1)
 
     @classmethod
     def of(
@@ -55,12 +53,13 @@ class Blocks:
         totals: Sequence[float] | NDArray[Any],
         counts: Sequence[int] | NDArray[Any],
         block_days: int = BLOCK_DAYS,
+        groups: GroupedSums | None = None,
     ) -> Blocks:
         """Add up totals and counts over blocks of `block_days` days, from the day of the first partition.
 
         partitions: the partitions' keys, in the order of time. totals, counts: one number per partition. A partition
         that is longer than a block is a block by itself. The days of an incomplete last block belong to the block
-        before it. Blocks without a count don't matter.
+        before it. Blocks without a count don't matter. groups: the sums of groups of units; None if no unit recurs.
         """
         import numpy as np
 
@@ -76,10 +75,19 @@ class Blocks:
         blocks = len(starts)
         if blocks < 2:
             return cls(blocks, mean_days, ratio, math.nan, problem=_too_few(blocks, block_days))
-        of_blocks = np.add.reduceat(residuals, starts)
-        error = math.sqrt(blocks / (blocks - 1) * float((of_blocks**2).sum())) / float(numbers.sum())
-        problem = _too_few(blocks, block_days) if blocks < MINIMUM_BLOCKS else ""
-        return cls(blocks, mean_days, ratio, error, _is_skewed(residuals), problem)
+        of_blocks = ClusterVariance.of_sums(np.add.reduceat(residuals, starts))
+        total = of_blocks if groups is None else of_blocks.combine(groups.select(is_counted), ratio, starts)
+        problem = _too_few(blocks, block_days) if blocks < MINIMUM_BLOCKS else total.problem
+        return cls(
+            number=blocks,
+            mean_days=mean_days,
+            ratio=ratio,
+            error=math.sqrt(total.variance) / float(numbers.sum()),
+            freedom=total.freedom,
+            persistent_share=1 - of_blocks.variance / total.variance if total.variance > 0 else 0.0,
+            is_skewed=is_skewed(residuals) or total.is_skewed,
+            problem=problem,
+        )
 
 
 def count_blocks(partitions: Sequence[str], block_days: int) -> int:
@@ -115,18 +123,3 @@ def _block_starts(days: NDArray[np.int64], block_days: int) -> tuple[NDArray[np.
         block = np.minimum(block, block[-1] - 1)
     starts = np.flatnonzero(np.diff(block, prepend=-1))
     return starts, float(end / len(starts))
-
-
-def _is_skewed(residuals: NDArray[np.float64]) -> bool:
-    """Return whether these are too few observations for their skewness: n < COCHRAN_FACTOR x skewness².
-
-    Two standard errors of the skewness of normal data are subtracted, because a small sample is skewed by chance.
-    """
-    import numpy as np
-
-    n, scale = len(residuals), float(np.sqrt((residuals**2).mean()))
-    if n < 3 or not scale > 0:
-        return False
-    skewness = abs(float(((residuals / scale) ** 3).mean())) * math.sqrt(n * (n - 1)) / (n - 2)
-    chance = 2 * math.sqrt(6 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))
-    return n < COCHRAN_FACTOR * max(skewness - chance, 0.0) ** 2

@@ -36,8 +36,23 @@ class ChoicePayoffs:
         self._positions = np.array([self.names.index(name) for name in self._sorted_names])
         self.gain, self.cost = self._prices(rows, "gain"), self._prices(rows, "cost")
         self.groups = DecisionGroups.of_rows(rows) if kpi.has_limits else None
-        treated = kpi.treatment is not None and kpi.treatment.column in rows
-        self.received = rows[kpi.treatment.column].to_numpy(object) if kpi.treatment and treated else None
+        self.current = self._current_positions(rows) if kpi.has_daily_limits else np.full(self.count, -1)
+        treatment = kpi.treatment
+        has_experiment = treatment is not None and set(treatment.columns) <= set(rows.columns)
+        self.received = rows[treatment.column].to_numpy(object) if treatment and has_experiment else None
+        own_chances = treatment is not None and treatment.propensity is not None and has_experiment
+        self._propensity = (
+            rows[treatment.propensity].to_numpy(float, na_value=np.nan) if treatment and own_chances else None
+        )
+
+    def _current_positions(self, rows: pd.DataFrame) -> NDArray[np.int64]:
+        """Return the position of each row's action of the current process, or -1 without such an action, shape (n,)."""
+        import numpy as np
+        import pandas as pd
+
+        if "current_action" not in rows:
+            return np.full(self.count, -1)
+        return pd.Index(self.names).get_indexer(pd.Index(rows["current_action"])).astype(np.int64)
 
     def _prices(self, rows: pd.DataFrame, kind: str) -> Floats:
         """Return the gains or costs, shape (actions, n). Declared numbers take no memory for each row."""
@@ -89,8 +104,7 @@ class ChoicePayoffs:
         """Return the payoff of each row's action given its outcome, in the KPI's currency, shape (n,).
 
         The payoff is NaN if the action's gain or cost is unknown. If a treatment is declared, return the
-        Horvitz-Thompson estimate. For a unit that received the same action in the experiment, the estimate is
-        (value x outcome - cost) / share. For any other unit, the estimate is 0.
+        Horvitz-Thompson estimate: weight x (value x outcome - cost), with the weights of `experiment_weights`.
         """
         import numpy as np
 
@@ -99,15 +113,56 @@ class ChoicePayoffs:
         if treatment is None:
             payoff: Floats = self.gain[position, row] * outcome - self.cost[position, row]
             return payoff
+        weights = self.experiment_weights(actions)
+        unweighted = treatment.value_per_outcome * outcome - self.cost[position, row]
+        return np.where(weights > 0, weights * unweighted, 0.0)
+
+    def experiment_weights(self, actions: Sequence[str]) -> Floats:
+        """Return how often each row counts for a policy in a past experiment, shape (n,).
+
+        The weight is 1 / propensity if the unit received the policy's action in the experiment, and 0 otherwise. The
+        propensity is the probability with which the unit received its action. A treatment must be declared.
+
+        actions: the policy's action for each row. Raises PayoffError if the rows lack the columns of the experiment.
+        """
+        import numpy as np
+
+        treatment = self.kpi.treatment
+        assert treatment, "without a past experiment, there are no weights"
         if self.received is None:
             raise PayoffError(
-                f"The rows lack the column '{treatment.column}', which holds the action that each unit received in the"
-                " experiment. outcomes.sql must return this column."
+                f"The rows lack the columns {', '.join(treatment.columns)}, which describe the action that each unit"
+                " received in the experiment. outcomes.sql must return them."
             )
-        share = np.array([treatment.shares[name] for name in self.names])[position]
-        received = self.received == np.array(self.names, object)[position]
-        weighted = (treatment.value_per_outcome * outcome - self.cost[position, row]) / share
-        return np.where(received, weighted, 0.0)
+        position = self._action_positions(actions)
+        propensity = self._propensity
+        if propensity is None:
+            shares = treatment.shares or {}
+            propensity = np.array([shares[name] for name in self.names])[position]
+        is_received = self.received == np.array(self.names, object)[position]
+        return np.divide(1.0, propensity, out=np.zeros(self.count), where=is_received)
+
+    def robust(self, actions: Sequence[str], outcome: Floats, predicted: Floats) -> Floats:
+        """Return the doubly robust estimate of the payoff of each row's action, shape (n,), in the KPI's currency.
+
+        The estimate is expected payoff + weight x (payoff - expected payoff). Its mean is right if the propensities
+        are right or if the predictions are right. The predictions must not have been learned from these rows.
+
+        predicted: the expected outcome under each action, shape (actions, n). Where it is unknown (NaN), the row's
+        estimate is the Horvitz-Thompson estimate.
+
+        Sources:
+
+        - Robins, Rotnitzky & Zhao (1994), "Estimation of Regression Coefficients When Some Regressors Are Not Always
+          Observed", JASA 89.
+        - Dudík, Langford & Li (2011), "Doubly Robust Policy Evaluation and Learning", ICML.
+        """
+        import numpy as np
+
+        position, row = self._action_positions(actions), np.arange(self.count)
+        expected = np.nan_to_num(self.expected_payoffs(predicted)[position, row], neginf=0.0)
+        estimate: Floats = self.realized(actions, outcome) + (1 - self.experiment_weights(actions)) * expected
+        return estimate
 
     def expected_payoffs(self, score: Floats) -> Floats:
         """Return the expected payoff of each action on each row, shape (actions, n).
@@ -125,9 +180,9 @@ class ChoicePayoffs:
     def best_possible(self, outcome: Floats) -> Floats:
         """Return the payoff of perfect foresight on each row, in the KPI's currency, shape (n,).
 
-        Limits of actions apply, but `use_full_limit` doesn't. If the limits leave a row no action of known gain and
-        cost, its best payoff without limits counts. The payoff is NaN (unknown) if no action has a known gain and cost,
-        or if a treatment is declared.
+        Limits of actions apply, but `use_full_limit` doesn't. A limit per day goes to the best units of the day. If the
+        limits leave a row no action of known gain and cost, its best payoff without limits counts. The payoff is NaN
+        (unknown) if no action has a known gain and cost, or if a treatment is declared.
         """
         import numpy as np
 
@@ -137,7 +192,7 @@ class ChoicePayoffs:
         best: Floats = payoffs.max(axis=0)
         if self.groups is None:
             return np.where(best > -np.inf, best, np.nan)
-        chosen = LimitedUnits(self.kpi, payoffs.copy(), self.groups).choose({}, use_full_limit=False)
+        chosen = LimitedUnits(self.kpi, payoffs.copy(), self.groups, self.current).choose_with_foresight()
         within_limits = payoffs[chosen, np.arange(self.count)]
         best = np.where(within_limits > -np.inf, within_limits, best)
         return np.where(best > -np.inf, best, np.nan)
@@ -166,7 +221,7 @@ class ChoicePayoffs:
         import numpy as np
 
         holdout = self.kpi.holdout
-        assert holdout, "an exact KPI has no holdout"
+        assert holdout and holdout.value_per_outcome is not None, "with an exact KPI, only outcomes are compared"
         costs = self.cost[self._action_positions(actions), np.arange(self.count)]
         values: Floats = holdout.value_per_outcome * outcome - costs
         return values
@@ -220,26 +275,62 @@ class ChoicePayoffs:
         return np.maximum(np.nan_to_num(informed - self.best_possible(score)), 0.0)
 
 
-def choose_together(
-    parts: Sequence[tuple[ChoicePayoffs, Floats, Barred]], taken: ActionCounts | None = None
-) -> Iterator[NDArray[Any]]:
+Competitors = Sequence[tuple[ChoicePayoffs, "Floats", "Barred"]]
+
+
+def choose_together(parts: Competitors, taken: ActionCounts | None = None) -> Iterator[NDArray[Any]]:
     """Yield the actions chosen for each part, as `Payoffs.choose_actions` describes. The parts compete for limits.
 
     parts: payoffs, scores and barred rows of units with the same KPI, at least one part.
     taken: the actions already taken, which count towards the limits.
     """
+    if parts[0][0].groups is None:
+        names = _names(parts)
+        yield from (names[payoffs.allowed_payoffs(score, barred).argmax(axis=0)] for payoffs, score, barred in parts)
+    else:
+        yield from _split(parts, _join_parts(parts).choose(taken or {}))
+
+
+def choose_with_vetoes(
+    parts: Competitors, taken: ActionCounts | None = None
+) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """Yield for each part the actions that would be chosen without barred rows, and those that are chosen.
+
+    Only the chosen actions use up a limit per day. Arguments: see `choose_together`.
+    """
+    without_vetoes: Competitors = [(payoffs, score, {}) for payoffs, score, _ in parts]
+    if not parts[0][0].kpi.has_daily_limits:
+        yield from zip(choose_together(without_vetoes, taken), choose_together(parts, taken), strict=True)
+        return
+    units = _join_parts(parts)
+    chosen = units.choose(taken or {})
+    settled = units.settle(chosen)
+    del units
+    best = _join_parts(without_vetoes).choose(taken or {}, settled)
+    yield from zip(_split(parts, best), _split(parts, chosen), strict=True)
+
+
+def _names(parts: Competitors) -> NDArray[Any]:
     import numpy as np
 
-    names = np.array(parts[0][0].names, object)
-    groups = [payoffs.groups for payoffs, _, _ in parts if payoffs.groups is not None]
-    if not groups:
-        yield from (names[payoffs.allowed_payoffs(score, barred).argmax(axis=0)] for payoffs, score, barred in parts)
-        return
+    return np.array(parts[0][0].names, object)
+
+
+def _join_parts(parts: Competitors) -> LimitedUnits:
+    """Return the units of all parts, one after the other."""
+    import numpy as np
+
     ends = np.cumsum([payoffs.count for payoffs, _, _ in parts])
-    joined = np.empty((len(names), ends[-1]))
+    joined = np.empty((len(parts[0][0].names), ends[-1]))
     for (payoffs, score, barred), end in zip(parts, ends, strict=True):
         joined[:, end - payoffs.count : end] = payoffs.allowed_payoffs(score, barred)
-    chosen = LimitedUnits(parts[0][0].kpi, joined, DecisionGroups.join(groups)).choose(taken or {}).astype(np.int16)
-    del joined
-    for (payoffs, _, _), end in zip(parts, ends, strict=True):
-        yield names[chosen[end - payoffs.count : end]]
+    groups = DecisionGroups.join([payoffs.groups for payoffs, _, _ in parts if payoffs.groups is not None])
+    return LimitedUnits(parts[0][0].kpi, joined, groups, np.concatenate([payoffs.current for payoffs, _, _ in parts]))
+
+
+def _split(parts: Competitors, chosen: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
+    """Yield the names of the actions of each part. chosen: their positions, for the units of all parts."""
+    narrow, names, end = chosen.astype("int16"), _names(parts), 0
+    for payoffs, _, _ in parts:
+        end += payoffs.count
+        yield names[narrow[end - payoffs.count : end]]

@@ -7,15 +7,20 @@ KPI with `measurement: randomized`, the figures of past decisions rest on that a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from sixtyforty.spec.kpi import Kpi
+from sixtyforty.value.capacity import RankedActions, rank_by_time
+from sixtyforty.value.choice_payoffs import ChoicePayoffs
 from sixtyforty.value.payoffs import build_payoffs
-from sixtyforty.value.random_choice import RandomChoice, choose_at_random
+from sixtyforty.value.policy_weights import PolicyWeights, add_weights, read_weights, weigh_policies
+from sixtyforty.value.random_choice import RandomActions, RandomChoice, choose_at_random, random_money
+from sixtyforty.value.unit_groups import DECISIONS, GROUP_COLUMN, GroupSums, add_groups, sum_groups
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 # force, the inputs are late, or a reviewer hasn't answered yet.
 CURRENT_PROCESS_DECIDERS = ("current_process", "fallback", "review")
 POLICIES = ("model", "current_process", "random_choice", "perfect_foresight")
+DAILY_POLICIES = ("model", "current_process", "perfect_foresight")  # the random choice is that of a whole period
 CANDIDATE_PREFIX = "candidate "  # functions accept `candidate <name>` in place of the name of a policy
 MAX_MONTHS = 36  # days of more months than this are grouped by year
 
@@ -48,6 +54,40 @@ class DailyValue:
     differ: int  # number of decisions that differ from the current process
     fallback: int  # number of decisions that the current process took: no model, unfit inputs, or awaiting review
     candidates: dict[str, float] = field(default_factory=dict)  # the money of each candidate on the same units
+    current_acted: int = 0  # number of units on which the current process takes an action other than the idle one
+    counts: dict[str, int] = field(default_factory=dict)  # how often each action was taken
+    paid_for_all: dict[str, float] = field(default_factory=dict)  # the money if all units got an action, by action
+    lost_above: dict[str, list[float]] = field(default_factory=dict)  # the money above a capacity, see `capacity.py`
+    unit_groups: GroupSums | None = None  # the same sums by group of units; None if no unit recurs
+    # in a past experiment: the weights of the units that count for each policy, and for RECEIVED all units
+    weights: dict[str, PolicyWeights] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        """Return the value of the day that `to_dict` wrote."""
+        return cls(**{**fields, "weights": read_weights(fields.get("weights", {}))})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields as JSON values."""
+        return {**vars(self), "weights": {policy: vars(weights) for policy, weights in self.weights.items()}}
+
+
+def deal_over_period(days: Sequence[DailyValue]) -> list[DailyValue]:
+    """Return the days with the random choice of the whole period: it takes each action as often as all days together.
+
+    The money of a single day then is that of random choice at the action rates of the period. Days without counts of
+    actions, such as those of an experiment, stay as they are, and so do all other days of their period.
+    """
+    import numpy as np
+
+    if not all(day.paid_for_all for day in days if day.decisions):
+        return list(days)
+    counts: Counter[str] = Counter()
+    for day in days:
+        counts.update(day.counts)
+    paid = {action: np.array([day.paid_for_all.get(action, 0.0) for day in days]) for action in sorted(counts)}
+    money = np.zeros(len(days)) + random_money(counts, paid)
+    return [replace(day, random_choice=amount) for day, amount in zip(days, money.tolist(), strict=True)]
 
 
 def money_by_day(days: Sequence[DailyValue], policy: str) -> list[float]:
@@ -65,26 +105,39 @@ def money_by_day(days: Sequence[DailyValue], policy: str) -> list[float]:
 class ValueSums:
     """The money of a portion of a partition's decisions. The sums of several portions can be added.
 
-    added: the fields of DailyValue that are sums over decisions. candidates: the money of each candidate.
+    added: the fields of DailyValue that are sums over decisions. candidates: the money of each candidate. weights: see
+    DailyValue. unit_groups: the sums of each group of units; None if no unit recurs.
     """
 
     added: Mapping[str, Any]
     candidates: Mapping[str, float]
     random_choice: RandomChoice
+    weights: Mapping[str, PolicyWeights]
+    unit_groups: GroupSums | None
+    ranked: RankedActions | None
 
     def __add__(self, other: ValueSums) -> ValueSums:
         return ValueSums(
             {name: number + other.added[name] for name, number in self.added.items()},
             {name: money + other.candidates[name] for name, money in self.candidates.items()},
             self.random_choice + other.random_choice,  # type: ignore[operator]  # same class
+            add_weights(self.weights, other.weights),
+            add_groups(self.unit_groups, other.unit_groups),
+            self.ranked + other.ranked if self.ranked and other.ranked else None,
         )
 
     def of_partition(self, partition: str) -> DailyValue:
         """Return the money of a partition, if these are the sums over all decisions of the partition."""
+        dealt = self.random_choice
         return DailyValue(
             partition=partition,
-            random_choice=self.random_choice.money(),
+            random_choice=dealt.money(),
             candidates=dict(self.candidates),
+            unit_groups=self.unit_groups,
+            weights=dict(self.weights),
+            counts=dict(dealt.counts) if isinstance(dealt, RandomActions) else {},
+            paid_for_all=dict(dealt.payoffs) if isinstance(dealt, RandomActions) else {},
+            lost_above=self.ranked.lost_above() if self.ranked else {},
             **self.added,
         )
 
@@ -105,6 +158,7 @@ def sum_values(
     rows: pd.DataFrame,
     outcome: NDArray[np.float64],
     candidates: Mapping[str, Sequence[str]] | None = None,
+    predicted: NDArray[np.float64] | None = None,
 ) -> ValueSums:
     """Add up the money of a partition's decisions, or of a portion of them, by way of deciding.
 
@@ -113,9 +167,12 @@ def sum_values(
     outcome: known outcomes of the decisions, without NaN, shape (n,). Decisions for which the gain or cost of either
     action is unknown are left out.
     candidates: the actions of each candidate, by the candidate's name.
+    predicted: in a past experiment, the outcome that the champion expects under each action, shape (actions, n), with
+    the cheapest action first. NaN is unknown; None if nothing is predicted.
 
-    The random choice takes each action as often as the model, on random units. Its money is the mean over all such
-    assignments. Where the gain or cost of an action is unknown, the random choice takes the idle action instead.
+    The random choice takes each action as often as the model on these units, on random units. Its money is the mean
+    over all such assignments. `deal_over_period` gives the random choice of a longer period. Where the gain or cost of
+    an action is unknown, the random choice takes the idle action instead.
     """
     import numpy as np
 
@@ -123,19 +180,41 @@ def sum_values(
     priced = payoffs.is_priced(chosen.tolist()) & payoffs.is_priced(rows["current_action"].tolist())
     if not priced.all():
         of_priced = {name: np.array(proposed)[priced].tolist() for name, proposed in (candidates or {}).items()}
-        return sum_values(kpi, rows[priced], outcome[priced], of_priced)
+        predicted = None if predicted is None else predicted[:, priced]
+        return sum_values(kpi, rows[priced], outcome[priced], of_priced, predicted)
     decided_by = rows.get("decided_by")
+    money = {
+        "model": payoffs.realized(chosen.tolist(), outcome),
+        "current_process": payoffs.realized(rows["current_action"].tolist(), outcome),
+    }
     added = {
         "decisions": len(rows),
-        "model": float(payoffs.realized(chosen.tolist(), outcome).sum()),
-        "current_process": float(payoffs.realized(rows["current_action"].tolist(), outcome).sum()),
+        **{policy: float(amounts.sum()) for policy, amounts in money.items()},
         "perfect_foresight": float(payoffs.best_possible(outcome).sum()),
         "acted": int((chosen != kpi.idle_action).sum()),
+        "current_acted": int((rows["current_action"].to_numpy(str) != kpi.idle_action).sum()),
         "differ": int((chosen != rows["current_action"].to_numpy(str)).sum()),
         "fallback": int(decided_by.isin(CURRENT_PROCESS_DECIDERS).sum()) if decided_by is not None else 0,
     }
-    of_candidates = {name: float(payoffs.realized(of, outcome).sum()) for name, of in (candidates or {}).items()}
-    return ValueSums(added, of_candidates, choose_at_random(kpi, payoffs, chosen, outcome))
+    of_candidates = {name: payoffs.realized(of, outcome) for name, of in (candidates or {}).items()}
+    unit_groups = None
+    if GROUP_COLUMN in rows:
+        groups = rows[GROUP_COLUMN].to_numpy(int)
+        money |= {CANDIDATE_PREFIX + name: amounts for name, amounts in of_candidates.items()}
+        unit_groups = {DECISIONS: sum_groups(groups)} | {name: sum_groups(groups, m) for name, m in money.items()}
+    weights = {}
+    if kpi.treatment and isinstance(payoffs, ChoicePayoffs):
+        policies = {CANDIDATE_PREFIX + name: actions for name, actions in (candidates or {}).items()}
+        policies |= {"model": chosen.tolist(), "current_process": rows["current_action"].tolist()}
+        weights = weigh_policies(payoffs, policies, outcome, predicted)
+    return ValueSums(
+        added,
+        {name: float(amounts.sum()) for name, amounts in of_candidates.items()},
+        choose_at_random(kpi, payoffs, chosen, outcome),
+        weights,
+        unit_groups,
+        rank_by_time(kpi, payoffs, rows, chosen, outcome),
+    )
 
 
 def group_by_month(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:

@@ -63,7 +63,7 @@ class HoldoutEstimate:
             "gain": round_known(self.gain),
             "sample_ratio_p_value": round_known(self.sample_ratio_p_value, 6),
             "imbalance": round_known(self.imbalance),
-            "deviation": round_known(self.design.deviation, 4),
+            "deviation": round_known(self.design.unit_deviation, 4),
             "units_a_day": round_known(self.design.units_a_day),
             "days_left": round_known(self.days_left(effect)),
         }
@@ -118,6 +118,12 @@ def _describe_interval(estimate: HoldoutEstimate, currency: str, unit_plural: st
     if 0 < days < math.inf:
         more_days = "1 more day" if days == 1 else f"{days:,.0f} more days"
         outlook = f"A difference of {difference} would probably show after about {more_days}."
+    elif days == math.inf and estimate.design.is_fixed:
+        smallest = format_money(1000 * estimate.design.smallest_effect(always_valid=True), currency)
+        outlook = (
+            f"Waiting won't show a difference of {difference}, because the same {unit_plural} recur. The smallest"
+            f" difference that would show is {smallest}."
+        )
     else:
         outlook = f"A difference of {difference} would probably have shown by now."
     return f"No effect shown: {figures}. {outlook}"

@@ -8,13 +8,14 @@ are valued on the same days. Three intervals are for three questions:
 - `follow_lift`: a look every day. The interval stays valid, however often it is looked at.
 - `predict_lift`: the gain of a future period, rather than the mean so far.
 
-With too few blocks, there is no interval, and `Interval.problem` says why. If a few extreme days decide, one look has
-the interval for many looks: it is wide enough for heavy tails, while Student's t is not.
+If the same units recur in many blocks, they are clusters, too (see `unit_groups.py`). With too few blocks or units,
+there is no interval, and `Interval.problem` says why. If a few extreme days or units decide, one look has the interval
+for many looks: it is wide enough for heavy tails, while Student's t is not.
 `docs/concepts/interval-coverage.md` shows how often the intervals are right.
 
 Sources:
 
-- The blocks and their standard error: see `blocks.py`.
+- The blocks and their standard error: see `blocks.py` and `clusters.py`.
 - The always-valid interval: see `sequences.py`.
 - The prediction interval: see `shrinkage.py`.
 """
@@ -32,6 +33,7 @@ from sixtyforty.value.blocks import Blocks
 from sixtyforty.value.daily_value import DailyValue, money_by_day
 from sixtyforty.value.sequences import sequence_reach
 from sixtyforty.value.shrinkage import predict_shrunk
+from sixtyforty.value.unit_groups import GroupedSums, subtract_groups
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,15 +67,17 @@ def estimate_ratio(
     counts: Sequence[int] | NDArray[Any],
     confidence: float = 0.95,
     block_days: int = BLOCK_DAYS,
+    groups: GroupedSums | None = None,
 ) -> Interval:
     """Estimate 1000 x sum(totals) / sum(counts), with an interval for one look at a fixed period.
 
-    partitions: the partitions' keys, in the order of time. totals, counts: one number per partition. block_days: see
-    `kpi.block_days`.
+    - partitions: the partitions' keys, in the order of time. totals, counts: one number per partition.
+    - block_days: see `kpi.block_days`.
+    - groups: the same sums by group of units; None if no unit recurs.
     """
     from scipy.stats import t
 
-    blocks = Blocks.of(partitions, totals, counts, block_days)
+    blocks = Blocks.of(partitions, totals, counts, block_days, groups)
     if blocks.is_skewed:
         return _interval(blocks, _followed_reach(blocks, confidence))
     return _interval(blocks, t.ppf(0.5 + confidence / 2, blocks.freedom))
@@ -85,13 +89,14 @@ def follow_ratio(
     counts: Sequence[int] | NDArray[Any],
     confidence: float = 0.95,
     block_days: int = BLOCK_DAYS,
+    groups: GroupedSums | None = None,
     planned_blocks: float = PLANNED_BLOCKS,
 ) -> Interval:
     """Estimate 1000 x sum(totals) / sum(counts), with an interval for a look every day.
 
     planned_blocks: the number of blocks at which the interval is narrowest. See `estimate_ratio`.
     """
-    blocks = Blocks.of(partitions, totals, counts, block_days)
+    blocks = Blocks.of(partitions, totals, counts, block_days, groups)
     return _interval(blocks, _followed_reach(blocks, confidence, planned_blocks))
 
 
@@ -102,13 +107,14 @@ def measure_ratio(
     counts: Sequence[int] | NDArray[Any],
     block_days: int = BLOCK_DAYS,
     confidence: float = 0.95,
+    groups: GroupedSums | None = None,
 ) -> Interval:
     """Estimate 1000 x sum(totals) / sum(counts) on a track, with its interval. See `estimate_ratio`.
 
     People look at the live track every day. A replay covers a fixed period, so its interval is for one look.
     """
     estimate = follow_ratio if track == "live" else estimate_ratio
-    return estimate(partitions, totals, counts, confidence, block_days)
+    return estimate(partitions, totals, counts, confidence, block_days, groups)
 
 
 def estimate_lift(
@@ -123,7 +129,8 @@ def estimate_lift(
     days: in the order of time. of, against: names of two policies, or `candidate <name>`. block_days: see
     `kpi.block_days`.
     """
-    return estimate_ratio(*_differences(days, against, of), confidence, block_days)
+    differences = _differences(days, against, of)
+    return estimate_ratio(*differences, confidence, block_days, _group_differences(days, against, of))
 
 
 def follow_lift(
@@ -138,7 +145,8 @@ def follow_lift(
 
     planned_blocks: the number of blocks at which the interval is narrowest.
     """
-    return follow_ratio(*_differences(days, against, of), confidence, block_days, planned_blocks)
+    differences, groups = _differences(days, against, of), _group_differences(days, against, of)
+    return follow_ratio(*differences, confidence, block_days, groups, planned_blocks)
 
 
 def measure_lift(
@@ -149,7 +157,8 @@ def measure_lift(
     block_days: int = BLOCK_DAYS,
 ) -> Interval:
     """Estimate the lift of one policy over another on a track (see `measure_ratio` and `estimate_lift`)."""
-    return measure_ratio(track, *_differences(days, against, of), block_days)
+    groups = _group_differences(days, against, of)
+    return measure_ratio(track, *_differences(days, against, of), block_days, groups=groups)
 
 
 def predict_lift(
@@ -164,14 +173,22 @@ def predict_lift(
 
     The prediction is shrunk, because the past of a chosen model is too good on average (see `shrinkage.py`). Its
     interval is wider than that of `estimate_lift`, because the future period varies, too. The period is assumed to have
-    as many decisions a day as the past. With too few blocks, the lift is unknown, and `Interval.problem` says why. The
-    other parameters are those of `estimate_lift`.
+    as many decisions a day as the past, and units that recur are assumed to come again. With too few blocks or units,
+    the lift is unknown, and `Interval.problem` says why. The other parameters are those of `estimate_lift`.
     """
-    blocks = Blocks.of(*_differences(days, against, of), block_days)
+    blocks = Blocks.of(*_differences(days, against, of), block_days, _group_differences(days, against, of))
     if blocks.problem or math.isnan(blocks.ratio):
         return Interval(math.nan, math.nan, math.nan, problem=blocks.problem)
     period_blocks = period_days / blocks.mean_days
-    ends = predict_shrunk(blocks.ratio, blocks.error, blocks.number, period_blocks, confidence)
+    ends = predict_shrunk(
+        blocks.ratio,
+        blocks.error,
+        blocks.number,
+        period_blocks,
+        confidence,
+        freedom=blocks.freedom,
+        persistent_share=blocks.persistent_share,
+    )
     return Interval(*(1000 * end for end in ends))
 
 
@@ -191,3 +208,7 @@ def _interval(blocks: Blocks, reach: float) -> Interval:
 def _differences(days: Sequence[DailyValue], against: str, of: str) -> tuple[list[str], list[float], list[int]]:
     differences = [a - b for a, b in zip(money_by_day(days, of), money_by_day(days, against), strict=True)]
     return [day.partition for day in days], differences, [day.decisions for day in days]
+
+
+def _group_differences(days: Sequence[DailyValue], against: str, of: str) -> GroupedSums | None:
+    return subtract_groups((day.unit_groups, of, day.unit_groups, against) for day in days)

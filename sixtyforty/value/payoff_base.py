@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Barred = Mapping[str, NDArray[np.bool_]]  # for each action, a mask of the rows on which the action is forbidden
 
-# For each partition and decision time, how often each action was already taken.
+# For each partition and decision time, how often each action was already taken. A time of None stands for actions that
+# count towards the limits of the day at each of its decision times.
 ActionCounts = Mapping[tuple[str, Any], Mapping[str, int]]
+TakenActions = dict[tuple[str, Any], Counter[str]]  # the same, while decisions are being taken
 
 
 class PayoffError(SixtyfortyError):

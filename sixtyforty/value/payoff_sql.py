@@ -1,7 +1,7 @@
 """Write payoffs as SQL, for audits and for sums over more rows than fit into memory.
 
 Audits compare these payoffs with those of `payoffs.py`, so the two modules share no code. The SQL reads the columns of
-Kpi.payoff_sql, and the treatment's column if a treatment is declared.
+Kpi.payoff_sql, and the treatment's columns if a treatment is declared.
 """
 
 from __future__ import annotations
@@ -57,11 +57,13 @@ def _action_payoff(kpi: Kpi, name: str, outcome: str) -> str:
 def _treatment_payoff(kpi: Kpi, treatment: Treatment, name: str, outcome: str) -> str:
     """Return a SQL expression for an action's payoff, estimated from a past experiment (Horvitz-Thompson).
 
-    The payoff is divided by the action's share if the unit received the action in the experiment. If the unit received
-    another action, the payoff is 0.
+    The payoff is divided by the probability of the action if the unit received the action in the experiment. If the
+    unit received another action, the payoff is 0.
     """
     payoff = f"({treatment.value_per_outcome!r}::double * {outcome} - {cost_sql(kpi, name)})"
+    share = (treatment.shares or {}).get(name)
+    chance = f"{share!r}::double" if share else identifier(str(treatment.propensity))
     return (
-        f"case when {identifier(treatment.column)} = {literal(name)} then {payoff} / {treatment.shares[name]!r}::double"
+        f"case when {identifier(treatment.column)} = {literal(name)} then {payoff} / {chance}"
         f" when {outcome} is not null then 0.0::double end"
     )

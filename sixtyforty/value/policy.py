@@ -11,7 +11,7 @@ from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Veto
 from sixtyforty.storage.duckdb_session import connect_for_expressions
-from sixtyforty.value.choice_payoffs import ChoicePayoffs, choose_together
+from sixtyforty.value.choice_payoffs import ChoicePayoffs, choose_together, choose_with_vetoes
 from sixtyforty.value.payoff_base import ActionCounts, Payoffs
 from sixtyforty.value.payoffs import build_payoffs
 from sixtyforty.value.shared_texts import share_texts
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from sixtyforty.value.payoff_base import Barred
 
 POLICY_VERSION = "highest-expected-payoff/1"  # the policy version that is stored with every decision
 
@@ -68,7 +67,10 @@ class Policy:
         if kpi.treatment:
             content["treatment"] = kpi.treatment.model_dump()
         if kpi.has_limits:
-            content["limits"] = {name: [action.limit, action.use_full_limit] for name, action in kpi.actions.items()}
+            content["limits"] = {
+                name: [action.most_units, action.use_full_limit, *(["day"] if action.is_limited_by_day else [])]
+                for name, action in kpi.actions.items()
+            }
         return content
 
     def choose_actions(
@@ -111,12 +113,16 @@ class Policy:
         parts: the units that compete for actions with limits: all units of their partitions and decision times.
         taken: the actions already taken, which count towards the limits.
         """
-        best = _choose_together(parts, [{} for _ in parts], taken)
-        if not self.vetoes:
-            yield from ((action, action.copy()) for action in best)
+        named = [
+            (part.payoffs, part.score, self._barred_rows(part.vetoed))
+            for part in parts
+            if isinstance(part.payoffs, ChoicePayoffs)
+        ]
+        if named and self.vetoes:
+            yield from choose_with_vetoes(named, taken)
             return
-        barred = [self._barred_rows(part.vetoed) for part in parts]
-        yield from zip(best, _choose_together(parts, barred, taken), strict=True)
+        chosen = choose_together(named, taken) if named else (p.payoffs.choose_actions(p.score) for p in parts)
+        yield from ((action, action.copy()) for action in chosen)
 
     def settle_actions(self, units: WeighedUnits, ranked: tuple[NDArray[Any], NDArray[Any]]) -> ChosenActions:
         """Return the chosen actions of units. ranked: from `rank_actions`; changed in place.
@@ -172,21 +178,6 @@ class WeighedUnits:
     is_close: NDArray[np.bool_]
     vetoed: Mapping[str, NDArray[np.bool_]]
     current_action: NDArray[Any]
-
-
-def _choose_together(
-    parts: Sequence[WeighedUnits], barred: Sequence[Barred], taken: ActionCounts | None
-) -> Iterator[NDArray[Any]]:
-    """Yield the actions that pay most on the units of each part. barred: for each part, the rows of vetoed actions."""
-    named = [
-        (part.payoffs, part.score, rows)
-        for part, rows in zip(parts, barred, strict=True)
-        if isinstance(part.payoffs, ChoicePayoffs)
-    ]
-    if named:
-        yield from choose_together(named, taken)
-    else:
-        yield from (part.payoffs.choose_actions(part.score) for part in parts)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Compute the money of random choice: it takes each action as often as the model, on random units.
 
-The money is the mean over all such assignments. It follows from numbers that can be added over portions of units.
+The money is the mean over all such assignments. It follows from numbers that can be added over portions of units, and
+over days. The random choice of named actions has one definition everywhere: the action rates of the whole period
+(`random_money`). The random choice of amounts deals the amounts of each partition to its units.
 """
 
 from __future__ import annotations
@@ -17,6 +19,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sixtyforty.value.payoff_base import Floats
+
+
+def random_money(counts: Mapping[str, float], paid_for_all: Mapping[str, Any]) -> Any:
+    """Return the total payoff of random choice, in the KPI's currency: the mean over all random assignments.
+
+    Each unit gets each action with the rate that the action has in a period: sum of rate x payoff for all units.
+
+    - counts: how often each action was taken in the period.
+    - paid_for_all: for each action, the total payoff if all units got it: a number, or an array with a number a day.
+    """
+    total, money = max(sum(counts.values()), 1), 0.0
+    for action, count in counts.items():  # `sum` would round the last digits differently
+        money = money + count / total * paid_for_all[action]
+    return money
 
 
 @dataclass(frozen=True)
@@ -38,10 +54,7 @@ class RandomActions:
 
     def money(self) -> float:
         """Return the total payoff of random choice, in the KPI's currency: the mean over all random assignments."""
-        total, money = max(sum(self.counts.values()), 1), 0.0
-        for action, count in self.counts.items():  # `sum` would round the last digits differently
-            money += count / total * self.payoffs[action]
-        return money
+        return float(random_money(self.counts, self.payoffs))
 
 
 @dataclass(frozen=True)

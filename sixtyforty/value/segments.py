@@ -11,6 +11,7 @@ from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.track import Track
 from sixtyforty.value.lift import Interval, measure_ratio
 from sixtyforty.value.payoffs import build_payoffs
+from sixtyforty.value.unit_groups import NOT_COUNTED, NOT_GROUPED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,17 +48,26 @@ class Segment:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the segment for JSON. Money is rounded to the cent, and unknown ends of the interval are null."""
-        low, high = (None if math.isnan(bound) else round(bound, 2) for bound in (self.lift.low, self.lift.high))
+        amounts = (self.gain, self.lift.value, self.lift.low, self.lift.high)
+        gain, per_1000, low, high = (None if math.isnan(amount) else round(amount, 2) for amount in amounts)
         return {
             "column": self.column,
             "name": self.name,
             "decisions": self.decisions,
-            "gain": round(self.gain, 2),
-            "per_1000": round(self.lift.value, 2),
+            "gain": gain,
+            "per_1000": per_1000,
             "low": low,
             "high": high,
             "loses": self.loses,
         }
+
+
+def describe_losing(segments: Sequence[Segment]) -> str:
+    """Return a text that names the segments in which the current process is proven better, or why none is judged."""
+    if any(segment.lift.problem == NOT_COUNTED for segment in segments):
+        return f"no segment is judged: {NOT_COUNTED}"
+    losing = ", ".join(f"{segment.column} {segment.name}" for segment in segments if segment.loses)
+    return f"the current process is better in {losing or 'no segment'} (95% confidence)"
 
 
 def money_by_segment(kpi: Kpi, rows: pd.DataFrame) -> dict[str, SegmentMoney]:
@@ -99,6 +109,7 @@ def estimate_segments(
     days_of_segments: Mapping[tuple[str, str], tuple[Sequence[str], NDArray[np.int64], NDArray[np.float64]]],
     track: Track,
     block_days: int,
+    units_recur: bool = False,
 ) -> list[Segment]:
     """Estimate the lift of each segment. Return the segments sorted by column, then by lift, the greatest loss first.
 
@@ -107,10 +118,13 @@ def estimate_segments(
     - track: determines the intervals (see `measure_ratio`). Their confidence is 1 - ALPHA / number of segments
       (Bonferroni).
     - block_days: see `kpi.block_days`.
+    - units_recur: whether a unit may occur in several partitions. The segments then have no interval: the accounts
+      don't add up the units of each segment by group.
     """
     segments = []
     for (column, name), (partitions, counts, gains) in sorted(days_of_segments.items()):
         confidence = 1 - ALPHA / len(days_of_segments)
-        lift = measure_ratio(track, partitions, gains, counts, block_days, confidence)
+        groups = NOT_GROUPED if units_recur else None
+        lift = measure_ratio(track, partitions, gains, counts, block_days, confidence, groups)
         segments.append(Segment(column, name, int(counts.sum()), float(gains.sum()), lift))
     return sorted(segments, key=lambda segment: (segment.column, segment.lift.value))

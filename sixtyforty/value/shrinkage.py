@@ -14,6 +14,7 @@ Sources:
   hypothesis", Psychonomic Bulletin & Review 16(2). Our scale is smaller than theirs of 1, and it refers to the observed
   standard deviation.
 - Why a choice needs no correction: Dawid (1994), "Selection paradoxes of Bayesian inference", IMS Lecture Notes 24.
+- The own gain of units that recur: Robinson (1991), "That BLUP is a good thing", Statistical Science 6(1).
 - The prediction under a prior: Gelman et al. (2013), Bayesian Data Analysis, section 3.2. Without the prior, the
   interval is that of Hahn & Meeker (1991), Statistical Intervals, section 4.7.
 """
@@ -41,19 +42,25 @@ def predict_shrunk(
     period_blocks: float,
     confidence: float,
     *,
+    freedom: float | None = None,
+    persistent_share: float = 0.0,
     null_share: float = NULL_SHARE,
     effect_scale: float = EFFECT_SCALE,
 ) -> tuple[float, float, float]:
     """Return the expected gain of a future period, and the ends of its two-sided prediction interval.
 
-    mean, error: the mean gain of the past blocks and its standard error. All gains have the same unit. blocks: the
-    number of past blocks, at least 2. period_blocks: the length of the future period, in past blocks. null_share,
-    effect_scale: see the module.
+    - mean, error: the mean gain of the past blocks and its standard error. All gains have the same unit.
+    - blocks: the number of past blocks, at least 2. period_blocks: the length of the future period, in past blocks.
+    - freedom: the degrees of freedom of `error`; None for blocks - 1.
+    - persistent_share: see `Blocks`. null_share, effect_scale: see the module.
 
     The gain is normal, and its standard deviation has the prior 1 / sigma. For an effect m, the likelihood of the past
     is Student's t with blocks - 1 degrees of freedom. The gain of the period is then m plus Student's t with `blocks`
     degrees of freedom, times the standard deviation around m of the past blocks / sqrt(period_blocks). Effects are
     added up on a grid.
+
+    Units that recur have a gain of their own, which the past blocks share and the future period has again. It is
+    predicted as the share persistent_share of the distance from m to the mean.
     """
     import numpy as np
     from scipy.optimize import brentq
@@ -62,35 +69,59 @@ def predict_shrunk(
     if not error > 0:
         return mean, mean, mean
     distance = mean / error  # from here on, the unit is the standard error
-    effects, weights = _weigh_effects(distance, blocks, null_share, effect_scale)
-    scales = np.sqrt((blocks - 1 + (distance - effects) ** 2) / period_blocks)
+    own, renewed = persistent_share, 1 - persistent_share
+    scale = effect_scale * math.sqrt(blocks * renewed)
+    effects, weights = _weigh_effects(distance, freedom or blocks - 1, null_share, scale)
+    centers = effects + own * (distance - effects)
+    spread = blocks - 1 + own + renewed * (distance - effects) ** 2
+    scales = np.sqrt(renewed * (spread / period_blocks + own))
 
     def quantile(share: float) -> float:
-        of_effects = effects + stdtrit(blocks, share) * scales
+        of_effects = centers + stdtrit(blocks, share) * scales
         least, greatest = float(of_effects.min()), float(of_effects.max())
-        return float(brentq(lambda end: weights @ stdtr(blocks, (end - effects) / scales) - share, least, greatest))
+        return float(brentq(lambda end: weights @ stdtr(blocks, (end - centers) / scales) - share, least, greatest))
 
-    center, low, high = float(weights @ effects), quantile((1 - confidence) / 2), quantile((1 + confidence) / 2)
+    center, low, high = float(weights @ centers), quantile((1 - confidence) / 2), quantile((1 + confidence) / 2)
     return error * center, error * low, error * high
 
 
+def shrink_mean(mean: float, error: float, blocks: int, confidence: float) -> tuple[float, float, float]:
+    """Return the expected effect after the past, and the ends of its two-sided interval.
+
+    mean, error: the mean gain of the past blocks and its standard error, in one unit. blocks: the number of past
+    blocks, at least 2. Under the prior of the module, the result needs no correction for how the past was chosen. The
+    ends are rounded outward to the grid of effects.
+    """
+    import numpy as np
+
+    if not error > 0:
+        return mean, mean, mean
+    effects, weights = _weigh_effects(mean / error, blocks, NULL_SHARE, EFFECT_SCALE)
+    expected = float(weights @ effects / weights.sum())
+    order, tail = np.argsort(effects), (1 - confidence) / 2
+    ascending, shares = effects[order], np.cumsum(weights[order]) / weights.sum()
+    low = ascending[max(int(np.searchsorted(shares, tail)) - 1, 0)]
+    high = ascending[min(int(np.searchsorted(shares, 1 - tail)) + 1, len(ascending) - 1)]
+    return error * expected, error * float(low), error * float(high)
+
+
 def _weigh_effects(
-    distance: float, blocks: int, null_share: float, effect_scale: float
+    distance: float, freedom: float, null_share: float, scale: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return effects in standard errors, and the probability of each after the past: both of shape (effects,).
 
-    distance: the mean of the past, in standard errors. The first effect is 0. The others are dense around 0 and around
-    the mean, where the prior and the likelihood are large.
+    distance: the mean of the past, in standard errors. freedom: the degrees of freedom of the standard error. scale:
+    the scale of the prior, in standard errors. The first effect is 0. The others are dense around 0 and around the
+    mean, where the prior and the likelihood are large.
     """
     import numpy as np
     from scipy.stats import cauchy, t
 
     steps = np.sinh(np.linspace(-GRID_REACH, GRID_REACH, GRID_POINTS))
-    scale = effect_scale * math.sqrt(blocks)
     effects = np.unique(np.concatenate([scale * steps, distance + steps]))
     widths = np.gradient(effects)
     prior = (1 - null_share) * cauchy.pdf(effects, scale=scale) * widths
-    weights = np.append(null_share, prior) * t.pdf(distance - np.append(0.0, effects), blocks - 1)
+    weights = np.append(null_share, prior) * t.pdf(distance - np.append(0.0, effects), freedom)
     weights /= weights.sum()
     matters = weights > NEGLIGIBLE
     return np.append(0.0, effects)[matters], weights[matters]

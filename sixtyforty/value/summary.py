@@ -11,7 +11,7 @@ from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.partitions import DAYS_A_MONTH
 from sixtyforty.spec.track import Track
 from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue
-from sixtyforty.value.lift import measure_lift
+from sixtyforty.value.past_experiment import measure_gain
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 
 
@@ -109,7 +109,7 @@ def compute_balance(kpi: Kpi, days: Sequence[DailyValue], days_apart: float = 1.
 def summarize_days(kpi: Kpi, track: Track, days: Sequence[DailyValue], days_apart: float = 1.0) -> DaysSummary:
     """Return the KPI over days: totals, figures per 1,000 decisions, gain over the current process, net benefit.
 
-    track: determines the intervals (see `measure_lift`). days: must be sorted by partition. days_apart: the number of
+    track: determines the intervals (see `measure_gain`). days: must be sorted by partition. days_apart: the number of
     days from one partition with a decision to the next.
     """
     decisions = sum(day.decisions for day in days)
@@ -128,7 +128,7 @@ def summarize_days(kpi: Kpi, track: Track, days: Sequence[DailyValue], days_apar
         decided_by_current_process=sum(day.fallback for day in days),
         totals=totals,
         per_1000={policy: _per_1000(total, decisions) for policy, total in totals.items()},
-        lift_vs_current=RoundedInterval.of(measure_lift(track, days, block_days=kpi.block_days)),
+        lift_vs_current=RoundedInterval.of(measure_gain(kpi, track, days)),
         gain=round(balance.gain, 2),
         build=round(balance.build, 2),
         running=round(balance.running, 2),
@@ -144,8 +144,8 @@ def _summarize_candidate(kpi: Kpi, track: Track, name: str, days: Sequence[Daily
     return CandidateSummary(
         decisions=decisions,
         per_1000=_per_1000(sum(day.candidates[name] for day in own_days), decisions),
-        lift_vs_current=RoundedInterval.of(measure_lift(track, own_days, of=policy, block_days=kpi.block_days)),
-        model_minus=RoundedInterval.of(measure_lift(track, own_days, policy, block_days=kpi.block_days)),
+        lift_vs_current=RoundedInterval.of(measure_gain(kpi, track, own_days, of=policy)),
+        model_minus=RoundedInterval.of(measure_gain(kpi, track, own_days, policy)),
     )
 
 

@@ -103,7 +103,9 @@ def test_features_that_read_a_later_snapshot_warn(ws: Workspace, clock: Clock) -
 
 def test_each_source_has_the_check_that_fits(tmp_path: Path) -> None:
     use_case = make_workspace(
-        tmp_path, sources={"sites": SITES, "responses": RESPONSES}, people={"responses": "responses"}
+        tmp_path,
+        sources={"sites": SITES, "responses": RESPONSES},
+        people={"responses": "responses", "unanswered": "done"},
     ).use_case
     names = {name: arrivals.arrival_checks(StageTarget(use_case, name)) for name in use_case.sources}
     assert {name for name, checks in names.items() if checks} == {"calls", "visits"}

@@ -90,7 +90,7 @@ def test_a_losing_segment_and_equal_decisions_warn(accounted: Workspace) -> None
     assert different.passed
     assert str(different.description).endswith("% of the decisions differ from the current process")
     segments = value._check_segments(make_run(accounted))
-    assert segments.passed == (segments.description == "the current process is proven better in no segment")
+    assert segments.passed == (segments.description == "the current process is better in no segment (95% confidence)")
 
 
 def test_acceptance_warns_while_nobody_looks_at_the_decisions(experiment: Workspace, tmp_path: Path) -> None:

@@ -107,3 +107,14 @@ def test_dagster_home_is_prepared_and_named(home: Path, monkeypatch: pytest.Monk
     settings = prepare_dagster_home()
     assert os.environ["DAGSTER_HOME"] == str(settings.dagster_home)
     assert (settings.dagster_home / "dagster.yaml").read_text() == (ROOT / "dagster.yaml").read_text()
+
+
+def test_hosts_of_the_pages_are_names_without_port_and_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SIXTYFORTY_PAGES_HOSTS", raising=False)
+    assert load_settings().pages_hosts == ()
+    monkeypatch.setenv("SIXTYFORTY_PAGES_HOSTS", " Sixtyforty.example, ops.example,")
+    assert load_settings().pages_hosts == ("sixtyforty.example", "ops.example")
+    for wrong in ("https://ops.example", "ops.example:443", "*", "*.example", "a b"):
+        monkeypatch.setenv("SIXTYFORTY_PAGES_HOSTS", wrong)
+        with pytest.raises(SettingsError, match="SIXTYFORTY_PAGES_HOSTS is not a list of host names"):
+            load_settings()

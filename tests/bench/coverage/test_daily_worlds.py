@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bench.coverage.daily_worlds import (
+    DECISIONS,
     HOUSEHOLD_SHARE,
     HOUSEHOLDS,
     INDEPENDENT,
@@ -13,6 +14,7 @@ from bench.coverage.daily_worlds import (
     MEMORY,
     MEMORY_SHARE,
     PARETO_SHAPE,
+    RECURRING,
     WEEK_SHARE,
     WEEKLY,
     WORLDS,
@@ -72,9 +74,18 @@ def test_the_long_memory_fades_from_day_to_day_and_starts_stationary() -> None:
 
 
 def test_campaigns_share_the_households() -> None:
-    gains, _ = draw("recurring households", 12, runs=20_000)
-    assert correlation(gains, 0, 11) == pytest.approx(HOUSEHOLD_SHARE, abs=0.03)
+    gains, _ = draw("recurring households", 12, runs=5000)
+    assert correlation(gains, 0, 11) == pytest.approx(HOUSEHOLD_SHARE, abs=0.05)
     assert gains.std() == pytest.approx(HOUSEHOLDS**-0.5, rel=0.03)
+
+
+def test_the_groups_of_households_add_up_to_the_day() -> None:
+    sample = RECURRING.draw(np.random.default_rng(6), 3, 12)
+    grouped = sample.group_days(2, 5)
+    assert grouped is not None and grouped.totals is not None and grouped.counts is not None
+    assert np.allclose(grouped.totals.sum(1), sample.gains[2, :5])
+    assert np.allclose(grouped.counts.sum(1), DECISIONS)
+    assert INDEPENDENT.draw(np.random.default_rng(7), 2, 3).group_days(0) is None
 
 
 def test_heavy_tailed_units_have_the_stated_distribution() -> None:

@@ -53,7 +53,7 @@ def test_a_year_with_several_recipes_counts_once(monkeypatch: pytest.MonkeyPatch
     class Recorder:
         """A gate that promotes the second recipe in the first year only."""
 
-        def first_promotions(self, gains: np.ndarray, looks: Sequence[int]) -> Promotions:
+        def first_promotions(self, gains: np.ndarray, looks: Sequence[int], **_: object) -> Promotions:
             assert gains.shape == (3, 5, 365)
             assert looks == LOOKS["monthly"]
             forecast = np.array([0.1, np.nan, np.nan])

@@ -69,7 +69,7 @@ def test_no_interval_that_is_skipped_would_miss_the_truth(world: DailyWorld, met
     truths = sample.expected.cumsum(1) / np.arange(1, world.last_look + 1)
     looks = range(world.first_look, world.last_look + 1, 1 if world.last_look < 20 else 9)
     with_skips, without = (
-        count_misses("looks", world, tried, sample.gains, truths, looks)
+        count_misses("looks", world, tried, sample, truths, looks)
         for tried in (method, replace(method, half_widths=None))
     )
     assert with_skips == without

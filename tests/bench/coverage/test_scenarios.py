@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
-from bench.coverage.daily_worlds import INDEPENDENT
+from bench.coverage.daily_worlds import INDEPENDENT, around_zero
 from bench.coverage.figures import MEASURES, Figure, ForecastBias, Results
 from bench.coverage.methods import METHODS, IntervalMethod, single_interval
 from bench.coverage.run import FIGURES
@@ -81,15 +81,17 @@ def test_an_unknown_interval_is_no_answer() -> None:
 
 def test_an_interval_that_misses_at_one_look_counts_once() -> None:
     gains = np.array([[0.0, 9.0, -9.0, 0.0], [1.0, -1.0, 1.0, -1.0]])
-    narrow = IntervalMethod(lambda days, _: Interval(days.mean(), days.mean() - 1, days.mean() + 1))
-    figure = count_misses("daily_look", INDEPENDENT, narrow, gains, np.zeros_like(gains), range(2, 5))
+    narrow = IntervalMethod(lambda days, *_: Interval(days.mean(), days.mean() - 1, days.mean() + 1))
+    figure = count_misses("daily_look", INDEPENDENT, narrow, around_zero(gains), np.zeros_like(gains), range(2, 5))
     assert figure == Figure("daily_look", INDEPENDENT.name, 1, 2, 2)
 
 
 def test_a_run_that_missed_and_then_has_no_interval_has_an_answer() -> None:
-    def forget(days: np.ndarray, _: int) -> Interval:
+    def forget(days: np.ndarray, *_: object) -> Interval:
         return Interval(1.0, 0.5, 1.5) if len(days) < 4 else Interval(1.0, math.nan, math.nan)
 
     method = IntervalMethod(forget)
-    figure = count_misses("daily_look", INDEPENDENT, method, np.ones((2, 4)), np.zeros((2, 4)), range(2, 5))
+    figure = count_misses(
+        "daily_look", INDEPENDENT, method, around_zero(np.ones((2, 4))), np.zeros((2, 4)), range(2, 5)
+    )
     assert figure == Figure("daily_look", INDEPENDENT.name, 2, 2, 2)

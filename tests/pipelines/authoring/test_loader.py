@@ -63,6 +63,23 @@ def test_each_invalid_field_is_reported_once_at_its_line(mutation: Mutation, tmp
     assert all(p.field.split(".")[0] != path[0] or len(path) == 1 for p in others), [str(p) for p in others]
 
 
+@pytest.mark.parametrize("sql", [False, True], ids=["every load", "dg check defs"])
+def test_a_declaration_that_leaves_its_confines_is_reported_at_its_lines(tmp_path: Path, sql: bool):
+    attack = merge(FULL, {"model": {"estimator": "subprocess.check_output"}})
+    attack = replaced(attack, ("model", "alternatives", "plain", "estimator"), "os.system")
+    folder, rules = write(tmp_path / "estimators", attack)
+    problems = {problem.field: problem for problem in load_problems(folder, rules, sql)}
+    for path in (("model", "estimator"), ("model", "alternatives", "plain", "estimator")):
+        problem = problems[".".join(path)]
+        assert "is not in a package that estimators may come from" in problem.message
+        assert problem.file == folder / "defs.yaml" and is_on_its_line(problem, path), str(problem)
+    for number, location in enumerate(("file:///etc", "http://169.254.169.254/x", "http://[::ffff:a9fe:a9fe]/x")):
+        attack = merge(FULL, {"sources": {"calls": {"location": location}}})
+        folder, rules = write(tmp_path / str(number), attack)
+        (problem,) = load_problems(folder, rules, sql)
+        assert problem.field == "sources.calls.location" and is_on_its_line(problem, ("location",)), str(problem)
+
+
 REFERENCES: list[tuple[dict[str, Any], str, str]] = [
     ({"decision": {"unit_source": "cals"}}, "decision.unit_source", "calls"),
     ({"decision": {"key": ["idd"]}}, "decision.key", "id"),

@@ -73,7 +73,7 @@ def test_the_demo_runs_each_use_case_and_ends_with_figures_and_pages(
     assert (finished.code, done) == (0, [*use_cases, "portfolio"])
     for name in use_cases:
         assert f"title of {name}\nfigures of {name}\n" in finished.out
-        assert f"{name}/impact.html: what the decisions earned" in finished.out
+        assert f"{name}/impact.html: the gain of the decisions" in finished.out
     assert "(people's responses are simulated: 12)" in finished.out
     assert "portfolio.html: all use cases side by side" in finished.out
     assert list(run_cli(f"{line} --json").answer["use_cases"]) == use_cases

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pipelines.cli.holdout import HoldoutPlan, _plan_lines
+from sixtyforty.value.experiment_design import HoldoutDesign
 from sixtyforty.workspace import Workspace
 from tests.experiment_home import KEYS, make_experiment_home
 from tests.pipelines.cli.conftest import use_workspace
@@ -30,6 +32,20 @@ def test_the_plan_and_the_estimate(experiment: Workspace, monkeypatch: pytest.Mo
     always = design["always"]
     assert any(f"{always['units']:,} calls, {always['days']:,} days" in line for line in lines)
     assert lines[-1] == answer["evidence"]
+
+
+def test_150_fixed_guests_never_show_a_small_gain(experiment: Workspace) -> None:
+    kpi = experiment.use_case.kpi
+    guests = HoldoutDesign(0.2, 6.0, units_a_day=50, between=4.0, clusters=150)
+    plan = HoldoutPlan.of(guests, effect=400)
+    assert (plan.once.units, plan.once.days, plan.always.units, plan.recurring) == (None, None, None, 150)
+    assert plan.always.smallest_effect > plan.once.smallest_effect > 400
+    text = "\n".join(_plan_lines(kpi, plan, 1))
+    assert "read at any time" in text and "never" in text and "planned_units" not in text
+    assert "150 recurring calls or groups never reach 80% power by waiting: the smallest effect per 1,000 that" in text
+    assert f"{plan.once.smallest_effect:+,.0f} if read once at the end" in text
+    larger = HoldoutPlan.of(guests, effect=5000)
+    assert larger.once.units is not None and "never" not in "\n".join(_plan_lines(kpi, larger, 1))
 
 
 def test_the_impact_of_an_experiment_shows_the_same_evidence(

@@ -23,12 +23,19 @@ def test_impact_as_json_and_as_a_table(small_workspace: Workspace, run_cli: RunC
     finished = run_cli("impact calls_in_time")
     assert finished.code == 0
     lines = finished.out.splitlines()
-    assert lines[0] == "Net value of second fitters, EUR (exact), 2013-04-02 to 2013-04-03, 8 calls"
+    label = "exact given the declared payoffs"
+    assert lines[0] == f"Net value of second fitters, EUR ({label}), 2013-04-02 to 2013-04-03, 8 calls"
     taken = next(line for line in lines if line.startswith("decisions taken"))
     assert taken.split()[-2:] == [f"{figures['per_1000']['model']:,.0f}", f"{figures['total']:,.0f}"]
+    load = next(line for line in lines if line.startswith("The decisions need"))
+    assert f"on average and {figures['load']['peak']} at most ({figures['load']['peak_partition']})" in load
     gain = next(line for line in lines if line.startswith("gain over the current process"))
     assert f"{figures['lift_vs_current']['value']:+,.0f}" in gain
     assert "too few days to say" in gain
+    rests_on = figures["rests_on"]
+    assert (rests_on["problem"], len(rests_on["notes"])) == (None, 2)
+    assert sum(rests_on["hits"]["taken"][kind] for kind in ("hits", "misses", "false_alarms", "correct_idles")) == 8
+    assert any(line.startswith("Needed and acted: ") for line in lines)
 
 
 def test_months_outside_their_forecast_are_counted_and_named() -> None:
@@ -38,8 +45,8 @@ def test_months_outside_their_forecast_are_counted_and_named() -> None:
     ]
     assert describe_forecasts(ForecastRecord(terms, UNKNOWN)) == [
         "1 of 3 months came out within their forecast (90% were to be expected).",
-        "The champion of 2013-05-01 earned +5 per 1,000: below the forecast (forecast: +10 to +20).",
-        "The champion of 2013-06-01 earned +25 per 1,000: above the forecast (forecast: +10 to +20).",
+        "The champion of 2013-05-01 gained +5 per 1,000: below the forecast (forecast: +10 to +20).",
+        "The champion of 2013-06-01 gained +25 per 1,000: above the forecast (forecast: +10 to +20).",
     ]
     assert describe_forecasts(ForecastRecord([], UNKNOWN)) == []
 

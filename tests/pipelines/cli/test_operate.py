@@ -64,16 +64,14 @@ def test_down_says_what_it_stopped(
     assert run_cli("down").out == f"{text}\n"
 
 
-def test_ui_replaces_the_process_with_dagster(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    commands: list[list[str]] = []
-
-    def replace_process(path: str, arguments: list[str]) -> None:
-        commands.append(arguments)
-        raise SystemExit(0)
-
-    monkeypatch.setattr("os.execv", replace_process)
+def test_ui_runs_dagster_behind_the_guard(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[list[str], str]] = []
+    monkeypatch.setattr(
+        "pipelines.runtime.dagster_internals_webserver.run_dev_services",
+        lambda arguments, webserver_module: calls.append((arguments, webserver_module)),
+    )
     monkeypatch.setattr("os.chdir", lambda folder: None)
-    with pytest.raises(SystemExit):
-        ui(3010)
-    assert commands[0][1:3] == ["dev", "-w"]
-    assert commands[0][-2:] == ["--port", "3010"]
+    ui(3010)
+    ((arguments, webserver_module),) = calls
+    assert (arguments[0], arguments[-2:]) == ("-w", ["--port", "3010"])
+    assert webserver_module == "pipelines.runtime.guarded_webserver"

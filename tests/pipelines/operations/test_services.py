@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -111,6 +112,16 @@ def test_everything_listens_on_this_machine_only(installation: Installation) -> 
     assert addresses == {"127.0.0.1"}
     # Other users cannot reach the sockets.
     assert oct(services_folder(installation.settings).stat().st_mode)[-3:] == "700"
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("headers", [{"Host": "attacker.example"}, {"Sec-Fetch-Site": "cross-site"}])
+def test_every_web_port_refuses_other_websites(installation: Installation, headers: dict[str, str]) -> None:
+    running = installation.running
+    for address in (running.pages, running.read_only, running.desk):
+        request = urllib.request.Request(f"{address}/graphql", headers=headers)
+        with pytest.raises(urllib.error.HTTPError, match=r"40[03]"):
+            urllib.request.urlopen(request, timeout=60)
 
 
 @pytest.mark.e2e

@@ -27,6 +27,7 @@ from sixtyforty.reports import impact_report, model_record
 from sixtyforty.reports.digest_sections import auditor_section, owner_section
 from sixtyforty.storage.response_log import Response
 from sixtyforty.value.daily_value import group_by_month
+from sixtyforty.value.experiment_estimate import describe_estimate
 from sixtyforty.workspace import Workspace
 from tests.experiment_home import (
     KEYS,
@@ -150,6 +151,22 @@ def test_clusters_are_the_unit_of_chance(experiment: Workspace, tmp_path: Path) 
     by_unit = ttest_ind(values[~held_out], values[held_out], equal_var=False).confidence_interval(0.95)
     width = effect.single_look.high - effect.single_look.low
     assert width > 1.2 * 1000 * (by_unit.high - by_unit.low), "the calls of one load are alike"
+
+
+def test_clusters_that_recur_have_a_smallest_gain_that_waiting_shows(experiment: Workspace, tmp_path: Path) -> None:
+    ws = copy_home(experiment, tmp_path, kpi={"holdout": {"cluster_by": ["load"]}})
+    plan = experiment_results.plan_experiment(ws)
+    assert plan.clusters == pytest.approx(UNITS_A_DAY)  # each load once a day
+    assert plan.is_fixed
+    smallest = plan.smallest_effect(always_valid=True)
+    assert plan.days(0.9 * smallest, always_valid=True) == np.inf
+    assert plan.days(1.5 * smallest, always_valid=True) < np.inf
+    decide_again(ws)
+    effect = experiment_results.measure_effect(ws)
+    assert effect is not None and effect.design.is_fixed
+    assert effect.to_dict(0.001)["days_left"] is None
+    text = describe_estimate(effect, "EUR", "calls", 1)
+    assert "recur" in text or text.startswith(("The model gains", "The model loses"))
 
 
 def test_units_drawn_in_another_way_than_declared_are_left_out(experiment: Workspace, tmp_path: Path) -> None:

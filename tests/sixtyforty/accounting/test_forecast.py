@@ -18,6 +18,7 @@ from sixtyforty.accounting.forecast import (
     list_terms,
     read_forecasts,
 )
+from sixtyforty.accounting.kpi_summary import CountedGain
 from sixtyforty.spec.kpi import EvidenceLabel
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.champion_ledger import ChampionRow
@@ -238,5 +239,8 @@ def test_closed_days_at_the_end_of_a_term_do_not_shorten_it(use_case: UseCase) -
 def test_the_target_is_explained_with_the_evidence(
     ws: Workspace, gain: tuple[float | None, float | None, float | None], label: EvidenceLabel, sentence: str
 ) -> None:
-    explanation = explain_target(ws.use_case.kpi, RoundedInterval(*gain), label)
-    assert explanation == f"The target is EUR 500 per 1,000 calls by 30 June 2013. {sentence}"
+    counted = CountedGain("done", "The gain counts what people did.", 1.0, RoundedInterval(*gain), 1.0, None, "earned")
+    explanation = explain_target(ws.use_case.kpi, counted, label)
+    assert explanation == (
+        f"The target is EUR 500 per 1,000 calls by 30 June 2013. {sentence} The gain counts what people did."
+    )

@@ -9,10 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from sixtyforty.accounting import kpi_audit, kpi_ledger
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.workspace import Workspace
-from tests.sixtyforty.accounting.test_kpi_ledger import KEYS, decided_home
-
-BUSY = {"description": "Heavy loads", "action": "case when load > 0.4 then 'act' else 'wait' end"}
+from tests.sixtyforty.accounting.test_kpi_ledger import BUSY, KEYS, decided_home
 
 
 @pytest.fixture
@@ -52,6 +51,20 @@ def test_a_forged_candidate_is_found_and_a_new_one_is_left_out(ws: Workspace) ->
     forge(ws, KEYS[1], candidates={})  # accounted for before the candidate was declared
     (line,) = kpi_audit.find_differences(ws, "replay", KEYS)
     assert line.startswith(KEYS[0])
+
+
+def test_groups_of_units_that_do_not_add_up_are_named(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DecisionChain, "units_recur", property(lambda _: True))
+    kpi_ledger.write_accounts(ws, KEYS, "replay")
+    assert kpi_audit.find_differences(ws, "replay", KEYS) == []
+    account = kpi_ledger.read_daily_values(ws, "replay")[1]
+    assert account.unit_groups
+    money = [amount + (group == 3) for group, amount in enumerate(account.unit_groups["model"])]
+    forge(ws, KEYS[1], unit_groups={**account.unit_groups, "model": money})
+    assert kpi_audit.find_differences(ws, "replay", KEYS) == [
+        f"{KEYS[1]}: the KPI account states {account.model:.2f} (model), but its groups of units add up to"
+        f" {account.model + 1:.2f}"
+    ]
 
 
 def test_an_account_of_outcomes_that_are_gone_differs(ws: Workspace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,15 @@ from sixtyforty.accounting import kpi_audit, kpi_ledger
 from sixtyforty.accounting.kpi_ledger import KpiAccount
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.value.candidates import CandidateError
+from sixtyforty.value.unit_groups import group_sql
 from sixtyforty.workspace import Workspace
 from tests.helpers import DECLARED, make_workspace, merge, publish_days, put_champion_in_force, read_lake
 from tests.small_portions import use_small_portions
 
+BUSY = {"description": "Heavy loads", "action": "case when load > 0.4 then 'act' else 'wait' end"}
 DAYS = [date(2013, 4, 1) + timedelta(days=i) for i in range(3)]
 KEYS = [f"{day}" for day in DAYS]
 
@@ -31,6 +35,11 @@ def decided_home(folder: Path, **changes: Any) -> Workspace:
     publish_days(ws, DAYS, count=20)
     take_decisions(ws, KEYS, "replay", None)
     return ws
+
+
+def read_sql(ws: Workspace, query: str) -> list[tuple[Any, ...]]:
+    with ws.lake.open_session("UTC") as db:
+        return db.execute(query).fetchall()
 
 
 def set_outcomes(ws: Workspace, partition: str, late: list[int | None]) -> None:
@@ -53,6 +62,28 @@ def test_an_account_holds_the_money_of_every_way_to_decide(tmp_path: Path) -> No
     decisions = read_decisions(ws, KEYS[0], "replay")
     assert daily_values[0].model == sum(10 * late[d.unit["id"]] - 3 for d in decisions if d.action == "act")
     assert daily_values[0].perfect_foresight == 7 * sum(late.values())
+
+
+def test_units_that_recur_have_the_sums_of_their_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ws = decided_home(tmp_path, kpi={"candidates": {"busy": BUSY}})
+    kpi_ledger.write_accounts(ws, KEYS[:1], "replay")
+    plain = kpi_ledger.read_daily_values(ws, "replay")
+    assert plain[0].unit_groups is None
+    monkeypatch.setattr(DecisionChain, "units_recur", property(lambda _: True))
+    assert kpi_ledger.read_daily_values(ws, "replay")[0].unit_groups == {}, "an account of an earlier release"
+    kpi_ledger.write_accounts(ws, KEYS, "replay")
+    daily_values = kpi_ledger.read_daily_values(ws, "replay")
+    assert replace(daily_values[0], unit_groups=None) == plain[0]
+    for day in daily_values:
+        assert day.unit_groups is not None
+        assert [sum(day.unit_groups[name]) for name in ("decisions", "model", "candidate busy")] == pytest.approx(
+            [day.decisions, day.model, day.candidates["busy"]]
+        )
+    groups = group_sql(ws.use_case.decision.key)
+    units = ws.lake.select_rows(ws.lake.entries("outcomes", KEYS[:1]).values())
+    counts = dict(read_sql(ws, f"select {groups}, count(*) from {units} group by 1"))
+    assert daily_values[0].unit_groups is not None
+    assert {g: n for g, n in enumerate(daily_values[0].unit_groups["decisions"]) if n} == counts
 
 
 def test_decisions_without_an_outcome_are_counted_and_carry_no_money(tmp_path: Path) -> None:

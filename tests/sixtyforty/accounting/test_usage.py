@@ -51,16 +51,24 @@ def account(ws: Workspace) -> dict[str, PartitionUsage]:
     return {p: PartitionUsage.from_entry(e) for p, e in usage.write_accounts(ws, KEYS, "replay").items()}
 
 
-def test_a_day_without_responses_has_no_account(ws: Workspace) -> None:
-    assert account(ws) == {}
+def test_a_day_without_responses_has_an_account_of_unanswered_decisions(ws: Workspace) -> None:
+    accounts = account(ws)
+    assert list(accounts) == KEYS
+    assert all((a.responses, a.seen, a.decisions) == (0, 0, 4) for a in accounts.values())
     assert not (ws.lake.root / "raw/responses").exists()
-    assert not (ws.lake.root / "acceptance").exists()
+
+
+def test_without_a_source_of_responses_no_account_is_written(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path)
+    publish_days(ws, DAYS)
+    take_decisions(ws, KEYS, "replay", None)
+    assert usage.write_accounts(ws, KEYS, "replay") == {}
 
 
 def test_a_response_counts_on_its_decisions_day_in_the_week_of_the_response(ws: Workspace) -> None:
     answer(ws, KEYS[1], event="overridden")
     accounts = account(ws)
-    assert list(accounts) == [KEYS[1]]
+    assert [key for key, counted in accounts.items() if counted.responses] == [KEYS[1]]
     assert accounts[KEYS[1]].weeks == {"2013-W11": [0, 1]}
     counts = accounts[KEYS[1]].roles["decider"]
     assert (counts.accepted, counts.overridden, counts.known) == (0, 1, 1)

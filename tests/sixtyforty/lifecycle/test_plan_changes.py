@@ -29,6 +29,11 @@ def changes_of(folder: Path, **changes: Any) -> list[DeclaredChange]:
         ({"kpi": {"actions": {"act": {"gain": "load"}}}}, "kpi.actions.act.gain: 10 → 'load' (payoff)", FEATURES),
         ({"kpi": {"actions": {"act": {"limit": 2}}}}, "kpi.actions.act.limit: none → 2 (capacity)", DECISIONS),
         (
+            {"kpi": {"actions": {"act": {"limit": {"count": 2, "per": "day"}}}}},
+            "kpi.actions.act.limit: none → '2 per day' (capacity)",
+            DECISIONS,
+        ),
+        (
             {"model": {"vetoes": VETO}},
             "model.vetoes.small: none → 'never act when load < 0.1: Too small.' (veto)",
             DECISIONS,

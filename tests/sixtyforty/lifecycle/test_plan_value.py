@@ -16,6 +16,7 @@ from sixtyforty.spec.kpi import Kpi
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import estimate_lift
 from sixtyforty.value.rounded_interval import RoundedInterval
+from sixtyforty.value.unit_groups import GROUPS
 from tests.accounted_home import KPI, make_daily_value
 from tests.helpers import day_range, make_use_case
 
@@ -49,6 +50,30 @@ def test_flips_are_worth_the_difference_under_the_edited_payoffs(kpi: Kpi) -> No
     assert edit_value.flips_per_1000 == RoundedInterval.of(expected)
     assert edit_value.flips_per_1000.value == 50.0
     assert not edit_value.flips_per_1000.contains_zero
+
+
+def test_the_flips_of_units_that_recur_are_compared_by_groups(kpi: Kpi) -> None:
+    unchanged, after = ([add_groups(day) for day in days_that_gain(gains)] for gains in ([1.0] * 30, [1.0, 3.0] * 15))
+    flips = compare_values(kpi, unchanged, unchanged, after, {}).flips_per_1000
+    plain = [replace(day, unit_groups=None) for day in unchanged]
+    narrow = compare_values(kpi, plain, plain, days_that_gain([1.0, 3.0] * 15), {}).flips_per_1000
+    assert flips.value == narrow.value
+    assert (flips.problem, narrow.problem) == ("", "")
+    assert flips.low is not None and narrow.low is not None and flips.low < narrow.low
+    unknown = [replace(day, unit_groups={}) for day in unchanged]
+    assert compare_values(kpi, unchanged, unknown, after, {}).flips_per_1000.low is None
+
+
+def add_groups(day: DailyValue) -> DailyValue:
+    """Return the day with groups of units, of which the first ten have all of its gain."""
+    gain = (day.model - day.current_process) / 10
+    groups = {
+        "decisions": [day.decisions / GROUPS] * GROUPS,
+        "model": [day.current_process / GROUPS + (gain if group < 10 else 0.0) for group in range(GROUPS)],
+        "current_process": [day.current_process / GROUPS] * GROUPS,
+        "candidate by_load": [day.candidates["by_load"] / GROUPS] * GROUPS,
+    }
+    return replace(day, unit_groups=groups)
 
 
 def test_a_gain_that_was_proven_and_no_longer_is_loses_its_significance(kpi: Kpi) -> None:

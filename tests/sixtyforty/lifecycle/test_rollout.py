@@ -7,6 +7,7 @@ import math
 import shutil
 import tempfile
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from sixtyforty.lifecycle.rollout import (
     step_back_rollout,
 )
 from sixtyforty.lifecycle.rollout_evidence import value_shadow_days
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.operation import Rollout
 from sixtyforty.storage.hash_chain import LedgerError
 from sixtyforty.storage.rollout_ledger import STEPS, StepName
@@ -170,6 +172,17 @@ def test_where_the_model_could_not_decide_the_current_process_counts(ws: Workspa
     kpi_ledger.write_accounts(ws, KEYS[1:3], "live")
     daily_values = value_shadow_days(ws)
     assert [(d.model - d.current_process, d.fallback) for d in daily_values] == [(0.0, 30)] * 2
+
+
+def test_suggestions_for_units_that_recur_have_the_sums_of_groups(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_days(ws, *IN_SHADOW[:3])
+    plain = value_shadow_days(ws)
+    monkeypatch.setattr(DecisionChain, "units_recur", property(lambda _: True))
+    grouped = value_shadow_days(ws)
+    assert [replace(day, unit_groups=None) for day in grouped] == plain
+    assert all(sum((day.unit_groups or {})["model"]) == pytest.approx(day.model) for day in grouped)
 
 
 def test_steps_are_taken_one_at_a_time(ws: Workspace) -> None:

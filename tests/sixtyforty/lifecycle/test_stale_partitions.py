@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sixtyforty.accounting import kpi_ledger
+from sixtyforty.accounting import kpi_ledger, unit_sums_ledger
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.delivery import deliver_decisions
@@ -101,6 +101,7 @@ def run_chain(ws: Workspace, keys: Sequence[str] = KEYS, now: datetime = LATER) 
     for key, decisions in take_decisions(ws, keys, "live", now).items():
         deliver_decisions(ws, {key: decisions.entry}, "live")
     kpi_ledger.write_accounts(ws, keys, "live")
+    unit_sums_ledger.write_accounts(ws, keys, "live")
 
 
 def entry_of(ws: Workspace, dataset: str, key: str) -> Entry:
@@ -301,9 +302,10 @@ def test_all_turns_together_find_what_one_complete_look_finds(long: Workspace) -
     land_extract(long.landing, "visits_late.csv", csv_text(VISITS, [(1, f"{LONG[1]} 15:00:00", 1)]))
     long.lake.drop("outcomes", LONG_KEYS[6])
     long.lake.drop("kpi/live", LONG_KEYS[9])
+    long.lake.drop("kpi_evidence/live", LONG_KEYS[10])  # a home of an earlier version has none
     (long.deliveries / "live" / f".{LONG_KEYS[14]}.delivered").unlink()
     everything = find_stale_partitions(long, "live", MONTHS_LATER).reasons
-    assert {LONG_KEYS[1], LONG_KEYS[6], LONG_KEYS[9], LONG_KEYS[14]} <= everything.keys()
+    assert {LONG_KEYS[1], LONG_KEYS[6], *LONG_KEYS[9:11], LONG_KEYS[14]} <= everything.keys()
     by_turn = [find_stale_partitions(long, "live", MONTHS_LATER, turn).reasons for turn in range(7)]
     assert all(LONG_KEYS[14] in reasons for reasons in by_turn), "every turn finds what is new"
     together: dict[str, dict[str, str]] = {}
@@ -357,6 +359,7 @@ def test_features_and_outcomes_are_built_again_when_their_sql_changes(ws: Worksp
             rows = pq.read_table(ws.lake.local_file(entry))
             ws.lake.write(dataset, key, rows, inputs=entry.inputs, code="test", facts=facts)
     kpi_ledger.write_accounts(ws, KEYS, "live")
+    unit_sums_ledger.write_accounts(ws, KEYS, "live")
     assert find_stale_partitions(ws, "live", LATER).reasons == {}
     (ws.use_case.folder / "features.sql").write_text(SQL["features"].replace("u.load", "u.load, 1 as one"))
     (ws.use_case.folder / "outcomes.sql").write_text(SQL["outcomes"] + " where true")

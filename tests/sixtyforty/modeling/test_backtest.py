@@ -21,6 +21,7 @@ from sixtyforty.modeling.backtest import (
     value_metrics,
 )
 from sixtyforty.modeling.training_plan import hash_recipe
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace, publish_days, read_lake
 from tests.trained_models import train_on
@@ -63,6 +64,19 @@ def test_a_block_is_read_from_its_cache(ws: Workspace) -> None:
     assert score_days(ws.use_case, ws.lake, ws.models, version, TRAINED[0], TRAINED[1]) == first
     assert read_lake(ws.lake) == files
     assert [day.partition for day in first] == [str(DAYS[i]) for i in range(9, 14)]
+
+
+def test_units_that_recur_have_the_sums_of_their_groups(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ws.use_case, ws.lake, ws.models, ws.models.versions()[0], *TRAINED
+    plain = score_days(*arguments)
+    monkeypatch.setattr(DecisionChain, "units_recur", property(lambda _: True))
+    grouped = score_days(*arguments)
+    assert [replace(day, unit_groups=None) for day in grouped] == plain, "and not from the cache of units that don't"
+    for day in grouped:
+        assert day.unit_groups is not None
+        assert sum(day.unit_groups["decisions"]) == day.decisions
+        assert sum(day.unit_groups["model"]) == pytest.approx(day.model)
+    assert score_days(*arguments) == grouped
 
 
 def test_a_model_is_never_valued_on_days_that_it_learned_from(ws: Workspace) -> None:

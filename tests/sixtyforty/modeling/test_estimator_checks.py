@@ -39,7 +39,7 @@ def test_an_estimator_suits_a_binary_outcome(estimator: str, fields: dict[str, A
         ("sklearn.linear_model.SGDClassifier", {"params": {"loss": "hinge"}}, "predicts no probabilities"),
         ("sklearn.ensemble.HistGradientBosting", {}, "'sklearn.ensemble.HistGradientBosting' doesn't exist"),
         ("sklearn.ensembles.Forest", {}, "doesn't exist"),
-        ("Forest", {}, "doesn't exist"),
+        ("Forest", {}, "is not in a package that estimators may come from"),
         ("sklearn.linear_model.Ridge", {"params": {"depth": 3}}, "doesn't accept the declared params"),
         ("sklearn.model_selection.KFold", {}, "is not an estimator with the methods fit and predict"),
         ("sklearn.pipeline.make_pipeline", {}, "is not an estimator with the methods fit and predict"),
@@ -53,9 +53,33 @@ def test_an_estimator_that_does_not_suit_is_named(estimator: str, fields: dict[s
 
 def test_what_is_no_estimator_is_not_called(tmp_path: Path) -> None:
     folder = tmp_path / "made"
-    with pytest.raises(ModelError, match=r"'os\.mkdir' is not an estimator"):
+    with pytest.raises(ModelError, match=r"'os\.mkdir' is not in a package"):
         create_estimator(make_recipe("os.mkdir", params={"path": str(folder)}))
     assert not folder.exists()
+
+
+def test_no_module_of_another_package_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the allow-list the import itself runs the module."""
+    (tmp_path / "planted.py").write_text(
+        "from pathlib import Path\nPath(__file__).with_name('ran').touch()\nclass X: ..."
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModelError, match="is not in a package"):
+        create_estimator(make_recipe("planted.X"))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_declared_package_gives_base_estimators_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "boosters.py").write_text(
+        "from sklearn.linear_model import Ridge\n"
+        "class Booster(Ridge): ...\n"
+        "class Runner:\n    def __init__(self): raise SystemExit\n    fit = predict = print\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("SIXTYFORTY_ESTIMATOR_PACKAGES", "boosters")
+    assert create_estimator(make_recipe("boosters.Booster", params={"alpha": 2})).alpha == 2
+    with pytest.raises(ModelError, match=r"'boosters\.Runner' is not an estimator"):
+        create_estimator(make_recipe("boosters.Runner"))
 
 
 def test_a_classifier_does_not_suit_a_number() -> None:

@@ -61,3 +61,17 @@ def test_an_outcome_that_is_not_a_finite_number_is_unknown(tmp_path: Path, outco
     table = build_outcomes(ws.use_case, ws.lake, partitions[:1]).tables[partitions[0]]
     assert (table.num_rows, table["late"].null_count) == (4, unknown)
     assert table["known_at"].null_count == 0
+
+
+def test_a_propensity_that_is_no_probability_is_unknown(tmp_path: Path) -> None:
+    treatment = {"column": "got", "propensity": "chance", "value_per_outcome": -10}
+    ws = make_workspace(tmp_path, kpi={"measurement": "randomized", "treatment": treatment})
+    (ws.use_case.folder / "outcomes.sql").write_text(
+        "select u.id, v.late, v.known_at, 'act' as got, [0, 1.5, 'nan'::double, 1][1 + u.id % 100] as chance"
+        " from units u left join visits v using (id)"
+    )
+    partitions = land_days(ws, DAYS)
+    accept_partitions(ws, partitions)
+    table = build_outcomes(ws.use_case, ws.lake, partitions[:1]).tables[partitions[0]]
+    assert sorted(zip(table["id"].to_pylist(), table["chance"].to_pylist(), strict=True))[-1][1] == 1
+    assert table["chance"].null_count == 3

@@ -32,7 +32,7 @@ def test_a_losing_month_is_shown_and_leads_to_a_next_step(page: str) -> None:
     loss = sum(d.model - d.current_process for d in make_daily_values() if d.partition.startswith("2013-05"))
     assert loss < 0
     assert f"-EUR {-loss:,.0f}" in words
-    assert "Find out why the current process earned more in May." in words
+    assert "Find out why the current process did better in May." in words
     assert "Find out why the models in charge since May 2013 gained less than forecast." in words
 
 
@@ -87,7 +87,7 @@ def test_an_assumed_gain_is_labelled_at_each_figure_and_proves_nothing(tmp_path:
         "Month by month assumed",
     ):
         assert figure in words
-    assert "The gain is assumed, not proven: only a holdout can prove it." in words
+    assert "The gain is assumed: only a holdout can measure it." in words
     assert "The gain is proven" not in words
 
 

@@ -39,6 +39,7 @@ def test_the_record_answers_the_next_persons_questions_in_order(accounted: Works
         "What does the use case decide?",
         "On what data?",
         "How well does it decide?",
+        "What does the gain rest on?",
         "Do people use the decisions?",
         "Since when is the model in force, and who approved it?",
         "Which stage has the use case reached?",
@@ -54,14 +55,15 @@ def test_the_record_answers_the_next_persons_questions_in_order(accounted: Works
     assert "| act | call a second fitter in | EUR 3 | EUR 10 |" in section(text, "What does the use case decide?")
     assert "when load > 0.7 then 'act'" in section(text, "What does the use case decide?")
     assert "Data version `beef`, recipe version `cafe`" in section(text, "On what data?")
-    assert "The figures are **exact**" in section(text, "How well does it decide?")
-    assert "Periods in which the current process earned more: 2013-05." in section(text, "How well does it decide?")
+    assert "The figures are **exact given the declared payoffs**" in section(text, "How well does it decide?")
+    assert "Periods in which the current process did better: 2013-05." in section(text, "How well does it decide?")
     assert "`2013-06-01-0000pr` has been in force since 2013-06-01T04:00:00 UTC" in section(
         text, "Since when is the model in force, and who approved it?"
     )
     assert "it lost money on past days" in section(text, "What failed before?")
     assert "not better by more than the margin" in section(text, "What failed before?")
     assert "| Act on heavy loads | EUR 2,250 | EUR 250 |" in section(text, "What failed before?")
+    assert "isn't calculated" in section(text, "What does the gain rest on?")
     assert "isn't recorded" in section(text, "Do people use the decisions?")
     assert "EUR 1,000 to build" in section(text, "What does it cost?")
     assert "| visits | missing | -EUR 400 | EUR 0 | 99% |" in section(text, "What if a feed fails?")
@@ -164,7 +166,7 @@ def test_findings_come_first_and_sections_from_the_newest_version_that_holds_the
     assert all("not better by more than the margin" in h.text for h in hits)
     (finding,) = [h for h in model_record.search_records(ws, "matters ada") if h.kind == "finding"]
     assert (finding.number, finding.title, finding.text) == (1, "On the gate", "Margin matters.")
-    old = [h for h in model_record.search_records(ws, "2013-06-30 value") if h.kind == "record"]
+    old = [h for h in model_record.search_records(ws, "2013-06-30 values") if h.kind == "record"]
     assert [h.number for h in old] == [1]  # the newest version no longer holds it
 
 

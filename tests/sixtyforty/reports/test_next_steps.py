@@ -31,17 +31,24 @@ def steps_with(ws: Workspace, accounts: Accounts, **changes: Any) -> list[str]:
     return recommend_next_steps(ws.use_case, replace(accounts, summary=replace(accounts.summary, **changes)))
 
 
+LIVE: dict[str, Any] = {"basis": "unrecorded", "lift_vs_current": RoundedInterval(600, 1, 900)}
+
+
 @pytest.mark.parametrize(
     ("changes", "step"),
     [
-        ({"lift_vs_current": RoundedInterval(600, 1, 900)}, "The gain is proven and above the target. Agree with"),
+        ({"lift_vs_current": RoundedInterval(600, 1, 900)}, "The replay shows a gain above the target of EUR 500"),
         (
             {"lift_vs_current": RoundedInterval(400, 1, 900)},
-            "The gain is proven but below the target of EUR 500 per 1,000 calls.",
+            "The replay shows a gain below the target of EUR 500 per 1,000 calls.",
         ),
-        ({"lift_vs_current": RoundedInterval(400, -1, 900)}, "The gain isn't proven yet. Keep the current process"),
-        ({"label": "assumed"}, "The gain is assumed, not proven: only a holdout can prove it."),
-        ({"payback": None}, "The gain hasn't covered the costs of the use case yet."),
+        ({"lift_vs_current": RoundedInterval(400, -1, 900)}, "No gain is shown yet. Keep the current process"),
+        ({"label": "assumed"}, "The gain is assumed: only a holdout can measure it."),
+        ({"payback": None}, "The replay gain would not have covered the costs of the use case yet."),
+        (LIVE, "The gain is proven and above the target of EUR 500"),
+        (LIVE | {"payback": None}, "The gain hasn't covered the costs of the use case yet."),
+        (LIVE | {"is_retired": True}, "The use case is retired."),
+        ({"basis": "done", "done_problem": "The answers aren't counted."}, "The answers aren't counted."),
         ({"differ_from_current": 0}, "No decision differed from the current process"),
         ({"decided_by_current_process": 1}, "1 decision was left to the current process"),
         ({"decided_by_current_process": 1200}, "1,200 decisions were left to the current process"),
@@ -53,7 +60,7 @@ def test_each_figure_leads_to_its_step(ws: Workspace, accounts: Accounts, change
 
 def test_losing_months_and_missed_forecasts_are_named(ws: Workspace, accounts: Accounts) -> None:
     steps = recommend_next_steps(ws.use_case, accounts)
-    assert "Find out why the current process earned more in May." in steps
+    assert "Find out why the current process did better in May." in steps
     assert "Find out why the models in charge since May 2013 gained less than forecast." in steps
 
 
@@ -61,7 +68,7 @@ def test_a_better_candidate_is_named(ws: Workspace, accounts: Accounts) -> None:
     better = CandidateSummary(1800, 9000.0, RoundedInterval(900, 800, 1000), RoundedInterval(-50, -90, -10))
     steps = steps_with(ws, accounts, candidates={"by_load": better})
     assert (
-        "A simpler way of deciding earns more: Act on heavy loads. Compare it with the model before you continue."
+        "A simpler way of deciding is better: Act on heavy loads. Compare it with the model before you continue."
     ) in steps
 
 

@@ -15,8 +15,9 @@ import pytest
 from sixtyforty.accounting import run_hours
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.accounting.run_hours import FinishedRun
-from sixtyforty.reports.portfolio import add_up_totals, build_portfolio, filter_by_scope, write_report
+from sixtyforty.reports.portfolio import build_portfolio, filter_by_scope, write_report
 from sixtyforty.reports.portfolio_line import PortfolioLine, build_line
+from sixtyforty.reports.portfolio_total import add_up_totals, list_asides
 from sixtyforty.spec.track import Track
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.workspace import Workspace
@@ -36,7 +37,7 @@ def make_gaining_use_case(
     partitions = day_range(date(2013, 4, 1), date(2013, 4, 1) + timedelta(days=days - 1))
     for i, partition in enumerate(partitions):
         day = DailyValue(partition, 20, 40.0 + gain + (i * 7 % 11 - 5), 40.0, 10.0, 90.0, 6, 4, 0)
-        row = {k: v for k, v in day.__dict__.items() if k != "candidates"}
+        row = {k: v for k, v in day.__dict__.items() if k not in ("candidates", "weights")}
         facts = day.__dict__ | {"unknown": 0}
         ws.lake.write(kpi_dataset(track), partition, pa.Table.from_pylist([row]), facts=facts)
     return ws
@@ -61,27 +62,38 @@ def by_name(lines: list[PortfolioLine]) -> dict[str, PortfolioLine]:
 def test_use_cases_are_ranked_by_net_benefit(three_use_cases: list[Workspace]) -> None:
     lines = build_portfolio(three_use_cases, NOW)
     assert [line.name for line in lines] == ["large", "small", "losing"]
-    assert [line.advice for line in lines] == ["expand", "continue", "stop"]
+    assert [line.advice for line in lines] == ["go live", "continue", "stop"]
 
 
 def test_totals_equal_an_independent_query_of_the_ledgers(three_use_cases: list[Workspace]) -> None:
     home = three_use_cases[0].home
     run_hours.add_finished_runs(home, lambda a, b: [FinishedRun("large", 0.0, 7200.0)], 1.0)
     three_use_cases[1] = make_gaining_use_case(home, "large", 90.0, kpi={"costs": {"per_run_hour": 3}})
-    (total,) = add_up_totals(build_portfolio(three_use_cases, NOW))
+    lines = build_portfolio(three_use_cases, NOW)
+    assert add_up_totals(lines) == [], "nobody acted on a replay"
+    (replays,) = list_asides(lines)
     files = home / "data" / "lake" / "*" / "kpi" / "replay" / "*.parquet"
     gain, days = duckdb.sql(f"select sum(model - current_process), count(*) from read_parquet('{files}')").fetchall()[0]
-    assert total.gain == pytest.approx(gain, abs=0.005)
+    assert replays.gain == pytest.approx(gain, abs=0.005)
     running = days * 100 * 12 / 365.25
-    assert (total.build, total.running) == (3000, pytest.approx(running, abs=0.02))
-    assert total.run_time == 6
-    assert total.net == pytest.approx(gain - 3000 - running - 6, abs=0.02)
-    assert total.roi == pytest.approx(total.net / (3006 + running), abs=0.0002)
-    for line in build_portfolio(three_use_cases, NOW):
+    assert sum(line.costs.total for line in lines) == pytest.approx(3006 + running, abs=0.02)
+    for line in lines:
         costs = line.costs
         assert line.net == pytest.approx(
             line.gain - costs.build - costs.running - costs.run_time - costs.responses_cost
         )
+
+
+def test_a_live_total_is_corrected_for_selection(tmp_path: Path) -> None:
+    """One of two live use cases gains. Its gain is shrunk, and both pay their costs."""
+    live = [make_gaining_use_case(tmp_path, n, g, days=120, track="live") for n, g in (("a", 90.0), ("b", 0.0))]
+    lines = build_portfolio(live, NOW)
+    assert [line.standing for line in lines] == ["earned", "no gain shown"]
+    (total,) = add_up_totals(lines)
+    assert (total.use_cases, total.ever_live) == (1, 2)
+    assert total.measured_gain == pytest.approx(by_name(lines)["a"].gain)
+    assert (total.gain.low or 0) < (total.gain.value or 0) < total.measured_gain
+    assert total.cost == pytest.approx(sum(line.costs.total for line in lines), abs=0.01)
 
 
 def test_assumed_money_and_other_currencies_are_added_up_apart(
@@ -91,7 +103,7 @@ def test_assumed_money_and_other_currencies_are_added_up_apart(
     assumed = make_gaining_use_case(tmp_path, "assumed", 500.0, kpi=kpi)
     crowns = make_gaining_use_case(tmp_path, "crowns", 9.0, kpi={"currency": "SEK"})
     lines = build_portfolio([*three_use_cases, assumed, crowns], NOW)
-    assert {(t.currency, t.label): t.use_cases for t in add_up_totals(lines)} == {
+    assert {(t.currency, t.label): t.use_cases for t in list_asides(lines)} == {
         ("EUR", "exact"): 3,
         ("EUR", "assumed"): 1,
         ("SEK", "exact"): 1,
@@ -124,7 +136,7 @@ def test_the_page_is_in_plain_words_and_says_what_to_do(three_use_cases: list[Wo
     assert path == three_use_cases[0].home / "data" / "reports" / "portfolio.html"
     assert_plain(page)
     assert page.index("1. Large") < page.index("2. Small") < page.index("3. Losing")
-    for advice in ("<b>Stop</b> Losing", "<b>Expand</b> Large"):
+    for advice in ("<b>Stop</b> Losing", "<b>Go live</b> with Large"):
         assert advice in page
 
 
@@ -135,7 +147,7 @@ def test_without_outcomes_the_page_says_how_to_begin(tmp_path: Path) -> None:
     page = write_report([ws], NOW).read_text()
     assert_plain(page)
     assert "has decisions with a known outcome, its net benefit is shown here." in read_words(page)
-    assert add_up_totals([line]) == []
+    assert add_up_totals([line]) == list_asides([line]) == []
     json.dumps(line.plain, allow_nan=False)
 
 

@@ -39,11 +39,17 @@ def status(ws: Workspace) -> StageStatus:
     ("changes", "net", "advice", "reason"),
     [
         ({"decisions": 0}, 0.0, "start", "No outcome is known yet. Run the chain on the first days of its data."),
-        ({"lift_vs_current": RoundedInterval(-5, -9, -1)}, 0.0, "stop", "The current process is proven to be better."),
+        (
+            {"lift_vs_current": RoundedInterval(-5, -9, -1)},
+            0.0,
+            "stop",
+            "The current process does better",
+        ),
         ({"label": "assumed"}, 9.0, "prove", "The gain is assumed. Run a holdout before you rely on it."),
-        ({"lift_vs_current": RoundedInterval(5, -1, 9)}, 9.0, "continue", "The gain isn't proven yet."),
-        ({}, -9.0, "continue", "The gain is proven, but it hasn't covered the costs of the use case yet."),
-        ({}, 9.0, "expand", "The gain is proven and covers the costs. Extend the use case."),
+        ({"lift_vs_current": RoundedInterval(5, -1, 9)}, 9.0, "continue", "No gain is shown yet."),
+        ({}, -9.0, "continue", "The replay shows a gain, but it is below the costs of the use case so far."),
+        ({}, 9.0, "go live", "The replay shows a gain above the costs. Nobody has acted on it yet"),
+        ({"basis": "unrecorded"}, 9.0, "expand", "The gain is proven and covers the costs. Extend the use case."),
     ],
 )
 def test_the_advice_follows_from_gain_and_costs(
@@ -60,7 +66,7 @@ def test_a_gate_that_is_not_passed_holds_the_use_case_back(
     waiting = replace(status, verdict="continue", obstacles=["2 partitions with known outcomes, 14 needed"])
     assert advise(ws, summary, None, 9.0, waiting, NOW) == (
         "continue",
-        "The gain is proven, but the stage gate isn't passed yet: 2 partitions with known outcomes, 14 needed.",
+        "The replay shows a gain, but the stage gate isn't passed yet: 2 partitions with known outcomes, 14 needed.",
     )
     stopped = replace(status, verdict="stop", obstacles=["the stage missed its deadline, 2013-06-15"])
     assert advise(ws, summary, None, 9.0, stopped, NOW) == (
@@ -76,6 +82,6 @@ def test_simulated_responses_prove_no_adoption(tmp_path: Path, summary: KpiSumma
     advice, why = advise(ws, summary, summarize_acceptance(ws, "replay"), 9.0, None, NOW)
     assert advice == "build adoption"
     assert why == (
-        "The gain is proven, but not that people use the decisions. Simulated responses are no evidence of use"
+        "The replay shows a gain, but not that people use the decisions. Simulated responses are no evidence of use"
         " (simulated: 3 of 19 responses)."
     )

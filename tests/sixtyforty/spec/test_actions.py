@@ -18,6 +18,19 @@ def test_a_full_limit_needs_a_limit() -> None:
     assert Action(description="x", use_full_limit=True, limit=3).limit == 3
 
 
+def test_a_limit_is_for_a_decision_time_or_for_a_day() -> None:
+    by_time, by_day = Action(description="x", limit=3), Action(description="x", limit={"count": 3, "per": "day"})
+    assert (by_time.most_units, by_time.is_limited_by_day) == (3, False)
+    assert (by_day.most_units, by_day.is_limited_by_day) == (3, True)
+    assert Action(description="x").most_units is None
+
+
+@pytest.mark.parametrize("limit", [0, {"count": 0, "per": "day"}, {"count": 3}, {"count": 3, "per": "week"}])
+def test_a_limit_is_positive_and_names_a_day(limit: Any) -> None:
+    with pytest.raises(ValidationError):
+        Action(description="x", limit=limit)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

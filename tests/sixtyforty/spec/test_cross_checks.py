@@ -30,6 +30,13 @@ NUMBER = {"outcome_type": "number"}
             {"sources": {"visits": {"key": ["nr"]}}},
             r"sources\.visits\.key: 'nr' is not a column of the source 'visits'",
         ),
+        (
+            {
+                "partitions": {"every": "hour"},
+                "kpi": {"actions": {"act": {"limit": {"count": 9, "per": "day"}}}},
+            },
+            r"kpi\.actions\.act\.limit\.per: a limit per day needs partitions of a day, but partitions\.every is hour",
+        ),
         ({"sources": {"calls": {"personal": ["phone"]}}}, r"sources\.calls\.personal: .*'phone'"),
         (
             {"sources": {"calls": {"columns": {"_row": "INTEGER"}}}},
@@ -103,7 +110,7 @@ def test_the_source_of_responses_needs_a_partition(tmp_path: Path) -> None:
     source = merge(RESPONSES, {"partition": None, "known_at": None, "cursor_column": None})
     assert source["columns"].keys() >= RESPONSE_COLUMNS
     with pytest.raises(ConflictingFields, match=r"sources\.responses: .*needs `partition`"):
-        make_use_case(tmp_path, sources={"responses": source}, people={"responses": "responses"})
+        make_use_case(tmp_path, sources={"responses": source}, people={"responses": "responses", "unanswered": "done"})
 
 
 def test_only_checks_whose_parts_exist_run(tmp_path: Path, tiny_use_case: UseCase) -> None:

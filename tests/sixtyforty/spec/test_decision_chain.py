@@ -10,7 +10,7 @@ from tests.helpers import RESPONSES, SITES, make_use_case
 
 def test_sources_are_partitioned_or_snapshots_and_responses_are_no_input(tmp_path: Path) -> None:
     sources = {"sites": SITES, "responses": RESPONSES}
-    use_case = make_use_case(tmp_path, sources=sources, people={"responses": "responses"})
+    use_case = make_use_case(tmp_path, sources=sources, people={"responses": "responses", "unanswered": "done"})
     assert list(use_case.partitioned) == ["calls", "visits"]
     assert list(use_case.snapshots) == ["sites"]
     assert list(use_case.inputs) == ["calls", "visits", "sites"]

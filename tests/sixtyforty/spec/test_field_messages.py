@@ -14,6 +14,13 @@ from sixtyforty.spec.field_messages import field_problem, validation_problems
 from sixtyforty.spec.yaml_positions import parse_yaml
 
 
+class Sale(DeclaredModel):
+    """A number of days, and the weekday on which it starts."""
+
+    days: int
+    starts: Literal["monday", "friday"]
+
+
 class Shop(DeclaredModel):
     """A model with one field of each kind."""
 
@@ -24,6 +31,7 @@ class Shop(DeclaredModel):
     prices: dict[Name, float] = Field(default_factory=dict)
     columns: dict[str, str] = Field(default_factory=dict)
     mail: Annotated[str, Field(pattern=VARIABLE)] = "MAIL"
+    sale: Annotated[int, Field(gt=0)] | Sale | None = None
 
     @model_validator(mode="after")
     def _check_size(self) -> Shop:
@@ -63,6 +71,11 @@ def problems_of(text: str, folder: Path) -> list[DeclarationProblem]:
         ("prices: {Late Orders: 1}", "prices.Late Orders", "'Late Orders' is not a valid name", "late_orders"),
         ("mail: owner mail", "mail", "'owner mail' is not valid here", "OWNER_MAIL"),
         ("size: 200", "size", "the shop is too large", "100"),
+        ("sale: soon", "sale", "'soon' is not valid here", ""),
+        ("sale: 0", "sale", "'0' is not valid here", ""),
+        ("sale: {days: 3, starts: fryday}", "sale.starts", "'fryday' is not valid here", "friday"),
+        ("sale: {days: 3}", "sale.starts", "the field is missing", ""),
+        ("sale: {days: 3, starts: monday, day: 3}", "sale.day", "there is no field 'day'", "days"),
         ("price: -1", "price", "price must not be negative", ""),
     ],
 )

@@ -34,8 +34,14 @@ def make_amount_kpi(**changes: Any) -> Kpi:
         ({"actions": {"wait": {"limit": 3}, "act": {"limit": 3}}}, "every action has a `limit`; declare"),
         (AMOUNT, "declare either `actions` or an `amount`"),
         ({"measurement": "randomized"}, "`measurement: randomized` needs an experiment"),
-        ({"holdout": HOLDOUT}, "`measurement: exact` needs no experiment"),
-        (RANDOMIZED | {"segments": ["site"]}, "segments need `measurement: exact`"),
+        ({"treatment": TREATMENT}, "`measurement: exact` needs no past experiment"),
+        ({"holdout": HOLDOUT}, "with `measurement: exact`, the holdout only compares outcomes; remove"),
+        (RANDOMIZED | {"holdout": {"share": 0.1}}, "`measurement: randomized` needs the value of an outcome"),
+        (
+            {"measurement": "randomized", "treatment": TREATMENT | {"propensity": "chance"}},
+            "declare either `shares`, if each unit had the same chances, or `propensity`",
+        ),
+        ({"measurement": "randomized", "treatment": TREATMENT | {"shares": None}}, "declare either `shares`"),
         (
             {"measurement": "randomized", "treatment": TREATMENT | {"shares": {"wait": 0.4, "run": 0.6}}},
             "names the actions run, wait, but kpi.actions declares act, wait",
@@ -78,7 +84,17 @@ def test_payoffs_in_sql_are_stored_in_hidden_features() -> None:
 
 def test_the_outcome_columns_include_the_treatment() -> None:
     assert make_kpi().outcome_columns == ["late"]
-    assert make_kpi(measurement="randomized", treatment=TREATMENT).outcome_columns == ["late", "got"]
+    kpi = make_kpi(measurement="randomized", treatment=TREATMENT)
+    assert (kpi.outcome_columns, kpi.unseen_columns) == (["late", "got"], ["late"])
+    own_chances = {"column": "got", "propensity": "chance", "value_per_outcome": -10}
+    kpi = make_kpi(measurement="randomized", treatment=own_chances)
+    assert (kpi.outcome_columns, kpi.unseen_columns) == (["late", "got", "chance"], ["late", "chance"])
+
+
+def test_exact_figures_may_have_a_holdout_and_experiments_segments() -> None:
+    kpi = make_kpi(holdout={"share": 0.1}, segments=["site"])
+    assert kpi.holdout is not None and kpi.holdout.value_per_outcome is None
+    assert make_kpi(**RANDOMIZED, segments=["site"]).segments == ["site"]
 
 
 def test_an_amount_has_a_best_quantile_and_an_idle_amount() -> None:

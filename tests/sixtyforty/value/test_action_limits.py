@@ -50,7 +50,8 @@ def test_actions_are_counted_by_group() -> None:
 
 
 def test_a_row_without_any_allowed_action_gets_the_cheapest_without_a_limit() -> None:
-    units = LimitedUnits(CALLS, np.full((3, 2), -np.inf), DecisionGroups.of_rows(ROWS.iloc[:2]))
+    groups = DecisionGroups.of_rows(ROWS.iloc[:2])
+    units = LimitedUnits(CALLS, np.full((3, 2), -np.inf), groups, np.full(2, -1))
     assert units.choose({}).tolist() == [0, 0]
 
 

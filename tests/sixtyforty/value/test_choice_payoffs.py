@@ -316,7 +316,7 @@ def test_a_past_experiment_gives_the_value_of_a_policy() -> None:
 
 
 def test_a_past_experiment_needs_the_action_that_each_unit_received() -> None:
-    with pytest.raises(PayoffError, match="lack the column 'received'"):
+    with pytest.raises(PayoffError, match="lack the columns received, which describe"):
         choice_payoffs(EXPERIMENT, 1).realized(["mail"], np.ones(1))
 
 

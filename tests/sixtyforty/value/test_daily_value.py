@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sixtyforty.value.daily_value import (
     DailyValue,
+    deal_over_period,
     group_by_month,
     group_by_period,
     group_by_week,
@@ -46,11 +47,33 @@ def test_a_day_is_accounted_for_as_by_hand() -> None:
         acted=2,
         differ=2,
         fallback=1,
+        current_acted=2,
+        counts={"act": 2, "wait": 2},
+        paid_for_all={"act": 7 - 3 + 7 - 3, "wait": 0},
     )
 
 
 def test_a_day_without_decisions_has_no_money() -> None:
-    assert account_day(TWO, "2013-03-10", [], [], np.array([])) == DailyValue("2013-03-10", 0, 0, 0, 0, 0, 0, 0, 0)
+    nothing = DailyValue("d", 0, 0, 0, 0, 0, 0, 0, 0, counts={"act": 0, "wait": 0}, paid_for_all={"act": 0, "wait": 0})
+    assert account_day(TWO, "d", [], [], np.array([])) == nothing
+
+
+@given(st.lists(UNITS, min_size=1, max_size=4))
+def test_the_random_choice_of_days_is_that_of_one_long_day(days: list[list[tuple[str, str, float]]]) -> None:
+    def account(name: str, units: list[tuple[str, str, float]]) -> DailyValue:
+        actions, current, outcome = ([unit[n] for unit in units] for n in range(3))
+        return account_day(THREE, name, actions, current, np.array(outcome, float))
+
+    dealt = deal_over_period([account(f"d{n}", units) for n, units in enumerate(days)])
+    whole = account("all", [unit for units in days for unit in units])
+    assert sum(day.random_choice for day in dealt) == pytest.approx(whole.random_choice)
+    assert deal_over_period(dealt) == dealt
+
+
+def test_days_without_counts_keep_their_random_choice() -> None:
+    days = [day_worth("d", 10, 1.0, 0.0), account_day(TWO, "e", ["act"], ["wait"], np.ones(1))]
+    assert deal_over_period(days) == days
+    assert deal_over_period([]) == []
 
 
 def test_the_cheapest_action_counts_as_not_acting() -> None:

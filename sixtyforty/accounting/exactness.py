@@ -1,0 +1,86 @@
+"""Test by a holdout whether figures are exact: whether the action leaves the outcome as it is.
+
+`kpi.measurement: exact` rests on that assumption. If a holdout refutes it, no figure of the use case is exact, on
+either track. The label is then `assumed`, and stage gates don't pass.
+"""
+
+from __future__ import annotations
+
+from sixtyforty.accounting.arm_sums import build_arm, declared_holdout, sum_arms
+from sixtyforty.accounting.holdout_shares import count_held_out
+from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.spec.kpi import EvidenceLabel
+from sixtyforty.spec.track import Track
+from sixtyforty.storage.bounded_cache import BoundedCache
+from sixtyforty.storage.files import digest
+from sixtyforty.storage.manifests import Entry, versions_by_partition
+from sixtyforty.value.experiment import compare_arms
+from sixtyforty.value.lift import Interval
+from sixtyforty.value.outcome_test import OutcomeTest
+from sixtyforty.value.share_test import describe_mismatches, find_mismatches
+from sixtyforty.workspace import Workspace
+
+_tested: BoundedCache[str, list[OutcomeTest]] = BoundedCache(100)
+
+
+def run_exactness_test(ws: Workspace) -> OutcomeTest | None:
+    """Return what the live holdout says about the assumption that the action doesn't change the outcome.
+
+    Return None if figures aren't declared exact, if there is no holdout, or before both arms have a known outcome.
+    """
+    kpi = ws.use_case.kpi
+    if kpi.measurement != "exact" or kpi.holdout is None:
+        return None
+    decisions = ws.lake.entries(decisions_dataset("live"))
+    outcomes = ws.lake.entries("outcomes", list(decisions))
+    decisions = {partition: decisions[partition] for partition in outcomes}
+    if not decisions:
+        return None
+    versions = [versions_by_partition(entries) for entries in (decisions, outcomes)]
+    key = digest([ws.use_case.name, str(ws.lake.root), kpi.holdout.model_dump(), kpi.outcome_columns, versions])
+    tested = _tested.get(key)
+    if tested is None:
+        test = _compare_outcomes(ws, decisions, outcomes)
+        tested = [test] if test else []
+        _tested.put(key, tested)
+    return tested[0] if tested else None
+
+
+def describe_refutation(ws: Workspace) -> str | None:
+    """Return why no figure of the use case is exact although its declaration says so; None if nothing refutes it."""
+    test = run_exactness_test(ws)
+    return describe_test(ws, test) if test and test.is_refuted else None
+
+
+def describe_test(ws: Workspace, test: OutcomeTest) -> str:
+    """Return what a test of exactness says, in sentences for people."""
+    return test.describe(ws.use_case.kpi.unit_plural, ws.use_case.kpi.outcome_type == "binary")
+
+
+def label_figures(ws: Workspace, track: Track) -> EvidenceLabel:
+    """Return the kind of evidence behind the gain of a track: the declared one, or `assumed` if it is refuted."""
+    declared = ws.use_case.label(track)
+    return "assumed" if declared == "exact" and describe_refutation(ws) else declared
+
+
+def _compare_outcomes(ws: Workspace, decisions: dict[str, Entry], outcomes: dict[str, Entry]) -> OutcomeTest | None:
+    with sum_arms(ws, decisions, outcomes) as sums:
+        in_both = f"(select share from {sums.rows} group by share having count(distinct held_out) = 2)"
+        rows = f"(from {sums.rows} where share in {in_both})"
+        if not sums.db.execute(f"select count(*) from {rows}").fetchall()[0][0]:
+            return None
+        model, current = (
+            build_arm(ws.use_case, sums.db, f"(from {rows} where held_out = {held_out})") for held_out in (False, True)
+        )
+    effect = compare_arms(model, current)
+    low, high = effect.always_valid_interval(declared_holdout(ws.use_case).planned_units)
+    units, held_out = float(model.total[:, 0].sum()), float(current.total[:, 0].sum())
+    mismatches = find_mismatches(count_held_out(ws, list(decisions)))
+    return OutcomeTest(
+        units=int(units + held_out),
+        held_out=int(held_out),
+        model_rate=float(model.total[:, 1].sum()) / units,
+        holdout_rate=float(current.total[:, 1].sum()) / held_out,
+        difference=Interval(float(effect.value), float(low), float(high)),
+        problem=describe_mismatches(mismatches, "kpi.holdout.share") if mismatches else "",
+    )

@@ -1,0 +1,104 @@
+"""Summarize how many actions the decisions need a day, and what the gain is if fewer can be taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sixtyforty.spec.kpi import Kpi
+from sixtyforty.spec.money import format_money
+from sixtyforty.spec.track import Track
+from sixtyforty.value.capacity import capacities
+from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.lift import measure_ratio
+from sixtyforty.value.rounded_interval import RoundedInterval
+
+
+@dataclass(frozen=True)
+class CapacityPoint:
+    """The gain per 1,000 decisions if at most `capacity` actions can be taken in a partition.
+
+    `first_come`: in the order of decision times. `best_of_day`: for the best units of the partition, which nobody knows
+    in advance if decisions are taken at several times (see `capacity.py`).
+    """
+
+    capacity: int
+    first_come: RoundedInterval
+    best_of_day: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the point for JSON."""
+        return asdict(self) | {"first_come": self.first_come.to_dict()}
+
+
+@dataclass(frozen=True)
+class ActionLoad:
+    """How many actions the decisions need in a partition, such as a day. Money is in the KPI's currency.
+
+    - mean, peak, peak_partition: the mean and the largest number of actions, and when it was.
+    - current_mean, current_peak: the same for the current process on the same units.
+    - worst_partition, worst_gain: the partition with the smallest gain over the current process, and this gain.
+    - capacities: the gain at some capacities below the peak; empty if the order of the actions isn't known.
+    """
+
+    mean: float
+    peak: int
+    peak_partition: str
+    current_mean: float
+    current_peak: int
+    worst_partition: str
+    worst_gain: float
+    capacities: Sequence[CapacityPoint]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures for JSON."""
+        return asdict(self) | {"capacities": [point.to_dict() for point in self.capacities]}
+
+    def describe(self, kpi: Kpi, every: str) -> str:
+        """Return in sentences how many actions there are, and which partition was the worst. every: such as `day`."""
+        gain = format_money(self.worst_gain, kpi.currency, signed=True)
+        return (
+            f"The decisions need {self.mean:,.0f} actions a {every} on average and {self.peak:,} at most"
+            f" ({self.peak_partition}). The current process takes {self.current_mean:,.0f} on average and"
+            f" {self.current_peak:,} at most. The worst {every} was {self.worst_partition}: {gain} compared with the"
+            " current process."
+        )
+
+
+def summarize_load(kpi: Kpi, track: Track, days: Sequence[DailyValue]) -> ActionLoad | None:
+    """Summarize the actions of partitions with known outcomes; None without any.
+
+    A day on which actions can't be ordered, such as one of an earlier release, leaves out all capacities.
+
+    days: sorted by partition. track: determines the intervals (see `measure_ratio`).
+    """
+    if not days:
+        return None
+    busiest = max(days, key=lambda day: day.acted)
+    worst = min(days, key=lambda day: day.model - day.current_process)
+    return ActionLoad(
+        mean=round(sum(day.acted for day in days) / len(days), 2),
+        peak=busiest.acted,
+        peak_partition=busiest.partition,
+        current_mean=round(sum(day.current_acted for day in days) / len(days), 2),
+        current_peak=max(day.current_acted for day in days),
+        worst_partition=worst.partition,
+        worst_gain=round(worst.model - worst.current_process, 2),
+        capacities=[_point(kpi, track, days, k) for k in capacities(busiest.acted)] if _is_ordered(days) else [],
+    )
+
+
+def _is_ordered(days: Sequence[DailyValue]) -> bool:
+    """Return whether the order of the actions is known on each day that has more actions than the least capacity."""
+    least = next(capacities(10**9))
+    return all(day.lost_above for day in days if day.acted > least)
+
+
+def _point(kpi: Kpi, track: Track, days: Sequence[DailyValue], capacity: int) -> CapacityPoint:
+    lost = [day.lost_above.get(str(capacity), [0.0, 0.0]) for day in days]
+    gains = [day.model - day.current_process for day in days]
+    first_come, best = ([gain - paid[n] for gain, paid in zip(gains, lost, strict=True)] for n in (0, 1))
+    counts = [day.decisions for day in days]
+    interval = measure_ratio(track, [day.partition for day in days], first_come, counts, kpi.block_days)
+    return CapacityPoint(capacity, RoundedInterval.of(interval), round(1000 * sum(best) / sum(counts), 2))
