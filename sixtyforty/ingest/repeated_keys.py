@@ -45,13 +45,14 @@ def row_portions(db: duckdb.DuckDBPyConnection, rows: str = "typed", number: str
 
 
 def prepare_repeated_keys(db: duckdb.DuckDBPyConnection, file_names: Mapping[int, str]) -> None:
-    """Create the table `extract_names`, and the tables `contradictory` and `contradictions` without rows.
+    """Create the table `extract_names`, and `contradictory`, `contradictions` and `contradicting_extracts` without rows.
 
     file_names: the file names of the extracts by `_seq`, for the reasons of contradictory rows.
     """
     db.execute(
         """create or replace temp table contradictory (id bigint, _key uhugeint);
         create or replace temp table contradictions (_key uhugeint, _contradiction varchar);
+        create or replace temp table contradicting_extracts (_key uhugeint, _seq bigint);
         create or replace temp table extract_names (_seq bigint, _name varchar)"""
     )
     if file_names:
@@ -115,7 +116,8 @@ def _number_sql(source: Source, columns: Iterable[str]) -> str:
 def judge_rivals(db: duckdb.DuckDBPyConnection, rivals: str) -> None:
     """Create the table `judged`, with the columns of `rivals`, the `_status` of each row, and `_is_contradictory`.
 
-    `_key_newest` is the newest extract with a sound row of the key.
+    `_key_newest` is the newest extract with a sound row of the key. If its rows contradict each other, an equal row of an
+    earlier extract is superseded like any earlier row, so that it can be restored.
 
     rivals: SQL query for rows of the table `rivals`. Only these rows compete for a key.
     """
@@ -123,7 +125,8 @@ def judge_rivals(db: duckdb.DuckDBPyConnection, rivals: str) -> None:
         f"""create or replace temp table judged as
         with rows as ({rivals}),
         contents as (
-            select _key, _partition, _is_sound, _content, arg_min(_id, (_seq, _row)) as _first, max(_seq) as _newest
+            select _key, _partition, _is_sound, _content, max(_seq) as _newest,
+                arg_min(_id, (_seq, _row)) as _first, arg_min(_id, (-_seq, _row)) as _first_of_newest
             from rows group by all),
         newest as (select _key, _newest, count(*) as _count from contents where _is_sound group by all),
         keys as (
@@ -134,8 +137,10 @@ def judge_rivals(db: duckdb.DuckDBPyConnection, rivals: str) -> None:
         select rows.*, case
             when not _is_sound and _seq >= coalesce(_place_newest, _seq) then 'quarantined'
             when not _is_sound then 'superseded'
+            when _is_contradictory and _seq = _key_newest and _id <> _first_of_newest then 'duplicate'
+            when _is_contradictory and _seq = _key_newest then 'row'
             when _id <> _first then 'duplicate'
-            when _newest < _key_newest then 'superseded'
+            when _newest < _key_newest or _is_contradictory then 'superseded'
             else 'row' end as _status, _key_newest, coalesce(_is_contradictory, false) as _is_contradictory
         from rows left join contents using (_key, _partition, _is_sound, _content) left join keys using (_key)
             left join places using (_key, _partition)"""
@@ -148,7 +153,7 @@ def list_contradictory(db: duckdb.DuckDBPyConnection, source: Source) -> None:
 
     Rows are contradictory if the newest extract with their key has several rows with this key and different values. The
     table `contradictions` has the reason for each `_key`. It names the columns of the key, the file and the lines, and
-    no value.
+    no value. The table `contradicting_extracts` has the `_seq` of the extract for each `_key`.
     """
     columns = literal(f"several different rows have the same key ({', '.join(source.key)}): ")
     db.execute(
@@ -160,5 +165,6 @@ def list_contradictory(db: duckdb.DuckDBPyConnection, source: Source) -> None:
         select _key, {columns} || coalesce(_name || ', ', '') || 'lines ' || array_to_string(_lines, ', ')
             || case when _count > {SHOWN_LINES} then format(' and {{:,}} more', _count - {SHOWN_LINES}) else '' end
         from lines left join extract_names using (_seq);
-        insert into contradictory select _id, _key from judged where _status = 'row' and _is_contradictory"""
+        insert into contradictory select _id, _key from judged where _status = 'row' and _is_contradictory;
+        insert into contradicting_extracts select distinct _key, _key_newest from judged where _is_contradictory"""
     )

@@ -63,10 +63,12 @@ class RestoredRows:
         self.db.execute("create temp table if not exists given_up (id bigint)")
         keys = f"select {identifiers(self.contract.key)} from withheld"
         list_rivals(self.db, self.contract, keys, "_reason is null or rowid in (from failing)")
-        # A row that equals a row that fails a critical rule fails the rule, too.
-        fails = "select _partition, _content from rivals where _id in (from failing)"
+        # A row that equals a row that fails a critical rule fails the rule, too. A contradiction is no fault of one row.
+        fails = """select _partition, _content from rivals
+            where _id in (from failing) and _id not in (select id from contradictory)"""
         others = "_id not in (select _id from withheld union all from given_up)"
-        judge_rivals(self.db, f"from rivals where (_partition, _content) not in ({fails}) and {others}")
+        agree = "(_key, _seq) not in (from contradicting_extracts)"
+        judge_rivals(self.db, f"from rivals where (_partition, _content) not in ({fails}) and {others} and {agree}")
         list_contradictory(self.db, self.contract)
         self.db.execute(
             f"""create or replace temp table restored as
