@@ -45,7 +45,7 @@ def row_portions(db: duckdb.DuckDBPyConnection, rows: str = "typed", number: str
 
 
 def prepare_repeated_keys(db: duckdb.DuckDBPyConnection, file_names: Mapping[int, str]) -> None:
-    """Create the table `extract_names`, and `contradictory`, `contradictions` and `contradicting_extracts` without rows.
+    """Create the table `extract_names`, and three empty tables about contradictory rows.
 
     file_names: the file names of the extracts by `_seq`, for the reasons of contradictory rows.
     """
@@ -116,8 +116,8 @@ def _number_sql(source: Source, columns: Iterable[str]) -> str:
 def judge_rivals(db: duckdb.DuckDBPyConnection, rivals: str) -> None:
     """Create the table `judged`, with the columns of `rivals`, the `_status` of each row, and `_is_contradictory`.
 
-    `_key_newest` is the newest extract with a sound row of the key. If its rows contradict each other, an equal row of an
-    earlier extract is superseded like any earlier row, so that it can be restored.
+    `_key_newest` is the newest extract with a sound row of the key. If its rows contradict each other, an equal row of
+    an earlier extract is superseded like any earlier row, so that it can be restored.
 
     rivals: SQL query for rows of the table `rivals`. Only these rows compete for a key.
     """

@@ -63,7 +63,7 @@ class RestoredRows:
         self.db.execute("create temp table if not exists given_up (id bigint)")
         keys = f"select {identifiers(self.contract.key)} from withheld"
         list_rivals(self.db, self.contract, keys, "_reason is null or rowid in (from failing)")
-        # A row that equals a row that fails a critical rule fails the rule, too. A contradiction is no fault of one row.
+        # A row that equals a row that fails a critical rule fails the rule, too. This doesn't hold for contradictions.
         fails = """select _partition, _content from rivals
             where _id in (from failing) and _id not in (select id from contradictory)"""
         others = "_id not in (select _id from withheld union all from given_up)"
