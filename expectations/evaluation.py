@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+CONTRADICTION = -2  # in the table `failures`, the number in place of a rule for rows that contradict each other
+
 
 @dataclass(frozen=True)
 class RowCounts:
@@ -69,6 +71,8 @@ class SuiteEvaluator:
     def quarantine_failing_rows(self, done: Collection[str] | None) -> None:
         """Evaluate the rules about rows, and mark the rows that fail a critical rule as quarantined.
 
+        Contradictory rows (see `repeated_keys`) are quarantined like rows that fail a critical rule.
+
         The failing rows are in the table `failures` (see `row_rules`), by their rowid in `typed`.
 
         done: the partitions that are not evaluated again; None in the first call. The failures of their rows stay, and
@@ -83,6 +87,10 @@ class SuiteEvaluator:
         rules = self._view_checked_rows(is_due)
         key = self.sources[self.source].key if self.has_own_keys else ()
         record_failing_rows(self.db, self.source, "checked_rows", rules, key)
+        self.db.execute(
+            f"""insert into failures select {CONTRADICTION}, rowid from typed
+            where {is_due} and rowid in (select id from contradictory)"""
+        )
         if done is not None:
             self.db.execute("insert into failures from earlier_failures")
         _mark_quarantined(self.db, self.suite)
@@ -146,6 +154,11 @@ def _mark_quarantined(db: duckdb.DuckDBPyConnection, suite: Suite) -> None:
             select id, string_agg(reason, '; ' order by reason) as reason
             from failures join critical_rules using (rule) group by id) m
         where typed.rowid = m.id"""
+    )
+    # The publication adds the reason, because millions of rows may contradict each other.
+    db.execute(
+        f"""update typed set _status = 'quarantined', _reason = coalesce(_reason, '')
+        where rowid in (select id from failures where rule = {CONTRADICTION})"""
     )
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sixtyforty.ingest.casting import LINEAGE
+from sixtyforty.ingest.repeated_keys import row_portions
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.files import run_in_parallel
 from sixtyforty.storage.lake import Lake
@@ -15,7 +16,7 @@ from sixtyforty.storage.listed_extracts import listed_extracts
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.partition_stream import write_partitions
 from sixtyforty.storage.restatement import shared_key_facts
-from sixtyforty.storage.sql import identifier, identifiers
+from sixtyforty.storage.sql import identifier, identifiers, literal
 from sixtyforty.storage.verdicts import Verdict, verdict_facts
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 BATCH_ROWS = 1 << 14  # rows that are read from DuckDB at once; 130,000 rows with texts of 10 KB would take 1.3 GB
 SORTED_AT_ONCE = 1 << 15  # up to this number of rows, sorting is as fast as a check of the order
 # In the table `typed`, these columns are enumerations. Published rows have them as texts.
-AS_TEXT = "replace (_extract::varchar as _extract, _partition::varchar as _partition)"
+AS_TEXT = "t._extract::varchar as _extract, t._partition::varchar as _partition"
 
 
 @dataclass(frozen=True)
@@ -133,14 +134,50 @@ class Publication:
 
     def _select_accepted(self, verdicts: Mapping[str, Verdict]) -> pa.RecordBatchReader:
         """Return the valid rows in the order of their partitions, keys and lines. verdicts: by partition."""
-        lineage, key = ", ".join(LINEAGE), identifiers(self.contract.key)
-        order = "" if self._is_in_order(verdicts) else f"order by _partition, {key}, {lineage}"
-        return self.db.sql(
-            f"""select * exclude (_reason, _status, _seq, {lineage}), {lineage}
-            from (select * {AS_TEXT} from typed)
-            where _status = 'row' and list_contains($partitions, _partition) {order}""",
-            params={"partitions": list(verdicts)},
-        ).to_arrow_reader(BATCH_ROWS)
+        hidden = identifiers(["_rowid", "_reason", "_status", "_seq", "_text_bytes", *LINEAGE])
+        columns = f"t.* exclude ({hidden}) replace (t._partition::varchar as _partition), _extract::varchar as _extract"
+        order = "" if self._is_in_order(verdicts) else identifiers(["_partition", *self.contract.key, *LINEAGE])
+        return self._read_ordered(f"{columns}, _row", "", "row", list(verdicts), order)
+
+    def _read_ordered(
+        self, columns: str, join: str, status: str, partitions: Sequence[str], order: str
+    ) -> pa.RecordBatchReader:
+        """Return the rows of `typed` with a status in some partitions. A batch of wide rows has fewer rows.
+
+        columns: SQL of the columns to read, where `t` is the table. join: SQL that adds a table to `typed t`.
+        order: SQL of the columns to sort by; empty for the order in `typed`.
+
+        A sort holds 2048 rows at once. So wide rows are sorted by their numbers only, and read portion by portion.
+        """
+        import pyarrow as pa
+
+        condition = f"_status = {literal(status)} and list_contains($partitions, _partition)"
+        if len(row_portions(self.db)) <= 1:
+            sort = f"order by {order}" if order else ""
+            rows = self.db.sql(
+                f"select {columns} from (select *, rowid as _rowid from typed where {condition}) t {join} {sort}",
+                params={"partitions": partitions},
+            )
+            return rows.to_arrow_reader(BATCH_ROWS)
+        self.db.execute(
+            f"""create or replace temp table published as
+            select rowid as _rowid, row_number() over (order by {order or "rowid"}) as _number, _text_bytes
+            from typed where {condition}""",
+            {"partitions": partitions},
+        )
+        portions = row_portions(self.db, "published", "_number")
+
+        select = (
+            f"select {columns} from (select *, rowid as _rowid from typed) t join published p using (_rowid) {join}"
+        )
+
+        def read(first: int, last: int) -> pa.Table:
+            condition = f"p._number between {first} and {last}"
+            return self.db.sql(f"{select} where {condition} order by p._number").to_arrow_table()
+
+        schema = self.db.sql(f"{select} limit 0").to_arrow_table().schema
+        batches = (batch for portion in portions for batch in read(*portion).to_batches())
+        return pa.RecordBatchReader.from_batches(schema, batches)
 
     def _is_in_order(self, verdicts: Mapping[str, Verdict]) -> bool:
         """Return whether the valid rows of one large partition are already sorted by key, with each key only once.
@@ -164,11 +201,12 @@ class Publication:
     def _select_quarantined(self, partitions: Sequence[str]) -> pa.RecordBatchReader:
         """Return the quarantined rows of some partitions, with the name of each row's extract in `_file`."""
         self._register_file_names()
-        return self.db.sql(
-            f"""select t.* exclude (_status) {AS_TEXT}, _file from typed t left join file_names using (_partition, _seq)
-            where _status = 'quarantined' and list_contains($partitions, _partition) order by _partition, _seq, _row""",
-            params={"partitions": partitions},
-        ).to_arrow_reader(BATCH_ROWS)
+        reason = "concat_ws('; ', nullif(t._reason, ''), c._contradiction) as _reason"
+        columns = f"t.* exclude (_rowid, _status, _text_bytes) replace ({AS_TEXT}, {reason}), _file"
+        contradicting = "select id, _contradiction from contradictory join contradictions using (_key)"
+        join = f"""left join file_names f on f._partition = t._partition and f._seq = t._seq
+            left join ({contradicting}) c on c.id = t._rowid"""
+        return self._read_ordered(columns, join, "quarantined", partitions, "_partition, _seq, _row")
 
     def _register_file_names(self) -> None:
         import pyarrow as pa

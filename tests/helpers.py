@@ -17,9 +17,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from sixtyforty.ingest.casting import mark_repeated_keys, type_rows
+from sixtyforty.ingest.casting import type_rows
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.raw import ingest, pending
+from sixtyforty.ingest.repeated_keys import mark_repeated_keys, prepare_repeated_keys
 from sixtyforty.modeling import features, outcomes, trainer, training_plan
 from sixtyforty.spec.cross_checks import require_consistent
 from sixtyforty.spec.partitions import SNAPSHOT
@@ -221,6 +222,7 @@ def accept_partitions(ws: Workspace, partitions: Sequence[str]) -> None:
             continue
         with ws.lake.open_session(ws.use_case.timezone) as db:
             type_rows(db, source, ws.lake.select_rows(raw.values()))
+            prepare_repeated_keys(db, {})
             mark_repeated_keys(db, source)
             columns = identifiers(source.columns)
             rows = db.sql(

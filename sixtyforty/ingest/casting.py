@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from sixtyforty.ingest.exact_casts import attempt_sql, exact_sql, require_type
 from sixtyforty.ingest.written_forms import plain_text_sql
 from sixtyforty.spec.sources import Source
-from sixtyforty.storage.sql import identifier, identifiers, literal
+from sixtyforty.storage.sql import identifier, literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LINEAGE = ("_extract", "_row")
 RAW_COLUMNS = ("_row", "_broken", "_text", "_extract", "_seq")
 STATUSES = ("row", "quarantined", "duplicate", "superseded", "compared")  # `moved_keys` sets the last one
+TEXTUAL = ("text", "json")  # the kinds of types that DuckDB stores as texts
 EMPTY_KEY = "is empty, but it is part of the key"
 MAX_SHOWN = 100  # a quarantine reason shows at most this many characters of a wrong text
 
@@ -92,7 +93,15 @@ def _cast_rows_sql(source: Source, rows: str) -> str:
         with cleaned as (select {cleaned}, {lineage}, _broken from {rows}),
         attempted as (select *, {values} from cleaned),
         checked as (select *, {exact} from attempted)
-        select {typed}, {lineage}, {_reason_sql(source, columns)} as _reason from checked"""
+        select {typed}, {lineage}, {_text_bytes_sql(source, columns)} as _text_bytes,
+            {_reason_sql(source, columns)} as _reason
+        from checked"""
+
+
+def _text_bytes_sql(source: Source, columns: Mapping[str, tuple[str, str, str]]) -> str:
+    """Return a SQL expression for the bytes of a row's texts. columns: see `_reason_sql`."""
+    texts = [exact for column, (_, _, exact) in columns.items() if require_type(source.columns[column]).kind in TEXTUAL]
+    return f"({' + '.join(['0', *(f'coalesce(strlen({text}), 0)' for text in texts)])})::uinteger"
 
 
 def _reason_sql(source: Source, columns: Mapping[str, tuple[str, str, str]]) -> str:
@@ -137,9 +146,9 @@ def type_rows(
     """Create the temporary table `typed`, with typed columns and a status for each row.
 
     rows: SQL of a table with the columns of raw partitions and `_partition`. `typed` has the contract's columns with
-    their types, `_extract`, `_row`, `_seq`, `_partition`, and two more columns. `_reason` is why a row doesn't fit, or
-    NULL. `_extract`, `_partition` and `_status` are enumerations. `_status` is one of these words. Only
-    `mark_repeated_keys` sets `duplicate`, and most of `superseded`:
+    their types, `_extract`, `_row`, `_seq`, `_partition`, and three more columns. `_text_bytes` is the length of the
+    row's texts. `_reason` is why a row doesn't fit, or NULL. `_extract`, `_partition` and `_status` are enumerations.
+    `_status` is one of these words. Only `mark_repeated_keys` sets `duplicate`, and most of `superseded`:
 
     - `quarantined`: the line can't be read as a row, a text isn't an exact value of its type, or a part of the key is
       empty;
@@ -150,8 +159,8 @@ def type_rows(
     - `row`: a valid row, to which no other status applies.
 
     If an extract corrects a row and a third extract repeats the original row, the original row is valid again. If a key
-    occurs twice in one extract and partition, both rows are valid here, and the rules of the suite report them. If a
-    key occurs in several partitions, its rows are valid only in the partition in which its last valid row landed.
+    occurs in several partitions, only its rows of the newest extract are valid. If these rows differ, they have the
+    status `row` here, and are quarantined later, because they contradict each other (see `repeated_keys`).
 
     newest_full: for a source whose extracts are full, the number of the newest extract of each partition. Rows of
     earlier extracts are superseded.
@@ -192,46 +201,6 @@ def _typed_rows_sql(source: Source, rows: str, newest_full: Mapping[str, int]) -
             when _reason is not null then 'quarantined'::{status}
             else 'row'::{status} end as _status
         from ({_cast_rows_sql(source, rows)})"""
-
-
-def mark_repeated_keys(db: duckdb.DuckDBPyConnection, source: Source) -> None:
-    """Mark the duplicate and superseded rows in the table `typed`.
-
-    Before the call, the rows have the status `row` or `quarantined`, or `superseded` if a full extract removed them.
-    Only rows that share a key can be duplicates. Such rows are few, so the slow window functions read only them.
-    """
-    key = identifiers(source.key)
-    shared = f"select {key} from typed where _status <> 'superseded' group by all having count(*) > 1"
-    rows = f"(select rowid as _id, * from typed semi join ({shared}) using ({key}) where _status <> 'superseded')"
-    db.execute(
-        f"update typed set _status = repeated._status from ({repeated_key_statuses_sql(source, rows)}) repeated"
-        " where typed.rowid = repeated._id"
-    )
-
-
-def repeated_key_statuses_sql(source: Source, rows: str) -> str:
-    """Return a SQL query that gives rows with equal keys a status, such as `superseded`, in the column `_status`.
-
-    rows: SQL of a subquery with the columns of `typed` and `_id`. Only these rows compete for a key.
-    """
-    columns, key = identifiers(source.columns), identifiers(source.key)
-    return f"""
-        with copies as (
-            select _id, _partition, _seq, _row, _reason, {key}, max(_seq) over same_row as _repeated_seq,
-                row_number() over (same_row order by _seq, _row) as _copy
-            from {rows} window same_row as (partition by _partition, _reason is null, {columns})),
-        latest as (
-            select *, max(_seq) filter (_reason is null) over same_key as _latest_seq,
-                arg_max(_partition, (_seq, _row)) filter (_reason is null) over same_key as _latest_partition,
-                max(_seq) filter (_reason is null) over same_place as _corrected_seq
-            from copies window same_key as (partition by {key}), same_place as (partition by _partition, {key}))
-        select _id, case
-            when _reason is not null and _seq >= coalesce(_corrected_seq, _seq) then 'quarantined'
-            when _reason is not null then 'superseded'
-            when _copy > 1 then 'duplicate'
-            when _repeated_seq < _latest_seq or _partition <> _latest_partition then 'superseded'
-            else 'row' end as _status
-        from latest"""
 
 
 def _is_gone_sql(newest_full: Mapping[str, int]) -> str:

@@ -112,6 +112,20 @@ def find_similar_files(location: Folder | Bucket, pattern: str) -> dict[str, str
     return {printable_name(name): f"not taken, because {reason}" for name, reason in sorted(reasons.items())}
 
 
+def find_matching_folders(location: Folder | Bucket, pattern: str) -> dict[str, str]:
+    """Return the folders whose names match a source's glob, each with the reason why a scan skips it.
+
+    A bucket has no folders. A glob such as `*` matches any name, so its folders are left out. Raises the file system's
+    errors.
+    """
+    if not isinstance(location, Folder) or not PurePosixPath(pattern).name.strip("*?"):
+        return {}
+    names = (name for name in location.list_names(pattern) if not is_unfinished(name))
+    folders = sorted(name for name in names if (location.root / name).is_dir())
+    reason = "not taken, because it is a folder. Move its files to the location of the source, or correct `files`."
+    return {printable_name(name): reason for name in folders}
+
+
 def _find_difference(name: str, pattern: str, differences: list[tuple[str, str]]) -> str | None:
     """Return why a name that nearly matches a glob doesn't match it; None if the name is not similar."""
     if reason := next((why for similar, why in differences if fnmatch.fnmatchcase(name, similar)), None):

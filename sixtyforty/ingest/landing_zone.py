@@ -19,6 +19,7 @@ from sixtyforty.ingest.database_source import DatabaseSource
 from sixtyforty.ingest.extract_staging import ExtractStaging, NewExtract
 from sixtyforty.ingest.landed_files import (
     DONE_ENDING,
+    find_matching_folders,
     find_similar_files,
     find_skip_reason,
     list_finished_files,
@@ -186,13 +187,17 @@ class LandingZone:
             ) from error
 
     def _find_similar_files(self, source: str) -> dict[str, str]:
-        """Return files that nearly match a source's glob, and match no other glob, each with why a scan skips it."""
+        """Return what a scan skips, each with the reason: folders that match the source's glob, and similar files.
+
+        A similar file nearly matches the source's glob, and matches no other glob.
+        """
         contract = self.use_case.sources[source]
         if not contract.files:
             return {}
         others = [other.files for other in self.use_case.sources.values() if other.location == contract.location]
-        similar = find_similar_files(self._location(source), contract.files)
-        return {
+        location = self._location(source)
+        similar = find_similar_files(location, contract.files)
+        return find_matching_folders(location, contract.files) | {
             name: reason
             for name, reason in similar.items()
             if not any(fnmatchcase(name, pattern) for pattern in others if pattern)

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sixtyforty.ingest.casting import add_typed_rows, mark_repeated_keys, select_typed, type_rows
+from sixtyforty.ingest.casting import add_typed_rows, select_typed, type_rows
 from sixtyforty.ingest.contract_rows import select_landed_rows
 from sixtyforty.ingest.key_index import KeyIndex
+from sixtyforty.ingest.repeated_keys import mark_repeated_keys, prepare_repeated_keys
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.files import digest
@@ -80,6 +81,8 @@ class SharedKeys:
                 self.compared.update(self._raw(others))
             if self.compared:
                 add_typed_rows(self.db, self._contract, self._with_typed_keys(self._landed(self.compared)))
+        landed = [*judged.values(), *self.compared.values()]
+        prepare_repeated_keys(self.db, {e.seq: e.name for entry in landed for e in listed_extracts(entry)})
         has_own_keys = not self.compared and not _has_repeats(hashes.values())
         if not has_own_keys:
             mark_repeated_keys(self.db, self._contract)
@@ -89,17 +92,21 @@ class SharedKeys:
         """Give rows of compared partitions the status `compared`. Return which partitions share keys.
 
         judged: the partitions that are validated, as `type_landed` returned them. Returns, for each judged or compared
-        partition, the other partitions with a row of the same key; a partition without such a row is absent. One
-        partition holds the current row of a key, and its rows in all other partitions are superseded, so these rows
-        show which keys are shared.
+        partition, the other partitions with a row of the same key; a partition without such a row is absent. Its
+        superseded and contradictory rows show which keys are shared.
         """
         if len(judged) + len(self.compared) < 2:  # most partitions share no key
             return {}
+        key = identifiers(self._contract.key)
         pairs = self.db.execute(
-            f"""with pairs as (
+            f"""with losing as (
+                select distinct {key}, _partition from typed
+                where _status = 'superseded' or rowid in (select id from contradictory)),
+            sound as (
+                select distinct {key}, _partition from typed semi join losing using ({key}) where _reason is null),
+            pairs as (
                 select distinct l._partition as one, r._partition as other
-                from typed l join typed r using ({identifiers(self._contract.key)})
-                where l._status = 'superseded' and r._reason is null and l._partition <> r._partition)
+                from losing l join sound r using ({key}) where l._partition <> r._partition)
             select one, other from pairs union select other, one from pairs order by all"""
         ).fetchall()
         if self.compared:

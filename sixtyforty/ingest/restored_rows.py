@@ -11,8 +11,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sixtyforty.ingest.casting import repeated_key_statuses_sql
 from sixtyforty.ingest.contract_rows import select_validated_rows
+from sixtyforty.ingest.repeated_keys import judge_rivals, list_contradictory, list_rivals
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.sql import identifier, identifiers, literal
@@ -61,17 +61,19 @@ class RestoredRows:
         """
         self._find_withheld(blocking)
         self.db.execute("create temp table if not exists given_up (id bigint)")
-        columns, key = identifiers(self.contract.columns), identifiers(self.contract.key)
-        # A row that equals a row that fails a critical rule fails the rule, too.
-        marked = f"""select rowid as _id, *,
-            bool_or(rowid in (from failing)) over (partition by _partition, {columns}) as _fails
-            from typed semi join withheld using ({key}) where _reason is null or rowid in (from failing)"""
+        keys = f"select {identifiers(self.contract.key)} from withheld"
+        list_rivals(self.db, self.contract, keys, "_reason is null or rowid in (from failing)")
+        # A row that equals a row that fails a critical rule fails the rule, too. This doesn't hold for contradictions.
+        fails = """select _partition, _content from rivals
+            where _id in (from failing) and _id not in (select id from contradictory)"""
         others = "_id not in (select _id from withheld union all from given_up)"
-        rows = f"(select * from ({marked}) where not _fails and {others})"
+        agree = "(_key, _seq) not in (from contradicting_extracts)"
+        judge_rivals(self.db, f"from rivals where (_partition, _content) not in ({fails}) and {others} and {agree}")
+        list_contradictory(self.db, self.contract)
         self.db.execute(
             f"""create or replace temp table restored as
-            select s._id, s._status from ({repeated_key_statuses_sql(self.contract, rows)}) s
-            join typed on typed.rowid = s._id where typed._status = 'superseded' and s._status <> 'superseded'
+            select j._id, j._status from judged j
+            join typed on typed.rowid = j._id where typed._status = 'superseded' and j._status <> 'superseded'
                 and typed._partition not in ({_literals({"", *blocking})})"""
         )
         restored = self.db.execute(

@@ -32,6 +32,8 @@ RESERVED_COLUMNS = {
     "_seq",
     "_broken",
     "_text",
+    "_text_bytes",
+    "_rowid",
     "_status",
     "_reason",
     "_file",

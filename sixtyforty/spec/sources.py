@@ -92,8 +92,9 @@ class Source(DeclaredModel):
     )
     key: list[str] = Field(
         description="Columns that identify a row among all rows of the source. A row of a later extract replaces an"
-        " earlier row with the same key. A row without a value in one of them, or with only white space, is"
-        " quarantined. A JSON column can't be one of them."
+        " earlier row with the same key. Different rows of one extract with the same key are all quarantined, also if"
+        " their dates differ, because nothing shows which is right. A row without a value in one of the columns, or"
+        " with only white space, is quarantined. A JSON column can't be one of them."
     )
     known_at: str | None = Field(
         default=None,

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -14,9 +15,11 @@ from expectations import publication
 from expectations.rules import Rule
 from expectations.suites import Suite
 from expectations.validation import validate
+from sixtyforty.ingest import repeated_keys
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.restatement import validation_reason
+from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.workspace import Workspace
 from tests.helpers import land_extract, make_workspace
 
@@ -50,6 +53,76 @@ def validate_things(
     assert verdict.conserved
     entry = ws.lake.entry("quarantine/things", DAY)
     return pq.read_table(ws.lake.local_file(entry)).to_pylist() if entry else []
+
+
+def test_different_rows_with_one_key_in_one_extract_are_quarantined_without_a_guess(tmp_path: Path) -> None:
+    ws = things(tmp_path, personal=["x"])
+    quarantined = validate_things(ws, [("1", "7"), ("2", "8"), ("1", "9"), ("3", "5"), ("3", "5")])
+    reason = f"several different rows have the same key (id): things_{DAY}.csv, lines 42, 44"
+    assert [(row["_row"], row["id"], row["_reason"]) for row in quarantined] == [(42, 1, reason), (44, 1, reason)]
+    land_extract(ws.landing, f"things_{DAY}b.csv", f"id,day,x\n1,{DAY},9\n")
+    ingest(ws.use_case, "things", ws.lake, ws.landing, [DAY], "test")
+    verdict = validate(ws.use_case, "things", Suite(description="no rules"), ws.lake, [DAY], None, "test")[DAY]
+    assert (verdict.accepted_rows, verdict.quarantined, verdict.duplicates, verdict.superseded) == (43, 0, 2, 1)
+
+
+def test_contradictory_rows_leave_the_row_of_an_earlier_extract_in_force(tmp_path: Path) -> None:
+    ws = things(tmp_path)
+    validate_things(ws, [("1", "7")])
+    land_extract(ws.landing, f"things_{DAY}b.csv", f"id,day,x\n1,{DAY},8\n1,{DAY},9\n")
+    ingest(ws.use_case, "things", ws.lake, ws.landing, [DAY], "test")
+    verdict = validate(ws.use_case, "things", Suite(description="no rules"), ws.lake, [DAY], None, "test")[DAY]
+    assert verdict.conserved
+    assert (verdict.accepted_rows, verdict.quarantined, verdict.superseded) == (41, 2, 0)
+
+
+@pytest.mark.parametrize("days", [(DAY, "2013-03-11"), ("2013-03-11", DAY)])
+def test_different_days_of_one_key_in_one_extract_contradict_each_other(tmp_path: Path, days: Sequence[str]) -> None:
+    ws = things(tmp_path)
+    others = "".join(f"{number},{day},1\n" for number, day in enumerate(days * 20, 100))
+    rows = "".join(f"1,{day},1\n" for day in days)
+    land_extract(ws.landing, "things.csv", f"id,day,x\n{others}{rows}")
+    for requested in (list(days), [DAY], ["2013-03-11"]):
+        ingest(ws.use_case, "things", ws.lake, ws.landing, list(days), "test")
+        verdicts = validate(ws.use_case, "things", Suite(description="no rules"), ws.lake, requested, None, "test")
+        assert all((v.accepted_rows, v.quarantined, v.conserved) == (20, 1, True) for v in verdicts.values())
+
+
+def test_wide_rows_are_published_in_order_with_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB holds 2048 rows at once, however wide they are. A sort of 3,000 rows of 130 KB failed with 512 MB."""
+    files = set()
+    for portion_bytes in (1 << 25, 1000):
+        monkeypatch.setattr(repeated_keys, "PORTION_BYTES", portion_bytes)
+        ws = things(tmp_path / str(portion_bytes), columns={"id": "BIGINT", "day": "DATE", "x": "VARCHAR"})
+        text = "id,day,x\n" + "".join(f"{n * 7 % 40},{DAY},{'x' * n * 5}\n" for n in range(40)) + f"a,{DAY},b\n"
+        land_extract(ws.landing, f"things_{DAY}.csv", text)
+        ingest(ws.use_case, "things", ws.lake, ws.landing, [DAY], "test")
+        validate(ws.use_case, "things", Suite(description="no rules"), ws.lake, [DAY], None, "test")
+        entries = [ws.lake.entry(f"{kind}/things", DAY) for kind in ("validated", "quarantine")]
+        files.add(tuple(entry.file for entry in entries if entry))
+    assert len(files) == 1
+    assert len(files.pop()) == 2
+
+
+def test_the_publication_reads_few_rows_at_once(tmp_path: Path) -> None:
+    """A reader that returned all rows at once would hold the whole partition in memory."""
+    ws = things(tmp_path, columns={"id": "BIGINT", "day": "DATE", "x": "VARCHAR"})
+    row_count, width = 60_000, 1_000
+    with ws.lake.open_session("UTC") as db:
+        db.execute(
+            f"""create temp table typed as select i as id, date '{DAY}' as day, repeat('x', {width}) as x,
+            '{DAY}' as _partition, 'e' as _extract, i as _row, 1::bigint as _seq, {width}::uinteger as _text_bytes,
+            null::varchar as _reason, 'row' as _status from range({row_count}) t(i)"""
+        )
+        contract = ws.use_case.sources["things"]
+        published = publication.Publication(db, ws.lake, "things", contract, {}, {}, "test")
+        verdict = Verdict("things", DAY, True, row_count, row_count, 0, 0, 0, [], [])
+        before, peak, rows = pa.total_allocated_bytes(), 0, 0
+        for batch in published._select_accepted({DAY: verdict}):
+            rows += batch.num_rows
+            peak = max(peak, pa.total_allocated_bytes() - before, batch.nbytes)
+    assert rows == row_count
+    assert peak < row_count * width / 2
 
 
 @pytest.mark.parametrize("key", [["id"], ["x", "id"]])

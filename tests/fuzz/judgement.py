@@ -165,7 +165,7 @@ def _settle_key(sound: Sequence[Line]) -> None:
         winners = [line for line in competing if line.status == "row"]
         if len(winners) == 1:
             return
-        for line in winners:  # the key is repeated in one extract
+        for line in winners:  # they contradict each other in one extract
             line.status = refused
         refused = "superseded"
         failing = {_content(line) for line in winners}
@@ -185,5 +185,5 @@ def _settle_sound(sound: Sequence[Line]) -> None:
         for other in others:
             other.status = "duplicate"
         newest = max([first.seq, *(other.seq for other in others)])
-        if newest < sound[-1].seq or first.partition != sound[-1].partition:
+        if newest < sound[-1].seq:
             first.status = "superseded"

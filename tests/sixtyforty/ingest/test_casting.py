@@ -13,7 +13,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sixtyforty.ingest.casting import add_typed_rows, mark_repeated_keys, raw_schema, type_rows
+from sixtyforty.ingest.casting import add_typed_rows, raw_schema, type_rows
+from sixtyforty.ingest.repeated_keys import mark_repeated_keys, prepare_repeated_keys
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
@@ -55,6 +56,7 @@ def type_texts(
     with connect(use_case.timezone) as db:
         db.register("landed", pa.concat_tables(landed))
         type_rows(db, contract, "landed", newest_full)
+        prepare_repeated_keys(db, {})
         mark_repeated_keys(db, contract)
         return list(db.sql("from typed").to_arrow_table().to_pylist())
 
@@ -216,7 +218,7 @@ def test_a_later_extract_decides_between_two_rows_of_a_key(tiny_use_case: UseCas
     assert statuses(rows) == {("x1", 2): "superseded", ("x1", 3): "row", ("x2", 2): "duplicate"}
 
 
-def test_a_key_twice_in_an_extract_is_left_to_the_rules(tiny_use_case: UseCase, tmp_path: Path) -> None:
+def test_contradictory_rows_of_an_extract_are_left_to_the_evaluation(tiny_use_case: UseCase, tmp_path: Path) -> None:
     rows = type_texts(tiny_use_case, tmp_path, calls((1, "a", NOON, 0.1), (1, "a", NOON, 0.2)))
     assert [r["_status"] for r in rows] == ["row", "row"]
 
@@ -264,6 +266,7 @@ def test_every_line_has_one_status_and_the_latest_row_of_each_key_counts(
     schema = raw_schema(contract).append(pa.field("_partition", pa.string()))
     database.register("landed", pa.Table.from_pylist(landed, schema=schema))
     type_rows(database, contract, "landed")
+    prepare_repeated_keys(database, {})
     mark_repeated_keys(database, contract)
     rows = database.sql("from typed").to_arrow_table().to_pylist()
 

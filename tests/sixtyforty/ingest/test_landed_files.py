@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.ingest.landed_files import find_name_problem, find_similar_files, list_finished_files
+from sixtyforty.ingest.landed_files import (
+    find_matching_folders,
+    find_name_problem,
+    find_similar_files,
+    list_finished_files,
+)
 from sixtyforty.ingest.listing_memory import ListedFile
 from sixtyforty.ingest.locations import Folder
 from sixtyforty.workspace import Workspace
@@ -84,6 +89,18 @@ def test_a_name_that_nearly_matches_is_reported(tmp_path: Path, pattern: str, na
     assert list(similar) == [name]
     assert similar[name].startswith("not taken, because")
     assert reason in similar[name]
+
+
+def test_a_folder_whose_name_matches_is_reported(tmp_path: Path) -> None:
+    landing = make_workspace(tmp_path).landing
+    land_extract(landing, "calls_a.csv", text(DAY))
+    assert isinstance(landing.folder, Path)
+    for name in ("calls_b.csv", "archive", "calls_c.csv.part"):
+        (landing.folder / name).mkdir()
+    assert names(landing) == ["calls_a.csv"]
+    assert list(landing.unread["calls"]) == ["calls_b.csv"]
+    assert "it is a folder. Move its files" in landing.unread["calls"]["calls_b.csv"]
+    assert find_matching_folders(Folder(landing.folder), "*") == {}
 
 
 @given(st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=12))

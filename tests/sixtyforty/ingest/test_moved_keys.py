@@ -25,6 +25,12 @@ Call = tuple[int, str, float]  # id, day, load
 SUITE = Suite(description="no rules")
 
 
+@pytest.fixture
+def tolerant(tmp_path: Path) -> Workspace:
+    """A workspace that accepts a partition if any of its rows is valid."""
+    return make_workspace(tmp_path, governance={"max_quarantined_share": 0.99})
+
+
 def land_calls(ws: Workspace, name: str, *calls: Call) -> None:
     rows = [(number, "north", f"{day} 16:00:00", load) for number, day, load in calls]
     land_extract(ws.landing, f"calls_{name}.csv", csv_text(CALLS, rows))
@@ -89,10 +95,61 @@ def test_a_row_returns_when_the_extract_that_moved_it_is_replaced(workspace: Wor
     assert in_force(workspace) == {DAYS[0]: [(1, 0.1)], DAYS[1]: [(7, 0.7)]}
 
 
-def test_a_key_twice_in_an_extract_is_where_its_last_line_is(workspace: Workspace) -> None:
-    land_calls(workspace, "a", (1, DAYS[2], 0.1), (1, DAYS[0], 0.2), (1, DAYS[1], 0.3), (2, DAYS[0], 0.1))
-    validate_pending(workspace)
-    assert in_force(workspace) == {DAYS[0]: [(2, 0.1)], DAYS[1]: [(1, 0.3)]}
+CONTRADICTORY: list[Call] = [(1, DAYS[2], 0.1), (1, DAYS[0], 0.2), (1, DAYS[1], 0.3)]
+
+
+def quarantine_reasons(ws: Workspace) -> dict[str, list[str]]:
+    entries = ws.lake.entries("quarantine/calls")
+    return {day: pq.read_table(ws.lake.local_file(entry))["_reason"].to_pylist() for day, entry in entries.items()}
+
+
+def row_counts(ws: Workspace) -> dict[str, tuple[int, ...]]:
+    """Landed, accepted, quarantined, duplicate and superseded rows by partition, accepted or rejected."""
+    entries = ws.lake.entries("validated/calls") | ws.lake.entries("rejected/calls")
+    judged = {day: read_verdict(entry) for day, entry in entries.items()}
+    assert all(v.conserved for v in judged.values())
+    return {
+        day: (v.landed, v.accepted_rows, v.quarantined, v.duplicates, v.superseded) for day, v in sorted(judged.items())
+    }
+
+
+def land_in_runs(ws: Workspace, runs: int, *extracts: Sequence[Call]) -> None:
+    """Land extracts and validate their partitions. runs: 1 for a run at the end, otherwise a run after each extract."""
+    for number, calls in enumerate(extracts):
+        land_calls(ws, str(number), *calls)
+        if runs > 1 or number == len(extracts) - 1:
+            validate_pending(ws)
+
+
+def test_a_key_on_several_days_of_an_extract_is_quarantined_on_each(tolerant: Workspace) -> None:
+    land_in_runs(tolerant, 1, [*CONTRADICTORY, (2, DAYS[0], 0.1)])
+    assert in_force(tolerant) == {DAYS[0]: [(2, 0.1)]}
+    reason = "several different rows have the same key (id): calls_0.csv, lines 2, 3, 4"
+    assert quarantine_reasons(tolerant) == {day: [reason] for day in DAYS[:3]}
+    assert row_counts(tolerant) == {DAYS[0]: (2, 1, 1, 0, 0), DAYS[1]: (1, 0, 1, 0, 0), DAYS[2]: (1, 0, 1, 0, 0)}
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_a_later_extract_replaces_contradictory_rows_on_all_days(tolerant: Workspace, runs: int) -> None:
+    land_in_runs(tolerant, runs, CONTRADICTORY, [(1, DAYS[1], 0.4)])
+    assert in_force(tolerant) == {DAYS[1]: [(1, 0.4)]}
+    assert quarantine_reasons(tolerant) == {}
+    assert row_counts(tolerant) == {DAYS[0]: (1, 0, 0, 0, 1), DAYS[1]: (2, 1, 0, 0, 1), DAYS[2]: (1, 0, 0, 0, 1)}
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+@pytest.mark.parametrize("before", [(1, DAYS[3], 0.4), (1, DAYS[1], 0.3)], ids=["another row", "an equal row"])
+def test_the_row_before_contradictory_rows_stays_in_force(tolerant: Workspace, runs: int, before: Call) -> None:
+    number, day, load = before
+    land_in_runs(tolerant, runs, [before], [*CONTRADICTORY, CONTRADICTORY[-1]])
+    assert in_force(tolerant) == {day: [(number, load)]}
+    assert sorted(quarantine_reasons(tolerant)) == DAYS[:3]
+    accepted = {day: (1, 1, 0, 0, 0)}
+    contradictory = {DAYS[0]: (1, 0, 1, 0, 0), DAYS[1]: (2, 0, 1, 1, 0), DAYS[2]: (1, 0, 1, 0, 0)}
+    counts = accepted | contradictory
+    if day == DAYS[1]:
+        counts[day] = (3, 1, 1, 1, 0)
+    assert row_counts(tolerant) == dict(sorted(counts.items()))
 
 
 def test_a_bad_row_moves_nothing(workspace: Workspace) -> None:
@@ -184,7 +241,8 @@ def test_a_key_that_holds_the_date_needs_no_index(tmp_path: Path) -> None:
 
 
 def test_the_keys_of_each_partition_are_hashed_once(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    land_calls(workspace, "a", (1, DAYS[1], 0.1), (2, DAYS[1], 0.2), (2, DAYS[2], 0.2))
+    land_calls(workspace, "a", (1, DAYS[1], 0.1), (2, DAYS[1], 0.2))
+    land_calls(workspace, "a2", (2, DAYS[2], 0.2))
     validate_pending(workspace)
     hashed: list[str] = []
     real = SharedKeys._hashes
@@ -200,19 +258,21 @@ EXTRACTS = st.lists(st.tuples(st.sampled_from("abc"), st.lists(CALL, max_size=4)
 
 
 def expected_rows(extracts: Sequence[tuple[str, list[Call]]]) -> dict[str, list[tuple[int, float]]]:
-    """Return the rows that count, by partition: of each key, those of its latest extract, where its last line is."""
+    """Return the rows that count, by partition: the row of a key in its newest extract that has no different ones."""
     newest: dict[str, tuple[int, list[Call]]] = {}
     for seq, (name, calls) in enumerate(extracts):
         if name not in newest or newest[name][1] != calls:  # a file that lands again unchanged is no new arrival
             newest[name] = (seq, calls)
-    lines = [(seq, line, call) for seq, calls in newest.values() for line, call in enumerate(calls)]
-    rows: dict[str, set[tuple[int, float]]] = {}
-    for number in {call[0] for _, _, call in lines}:
-        of_key = [entry for entry in lines if entry[2][0] == number]
-        latest_seq, _, (_, latest_day, _) = max(of_key)
-        loads = {call[2] for seq, _, call in of_key if seq == latest_seq and call[1] == latest_day}
-        rows.setdefault(latest_day, set()).update((number, load) for load in loads)
-    return {day: sorted(of_day) for day, of_day in rows.items()}
+    rows: dict[int, Call] = {}
+    for _, calls in sorted(newest.values()):
+        for number in {call[0] for call in calls}:
+            different = {call for call in calls if call[0] == number}
+            if len(different) == 1:
+                rows[number] = different.pop()
+    by_day: dict[str, list[tuple[int, float]]] = {}
+    for number, day, load in sorted(rows.values()):
+        by_day.setdefault(day, []).append((number, load))
+    return by_day
 
 
 def lake_content(ws: Workspace) -> dict[str, Any]:
@@ -225,7 +285,11 @@ def lake_content(ws: Workspace) -> dict[str, Any]:
 def test_one_run_and_many_runs_give_the_same_rows(
     tmp_path_factory: pytest.TempPathFactory, extracts: list[tuple[str, list[Call]]]
 ) -> None:
-    many, one = (make_workspace(tmp_path_factory.mktemp("home")) for _ in range(2))
+    many, one = (
+        make_workspace(tmp_path_factory.mktemp("home"), governance={"max_quarantined_share": 0.99}) for _ in range(2)
+    )
+    # A valid row on each day, so that no day is rejected.
+    extracts = [("valid", [(number, day, 0.1) for number, day in enumerate(DAYS, 100)]), *extracts]
     for name, calls in extracts:
         for ws in (many, one):
             land_calls(ws, name, *calls)

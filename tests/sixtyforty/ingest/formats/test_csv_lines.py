@@ -14,6 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sixtyforty.ingest.extract import MISSING_CURE
+from sixtyforty.ingest.extract_reader import read_extract
+from sixtyforty.ingest.formats.csv_lines import CTRL_Z, _drop_end_mark
+from sixtyforty.ingest.schema_drift import describe_header
 from sixtyforty.spec.sources import Source
 from tests.sixtyforty.ingest.formats.samples import ParsedExtract, parse_extract
 
@@ -349,3 +352,31 @@ def test_a_bad_line_late_in_a_long_file_is_broken(path: Path) -> None:
     assert parsed.table is not None
     assert parsed.table.num_rows == 19_999
     assert parsed.table["_row"][15_000].as_py() == 15_003
+
+
+@pytest.mark.parametrize("end", ["\n\x1a", "\x1a", "\r\n\x1a\r\n", "\n" + "\x1a" * 100, "\n\x1a\n\x1a\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_ctrl_z_at_the_end_is_the_end_of_the_file(path: Path, end: str, encoding: str) -> None:
+    path.write_bytes(("parcel,addressee\n1,a\n2,b" + end).encode(encoding))
+    opened = read_extract(path, SOURCE)
+    chunks = list(opened.chunks)
+    assert [name for chunk in chunks for name in chunk.rows["addressee"].to_pylist()] == ["a", "b"]
+    assert not any(chunk.broken for chunk in chunks)
+    assert "the character Ctrl-Z at the end of the file, which is not a row" in describe_header(SOURCE, opened)
+
+
+def test_ctrl_z_within_the_text_is_a_character(path: Path) -> None:
+    path.write_bytes(b"parcel,addressee\n1,a\x1a\n2,\x1ab\n")
+    opened = read_extract(path, SOURCE)
+    (chunk,) = opened.chunks
+    assert chunk.rows["addressee"].to_pylist() == ["a\x1a", "\x1ab"]
+    assert describe_header(SOURCE, opened) == []
+
+
+@given(st.lists(st.binary(max_size=5)), st.integers(0, 3))
+def test_only_the_end_of_the_text_is_dropped(blocks: list[bytes], marks: int) -> None:
+    detected: dict[str, str] = {}
+    text = b"".join(blocks) + b"." + CTRL_Z * marks
+    parts = [text[start : start + 3] for start in range(0, len(text), 3)]
+    assert b"".join(_drop_end_mark(iter(parts), detected)) == text[: len(text) - marks]
+    assert bool(detected) == bool(marks)
