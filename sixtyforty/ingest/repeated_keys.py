@@ -92,10 +92,10 @@ def list_rivals(db: duckdb.DuckDBPyConnection, source: Source, keys: str, condit
     db.execute(f"create or replace temp table shared_keys as select distinct {key} from ({keys})")
     create = "create or replace temp table rivals as"
     for first, last in row_portions(db) or [(0, 0)]:
+        columns = f"rowid as _id, _partition, _seq, _row, {key_number} as _key, {content} as _content"
         db.execute(
-            f"""{create} select rowid as _id, _partition, _seq, _row, {key_number} as _key, {content} as _content,
-                _reason is null as _is_sound
-            from typed semi join shared_keys using ({key}) where ({condition}) and rowid between {first} and {last}"""
+            f"""{create} select {columns}, _reason is null as _is_sound from typed semi join shared_keys using ({key})
+            where ({condition}) and rowid between {first} and {last}"""
         )
         create = "insert into rivals"
 

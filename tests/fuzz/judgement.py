@@ -157,19 +157,34 @@ def settle(lines: Sequence[Line]) -> None:
 
 def _settle_key(sound: Sequence[Line]) -> None:
     """Give the sound lines with one key their status, in order of arrival."""
-    competing, refused = sound, "quarantined"
-    while competing:
-        for line in competing:
-            line.status = "row"
-        _settle_sound(competing)
-        winners = [line for line in competing if line.status == "row"]
-        if len(winners) == 1:
-            return
-        for line in winners:  # they contradict each other in one extract
-            line.status = refused
-        refused = "superseded"
-        failing = {_content(line) for line in winners}
-        competing = [line for line in competing if _content(line) not in failing]
+    by_seq: dict[int, list[Line]] = {}
+    for line in sound:
+        by_seq.setdefault(line.seq, []).append(line)
+    if not by_seq:
+        return
+    *_, newest = by_seq.values()
+    if _agree(newest):
+        _settle_sound(sound)
+        return
+    _mark_copies(newest, "quarantined")
+    older = sound[: -len(newest)]
+    _mark_copies(older, "superseded")
+    agreeing = [lines for seq, lines in by_seq.items() if seq < newest[0].seq and _agree(lines)]
+    if agreeing:
+        content = _content(agreeing[-1][0])
+        next(line for line in older if _content(line) == content).status = "row"
+
+
+def _agree(lines: Sequence[Line]) -> bool:
+    return len({_content(line) for line in lines}) == 1
+
+
+def _mark_copies(lines: Sequence[Line], status: str) -> None:
+    """Give a status to the first of equal lines. The others are duplicates."""
+    contents = set[tuple[Any, ...]]()
+    for line in lines:
+        line.status = "duplicate" if _content(line) in contents else status
+        contents.add(_content(line))
 
 
 def _content(line: Line) -> tuple[Any, ...]:
