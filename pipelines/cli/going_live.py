@@ -198,6 +198,9 @@ class StageAnswer(Answer):
     refusal: Annotated[
         str | None, "Why no figures are shown, such as leakage. Null: the figures can be trusted, or the stage changed."
     ]
+    refutation: Annotated[
+        str | None, "How a holdout shows that the action changes the outcome. Null: nothing shows it."
+    ]
     obstacles: Annotated[Sequence[str], "Reasons why the stage's gate does not pass."]
     remarks: Annotated[
         Sequence[str], "Remarks: the gate replaced another gate, or outcomes were known before the gate was registered."

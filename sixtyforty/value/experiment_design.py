@@ -1,7 +1,7 @@
 """Plan a holdout: compute how many units and days the holdout needs to detect an effect.
 
-A unit that recurs, such as a household, stays in its arm. Its days are no independent observations: what is peculiar to
-the household stays, however long the holdout runs. So the variance of the difference between the arms is
+A unit that recurs, such as a customer, stays in its arm. Its days are no independent observations: what is peculiar to
+the customer stays, however long the holdout runs. So the variance of the difference between the arms is
 
     (between² / clusters + deviation² / units) / (share (1 - share)),
 

@@ -1,4 +1,4 @@
-"""Count units that recur as clusters: a household in each campaign is less than many independent observations.
+"""Count units that recur as clusters: a customer in each campaign is less than many independent observations.
 
 Two sums of a unit are dependent, however far apart their days are. So the same units in each block make an interval
 from blocks alone too narrow. The clusters are therefore two-way: blocks of days, and units. Each unit belongs to one of

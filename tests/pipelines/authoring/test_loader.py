@@ -119,7 +119,7 @@ def test_a_reference_to_a_missing_thing_suggests_what_was_meant(changes, field, 
 CONFLICTS: list[tuple[dict[str, Any], str]] = [
     ({"decision": {"every_partitions": 4}}, "decision.every_partitions"),
     ({"partitions": {"every": "month", "start": "2013-03-02"}}, "partitions.start"),
-    ({"kpi": {"measurement": "exact"}}, "kpi.measurement"),
+    ({"kpi": {"measurement": "exact"}}, "kpi.holdout.value_per_outcome"),
     ({"model": {"monotone_constraints": {"site": 1}}}, "model.monotone_constraints"),
     ({"model": {"reasons": {"load": "busy"}}}, "model.reasons.load"),
     ({"sources": {"responses": {"cursor_column": None}}}, "sources.responses.query"),
