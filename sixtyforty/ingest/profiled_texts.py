@@ -20,6 +20,7 @@ from sixtyforty.ingest.number_forms import PLAIN, NumberForm, detect_number_form
 from sixtyforty.ingest.type_inference import InferredType, infer_type
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.sources import Source
+from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.sql import identifier, literal
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class LoadedTexts:
     - optional: the columns that some of the files lack.
     - encoding: the encoding of the files; None: UTF-8, UTF-16 or UTF-32, as each file shows.
     - number_form: how the files write numbers.
+    - broken: for each file with lines that can't be read as rows, a sentence with their number and the first line.
     """
 
     null_text: str | None = None
@@ -47,6 +49,7 @@ class LoadedTexts:
     optional: tuple[str, ...] = ()
     encoding: str | None = None
     number_form: NumberForm = PLAIN
+    broken: tuple[str, ...] = ()
 
 
 class UndecodableExtractError(SixtyfortyError):
@@ -75,10 +78,10 @@ def load_texts(db: duckdb.DuckDBPyConnection, files: Sequence[Path], null_texts:
     """
     try:
         encoding = None
-        names_by_file = _insert_files(db, files, encoding)
+        names_by_file, broken = _insert_files(db, files, encoding)
     except UndecodableExtractError:
         encoding = OTHER_ENCODING
-        names_by_file = _insert_files(db, files, encoding)
+        names_by_file, broken = _insert_files(db, files, encoding)
     names = _all_names(names_by_file)
     null_text = _most_frequent_null_text(db, names, null_texts)
     spelling = "null" if null_text is None else literal(null_text)
@@ -96,11 +99,16 @@ def load_texts(db: duckdb.DuckDBPyConnection, files: Sequence[Path], null_texts:
     typed = ", ".join(f"{inferred.sql} as {identifier(name)}" for name, inferred in types.items())
     db.execute(f"create temp table landed as select {typed} from plain_texts")
     optional = _lacked_names(names_by_file)
-    return LoadedTexts(null_text, types, optional, encoding, number_form)
+    return LoadedTexts(null_text, types, optional, encoding, number_form, tuple(broken))
 
 
-def _insert_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding: str | None) -> list[list[str]]:
-    """Load files into a new table `landed_texts` with all columns as text, and return the column names of each file."""
+def _insert_files(
+    db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding: str | None
+) -> tuple[list[list[str]], list[str]]:
+    """Load files into a new table `landed_texts` with all columns as text.
+
+    Return the column names of each file, and a sentence for each file with lines that can't be read as rows.
+    """
     names_by_file = [read_column_names(file, encoding) for file in files]
     names = _all_names(names_by_file)
     alike = {name.lower(): name for name in reversed(names)}
@@ -121,15 +129,20 @@ def _insert_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding
         null_text="",
         encoding=encoding,
     )
+    broken = []
     for file in files:
         with _errors_of(file, encoding):
-            _insert_rows(db, file, source)
-    return names_by_file
+            broken.append(_insert_rows(db, file, source))
+    return names_by_file, [sentence for sentence in broken if sentence]
 
 
-def _insert_rows(db: duckdb.DuckDBPyConnection, file: Path, source: Source) -> None:
-    """Add the rows of a file to the table `landed_texts`. Raises UnreadableExtractError if no line of it is a row."""
-    row_count, broken = 0, list[BrokenLine]()
+def _insert_rows(db: duckdb.DuckDBPyConnection, file: Path, source: Source) -> str:
+    """Add the rows of a file to the table `landed_texts`.
+
+    Return a sentence about the lines that can't be read as rows; empty without any. Raises UnreadableExtractError if
+    these are most of its lines, because the file then isn't what its name and header say.
+    """
+    row_count, broken_count, first = 0, 0, list[BrokenLine]()
     for chunk in read_extract(file, source).chunks:
         if source.encoding is None and any(UNDECODABLE in line.reason for line in chunk.broken):
             raise UndecodableExtractError(file.name)
@@ -137,12 +150,16 @@ def _insert_rows(db: duckdb.DuckDBPyConnection, file: Path, source: Source) -> N
         db.execute("insert into landed_texts select * exclude (_row) from chunk")
         db.unregister("chunk")
         row_count += chunk.rows.num_rows
-        broken = broken or chunk.broken[:1]
-    if broken and not row_count:
-        raise UnreadableExtractError(
-            f"{file.name}: no line can be read as a row. Line {broken[0].number}: {broken[0].reason}."
-            " Correct the file, and name each column in its header."
-        )
+        broken_count += len(chunk.broken)
+        first = first or chunk.broken[:1]
+    if not first:
+        return ""
+    lines = format_plural(row_count + broken_count, "line")
+    number, reason, _ = first[0]
+    sentence = f"{file.name}: {broken_count:,} of {lines} can't be read as a row. Line {number}: {reason}."
+    if broken_count > row_count:
+        raise UnreadableExtractError(f"{sentence} Correct the file, and name each column in its header.")
+    return sentence
 
 
 def read_column_names(file: Path, encoding: str | None, delimiter: str | None = None) -> list[str]:

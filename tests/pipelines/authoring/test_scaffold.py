@@ -105,6 +105,14 @@ def test_ambiguous_dates_are_marked_with_both_readings(tmp_path: Path) -> None:
     assert "gives 2024-03-01 to 2024-04-12" in line and "strptime(day, '%m/%d/%Y')::date" in line
 
 
+def test_lines_that_are_no_rows_are_named_in_the_draft(tmp_path: Path) -> None:
+    draft = scaffold(tmp_path, [*DAILY_LINES, "5,5,5,5,5,5,5,5"])
+    text = (draft.folder / "defs.yaml").read_text()
+    (line,) = [line for line in text.splitlines() if "can't be read as a row" in line]
+    assert line.strip().startswith("# CHECK: ") and f"1 of {len(DAILY_LINES)} lines" in line
+    assert f"Line {len(DAILY_LINES) + 1}: " in line
+
+
 def test_weekdays_without_rows_become_closed(tmp_path: Path) -> None:
     lines = [f"{day},{n % 7}" for n, day in enumerate(DAYS) if day.weekday() < 5]
     draft = scaffold(tmp_path, ["day,load", *lines])
