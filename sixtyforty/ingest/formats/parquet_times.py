@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sixtyforty.ingest.extract import RefusedExtractError
 from sixtyforty.ingest.formats.parquet_types import leaf_columns
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ NANOSECONDS_PER_MICROSECOND = 1000
 
 
 def find_int96_columns(metadata: pq.FileMetaData, columns: Sequence[str]) -> list[str]:
-    """Return which of some columns of a file are INT96 timestamps. Timestamps within lists are left out."""
-    old = {leaf.path for leaf in leaf_columns(metadata) if leaf.physical_type == INT96}
-    return [column for column in columns if column in old]
+    """Return which of some columns of a file are INT96 timestamps, or hold them in lists or structures."""
+    old = [leaf.path for leaf in leaf_columns(metadata) if leaf.physical_type == INT96]
+    return [column for column in columns if any(path == column or path.startswith(f"{column}.") for path in old)]
 
 
 class ExactTimes:
@@ -41,9 +42,15 @@ class ExactTimes:
         """Return the next rows of the file. The digits after the microseconds of their times are restored.
 
         table: the next rows, whose INT96 columns are microseconds. A column with a time of more digits becomes text.
+        Raises RefusedExtractError if a time of more digits is within a list or a structure.
         """
+        import pyarrow as pa
+
         exact = self._read_rows(table.num_rows)
         for column in self._columns:
+            if pa.types.is_nested(table[column].type):
+                _require_microseconds(column, table[column], exact[column])
+                continue
             texts = _exact_texts(table[column], exact[column])
             if texts is not None:
                 table = table.set_column(table.column_names.index(column), column, texts)
@@ -58,6 +65,16 @@ class ExactTimes:
         rows = pa.concat_tables(parts)
         self._pending = rows.slice(count)
         return rows.slice(0, count)
+
+
+def _require_microseconds(column: str, microseconds: pa.ChunkedArray, nanoseconds: pa.ChunkedArray) -> None:
+    """Raise RefusedExtractError if a nested column has a time that isn't a whole number of microseconds."""
+    if not microseconds.cast(nanoseconds.type, safe=False).equals(nanoseconds):
+        raise RefusedExtractError(
+            f"the lists or structures of the column '{column}' hold times of nanoseconds in the old form INT96, which"
+            " would lose their last digits. Ask the sender for another timestamp type, or for microseconds.",
+            lines=1,
+        )
 
 
 def _exact_texts(microseconds: pa.ChunkedArray, nanoseconds: pa.ChunkedArray) -> pa.ChunkedArray | None:

@@ -188,6 +188,25 @@ def test_old_timestamps_of_all_years_keep_their_digits(tmp_path: Path) -> None:
     assert chunk.rows["x"].to_pylist() == ["9999-12-31 01:01:01.000005", None, "0001-01-01 00:00:00"]
 
 
+@pytest.mark.parametrize("nanoseconds", [0, 123])
+@pytest.mark.parametrize("in_structure", [False, True])
+def test_old_timestamps_in_lists_lose_no_digits(tmp_path: Path, nanoseconds: int, in_structure: bool) -> None:
+    time = 1_362_916_800_000_001_000 + nanoseconds
+    times = pa.array([None, time], pa.timestamp("ns"))
+    lists = (
+        pa.StructArray.from_arrays([times], ["a"])
+        if in_structure
+        else pa.array([[], [None, time]], pa.list_(times.type))
+    )
+    table = pa.table({"x": lists})
+    if nanoseconds:
+        with pytest.raises(RefusedExtractError, match="the column 'x' hold times of nanoseconds in the old form INT96"):
+            read_chunks(tmp_path, table, use_deprecated_int96_timestamps=True)
+    else:
+        (chunk,) = read_chunks(tmp_path, table, use_deprecated_int96_timestamps=True)
+        assert "2013-03-10 12:00:00.000001" in chunk.rows["x"].to_pylist()[1]
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
