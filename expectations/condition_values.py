@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
 from datetime import date
 from io import StringIO
 from itertools import pairwise
@@ -45,17 +46,27 @@ def _with_plain_condition(frame: pd.DataFrame, rule: Rule) -> Rule:
         columns = [frame[column] for column in condition_columns(rule.kwargs) if column in frame]
         if not any(column.dtype.kind in "mM" or _has_booleans_and_nulls(column) for column in columns):
             return rule
-        condition = _to_expression(condition)
-    text, names = name_quoted_columns(condition)
-    tree = ast.parse(_with_words(text.strip()), mode="eval")
+        condition = to_expression(condition)
+    tree, names = parse_expression(condition)
     rewriter = _Rewriter(frame, names)
     plain = rewriter.visit(tree)
     if not rewriter.changed:
         return rule
-    rewritten = ast.unparse(ast.fix_missing_locations(plain))
+    return with_expression(rule, plain, names)
+
+
+def parse_expression(condition: str) -> tuple[ast.Expression, dict[str, str]]:
+    """Parse a pandas expression. Return its tree, and the columns in backticks by the names that they have in it."""
+    text, names = name_quoted_columns(condition)
+    return ast.parse(_with_words(text.strip()), mode="eval"), names
+
+
+def with_expression(rule: Rule, tree: ast.AST, names: Mapping[str, str]) -> Rule:
+    """Return a rule with an expression as its `row_condition`. tree, names: see `parse_expression`."""
+    expression = ast.unparse(ast.fix_missing_locations(tree))
     for placeholder, name in names.items():
-        rewritten = rewritten.replace(placeholder, f"`{name}`")
-    return rule.model_copy(update={"kwargs": rule.kwargs | {CONDITION: rewritten, PARSER: "pandas"}})
+        expression = expression.replace(placeholder, f"`{name}`")
+    return rule.model_copy(update={"kwargs": rule.kwargs | {CONDITION: expression, PARSER: "pandas"}})
 
 
 def _with_words(expression: str) -> str:
@@ -68,13 +79,13 @@ def _has_booleans_and_nulls(column: pd.Series[Any]) -> bool:
     return column.dtype == object and isinstance(next(iter(column.dropna()), None), bool)
 
 
-def _to_expression(condition: Any) -> str:
+def to_expression(condition: Any) -> str:
     """Return a condition as a pandas expression: an object, or a comparison of one column such as `col("day") == …`."""
     if isinstance(condition, str):
         return _COLUMN.sub(r"`\1`", _DATE.sub(r"\1", condition))
     kind = condition["type"]
     if kind in ("and", "or"):
-        return "(" + f" {kind} ".join(map(_to_expression, condition["conditions"])) + ")"
+        return "(" + f" {kind} ".join(map(to_expression, condition["conditions"])) + ")"
     if kind == "pass_through":
         return f"({condition['pass_through_filter']})"
     name = f"`{condition['column']['name']}`"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from expectations.condition_values import with_plain_conditions
 from expectations.rule_bounds import with_exact_bounds
 from expectations.rule_catalog import ROW_RULES
-from expectations.rule_decimals import with_plain_numbers, with_scaled_decimals
+from expectations.rule_decimals import with_exact_conditions, with_plain_numbers, with_scaled_decimals
 from expectations.rule_times import with_comparable_times
 from expectations.rules import Rule
 from sixtyforty.spec.errors import SixtyfortyError
@@ -127,7 +127,8 @@ def find_failing_rows(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> 
     failing_rows: list[list[int]] = [[] for _ in rules]
     if not rules or frame.empty:
         return failing_rows
-    frame, rules = with_scaled_decimals(with_plain_numbers(frame), rules)
+    frame, rules = with_exact_conditions(with_plain_numbers(frame), rules)
+    frame, rules = with_scaled_decimals(frame, rules)
     rules = [rule.without_tolerance() for rule in rules]
     try:
         frame, rules = with_comparable_times(frame, rules)

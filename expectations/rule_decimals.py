@@ -6,10 +6,13 @@ of hundredths, they are exact.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
+from expectations.condition_values import parse_expression, to_expression, with_expression
+from expectations.row_conditions import CONDITION, PARSER
 from expectations.rules import Rule
 from sixtyforty.storage.sql import identifier
 
@@ -88,6 +91,68 @@ def _plain_values(column: pd.Series[Any]) -> pd.Series[Any]:
         return column.astype("float64") if column.isna().any() else column.astype("int64")
     plain = [None if each is pd.NA else each for each in column.tolist()]
     return pd.Series(plain, index=column.index, dtype=object)
+
+
+def with_exact_conditions(frame: pd.DataFrame, rules: Sequence[Rule]) -> tuple[pd.DataFrame, list[Rule]]:
+    """Return a DataFrame and rules whose conditions compare columns of decimals with each other as whole numbers.
+
+    frame: its decimals are Python's. A comparison with a calculation, such as `a + b > c`, stays one of floating-point
+    numbers.
+    """
+    decimals = {str(name): scale for name in frame if (scale := _scale(frame[name])) is not None}
+    added: dict[str, pd.Series[Any]] = {}
+    exact = [_with_exact_condition(rule, frame, decimals, added) for rule in rules] if decimals else list(rules)
+    return (frame.assign(**added) if added else frame), exact
+
+
+def _with_exact_condition(
+    rule: Rule, frame: pd.DataFrame, decimals: Mapping[str, int], added: dict[str, pd.Series[Any]]
+) -> Rule:
+    """Rewrite the condition of a rule to compare columns of whole numbers, and add these columns to `added`."""
+    condition, parser = rule.kwargs.get(CONDITION), rule.kwargs.get(PARSER, "pandas")
+    if condition is None or (isinstance(condition, str) and parser != "pandas"):
+        return rule  # the other parser compares a column with a number only
+    tree, names = parse_expression(condition if isinstance(condition, str) else to_expression(condition))
+    scaler = _ConditionScaler(frame, decimals, names)
+    exact = scaler.visit(tree)
+    if not scaler.scaled:
+        return rule
+    added |= {name: column for name, column, _ in scaler.scaled.values()}
+    return with_expression(rule, exact, names | {placeholder: name for name, _, placeholder in scaler.scaled.values()})
+
+
+class _ConditionScaler(ast.NodeTransformer):
+    """Rewrites comparisons of columns of which one has decimals, if the others are decimals or whole numbers.
+
+    scaled: by column and scale, the name of the column of whole numbers, its values, and its name in the tree.
+    """
+
+    def __init__(self, frame: pd.DataFrame, decimals: Mapping[str, int], names: Mapping[str, str]) -> None:
+        self.frame, self.decimals, self.names = frame, decimals, names
+        self.scaled: dict[tuple[str, int], tuple[str, pd.Series[Any], str]] = {}
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        sides = [node.left, *node.comparators]
+        columns = [self.names.get(side.id, side.id) for side in sides if isinstance(side, ast.Name)]
+        are_columns = len(columns) == len(sides) and all(column in self.frame for column in columns)
+        if not are_columns or not any(column in self.decimals for column in columns):
+            return self.generic_visit(node)
+        if not all(column in self.decimals or _is_whole(self.frame[column]) for column in columns):
+            return node
+        scale = max(self.decimals.get(column, 0) for column in columns)
+        first, *others = (ast.Name(self._scale(column, scale), ast.Load()) for column in columns)
+        return ast.Compare(first, node.ops, [*others])
+
+    def _scale(self, column: str, scale: int) -> str:
+        """Return the name in the tree for a column in units of 10 to the power of -scale."""
+        import numpy as np
+
+        if (column, scale) not in self.scaled:
+            whole = _whole_numbers(self.frame[column], scale)
+            if whole.dtype == object:  # pandas can't compare None
+                whole = whole.where(whole.notna(), np.nan)
+            self.scaled[column, scale] = f"{column} (1e-{scale})", whole, f"_scaled_{len(self.scaled)}_"
+        return self.scaled[column, scale][2]
 
 
 def with_scaled_decimals(frame: pd.DataFrame, rules: Sequence[Rule]) -> tuple[pd.DataFrame, list[Rule]]:

@@ -176,3 +176,36 @@ def test_other_columns_and_rules_are_left_alone(database: duckdb.DuckDBPyConnect
     unchanged, rules = with_scaled_decimals(frame, [between])
     assert unchanged is frame
     assert rules == [between]
+
+
+WIDE = st.one_of(st.none(), st.integers(-(10**35), 10**35), st.integers(10**17, 10**17 + 3)).map(
+    lambda cents: None if cents is None else str(Decimal(cents).scaleb(-2))
+)
+COMPARED = {"==": Decimal.__eq__, "!=": Decimal.__ne__, "<": Decimal.__lt__, ">=": Decimal.__ge__}
+
+
+@settings(max_examples=25)
+@given(rows=st.lists(st.tuples(WIDE, WIDE), min_size=1, max_size=6), operator=st.sampled_from(sorted(COMPARED)))
+@pytest.mark.parametrize("form", ["`net sum` {} tax", "one == 1 and `net sum` {} tax", {"type": "pass_through"}])
+def test_a_condition_compares_decimals_of_two_columns_exactly(
+    database: duckdb.DuckDBPyConnection, rows: list[tuple[str | None, str | None]], operator: str, form: Any
+) -> None:
+    """As floating-point numbers, 1000000000000000.01 and 1000000000000000.02 would be equal."""
+    nets, taxes = zip(*rows, strict=True)
+    texts = pa.table({"_id": range(len(rows)), "net": pa.array(nets, pa.string()), "tax": pa.array(taxes, pa.string())})
+    database.register("texts", texts)
+    database.execute(
+        """create or replace temp table amounts as select _id, net::decimal(38,2) as "net sum",
+            tax::decimal(38,3) as tax, 1::integer as one from texts"""
+    )
+    condition = (
+        form.format(operator) if isinstance(form, str) else form | {"pass_through_filter": f"`net sum` {operator} tax"}
+    )
+    checked = rule("column_values_to_be_in_set", column="one", value_set=[2], row_condition=condition)
+    record_failing_rows(database, "amounts", "amounts", [checked])
+    selected = [row for (row,) in database.execute("select id from failures order by all").fetchall()]
+    known = {
+        n: (Decimal(net), Decimal(tax)) for n, (net, tax) in enumerate(rows) if net is not None and tax is not None
+    }
+    expected = [n for n, (net, tax) in known.items() if COMPARED[operator](net, tax)]
+    assert [n for n in selected if n in known] == expected
