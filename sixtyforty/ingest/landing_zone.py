@@ -195,9 +195,8 @@ class LandingZone:
         if not contract.files:
             return {}
         others = [other.files for other in self.use_case.sources.values() if other.location == contract.location]
-        location = self._location(source)
-        similar = find_similar_files(location, contract.files)
-        return find_matching_folders(location, contract.files) | {
+        similar = find_similar_files(self._location(source), contract.files)
+        return find_matching_folders(self._location(source), contract.files) | {
             name: reason
             for name, reason in similar.items()
             if not any(fnmatchcase(name, pattern) for pattern in others if pattern)
