@@ -126,6 +126,8 @@ def decide_fully(year: Year) -> None:
     year.live_through(full, last, DECIDING)
     assert year.deciders(full, last) == {"model"}
     assert "full is the last rollout step" in year.change("rollout", "--advance", code=1)
+    assert "aren't counted" in year.run_cli(f"stage {year.name}").out, "what people did isn't known yet"
+    year.run(LIVE, last, "--track live --select acceptance")  # as a run of the sensor for answers
     assert year.answer("stage")["verdict"] == "pass"
     assert year.change("stage", "--advance").startswith("production (enter)")
 
@@ -211,6 +213,7 @@ def add_a_source(year: Year) -> None:
 def rename(year: Year) -> None:
     """November: the use case gets another name, and keeps its decisions, deliveries, accounts and champion."""
     last, champion = date(2013, 10, 31), year.champion
+    year.run(LIVE, last, "--track live --select acceptance")  # as a run of the sensor for answers
     before, impact = year.history(last), year.answer("impact --track live")
     assert year.change(f"rename {{}} {NEW}").startswith(f"Renamed {NAME} to {NEW}")
     unknown = year.run_cli(f"impact {NAME}")
