@@ -28,7 +28,9 @@ def name_payoff(payoff: PayoffName, kpi: Kpi) -> str:
 
 
 def describe_declared(sensitivity: PayoffSensitivity, kpi: Kpi) -> str:
-    """Return the declared payoff, such as `$500`."""
+    """Return the declared payoff, such as `$500`. The action may have been removed from the declaration."""
+    if (action := sensitivity.payoff.action) and action not in kpi.actions:
+        return "no longer declared"
     if sensitivity.declared is None:
         return "differs by unit"
     return format_exact_money(sensitivity.declared, kpi.currency)
