@@ -12,6 +12,7 @@ Senders should write `x.csv.part`, and rename it to `x.csv` when it is complete.
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 import time
 import unicodedata
@@ -121,7 +122,7 @@ def find_matching_folders(location: Folder | Bucket, pattern: str) -> dict[str, 
     if not isinstance(location, Folder) or not PurePosixPath(pattern).name.strip("*?"):
         return {}
     names = (name for name in location.list_names(pattern) if not is_unfinished(name))
-    folders = sorted(name for name in names if (location.root / name).is_dir())
+    folders = sorted(name for name in names if os.path.isdir(location.root / name))  # false for a broken link
     reason = "not taken, because it is a folder. Move its files to the location of the source, or correct `files`."
     return {printable_name(name): reason for name in folders}
 
