@@ -122,7 +122,7 @@ def find_matching_folders(location: Folder | Bucket, pattern: str) -> dict[str, 
     if not isinstance(location, Folder) or not PurePosixPath(pattern).name.strip("*?"):
         return {}
     names = (name for name in location.list_names(pattern) if not is_unfinished(name))
-    folders = sorted(name for name in names if os.path.isdir(location.root / name))  # false for a broken link
+    folders = sorted(name for name in names if os.path.isdir(location.root / name))  # noqa: PTH112 Path.is_dir fails for some broken links
     reason = "not taken, because it is a folder. Move its files to the location of the source, or correct `files`."
     return {printable_name(name): reason for name in folders}
 
