@@ -17,7 +17,6 @@ from sixtyforty.accounting.experiment_ledger import ExperimentAccount
 from sixtyforty.accounting.forecast import ChampionTerm, read_forecasts
 from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.accounting.refused_figures import describe_refusal
-from sixtyforty.accounting.unit_sums_ledger import write_accounts as write_unit_sums
 from sixtyforty.decisions.delivery import deliver_answers
 from sixtyforty.lifecycle import stage_steps
 from sixtyforty.reports import charts
@@ -74,7 +73,6 @@ def account_kpi(run: StageRun) -> StageResult:
         for partition, entry in kpi_ledger.write_accounts(run.ws, group, run.track).items():
             metadata = _account_metadata(entry, kpi) | {"label": label}
             result.published[partition] = PublishedPartition(entry.version, metadata)
-        write_unit_sums(run.ws, group, run.track)
     result.checks.append(check_units(run))
     daily_values = kpi_ledger.read_daily_values(run.ws, run.track)
     if not daily_values:

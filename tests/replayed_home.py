@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from sixtyforty.accounting import kpi_ledger, unit_sums_ledger
+from sixtyforty.accounting import kpi_ledger
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.lifecycle.plan_models import plan_models
 from sixtyforty.modeling.gate import promote_challengers
@@ -37,7 +37,6 @@ def make_replayed_home(folder: Path, **changes: Any) -> Workspace:
     promote_challengers(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", days)
     take_decisions(ws, DECIDED, "replay", None)
     kpi_ledger.write_accounts(ws, DECIDED, "replay")
-    unit_sums_ledger.write_accounts(ws, DECIDED, "replay")
     return ws
 
 

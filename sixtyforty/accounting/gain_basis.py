@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from functools import reduce
-from operator import add, attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sixtyforty.accounting import kpi_ledger
 from sixtyforty.accounting.refused_figures import require_sound_figures
@@ -20,7 +18,9 @@ from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.group_sums import SumsByGroup
 from sixtyforty.value.hits import ComparedHits, SegmentHits, compare_hits, compare_segments
+from sixtyforty.value.period_sums import PeriodSums
 from sixtyforty.value.prediction_bins import Calibration, calibrate
 from sixtyforty.value.sensitivity import (
     Gains,
@@ -31,8 +31,11 @@ from sixtyforty.value.sensitivity import (
     vary_payoffs,
     vary_success,
 )
-from sixtyforty.value.unit_sums import RIGHT, TOO_HIGH, TOO_LOW, UnitSums
+from sixtyforty.value.unit_sums import RIGHT, TOO_HIGH, TOO_LOW
 from sixtyforty.workspace import Workspace
+
+if TYPE_CHECKING:
+    from sixtyforty.value.payoff_base import Floats
 
 TOLERANCE = 0.005  # half a cent for each partition: the order in which doubles are added changes the last digits
 
@@ -134,20 +137,20 @@ def summarize_basis(ws: Workspace, track: Track, daily_values: Sequence[DailyVal
     if ws.use_case.is_randomized(track):
         return GainBasis(notes=[MEASURED_LIVE])
     days = kpi_ledger.read_daily_values(ws, track) if daily_values is None else daily_values
-    sums = read_sums(ws, track)
+    sums = read_sums(ws, track, [day.partition for day in days])
     if problem := describe_mismatch(ws.use_case, track, days, sums):
         return GainBasis(problem=problem)
-    return compute_basis(ws.use_case, track, days, [sums[day.partition] for day in days])
+    return compute_basis(ws.use_case, track, days, sums)
 
 
-def describe_mismatch(
-    use_case: UseCase, track: Track, days: Sequence[DailyValue], sums: dict[str, UnitSums]
-) -> str | None:
+def describe_mismatch(use_case: UseCase, track: Track, days: Sequence[DailyValue], sums: PeriodSums) -> str | None:
     """Return why no figure can be shown: the accounts don't cover the KPI accounts, or differ from them. None if fine.
 
-    sums: the sums by partition.
+    sums: the sums of the days that have such an account.
     """
-    differing = [day.partition for day in days if not _reconciles(day, sums.get(day.partition))]
+    of_sums = zip(sums.decisions.tolist(), sums.gain.tolist(), strict=True)
+    by_partition = dict(zip(sums.partitions, of_sums, strict=True))
+    differing = [day.partition for day in days if not _reconciles(day, by_partition.get(day.partition))]
     if not differing:
         return None
     first, last = use_case.first_day(differing[0]), use_case.first_day(differing[-1])
@@ -158,38 +161,38 @@ def describe_mismatch(
     )
 
 
-def compute_basis(use_case: UseCase, track: Track, days: Sequence[DailyValue], sums: Sequence[UnitSums]) -> GainBasis:
+def compute_basis(use_case: UseCase, track: Track, days: Sequence[DailyValue], sums: PeriodSums) -> GainBasis:
     """Return what the gain of some partitions rests on. days, sums: the same partitions, in the order of time."""
     if not days:
         return GainBasis()
-    kpi = use_case.kpi
-    total = reduce(add, sums)
-    differences = payoff_differences(kpi, [of_partition.payoffs for of_partition in sums])
+    kpi, payoffs = use_case.kpi, sums.total_payoffs
+    differences = payoff_differences(kpi, sums.payoffs)
     gains = Gains(kpi, track, days)
-    success, hits = vary_success(gains, differences), compare_hits(kpi, total.payoffs)
+    success, hits = vary_success(gains, differences), compare_hits(kpi, payoffs)
     opportunity_cost = None if kpi.amount else vary_opportunity_cost(gains, differences)
     by_day = use_case.partitions.every in ("hour", "day")
     return GainBasis(
         payoffs=vary_payoffs(gains, differences),
         success=success,
         opportunity_cost=opportunity_cost,
-        calibration=calibrate(kpi, total.predictions),
+        calibration=calibrate(kpi, sums.predictions),
         hits=hits,
-        segments=compare_segments(total.segments),
-        amounts=(_fit_amounts(total, 0), _fit_amounts(total, 1)) if kpi.amount else None,
+        segments=compare_segments(sums.segments),
+        amounts=(_fit_amounts(payoffs, 0), _fit_amounts(payoffs, 1)) if kpi.amount else None,
         period="day" if by_day else use_case.partitions.every,
         activity=(
-            _measure_activity([day.partition for day in days], sums, "acted"),
-            _measure_activity([day.partition for day in days], sums, "current_acted"),
+            _measure_activity(sums.partitions, sums.acted),
+            _measure_activity(sums.partitions, sums.current_acted),
         ),
         notes=_explain_gaps(kpi, success, opportunity_cost, hits),
     )
 
 
-def _reconciles(day: DailyValue, sums: UnitSums | None) -> bool:
-    if sums is None or sums.decisions != day.decisions:
+def _reconciles(day: DailyValue, sums: tuple[float, float] | None) -> bool:
+    """Return whether a day's number of decisions and gain equal those of its sums; False without sums."""
+    if sums is None or sums[0] != day.decisions:
         return False
-    return abs(sums.gain - (day.model - day.current_process)) <= TOLERANCE
+    return abs(sums[1] - (day.model - day.current_process)) <= TOLERANCE
 
 
 def _explain_gaps(
@@ -208,18 +211,18 @@ def _explain_gaps(
     return notes
 
 
-def _fit_amounts(total: UnitSums, policy: int) -> AmountFit:
+def _fit_amounts(payoffs: SumsByGroup, policy: int) -> AmountFit:
     """Return how amounts fit. policy: 0 for the decisions taken, 1 for the current process."""
     counts = dict.fromkeys((TOO_LOW, RIGHT, TOO_HIGH), 0)
-    for key, sums in total.payoffs.items():
+    for key, sums in payoffs.items():
         counts[key[policy]] += int(sums[0])
     return AmountFit(*counts.values())
 
 
-def _measure_activity(partitions: Sequence[str], sums: Sequence[UnitSums], figure: str) -> Activity:
-    """Return the mean and the peak of the actions. The hours of a day are added up. figure: a field of UnitSums."""
+def _measure_activity(partitions: Sequence[str], acted: Floats) -> Activity:
+    """Return the mean and the peak of the actions. The hours of a day are added up. acted: the actions by partition."""
     by_period: dict[str, float] = {}
-    for partition, actions in zip(partitions, map(attrgetter(figure), sums), strict=True):
+    for partition, actions in zip(partitions, acted.tolist(), strict=True):
         by_period[partition[:10]] = by_period.get(partition[:10], 0) + actions
     peak_period = max(by_period, key=lambda period: by_period[period])
     return Activity(sum(by_period.values()) / len(by_period), by_period[peak_period], peak_period)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.accounting import experiment_ledger, experiment_results
+from sixtyforty.accounting import experiment_ledger, experiment_results, unit_sums_ledger
 from sixtyforty.accounting.champion_predictions import VERSION, ChampionPredictions, read_predictions
 from sixtyforty.decisions.assignment import HELD_OUT
 from sixtyforty.decisions.decision_table import decisions_dataset
@@ -27,6 +27,7 @@ from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue,
 from sixtyforty.value.payoff_sql import priced_sql
 from sixtyforty.value.segments import SegmentMoney
 from sixtyforty.value.unit_groups import GROUP_COLUMN, GROUPS, group_sql
+from sixtyforty.value.unit_sums import NO_SUMS, UnitSums
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def kpi_dataset(track: Track) -> str:
 def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> dict[str, Entry]:
     """Write the KPI accounts of some partitions. Return the manifests of the accounts, by partition.
 
-    Partitions without decisions or without outcomes are left out.
+    The same pass over the decisions writes the sums that the gain rests on (see `unit_sums_ledger`). Partitions without
+    decisions or without outcomes are left out.
 
     Raises CandidateError, and writes no account, if a candidate's SQL doesn't return an action for each decision.
     """
@@ -111,7 +113,9 @@ def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> di
     decisions = {p: decisions[p] for p in outcomes}
     if not decisions:
         return {}
-    accounts = {account.partition: account for account in compute_accounts(ws, decisions, outcomes)}
+    sums: dict[str, UnitSums] = {}
+    portions = unit_sums_ledger.add_portions(ws.use_case.kpi, _read_units(ws, decisions, outcomes), sums)
+    accounts = {account.partition: account for account in _add_accounts(ws.use_case.kpi, portions)}
     tables = {partition: _account_table(account) for partition, account in accounts.items()}
     facts = {partition: account.to_facts() for partition, account in accounts.items()}
     inputs = {
@@ -121,6 +125,7 @@ def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> di
         }
         for p in accounts
     }
+    unit_sums_ledger.write_sums(ws, track, {p: sums.get(p, NO_SUMS) for p in accounts}, inputs)
     with _account_index(ws, track).recording() as indexed:
         indexed |= ws.lake.write_all(kpi_dataset(track), tables, inputs=inputs, code=ws.code_version, facts=facts)
     return indexed

@@ -7,20 +7,18 @@ difference between two arms, and doesn't rest on the payoffs of single decisions
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from sixtyforty.accounting.kpi_ledger import known_outcome_sql
 from sixtyforty.decisions.assignment import HELD_OUT
-from sixtyforty.decisions.decision_table import decisions_dataset
-from sixtyforty.decisions.due_units import read_frames
-from sixtyforty.decisions.partition_portions import cut_at_partitions
+from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.files import canonical_json
 from sixtyforty.storage.manifest_index import ManifestIndex
-from sixtyforty.storage.manifests import Entry, versions_by_partition
-from sixtyforty.storage.sql import identifier, identifiers, literal
-from sixtyforty.value import candidates
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.value.group_sums import SumsByGroup
+from sixtyforty.value.period_sums import PeriodSums
+from sixtyforty.value.prediction_bins import BIN_SUMS
 from sixtyforty.value.unit_sums import NO_SUMS, PAYOFF_SUMS, UnitSums, sum_units
 from sixtyforty.workspace import Workspace
 
@@ -28,7 +26,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from sixtyforty.value.payoff_base import Floats
+
 GROUP = ("action", "current_action", "needed")
+GROUPED = {"payoffs": len(PAYOFF_SUMS), "predictions": len(BIN_SUMS), "segments": 1}  # the numbers of each group
 
 
 def unit_sums_dataset(track: Track) -> str:
@@ -36,29 +37,23 @@ def unit_sums_dataset(track: Track) -> str:
     return f"kpi_evidence/{track}"
 
 
-def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> dict[str, Entry]:
-    """Write the sums of some partitions. Return the manifests of the accounts, by partition.
+def add_portions(kpi: Kpi, portions: Iterable[pd.DataFrame], sums: dict[str, UnitSums]) -> Iterator[pd.DataFrame]:
+    """Yield the portions of some decisions unchanged, and add up the sums of their partitions in `sums`.
 
-    Partitions without decisions or without outcomes are left out. A live experiment has no such account.
+    portions: one row per decision, with `decided_by` and the columns that `sum_units` needs. Decisions in shadow or
+    held out don't count.
     """
-    if ws.use_case.is_randomized(track):
-        return {}
-    decisions = ws.lake.entries(decisions_dataset(track), partitions)
-    outcomes = ws.lake.entries("outcomes", list(decisions))
-    decisions = {p: decisions[p] for p in outcomes}
-    if not decisions:
-        return {}
-    sums = dict.fromkeys(decisions, NO_SUMS)
-    for units in _read_units(ws, decisions, outcomes):
-        for partition, of_portion in sum_units(ws.use_case.kpi, units).items():
-            sums[partition] += of_portion
-    inputs = {
-        p: {
-            decisions_dataset(track): versions_by_partition({p: decisions[p]}),
-            "outcomes": versions_by_partition({p: outcomes[p]}),
-        }
-        for p in decisions
-    }
+    for units in portions:
+        counted = units[~units["decided_by"].isin(HELD_OUT)]
+        for partition, of_portion in sum_units(kpi, counted).items():
+            sums[partition] = sums.get(partition, NO_SUMS) + of_portion
+        yield units
+
+
+def write_sums(
+    ws: Workspace, track: Track, sums: Mapping[str, UnitSums], inputs: Mapping[str, Mapping[str, dict[str, str]]]
+) -> None:
+    """Write the sums of some partitions. inputs: the versions of the inputs by dataset and partition, by partition."""
     with _account_index(ws, track).recording() as indexed:
         indexed |= ws.lake.write_all(
             unit_sums_dataset(track),
@@ -67,37 +62,46 @@ def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> di
             code=ws.code_version,
             facts={partition: of_partition.to_facts() for partition, of_partition in sums.items()},
         )
-    return indexed
 
 
-def read_sums(ws: Workspace, track: Track) -> dict[str, UnitSums]:
-    """Return the sums of every partition that has an account, sorted by partition."""
-    table = _account_index(ws, track).table()
-    facts = json.loads(f"[{','.join(table['facts'].to_pylist())}]")
-    return dict(zip(table["_partition"].to_pylist(), map(UnitSums.from_facts, facts), strict=True))
+def read_sums(ws: Workspace, track: Track, partitions: Sequence[str]) -> PeriodSums:
+    """Return the sums of some partitions, sorted by partition. Partitions without an account are left out."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rows = _account_index(ws, track).table()
+    rows = rows.filter(pc.is_in(rows["_partition"], pa.array(partitions, pa.string()))).combine_chunks()
+    return PeriodSums(
+        partitions=rows["_partition"].to_pylist(),
+        payoffs=_sum_lists(rows, "payoffs", by_partition=True),
+        predictions=_total_lists(rows, "predictions"),
+        segments=_total_lists(rows, "segments"),
+        acted=rows["acted"].to_numpy(),
+        current_acted=rows["current_acted"].to_numpy(),
+    )
 
 
-def _read_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]) -> Iterator[pd.DataFrame]:
-    """Yield the rows that `sum_units` needs, one per decision, ordered by partition, decision time and key.
+def _total_lists(rows: pa.Table, name: str) -> SumsByGroup:
+    """Return the sums of each group, added over all rows of the index. name: a name in GROUPED."""
+    return {key: tuple(sums[:, 0].tolist()) for key, sums in _sum_lists(rows, name, by_partition=False).items()}
 
-    Decisions in shadow or held out are left out. The rows come in portions, so that a partition may have more decisions
-    than fit into memory.
-    """
-    kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
-    feature_columns = [*(c for c in kpi.segments if c not in ws.use_case.decision.key), *kpi.payoff_sql]
-    columns = [*kpi.segments, *kpi.payoff_sql, *kpi.outcome_columns[1:]]
-    with ws.lake.open_session(ws.use_case.timezone) as db:
-        join = ""
-        if feature_columns:
-            known_then = candidates.candidates_sql(ws.use_case, ws.lake, db, decisions, [], feature_columns)
-            join = f"left join {known_then} using (_partition, {key})"
-        query = f"""select _partition, d.decided_at, d.action, d.current_action, d.expected,
-                {known_outcome_sql(kpi)} as outcome{"".join(f", {identifier(c)}" for c in columns)}
-            from {ws.lake.select_rows(decisions.values())} d
-            left join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
-            {join} where d.decided_by not in ({", ".join(map(literal, HELD_OUT))})
-            order by _partition, d.decided_at, {key}"""
-        yield from cut_at_partitions(read_frames(db, query, []), "anywhere")
+
+def _sum_lists(rows: pa.Table, name: str, *, by_partition: bool) -> dict[tuple[str, ...], Floats]:
+    """Return the sums of each group: by row of the index, shape (sums, rows), or in total, shape (sums, 1)."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    lists = rows[f"{name}_keys"].combine_chunks()
+    encoded = lists.flatten().dictionary_encode()
+    groups, keys = encoded.indices.to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist()
+    numbers: Floats = rows[f"{name}_sums"].combine_chunks().flatten().to_numpy().reshape(-1, GROUPED[name])
+    width = rows.num_rows if by_partition else 1
+    cells = groups.astype(np.int64) * width
+    if by_partition:
+        cells += pc.list_parent_indices(lists).to_numpy()
+    columns = [np.bincount(cells, weights=column, minlength=len(keys) * width) for column in numbers.T]
+    totals: Floats = np.stack(columns).astype(float).reshape(GROUPED[name], len(keys), width)
+    return {tuple(json.loads(key)): totals[:, position] for position, key in enumerate(keys)}
 
 
 def _account_table(sums: UnitSums) -> pa.Table:
@@ -114,7 +118,17 @@ def _account_index(ws: Workspace, track: Track) -> ManifestIndex:
     """Return an index of a track's accounts, from which the sums of all partitions are read in one query."""
     import pyarrow as pa
 
-    schema = pa.schema({"facts": pa.string()})
-    return ManifestIndex(
-        ws.lake, unit_sums_dataset(track), ws.cache, schema, lambda entry: {"facts": canonical_json(entry.facts)}
-    )
+    texts, numbers = pa.list_(pa.string()), pa.list_(pa.float64())
+    lists = {f"{name}_{part}": kind for name in GROUPED for part, kind in (("keys", texts), ("sums", numbers))}
+    schema = pa.schema({**lists, "acted": pa.float64(), "current_acted": pa.float64()})
+    return ManifestIndex(ws.lake, unit_sums_dataset(track), ws.cache, schema, _index_row)
+
+
+def _index_row(entry: Entry) -> dict[str, object]:
+    """Return the account of a partition as lists: the key of each group as JSON, and the sums of all groups."""
+    row: dict[str, object] = {name: entry.facts[name] for name in ("acted", "current_acted")}
+    for name in GROUPED:
+        groups = entry.facts[name]
+        row[f"{name}_keys"] = [canonical_json(key) for key, _ in groups]
+        row[f"{name}_sums"] = [number for _, sums in groups for number in sums]
+    return row

@@ -9,16 +9,20 @@ Source of the break-even analysis: Drury, Management and Cost Accounting, chapte
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.track import Track
 from sixtyforty.value.daily_value import DailyValue
-from sixtyforty.value.group_sums import SumsByGroup
 from sixtyforty.value.past_experiment import measure_changed, measure_gain
+from sixtyforty.value.period_sums import PayoffsOfPeriod
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
+
+if TYPE_CHECKING:
+    from sixtyforty.value.payoff_base import Floats
 
 PayoffKind = Literal["gain", "cost", "value_per_outcome", "shortage_cost", "excess_cost"]
 # The share by which each payoff changes. 0 gives the official figure.
@@ -46,8 +50,8 @@ class PayoffName:
         return None if isinstance(amount, str) else amount
 
 
-# For each payoff, the difference that it makes to the gain of each partition, in the order of the partitions.
-PayoffDifferences: TypeAlias = Mapping[PayoffName, Sequence[float]]
+# For each payoff, the difference that it makes to the gain of each partition, shape (partitions,).
+PayoffDifferences: TypeAlias = Mapping[PayoffName, "Floats"]
 
 
 @dataclass(frozen=True)
@@ -112,27 +116,33 @@ class Gains:
     track: Track
     days: Sequence[DailyValue]
 
-    @property
-    def by_partition(self) -> list[float]:
-        """The gain of each partition, in the KPI's currency."""
-        return [day.model - day.current_process for day in self.days]
+    @cached_property
+    def by_partition(self) -> Floats:
+        """The gain of each partition, in the KPI's currency, shape (partitions,)."""
+        import numpy as np
 
-    def vary(self, differences: Sequence[float], share: float, change: float) -> VariedGain:
+        return np.array([day.model - day.current_process for day in self.days])
+
+    @cached_property
+    def official(self) -> RoundedInterval:
+        """The official gain per 1,000 decisions, with its interval."""
+        return RoundedInterval.of(measure_gain(self.kpi, self.track, self.days))
+
+    def vary(self, differences: Floats, share: float, change: float) -> VariedGain:
         """Return the gain after a payoff that makes these differences changed by a share. change: how to name it.
 
         If units recur, only the official figure has an interval: the differences aren't known by group of units.
         """
         if not share:
-            official = measure_gain(self.kpi, self.track, self.days)
-            return VariedGain(change, round(sum(self.by_partition), 2), RoundedInterval.of(official))
-        gains = [gain + share * difference for gain, difference in zip(self.by_partition, differences, strict=True)]
+            return VariedGain(change, round(sum(self.by_partition.tolist()), 2), self.official)
+        gains = (self.by_partition + share * differences).tolist()
         per_1000 = measure_changed(self.kpi, self.track, self.days, gains)
         return VariedGain(change, round(sum(gains), 2), RoundedInterval.of(per_1000))
 
-    def break_even_change(self, differences: Sequence[float]) -> float | None:
+    def break_even_change(self, differences: Floats) -> float | None:
         """Return the share by which a payoff changes until the gain is zero; None if it makes no difference."""
-        difference = sum(differences)
-        return None if abs(difference) < NO_MONEY else -sum(self.by_partition) / difference
+        difference = float(differences.sum())
+        return None if abs(difference) < NO_MONEY else -float(self.by_partition.sum()) / difference
 
 
 def vary_payoffs(gains: Gains, differences: PayoffDifferences) -> list[PayoffSensitivity]:
@@ -142,7 +152,7 @@ def vary_payoffs(gains: Gains, differences: PayoffDifferences) -> list[PayoffSen
     """
     sensitivities = []
     for payoff, of_partitions in differences.items():
-        if not any(of_partitions):
+        if not of_partitions.any():
             continue
         change, declared = gains.break_even_change(of_partitions), payoff.declared(gains.kpi)
         if change is not None and change < -1:
@@ -159,10 +169,8 @@ def vary_success(gains: Gains, differences: PayoffDifferences) -> Variation | No
     An action that doesn't work costs the same, and gains nothing. Return None if no action gains anything, or if the
     effect of the actions was measured in an experiment.
     """
-    kpi = gains.kpi
-    acting = [d for payoff, d in differences.items() if payoff.kind == "gain" and payoff.action != kpi.idle_action]
-    of_partitions = _add_up(acting)
-    if not any(of_partitions):
+    of_partitions = _add_up_actions(gains, differences, "gain")
+    if not of_partitions.any():
         return None
     change = gains.break_even_change(of_partitions)
     rate = None if change is None or not -1 <= change <= 0 else 1 + change
@@ -174,33 +182,29 @@ def vary_opportunity_cost(gains: Gains, differences: PayoffDifferences) -> Varia
 
     Return None if no action costs anything, or if the action is an amount.
     """
-    kpi = gains.kpi
-    acting = [d for payoff, d in differences.items() if payoff.kind == "cost" and payoff.action != kpi.idle_action]
-    of_partitions = _add_up(acting)
-    if not any(of_partitions):
+    of_partitions = _add_up_actions(gains, differences, "cost")
+    if not of_partitions.any():
         return None
     change = gains.break_even_change(of_partitions)
     share = None if change is None or change < 0 else change
     return Variation([gains.vary(of_partitions, cost, cost) for cost in OPPORTUNITY_COSTS], share)
 
 
-def payoff_differences(kpi: Kpi, payoffs: Sequence[SumsByGroup]) -> dict[PayoffName, list[float]]:
+def payoff_differences(kpi: Kpi, payoffs: PayoffsOfPeriod) -> dict[PayoffName, Floats]:
     """Return for each payoff the difference that it makes to the gain of each partition.
 
-    payoffs: for each partition, `UnitSums.payoffs`. The differences of all payoffs add up to the gain.
+    payoffs: `PeriodSums.payoffs`. The differences of all payoffs add up to the gain.
     """
-    differences: dict[PayoffName, list[float]] = {}
-    for position, groups in enumerate(payoffs):
-        for (action, current_action, _), (_, *money) in groups.items():
-            taken_gain, taken_cost, current_gain, current_cost = money
-            parts = [
-                (_gain_name(kpi, action), taken_gain),
-                (_cost_name(kpi, action), -taken_cost),
-                (_gain_name(kpi, current_action), -current_gain),
-                (_cost_name(kpi, current_action), current_cost),
-            ]
-            for name, difference in parts:
-                differences.setdefault(name, [0.0] * len(payoffs))[position] += difference
+    differences: dict[PayoffName, Floats] = {}
+    for (action, current_action, _), (_, taken_gain, taken_cost, current_gain, current_cost) in payoffs.items():
+        parts = [
+            (_gain_name(kpi, action), taken_gain),
+            (_cost_name(kpi, action), -taken_cost),
+            (_gain_name(kpi, current_action), -current_gain),
+            (_cost_name(kpi, current_action), current_cost),
+        ]
+        for name, difference in parts:
+            differences[name] = differences[name] + difference if name in differences else difference
     return dict(sorted(differences.items(), key=lambda item: (item[0].action, item[0].kind)))
 
 
@@ -214,5 +218,10 @@ def _cost_name(kpi: Kpi, action: str) -> PayoffName:
     return PayoffName("excess_cost") if kpi.amount else PayoffName("cost", action)
 
 
-def _add_up(differences: Iterable[Sequence[float]]) -> list[float]:
-    return [sum(of_partition) for of_partition in zip(*differences, strict=True)]
+def _add_up_actions(gains: Gains, differences: PayoffDifferences, kind: PayoffKind) -> Floats:
+    """Return the difference of one kind of payoff in each partition, added over all actions but the idle one."""
+    import numpy as np
+
+    idle = gains.kpi.idle_action
+    acting = [d for payoff, d in differences.items() if payoff.kind == kind and payoff.action != idle]
+    return sum(acting, np.zeros(len(gains.days)))

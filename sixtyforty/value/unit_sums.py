@@ -6,7 +6,7 @@ reads the units again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,27 +63,6 @@ class UnitSums:
             self.acted + other.acted,
             self.current_acted + other.current_acted,
         )
-
-    @property
-    def decisions(self) -> int:
-        """The number of decisions with a known outcome."""
-        return int(sum(sums[0] for sums in self.payoffs.values()))
-
-    @property
-    def gain(self) -> float:
-        """The gain over the current process, in the KPI's currency."""
-        return sum(
-            taken_gain - taken_cost - current_gain + current_cost
-            for _, taken_gain, taken_cost, current_gain, current_cost in self.payoffs.values()
-        )
-
-    @classmethod
-    def from_facts(cls, facts: Mapping[str, Any]) -> UnitSums:
-        """Create the sums from the facts that `to_facts` returns."""
-        payoffs, predictions, segments = (
-            {tuple(key): tuple(sums) for key, sums in facts[name]} for name in ("payoffs", "predictions", "segments")
-        )
-        return cls(payoffs, predictions, segments, facts["acted"], facts["current_acted"])
 
     def to_facts(self) -> dict[str, Any]:
         """Return the sums as facts of a manifest: each group is a list of its key and its sums, sorted by key."""

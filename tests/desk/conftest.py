@@ -20,7 +20,7 @@ from desk import accounts, passwords, tables
 from desk.app import build_app
 from desk.roles import PAGES_OF_ROLE
 from desk.server import DeskServer, listen
-from sixtyforty.accounting import kpi_ledger, unit_sums_ledger
+from sixtyforty.accounting import kpi_ledger
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.responses import answers_by_decision, open_log
@@ -91,7 +91,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     take_decisions(ws, [PREVIOUS_DAY, DAY], "replay", None)
     queue_reviews(ws, [PREVIOUS_DAY, DAY], "replay")
     kpi_ledger.write_accounts(ws, [PREVIOUS_DAY, DAY], "replay")
-    unit_sums_ledger.write_accounts(ws, [PREVIOUS_DAY, DAY], "replay")
     return ws
 
 

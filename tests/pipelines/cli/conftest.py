@@ -12,7 +12,7 @@ from expectations.rules import Suite
 from expectations.serving_gate import check_features
 from expectations.validation import validate
 from pipelines.authoring import catalog
-from sixtyforty.accounting import kpi_ledger, unit_sums_ledger
+from sixtyforty.accounting import kpi_ledger
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.delivery import deliver_decisions
 from sixtyforty.ingest.raw import ingest
@@ -41,7 +41,6 @@ def decide_days(ws: Workspace, days: Sequence[date]) -> None:
     take_decisions(ws, partitions, "replay", None)
     deliver_decisions(ws, lake.entries("decisions/replay"), "replay")
     kpi_ledger.write_accounts(ws, partitions, "replay")
-    unit_sums_ledger.write_accounts(ws, partitions, "replay")
 
 
 def use_workspace(monkeypatch: pytest.MonkeyPatch, ws: Workspace) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sixtyforty.accounting import kpi_ledger, unit_sums_ledger
+from sixtyforty.accounting import kpi_ledger
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.delivery import deliver_decisions
@@ -101,7 +101,6 @@ def run_chain(ws: Workspace, keys: Sequence[str] = KEYS, now: datetime = LATER) 
     for key, decisions in take_decisions(ws, keys, "live", now).items():
         deliver_decisions(ws, {key: decisions.entry}, "live")
     kpi_ledger.write_accounts(ws, keys, "live")
-    unit_sums_ledger.write_accounts(ws, keys, "live")
 
 
 def entry_of(ws: Workspace, dataset: str, key: str) -> Entry:
@@ -359,7 +358,6 @@ def test_features_and_outcomes_are_built_again_when_their_sql_changes(ws: Worksp
             rows = pq.read_table(ws.lake.local_file(entry))
             ws.lake.write(dataset, key, rows, inputs=entry.inputs, code="test", facts=facts)
     kpi_ledger.write_accounts(ws, KEYS, "live")
-    unit_sums_ledger.write_accounts(ws, KEYS, "live")
     assert find_stale_partitions(ws, "live", LATER).reasons == {}
     (ws.use_case.folder / "features.sql").write_text(SQL["features"].replace("u.load", "u.load, 1 as one"))
     (ws.use_case.folder / "outcomes.sql").write_text(SQL["outcomes"] + " where true")

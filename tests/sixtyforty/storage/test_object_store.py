@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sixtyforty.accounting import kpi_ledger, unit_sums_ledger
+from sixtyforty.accounting import kpi_ledger
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.delivery import deliver_decisions, find_undelivered
 from sixtyforty.lifecycle.stale_partitions import find_stale_partitions
@@ -136,7 +136,6 @@ def run_chain(ws: Workspace, days: Sequence[date]) -> None:
     deliver_decisions(ws, entries, "replay")
     assert find_undelivered(ws, "replay", entries) == set()
     kpi_ledger.write_accounts(ws, partitions[-4:], "replay")
-    unit_sums_ledger.write_accounts(ws, partitions[-4:], "replay")
 
 
 def read_stable_files(ws: Workspace) -> dict[str, dict[str, bytes]]:

@@ -14,7 +14,7 @@ from sixtyforty.spec.actions import Action
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.track import Track
 from sixtyforty.value.daily_value import DailyValue, sum_values
-from sixtyforty.value.group_sums import SumsByGroup
+from sixtyforty.value.period_sums import PayoffsOfPeriod
 from sixtyforty.value.sensitivity import (
     PAYOFF_CHANGES,
     Gains,
@@ -28,7 +28,7 @@ from sixtyforty.value.sensitivity import (
 from sixtyforty.value.summary import summarize_days
 from sixtyforty.value.unit_sums import sum_units
 from tests.sixtyforty.value.kpis import EXPERIMENT, STAFF, THREE, TWO
-from tests.sixtyforty.value.test_unit_sums import BY_FARE, NUMBER, make_units
+from tests.sixtyforty.value.test_unit_sums import BY_FARE, NUMBER, make_units, stack_payoffs
 
 KPIS = [TWO, THREE, NUMBER, BY_FARE, STAFF, EXPERIMENT]
 DAYS = 9
@@ -42,8 +42,8 @@ def value_days(kpi: Kpi, days: Sequence[pd.DataFrame]) -> list[DailyValue]:
     return [sum_values(kpi, d, d["outcome"].to_numpy(float)).of_partition(d["_partition"].iloc[0]) for d in days]
 
 
-def sum_days(kpi: Kpi, days: Sequence[pd.DataFrame]) -> list[SumsByGroup]:
-    return [sums.payoffs for sums in sum_units(kpi, pd.concat(days)).values()]
+def sum_days(kpi: Kpi, days: Sequence[pd.DataFrame]) -> PayoffsOfPeriod:
+    return stack_payoffs([sums.payoffs for sums in sum_units(kpi, pd.concat(days)).values()])
 
 
 def with_payoff(kpi: Kpi, payoff: PayoffName, factor: float) -> Kpi:

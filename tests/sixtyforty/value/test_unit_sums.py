@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 from sixtyforty.spec.actions import Action
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.value.daily_value import sum_values
+from sixtyforty.value.group_sums import SumsByGroup
 from sixtyforty.value.payoffs import build_payoffs
-from sixtyforty.value.unit_sums import NO_SUMS, NOT_CLASSED, UnitSums, split_payoffs, sum_units
+from sixtyforty.value.period_sums import PayoffsOfPeriod, PeriodSums
+from sixtyforty.value.unit_sums import NO_SUMS, NOT_CLASSED, PAYOFF_SUMS, UnitSums, split_payoffs, sum_units
 from tests.sixtyforty.value.kpis import EXPERIMENT, FARES, STAFF, THREE, TWO, make_kpi
 
 NUMBER = make_kpi(
@@ -57,8 +60,11 @@ def sum_partition(kpi: Kpi, units: pd.DataFrame) -> UnitSums:
     return sum_units(kpi, units).get("2013-04-01", NO_SUMS)
 
 
-def as_json(sums: UnitSums) -> Any:
-    return json.loads(json.dumps(sums.to_facts()))
+def stack_payoffs(payoffs: Sequence[SumsByGroup]) -> PayoffsOfPeriod:
+    """Return the payoffs of partitions as arrays, like the ledger does."""
+    nothing = (0.0,) * len(PAYOFF_SUMS)
+    groups = sorted({group for of_partition in payoffs for group in of_partition})
+    return {group: np.array([of_partition.get(group, nothing) for of_partition in payoffs]).T for group in groups}
 
 
 @pytest.mark.parametrize("kpi", KPIS)
@@ -68,8 +74,10 @@ def test_the_payoffs_add_up_to_the_gain(kpi: Kpi, seed: int, count: int) -> None
     units = make_units(kpi, count, seed)
     sums = sum_partition(kpi, units)
     value = sum_values(kpi, units, units["outcome"].to_numpy(float)).of_partition("2013-04-01")
-    assert sums.gain == pytest.approx(value.model - value.current_process, abs=1e-6)
-    assert sums.decisions == value.decisions == count
+    period = PeriodSums(["2013-04-01"], stack_payoffs([sums.payoffs]), {}, {}, np.zeros(1), np.zeros(1))
+    assert period.gain == pytest.approx([value.model - value.current_process], abs=1e-6)
+    assert period.decisions.tolist() == [value.decisions] == [count]
+    assert period.total_payoffs == sums.payoffs
     if not kpi.amount:
         assert sums.acted == value.acted
 
@@ -90,7 +98,10 @@ def test_portions_add_up(kpi: Kpi, seed: int, cut: int) -> None:
 @pytest.mark.parametrize("kpi", KPIS)
 def test_facts_keep_the_sums(kpi: Kpi) -> None:
     sums = sum_partition(kpi, make_units(kpi, 30))
-    assert UnitSums.from_facts(as_json(sums)) == sums
+    facts: Any = json.loads(json.dumps(sums.to_facts()))
+    for name in ("payoffs", "predictions", "segments"):
+        assert {tuple(key): tuple(numbers) for key, numbers in facts[name]} == getattr(sums, name)
+    assert (facts["acted"], facts["current_acted"]) == (sums.acted, sums.current_acted)
 
 
 def test_a_payoff_is_its_gain_minus_its_cost() -> None:
