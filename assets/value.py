@@ -68,6 +68,8 @@ def account_kpi(run: StageRun) -> StageResult:
     """Calculate the value of each partition's decisions, and check the values."""
     result, kpi = StageResult(), run.use_case.kpi
     stage_steps.register_first_stage(run.ws, run.clock.current_time())  # record the gate before its figures are known
+    if run.track == "live" and exactness.record_refutation(run.ws, run.clock.current_time()):
+        run.log.error("kpi_impact: the holdout refutes that the figures are exact")
     label = exactness.label_figures(run.ws, run.track)
     for group in run.partition_groups():
         for partition, entry in kpi_ledger.write_accounts(run.ws, group, run.track).items():

@@ -4,7 +4,8 @@ The home folder has a folder `data` with these folders and files:
 
 - `landing/<use case>/`: extracts, as delivered
 - `lake/<use case>/`: the datasets raw, validated, features, outcomes, decisions, kpi, …; the lake may also be elsewhere
-- `models/<use case>/`: model versions, and the ledgers of champions, rollout, stages and training
+- `models/<use case>/`: model versions, and the ledgers of champions, rollout, stages, training and
+  refutations
 - `deliveries/<use case>/`: decisions as files, for other systems
 - `reports/<use case>/`: impact report, model record, data docs
 - `cache/<use case>/`: copies of files, and results that can be computed again
@@ -26,6 +27,7 @@ from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.modeling.model_store import ModelStore
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.champion_ledger import ChampionLedger
+from sixtyforty.storage.exactness_ledger import ExactnessLedger
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.moving import path_exists
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
@@ -110,6 +112,11 @@ class Workspace:
     def stage_ledger(self) -> StageLedger:
         """The ledger of the use case's stages and of the verdicts of their gates."""
         return StageLedger(self._shared("models") / "stages.jsonl")
+
+    @property
+    def exactness_ledger(self) -> ExactnessLedger:
+        """The ledger of refutations: whether a holdout has shown that figures aren't exact."""
+        return ExactnessLedger(self._shared("models") / "exactness.jsonl")
 
     @property
     def deliveries(self) -> StoragePath:

@@ -1,18 +1,18 @@
-"""`sixtyforty holdout`: which effect a holdout can detect, and what the holdout has shown so far."""
+"""`sixtyforty holdout` and `sixtyforty exactness`: what a holdout can detect, and what it has shown so far."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipelines.cli.answer import Answer
-from pipelines.cli.commands import SEE, command
+from pipelines.cli.commands import RUN, SEE, command
 from pipelines.cli.errors import CommandError
-from pipelines.cli.options import UseCaseName
+from pipelines.cli.options import By, OptionalWhy, UseCaseName, current_user
 
 if TYPE_CHECKING:
     from sixtyforty.spec.kpi import Kpi
@@ -122,6 +122,50 @@ def holdout(
     if figures.exactness:
         estimate = figures.exactness.to_dict()
     return HoldoutAnswer(design=plan, holdout=estimate, evidence=figures.evidence, text="\n".join(lines))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExactnessAnswer(Answer):
+    """Answer of `sixtyforty exactness`: whether a holdout refutes that figures are exact, after the change if any."""
+
+    refutation: Annotated[
+        str | None,
+        "How a holdout shows that the action changes the outcome. Null: nothing shows it, or it was cleared.",
+    ]
+    test: Annotated[
+        Mapping[str, Any] | None,
+        "The test so far: units, held_out, mean outcome in both arms, difference with its interval. Null: no test.",
+    ]
+    history: Annotated[Sequence[Any], "All rows of the exactness ledger, oldest first."]
+
+
+@command(RUN, "exactness", "{demo}", "{demo} --clear --why 'the two groups were mixed up in May'")
+def exactness(
+    use_case: UseCaseName,
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Set the recorded refutation aside. Only later decisions are tested then.")
+    ] = False,
+    by: By = "",
+    why: OptionalWhy = "",
+) -> ExactnessAnswer:
+    """Show whether a holdout refutes that figures are exact, or set a recorded refutation aside."""
+    from pipelines.authoring import catalog
+    from sixtyforty.accounting.exactness import clear_refutation, describe_refutation, describe_test, run_exactness_test
+    from sixtyforty.spec.clock import now
+
+    ws, lines = catalog.open_workspace(use_case), []
+    if clear:
+        if not why:
+            raise CommandError("The option --clear needs a reason. Add --why TEXT. The reason is stored in the ledger.")
+        row = clear_refutation(ws, by=by or current_user(), why=why, now=now())
+        lines = [f"Cleared from {row.effective_from} UTC on, by {row.by}: {row.why}"]
+    test, refutation, history = run_exactness_test(ws), describe_refutation(ws), ws.exactness_ledger.rows()
+    if not clear:
+        lines = [f"{row.effective_from} UTC  {row.event:8} by {row.by}: {row.why}" for row in history]
+    lines.append(refutation or (describe_test(ws, test) if test else "No holdout tests whether the figures are exact."))
+    return ExactnessAnswer(
+        refutation=refutation, test=test.to_dict() if test else None, history=history, text="\n".join(lines)
+    )
 
 
 def _effect_unit(kpi: Kpi) -> str:

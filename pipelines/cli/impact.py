@@ -143,7 +143,7 @@ def _impact_lines(
         lines += _capacity_lines(use_case, summary.capacity)
     if not summary.operational:
         lines.append("Not operational: no decision differs from the current process.")
-    lines.append(explain_target(kpi, summary.counted, summary.label, summary.outdated))
+    lines.append(explain_target(kpi, summary.counted, summary.label, summary.invalid_because))
     lines += describe_forecasts(forecasts)
     if summary.evidence:
         lines.append(summary.evidence)

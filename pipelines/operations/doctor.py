@@ -94,10 +94,10 @@ def _ledger_checks(name: str) -> list[Check]:
         Check(f"champion ledger of {name}", True, partial(_champions, name), restore.format("champion.jsonl")),
         Check(f"rollout ledger of {name}", True, partial(_rollout_steps, name), restore.format("rollout.jsonl")),
         Check(
-            f"ledgers of stages, training and vendors of {name}",
+            f"ledgers of stages, training, vendors and exactness of {name}",
             True,
             partial(_other_ledgers, name),
-            restore_all.format("stages.jsonl, training.jsonl, vendor_extracts.jsonl"),
+            restore_all.format("stages.jsonl, training.jsonl, vendor_extracts.jsonl, exactness.jsonl"),
         ),
         Check(f"names of {name}", True, partial(_names, name), restore.format("the reported ledger")),
         Check(
@@ -244,9 +244,8 @@ def _other_ledgers(name: str) -> str:
     from sixtyforty.lifecycle.vendor_extracts import open_vendor_extract_ledger
 
     ws = catalog.open_workspace(name)
-    return _verified(
-        *(len(ledger.rows()) for ledger in (ws.stage_ledger, open_training_ledger(ws), open_vendor_extract_ledger(ws)))
-    )
+    ledgers = (ws.stage_ledger, open_training_ledger(ws), open_vendor_extract_ledger(ws), ws.exactness_ledger)
+    return _verified(*(len(ledger.rows()) for ledger in ledgers))
 
 
 def _names(name: str) -> str:

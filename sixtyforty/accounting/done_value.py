@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from sixtyforty.accounting import experiment_results
 from sixtyforty.accounting.usage import PartitionUsage, current_inputs, is_current, usage_dataset
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.money import format_money
@@ -24,7 +25,7 @@ from sixtyforty.spec.review import Unanswered
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.value.daily_value import DailyValue
-from sixtyforty.value.lift import Interval, measure_lift
+from sixtyforty.value.lift import UNKNOWN, Interval, measure_lift
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.value.summary import compute_balance
 from sixtyforty.workspace import Workspace
@@ -153,12 +154,17 @@ def read_counted_days(ws: Workspace, track: Track, days: Sequence[DailyValue]) -
     return _replace_decided(ws, track, days, _read_usages(ws, track, [day.partition for day in days]))
 
 
-def shift_experiment(ws: Workspace, lift: Interval, days: Sequence[DailyValue]) -> Interval:
-    """Return the gain of a live experiment, corrected for the costs of what people did, per 1,000 decisions.
+def measure_experiment(ws: Workspace, partitions: Sequence[str]) -> Interval:
+    """Return the gain that a live experiment measured, with the costs of what people did, per 1,000 decisions.
 
-    lift: the measured gain. days: the days of the experiment. Raises UncountedAnswersError (see `value_done`).
+    It is unknown before both arms have outcomes, or if the arms can't be trusted. Raises UncountedAnswersError (see
+    `value_done`).
     """
-    return _shift_lift(lift, days, read_counted_days(ws, "live", days))
+    effect = experiment_results.measure_effect(ws, partitions)
+    if effect is None or not effect.is_trustworthy:
+        return UNKNOWN
+    days = experiment_results.read_daily_values(ws, partitions)
+    return _shift_lift(effect.lift, days, read_counted_days(ws, "live", days))
 
 
 def _shift_lift(lift: Interval, days: Sequence[DailyValue], done_days: Sequence[DailyValue]) -> Interval:

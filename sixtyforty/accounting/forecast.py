@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from sixtyforty.accounting import kpi_ledger
 from sixtyforty.accounting.done_value import UncountedAnswersError, read_counted_days
+from sixtyforty.accounting.exactness import describe_refutation
 from sixtyforty.accounting.kpi_summary import CountedGain
 from sixtyforty.decisions.declared_version import describe_outdated
 from sixtyforty.spec.kpi import EvidenceLabel, Kpi
@@ -259,7 +260,7 @@ def read_forecasts(
     champions = [row for row in ws.champion_ledger.promotions(track) if row.effective_from <= end]
     terms = list_terms(ws.use_case, rows, champions, daily_values, _read_done_money(ws, track, daily_values))
     coming_month = read_forecast(rows, champions[-1]) if champions else UNKNOWN
-    is_outdated = describe_outdated(ws, track, until) is not None
+    is_outdated = bool(describe_outdated(ws, track, until) or describe_refutation(ws))
     return ForecastRecord(terms, coming_month, is_outdated)
 
 
@@ -273,14 +274,14 @@ def _read_done_money(ws: Workspace, track: Track, daily_values: Sequence[DailyVa
         return {}
 
 
-def explain_target(kpi: Kpi, counted: CountedGain, label: EvidenceLabel, outdated: str | None = None) -> str:
+def explain_target(kpi: Kpi, counted: CountedGain, label: EvidenceLabel, invalid_because: str | None = None) -> str:
     """Return sentences that compare the counted gain per 1,000 units with the target, and say what it counts.
 
-    outdated: the text from `describe_outdated`, which replaces the comparison; None if the gain isn't outdated.
+    invalid_because: see `KpiSummary.invalid_because`. It replaces the comparison.
     """
     by = f" by {kpi.target_date:%d %B %Y}".replace(" 0", " ") if kpi.target_date else ""
     target = format_money(kpi.target, kpi.currency)
-    comparison = outdated or f"{_compare_with_target(kpi, counted.lift, label)} {counted.note}"
+    comparison = invalid_because or f"{_compare_with_target(kpi, counted.lift, label)} {counted.note}"
     return f"The target is {target} per 1,000 {kpi.unit_plural}{by}. {comparison}"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sixtyforty.accounting import experiment_results, kpi_ledger
 from sixtyforty.accounting.done_value import DoneValue, UncountedAnswersError, value_done
-from sixtyforty.accounting.exactness import describe_test, label_figures, run_exactness_test
+from sixtyforty.accounting.exactness import describe_refutation, describe_test, label_figures, run_exactness_test
 from sixtyforty.accounting.experiment_segments import measure_segments
 from sixtyforty.accounting.refused_figures import require_sound_figures
 from sixtyforty.decisions.deciders import DeciderCounts, count_deciders
@@ -99,6 +99,7 @@ class KpiSummary(DaysSummary):
     - done_problem: why the value of what people did is refused; None if it isn't.
     - is_retired: whether the use case is retired.
     - exactness: the test by a holdout that the action doesn't change the outcome; None without such a test.
+    - refutation: how a holdout has refuted that the figures are exact; None if none has.
     - past_experiment: the gain by three methods, and the overlap; None without a past experiment.
     - capacity: the gain if fewer actions can be taken, and the worst partition; None in a live experiment.
     """
@@ -114,12 +115,18 @@ class KpiSummary(DaysSummary):
     is_retired: bool = False
     past_experiment: PastExperiment | None = None
     exactness: OutcomeTest | None = None
+    refutation: str | None = None
     capacity: CapacityGains | None = None
 
     @property
     def is_refuted(self) -> bool:
-        """Whether a holdout refutes that the figures are exact."""
-        return self.exactness is not None and self.exactness.is_refuted
+        """Whether a holdout has refuted that the figures are exact."""
+        return self.refutation is not None
+
+    @property
+    def invalid_because(self) -> str | None:
+        """Why the figures prove nothing, and reach no target; None if nothing speaks against them."""
+        return self.outdated or self.refutation
 
     @property
     def counted(self) -> CountedGain:
@@ -220,9 +227,10 @@ def summarize_nothing(ws: Workspace, track: Track) -> KpiSummary:
 
 def _with_exactness(ws: Workspace, summary: KpiSummary) -> KpiSummary:
     """Return the summary with the test of exactness by a holdout, or with the assumption behind its figures."""
-    test = run_exactness_test(ws)
-    if test:
-        return replace(summary, exactness=test, evidence=describe_test(ws, test))
+    test, refutation = run_exactness_test(ws), describe_refutation(ws)
+    if test or refutation:
+        evidence = refutation or (describe_test(ws, test) if test else None)
+        return replace(summary, exactness=test, refutation=refutation, evidence=evidence)
     return replace(summary, evidence=ASSUMPTION if summary.label == "assumed" else None)
 
 

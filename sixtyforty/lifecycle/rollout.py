@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from sixtyforty.accounting import acceptance, acceptance_messages
+from sixtyforty.accounting.done_value import UncountedAnswersError
 from sixtyforty.accounting.exactness import describe_refutation
 from sixtyforty.accounting.refused_figures import describe_refusal
 from sixtyforty.decisions.due_decisions import live_since
@@ -112,7 +113,10 @@ def read_rollout_status(ws: Workspace, now: datetime) -> RolloutStatus:
     periods = list_periods(ws.rollout_ledger.steps(), live_from, now)
     step, since = periods[-1].step, periods[-1].start
     refusal = describe_refusal(ws, "live") or describe_refutation(ws)
-    evidence = no_evidence(periods) if refusal else measure_evidence(ws, periods)
+    try:
+        evidence = no_evidence(periods) if refusal else measure_evidence(ws, periods)
+    except UncountedAnswersError as error:
+        refusal, evidence = str(error), no_evidence(periods)
     days, lift = evidence[step].days, evidence[step].lift
     obstacles = list_obstacles(rollout, step, days, lift, list_objections_of_people(ws), use_case.kpi.currency)
     obstacles = [refusal, *obstacles] if refusal else obstacles

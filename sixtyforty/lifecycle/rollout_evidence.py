@@ -1,6 +1,8 @@
 """Measure what a rollout has shown so far: days with known outcomes and the gain, by rollout step.
 
-The evidence of a step covers all periods in which the step was in force. A step forward or back loses no evidence.
+The evidence of a step covers all periods in which the step was in force. A step forward or back loses no evidence. If
+people's answers are recorded, the gain is that of what people did (see `done_value`). In shadow nobody acts, so the
+gain is that of the suggestions.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sixtyforty.accounting import experiment_ledger, experiment_results, kpi_ledger
+from sixtyforty.accounting import experiment_ledger, kpi_ledger
+from sixtyforty.accounting.done_value import measure_experiment, read_counted_days
 from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.money import format_money
@@ -100,7 +103,10 @@ def list_periods(rows: Iterable[RolloutStep], live_from: datetime, now: datetime
 
 
 def measure_evidence(ws: Workspace, periods: Sequence[StepPeriod]) -> dict[StepName, StepEvidence]:
-    """Return the evidence of each rollout step that has been in force, in the order of the steps."""
+    """Return the evidence of each rollout step that has been in force, in the order of the steps.
+
+    Raises UncountedAnswersError if people's answers are recorded, but not counted for each partition.
+    """
     partitions = _partitions_by_step(ws, periods)
     return {step: _measure_step(ws, step, partitions[step]) for step in STEPS if step in partitions}
 
@@ -153,13 +159,13 @@ def _measure_partitions(ws: Workspace, step: StepName, partitions: Sequence[str]
         known = sum(1 for account in accounts if account.decisions + account.outside_experiment)
         if step == "shadow":
             return known, None
-        effect = experiment_results.measure_effect(ws, partitions)
-        return known, effect.lift if effect and effect.is_trustworthy else UNKNOWN
+        return known, measure_experiment(ws, partitions)
     if step == "shadow":
         daily_values = value_shadow_days(ws, partitions)
     else:
         included = set(partitions)
-        daily_values = [d for d in kpi_ledger.read_daily_values(ws, "live") if d.partition in included]
+        decided = [d for d in kpi_ledger.read_daily_values(ws, "live") if d.partition in included]
+        daily_values = read_counted_days(ws, "live", decided)
     lift = follow_lift(daily_values, block_days=ws.use_case.kpi.block_days)
     return len(daily_values), require_overlap(ws.use_case.kpi, daily_values, lift)
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sixtyforty.accounting import experiment_results, kpi_ledger
-from sixtyforty.accounting.done_value import UncountedAnswersError, read_counted_days, shift_experiment
+from sixtyforty.accounting import kpi_ledger
+from sixtyforty.accounting.done_value import UncountedAnswersError, measure_experiment, read_counted_days
 from sixtyforty.accounting.exactness import describe_refutation, label_figures
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.accounting.refused_figures import describe_refusal
@@ -225,7 +225,7 @@ def measure_stage(ws: Workspace, stage: Stage, since: datetime, now: datetime, g
         partitions = [p for p in partitions if use_case.first_day(p) < gate.stop_date]
     try:
         if use_case.is_randomized(track):
-            return StageFigures(track, label, len(partitions), _measure_experiment(ws, partitions), today)
+            return StageFigures(track, label, len(partitions), measure_experiment(ws, partitions), today)
         known = set(partitions)
         decided = [d for d in kpi_ledger.read_daily_values(ws, track) if d.partition in known]
         counted = read_counted_days(ws, track, decided)
@@ -239,14 +239,6 @@ def measure_stage(ws: Workspace, stage: Stage, since: datetime, now: datetime, g
     lift = follow_lift(counted, block_days=block_days, planned_blocks=max(planned_blocks, 1.0))
     lift = require_overlap(use_case.kpi, counted, lift)
     return StageFigures(track, label, len(counted), lift, today)
-
-
-def _measure_experiment(ws: Workspace, partitions: Sequence[str]) -> Interval:
-    """Return the gain that a live experiment measured on some partitions, with the costs of what people did."""
-    effect = experiment_results.measure_effect(ws, partitions)
-    if effect is None or not effect.is_trustworthy:
-        return UNKNOWN
-    return shift_experiment(ws, effect.lift, experiment_results.read_daily_values(ws, partitions))
 
 
 def _partitions_since(ws: Workspace, partitions: Sequence[str], since: datetime, now: datetime) -> list[str]:

@@ -38,6 +38,11 @@ def declared_parts(use_case: DecisionChain, dataset: Dataset) -> dict[str, str]:
     return {name: digest(part) for name, part in parts.items()}
 
 
+def hash_tested_parts(use_case: DecisionChain) -> str:
+    """Return the hash of the parts of the declaration that a holdout tests: the outcome and the actions."""
+    return digest([sorted(use_case.kpi.actions), declared_parts(use_case, "outcomes")])
+
+
 def changed_parts(entry: Entry | None, declared: Parts) -> list[str]:
     """Return the sorted names of the parts of the declaration that have changed since a partition was built.
 

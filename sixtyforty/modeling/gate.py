@@ -173,6 +173,8 @@ def _notes(evidence: GateEvidence, figures: GateFigures) -> Iterator[str]:
         yield evidence.selection_reason
     if evidence.unfit_champion:
         yield evidence.unfit_champion
+    if evidence.refutation and evidence.kind == "refresh":
+        yield f"the gain isn't exact: {evidence.refutation}"
     if evidence.is_assumed:
         yield "the challenger's gain is assumed: the action may change the outcome"
 
@@ -200,6 +202,8 @@ def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVer
             f"{evidence.missing_share:.0%} of the challenger's training partitions are missing or refused;"
             f" at most {gate.max_rejected_share:.0%} are allowed",
         )
+    if evidence.refutation and evidence.kind != "refresh":  # a refresh claims no gain
+        return value.stop("HOLD", f"the gain isn't proven: {evidence.refutation}")
     if shortage := _find_shortage(gate, evidence, days):
         return value.stop("HOLD", f"too early to judge: {shortage}")
     confidence = _two_sided_confidence(gate, evidence)

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Literal
 
 from sixtyforty.modeling.backtest import run_walk_forward
+from sixtyforty.modeling.built_by import hash_tested_parts
 from sixtyforty.modeling.error_budget import RecipeTrial, number_recipe
 from sixtyforty.modeling.feature_fit import find_feature_problem
 from sixtyforty.modeling.model_card import ModelCard
@@ -24,6 +25,7 @@ from sixtyforty.spec.kpi import BLOCK_DAYS
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.champion_ledger import ChampionLedger
+from sixtyforty.storage.exactness_ledger import ExactnessLedger, describe_standing
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.verdicts import is_accepted
 from sixtyforty.value.daily_value import DailyValue
@@ -51,7 +53,7 @@ class GateEvidence:
     `training_rows`: number of rows that the challenger learned from; None if the collection ended before. `block_days`:
     see `kpi.block_days`. `trial`: the place of the recipe in the error budget of its year; None if the collection ended
     before. `overlap_problem`: why a past experiment knows too little about the recipe's decisions; empty if it knows
-    enough.
+    enough. `refutation`: how a holdout has refuted that gains are exact; empty if none has.
     """
 
     kind: ChallengerKind
@@ -72,6 +74,7 @@ class GateEvidence:
     block_days: int = BLOCK_DAYS
     trial: RecipeTrial | None = None
     overlap_problem: str = ""
+    refutation: str = ""
 
 
 def collect_evidence(
@@ -144,10 +147,19 @@ def _collect_from_files(
         current_recipe=current_recipe,
         refused_partitions=_refused_partitions(lake, card),
         broken_constraints=find_broken_constraints(use_case.model.monotone_constraints, store, version),
+        refutation=find_refutation(use_case, store),
         is_assumed=use_case.label("replay") == "assumed",  # the backtest decides about past units, as a replay does
         selection_reason=selection_reason,
         unfit_champion=unfit_champion,
     )
+
+
+def find_refutation(use_case: UseCase, store: ModelStore) -> str:
+    """Return how a holdout has refuted that gains are exact, as recorded in the ledger; empty if none has."""
+    if use_case.kpi.measurement != "exact":
+        return ""
+    ledger = ExactnessLedger(store.root / "exactness.jsonl")
+    return describe_standing(ledger, hash_tested_parts(use_case), use_case.name) or ""
 
 
 def _promoted_before(use_case: UseCase, ledger: ChampionLedger, track: Track, as_of: date) -> list[str]:

@@ -137,7 +137,7 @@ def _done_lines(summary: KpiSummary, use_case: UseCase) -> list[str]:
 
 def _kpi_lines(use_case: UseCase, accounts: Accounts) -> list[str]:
     kpi, summary, coming = use_case.kpi, accounts.summary, accounts.forecasts.coming_month
-    lines = [kpi.name, f"- {explain_target(kpi, summary.counted, summary.label, summary.outdated)}"]
+    lines = [kpi.name, f"- {explain_target(kpi, summary.counted, summary.label, summary.invalid_because)}"]
     if not math.isnan(coming.low):
         gain, low, high = (format_money(amount, kpi.currency) for amount in (coming.value, coming.low, coming.high))
         lines.append(f"- Gain forecast for next month: {gain} per 1,000 {kpi.unit_plural}, between {low} and {high}.")

@@ -171,7 +171,7 @@ def collect_facts(ws: Workspace, track: Track) -> ImpactFacts:
         champions=list(accounts.champions),
         withdrawals=describe_withdrawals(ws),
         forecasts=accounts.forecasts,
-        target_progress=explain_target(use_case.kpi, summary.counted, summary.label, summary.outdated),
+        target_progress=explain_target(use_case.kpi, summary.counted, summary.label, summary.invalid_because),
         next_steps=recommend_next_steps(use_case, accounts),
         data_problems=count_data_problems(ws, accounts.days),
         feed_outages=describe_feed_outages(ws),

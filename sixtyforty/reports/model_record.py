@@ -171,7 +171,7 @@ def collect_facts(ws: Workspace, track: Track) -> RecordFacts:
         break_even_sentences=[] if refusal else explain_break_even(ws),
         fault_impacts=[] if refusal else read_impacts(ws),
         forecasts=read_forecasts(ws, track, daily_values=days),
-        target_progress=explain_target(kpi, summary.counted, summary.label, summary.outdated),
+        target_progress=explain_target(kpi, summary.counted, summary.label, summary.invalid_because),
         attempts=[(r, ws.models.card(r.version)) for r in rows if r.verdict != "REBUILD"],
         stage_events=ws.stage_ledger.rows(),
         findings=open_findings(ws).rows(),

@@ -65,10 +65,8 @@ def _about_the_gain(use_case: UseCase, summary: KpiSummary) -> str:
     kpi, people = use_case.kpi, use_case.people
     counted = summary.counted
     gain = counted.lift
-    if summary.outdated:
-        return summary.outdated
-    if summary.is_refuted and summary.evidence:
-        return summary.evidence
+    if summary.invalid_because:
+        return summary.invalid_because
     if summary.label == "assumed":
         return (
             f"The gain is assumed: only a holdout can measure it. Agree on one with {people.team}."

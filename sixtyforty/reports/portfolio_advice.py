@@ -44,8 +44,8 @@ def advise(
         return "start", "No outcome is known yet. Run the chain on the first days of its data."
     if summary.outdated:
         return "continue", summary.outdated
-    if summary.is_refuted and summary.evidence:
-        return "prove", summary.evidence
+    if summary.refutation:
+        return "prove", summary.refutation
     if high is not None and high < 0:
         return "stop", "The current process does better (95% confidence)."
     if summary.label == "assumed":

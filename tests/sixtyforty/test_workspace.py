@@ -22,6 +22,7 @@ def paths_of(ws: Workspace) -> list[str]:
             ws.champion_ledger.path,
             ws.rollout_ledger.path,
             ws.stage_ledger.path,
+            ws.exactness_ledger.path,
             ws.reports,
             ws.cache,
             ws.alert_receipts,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pipelines.cli.holdout import HoldoutPlan, _plan_lines
+from sixtyforty.modeling.built_by import hash_tested_parts
+from sixtyforty.storage.exactness_ledger import ExactnessEvent
 from sixtyforty.value.experiment_design import HoldoutDesign
 from sixtyforty.workspace import Workspace
-from tests.experiment_home import KEYS, make_experiment_home
+from tests.experiment_home import KEYS, copy_home, make_experiment_home
 from tests.pipelines.cli.conftest import use_workspace
 from tests.pipelines.conftest import RunCli
 
@@ -62,3 +66,25 @@ def test_a_plan_needs_a_holdout_and_an_effect_above_zero(run_cli: RunCli) -> Non
     assert (finished.code, finished.out, len(finished.err.splitlines())) == (1, "", 1)
     finished = run_cli("holdout flight_delays --effect -3")
     assert (finished.code, "Give a gain per 1,000 units above zero" in finished.err) == (1, True)
+
+
+def test_a_refutation_is_shown_and_cleared_with_a_reason(
+    experiment: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: RunCli
+) -> None:
+    ws = copy_home(experiment, tmp_path, kpi={"measurement": "exact", "holdout": {"value_per_outcome": None}})
+    use_workspace(monkeypatch, ws)
+    row = ExactnessEvent(
+        event="refuted",
+        declaration=hash_tested_parts(ws.use_case),
+        by="holdout",
+        why="Refuted: by chance.",
+        effective_from="2013-04-20T00:00:00",
+    )
+    ws.exactness_ledger.record(row)
+    answer = run_cli("exactness calls_in_time --json").answer
+    assert answer["refutation"].startswith("Refuted: by chance.") and answer["test"]["units"] == 840
+    assert answer["refutation"] in run_cli("exactness calls_in_time").out
+    assert "needs a reason" in run_cli("exactness calls_in_time --clear").err
+    cleared = run_cli("exactness calls_in_time --clear --by ann --why mixed --json").answer
+    assert (cleared["refutation"], [row["event"] for row in cleared["history"]]) == (None, ["refuted", "cleared"])
+    assert "nothing refutes" in run_cli("exactness calls_in_time --clear --why again").err.lower()

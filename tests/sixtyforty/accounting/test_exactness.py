@@ -11,10 +11,19 @@ import numpy as np
 import pytest
 
 from sixtyforty.accounting import kpi_ledger
-from sixtyforty.accounting.exactness import describe_refutation, label_figures, run_exactness_test
+from sixtyforty.accounting.exactness import (
+    ExactnessError,
+    clear_refutation,
+    describe_refutation,
+    label_figures,
+    record_refutation,
+    run_exactness_test,
+)
+from sixtyforty.accounting.forecast import explain_target, read_forecasts
 from sixtyforty.accounting.kpi_summary import summarize_kpi
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.lifecycle.stage_gate import read_stage_status
+from sixtyforty.modeling.gate_evidence import find_refutation
 from sixtyforty.reports import impact_report
 from sixtyforty.value.experiment import compare_arms
 from sixtyforty.value.experiment_design import normal_quantile
@@ -32,6 +41,11 @@ def make_exact(experiment: Workspace, folder: Path, effect: float = 0.0, **chang
     Each call is late with a probability of 50%, whatever is done, minus the effect where the model decides.
     """
     ws = copy_home(experiment, folder, kpi=EXACT, **changes)
+    set_random_outcomes(ws, effect)
+    return ws
+
+
+def set_random_outcomes(ws: Workspace, effect: float) -> None:
     rng = np.random.default_rng(4)
     for partition in KEYS:
         late: dict[int, int | None] = {}
@@ -41,7 +55,6 @@ def make_exact(experiment: Workspace, folder: Path, effect: float = 0.0, **chang
         set_outcomes(ws, partition, late)
     shutil.rmtree(str(ws.lake.root / "kpi"))
     kpi_ledger.write_accounts(ws, KEYS, "live")
-    return ws
 
 
 def read_arms(ws: Workspace) -> tuple[np.ndarray, np.ndarray]:
@@ -100,6 +113,45 @@ def test_a_refuted_assumption_leaves_no_exact_figure(experiment: Workspace, tmp_
         and "figures are exact" not in page
         and "exact figures" not in page
     )
+
+
+def test_a_recorded_refutation_stands_whatever_later_data_show(experiment: Workspace, tmp_path: Path) -> None:
+    """Otherwise the test would have as many chances to accept as there are runs, and the gate wouldn't see it."""
+    ws = make_exact(experiment, tmp_path, effect=0.4)
+    row = record_refutation(ws, datetime(2013, 5, 1))
+    assert row is not None and row.evidence["refuted"]
+    assert record_refutation(ws, datetime(2013, 5, 2)) == row, "recorded once"
+    set_random_outcomes(ws, effect=0.0)
+    test, refutation = run_exactness_test(ws), describe_refutation(ws)
+    assert test is not None and not test.is_refuted
+    assert refutation is not None and refutation.startswith("Refuted: the action changes the outcome")
+    assert "recorded on 2013-05-01" in refutation and label_figures(ws, "live") == "assumed"
+    summary = summarize_kpi(ws, "live")
+    assert (summary.is_refuted, summary.evidence, summary.counted.standing) == (True, refutation, "assumed")
+    assert explain_target(ws.use_case.kpi, summary.counted, summary.label, summary.invalid_because).endswith(refutation)
+    assert read_forecasts(ws, "live").is_outdated
+    assert find_refutation(ws.use_case, ws.models) == refutation, "the promotion gate sees it"
+
+
+def test_a_person_clears_a_refutation_with_a_reason(experiment: Workspace, tmp_path: Path) -> None:
+    ws = make_exact(experiment, tmp_path, effect=0.4)
+    middle = ws.use_case.opens_at(KEYS[2])
+    clear_refutation(ws, "ann", "the groups were mixed up", middle)
+    assert [(row.event, row.by) for row in ws.exactness_ledger.rows()] == [("refuted", "holdout"), ("cleared", "ann")]
+    whole, test = read_arms(ws), run_exactness_test(ws)
+    assert test is not None and 0 < test.units < len(whole[0]) + len(whole[1]), "only later decisions are tested"
+    with pytest.raises(ExactnessError, match="no refutation to clear"):
+        clear_refutation(make_exact(experiment, tmp_path / "sound"), "ann", "to be safe", middle)
+
+
+def test_another_outcome_is_tested_anew(experiment: Workspace, tmp_path: Path) -> None:
+    ws = make_exact(experiment, tmp_path, effect=0.4)
+    record_refutation(ws, datetime(2013, 5, 1))
+    set_random_outcomes(ws, effect=0.0)
+    assert describe_refutation(ws) is not None
+    file = ws.use_case.folder / "outcomes.sql"
+    file.write_text(f"{file.read_text()}\nwhere true")
+    assert describe_refutation(ws) is None and label_figures(ws, "live") == "exact"
 
 
 def test_two_arms_that_never_differ_refute_nothing_at_daily_looks() -> None:

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sixtyforty.accounting import kpi_ledger
+from sixtyforty.accounting import kpi_ledger, usage
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.lifecycle.rollout import (
@@ -37,7 +37,7 @@ from sixtyforty.storage.rollout_ledger import STEPS, StepName
 from sixtyforty.value.choice_payoffs import ChoicePayoffs
 from sixtyforty.value.lift import Interval, follow_lift
 from sixtyforty.workspace import Workspace
-from tests.helpers import make_use_case, make_workspace, merge, publish_days, put_champion_in_force
+from tests.helpers import WITH_RESPONSES, make_use_case, make_workspace, merge, publish_days, put_champion_in_force
 
 TRAINING_DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(12)]
 LIVE_DAYS = [date(2013, 3, 25) + timedelta(days=i) for i in range(24)]
@@ -203,6 +203,23 @@ def test_steps_are_taken_one_at_a_time(ws: Workspace) -> None:
         advance_rollout(ws, by="Bo", why="more", now=later)
     assert ws.rollout_ledger.step_at(now - timedelta(seconds=1)) is None
     json.dumps([row.model_dump() for row in ws.rollout_ledger.rows()], allow_nan=False)
+
+
+def test_a_step_counts_what_people_did(ws: Workspace) -> None:
+    """Nobody has answered, and unanswered decisions aren't carried out. So the step has no gain, and stays unproven."""
+    start = ws.use_case.day_start(LIVE_DAYS[1]).isoformat()
+    ws.rollout_ledger.take_step("holdout", by="Ada", why="x", effective_from=start)
+    now = run_days(ws, 0, 1, 2, 3)
+    decided = read_rollout_status(ws, now)
+    assert decided.days == 3 and decided.lift is not None and decided.lift.value > 0
+    changes = merge(merge(ROLLOUT, WITH_RESPONSES), {"people": {"unanswered": "not_done"}})
+    recorded = Workspace(make_use_case(ws.home / "use_case", **changes), ws.home, ws.database_url)
+    uncounted = read_rollout_status(recorded, now)
+    assert uncounted.obstacles[0].startswith("What people did isn't known") and uncounted.days == 0
+    usage.write_accounts(recorded, KEYS[1:4], "live")
+    done = read_rollout_status(recorded, now)
+    assert done.days == 3 and done.lift is not None and done.lift.value == 0
+    assert any("isn't proven in this step: EUR 0" in obstacle for obstacle in done.obstacles)
 
 
 def test_anybody_may_step_back_whatever_people_object(unaccepted: Workspace) -> None:
