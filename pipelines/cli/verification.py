@@ -74,9 +74,8 @@ def verify(
             send_heads(witness, verification.heads)
     lines = []
     for verification in verifications:
-        counts = ", ".join(f"{count:,} {kind}" for kind, count in verification.checked.items())
         verdict = "NOT" if verification.differences else "ok "
-        lines.append(f"{verdict}  {verification.use_case}: {counts or 'nothing stored'}")
+        lines.append(f"{verdict}  {verification.use_case}: {verification.summary}")
         lines += [f"     {text}" for text in (*verification.differences, *verification.notes)]
     return VerifyAnswer(
         ok=not any(verification.differences for verification in verifications),

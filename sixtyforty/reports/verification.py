@@ -53,6 +53,11 @@ class Verification:
     notes: list[str] = field(default_factory=list)
     heads: list[LedgerHead] = field(default_factory=list)
 
+    @property
+    def summary(self) -> str:
+        """What was verified, such as `7 ledgers, 3 model versions`."""
+        return ", ".join(f"{count:,} {kind}" for kind, count in self.checked.items())
+
     def add(self, kind: str, outcomes: Iterable[str], show: Callable[[str], None]) -> None:
         """Count outcomes and keep the differences. outcomes: "" for a sound thing, otherwise a difference."""
         for outcome in outcomes:
@@ -124,7 +129,7 @@ def _verify_ledgers(
         try:
             rows_by_ledger[ledger.path.name] = ledger.rows()
         except LedgerError as error:
-            verification.differences.append(str(error).split(". Restore")[0] + ".")
+            verification.differences.append(str(error))
     anchors = ws.anchors.read() if ws.anchors else {}
     for name in sorted(rows_by_ledger.keys() | anchors.keys()):
         if name not in rows_by_ledger and name in {ledger.path.name for ledger in list_ledgers(ws)}:
@@ -139,7 +144,7 @@ def _verify_ledgers(
     try:
         verify_names(ws)
     except SixtyfortyError as error:
-        verification.differences.append(str(error).split(". Restore")[0].rstrip(".") + ".")
+        verification.differences.append(str(error))
     return rows_by_ledger
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sixtyforty.spec.errors import SixtyfortyError
@@ -88,8 +89,15 @@ class LedgerAnchors:
 
     def read(self) -> dict[str, list[Anchor]]:
         """Return the anchors by the file name of the ledger, each sorted by number."""
+        import sqlalchemy as sa
+
         anchors: dict[str, list[Anchor]] = {}
-        with self._engine() as (engine, table), engine.connect() as connection:
+        url = parse_database_url(self.database_url)
+        if is_sqlite(url) and url.database and not Path(url.database).exists():
+            return anchors
+        with self._engine(creates=False) as (engine, table), engine.connect() as connection:
+            if not sa.inspect(connection).has_table(table.name):
+                return anchors
             names = connection.scalars(_ledger_names(table, self.use_case)).all()
             for name in names:
                 anchors[name] = _read(connection, table, (table.c.use_case == self.use_case, table.c.ledger == name))
@@ -108,13 +116,15 @@ class LedgerAnchors:
                 connection.execute(table.insert(), anchors)
 
     @contextmanager
-    def _engine(self) -> Iterator[tuple[sa.Engine, sa.Table]]:
+    def _engine(self, creates: bool = True) -> Iterator[tuple[sa.Engine, sa.Table]]:
         url = parse_database_url(self.database_url)
-        create_database_folder(url)
+        if creates:
+            create_database_folder(url)
         engine = open_engine(url, connect_args={"timeout": SQLITE_TIMEOUT} if is_sqlite(url) else {})
         try:
             table = _define_table()
-            table.metadata.create_all(engine)
+            if creates:
+                table.metadata.create_all(engine)
             yield engine, table
         finally:
             engine.dispose()
