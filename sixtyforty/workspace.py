@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sixtyforty.code_version import code_version
 from sixtyforty.ingest.landing_zone import LandingZone
@@ -28,7 +28,9 @@ from sixtyforty.modeling.model_store import ModelStore
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.champion_ledger import ChampionLedger
 from sixtyforty.storage.exactness_ledger import ExactnessLedger
+from sixtyforty.storage.hash_chain import HashChain
 from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.ledger_anchors import LedgerAnchors
 from sixtyforty.storage.moving import path_exists
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
 from sixtyforty.storage.rollout_ledger import RolloutLedger
@@ -38,6 +40,9 @@ from sixtyforty.storage.stage_ledger import StageLedger
 # change of UseCase would change the code version.
 if TYPE_CHECKING:
     from sixtyforty.spec.use_case import UseCase
+
+
+Ledger = TypeVar("Ledger", bound=HashChain[Any])
 
 
 class MissingDataError(SixtyfortyError):
@@ -101,22 +106,36 @@ class Workspace:
     @property
     def champion_ledger(self) -> ChampionLedger:
         """The ledger of all verdicts on challengers. It determines which model is champion."""
-        return ChampionLedger(self._shared("models") / "champion.jsonl")
+        return ChampionLedger(
+            self._shared("models") / "champion.jsonl",
+            self.use_case.first_name,
+            self.anchors,
+            hash_version=self.models.hash_version,
+        )
 
     @property
     def rollout_ledger(self) -> RolloutLedger:
         """The ledger of the rollout: which rollout step applies from when."""
-        return RolloutLedger(self._shared("models") / "rollout.jsonl")
+        return self.open_ledger(RolloutLedger, "rollout.jsonl")
 
     @property
     def stage_ledger(self) -> StageLedger:
         """The ledger of the use case's stages and of the verdicts of their gates."""
-        return StageLedger(self._shared("models") / "stages.jsonl")
+        return self.open_ledger(StageLedger, "stages.jsonl")
+
+    @property
+    def anchors(self) -> LedgerAnchors | None:
+        """The anchors of the ledgers in the delivery database; None for an archive, which has no database."""
+        return LedgerAnchors(self.database_url, self.use_case.first_name) if self.database_url else None
+
+    def open_ledger(self, ledger_type: type[Ledger], name: str) -> Ledger:
+        """Return a ledger of the use case, beside the champion ledger. name: its file name."""
+        return ledger_type(self._shared("models") / name, self.use_case.first_name, self.anchors)
 
     @property
     def exactness_ledger(self) -> ExactnessLedger:
         """The ledger of refutations: whether a holdout has shown that figures aren't exact."""
-        return ExactnessLedger(self._shared("models") / "exactness.jsonl")
+        return self.open_ledger(ExactnessLedger, "exactness.jsonl")
 
     @property
     def deliveries(self) -> StoragePath:

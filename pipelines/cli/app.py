@@ -32,6 +32,7 @@ from pipelines.cli import (  # noqa: F401 (importing a module registers its comm
     portfolio,
     run,
     sourcing,
+    verification,
 )
 from pipelines.cli.commands import app
 

@@ -87,19 +87,15 @@ def _use_case_checks(name: str) -> list[Check]:
 
 
 def _ledger_checks(name: str) -> list[Check]:
-    restore = "Restore {} and its .head file from a backup."
-    restore_all = "Restore {} and their .head files from a backup."
     run = f"sixtyforty run {name} --from DATE --to DATE"
     return [
-        Check(f"champion ledger of {name}", True, partial(_champions, name), restore.format("champion.jsonl")),
-        Check(f"rollout ledger of {name}", True, partial(_rollout_steps, name), restore.format("rollout.jsonl")),
         Check(
-            f"ledgers of stages, training, vendors and exactness of {name}",
+            f"verification of {name}",
             True,
-            partial(_other_ledgers, name),
-            restore_all.format("stages.jsonl, training.jsonl, vendor_extracts.jsonl, exactness.jsonl"),
+            partial(_verification, name),
+            "Find out who changed the reported thing, then restore it from a backup. To verify the whole use case, run:"
+            f" sixtyforty verify {name}",
         ),
-        Check(f"names of {name}", True, partial(_names, name), restore.format("the reported ledger")),
         Check(
             f"stage of {name}",
             False,
@@ -138,7 +134,6 @@ def _ledger_checks(name: str) -> list[Check]:
             partial(_units, name),
             f"Recalculate the days with lost units: {run}. If the days are live, add --track live.",
         ),
-        Check(f"findings of {name}", False, partial(_findings, name), restore.format("findings.jsonl")),
     ]
 
 
@@ -227,34 +222,13 @@ def _variables(name: str) -> str:
     return f"{summary}; no digests yet for {', '.join(without_digest)}" if without_digest else summary
 
 
-def _verified(*row_counts: int) -> str:
-    return f"{', '.join(format_plural(count, 'row') for count in row_counts)}, hash chain verified"
+def _verification(name: str) -> str:
+    from sixtyforty.reports.verification import verify_use_case
 
-
-def _champions(name: str) -> str:
-    return _verified(len(catalog.open_workspace(name).champion_ledger.rows()))
-
-
-def _rollout_steps(name: str) -> str:
-    return _verified(len(catalog.open_workspace(name).rollout_ledger.rows()))
-
-
-def _other_ledgers(name: str) -> str:
-    from sixtyforty.lifecycle.training import open_training_ledger
-    from sixtyforty.lifecycle.vendor_extracts import open_vendor_extract_ledger
-
-    ws = catalog.open_workspace(name)
-    ledgers = (ws.stage_ledger, open_training_ledger(ws), open_vendor_extract_ledger(ws), ws.exactness_ledger)
-    return _verified(*(len(ledger.rows()) for ledger in ledgers))
-
-
-def _names(name: str) -> str:
-    from sixtyforty.lifecycle.name_ledger import verify_names
-
-    ws = catalog.open_workspace(name)
-    count = verify_names(ws)
-    former = f", formerly {', '.join(ws.use_case.former_names)}" if ws.use_case.former_names else ""
-    return f"{format_plural(count, 'rename')}{former}"
+    verification = verify_use_case(catalog.open_workspace(name), quick=True)
+    if verification.differences:
+        raise NotAvailableError(" ".join(verification.differences))
+    return verification.summary
 
 
 def _stage(name: str) -> str:
@@ -315,12 +289,6 @@ def _units(name: str) -> str:
     if differences := describe_losses(catalog.open_workspace(name), now()):
         raise NotAvailableError(differences)
     return "no row or unit is lost: each row has a verdict; each unit has features, a decision if due, and an account"
-
-
-def _findings(name: str) -> str:
-    from sixtyforty.reports.findings import open_findings
-
-    return _verified(len(open_findings(catalog.open_workspace(name)).rows()))
 
 
 def _services() -> str:

@@ -36,9 +36,13 @@ class MoveError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class _NameOnly:
-    """Stand-in for a use case that has no declaration yet, or no longer: enough to compute the paths of its data."""
+    """Stand-in for a use case that has no declaration yet, or no longer: enough to compute the paths of its data.
+
+    Its first name is unknown, so its ledgers are read without checking which use case they name.
+    """
 
     name: str
+    first_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,10 @@ class Project:
         return Workspace(
             cast(UseCase, _NameOnly(name)), self.settings.home, self.settings.database_url, self.settings.lake
         )
+
+    def open_workspace(self, name: str) -> Workspace:
+        """Return the workspace of a declared use case. Raises DeclarationError if its declaration is wrong."""
+        return Workspace(self.load_use_case(name), self.settings.home, self.settings.database_url, self.settings.lake)
 
     def require_declared(self, name: str) -> None:
         """Raise MoveError if no declared use case is called `name`. The message suggests the closest name."""

@@ -32,6 +32,7 @@ from sixtyforty.reports.removed_use_cases import Archive, RemovedPeople, Removed
 from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import DeclarationError
 from sixtyforty.storage.dvc_setup import write_recipe_list
+from sixtyforty.storage.ledger_anchors import delete_anchors
 from sixtyforty.storage.moving import delete_path, move_path
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
 from sixtyforty.storage.unfinished_move import Move
@@ -101,6 +102,7 @@ def list_steps(project: Project, move: Move, archive: Archive) -> list[Step]:
         ("record", lambda: _write_record(project, move, archive)),
         *keep,
         ("tables", partial(drop_tables, settings.database_url, name)),
+        ("anchors", partial(_delete_anchors, settings.database_url, archive)),
         *(
             (label, partial(_archive_or_delete, label, path, targets.get(label), move.deletes))
             for label, path in ws.owned_paths().items()
@@ -146,6 +148,12 @@ def _write_record(project: Project, move: Move, archive: Archive) -> None:
             deleted=move.deletes,
         )
     )
+
+
+def _delete_anchors(database_url: str, archive: Archive) -> None:
+    """Delete the anchors of the removed use case's ledgers, so that a new use case can have its name."""
+    record = archive.read_record()
+    delete_anchors(database_url, record.former_names[0] if record.former_names else record.name)
 
 
 def _archive_or_delete(label: str, path: StoragePath, target: StoragePath | None, deletes: bool) -> None:

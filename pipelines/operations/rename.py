@@ -151,6 +151,7 @@ def _move_run_hours(project: Project, old: str, new: str) -> None:
 
 def _record_renaming(project: Project, move: Move) -> None:
     """Record the rename in the ledger of names, unless an earlier attempt recorded it and moved the ledger."""
-    ws, new_ws = (project.name_workspace(name) for name in (move.old, move.new))
+    new_ws = project.open_workspace(move.new)  # an earlier step has moved the declaration
+    ws = new_ws.named(move.old)
     if any(path_exists(path) for path in (ws.lake.root, ws.models.root)) and not open_name_ledger(new_ws).rows():
         record_renaming(ws, move.old, move.new, move.by, move.why)

@@ -93,6 +93,7 @@ def score_units(
         return ScoredUnits([], reasons)
     try:
         card = ws.models.card(batch.champion.version)
+        ws.models.require_bound(batch.champion.version, batch.champion.bound)
         problem = find_feature_problem(card, columns, ws.use_case.kpi.payoff_sql)
         if problem is None and track == "live":
             problem = find_redefined(ws.use_case, ws.lake, ws.models, card)
@@ -104,7 +105,7 @@ def score_units(
     except ModelError:
         if track == "replay":
             raise
-        return _score_by_partition(ws, batch.champion.version, units, masks, reasons)
+        return _score_by_partition(ws, batch.champion, units, masks, reasons)
 
 
 def unscored_reason(problem: object) -> str:
@@ -127,14 +128,15 @@ def _predict(model: FittedModel, rows: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def _score_by_partition(
-    ws: Workspace, version: str, units: pd.DataFrame, masks: list[Mask], reasons: NDArray[Any]
+    ws: Workspace, champion: ChampionRow, units: pd.DataFrame, masks: list[Mask], reasons: NDArray[Any]
 ) -> ScoredUnits:
     """Score each partition separately after an error, so that only the partitions with an error have no scores.
 
     reasons: filled in place with the reason for each unit that can't be scored.
     """
     try:
-        model = ws.models.load(version)
+        ws.models.require_bound(champion.version, champion.bound)
+        model = ws.models.load(champion.version)
     except ModelError as file_error:
         reasons[masks[0] | masks[1]] = unscored_reason(file_error)
         return ScoredUnits([], reasons)

@@ -15,6 +15,7 @@ from sixtyforty.storage.databases import is_sqlite, open_engine, parse_database_
 from sixtyforty.storage.files import parquet_bytes, write_atomic
 from sixtyforty.storage.object_store import StoragePath
 from sixtyforty.storage.response_log import close_response_logs, table_name
+from sixtyforty.storage.response_seals import seal_table_name
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
 
 def table_names(use_case: str) -> list[str]:
     """Return the names of the tables of a use case, whether they exist or not."""
-    return [delivery_table_name(use_case, "live"), delivery_table_name(use_case, "replay"), table_name(use_case)]
+    return [
+        delivery_table_name(use_case, "live"),
+        delivery_table_name(use_case, "replay"),
+        table_name(use_case),
+        seal_table_name(use_case),
+    ]
 
 
 def existing_tables(database_url: str, names: Iterable[str]) -> dict[str, int]:

@@ -134,6 +134,12 @@ def find_undelivered(ws: Workspace, track: Track, entries: Mapping[str, Entry]) 
     return entries.keys() - delivered
 
 
+def has_current_receipt(ws: Workspace, track: Track, entry: Entry) -> bool:
+    """Return whether a partition's decisions were delivered in the version of this manifest."""
+    receipt = _receipt_path(ws, track, entry.partition)
+    return receipt.exists() and json.loads(receipt.read_bytes())["decisions"] == entry.version
+
+
 def _read_accepted(ws: Workspace, store: TableStore, decisions: Entry) -> Rows:
     """Return a partition's decisions. Raises DeliveryError if governance refused the features of a decision.
 

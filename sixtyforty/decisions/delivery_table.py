@@ -184,7 +184,7 @@ def delete_replaced(ws: Workspace, tables: Mapping[str, Rows]) -> None:
     """
     import sqlalchemy as sa
 
-    engine = sa.create_engine(ws.database_url)
+    engine = open_engine(ws.database_url)
     target = delivery_table(ws, "replay", sa.MetaData())
     try:
         if not sa.inspect(engine).has_table(target.name):

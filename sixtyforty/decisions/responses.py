@@ -6,7 +6,7 @@ Simulated responses are for demonstrations. Simulated responses to live decision
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,8 @@ from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.response_rules import ResponseError, check_not_simulated_live, check_response
 from sixtyforty.spec.clock import now
 from sixtyforty.storage.databases import open_engine
-from sixtyforty.storage.response_log import ANSWERS, Response, Role, open_response_log, table_name
+from sixtyforty.storage.response_log import ANSWERS, Response, Role, find_seals, open_response_log, table_name
+from sixtyforty.storage.response_seals import find_seal_problems, write_seals
 from sixtyforty.value.decision_ids import parse_decision_id
 from sixtyforty.workspace import Workspace
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 # earlier rows again. A transaction must not write more rows than that number.
 ROWS_PER_TRANSACTION = 500
 IDS_PER_QUERY = 1000
+LOCK = ".responses.lock"  # file in the lake
 
 
 class AlreadyAnsweredError(ResponseError):
@@ -40,7 +42,27 @@ class AlreadyAnsweredError(ResponseError):
 
 def open_log(ws: Workspace) -> tuple[sa.Engine, sa.Table]:
     """Return the SQLAlchemy engine and the SQL table of a use case's responses."""
-    return open_response_log(ws.use_case.name, ws.database_url, ws.lake.root / ".responses.lock")
+    return open_response_log(ws.use_case.name, ws.database_url, ws.lake.root / LOCK)
+
+
+def find_forged_responses(ws: Workspace) -> Iterator[str]:
+    """Yield "" for each sound response, and one sentence without full stop for each one forged, changed or deleted."""
+    if not has_responses(ws):
+        return
+    engine, table = open_log(ws)
+    with engine.connect() as connection:
+        yield from find_seal_problems(connection, table, *find_seals(table, ws.lake.root / LOCK))
+
+
+def has_responses(ws: Workspace) -> bool:
+    """Return whether the response log exists. The log isn't created."""
+    import sqlalchemy as sa
+
+    engine = open_engine(ws.database_url)
+    try:
+        return sa.inspect(engine).has_table(table_name(ws.use_case.name))
+    finally:
+        engine.dispose()
 
 
 def record_response(ws: Workspace, response: Response) -> Response:
@@ -61,6 +83,7 @@ def record_response(ws: Workspace, response: Response) -> Response:
     try:
         with engine.begin() as connection:
             connection.execute(sa.insert(table).values(asdict(complete)))
+            write_seals(connection, table, *find_seals(table, ws.lake.root / LOCK), [complete.response_id])
     except sa.exc.IntegrityError as error:
         answers = [r for r in responses_to(ws, complete.decision_id) if r.event in ANSWERS]
         if answers and complete.event in ANSWERS:
@@ -95,12 +118,8 @@ def has_answers(ws: Workspace) -> bool:
     """
     import sqlalchemy as sa
 
-    engine = open_engine(ws.database_url)
-    try:
-        if not sa.inspect(engine).has_table(table_name(ws.use_case.name)):
-            return False
-    finally:
-        engine.dispose()
+    if not has_responses(ws):
+        return False
     engine, table = open_log(ws)
     with engine.connect() as connection:
         return (
@@ -138,9 +157,12 @@ def add_responses(ws: Workspace, responses: Sequence[Response]) -> int:
     dialect = sqlite if engine.dialect.name == "sqlite" else postgresql
     rows = [vars(response) | {"response_id": response.response_id or uuid.uuid4().hex} for response in responses]
     statement, added = dialect.insert(table).on_conflict_do_nothing(), 0
+    seals, key = find_seals(table, ws.lake.root / LOCK)
     for start in range(0, len(rows), ROWS_PER_TRANSACTION):
         with engine.begin() as connection:
-            added += connection.execute(statement, rows[start : start + ROWS_PER_TRANSACTION]).rowcount
+            some = rows[start : start + ROWS_PER_TRANSACTION]
+            added += connection.execute(statement, some).rowcount
+            write_seals(connection, table, seals, key, [row["response_id"] for row in some])
     return added
 
 

@@ -179,6 +179,7 @@ def promote_approved(ws: Workspace, now: datetime) -> list[ChampionRow]:
 def _put_in_force(
     ws: Workspace, row: ChampionRow, kind: PromotionKind, by: str, why: str, now: datetime
 ) -> ChampionRow:
+    ws.models.require_bound(row.version, row.bound)
     verify_files(ws.use_case.first_name, ws.lake, ws.models, row.version)  # raises ModelError if a file was changed
     refusal = f"{ws.use_case.name}: the model {row.version} can't decide, because it learned from tainted data"
     require_sound(find_tainted_training(ws, row.version), refusal)

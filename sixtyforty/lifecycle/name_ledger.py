@@ -40,7 +40,7 @@ class NameLedger(HashChain[Renaming]):
 
 def open_name_ledger(ws: Workspace) -> NameLedger:
     """Return the ledger of a use case's renames."""
-    return NameLedger(ws.champion_ledger.path.with_name(NAMES))
+    return ws.open_ledger(NameLedger, NAMES)
 
 
 def record_renaming(ws: Workspace, old: str, new: str, by: str, why: str) -> Renaming:

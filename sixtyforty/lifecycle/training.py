@@ -29,7 +29,7 @@ class TrainingLedger(HashChain[CompletedTask]):
 
 def open_training_ledger(ws: Workspace) -> TrainingLedger:
     """Return the ledger of the training that people of a use case have completed."""
-    return TrainingLedger(ws.champion_ledger.path.with_name("training.jsonl"))
+    return ws.open_ledger(TrainingLedger, "training.jsonl")
 
 
 def record_completion(ws: Workspace, task: str, by: str) -> CompletedTask:

@@ -51,7 +51,7 @@ class VendorExtractLedger(HashChain[VendorExtract]):
 
 def open_vendor_extract_ledger(ws: Workspace) -> VendorExtractLedger:
     """Return the ledger of the files that a use case has given to vendors."""
-    return VendorExtractLedger(ws.champion_ledger.path.with_name("vendor_extracts.jsonl"))
+    return ws.open_ledger(VendorExtractLedger, "vendor_extracts.jsonl")
 
 
 def write_vendor_extract(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Model
 from sixtyforty.spec.wording import format_plural
-from sixtyforty.storage.files import parquet_bytes, write_atomic
+from sixtyforty.storage.files import canonical_json, parquet_bytes, write_atomic
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.storage.manifests import versions_by_partition
@@ -128,6 +129,32 @@ class ModelStore:
             if not self.has(plan.version, TRAINING_SET):  # another process may have just stored the same version
                 write_atomic(self.folder(plan.version) / TRAINING_SET, blob)
                 write_atomic(self.folder(plan.version) / CARD, card.to_json())
+
+    def hash_version(self, version: str) -> dict[str, str]:
+        """Return the SHA-256 of a version's card, model, training set and data versions, by name; empty without a card.
+
+        The hashes of model and training set are those on the card; `verify` compares them with the files.
+        """
+        try:
+            content = (self.folder(version) / CARD).read_bytes()
+            card = ModelCard.from_json(content)
+        except (FileNotFoundError, ModelError):
+            return {}
+        data = hashlib.sha256(canonical_json(card.data).encode()).hexdigest()
+        return {CARD: hashlib.sha256(content).hexdigest(), **card.files, "data": data}
+
+    def require_bound(self, version: str, bound: Mapping[str, str]) -> None:
+        """Raise ModelError if a version's card or files were exchanged since a row of the champion ledger was written.
+
+        bound: the hashes in the row, see `hash_version`; empty in a row of an early release.
+        """
+        current = self.hash_version(version) if bound else {}
+        changed = sorted(name for name in bound if current.get(name) != bound[name])
+        if changed:
+            raise ModelError(
+                f"{version}: {', '.join(changed)} isn't the one that the champion ledger recorded. Restore the folder"
+                f" {self.folder(version)} from a backup."
+            )
 
     def training_frame(self, version: str) -> pd.DataFrame:
         """Return the training set of a model version."""

@@ -16,6 +16,7 @@ from sixtyforty.decisions import review_queue
 from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.responses import answers_by_decision
+from sixtyforty.lifecycle.name_ledger import ledger_heads
 from sixtyforty.reports.next_steps import Accounts, read_accounts, recommend_next_steps
 from sixtyforty.reports.page_templates import format_date
 from sixtyforty.spec.kpi_wording import describe_action
@@ -196,7 +197,15 @@ def auditor_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> l
         *_decision_lines(ws, track, partitions),
         "",
         *_champion_lines(ws, track, partitions),
+        "",
+        *_head_lines(ws),
     ]
+
+
+def _head_lines(ws: Workspace) -> list[str]:
+    """Return the heads of the ledgers. Nobody who changes the ledgers later can change a digest that was sent."""
+    heads = [f"- {name}:{rows}:{row_hash}" for name, (rows, row_hash) in ledger_heads(ws).items()]
+    return ["Heads of the ledgers, for `sixtyforty verify --head`", *(heads or ["- no ledger yet"])]
 
 
 def _verdict_lines(ws: Workspace, partitions: Sequence[str]) -> list[str]:

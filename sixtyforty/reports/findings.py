@@ -33,7 +33,7 @@ class Findings(HashChain[Finding]):
 
 def open_findings(ws: Workspace) -> Findings:
     """Return the ledger of a use case's findings."""
-    return Findings(ws.champion_ledger.path.with_name("findings.jsonl"))
+    return ws.open_ledger(Findings, "findings.jsonl")
 
 
 def add_finding(ws: Workspace, by: str, text: str, title: str = "") -> Finding:

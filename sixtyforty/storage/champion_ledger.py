@@ -14,7 +14,7 @@ Two verdicts change the effect of earlier rows, without changing these rows:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -22,6 +22,8 @@ from pydantic import Field
 
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.hash_chain import EffectiveRow, HashChain
+from sixtyforty.storage.ledger_anchors import LedgerAnchors
+from sixtyforty.storage.object_store import StoragePath
 
 GateVerdict = Literal["PROMOTE", "HOLD", "REJECT", "PENDING", "APPROVE", "WITHDRAW", "REBUILD"]
 WithdrawalKind = Literal["withdrawn", "revoked"]
@@ -44,6 +46,11 @@ class ChampionRow(EffectiveRow):
     )
     as_of: str = Field(description="The local day at whose start the challenger was trained.")
     reasons: list[str] = Field(description="The reasons for the verdict, one sentence each.")
+    bound: dict[str, str] = Field(
+        default_factory=dict,
+        description="SHA-256 of the version's model card, model file, training set and data versions; empty in a row of"
+        " an early release, and for a version without files.",
+    )
 
     @property
     def withdrawal_text(self) -> str:
@@ -90,9 +97,24 @@ class ChampionRow(EffectiveRow):
 
 
 class ChampionLedger(HashChain[ChampionRow]):
-    """The ledger `champion.jsonl` of one use case."""
+    """The ledger `champion.jsonl` of one use case.
+
+    hash_version: a function that returns the hashes of a model version, by name, to which each new row is bound; None
+    binds no row.
+    """
 
     row_type = ChampionRow
+
+    def __init__(
+        self,
+        path: StoragePath,
+        use_case: str = "",
+        anchors: LedgerAnchors | None = None,
+        *,
+        hash_version: Callable[[str], dict[str, str]] | None = None,
+    ) -> None:
+        super().__init__(path, use_case, anchors)
+        self._hash_version = hash_version or (lambda _: {})
 
     def append(
         self,
@@ -124,6 +146,7 @@ class ChampionLedger(HashChain[ChampionRow]):
             reasons=reasons,
             by=by,
             evidence=dict(evidence or {}),
+            bound=self._hash_version(version),
         )
 
         def find_repeated(rows: list[ChampionRow]) -> ChampionRow | None:
@@ -161,6 +184,7 @@ class ChampionLedger(HashChain[ChampionRow]):
             reasons=reasons,
             by=by,
             evidence={"versions": sorted({version, *also}), "recipe": recipe},
+            bound=self._hash_version(version),
         )
 
         def find_repeated(rows: list[ChampionRow]) -> ChampionRow | None:

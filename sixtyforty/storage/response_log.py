@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, get_args
 
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.bounded_cache import BoundedCache
 from sixtyforty.storage.databases import create_database_folder, is_sqlite, open_engine, parse_database_url
 from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.storage.object_store import StoragePath
+from sixtyforty.storage.response_seals import create_key, define_seal_table, read_key, seal_table_name, write_seals
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -52,6 +54,10 @@ class Response:
     at: datetime | None = None
     simulated: bool = False
     response_id: str = ""
+
+
+class ResponseKeyError(SixtyfortyError):
+    """The key that seals responses is missing."""
 
 
 def table_name(use_case: str) -> str:
@@ -114,10 +120,33 @@ def _create_log(use_case: str, database_url: str, lock: StoragePath) -> tuple[sa
     create_database_folder(url)
     engine = open_engine(url, pool_pre_ping=True, connect_args={"timeout": SQLITE_TIMEOUT} if is_sqlite(url) else {})
     table = define_table(use_case, sa.MetaData())
+    seals = define_seal_table(use_case, table.metadata)
     # SQLite creates the table and its indexes in separate steps, so two processes must not do it at once.
     with exclusive_lock(lock, f"create the table {table.name}"):
         table.metadata.create_all(engine)
+        if read_key(key_path(lock)) is None:  # the responses of an early release have no seals
+            with engine.begin() as connection:
+                write_seals(connection, table, seals, create_key(key_path(lock)))
     return engine, table
+
+
+def key_path(lock: StoragePath) -> StoragePath:
+    """Return the path of the key of the seals. lock: see `open_response_log`."""
+    return lock.with_suffix(".key")
+
+
+def find_seals(table: sa.Table, lock: StoragePath) -> tuple[sa.Table, bytes]:
+    """Return the table of seals and their key. table, lock: see `open_response_log`, which creates both.
+
+    Raises ResponseKeyError if somebody deleted the key.
+    """
+    key = read_key(key_path(lock))
+    if key is None:
+        raise ResponseKeyError(
+            f"{key_path(lock)}: the key that seals responses is missing. Restore the file from a backup."
+        )
+    use_case = table.name.removesuffix(table_name(""))
+    return table.metadata.tables[seal_table_name(use_case)], key
 
 
 def _dispose(log: tuple[sa.Engine, sa.Table]) -> None:

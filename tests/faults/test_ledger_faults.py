@@ -107,7 +107,7 @@ def test_the_doctor_reports_rows_that_were_cut_off(tmp_path: Path, monkeypatch: 
     path = tmp_path / "data" / "models" / "flight_delays" / "champion.jsonl"
     judge(ChampionLedger(path), "a")
     path.write_bytes(b"")
-    (check,) = [check for check in doctor.examine() if check.thing == "champion ledger of flight_delays"]
+    (check,) = [check for check in doctor.examine() if check.thing == "verification of flight_delays"]
     assert not check.ok
     assert "missing at the end" in check.found
     assert "champion.head" in f"{check.found} {check.cure}"

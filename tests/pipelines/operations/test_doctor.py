@@ -15,7 +15,7 @@ from tests.helpers import make_use_case
 from tests.pipelines.conftest import RunCli
 
 INSTALLATION = {"storage", "disk", "database", "dvc_remote", "daemon"}
-OF_A_USE_CASE = {"landing zone", "champion ledger", "rollout ledger", "findings"}
+OF_A_USE_CASE = {"landing zone", "verification"}
 
 
 def test_an_empty_home_is_examined_with_cures(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +30,7 @@ def test_an_empty_home_is_examined_with_cures(run_cli: RunCli, monkeypatch: pyte
     assert not things["landing zone of flight_delays"]["ok"]
     assert "sixtyforty land-demo-data flight_delays" in things["landing zone of flight_delays"]["cure"]
     assert (things["daemon"]["ok"], things["daemon"]["cure"]) == (False, "Start the daemon: make ui")
-    assert things["champion ledger of flight_delays"]["found"] == "0 rows, hash chain verified"
+    assert things["verification of flight_delays"]["found"] == "7 ledgers"
 
 
 def test_a_row_that_no_verdict_counts_is_reported(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,6 +89,8 @@ def test_a_changed_ledger_is_reported_with_where_to_restore_it_from(run_cli: Run
     ledger.write_text('{"seq": 1}\n')
     finished = run_cli("doctor --json")
     things = {thing["thing"]: thing for thing in finished.answer["things"]}
-    thing = things["champion ledger of flight_delays"]
+    thing = things["verification of flight_delays"]
     assert (finished.code, thing["ok"]) == (1, False)
-    assert thing["cure"] == "Restore champion.jsonl and its .head file from a backup."
+    assert "champion.jsonl, row 1" in thing["found"]
+    assert "Restore champion.jsonl and champion.head from a backup." in thing["found"]
+    assert "sixtyforty verify flight_delays" in thing["cure"]

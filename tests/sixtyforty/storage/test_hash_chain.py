@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage import hash_chain
-from sixtyforty.storage.files import write_atomic
+from sixtyforty.storage.files import canonical_json, write_atomic
 from sixtyforty.storage.hash_chain import GENESIS, EffectiveRow, HashChain, LedgerError, row_hash
 from sixtyforty.storage.object_store import StoragePath
 
@@ -210,3 +211,52 @@ def test_two_processes_that_append_at_once_lose_no_row(notes: Notes) -> None:
     for writer in range(2):
         texts = [row.text for row in notes.rows() if row.text.startswith(f"{writer}-")]
         assert texts == [f"{writer}-{number}" for number in range(15)]
+
+
+def early_lines(texts: str) -> list[str]:
+    """Return the lines of a ledger as the release before wrote them: hashes of 16 digits, and no use case."""
+    lines, previous = list[str](), "0" * 16
+    for number, text in enumerate(texts, 1):
+        row = {
+            "seq": number,
+            "recorded_at": "2013-04-01T00:00:00+00:00",
+            "by": "Ada",
+            "previous_hash": previous,
+            "effective_from": APRIL,
+            "evidence": {"days": 30},
+            "text": text,
+        }
+        previous = hashlib.sha256(canonical_json(row).encode()).hexdigest()[:16]
+        lines.append(canonical_json(row | {"hash": previous}))
+    return lines
+
+
+def test_a_ledger_of_the_release_before_is_read_and_continued_with_full_hashes(tmp_path: Path) -> None:
+    ledger = Notes(tmp_path / "notes.jsonl", "calls")
+    replace_lines(ledger, early_lines("ab"))
+    write_atomic(tmp_path / "notes.head", json.dumps({"rows": 2, "hash": ledger.rows()[-1].hash}).encode())
+    third = add(ledger, "c")
+    rows = ledger.rows()
+    assert [(row.text, len(row.hash), row.use_case) for row in rows] == [
+        ("a", 16, ""),
+        ("b", 16, ""),
+        ("c", 64, "calls"),
+    ]
+    assert third.previous_hash == row_hash(rows[1])
+    assert third.previous_hash.startswith(rows[1].hash)
+
+
+def test_no_row_with_a_short_hash_may_follow_one_with_a_full_hash(tmp_path: Path) -> None:
+    ledger = Notes(tmp_path / "notes.jsonl")
+    first = add(ledger, "a")
+    row = json.loads(early_lines("ab")[1]) | {"previous_hash": first.hash}
+    short = row_hash(Note(**{name: part for name, part in row.items() if name != "hash"}))[:16]
+    replace_lines(ledger, [*lines_of(ledger), canonical_json(row | {"hash": short})])
+    with pytest.raises(LedgerError, match="row 2: this row of the ledger was changed"):
+        ledger.rows()
+
+
+def test_a_row_must_name_the_use_case_of_its_ledger(tmp_path: Path) -> None:
+    add(Notes(tmp_path / "notes.jsonl", "calls"), "a")
+    with pytest.raises(LedgerError, match="row 1: the row belongs to the use case calls, expected visits"):
+        Notes(tmp_path / "notes.jsonl", "visits").rows()
