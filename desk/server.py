@@ -17,6 +17,7 @@ from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.workspace import Workspace
 
 HOST = "127.0.0.1"
+GRACE_SECONDS = 5  # A request that is still open so long after the request to stop is cut off.
 
 
 class PortTakenError(SixtyfortyError):
@@ -42,6 +43,7 @@ class DeskServer(uvicorn.Server):
                 server_header=False,
                 ws="none",
                 lifespan="off",
+                timeout_graceful_shutdown=GRACE_SECONDS,
                 proxy_headers=behind_proxy,
                 forwarded_allow_ips=HOST,
             )

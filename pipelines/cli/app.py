@@ -6,6 +6,7 @@ import atexit
 import io
 import locale
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -51,6 +52,7 @@ def command() -> None:
 
     After a run, Python needs up to 2 seconds to shut down the interpreter. `os._exit` saves this time.
     """
+    _end_on_sigterm_as_process_1()
     _require_utf8()
     _escape_unprintable()
     codes: list[int] = []
@@ -58,6 +60,12 @@ def command() -> None:
     atexit.register(lambda: _exit_now(*codes))
     codes.append(main())
     sys.exit(codes[0])
+
+
+def _end_on_sigterm_as_process_1() -> None:
+    """Let SIGTERM end this process if it is process 1 of a container, where the kernel ignores it without a handler."""
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _require_utf8() -> None:

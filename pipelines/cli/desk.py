@@ -26,13 +26,14 @@ def desk(
     """Serve the desk on this machine only, until Ctrl-C."""
     from desk.server import serve_desk
     from pipelines.authoring import catalog
+    from pipelines.operations.foreground import interrupt_on_signals
     from pipelines.settings import load_settings
 
     loaded = catalog.load_workspaces()
     workspaces, broken = loaded.complete, loaded.invalid
     for problem in broken.values():
         show_progress(f"desk: use case not shown ({problem})")
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt), interrupt_on_signals():
         serve_desk(workspaces, port, load_settings().desk_url, show_progress)
     return DeskAnswer(text="The desk is closed.")
 

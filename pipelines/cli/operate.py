@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,8 +14,6 @@ import typer
 from pipelines.cli.answer import Answer, show_progress
 from pipelines.cli.commands import OPERATE, command
 from pipelines.cli.options import Port, TrackName
-
-WEBSERVER = "pipelines.runtime.guarded_webserver"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +65,7 @@ def watch(
     track: TrackName = "live",
 ) -> WatchAnswer:
     """Watch runs, sensors, extracts and gains, and alert the declared people once about each problem."""
+    from pipelines.operations.foreground import interrupt_on_signals
     from pipelines.operations.watch import ShownReceipt, describe_receipt, watch_all
 
     as_json = bool(ctx.params["as_json"])
@@ -79,7 +77,7 @@ def watch(
         else:
             print(json.dumps(receipt.to_dict()) if as_json else describe_receipt(receipt), flush=True)
 
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt), interrupt_on_signals():
         watch_all(track, None if once else interval_seconds, show_receipt)
     text = "\n".join(map(describe_receipt, receipts)) or "No new alerts."
     return WatchAnswer(receipts=[receipt.to_dict() for receipt in receipts], text=text)
@@ -93,18 +91,10 @@ class UiAnswer(Answer):
 @command(OPERATE, "ui", "", "--port 3010")
 def ui(port: Port = 3000) -> UiAnswer:
     """Serve Dagster's pages and daemon on this machine only, until Ctrl-C."""
-    from pipelines.runtime.dagster_internals_webserver import run_dev_services
-    from pipelines.settings import ROOT, prepare_dagster_home
+    from pipelines.operations.services import serve_ui
 
-    prepare_dagster_home()
-    import dagster as dg
-
-    # Create the storage now, because two services that start at the same time would both create it.
-    with dg.DagsterInstance.get():
-        pass
     show_progress(f"Dagster's pages: http://127.0.0.1:{port} (Ctrl-C stops them)")
-    os.chdir(ROOT)
-    run_dev_services(["-w", str(ROOT / "workspace.yaml"), "--host", "127.0.0.1", "--port", str(port)], WEBSERVER)
+    serve_ui(port)
     return UiAnswer(text="Dagster's pages are closed.")
 
 
@@ -125,6 +115,9 @@ def up(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Dagster's pages on 127.0.0.1.")] = 3000,
     readonly_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Dagster's read-only pages.")] = 3001,
     desk_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the desk.")] = 3002,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Stay until SIGTERM or Ctrl-C, as systemd and containers need it.")
+    ] = False,
 ) -> UpAnswer:
     """Start all services (pages, desk, daemon, watch) and keep them running in the background."""
     from desk.server import prepare_database
@@ -133,6 +126,8 @@ def up(
 
     # The command creates the accounts, because the desk service would print the new passwords into a log.
     prepare_database(load_settings().database_url, show_progress).dispose()
+    if foreground:
+        services.run_in_foreground(port, readonly_port, desk_port)
     running = services.up(port, readonly_port, desk_port)
     lines = [
         f"Dagster's pages: {running.pages}",

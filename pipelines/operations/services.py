@@ -15,11 +15,14 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
+from pipelines.operations.foreground import serve
 from pipelines.operations.supervisor import (
     PROGRAMS,
     Ports,
@@ -29,6 +32,7 @@ from pipelines.operations.supervisor import (
     program_states,
     read_addresses,
     services_folder,
+    ui_commands,
     write_configuration,
 )
 from pipelines.settings import ROOT, Settings, load_settings, prepare_dagster_home
@@ -75,25 +79,78 @@ def up(port: int, readonly_port: int, desk_port: int) -> RunningServices:
         return RunningServices(**addresses, logs=_logs(settings), programs=program_states(settings), reaped=dead_runs)
 
 
-def _start(settings: Settings, ports: Ports) -> list[str]:
-    """Start Supervisor and the services. Return the ids of runs that were marked failed, as their process had ended."""
-    _end_leftover_processes(settings)
-    configuration = write_configuration(settings, ports)
+def serve_ui(port: int) -> None:
+    """Serve Dagster's pages and daemon until SIGTERM or Ctrl-C, then end them and their runs.
+
+    Raises ServicesError if the services already run or one of them ends by itself, and LockTimeoutError if another
+    process already serves the pages of this home.
+    """
+    settings = prepare_dagster_home()
+    if is_running(settings):
+        raise ServicesError(f"Already served at {read_addresses(settings)['pages']}. To stop that: sixtyforty down")
+    with _ui_lock(settings):
+        _end_leftover_processes(settings)
+        _fail_dead_runs()
+        serve(ui_commands(settings, port), ROOT, _environment(settings))
+
+
+def _ui_lock(settings: Settings) -> AbstractContextManager[None]:
+    """Return the lock that `serve_ui` holds, as two daemons on one storage would launch each run twice."""
+    return exclusive_lock(services_folder(settings) / "ui.lock", "serve Dagster's pages: sixtyforty ui", timeout=0)
+
+
+def _fail_dead_runs() -> list[str]:
+    """Mark runs as failed whose process has ended, and return their ids. No service may run.
+
+    Opening the instance also creates its storage. Services that start at the same time would each create it.
+    """
     import dagster as dg
 
     from pipelines.automation.housekeeping import fail_dead_runs
 
-    # Opening the instance also creates its storage. Services that start at the same time would each create it.
     with dg.DagsterInstance.get() as instance:
-        dead_runs = fail_dead_runs(instance, nothing_can_start=True)
-    supervisord = str(Path(sys.executable).with_name("supervisord"))
-    environment = os.environ | {OWNER_VARIABLE: str(settings.home), "PYTHONUNBUFFERED": "1"}
-    subprocess.run([supervisord, "-c", str(configuration)], cwd=ROOT, env=environment, check=True)
+        return fail_dead_runs(instance, nothing_can_start=True)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    return os.environ | {OWNER_VARIABLE: str(settings.home), "PYTHONUNBUFFERED": "1"}
+
+
+def _prepare_start(settings: Settings, ports: Ports) -> tuple[list[str], list[str]]:
+    """Prepare a start of Supervisor: end leftover processes, write the configuration, and mark dead runs as failed.
+
+    Return Supervisor's command, and the ids of the marked runs. Raises LockTimeoutError while `serve_ui` runs.
+    """
+    with _ui_lock(settings):
+        _end_leftover_processes(settings)
+    configuration = write_configuration(settings, ports)
+    dead_runs = _fail_dead_runs()
+    return [str(Path(sys.executable).with_name("supervisord")), "-c", str(configuration)], dead_runs
+
+
+def _start(settings: Settings, ports: Ports) -> list[str]:
+    """Start Supervisor and the services. Return the ids of runs that were marked failed, as their process had ended."""
+    command, dead_runs = _prepare_start(settings, ports)
+    subprocess.run(command, cwd=ROOT, env=_environment(settings), check=True)
     return dead_runs
 
 
+def run_in_foreground(port: int, readonly_port: int, desk_port: int) -> NoReturn:
+    """Replace this process by Supervisor, which ends with its services on SIGTERM or Ctrl-C.
+
+    Use this under systemd or in a container, which then see when Supervisor ends. Raises ServicesError if the services
+    already run.
+    """
+    settings = prepare_dagster_home()
+    if is_running(settings):
+        raise ServicesError("The services of this home already run. To stop them: sixtyforty down")
+    command, _ = _prepare_start(settings, Ports(port, readonly_port, desk_port))
+    os.chdir(ROOT)
+    os.execve(command[0], [*command, "--nodaemon"], _environment(settings))
+
+
 def down() -> StoppedServices:
-    """Stop the services and kill leftover processes. A run that doesn't end within 20 s is retried at the next start.
+    """Stop the services and kill leftover processes. A run that doesn't end within STOP_SECONDS is retried later.
 
     Raises ServicesError if Supervisor does not stop.
     """

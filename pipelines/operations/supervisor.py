@@ -41,6 +41,7 @@ class Program:
     keeps_children: bool = False
 
 
+STOP_SECONDS = 6  # A stopped service has this time to end. Then it is killed, with the processes that it started.
 GUARDED_WEBSERVER = "python -m pipelines.runtime.guarded_webserver -h 127.0.0.1"
 PROGRAMS = (
     Program("code", "dagster api grpc -m pipelines.definitions --socket {socket} --location-name sixtyforty", 1),
@@ -49,6 +50,12 @@ PROGRAMS = (
     Program("desk", "sixtyforty desk --port {desk_port}", 2),
     Program("daemon", "dagster-daemon run -w {workspace}", 3, keeps_children=True),
     Program("watch", "sixtyforty watch", 4),
+)
+# The services of `make ui`. Its code server imports edited code when somebody reloads the definitions on the pages.
+RELOADING_CODE = "dagster code-server start -m pipelines.definitions --socket {socket} --location-name sixtyforty"
+UI_PROGRAMS = (
+    Program("code", RELOADING_CODE, 1),
+    *(program for program in PROGRAMS if program.name in ("webserver", "daemon")),
 )
 
 
@@ -105,17 +112,35 @@ def write_configuration(settings: Settings, ports: Ports) -> Path:
     """
     folder = services_folder(settings)
     create_folder(folder / "logs")
-    folder.chmod(0o700)
-    _check_path(folder)
-    socket, workspace = folder / "code.sock", folder / "workspace.yaml"
-    socket.unlink(missing_ok=True)
-    server = {"grpc_server": {"socket": str(socket), "location_name": "sixtyforty"}}
-    workspace.write_text(json.dumps({"load_from": [server]}))  # JSON is valid YAML.
+    placeholders = {**vars(ports), **_write_workspace(folder, "code.sock", "workspace.yaml")}
     (folder / ADDRESSES).write_text(json.dumps(ports.addresses()))
-    placeholders = {**vars(ports), "socket": shlex.quote(str(socket)), "workspace": shlex.quote(str(workspace))}
     file = folder / "supervisord.conf"
     file.write_text(_configuration(folder, placeholders))
     return file
+
+
+def ui_commands(settings: Settings, port: int) -> dict[str, list[str]]:
+    """Write the workspace of `make ui`. Return the command of each service by its name. Raises ServicesError."""
+    placeholders = {"port": port, **_write_workspace(services_folder(settings), "ui.sock", "ui_workspace.yaml")}
+    return {program.name: shlex.split(_full_command(program, placeholders)) for program in UI_PROGRAMS}
+
+
+def _write_workspace(folder: Path, socket_name: str, workspace_name: str) -> dict[str, str]:
+    """Write Dagster's workspace file for a code server on a socket. Return both paths, quoted for a command."""
+    create_folder(folder)
+    folder.chmod(0o700)
+    _check_path(folder)
+    socket, workspace = folder / socket_name, folder / workspace_name
+    socket.unlink(missing_ok=True)
+    server = {"grpc_server": {"socket": str(socket), "location_name": "sixtyforty"}}
+    workspace.write_text(json.dumps({"load_from": [server]}))  # JSON is valid YAML.
+    return {"socket": shlex.quote(str(socket)), "workspace": shlex.quote(str(workspace))}
+
+
+def _full_command(program: Program, placeholders: Mapping[str, object]) -> str:
+    """Return a program's command with the path of its executable, quoted for a shell."""
+    executable, _, arguments = program.command.format(**placeholders).partition(" ")
+    return f"{shlex.quote(str(Path(sys.executable).with_name(executable)))} {arguments}"
 
 
 def read_addresses(settings: Settings) -> dict[str, str]:
@@ -139,7 +164,8 @@ def _configuration(folder: Path, placeholders: Mapping[str, object]) -> str:
         + ("" if os.geteuid() else "user=root"),
         f"[unix_http_server]\nfile={folder}/supervisor.sock\nchmod=0700",
         "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
-        *(_program_section(program, folder, program.command.format(**placeholders)) for program in PROGRAMS),
+        f"[group:sixtyforty]\nprograms={','.join(program.name for program in PROGRAMS)}",
+        *(_program_section(program, folder, _full_command(program, placeholders)) for program in PROGRAMS),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -147,15 +173,14 @@ def _configuration(folder: Path, placeholders: Mapping[str, object]) -> str:
 def _program_section(program: Program, folder: Path, command: str) -> str:
     """Return the section of a program in Supervisor's configuration.
 
-    A stopped program has 20 seconds to end; then its process group is killed. The daemon waits up to 20 seconds for
-    its runs. Runs that take longer are killed, and the next start retries them.
+    All programs are in one group, so Supervisor stops them at the same time. A run that the daemon started may finish
+    within STOP_SECONDS. A longer run is killed, and the next start retries it.
     """
-    executable, _, arguments = command.partition(" ")
     return (
         f"[program:{program.name}]\n"
-        f"command={shlex.quote(str(Path(sys.executable).with_name(executable)))} {arguments}\n"
+        f"command={command}\n"
         f"priority={program.order}\nstartsecs=3\nautorestart=true\nstartretries=1000\n"
-        f"stopasgroup={str(not program.keeps_children).lower()}\nkillasgroup=true\nstopwaitsecs=20\n"
+        f"stopasgroup={str(not program.keeps_children).lower()}\nkillasgroup=true\nstopwaitsecs={STOP_SECONDS}\n"
         f"redirect_stderr=true\nstdout_logfile={folder}/logs/{program.name}.log\n"
         "stdout_logfile_maxbytes=5MB\nstdout_logfile_backups=2"
     )

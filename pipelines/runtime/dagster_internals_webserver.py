@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 from starlette.middleware import Middleware
-
-WEBSERVER_MODULE = "dagster_webserver"
-DAEMON_MODULE = "dagster._daemon"
 
 
 def put_middleware_first(middleware: Middleware) -> None:
@@ -26,27 +21,3 @@ def put_middleware_first(middleware: Middleware) -> None:
         return [middleware, *build_middleware(self)]
 
     DagsterWebserver.build_middleware = build_with_middleware  # type: ignore[method-assign]
-
-
-def run_dev_services(arguments: Sequence[str], webserver_module: str) -> None:
-    """Run `dagster dev` in this process until it ends, with another module in place of Dagster's web server.
-
-    arguments: those of `dagster dev`. webserver_module: a module that takes the arguments of `dagster-webserver`.
-    Raises RuntimeError if `dagster dev` starts a program that is neither its web server nor its daemon, because the
-    program might open a port without the guard.
-
-    Purpose: guard the pages of `make ui`. If Dagster removes `open_ipc_subprocess`: start the code server, the guarded
-    web server and the daemon as three processes.
-    """
-    dev: Any = import_module("dagster._cli.dev")
-    start_process = dev.open_ipc_subprocess
-
-    def start_guarded(command: Sequence[str], **options: Any) -> Any:
-        if WEBSERVER_MODULE not in command and DAEMON_MODULE not in command:
-            raise RuntimeError(
-                f"dagster dev starts an unknown program: {command[:3]}. Use `make up` until it is guarded."
-            )
-        return start_process([webserver_module if part == WEBSERVER_MODULE else part for part in command], **options)
-
-    dev.open_ipc_subprocess = start_guarded
-    dev.dev_command.main(list(arguments), standalone_mode=False)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from pipelines.cli.operate import ui
 from pipelines.demo.drill.drill import DrillReport
 from pipelines.demo.drill.live_days import DrillResult
 from pipelines.operations.services import StoppedServices
@@ -64,14 +62,8 @@ def test_down_says_what_it_stopped(
     assert run_cli("down").out == f"{text}\n"
 
 
-def test_ui_runs_dagster_behind_the_guard(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[tuple[list[str], str]] = []
-    monkeypatch.setattr(
-        "pipelines.runtime.dagster_internals_webserver.run_dev_services",
-        lambda arguments, webserver_module: calls.append((arguments, webserver_module)),
-    )
-    monkeypatch.setattr("os.chdir", lambda folder: None)
-    ui(3010)
-    ((arguments, webserver_module),) = calls
-    assert (arguments[0], arguments[-2:]) == ("-w", ["--port", "3010"])
-    assert webserver_module == "pipelines.runtime.guarded_webserver"
+def test_ui_serves_the_pages_until_it_is_stopped(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports: list[int] = []
+    monkeypatch.setattr("pipelines.operations.services.serve_ui", ports.append)
+    assert run_cli("ui --port 3010").out == "Dagster's pages are closed.\n"
+    assert ports == [3010]

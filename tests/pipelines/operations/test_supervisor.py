@@ -16,6 +16,7 @@ from pipelines.operations.supervisor import (
     program_states,
     read_addresses,
     services_folder,
+    ui_commands,
     write_configuration,
 )
 from tests.homes import use_home
@@ -52,10 +53,22 @@ def test_spaces_and_ampersands_are_quoted(monkeypatch: pytest.MonkeyPatch) -> No
         assert not is_running(settings)
         assert program_states(settings) == {}
     assert options.umask == 0o077
-    commands = {group.name: group.process_configs[0].command for group in options.process_group_configs}
+    (group,) = options.process_group_configs  # All programs are in one group, so they are stopped at the same time.
+    commands = {program.name: program.command for program in group.process_configs}
     assert set(commands) == {program.name for program in PROGRAMS}
     socket = f"{services_folder(settings)}/code.sock"
     assert f"'{socket}'" in commands["code"]
     assert workspace["load_from"][0]["grpc_server"]["socket"] == socket
     assert "127.0.0.1 " in commands["webserver"] and "127.0.0.1 " in commands["readonly"]
     assert commands["desk"].endswith("sixtyforty desk --port 3002")
+
+
+def test_every_web_server_of_ui_and_up_is_guarded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = use_home(monkeypatch, tmp_path)
+    commands = ui_commands(settings, 3010)
+    assert commands.keys() == {"code", "webserver", "daemon"}
+    assert commands["webserver"][1:3] == ["-m", "pipelines.runtime.guarded_webserver"]
+    assert "127.0.0.1" in commands["webserver"] and "3010" in commands["webserver"]
+    dagster_pages = [program for program in PROGRAMS if "-p {" in program.command]
+    assert len(dagster_pages) == 2
+    assert all("pipelines.runtime.guarded_webserver" in program.command for program in dagster_pages)

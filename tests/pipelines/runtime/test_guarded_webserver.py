@@ -18,7 +18,6 @@ import pytest
 from dagster_graphql import DagsterGraphQLClient
 
 from desk.request_guard import WebRequest
-from pipelines.runtime.dagster_internals_webserver import run_dev_services
 from pipelines.runtime.guarded_webserver import REPORT_HEADER, refuse_unsafe_call
 from pipelines.settings import prepare_dagster_home
 from tests.browsers import open_chromium
@@ -201,17 +200,3 @@ def test_a_report_needs_the_header(kind: str) -> None:
     refusal = refuse_unsafe_call(WebRequest("POST", path, "", {}))
     assert refusal and refusal.status == 403 and REPORT_HEADER in refusal.text
     assert refuse_unsafe_call(WebRequest("POST", path, "", {REPORT_HEADER: "loader"})) is None
-
-
-def test_dev_services_run_the_guarded_server_and_no_unknown_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dagster._cli import dev
-
-    commands: list[list[str]] = []
-    monkeypatch.setattr(dev, "open_ipc_subprocess", lambda command, **_: commands.append(command))
-    monkeypatch.setattr(dev.dev_command, "main", lambda arguments, standalone_mode: None)
-    run_dev_services(["--port", "3000"], "guarded")
-    dev.open_ipc_subprocess(["python", "-m", "dagster_webserver", "--port", "3000"])
-    dev.open_ipc_subprocess(["python", "-m", "dagster._daemon", "run"])
-    assert commands == [["python", "-m", "guarded", "--port", "3000"], ["python", "-m", "dagster._daemon", "run"]]
-    with pytest.raises(RuntimeError, match="unknown program"):
-        dev.open_ipc_subprocess(["python", "-m", "dagster_pages"])
