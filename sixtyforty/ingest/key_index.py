@@ -6,15 +6,16 @@ partition that holds the key. So the caller must compare the rows of the named p
 together are an exception: see `add`.
 
 The index is a list of sorted runs. A run is a pair of NumPy files: hashes, and the number of the partition of each
-hash. New pairs become a new run. Runs of similar length are merged up to LONGEST_MERGED_RUN pairs, so that the index
-has few runs. The index can be rebuilt from the raw rows.
+hash. New pairs become new runs of at most LONGEST_RUN pairs, and short runs are merged, so that the index has few runs.
+Hashes are added and looked up in chunks, so any number of keys takes bounded memory. The index can be rebuilt from the
+raw rows.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 
     Hashes = npt.NDArray[np.uint64]
     Numbers = npt.NDArray[np.uint32]
+    Pairs = tuple[Hashes, Numbers]
 
-LONGEST_MERGED_RUN = 1 << 22  # runs with more pairs are not merged, so that a merge takes little memory
-HASHES_AT_ONCE = 1 << 18  # the hashes of one look-up, which takes several times the memory of the hashes
+LONGEST_RUN = 1 << 22  # pairs, so that a run that is built or merged takes little memory
 STATE = "index.json"
 
 
@@ -37,119 +38,132 @@ STATE = "index.json"
 class Run:
     """One sorted part of the key index: pairs of a key's hash and a partition's number, sorted by hash.
 
-    name: the start of the names of the run's files.
+    folder, name: the folder of the run's files, and the start of their names. length: the number of pairs.
     """
 
+    folder: Path
     name: str
-    hashes: Hashes
-    numbers: Numbers
+    length: int
+
+    def read_hashes(self) -> Hashes:
+        """Return the hashes of the pairs. Only the pages that are read take memory, until the array is released."""
+        return self._read("keys")
+
+    def read_numbers(self) -> Numbers:
+        """Return the numbers of the pairs' partitions, in the order of the hashes."""
+        return self._read("places")
+
+    def _read(self, part: str) -> npt.NDArray[Any]:
+        import numpy as np
+
+        array: npt.NDArray[Any] = np.load(self.folder / f"{self.name}.{part}.npy", mmap_mode="r")
+        return array
 
 
 class KeyIndex:
     """The index of the keys of one source.
 
-    folder: where the index is stored; None: it is only in memory. Only one process may use it at a time.
+    folder: where the index is stored. Only one process may use it at a time.
     identity: a text that changes when hashes change, such as the types of the key. An index of another identity is not
     used.
     """
 
-    def __init__(self, folder: Path | None, identity: str) -> None:
+    def __init__(self, folder: Path, identity: str) -> None:
         self._folder, self._identity = folder, identity
         self._runs: list[Run] = []
         self.stamps: dict[str, str] = {}  # the stamp passed to `add`, by partition, in the order of their numbers
         state = self._read_state()
         if state.get("identity") == identity:
             self.stamps = state["stamps"]
-            self._runs = [self._load_run(name) for name in state["runs"]]
+            self._runs = [self._open_run(name) for name in state["runs"]]
 
     def _read_state(self) -> dict[str, Any]:
-        if self._folder is None:
-            return {}
         try:
             state: dict[str, Any] = json.loads((self._folder / STATE).read_bytes())
         except FileNotFoundError:
             return {}
         return state
 
-    def _load_run(self, name: str) -> Run:
-        import numpy as np
+    def _open_run(self, name: str) -> Run:
+        return Run(self._folder, name, len(Run(self._folder, name, 0).read_hashes()))
 
-        assert self._folder is not None
-        hashes, numbers = (np.load(self._folder / f"{name}.{part}.npy", mmap_mode="r") for part in ("keys", "places"))
-        return Run(name, hashes, numbers)
+    def number(self, partitions: Iterable[str]) -> dict[str, int]:
+        """Return the number that each of these partitions has in the pairs for `add`, whether it was added before."""
+        numbers = {partition: number for number, partition in enumerate(self.stamps)}
+        return {partition: numbers.setdefault(partition, len(numbers)) for partition in partitions}
 
-    def add(self, hashes: Mapping[str, Hashes], stamps: Mapping[str, str]) -> set[str]:
-        """Add the key hashes of partitions to the index. Return all partitions that had one of these hashes before.
+    def add(self, pairs: Iterable[Pairs], stamps: Mapping[str, str]) -> set[str]:
+        """Add pairs of a key's hash and a partition. Return all partitions that had one of these hashes before.
 
-        hashes: by partition. A hash may occur several times. stamps: by partition, the tag of the added version, which
-        the index stores; empty if versions have no tags. The returned partitions may include those of `hashes`, if
-        they had the keys before. Partitions that are added together are not compared with one another.
+        pairs: in chunks, together sorted by hash and number, each pair once. The numbers are those of `number`, called
+        with the partitions of `stamps` in the same order. stamps: by partition, the tag of the added version, which the
+        index stores; empty if versions have no tags. The returned partitions may include those of `stamps`, if they had
+        the keys before. Partitions that are added together are not compared with one another.
         """
         import numpy as np
 
         is_changed = any(self.stamps.get(partition) != stamp for partition, stamp in stamps.items())
         self.stamps |= stamps
-        numbers = {partition: number for number, partition in enumerate(self.stamps)}
-        pairs: list[tuple[Hashes, Numbers]] = []
-        earlier: set[str] = set()
-        for partition, keys in hashes.items():
-            distinct = _sorted_distinct(keys)
-            positions, known = self._find(distinct)
-            earlier |= self._names(known)
-            is_new = np.ones(len(distinct), bool)
-            is_new[positions[known == numbers[partition]]] = False
-            pairs.append((distinct[is_new], np.full(is_new.sum(), numbers[partition], "uint32")))
-        if any(len(keys) for keys, _ in pairs):
-            self._append(_sorted_run(pairs))
-            is_changed = True
-        if is_changed:
+        earlier = np.zeros(len(self.stamps), bool)
+        added: list[Run] = []
+        pending: list[Pairs] = []
+        for hashes, numbers in pairs:
+            positions, known = self._find(hashes)
+            earlier[known] = True
+            # A chunk holds a hash once for each of its partitions, so a match of the pair itself has its own number.
+            is_new = np.ones(len(hashes), bool)
+            is_new[positions[known == numbers[positions]]] = False
+            pending.append((hashes[is_new], numbers[is_new]))
+            if sum(len(new) for new, _ in pending) >= LONGEST_RUN:
+                added.append(self._store_run(pending))
+                pending = []
+        self._runs = [*added, *self._runs]
+        has_rest = any(len(new) for new, _ in pending)
+        if has_rest:
+            self._append(pending)
+        if is_changed or added or has_rest:
             self._save()
-        return earlier
-
-    def _names(self, numbers: Numbers) -> set[str]:
-        import numpy as np
-
         partitions = list(self.stamps)
-        return {partitions[number] for number in np.flatnonzero(np.bincount(numbers)).tolist()}
+        return {partitions[number] for number in np.flatnonzero(earlier).tolist()}
 
     def _find(self, hashes: Hashes) -> tuple[npt.NDArray[np.intp], Numbers]:
         """Look up hashes in the key index. Return, per match, its position in `hashes` and the partition's number.
 
-        hashes: sorted, each of them once.
+        hashes: sorted.
         """
         import numpy as np
 
         positions, numbers = [np.empty(0, "intp")], [np.empty(0, "uint32")]
-        for run in self._runs:
-            if np.array_equal(run.hashes, hashes):  # a partition that the index read from its raw rows before
-                positions.append(np.arange(len(hashes)))
-                numbers.append(run.numbers)
-                continue
-            for start in range(0, len(hashes), HASHES_AT_ONCE):
-                hits, run_numbers = _find_in_run(run, hashes[start : start + HASHES_AT_ONCE])
-                positions.append(start + hits)
-                numbers.append(run_numbers)
+        for run in self._runs if len(hashes) else []:
+            hits, run_numbers = _find_in_run(run, hashes)
+            positions.append(hits)
+            numbers.append(run_numbers)
         return np.concatenate(positions), np.concatenate(numbers)
 
-    def _append(self, run: Run) -> None:
-        """Add a run to the key index. Merge it with the runs that were added last, unless these are much larger."""
-        pending = [run]
-        while self._runs:
-            length, last = sum(len(each.hashes) for each in pending), len(self._runs[-1].hashes)
-            if last > 2 * length or last + length > LONGEST_MERGED_RUN:
-                break
-            pending.append(self._runs.pop())
-        self._runs.append(run if len(pending) == 1 else _sorted_run([(each.hashes, each.numbers) for each in pending]))
+    def _append(self, pairs: list[Pairs]) -> None:
+        """Add a run to the key index. Merge it with the runs that were added last, unless these are much larger.
+
+        pairs: chunks, together sorted by hash.
+        """
+        length, merged = sum(len(hashes) for hashes, _ in pairs), list[Run]()
+        while self._runs and self._runs[-1].length <= min(2 * length, LONGEST_RUN - length):
+            merged.append(self._runs.pop())
+            length += merged[-1].length
+        self._runs.append(self._store_run([*pairs, *((run.read_hashes(), run.read_numbers()) for run in merged)]))
+
+    def _store_run(self, pairs: list[Pairs]) -> Run:
+        """Write the files of a new run. The index doesn't name them before `_save`. pairs: lists sorted by hash."""
+        import numpy as np
+
+        hashes, numbers = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+        order = np.argsort(hashes, kind="stable")
+        run = Run(self._folder, secrets.token_hex(8), len(hashes))
+        for part, values in (("keys", hashes[order]), ("places", numbers[order])):
+            _write_array(self._folder / f"{run.name}.{part}.npy", values)
+        return run
 
     def _save(self) -> None:
-        """Write new files of the key index, then their list, then delete old files. A kill leaves the index valid."""
-        if self._folder is None:
-            return
-        for run in self._runs:
-            for part, values in (("keys", run.hashes), ("places", run.numbers)):
-                file = self._folder / f"{run.name}.{part}.npy"
-                if not file.exists():
-                    _write_array(file, values)
+        """Write the list of the runs, then delete old files. A kill leaves the index valid."""
         names = [run.name for run in self._runs]
         state = {"identity": self._identity, "stamps": self.stamps, "runs": names}
         write_atomic(self._folder / STATE, json.dumps(state, separators=(",", ":")).encode())
@@ -162,33 +176,18 @@ def _find_in_run(run: Run, hashes: Hashes) -> tuple[npt.NDArray[np.intp], Number
     """Look up hashes in a run of the key index. Return the positions of the matches, and the partitions' numbers."""
     import numpy as np
 
-    first = np.searchsorted(run.hashes, hashes, "left")
-    hits = np.flatnonzero(run.hashes[np.minimum(first, len(run.hashes) - 1)] == hashes)
-    counts = np.searchsorted(run.hashes, hashes[hits], "right") - first[hits]
+    known = run.read_hashes()
+    start, end = np.searchsorted(known, hashes[[0, -1]], "left")
+    end += np.searchsorted(known[end:], hashes[-1], "right")
+    known = known[start:end]
+    if not len(known):
+        return np.empty(0, "intp"), np.empty(0, "uint32")
+    first = np.searchsorted(known, hashes, "left")
+    hits = np.flatnonzero(known[np.minimum(first, len(known) - 1)] == hashes)
+    counts = np.searchsorted(known, hashes[hits], "right") - first[hits]
     ends = np.cumsum(counts)
     within = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
-    return np.repeat(hits, counts), run.numbers[np.repeat(first[hits], counts) + within]
-
-
-def _sorted_distinct(hashes: Hashes) -> Hashes:
-    """Return the distinct hashes, sorted, ten times as fast as numpy.unique for a million hashes."""
-    import numpy as np
-
-    ordered = np.sort(hashes)
-    is_first = np.ones(len(ordered), bool)
-    is_first[1:] = ordered[1:] != ordered[:-1]
-    return ordered[is_first]
-
-
-def _sorted_run(pairs: list[tuple[Hashes, Numbers]]) -> Run:
-    """Combine lists of pairs into one run of the key index. Each list is sorted by hash, and so is the run."""
-    import numpy as np
-
-    if len(pairs) == 1:
-        return Run(secrets.token_hex(8), *pairs[0])
-    hashes, numbers = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-    order = np.argsort(hashes, kind="stable")
-    return Run(secrets.token_hex(8), hashes[order], numbers[order])
+    return np.repeat(hits, counts), run.read_numbers()[start:end][np.repeat(first[hits], counts) + within]
 
 
 def _write_array(file: Path, values: npt.NDArray[Any]) -> None:

@@ -12,7 +12,7 @@ the partition where it landed. So partitions that share a key are validated toge
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -35,9 +35,10 @@ from sixtyforty.storage.sql import identifier, identifiers, literal
 if TYPE_CHECKING:
     import duckdb
 
-    from sixtyforty.ingest.key_index import Hashes
+    from sixtyforty.ingest.key_index import Pairs
 
 ROWS_PER_QUERY = 1 << 21
+KEYS_PER_CHUNK = 1 << 18  # a look-up takes several times the memory of its keys
 
 
 @dataclass(frozen=True)
@@ -63,27 +64,28 @@ class SharedKeys:
         """Create the table `typed` (see `casting`) from the raw rows of the partitions to validate.
 
         requested: the raw manifests of the partitions that the run validates. Partitions that share a key with one of
-        them must be validated, too. Returns the raw manifests of all partitions to validate, and whether no two rows
-        of the table have the same key.
+        them must be validated, too. Returns the raw manifests of all partitions to validate, and whether it is certain
+        that no two rows of the table have the same key.
 
         The table also has rows of compared partitions (see SharedKeys), if `typed` has their key already.
         `set_compared_aside` marks these rows.
         """
         type_rows(self.db, self._contract, self._landed(requested), self._newest_full(requested))
-        judged, hashes = dict(requested), self._typed_hashes(requested)
-        if self._keys_can_move():
-            related = self._raw(self._find_related(requested, hashes) - requested.keys())
+        judged, keys_can_move = dict(requested), self._keys_can_move()
+        sharing, has_repeats = self._index_typed(judged) if keys_can_move else (set(), self._have_repeats(judged))
+        if keys_can_move:
+            related = self._raw((sharing | self._sharing_before(requested)) - requested.keys())
             judged |= related
             if related:  # the partitions that share a key with a requested partition
                 add_typed_rows(self.db, self._contract, self._landed(related), self._newest_full(related))
-                hashes |= self._typed_hashes(related)
-                others = self._partitions_with_keys_of({p: hashes[p] for p in related}) - judged.keys()
-                self.compared.update(self._raw(others))
+                sharing, _ = self._index_typed(related)
+                has_repeats = True
+                self.compared.update(self._raw(sharing - judged.keys()))
             if self.compared:
                 add_typed_rows(self.db, self._contract, self._with_typed_keys(self._landed(self.compared)))
         landed = [*judged.values(), *self.compared.values()]
         prepare_repeated_keys(self.db, {e.seq: e.name for entry in landed for e in listed_extracts(entry)})
-        has_own_keys = not self.compared and not _has_repeats(hashes.values())
+        has_own_keys = not self.compared and not has_repeats
         if not has_own_keys:
             mark_repeated_keys(self.db, self._contract)
         return judged, has_own_keys
@@ -144,21 +146,39 @@ class SharedKeys:
             return {}
         return {p: max((e.seq for e in listed_extracts(raw[p]) if not e.problem), default=0) for p in raw}
 
-    def _find_related(self, requested: Mapping[str, Entry], hashes: Mapping[str, Hashes]) -> set[str]:
+    def _sharing_before(self, requested: Iterable[str]) -> set[str]:
+        """Return the partitions that shared a key with a requested partition when it was validated last."""
         datasets = [f"{kind}/{self.source}" for kind in ("validated", "rejected")]
         judged = [entry for name in datasets for entry in self.lake.entries(name, requested).values()]
-        return self._partitions_with_keys_of(hashes) | partitions_sharing_keys(judged)
+        return partitions_sharing_keys(judged)
 
-    def _partitions_with_keys_of(self, hashes: Mapping[str, Hashes]) -> set[str]:
-        """Add the keys of some raw partitions to the key index. Return all partitions that may hold one of these keys.
+    def _have_repeats(self, partitions: Iterable[str]) -> bool:
+        """Return whether two rows of the table `typed` in these partitions have the same key."""
+        keys = _SortedKeys(self._typed_keys(dict.fromkeys(partitions, 0)))
+        for _ in keys:
+            pass
+        return keys.has_repeats
 
-        hashes: the hashes of the keys, by raw partition.
+    def _index_typed(self, partitions: Iterable[str]) -> tuple[set[str], bool]:
+        """Add the keys of some partitions of the table `typed` to the key index.
+
+        Return all partitions that may hold one of these keys, and whether two rows of the given partitions have the
+        same key. All other raw partitions that the index lacks are added first.
+
+        All processes that write to a lake in a folder share one index, so the index is complete unless its files were
+        lost. Other machines write to an object store, too, so each partition's tag is compared with the indexed tag.
         """
-        if self.lake.cache is None:
-            return self._update(KeyIndex(None, self._identity), hashes)
-        folder = self.lake.cache / "keys" / self.source
+        folder = (self.lake.cache or self.lake.scratch) / "keys" / self.source
         with exclusive_lock(folder / "index.lock", f"index the keys of {self.source}"):
-            return self._update(KeyIndex(folder, self._identity), hashes)
+            index, stamps = KeyIndex(folder, self._identity), self._stamps()
+            partitions = list(partitions)
+            missing = [p for p, stamp in stamps.items() if index.stamps.get(p) != stamp and p not in partitions]
+            for portion in split_by_rows(self._raw(missing), ROWS_PER_QUERY):
+                rows = select_typed(self._contract, self._contract.key, self._landed(portion), ["_partition"])
+                keys = _SortedKeys(self._keys(f"({rows})", index.number(portion)))
+                index.add(keys, {p: stamps[p] for p in portion})
+            keys = _SortedKeys(self._typed_keys(index.number(partitions)))
+            return index.add(keys, {p: stamps.get(p, "") for p in partitions}), keys.has_repeats
 
     @property
     def _identity(self) -> str:
@@ -168,20 +188,6 @@ class SharedKeys:
         forms = [self._contract.decimal, self._contract.thousands, self._contract.date_format]
         return digest([types, forms, duckdb.__version__])
 
-    def _update(self, index: KeyIndex, hashes: Mapping[str, Hashes]) -> set[str]:
-        """Add the key hashes of partitions to the index, and return the partitions that had one of the hashes before.
-
-        The hashes of all other raw partitions that the index lacks are added first.
-
-        All processes that write to a lake in a folder share one index, so the index is complete unless its files were
-        lost. Other machines write to an object store, too, so each partition's tag is compared with the indexed tag.
-        """
-        stamps = self._stamps()
-        missing = [p for p, stamp in stamps.items() if index.stamps.get(p) != stamp and p not in hashes]
-        for portion in split_by_rows(self._raw(missing), ROWS_PER_QUERY):
-            index.add(self._read_hashes(portion), {p: stamps[p] for p in portion})
-        return index.add(hashes, {p: stamps.get(p, "") for p in hashes})
-
     def _stamps(self) -> dict[str, str]:
         folder = self.lake.root / f"raw/{self.source}"
         if isinstance(folder, ObjectPath):
@@ -189,34 +195,23 @@ class SharedKeys:
             return {name.removesuffix(".json"): tag for name, tag in sorted(files.items())}
         return dict.fromkeys(self.lake.partitions(f"raw/{self.source}"), "")
 
-    def _read_hashes(self, entries: Mapping[str, Entry]) -> dict[str, Hashes]:
-        """Return the hashes of the keys in some raw partitions, by partition. Keys with a null are left out."""
-        hashes: dict[str, Hashes] = {}
-        for portion in split_by_rows(entries, ROWS_PER_QUERY):
-            typed = select_typed(self._contract, self._contract.key, self._landed(portion), ["_partition"])
-            hashes |= self._hashes(f"({typed})", portion)
-        return hashes
+    def _typed_keys(self, numbers: Mapping[str, int]) -> Iterator[Pairs]:
+        return self._keys("typed", numbers)
 
-    def _typed_hashes(self, partitions: Iterable[str]) -> dict[str, Hashes]:
-        """Return the hashes of the keys in some partitions of the table `typed`. Keys with a null are left out."""
-        return self._hashes("typed", partitions)
+    def _keys(self, rows: str, numbers: Mapping[str, int]) -> Iterator[Pairs]:
+        """Yield the hash of each row's key and the number of its partition, sorted by both.
 
-    def _hashes(self, rows: str, partitions: Iterable[str]) -> dict[str, Hashes]:
-        """Return the hashes of the keys in some partitions, except keys with a null. rows: a table with typed keys."""
-        import numpy as np
-
-        numbers = {partition: number for number, partition in enumerate(partitions)}
-        query = f"from {rows} where {self._is_complete} and _partition in ({', '.join(map(literal, numbers))})"
-        if len(numbers) == 1:  # a large partition would need much memory for a second column
-            hashes = self.db.execute(f"select {self._hash_sql} as hash {query}").fetchnumpy()["hash"]
-            return dict.fromkeys(numbers, np.asarray(hashes))
-        cases = " ".join(f"when {literal(partition)} then {number}" for partition, number in numbers.items())
-        keys = self.db.execute(
-            f"select {self._hash_sql} as hash, (case _partition {cases} end)::uinteger as number {query}"
-        ).fetchnumpy()
-        order = np.argsort(keys["number"], kind="stable")
-        ends = np.searchsorted(np.asarray(keys["number"])[order], np.arange(len(numbers)), "right")
-        return dict(zip(numbers, np.split(np.asarray(keys["hash"])[order], ends[:-1]), strict=True))
+        rows: a table or subquery with typed keys. Rows of other partitions, and keys with a null, are left out.
+        numbers: by partition.
+        """
+        listed = ", ".join(f"({literal(partition)}, {number}::uinteger)" for partition, number in numbers.items())
+        reader = self.db.sql(
+            f"""select {self._hash_sql} as hash, number from {rows}
+            join (values {listed}) as numbers (_partition, number) using (_partition)
+            where {self._is_complete} order by hash, number"""
+        ).to_arrow_reader(KEYS_PER_CHUNK)
+        for batch in reader:
+            yield batch.column("hash").to_numpy(), batch.column("number").to_numpy()
 
     def _with_typed_keys(self, rows: str) -> str:
         """Return a SQL subquery for those raw rows whose key's hash occurs in the table `typed`. rows: a subquery."""
@@ -235,9 +230,29 @@ class SharedKeys:
         return " and ".join(f"{identifier(column)} is not null" for column in self._contract.key)
 
 
-def _has_repeats(hashes: Iterable[Hashes]) -> bool:
-    """Return whether any hash occurs twice, in one array or in two."""
-    import numpy as np
+class _SortedKeys:
+    """Iterates over sorted pairs of a key's hash and a number, each pair once. After that, `has_repeats` is set.
 
-    ordered = np.sort(np.concatenate(list(hashes)))
-    return bool((ordered[1:] == ordered[:-1]).any())
+    has_repeats: whether a hash occurred twice, with one number or with two.
+    """
+
+    def __init__(self, pairs: Iterable[Pairs]) -> None:
+        self._pairs, self.has_repeats = pairs, False
+
+    def __iter__(self) -> Iterator[Pairs]:
+        import numpy as np
+
+        last: tuple[int, int] | None = None
+        for hashes, numbers in self._pairs:
+            if not len(hashes):
+                continue
+            is_same_hash = np.zeros(len(hashes), bool)
+            is_same_hash[1:] = hashes[1:] == hashes[:-1]
+            is_same_pair = is_same_hash.copy()
+            is_same_pair[1:] &= numbers[1:] == numbers[:-1]
+            if last is not None:
+                is_same_hash[0] = hashes[0] == last[0]
+                is_same_pair[0] = (int(hashes[0]), int(numbers[0])) == last
+            self.has_repeats |= bool(is_same_hash.any())
+            last = int(hashes[-1]), int(numbers[-1])
+            yield hashes[~is_same_pair], numbers[~is_same_pair]

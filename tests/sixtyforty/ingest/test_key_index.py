@@ -19,9 +19,18 @@ def keys(*numbers: int) -> np.ndarray:
     return np.array(numbers, "uint64")
 
 
+def add(index: KeyIndex, hashes: dict[str, np.ndarray], stamp: str = "", chunk: int = 5) -> set[str]:
+    """Add the distinct hashes of some partitions to the index, in small chunks, all with one stamp."""
+    numbers = index.number(hashes)
+    pairs = sorted({(int(key), numbers[partition]) for partition, values in hashes.items() for key in values})
+    chunks = [pairs[start : start + chunk] for start in range(0, len(pairs), chunk)]
+    arrays = ((keys(*(h for h, _ in part)), np.array([n for _, n in part], "uint32")) for part in chunks)
+    return index.add(arrays, dict.fromkeys(hashes, stamp))
+
+
 def partitions_with(index: KeyIndex, hashes: np.ndarray) -> set[str]:
     """Return the partitions in which one of these hashes has occurred, without changing the index."""
-    return index._names(index._find(np.unique(hashes))[1])
+    return {list(index.stamps)[number] for number in index._find(np.unique(hashes))[1]}
 
 
 @given(
@@ -31,7 +40,7 @@ def test_it_knows_each_partition_of_each_key(tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp("index")
     expected: dict[int, set[str]] = {}
     for partition, numbers in additions:
-        KeyIndex(folder, "x").add({partition: keys(*numbers)}, {partition: "stamp"})
+        add(KeyIndex(folder, "x"), {partition: keys(*numbers)}, "stamp")
         for number in numbers:
             expected.setdefault(number, set()).add(partition)
     index = KeyIndex(folder, "x")
@@ -44,46 +53,41 @@ def test_runs_stay_few_and_no_pair_is_stored_twice(tmp_path: Path) -> None:
     for number in range(200):
         day = f"day {number // 4}"  # each partition grows four times
         hashes = keys(*(1000 * (number // 4) + n for n in range(number % 4 * 10 + 10)))
-        KeyIndex(tmp_path, "x").add({day: hashes}, {day: str(number)})
+        add(KeyIndex(tmp_path, "x"), {day: hashes}, str(number))
     files = list(tmp_path.glob("*.keys.npy"))
     assert len(files) <= 10
     assert sum(len(np.load(file)) for file in files) == 50 * 40
     assert partitions_with(KeyIndex(tmp_path, "x"), keys(17_039, 3_000, 5)) == {"day 17", "day 3", "day 0"}
 
 
-def test_long_runs_are_not_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_index, "LONGEST_MERGED_RUN", 16)
+def test_no_run_is_much_longer_than_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_index, "LONGEST_RUN", 16)
     for number in range(8):
-        KeyIndex(tmp_path, "x").add({"day": keys(*range(number * 8, number * 8 + 8))}, {"day": ""})
-    assert max(len(np.load(file)) for file in tmp_path.glob("*.keys.npy")) <= 16
-    assert partitions_with(KeyIndex(tmp_path, "x"), keys(63)) == {"day"}
+        add(KeyIndex(tmp_path, "x"), {"day": keys(*range(number * 8, number * 8 + 8))})
+    add(KeyIndex(tmp_path, "x"), {"next": keys(*range(40, 140))})
+    assert max(len(np.load(file)) for file in tmp_path.glob("*.keys.npy")) <= 16 + 4
+    index = KeyIndex(tmp_path, "x")
+    assert [partitions_with(index, keys(n)) for n in (39, 63, 64)] == [{"day"}, {"day", "next"}, {"next"}]
 
 
 def test_an_index_of_other_keys_is_not_used(tmp_path: Path) -> None:
-    assert KeyIndex(tmp_path, "x").add({"day": keys(1)}, {"day": ""}) == set()
-    assert KeyIndex(tmp_path, "x").add({"next": keys(1, 2)}, {"next": ""}) == {"day"}
+    assert add(KeyIndex(tmp_path, "x"), {"day": keys(1)}) == set()
+    assert add(KeyIndex(tmp_path, "x"), {"next": keys(1, 2)}) == {"day"}
     other = KeyIndex(tmp_path, "y")
     assert (other.stamps, partitions_with(other, keys(1))) == ({}, set())
-
-
-def test_without_a_folder_it_is_in_memory() -> None:
-    index = KeyIndex(None, "x")
-    index.add({"day": keys(1, 1, 2), "next": keys(2)}, {"day": "", "next": ""})
-    assert partitions_with(index, keys(2)) == {"day", "next"}
-    assert partitions_with(index, keys()) == set()
 
 
 def test_a_process_killed_while_it_stores_the_index_spoils_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    KeyIndex(tmp_path, "x").add({"day": keys(*range(9))}, {"day": ""})
+    add(KeyIndex(tmp_path, "x"), {"day": keys(*range(9))})
 
     def fail(path: Path, content: bytes) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(key_index, "write_atomic", fail)
     with pytest.raises(KeyboardInterrupt):
-        KeyIndex(tmp_path, "x").add({"next": keys(1)}, {"next": ""})
+        add(KeyIndex(tmp_path, "x"), {"next": keys(1)})
     monkeypatch.undo()
     index = KeyIndex(tmp_path, "x")
     assert (list(index.stamps), partitions_with(index, keys(1))) == (["day"], {"day"})

@@ -245,8 +245,8 @@ def test_the_keys_of_each_partition_are_hashed_once(workspace: Workspace, monkey
     land_calls(workspace, "a2", (2, DAYS[2], 0.2))
     validate_pending(workspace)
     hashed: list[str] = []
-    real = SharedKeys._hashes
-    monkeypatch.setattr(SharedKeys, "_hashes", lambda keys, rows, raw: hashed.extend(raw) or real(keys, rows, raw))
+    real = SharedKeys._keys
+    monkeypatch.setattr(SharedKeys, "_keys", lambda keys, rows, raw: hashed.extend(raw) or real(keys, rows, raw))
     land_calls(workspace, "b", (1, DAYS[0], 0.1))
     validate_pending(workspace)
     assert sorted(hashed) == DAYS[:2]
