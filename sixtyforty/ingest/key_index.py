@@ -96,8 +96,8 @@ class KeyIndex:
         """Add pairs of a key's hash and a partition. Return all partitions that had one of these hashes before.
 
         pairs: in chunks, together sorted by hash and number, each pair once. The numbers are those of `number`, called
-        with the partitions of `stamps` in the same order. stamps: by partition, the tag of the added version, which the
-        index stores; empty if versions have no tags. The returned partitions may include those of `stamps`, if they had
+        with the partitions of `stamps` in the same order.
+        stamps: by partition, the tag of the added version; empty if versions have no tags. The index stores them. The returned partitions may include those of `stamps`, if they had
         the keys before. Partitions that are added together are not compared with one another.
         """
         import numpy as np
