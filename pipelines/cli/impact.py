@@ -172,8 +172,11 @@ def _candidate_lines(kpi: Kpi, summary: KpiSummary) -> list[str]:
     for name, candidate in summary.candidates.items():
         if candidate.decisions:
             label = f"{name} (vendor)" if kpi.candidates[name].vendor else name
+            if candidate.per_1000 is None:
+                lines.append(f"{label:32}{'unknown':>14}{'':16}   {candidate.model_minus.problem}")
+                continue
             difference = f"   decisions taken: {_signed(candidate.model_minus.value)} compared with this candidate"
-            lines.append(f"{label:32}{candidate.per_1000 or 0:>14,.0f}{'':16}{difference}")
+            lines.append(f"{label:32}{candidate.per_1000:>14,.0f}{'':16}{difference}")
     return lines
 
 

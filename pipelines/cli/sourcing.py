@@ -38,7 +38,8 @@ class BuildOrBuyAnswer(Answer):
             "ways": "One object for building and for each vendor: gain, cost, net_present_value, roi,"
             " break_even_price_per_decision.",
             "scenarios": "The verdict if one declared assumption changes, one object for each change.",
-            "vendors_without_decisions": "Declared vendors whose predictions have not arrived.",
+            "vendors_without_decisions": "Declared vendors without a known value: no prediction has arrived, or nobody"
+            " took their actions.",
         },
     ]
 

@@ -21,6 +21,7 @@ from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage import stored_tables
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifier, identifiers, literal
+from sixtyforty.value import candidates
 from sixtyforty.value.choice_payoffs import ChoicePayoffs
 from sixtyforty.value.daily_value import CURRENT_PROCESS_DECIDERS
 from sixtyforty.value.experiment import Arm
@@ -38,6 +39,7 @@ SUMS = ["units", "value", "covariate", "value_value", "value_covariate", "covari
 COUNTS = ["acted", "differ", "fallback"]
 ARM = ["share", "held_out", "cluster"]
 SEGMENT = "segment"  # the column of sums by segment
+CURRENT, TRIED, UNTRIED = "current", "tried", "untried"  # segments by the action of a candidate (see `sum_arms`)
 MISSING = ["missing", "value_missing"]  # the number of units without a covariate, and the sum of their values
 TAKEN = "action, current_action, decided_by, policy"  # the columns of decisions that `sum_arms` needs
 
@@ -108,12 +110,17 @@ def sum_arms(
     outcomes: Mapping[str, Entry],
     columns: str = TAKEN,
     segment: str | None = None,
+    candidate: str | None = None,
 ) -> Iterator[ArmSums]:
     """Add up the units of an experiment.
 
     rows, outcomes: manifests of decisions or features, and of outcomes, by partition. columns: SQL of the columns TAKEN
     over `rows`. segment: a column of features.sql or of the key. If it is given, the sums are also by its value, in the
-    column SEGMENT. Raises HoldoutError if the declared covariate isn't a column of features.sql.
+    column SEGMENT. candidate: a candidate of `rows` that are decisions. If it is given, the segment says whether its
+    action is that of the current process (CURRENT). If not, units of the model's arm say whether the action was taken
+    (TRIED or UNTRIED), and held-out units are TRIED.
+
+    Raises HoldoutError if the declared covariate isn't a column of features.sql.
     """
     with ws.lake.open_session(ws.use_case.timezone) as db:
         numbers = ", ".join(f"{name} double" for name in [*SUMS, *COUNTS, *MISSING])
@@ -122,7 +129,9 @@ def sum_arms(
             f" held_out boolean, cluster varchar, {SEGMENT} varchar, {numbers})"
         )
         counts: dict[str, PartitionCounts] = {}
-        for number, units in enumerate(_read_units(ws, db, rows, outcomes, columns, segment) if rows else ()):
+        for number, units in enumerate(
+            _read_units(ws, db, rows, outcomes, columns, segment, candidate) if rows else ()
+        ):
             db.register("portion_sums", _sum_portion(units, counts).assign(portion=number))
             db.execute("insert into arm_parts by name from portion_sums")
             db.unregister("portion_sums")
@@ -166,6 +175,7 @@ def _read_units(
     outcomes: Mapping[str, Entry],
     columns: str,
     segment: str | None,
+    candidate: str | None,
 ) -> Iterator[pd.DataFrame]:
     """Yield units in portions, with the columns by which they are added up, ordered by partition and key.
 
@@ -176,7 +186,10 @@ def _read_units(
     import pandas as pd
 
     use_case = ws.use_case
-    for units in cut_at_partitions(read_frames(db, _units_sql(ws, rows, outcomes, columns, segment), []), "anywhere"):
+    query = _units_sql(ws, rows, outcomes, columns, segment)
+    if candidate:
+        query = _with_candidate(ws, db, rows, query, candidate)
+    for units in cut_at_partitions(read_frames(db, query, []), "never" if candidate else "anywhere"):
         units = units.assign(
             cluster=assignment.draw_rows(use_case, units) if assignment.cluster_columns(use_case) else ""
         )
@@ -184,6 +197,8 @@ def _read_units(
         x, is_missing = units["covariate"].fillna(mean), units["covariate"].isna()
         y = pd.Series(_unit_values(use_case.kpi, units), units.index)
         shares = {policy: assignment.parse_share(policy) for policy in units["policy"].unique()}
+        if candidate:
+            units = units.assign(**{SEGMENT: _class_actions(use_case, units, candidate)})
         sums: dict[str, Any] = dict(zip(SUMS, (1.0, y, x, y * y, y * x, x * x), strict=True))
         yield units.assign(
             **sums,
@@ -196,6 +211,25 @@ def _read_units(
             value_missing=y.where(is_missing, 0.0),
             filled_mean=mean,
         )
+
+
+def _with_candidate(
+    ws: Workspace, db: duckdb.DuckDBPyConnection, rows: Mapping[str, Entry], query: str, candidate: str
+) -> str:
+    """Return the query of `_read_units` with the answers of a candidate, by partition, decision time and key."""
+    key = identifiers(ws.use_case.decision.key)
+    answers = candidates.candidates_sql(ws.use_case, ws.lake, db, rows, [candidate], [])
+    return f"from ({query}) left join {answers} using (_partition, {key}) order by _partition, decided_at, {key}"
+
+
+def _class_actions(use_case: UseCase, units: pd.DataFrame, candidate: str) -> NDArray[np.str_]:
+    """Return for each unit whether a candidate's action is that of the current process, or was taken."""
+    import numpy as np
+
+    proposed = np.array(candidates.propose_actions(use_case, units, candidate), str)
+    is_current = proposed == units["current_action"].to_numpy(str)
+    is_tried = (units["decided_by"] == "holdout").to_numpy() | (proposed == units["action"].to_numpy(str))
+    return np.where(is_current, CURRENT, np.where(is_tried, TRIED, UNTRIED))
 
 
 def _unit_values(kpi: Kpi, units: pd.DataFrame) -> NDArray[np.float64]:

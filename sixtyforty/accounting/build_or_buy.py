@@ -167,7 +167,7 @@ def score_build_or_buy(ws: Workspace, track: Track) -> Scorecard:
         )
     daily_values = _read_values(ws, track, declared)
     summary = kpi_summary.summarize_kpi(ws, track, daily_values=daily_values)
-    vendors = {name: c for name in declared.vendors if (c := summary.candidates[name]).decisions}
+    vendors = {name: c for name in declared.vendors if (c := summary.candidates[name]).per_1000 is not None}
     counted = {BUILD: _counted_gain(summary.lift_vs_current)}
     counted |= {
         name: counted[BUILD] if c.model_minus.contains_zero else _counted_gain(c.lift_vs_current)

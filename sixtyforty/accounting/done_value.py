@@ -28,6 +28,7 @@ from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import UNKNOWN, Interval, measure_lift
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.value.summary import compute_balance
+from sixtyforty.value.unit_groups import GroupSums
 from sixtyforty.workspace import Workspace
 
 
@@ -215,4 +216,23 @@ def _replace_decided(
         answered = usage.cost_saved if is_randomized else usage.gain - usage.gain_without_effect
         return answered + (usage.unanswered_gain if rule == "not_done" else 0.0)
 
-    return [replace(day, model=day.model + difference(usages[day.partition])) for day in days]
+    return [
+        replace(
+            day,
+            model=day.model + difference(usages[day.partition]),
+            unit_groups=_replace_groups(day.unit_groups, usages[day.partition], rule == "not_done"),
+        )
+        for day in days
+    ]
+
+
+def _replace_groups(groups: GroupSums | None, usage: PartitionUsage, is_not_done: bool) -> GroupSums | None:
+    """Return the sums by group of units with the value of what people did. They are unknown in an earlier account."""
+    if not groups:
+        return groups
+    if not usage.group_gains:
+        return {}
+    zeros = [0.0] * len(usage.group_gains)
+    unanswered = usage.unanswered_group_gains if is_not_done else zeros
+    added = zip(groups["model"], usage.group_gains, unanswered, strict=True)
+    return {**groups, "model": [sum(parts) for parts in added]}

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # fields of DailyValue that hold several figures
-NESTED = ("candidates", "counts", "paid_for_all", "lost_above", "weights")
+NESTED = ("amounts", "candidates", "counts", "paid_for_all", "lost_above", "weights")
+OPTIONAL = ("amounts", "unit_groups")
 STRUCTURED = ("partition", "unit_groups", *NESTED)
 FIGURES = [name for name in DailyValue.__dataclass_fields__ if name not in STRUCTURED]
 SEGMENT_FIELDS = ("column", "name", "decisions", "gain")
@@ -62,8 +63,11 @@ class KpiAccount(DailyValue):
         return cls.from_dict(entry.facts)
 
     def to_facts(self) -> dict[str, Any]:
-        """Return the fields of this KPI account, which its manifest stores as facts. Unknown groups are left out."""
-        return {name: figure for name, figure in self.to_dict().items() if name != "unit_groups" or figure}
+        """Return the fields of this KPI account, which its manifest stores as facts.
+
+        Groups of units and amounts are left out if there are none.
+        """
+        return {name: figure for name, figure in self.to_dict().items() if figure or name not in OPTIONAL}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sixtyforty.accounting import experiment_results, kpi_ledger
 from sixtyforty.accounting.done_value import DoneValue, UncountedAnswersError, value_done
 from sixtyforty.accounting.exactness import describe_refutation, describe_test, label_figures, run_exactness_test
+from sixtyforty.accounting.experiment_candidates import measure_candidates
 from sixtyforty.accounting.experiment_segments import measure_segments
 from sixtyforty.accounting.refused_figures import require_sound_figures
 from sixtyforty.decisions.deciders import DeciderCounts, count_deciders
@@ -200,6 +201,9 @@ def summarize_kpi(
     if effect is None:
         return _add_done(ws, track, replace(summary, label="assumed", evidence=evidence), daily_values)
     measured = replace(summary, lift_vs_current=RoundedInterval.of(effect.lift), holdout=effect, evidence=evidence)
+    if effect.is_trustworthy:
+        candidates = measure_candidates(ws, [d.partition for d in daily_values])
+        measured = replace(measured, candidates=measured.candidates | candidates)
     return _add_done(ws, track, measured, daily_values)
 
 

@@ -28,6 +28,7 @@ from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.sql import identifier, identifiers, literal
 from sixtyforty.value import candidates
 from sixtyforty.value.payoff_sql import priced_sql
+from sixtyforty.value.unit_groups import GROUP_COLUMN, GROUPS, group_sql
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -81,6 +82,9 @@ class PartitionUsage(AnswerCounts):
     `unanswered` counts the decisions of the KPI ledger that differ from the current process, and to which no answer is
     in force. `unanswered_gain` is the money of the current process's actions minus the money of these decisions; in an
     experiment, it is the difference of their costs. None: an earlier version wrote the account without these figures.
+
+    If units recur, `group_gains` is the gain of the overrides in force by group of units (see `unit_groups.py`), and
+    `unanswered_group_gains` is `unanswered_gain` by group. Both are empty otherwise, and in an experiment.
     """
 
     decisions: int = 0
@@ -99,6 +103,8 @@ class PartitionUsage(AnswerCounts):
     unpriced: int = 0
     unanswered: int | None = None
     unanswered_gain: float = 0.0
+    group_gains: list[float] = field(default_factory=list)
+    unanswered_group_gains: list[float] = field(default_factory=list)
 
     @classmethod
     def from_entry(cls, entry: Entry) -> PartitionUsage:
@@ -108,7 +114,8 @@ class PartitionUsage(AnswerCounts):
 
     def to_facts(self) -> dict[str, Any]:
         """Return what people did with the partition's decisions, as facts for the manifest of its usage account."""
-        return {name: fact for name, fact in asdict(self).items() if fact or name not in EFFECT_FIELDS}
+        optional = (*EFFECT_FIELDS, "group_gains", "unanswered_group_gains")
+        return {name: fact for name, fact in asdict(self).items() if fact or name not in optional}
 
 
 def usage_dataset(track: Track) -> str:
@@ -137,6 +144,8 @@ def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> di
         usages = _count_responses(db, {p: entry.rows for p, entry in decisions.items()})
         if join:
             _count_unanswered(db, ws.use_case, track, f"{decided} d {join}", usages)
+            if ws.use_case.units_recur and not ws.use_case.is_randomized(track):
+                _add_groups(db, usages)
     accounts = {}
     for partition, usage in usages.items():
         row = {name: getattr(usage, name) for name in (*COUNTS, "gain")}
@@ -172,7 +181,8 @@ def _decisions_sql(ws: Workspace, decisions: Mapping[str, Entry]) -> str:
         ["_partition", "decision_id", "action", "current_action", "decided_by", "decided_at", "policy"]
     )
     key = identifiers(ws.use_case.decision.key)
-    return f"(select {columns}, {key} from {ws.lake.select_rows(decisions.values())})"
+    group = f", {group_sql(ws.use_case.decision.key)} as {GROUP_COLUMN}" if ws.use_case.units_recur else ""
+    return f"(select {columns}, {key}{group} from {ws.lake.select_rows(decisions.values())})"
 
 
 def _load_responses(
@@ -204,17 +214,18 @@ def _load_responses(
             saved = f"case when {is_accounted} and {is_priced} then {difference} end"
         else:
             gain = difference
+    group = f"d.{GROUP_COLUMN}" if use_case.units_recur else "null::integer"
     rows = ws.lake.select_rows(responses.values()) if responses else NO_RESPONSES
     db.execute(
         f"""create temp table track_responses as
         select _partition, decision_id, response_id, role, rating, simulated, week, decided_action, pseudonym, event,
-            case when event = 'overridden' then gain end as gain,
+            {GROUP_COLUMN}, case when event = 'overridden' then gain end as gain,
             case when event = 'overridden' then cost_saved end as cost_saved, is_answered,
             is_answered and is_accounted and is_priced as in_force,
             is_answered and is_accounted and not is_priced as is_unpriced
         from (
             select r._partition, r.decision_id, r.response_id, r.role, r.rating, r.simulated,
-                strftime(local(r."at"), '%G-W%V') as week, d.action as decided_action,
+                strftime(local(r."at"), '%G-W%V') as week, d.action as decided_action, {group} as {GROUP_COLUMN},
                 left(sha256({literal(use_case.first_name + "|")} || r.person), 16) as pseudonym,
                 case when {void_sql(use_case)} then 'void' else r.event end as event,
                 {gain} as gain, {saved} as cost_saved, {is_accounted} as is_accounted, {is_priced} as is_priced,
@@ -236,18 +247,41 @@ def _count_unanswered(
     withdrawn or invalid isn't in force (see `answers_in_force`), so its decision is unanswered.
     """
     held_out = ", ".join(map(literal, HELD_OUT))
-    rows = db.execute(
-        f"""select _partition, count(*), coalesce(sum({difference_sql(use_case, track, "d.current_action")}
-                order by decision_id), 0)
+    group = f"d.{GROUP_COLUMN}" if use_case.units_recur else "null::integer"
+    db.execute(
+        f"""create temp table unanswered as
+        select _partition, decision_id, {group} as {GROUP_COLUMN},
+            {difference_sql(use_case, track, "d.current_action")} as gain
         from {joined} where d.action <> d.current_action and d.decided_by not in ({held_out})
             and {accounted_sql(use_case, track)} and decision_id not in (
-                select decision_id from track_responses where is_answered)
-        group by 1"""
+                select decision_id from track_responses where is_answered)"""
+    )
+    rows = db.execute(
+        "select _partition, count(*), coalesce(sum(gain order by decision_id), 0) from unanswered group by 1"
     ).fetchall()
     for usage in usages.values():
         usage.unanswered = 0
     for partition, unanswered, gain in rows:
         usages[partition].unanswered, usages[partition].unanswered_gain = unanswered, gain
+
+
+def _add_groups(db: duckdb.DuckDBPyConnection, usages: Mapping[str, PartitionUsage]) -> None:
+    """Add the gains of answers and of unanswered decisions by group of units to the usage of each partition, in place.
+
+    Reads the tables `track_responses` and `unanswered`.
+    """
+    sums = {
+        "group_gains": "sum(gain order by response_id) filter (in_force) from track_responses",
+        "unanswered_group_gains": "sum(gain order by decision_id) from unanswered",
+    }
+    for name, gains in sums.items():
+        for usage in usages.values():
+            setattr(usage, name, [0.0] * GROUPS)
+        for partition, group, gain in db.execute(
+            f"select _partition, {GROUP_COLUMN}, {gains} group by 1, 2"
+        ).fetchall():
+            if gain:
+                getattr(usages[partition], name)[group] = gain
 
 
 def _join_outcomes(

@@ -19,7 +19,14 @@ from sixtyforty.value.capacity import RankedActions, rank_by_time
 from sixtyforty.value.choice_payoffs import ChoicePayoffs
 from sixtyforty.value.payoffs import build_payoffs
 from sixtyforty.value.policy_weights import PolicyWeights, add_weights, read_weights, weigh_policies
-from sixtyforty.value.random_choice import RandomActions, RandomChoice, choose_at_random, random_money
+from sixtyforty.value.random_choice import (
+    DealtAmounts,
+    RandomActions,
+    RandomChoice,
+    choose_at_random,
+    deal_amounts,
+    random_money,
+)
 from sixtyforty.value.unit_groups import DECISIONS, GROUP_COLUMN, GroupSums, add_groups, sum_groups
 
 if TYPE_CHECKING:
@@ -59,27 +66,37 @@ class DailyValue:
     paid_for_all: dict[str, float] = field(default_factory=dict)  # the money if all units got an action, by action
     lost_above: dict[str, list[float]] = field(default_factory=dict)  # the money above a capacity, see `capacity.py`
     unit_groups: GroupSums | None = None  # the same sums by group of units; None if no unit recurs
+    amounts: DealtAmounts | None = None  # what the random choice of amounts needs; None for named actions
     # in a past experiment: the weights of the units that count for each policy, and for RECEIVED all units
     weights: dict[str, PolicyWeights] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """Return the value of the day that `to_dict` wrote."""
-        return cls(**{**fields, "weights": read_weights(fields.get("weights", {}))})
+        amounts = fields.get("amounts")
+        nested = {"amounts": DealtAmounts.from_dict(amounts) if amounts else None}
+        return cls(**{**fields, **nested, "weights": read_weights(fields.get("weights", {}))})
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields as JSON values."""
-        return {**vars(self), "weights": {policy: vars(weights) for policy, weights in self.weights.items()}}
+        amounts = vars(self.amounts) if self.amounts else None
+        weights = {policy: vars(weights) for policy, weights in self.weights.items()}
+        return {**vars(self), "amounts": amounts, "weights": weights}
 
 
 def deal_over_period(days: Sequence[DailyValue]) -> list[DailyValue]:
     """Return the days with the random choice of the whole period: it takes each action as often as all days together.
 
-    The money of a single day then is that of random choice at the action rates of the period. Days without counts of
-    actions, such as those of an experiment, stay as they are, and so do all other days of their period.
+    The money of a single day then is that of random choice at the action rates of the period. An amount is an action,
+    too. Days without counts of actions, such as those of an experiment, stay as they are, and so do all other days of
+    their period.
     """
     import numpy as np
 
+    valued = [(day, day.amounts) for day in days if day.decisions]
+    if valued and all(amounts for _, amounts in valued):
+        of_valued = iter(deal_amounts([amounts for _, amounts in valued if amounts]).tolist())
+        return [replace(day, random_choice=next(of_valued)) if day.decisions else day for day in days]
     if not all(day.paid_for_all for day in days if day.decisions):
         return list(days)
     counts: Counter[str] = Counter()
@@ -140,6 +157,7 @@ class ValueSums:
             weights=dict(self.weights),
             counts=dict(dealt.counts) if isinstance(dealt, RandomActions) else {},
             paid_for_all=dict(dealt.payoffs) if isinstance(dealt, RandomActions) else {},
+            amounts=None if isinstance(dealt, RandomActions) else dealt.dealt(),
             lost_above=self.ranked.lost_above() if self.ranked else {},
             **self.added,
         )

@@ -99,19 +99,18 @@ def _decided_units(ws: Workspace, shape: Shape) -> dict[str, list[Unit]]:
     return units
 
 
-def money_by_hand(units: Mapping[str, list[Unit]], payoff: Payoff, are_amounts: bool = False) -> dict[str, float]:
+def money_by_hand(units: Mapping[str, list[Unit]], payoff: Payoff) -> dict[str, float]:
     """Count the money unit by unit. The random choice is the mean over all assignments of the model's actions.
 
-    They are dealt to all units of the period. Amounts are dealt to the units of the same partition.
+    They are dealt to all units of the period.
     """
     all_units = [unit for in_partition in units.values() for unit in in_partition]
     return {
         "model": sum(payoff(unit, unit["action"]) for unit in all_units),
         "current_process": sum(payoff(unit, unit["current_action"]) for unit in all_units),
         "random_choice": sum(
-            payoff(unit, action) * count / len(dealt)
-            for dealt in (units.values() if are_amounts else [all_units])
-            for action, count in Counter(unit["action"] for unit in dealt).items()
-            for unit in dealt
+            payoff(unit, action) * count / len(all_units)
+            for action, count in Counter(unit["action"] for unit in all_units).items()
+            for unit in all_units
         ),
     }

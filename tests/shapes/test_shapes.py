@@ -57,7 +57,7 @@ def test_every_check_passes_and_the_model_gains(runs: dict[str, ChainRun], name:
 def assert_money(run: ChainRun, payoff: Any) -> KpiSummary:
     """Compare the totals with the money counted by hand, and return the summary."""
     summary = summarize_kpi(run.ws, "replay")
-    by_hand = money_by_hand(run.units, payoff, are_amounts=run.ws.use_case.kpi.amount is not None)
+    by_hand = money_by_hand(run.units, payoff)
     assert {policy: summary.totals[policy] for policy in by_hand} == pytest.approx(by_hand, abs=0.01)
     return summary
 

@@ -22,6 +22,7 @@ from sixtyforty.decisions.decision_table import StoredDecision, read_decisions
 from sixtyforty.decisions.provenance import trace_decision
 from sixtyforty.decisions.responses import add_responses
 from sixtyforty.lifecycle.stage_gate import measure_stage
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.stages import StageGate
 from sixtyforty.storage.response_log import Response
 from sixtyforty.value.lift import measure_lift
@@ -338,3 +339,28 @@ def test_a_sentence_names_both_values() -> None:
     assert make_done(track="replay").whose_answers == "practice answers"
     assert make_done(track="replay", simulated=2).whose_answers == "partly simulated answers"
     assert make_done(unpriced=2).describe("EUR").endswith("2 overrides to an action of unknown price count as decided.")
+
+
+@pytest.mark.parametrize("unanswered", ["done", "not_done"])
+def test_if_units_recur_the_groups_have_the_value_of_what_people_did(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch, unanswered: str
+) -> None:
+    """Otherwise the interval would be that of the decisions. Without the sums of an earlier account, there is none."""
+    monkeypatch.setattr(DecisionChain, "units_recur", property(lambda _: True))
+    ws = declare(ws, unanswered)
+    add_responses(ws, draw_answers(ws, 1))
+    account(ws)
+    kpi_ledger.write_accounts(ws, KEYS, "live")
+    days = kpi_ledger.read_daily_values(ws, "live")
+    done = read_counted_days(ws, "live", days)
+    assert [day.model for day in done] != [day.model for day in days]
+    for day in done:
+        assert day.unit_groups is not None
+        assert sum(day.unit_groups["model"]) == pytest.approx(day.model)
+    entry = ws.lake.entry("acceptance/live", KEYS[1])
+    assert entry is not None
+    facts = {name: fact for name, fact in entry.facts.items() if "group" not in name}
+    table = pq.read_table(ws.lake.local_file(entry))
+    ws.lake.write("acceptance/live", KEYS[1], table, inputs=entry.inputs, facts=facts)
+    by_partition = {day.partition: day for day in read_counted_days(ws, "live", days)}
+    assert by_partition[KEYS[1]].unit_groups == {} and by_partition[KEYS[2]].unit_groups

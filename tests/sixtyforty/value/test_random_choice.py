@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import reduce
 from operator import add
 
@@ -12,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sixtyforty.spec.kpi import Kpi
-from sixtyforty.value.daily_value import sum_values, value_of_day
+from sixtyforty.value.daily_value import DailyValue, deal_over_period, sum_values, value_of_day
 from sixtyforty.value.numeric_payoffs import format_amount
+from sixtyforty.value.payoffs import build_payoffs
+from sixtyforty.value.random_choice import MOST_NUMBERS
 from tests.sixtyforty.value.kpis import AMOUNT, STAFF, THREE, make_kpi
 
 NAMES = st.sampled_from(sorted(THREE.actions))
@@ -42,6 +45,35 @@ def test_portions_of_named_actions_add_up(units: list[tuple[str, str, float]], s
 def test_portions_of_amounts_add_up(units: list[tuple[str, str, float]], size: int) -> None:
     check_portions(STAFF, units, size)
     check_portions(FRACTIONS, units, size)
+
+
+@given(st.lists(st.lists(st.tuples(AMOUNTS, st.floats(-20, 20)), min_size=1, max_size=5), min_size=1, max_size=4))
+def test_amounts_are_dealt_to_the_units_of_the_whole_period(units: list[list[tuple[str, float]]]) -> None:
+    """The random choice is the mean over all pairs of an amount and a unit of the period."""
+    days = [
+        value_of_day(
+            FRACTIONS, f"d{number}", pd.DataFrame({"action": list(amounts), "current_action": "1"}), np.array(outcomes)
+        )
+        for number, (amounts, outcomes) in enumerate(zip(*of_day, strict=True) for of_day in units)
+    ]
+    amounts, outcomes = zip(*(unit for of_day in units for unit in of_day), strict=True)
+    payoffs = build_payoffs(FRACTIONS, pd.DataFrame(index=range(len(outcomes))))
+    by_hand = [payoffs.realized([amount] * len(outcomes), np.array(outcomes)).sum() for amount in amounts]
+    dealt = deal_over_period(days)
+    assert sum(day.random_choice for day in dealt) == pytest.approx(np.mean(by_hand))
+    assert deal_over_period(dealt) == dealt
+    assert deal_over_period([DailyValue.from_dict(json.loads(json.dumps(day.to_dict()))) for day in days]) == dealt
+
+
+def test_joined_numbers_change_the_random_choice_by_less_than_a_thousandth() -> None:
+    rng = np.random.default_rng(1)
+    amounts, outcome = np.round(rng.gamma(2, 2, 5000), 3).clip(AMOUNT.minimum, AMOUNT.maximum), rng.gamma(2, 2, 5000)
+    rows = pd.DataFrame({"action": [format_amount(a) for a in amounts], "current_action": "1"})
+    shortage = outcome - amounts[:, None]
+    cost = np.where(shortage > 0, AMOUNT.shortage_cost * shortage, -AMOUNT.excess_cost * shortage)
+    day = value_of_day(FRACTIONS, "d", rows, outcome)
+    assert day.amounts is not None and len(day.amounts.outcomes) == MOST_NUMBERS
+    assert day.random_choice == pytest.approx(-cost.mean() * 5000, rel=1e-3)
 
 
 def test_many_different_amounts_take_seconds() -> None:
