@@ -17,7 +17,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, Field, ValidationError
@@ -90,7 +90,8 @@ def newest_generation(folder: Path) -> Path:
 
 def publish(writing: Path, folder: Path, made: datetime) -> Path:
     """Give a complete generation its name in the folder of the backups, in one step. Return its path."""
-    generation = folder / f"{made.astimezone(UTC):%Y-%m-%dT%H-%M-%SZ}"
+    while (generation := folder / f"{made.astimezone(UTC):%Y-%m-%dT%H-%M-%SZ}").exists():
+        made += timedelta(seconds=1)
     writing.rename(generation)
     return generation
 
