@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
+from pipelines.operations.backup_receipt import read_receipt
 from pipelines.operations.examination import Check, NotAvailableError
+from pipelines.operations.heartbeat import seconds_since_look
+from pipelines.operations.machine_watch import describe_clock, describe_full_disk, describe_missing_backup
 from pipelines.operations.permissions import describe_permissions
 from pipelines.operations.timezone_comparison import describe_rules
 from pipelines.settings import load_settings
@@ -15,7 +19,7 @@ from sixtyforty.storage.databases import open_engine, parse_database_url
 from sixtyforty.storage.files import create_folder
 from sixtyforty.storage.timezone_rules import CURE
 
-ENOUGH_BYTES = 2_000_000_000
+LONGEST_PAUSE = 600.0  # seconds; a watch that has not looked for so long is not running
 ANSWER_SECONDS = 3.0  # A worker has this time to answer.
 
 
@@ -28,6 +32,8 @@ def installation_checks() -> list[Check]:
         Check("database", True, _database, "Check SIXTYFORTY_DATABASE_URL, and that the database server runs."),
         Check("dvc_remote", True, _dvc_remote, "Check SIXTYFORTY_DVC_REMOTE, and that the remote is writable."),
         Check("time_zones", False, describe_rules, CURE),
+        Check("clock", False, _clock, "Set the clock right, and let a time service keep it: apt-get install chrony"),
+        Check("backup", False, _backup, "Back up: sixtyforty backup --to FOLDER, and do so every night."),
     ]
 
 
@@ -36,7 +42,10 @@ def service_checks() -> list[Check]:
     profile = load_settings().profile
     if profile == "embedded":
         return [Check("daemon", False, _daemon, "Start the daemon: make ui")]
-    checks = [Check("services", False, _services, "Start the services: make up")]
+    checks = [
+        Check("services", False, _services, "Start the services: make up"),
+        Check("watch", False, _watch, "Start the services: make up. Read data/services/logs/watch.log."),
+    ]
     if profile == "cluster":
         start = "Start a worker: celery -A pipelines.runtime.celery_worker worker -Q dagster"
         checks.append(Check("broker", True, _broker, "Check SIXTYFORTY_BROKER_URL, and that the broker runs."))
@@ -52,10 +61,38 @@ def _storage() -> str:
 
 
 def _disk() -> str:
-    free = shutil.disk_usage(load_settings().home).free
-    if free < ENOUGH_BYTES:
-        raise NotAvailableError(f"only {free / 1e9:.1f} GB of disk space are free")
-    return f"{free / 1e9:.0f} GB free"
+    settings = load_settings()
+    if problem := describe_full_disk(settings):
+        raise NotAvailableError(problem)
+    return f"{shutil.disk_usage(settings.home).free / 1e9:.0f} GB free"
+
+
+def _clock() -> str:
+    from pipelines.settings import prepare_dagster_home
+
+    prepare_dagster_home()
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        if problem := describe_clock(instance, time.time()):
+            raise NotAvailableError(problem)
+    return "no record of the daemon lies in the future"
+
+
+def _backup() -> str:
+    settings = load_settings()
+    if problem := describe_missing_backup(settings, time.time()):
+        raise NotAvailableError(problem)
+    receipt = read_receipt(settings)
+    return f"newest: {receipt.made}, in {receipt.folder}" if receipt else "none, and SIXTYFORTY_BACKUP_HOURS is not set"
+
+
+def _watch() -> str:
+    seconds = seconds_since_look(load_settings(), time.time())
+    if seconds is None or abs(seconds) > LONGEST_PAUSE:
+        last = "never" if seconds is None else f"{seconds:.0f} s ago"
+        raise NotAvailableError(f"the watch looked {last}, so nobody would hear of a problem")
+    return f"looked {seconds:.0f} s ago"
 
 
 def _database() -> str:

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from pipelines.authoring import catalog
-from pipelines.operations import installation_checks, use_case_checks
+from pipelines.operations import installation_checks, machine_watch, use_case_checks
 from pipelines.operations.examination import Check, NotAvailableError, examine_check
 from pipelines.settings import prepare_dagster_home
 from sixtyforty.accounting import row_accounts
@@ -26,7 +26,7 @@ OF_A_USE_CASE = {"landing zone", "champion ledger", "rollout ledger", "findings"
 
 
 def test_an_empty_home_is_examined_with_cures(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installation_checks, "ENOUGH_BYTES", 0)
+    monkeypatch.setattr(machine_watch, "ENOUGH_BYTES", 0)
     finished = run_cli("doctor --json")
     things = {thing["thing"]: thing for thing in finished.answer["things"]}
     assert INSTALLATION | {f"{thing} of flight_delays" for thing in OF_A_USE_CASE} <= set(things)
@@ -70,12 +70,12 @@ def test_variables_that_are_not_set_are_named(tmp_path: Path, monkeypatch: pytes
 
 
 def test_something_needed_that_is_missing_is_exit_code_1(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installation_checks, "ENOUGH_BYTES", 10**18)
+    monkeypatch.setattr(machine_watch, "ENOUGH_BYTES", 10**18)
     finished = run_cli("doctor")
     assert finished.code == 1
-    assert re.search(r"^NOT  disk: only .* GB of disk space are free$", finished.out, re.M)
+    assert re.search(r"^NOT  disk: Only .* GB are free on the disk", finished.out, re.M)
     assert "cure: Free at least 2 GB" in finished.out
-    monkeypatch.setattr(installation_checks, "ENOUGH_BYTES", 0)
+    monkeypatch.setattr(machine_watch, "ENOUGH_BYTES", 0)
     monkeypatch.setenv("SIXTYFORTY_DATABASE_URL", "sqlite:////dev/null/all.sqlite")
     finished = run_cli("doctor --json")
     database = next(thing for thing in finished.answer["things"] if thing["thing"] == "database")
@@ -147,9 +147,9 @@ def test_a_broker_without_workers_is_reported(monkeypatch: pytest.MonkeyPatch) -
     settings = SimpleNamespace(profile="cluster", broker_url="memory://")
     monkeypatch.setattr(installation_checks, "load_settings", lambda: settings)
     monkeypatch.setattr(installation_checks, "ANSWER_SECONDS", 0.1)
-    results = {check.thing: examine_check(check) for check in installation_checks.service_checks()[1:]}
+    results = {check.thing: examine_check(check) for check in installation_checks.service_checks()[2:]}
     assert results["broker"].ok and not results["workers"].ok
     assert "no worker answers" in results["workers"].found
     settings.broker_url = "redis://:open-sesame@127.0.0.1:1"
-    broker = examine_check(installation_checks.service_checks()[1])
+    broker = examine_check(installation_checks.service_checks()[2])
     assert not broker.ok and "open-sesame" not in broker.found
