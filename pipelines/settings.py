@@ -11,6 +11,10 @@
 - `SIXTYFORTY_MEMORY`: the memory that a process may use for data from an extract to decisions and accounts, such as
   `1GB`. Default: a quarter of the memory of the machine or container, but at least `512MB`. `sixtyforty.storage.memory`
   reads it where it is needed; here it is only checked.
+- `SIXTYFORTY_BACKUP_HOURS`: the age of the newest backup beyond which the watch sends an alert. Default: 30 in
+  production, no alert in the profile embedded.
+- `SIXTYFORTY_HEARTBEAT_URL`: an address that the watch requests after each look, so that another machine can alert when
+  it stays away. Default: none.
 - `SIXTYFORTY_ESTIMATOR_PACKAGES`, `SIXTYFORTY_LOCATION_ROOTS`: what declarations may import and read.
   `sixtyforty.spec.confinement` reads them where declarations are loaded; here they are only checked.
 """
@@ -36,6 +40,7 @@ from sixtyforty.storage.unfinished_move import refuse_unfinished_move
 
 ROOT = Path(__file__).resolve().parents[1]
 DRIVER = "postgresql+psycopg2://"
+BACKUP_HOURS = 30.0
 HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 Profile = Literal["embedded", "production", "cluster"]
 
@@ -52,6 +57,8 @@ class Settings:
     desk_url: str | None = None
     broker_url: str = field(default="", repr=False)
     pages_hosts: tuple[str, ...] = ()
+    backup_hours: float | None = None
+    heartbeat_url: str | None = field(default=None, repr=False)
 
     @property
     def dagster_home(self) -> Path:
@@ -86,9 +93,11 @@ def load_settings() -> Settings:
         lake=parse_storage_path(lake_address, url if url.startswith(DRIVER) else ""),
         database_url=url or f"sqlite:///{home / 'data' / 'deliveries.sqlite'}",
         dvc_remote=environment.get("SIXTYFORTY_DVC_REMOTE") or str(home / "data" / "dvc" / "remote"),
-        desk_url=_desk_url(environment),
+        desk_url=_web_address(environment, "SIXTYFORTY_DESK_URL"),
         broker_url=environment.get("SIXTYFORTY_BROKER_URL", "") if profile == "cluster" else "",
         pages_hosts=_pages_hosts(environment),
+        backup_hours=_backup_hours(environment, None if profile == "embedded" else BACKUP_HOURS),
+        heartbeat_url=_web_address(environment, "SIXTYFORTY_HEARTBEAT_URL"),
     )
     if profile != "embedded":
         _check_database(profile, url)
@@ -145,11 +154,20 @@ def _check_home(home: Path) -> None:
         )
 
 
-def _desk_url(environment: Mapping[str, str]) -> str | None:
-    url = environment.get("SIXTYFORTY_DESK_URL") or None
+def _web_address(environment: Mapping[str, str], variable: str) -> str | None:
+    url = environment.get(variable) or None
     if url and not url.startswith(("https://", "http://")):
-        raise SettingsError("SIXTYFORTY_DESK_URL is not a web address. Write one such as https://desk.example.")
+        raise SettingsError(f"{variable} is not a web address. Write one such as https://desk.example.")
     return url
+
+
+def _backup_hours(environment: Mapping[str, str], default: float | None) -> float | None:
+    text = environment.get("SIXTYFORTY_BACKUP_HOURS")
+    if not text:
+        return default
+    if not text.isdecimal() or not int(text):
+        raise SettingsError("SIXTYFORTY_BACKUP_HOURS is not a number of hours. Write a whole number such as 30.")
+    return float(text)
 
 
 def _pages_hosts(environment: Mapping[str, str]) -> tuple[str, ...]:

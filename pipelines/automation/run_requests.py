@@ -176,7 +176,8 @@ def find_next_attempt(instance: dg.DagsterInstance, work: str) -> NextAttempt:
         return NextAttempt(0, None)
     ended = max(record.end_time or record.update_timestamp.timestamp() for record in records)
     pause = min(FIRST_RETRY_SECONDS * 2 ** (len(records) - 1), LONGEST_RETRY_SECONDS)
-    seconds = ended + pause - datetime.now().timestamp()
+    # If the clock was set back, a run may have ended in the future.
+    seconds = min(ended - datetime.now().timestamp(), 0.0) + pause
     failures = format_plural(len(records), "time")
     wait_reason = f"failed {failures}, next attempt in {seconds:.0f} s" if seconds > 0 else None
     return NextAttempt(len(records), wait_reason)

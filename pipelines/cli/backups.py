@@ -16,27 +16,47 @@ from sixtyforty.spec.wording import format_plural
 
 @dataclass(frozen=True, kw_only=True)
 class BackupAnswer(Answer):
-    """Answer of `sixtyforty backup`: the backup that was made."""
+    """Answer of `sixtyforty backup`: the backup that was made or verified."""
 
     made: Annotated[str, "UTC time at which the backup was made."]
     profile: Annotated[str, "Profile of the installation: embedded, production or cluster."]
     files: Annotated[int, "Number of files in the backup."]
+    generation: Annotated[str, "Folder of the backup."]
+    seconds: Annotated[float, "How long making or verifying the backup took."]
 
 
-@command(OPERATE, "backup", "--to /backups/sixtyforty")
+@command(OPERATE, "backup", "--to /backups/sixtyforty", "--to /backups/sixtyforty --verify")
 def backup(
     folder: Annotated[
-        Path, typer.Option("--to", metavar="FOLDER", help="Folder for the backup: new, empty, or an older backup.")
+        Path, typer.Option("--to", metavar="FOLDER", help="Folder of the backups: new, empty, or with earlier backups.")
     ],
     wait_seconds: Annotated[float, typer.Option(min=0, help="Seconds to wait for active runs to end.")] = 600,
+    keep: Annotated[int, typer.Option(min=1, help="Number of backups to keep. Older ones are removed.")] = 7,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Make no backup. Check every file of the newest one against its hash.")
+    ] = False,
 ) -> BackupAnswer:
     """Back up everything that cannot be recalculated: extracts, models, ledgers, decisions, reports."""
     from pipelines.operations import backup as backups
 
-    manifest = backups.backup(folder.resolve(), wait_seconds)
+    backed_up = (
+        backups.verify_backup(folder.resolve()) if verify else backups.backup(folder.resolve(), wait_seconds, keep)
+    )
+    manifest = backed_up.manifest
     count = len(manifest.files)
-    text = f"Backed up {format_plural(count, 'file')} to {folder}"
-    return BackupAnswer(made=manifest.made, profile=manifest.profile, files=count, text=text)
+    text = (
+        f"Verified {format_plural(count, 'file')} of {backed_up.generation}, made at {manifest.made}"
+        if verify
+        else f"Backed up {format_plural(count, 'file')} to {backed_up.generation}"
+    )
+    return BackupAnswer(
+        made=manifest.made,
+        profile=manifest.profile,
+        files=count,
+        generation=str(backed_up.generation),
+        seconds=round(backed_up.seconds, 3),
+        text=f"{text} ({backed_up.seconds:.1f} s).",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,19 +65,31 @@ class RestoredAnswer(Answer):
 
     made: Annotated[str, "UTC time at which the backup was made."]
     files: Annotated[int, "Number of restored files."]
+    seconds: Annotated[float, "How long the restore took."]
     ledgers: Annotated[Mapping[str, int], "Rows in the champion and rollout ledgers of each use case."]
 
 
 @command(OPERATE, "restore-backup", "--from /backups/sixtyforty")
 def restore_backup(
-    folder: Annotated[Path, typer.Option("--from", metavar="FOLDER", help="The folder of the backup to restore.")],
+    folder: Annotated[
+        Path,
+        typer.Option(
+            "--from", metavar="FOLDER", help="Folder of the backups, whose newest is restored, or one backup in it."
+        ),
+    ],
 ) -> RestoredAnswer:
     """Restore a backup into an empty installation. The command first checks every file, and overwrites nothing."""
-    from pipelines.operations import backup as backups
+    from pipelines.operations import backup_restore
 
-    restored = backups.restore_backup(folder.resolve())
+    restored = backup_restore.restore_backup(folder.resolve())
     text = (
-        f"Restored {restored.files:,} files from the backup of {restored.made}."
+        f"Restored {restored.files:,} files from the backup of {restored.made} in {restored.seconds:.1f} s."
         " Next: sixtyforty doctor, then sixtyforty up."
     )
-    return RestoredAnswer(made=restored.made, files=restored.files, ledgers=restored.ledgers, text=text)
+    return RestoredAnswer(
+        made=restored.made,
+        files=restored.files,
+        seconds=round(restored.seconds, 3),
+        ledgers=restored.ledgers,
+        text=text,
+    )

@@ -20,15 +20,15 @@ from pipelines.cli.options import Port, TrackName
 class DoctorAnswer(Answer):
     """Answer of `sixtyforty doctor`: everything that the chain needs, and whether it is available."""
 
-    ok: Annotated[bool, "Whether everything that the chain cannot run without is available."]
+    ok: Annotated[bool, "Whether every check passed."]
     things: Annotated[
         Sequence[Any],
-        "One object for each check: thing, ok, needed (by the chain), found (its state), cure (null where ok).",
+        "One object for each check: thing, ok, needed (by every run), found (its state), cure (null where ok).",
     ]
 
     @property
     def succeeded(self) -> bool:
-        """Whether the chain can run: everything that it needs is available."""
+        """Whether every check passed."""
         return self.ok
 
 
@@ -43,7 +43,7 @@ def doctor() -> DoctorAnswer:
         lines.append(f"{'ok ' if thing.ok else 'NOT'}  {thing.thing}: {thing.found}")
         if not thing.ok:
             lines.append(f"     cure: {thing.cure}")
-    ok = all(thing.ok for thing in things if thing.needed)
+    ok = all(thing.ok for thing in things)
     return DoctorAnswer(ok=ok, things=things, text="\n".join(lines))
 
 

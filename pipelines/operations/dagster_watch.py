@@ -47,43 +47,86 @@ class Automation:
 
 
 def failed_runs(instance: dg.DagsterInstance, use_case: str, now: float) -> list[Alert]:
-    """Return an alert for each run of a use case that failed in the last 7 days and is not retried.
+    """Return an alert for each cause of failed runs of a use case in the last 7 days, whoever started the runs.
 
-    A run that Dagster marks as one to retry raises no alert for LONGEST_RETRY_DELAY. After that, its retry must exist.
-    `now`: seconds since 1970.
+    Runs of one job that fail in the same steps with errors of the same type have one cause. It is resolved when a later
+    run of the same stages succeeds. A run that Dagster marks as one to retry raises no alert for LONGEST_RETRY_DELAY.
+    After that, its retry must exist. `now`: seconds since 1970.
     """
     import dagster as dg
 
     since = datetime.fromtimestamp(now, UTC) - RECENT
-    records = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since))
     names = catalog.list_use_cases()
+    filters = [
+        dg.RunsFilter(statuses=[status], updated_after=since)
+        for status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS)
+    ]
+    failed, succeeded = (instance.get_run_records(filter_) for filter_ in filters)
+    causes: dict[tuple[str, ...], list[dg.RunRecord]] = {}
+    for record in failed:
+        is_own = use_case in _use_cases_of(record.dagster_run, names)
+        if is_own and not _is_retried(record, now) and not any(_mends(later, record) for later in succeeded):
+            causes.setdefault(_cause_of(instance, record.dagster_run), []).append(record)
     return [
-        Alert("failed run", run.run_id, _describe_failure(instance, run))
-        for run in (record.dagster_run for record in records if not _is_retried(record, now))
-        if use_case in _use_cases_of(run, names)
+        Alert("failed run", " ".join(cause), _describe_failures(cause, records)) for cause, records in causes.items()
     ]
 
 
 def _is_retried(record: dg.RunRecord, now: float) -> bool:
-    """Return whether a failed run has a retry, or failed so recently that Dagster's daemon may still retry it."""
+    """Return whether a failed run has a retry, or failed so recently that Dagster's daemon may still retry it.
+
+    Dagster retries only runs that its daemon can start again, so no run of `sixtyforty run`.
+    """
     from pipelines.runtime.dagster_internals import WILL_RETRY_TAG
 
-    tags = record.dagster_run.tags
-    if tags.get(WILL_RETRY_TAG) != "true":
+    run = record.dagster_run
+    if RETRY_TAG in run.tags:
+        return True
+    if run.tags.get(WILL_RETRY_TAG) != "true" or run.remote_job_origin is None:
         return False
-    return RETRY_TAG in tags or now - (record.end_time or 0.0) < LONGEST_RETRY_DELAY
+    return now - (record.end_time or 0.0) < LONGEST_RETRY_DELAY
 
 
-def _describe_failure(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+def _mends(later: dg.RunRecord, failed: dg.RunRecord) -> bool:
+    """Return whether a run that succeeded did the work of an earlier failed run: the same stages and partitions."""
+    if later.dagster_run.job_name != failed.dagster_run.job_name:
+        return False
+    if (later.end_time or 0.0) <= (failed.end_time or 0.0):
+        return False
+    done, needed = later.dagster_run.asset_selection, failed.dagster_run.asset_selection
+    if done and not (needed and needed <= done):
+        return False
+    first, last = _partitions_of(failed.dagster_run)
+    later_first, later_last = _partitions_of(later.dagster_run)
+    return later_first <= first and last <= later_last
+
+
+def _partitions_of(run: dg.DagsterRun) -> tuple[str, str]:
+    """Return the first and last partition of a run; two empty texts for a run without partitions."""
     from pipelines.runtime.dagster_internals import partition_range
 
-    stats = instance.get_run_step_stats(run.run_id)
-    steps = sorted(step.step_key for step in stats if step.status and step.status.name == "FAILURE")
-    where = f" in {', '.join(steps)}" if steps else ""
-    ends = partition_range(run.tags)
-    partitions = run.tags.get("dagster/partition") or (f"{ends[0]} to {ends[1]}" if ends else "")
-    extent = f", partitions {partitions}" if partitions else ""
-    return f"run {run.run_id[:8]} failed{where}{extent}. The run's page in Dagster shows the error."
+    partition = run.tags.get("dagster/partition", "")
+    return partition_range(run.tags) or (partition, partition)
+
+
+def _cause_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[str, ...]:
+    """Return what failed runs of one cause have in common: the job, and each failed step with its type of error."""
+    import dagster as dg
+
+    failures = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    steps = {
+        f"{e.step_key} ({_root_error(e.dagster_event.step_failure_data.error)})" for e in failures if e.dagster_event
+    }
+    return (run.job_name, *sorted(steps))
+
+
+def _describe_failures(cause: Sequence[str], records: Sequence[dg.RunRecord]) -> str:
+    newest = max(records, key=lambda record: record.end_time or 0.0).dagster_run
+    where = f" in {', '.join(cause[1:])}" if cause[1:] else ""
+    first, last = _partitions_of(newest)
+    extent = f", partitions {first} to {last}" if first != last else f", partitions {first}" if first else ""
+    count = f" {len(records)} runs failed for this cause." if len(records) > 1 else ""
+    return f"run {newest.run_id[:8]} failed{where}{extent}.{count} The run's page in Dagster shows the error."
 
 
 def _use_cases_of(run: dg.DagsterRun, names: Iterable[str]) -> set[str]:
@@ -129,18 +172,20 @@ def _problem(
     instance: dg.DagsterInstance, state: InstigatorState, now: float, max_silent_intervals: float
 ) -> str | None:
     """Return the problem of a sensor or schedule, as text that follows its name in an alert. None: no problem."""
-    ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+    # Ticks from before the clock was set back seem to be newer than the newest tick.
+    ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, before=now + 1, limit=1)
     if ticks and ticks[0].status.name == "FAILURE":
         return f"failed when it last ran ({_root_error(ticks[0].error)}). Its page in Dagster shows the error."
     settings: Any = state.instigator_data
     if settings is None:
         return None
     is_sensor = hasattr(settings, "min_interval")
-    last_seen = max(
+    times = [
         ticks[0].timestamp if ticks else NEVER,
         getattr(settings, "last_tick_timestamp", None) or NEVER,
         (settings.last_sensor_start_timestamp if is_sensor else settings.start_timestamp) or NEVER,
-    )
+    ]
+    last_seen = max(time for time in (*times, NEVER) if time <= now + 1)
     if is_sensor:
         limit = max(SHORTEST_SILENCE, max_silent_intervals * (settings.min_interval or DEFAULT_INTERVAL))
     else:
@@ -169,3 +214,8 @@ def longest_pause(cron: str | Sequence[str], now: float) -> float:
         times = islice(cron_times(line, now), 10)
         pauses.append(max(after.timestamp() - before.timestamp() for before, after in pairwise(times)))
     return SHORTEST_SILENCE + 1.25 * min(pauses)
+
+
+def is_switched_on(instance: dg.DagsterInstance, automation_name: str) -> bool:
+    """Return whether a sensor or schedule is switched on."""
+    return any(state.name == automation_name and state.is_running for state in instance.all_instigator_state())

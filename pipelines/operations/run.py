@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
 CONSOLE: dict[str, Any] = {"console": {}}
+NO_RETRY = {"dagster/max_retries": "0"}  # The daemon can't start a run of another process again.
 
 
 class RunFailedError(SixtyfortyError):
@@ -46,18 +47,20 @@ def run_range(
     from pipelines.automation.housekeeping import fail_dead_runs
     from pipelines.definitions import defs
     from pipelines.runtime.dagster_internals import new_run_id, partition_range_tags
+    from pipelines.runtime.launcher import name_process
 
     partitions = open_partitions(load_use_case(use_case), first, last)
     run_id, job = new_run_id(), defs().resolve_job_def(use_case)
     with dg.DagsterInstance.get() as instance, _run_lock(run_id):
         # A run that was killed earlier still occupies a slot in its concurrency pool, until it is marked as failed.
         fail_dead_runs(instance)
+        name_process(run_id)
         run = job.execute_in_process(
             instance=instance,
             run_id=run_id,
             asset_selection=[asset_key(use_case, stage) for stage in select] if select else None,
             run_config=run_config(track, as_of, partitions[0] if rebuild_replay else None),
-            tags={**partition_range_tags(partitions[0], partitions[-1]), "sixtyforty/track": track},
+            tags={**partition_range_tags(partitions[0], partitions[-1]), "sixtyforty/track": track, **NO_RETRY},
             raise_on_error=False,
         )
         refusals = list_refusals(instance, [run_id])

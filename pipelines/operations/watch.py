@@ -1,9 +1,9 @@
 """`sixtyforty watch`: check Dagster and the lake in a separate process, and alert people about problems.
 
 Open-source Dagster alerts nobody when a sensor fails, and a dead daemon cannot alert. The watch is therefore a separate
-process. It looks for failed runs, for sensors and schedules that are silent or fail, and for a missing heartbeat of the
-daemon. The rules of `sixtyforty.reports.alert_rules` find problems in the lake. A check that cannot run raises an alert
-too.
+process. It looks for failed runs, for sensors and schedules that are silent or fail, for a missing heartbeat of the
+daemon, and at the machine. The rules of `sixtyforty.reports.alert_rules` find problems in the lake. A check that cannot
+run raises an alert too.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipelines.authoring import catalog
-from pipelines.operations.dagster_watch import Automation, failed_runs, silent_automation
-from pipelines.settings import prepare_dagster_home
+from pipelines.operations.dagster_watch import Automation, failed_runs, is_switched_on, silent_automation
+from pipelines.operations.heartbeat import report_look
+from pipelines.operations.machine_watch import MACHINE_KINDS, find_machine_alerts
+from pipelines.settings import load_settings, prepare_dagster_home
 from sixtyforty.reports.alert_rules import RULES
 from sixtyforty.reports.alerts import (
     Alert,
@@ -28,6 +30,8 @@ from sixtyforty.reports.alerts import (
     send_alerts,
     send_by_apprise,
 )
+from sixtyforty.reports.feed_alerts import find_silent_feeds
+from sixtyforty.spec.clock import now as current_time
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.receipts import Receipts
 from sixtyforty.workspace import Workspace
@@ -62,7 +66,7 @@ def watch_all(
     send: SendMessage = send_by_apprise,
 ) -> None:
     """Check every use case, once (interval None) or at an interval in seconds, and show the receipt of each alert."""
-    prepare_dagster_home()
+    settings = prepare_dagster_home()
     automation = Automation.declared()
     reported: dict[str, str] = {}
     while True:
@@ -75,6 +79,7 @@ def watch_all(
             if reported.get(name) != problem:
                 show(ShownReceipt(name, BrokenDeclaration(text=problem)))
         reported = loaded.invalid
+        report_look(settings)
         if interval_seconds is None:
             return
         time.sleep(interval_seconds)
@@ -97,17 +102,30 @@ def watch_use_case(
 
     for kind, rule in RULES.items():
         look_for({kind}, f"the lake for the alert '{kind}'", lambda rule=rule: rule(ws, track))  # type: ignore[misc]
-    look_for({"failed run", "automation silent"}, "Dagster", lambda: _dagster_alerts(ws, automation, now))
+    look_for(
+        {"failed run", "automation silent", "silent feed", *MACHINE_KINDS},
+        "Dagster",
+        lambda: _dagster_alerts(ws, automation, now),
+    )
     receipts = Receipts(ws.alert_receipts, parse_receipt)
     return send_alerts(ws.use_case.name, receipts, alerts, examined, ws.use_case.alerts, os.environ, send)
 
 
 def _dagster_alerts(ws: Workspace, automation: Automation, now: float) -> list[Alert]:
+    """Return the alerts about runs, sensors and the machine.
+
+    A feed counts as silent only while the sensor for new data is on, because otherwise nobody expects extracts.
+    """
     import dagster as dg
 
     name, max_silent = ws.use_case.name, ws.use_case.watch.max_silent_intervals
     with dg.DagsterInstance.get() as instance:
-        return failed_runs(instance, name, now) + silent_automation(instance, name, now, automation, max_silent)
+        return [
+            *failed_runs(instance, name, now),
+            *silent_automation(instance, name, now, automation, max_silent),
+            *(find_silent_feeds(ws, current_time()) if is_switched_on(instance, f"{name}_new_data") else []),
+            *find_machine_alerts(load_settings(), instance, now),
+        ]
 
 
 def describe_receipt(shown: ShownReceipt) -> str:

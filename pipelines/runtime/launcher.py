@@ -12,9 +12,12 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -64,19 +67,42 @@ PRELOADED_MODULES = (
 )
 
 
+LONGEST_RUN_SECONDS = 21_600.0  # A run whose process is older is ended.
+NAME_FILE = Path("/proc/self/comm")
+NAME_LENGTH = 15  # characters that Linux keeps of a process's name
+
+
+def name_process(run_id: str) -> None:
+    """Name this process after the run that it executes, so that it is recognised whatever the clock says.
+
+    Only Linux has such names.
+    """
+    with suppress(OSError):
+        NAME_FILE.write_text(run_id[:NAME_LENGTH])
+
+
 @dataclass(frozen=True)
 class RunProcess:
-    """The process id (`pid`) that a run's log names, and the time of the log entry (`seen`, seconds since 1970)."""
+    """The process id (`pid`) that a run's log names, and the time of the log entry (`seen`, seconds since 1970).
+
+    run_id: the run, after which its process is named (see `name_process`).
+    """
 
     pid: int
     seen: float
+    run_id: str = field(default="", kw_only=True)
 
     def find(self) -> psutil.Process | None:
-        """Return the run's process, or None if it has ended. A newer process with the same id is not returned."""
+        """Return the run's process, or None if it has ended. A newer process with the same id is not returned.
+
+        The start time of a process moves with the clock, so after a step forward only the name shows the run's process.
+        """
         try:
             process = psutil.Process(self.pid)
-            is_same = process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= self.seen + 1
-            return process if is_same else None
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return None
+            is_named = bool(self.run_id) and process.name() == self.run_id[:NAME_LENGTH]
+            return process if is_named or process.create_time() <= self.seen + 1 else None
         except psutil.NoSuchProcess:
             return None
 
@@ -121,7 +147,7 @@ class WarmLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         processes = multiprocessing.get_context("forkserver")
         processes.set_forkserver_preload([*PRELOADED_MODULES, "pipelines.runtime.warm_up"])
         process = processes.Process(
-            target=_execute, args=(serialize_value(arguments), dict(os.environ)), name=run.run_id
+            target=_execute, args=(run.run_id, serialize_value(arguments), dict(os.environ)), name=run.run_id
         )
         process.start()
         threading.Thread(target=self._report_end, args=(process, run.run_id), daemon=True).start()
@@ -157,10 +183,22 @@ class WarmLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Return NOT_FOUND if the run's process has ended, otherwise RUNNING."""
+        """Return NOT_FOUND if the run's process has ended, otherwise RUNNING.
+
+        A run that takes longer than LONGEST_RUN_SECONDS is killed. Dagster's own limit compares only the clock with the
+        start of the run, so it would end a live run when the clock is set forward.
+        """
         last_seen = find_run_process(instance_of(self), run.run_id)
-        if last_seen and not last_seen.find():
+        process = last_seen.find() if last_seen else None
+        if last_seen and not process:
             return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"the process of run {run.run_id} has ended")
+        # Both times move with the clock, so their difference doesn't.
+        if process and time.time() - process.create_time() > LONGEST_RUN_SECONDS:
+            process.kill()
+            text = (
+                f"the process of run {run.run_id} was killed, because it took longer than {LONGEST_RUN_SECONDS:.0f} s"
+            )
+            return CheckRunHealthResult(WorkerStatus.FAILED, text)
         return CheckRunHealthResult(WorkerStatus.RUNNING)
 
 
@@ -169,12 +207,13 @@ def find_run_process(instance: dg.DagsterInstance, run_id: str) -> RunProcess | 
     for entry in reversed(instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)):
         pid = entry.get_dagster_event().engine_event_data.metadata.get("pid")
         if pid is not None:
-            return RunProcess(int(str(pid.value)), entry.timestamp)
+            return RunProcess(int(str(pid.value)), entry.timestamp, run_id=run_id)
     return None
 
 
-def _execute(serialized_arguments: str, environment: Mapping[str, str]) -> None:
+def _execute(run_id: str, serialized_arguments: str, environment: Mapping[str, str]) -> None:
     """Execute a run in its forked process, with the environment of the process that launched the run."""
+    name_process(run_id)
     os.environ.clear()  # a forked process inherits the environment that the server started with
     os.environ.update(environment)
     warm_code.refresh()

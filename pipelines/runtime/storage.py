@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import NullPool, create_engine
 
+from pipelines.runtime.clock_steps import forget_future_ticks
 from pipelines.runtime.dagster_internals import ConfigurableClassData, SqliteStorage, share_engine
 from pipelines.runtime.event_log import BatchingEventLog, has_revision
 from pipelines.runtime.failure_order import hold_back_unmarked_failures
@@ -61,6 +62,7 @@ class ProfileStorage(EmbeddedStorage):
         else:
             storage = _postgres_storage(settings.database_url, inst_data)
         hold_back_unmarked_failures(storage)
+        forget_future_ticks(storage)
         return storage
 
 

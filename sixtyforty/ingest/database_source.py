@@ -90,6 +90,11 @@ class DatabaseSource:
             for *cells, count in connection.execution_options(yield_per=ROWS_PER_FETCH).execute(statement):
                 yield [None if cell is None else cell_text(cell) for cell in cells], count
 
+    def probe(self, url: str | None) -> None:
+        """Run the query for no rows. url: see `extract_new_rows`. Raises UnreachableSourceError if that fails."""
+        with self._connect(url) as connection:
+            connection.execute(self._query().select().limit(0))
+
     @contextmanager
     def _connect(self, url: str | None, prepare: Callable[[], object] | None = None) -> Iterator[sa.Connection]:
         """Connect to the database. Database errors in the `with` block become UnreachableSourceError."""

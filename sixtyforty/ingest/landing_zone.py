@@ -95,7 +95,7 @@ class LandingZone:
         ledger = self._ledger(source)
         # Without the lock, two scans could assign the same `seq` to different extracts.
         with exclusive_lock(ledger.with_suffix(".lock"), f"scan {source}"):
-            if source in self._queries and not (patient and self._queries[source].was_read_recently()):
+            if source in self.queries and not (patient and self.queries[source].was_read_recently()):
                 self._run_query(source)
             arrivals = {arrival.name: arrival for arrival in self.known(source)}
             present = (arrival.listed_file for arrival in arrivals.values() if arrival.is_present)
@@ -146,19 +146,20 @@ class LandingZone:
         if is_own_table and source not in self.use_case.inputs:  # the table of the response log may not exist yet
             lock = self.lake.root / ".responses.lock"
             prepare = partial(open_response_log, self.use_case.name, self._delivery_url, lock)
-        self._queries[source].extract_new_rows(self._database_url(source), prepare)
-        self.query_problems[source] = self._queries[source].problems
+        self.queries[source].extract_new_rows(self.database_url(source), prepare)
+        self.query_problems[source] = self.queries[source].problems
 
     def count_query_rows(self, source: str, columns: Sequence[str]) -> Iterator[tuple[list[str | None], int]]:
         """Group the rows of a source's query by some columns. Yield the values and the number of rows of each group."""
-        return self._queries[source].count_rows(self._database_url(source), columns)
+        return self.queries[source].count_rows(self.database_url(source), columns)
 
-    def _database_url(self, source: str) -> str | None:
-        database = self.use_case.sources[source].database
-        return os.environ.get(database) if database else self._delivery_url
+    def database_url(self, source: str) -> str | None:
+        """Return the SQLAlchemy URL of a query's database; None if its environment variable is not set."""
+        return os.environ.get(variable) if (variable := self.use_case.sources[source].database) else self._delivery_url
 
     @cached_property
-    def _queries(self) -> dict[str, DatabaseSource]:
+    def queries(self) -> dict[str, DatabaseSource]:
+        """The sources that are queries, by name."""
         return {
             name: DatabaseSource(name, source, self.folder / name, self._ledger(name).with_suffix(".cursor.json"))
             for name, source in self.use_case.sources.items()
@@ -346,5 +347,4 @@ def _is_dated(file: ListedFile) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    lines = str(error).splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])

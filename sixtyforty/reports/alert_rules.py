@@ -10,13 +10,13 @@ from datetime import date
 
 from sixtyforty.accounting.acceptance import summarize_acceptance
 from sixtyforty.accounting.acceptance_messages import UsageAlarm, find_alarms
-from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.unscored import CURE, current_outage
 from sixtyforty.lifecycle.champions import measure_recent_lift
 from sixtyforty.modeling import taint
 from sixtyforty.reports.alerts import Alert, AlertKind
 from sixtyforty.reports.arrival_notes import find_late_arrivals
+from sixtyforty.reports.feed_alerts import find_fallback, find_refused_extracts, find_unreachable_sources
 from sixtyforty.reports.page_templates import format_stage
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.money import format_money
@@ -92,27 +92,6 @@ def find_refused_change(ws: Workspace, track: Track) -> list[Alert]:
     return [Alert("key or calendar changed", ws.refusal, ws.refusal)] if ws.refusal else []
 
 
-def find_fallback(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert if the current process took too large a share of the newest partition's decisions.
-
-    The limit is `watch.max_fallback_share`. Decisions that the champion couldn't score have an alert of their own.
-    """
-    dataset = decisions_dataset(track)
-    newest = max(ws.lake.partitions(dataset), default=None)
-    entry = ws.lake.entry(dataset, newest) if newest else None
-    if entry is None or not entry.rows:
-        return []
-    facts, limit = DecisionFacts.from_entry(entry), ws.use_case.watch.max_fallback_share
-    share = (facts.fallback - sum(part.decisions for part in facts.unscored)) / entry.rows
-    if share <= limit:
-        return []
-    text = (
-        f"The current process took {share:.0%} of the decisions of {newest} because their data wasn't sound"
-        f" (limit: {limit:.0%}). Check the newest extracts."
-    )
-    return [Alert("fallback in force", track, text)]
-
-
 def find_overdue_retrain(ws: Workspace, track: Track) -> list[Alert]:
     """Return an alert if no challenger was judged for too long: many days of outcomes have arrived since.
 
@@ -175,6 +154,8 @@ def find_stop(ws: Workspace, track: Track) -> list[Alert]:
 
 
 RULES: dict[AlertKind, AlertRule] = {
+    "source unreachable": find_unreachable_sources,
+    "refused extract": find_refused_extracts,
     "rejected batch": find_rejected_batches,
     "leakage": find_tainted_partitions,
     "champion revoked": find_revoked_champion,

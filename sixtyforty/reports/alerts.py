@@ -16,6 +16,12 @@ from sixtyforty.storage.receipts import Receipt, Receipts
 
 AlertKind = Literal[
     "failed run",
+    "source unreachable",
+    "refused extract",
+    "silent feed",
+    "disk nearly full",
+    "no backup",
+    "clock set back",
     "rejected batch",
     "leakage",
     "champion revoked",

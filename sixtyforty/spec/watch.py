@@ -45,3 +45,9 @@ class Watch(DeclaredModel):
         description="A sensor may be silent for this number of its intervals before an alert is sent. Two minutes of"
         " silence are always allowed.",
     )
+    max_silent_partitions: int = Field(
+        default=2,
+        ge=1,
+        description="Number of complete partitions without a row of a feed, after which an alert is sent. A feed that"
+        " always arrives later may lack as many more.",
+    )

@@ -73,11 +73,24 @@ def add_automation(
     status = InstigatorStatus.RUNNING if on else InstigatorStatus.STOPPED
     state = InstigatorState(origin, kind, status, settings)
     instance.add_instigator_state(state)
+    create_tick(instance, state, last_tick, error)
+
+
+def add_tick(instance: dg.DagsterInstance, name: str, at: float, error: Exception | None = None) -> None:
+    """Record a later tick of a sensor or schedule that is recorded already."""
+    (state,) = [state for state in instance.all_instigator_state() if state.name == name]
+    create_tick(instance, state, at, error)
+
+
+def create_tick(
+    instance: dg.DagsterInstance, state: InstigatorState, last_tick: float, error: Exception | None
+) -> None:
+    """Record a tick."""
     instance.create_tick(
         TickData(
             state.instigator_origin_id,
-            name,
-            kind,
+            state.name,
+            state.instigator_type,
             TickStatus.FAILURE if error else TickStatus.SKIPPED,
             last_tick,
             selector_id=state.selector_id,
@@ -120,24 +133,46 @@ def test_a_failed_run_is_described_by_step_and_partitions_without_data(instance:
     tags = {"dagster/asset_partition_range_start": "2013-06-01", "dagster/asset_partition_range_end": "2013-06-02"}
     run_id = add_failed_run(instance, **tags)
     (alert,) = failed_runs(instance, USE_CASE, time.time())
-    assert alert.subject == run_id
+    assert alert.subject == "flight_delays raw__weather (ValueError)"
     assert alert.text == (
-        f"run {run_id[:8]} failed in raw__weather, partitions 2013-06-01 to 2013-06-02."
+        f"run {run_id[:8]} failed in raw__weather (ValueError), partitions 2013-06-01 to 2013-06-02."
         " The run's page in Dagster shows the error."
     )
 
 
-def test_a_run_that_should_be_retried_and_is_not_is_an_alert(instance: dg.DagsterInstance) -> None:
+def test_a_failed_run_of_the_command_line_is_an_alert_at_once(instance: dg.DagsterInstance) -> None:
+    """Dagster marks it as one to retry, but its daemon can't start a run of another process again."""
     run_id = add_failed_run(instance, **{WILL_RETRY_TAG: "true"})
+    assert [run_id[:8] in alert.text for alert in failed_runs(instance, USE_CASE, time.time())] == [True]
+
+
+def test_one_cause_is_one_alert_and_a_later_success_resolves_it(instance: dg.DagsterInstance) -> None:
+    tags = {"dagster/asset_partition_range_start": "2013-06-01", "dagster/asset_partition_range_end": "2013-06-02"}
+    for _ in range(3):
+        add_failed_run(instance, **tags)
+    (alert,) = failed_runs(instance, USE_CASE, time.time())
+    assert "3 runs failed for this cause." in alert.text
+    add_run(instance, **tags | {"dagster/asset_partition_range_end": "2013-06-01"})
+    assert len(failed_runs(instance, USE_CASE, time.time())) == 1  # it left out a partition
+    add_run(instance, **tags | {"dagster/asset_partition_range_start": "2013-05-01"})
+    assert failed_runs(instance, USE_CASE, time.time()) == []
+
+
+def test_a_run_that_should_be_retried_and_is_not_is_an_alert(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = add_failed_run(instance, **{WILL_RETRY_TAG: "true"})
+    monkeypatch.setattr(dg.DagsterRun, "remote_job_origin", "a code location", raising=False)
     assert failed_runs(instance, USE_CASE, time.time()) == []
     later = time.time() + LONGEST_RETRY_DELAY + 1
-    assert [alert.subject for alert in failed_runs(instance, USE_CASE, later)] == [run_id]
+    assert [run_id[:8] in alert.text for alert in failed_runs(instance, USE_CASE, later)] == [True]
     instance.add_run_tags(run_id, {"dagster/auto_retry_run_id": "a retry"})
     assert failed_runs(instance, USE_CASE, later) == []
 
 
 def test_a_run_that_is_retried_or_old_is_no_alert(instance: dg.DagsterInstance) -> None:
-    add_failed_run(instance, **{WILL_RETRY_TAG: "true"})
+    retried = add_failed_run(instance, **{WILL_RETRY_TAG: "true"})
+    instance.add_run_tags(retried, {"dagster/auto_retry_run_id": "a retry"})
     assert failed_runs(instance, USE_CASE, time.time()) == []
     add_failed_run(instance)
     assert failed_runs(instance, USE_CASE, time.time() + 8 * DAY) == []
@@ -150,6 +185,20 @@ def test_a_run_alerts_its_own_use_case_or_all(instance: dg.DagsterInstance, monk
     assert failed_runs(instance, "orders", time.time()) == []
     add_failed_run(instance, job="housekeeping")  # A job of no use case concerns all.
     assert len(failed_runs(instance, "orders", time.time())) == 1
+
+
+def add_run(instance: dg.DagsterInstance, **tags: str) -> None:
+    """Run a job that succeeds."""
+
+    @dg.op
+    def working() -> None:
+        pass
+
+    @dg.job(name=USE_CASE)
+    def succeeding() -> None:
+        working()
+
+    succeeding.execute_in_process(instance=instance, tags=tags)
 
 
 # Sensors, schedules and the daemon
@@ -173,6 +222,14 @@ def test_a_silent_sensor_is_an_alert_unless_it_is_no_longer_declared(instance: d
     since = f"{datetime.fromtimestamp(NOW - 200, UTC):%Y-%m-%d %H:%M} UTC"
     assert alert_texts(instance, Automation(None)) == {undeclared: f"{undeclared} has been silent since {since}."}
     assert alert_texts(instance) == {}
+
+
+def test_ticks_from_before_the_clock_was_set_back_hide_nothing(instance: dg.DagsterInstance) -> None:
+    add_heartbeats(instance)
+    add_automation(instance, SENSOR, NOW + HOUR)
+    assert alert_texts(instance) == {}
+    add_tick(instance, SENSOR, NOW - 10, RuntimeError("x"))
+    assert "failed when it last ran (RuntimeError)" in alert_texts(instance)[SENSOR]
 
 
 def test_a_failing_sensor_is_described_by_the_type_of_its_error_alone(instance: dg.DagsterInstance) -> None:

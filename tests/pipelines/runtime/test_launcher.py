@@ -146,4 +146,32 @@ def test_a_later_process_with_the_same_number_is_not_the_run(instance):
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         assert RunProcess(process.pid, dead.seen + 60).find()
         assert RunProcess(process.pid, dead.seen - 60).find() is None
-        process.communicate(b"\n")
+
+
+def test_a_step_of_the_clock_declares_no_live_run_dead():
+    """The start time of a process moves with the clock, so it once seemed younger than the log that names it."""
+    run_id = "0f9e8d7c-0123-4567-89ab-0123456789ab"
+    text = (
+        f"from pipelines.runtime.launcher import name_process; name_process({run_id!r}); print(1, flush=True); input()"
+    )
+    command = [sys.executable, "-c", text]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline()
+        before_the_step = time.time() - 3600
+        assert RunProcess(process.pid, before_the_step, run_id=run_id).find()
+        assert RunProcess(process.pid, before_the_step, run_id="another").find() is None
+        process.communicate("")
+
+
+def test_a_run_is_ended_by_the_age_of_its_process_and_not_by_the_clock(instance, monkeypatch):
+    run = launched(instance, slow)
+    process = worker(instance, run)
+    wait_for(lambda: status(instance, run) == "STARTED")
+    monkeypatch.setattr("pipelines.runtime.launcher.LONGEST_RUN_SECONDS", 300.0)
+    now = time.time
+    monkeypatch.setattr("pipelines.runtime.launcher.time.time", lambda: now() + 7200)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _: now() + 7190)  # it moves with the clock
+    assert health(instance, run) == WorkerStatus.RUNNING
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _: now() - 10)
+    assert health(instance, run) == WorkerStatus.FAILED
+    process.wait(60)

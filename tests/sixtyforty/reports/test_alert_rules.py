@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
+from sixtyforty.decisions.champion_scores import UNSCORED
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.reports.alert_rules import (
     RULES,
     find_decay,
-    find_fallback,
     find_overdue_retrain,
     find_refused_change,
     find_rejected_batches,
@@ -23,6 +23,7 @@ from sixtyforty.reports.alert_rules import (
     find_unscored,
 )
 from sixtyforty.reports.alerts import ALERT_KINDS
+from sixtyforty.reports.feed_alerts import find_fallback
 from sixtyforty.storage.champion_ledger import WithdrawalKind
 from sixtyforty.storage.verdicts import RuleResult, Verdict, verdict_facts
 from sixtyforty.value.daily_value import DailyValue
@@ -47,7 +48,9 @@ def days(count: int) -> list[str]:
 
 def write_decided_day(ws: Workspace, day: str, **counts: int) -> None:
     facts = {"model": 0, "current_process": 0, "fallback": 0} | counts
-    rows = pa.table({"x": list(range(sum(counts.values())))})
+    deciders = [name for name, count in counts.items() for _ in range(count)]
+    times = [datetime.fromisoformat(day)] * len(deciders)
+    rows = pa.table({"decided_at": times, "decided_by": deciders, "reason": ["weather is late"] * len(deciders)})
     ws.lake.write(decisions_dataset("live"), day, rows, facts=facts)
 
 
@@ -95,7 +98,8 @@ def test_fallback_is_reported_for_the_newest_partition(
     alerts = find_fallback(ws, "live")
     assert bool(alerts) == is_reported
     if is_reported:
-        assert "took 60% of the decisions of 2013-03-02" in alerts[0].text and "(limit: 50%)" in alerts[0].text
+        text = "took 6 of 10 decisions of 2013-03-02, of those due from 00:00 to 00:00 UTC: 6 because weather is late"
+        assert f"{text} (limit: 50%)." in alerts[0].text
     assert find_fallback(ws, "replay") == []
 
 
@@ -139,7 +143,10 @@ def test_a_champion_that_can_not_score_is_reported_and_not_as_unsound_data(ws: W
     champion = append_verdict(ws, "2013-02-15", track="live").version
     unscored = [{"champion": champion, "reason": "its file is missing", "decisions": 9, "is_newest": True}]
     facts = {"model": 0, "current_process": 0, "fallback": 10, "unscored": unscored}
-    ws.lake.write(decisions_dataset("live"), "2013-03-01", pa.table({"x": list(range(10))}), facts=facts)
+    reasons = ["weather is late", *[f"{UNSCORED}its file is missing"] * 9]
+    times, deciders = [datetime(2013, 3, 1)] * 10, ["fallback"] * 10
+    rows = pa.table({"decided_at": times, "decided_by": deciders, "reason": reasons})
+    ws.lake.write(decisions_dataset("live"), "2013-03-01", rows, facts=facts)
     assert find_fallback(ws, "live") == [], "one of ten had unsound data"
     (alert,) = find_unscored(ws, "live")
     assert alert.text.startswith(

@@ -1,0 +1,67 @@
+"""Find problems of the machine to alert about: a full disk, missing backups, and a clock that was set back.
+
+They concern every use case, so every use case alerts about them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from pipelines.operations.backup_receipt import read_receipt
+from pipelines.settings import Settings
+from sixtyforty.reports.alerts import Alert, AlertKind
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+ENOUGH_BYTES = 2_000_000_000
+CLOCK_TOLERANCE = 60.0  # seconds; a time that lies further in the future shows that the clock was set back
+MACHINE_KINDS: set[AlertKind] = {"disk nearly full", "no backup", "clock set back"}
+
+
+def find_machine_alerts(settings: Settings, instance: dg.DagsterInstance, now: float) -> list[Alert]:
+    """Return an alert for each problem of the machine. `now`: seconds since 1970."""
+    problems: dict[AlertKind, str | None] = {
+        "disk nearly full": describe_full_disk(settings),
+        "no backup": describe_missing_backup(settings, now),
+        "clock set back": describe_clock(instance, now),
+    }
+    return [Alert(kind, "this machine", text) for kind, text in problems.items() if text]
+
+
+def describe_full_disk(settings: Settings) -> str | None:
+    """Return a sentence if less than ENOUGH_BYTES are free on the disk of the home."""
+    free = shutil.disk_usage(settings.home).free
+    if free >= ENOUGH_BYTES:
+        return None
+    return (
+        f"Only {free / 1e9:.1f} GB are free on the disk of {settings.home}. Runs fail when it is full. Free at least"
+        f" {ENOUGH_BYTES / 1e9:.0f} GB."
+    )
+
+
+def describe_missing_backup(settings: Settings, now: float) -> str | None:
+    """Return a sentence if the newest backup is older than SIXTYFORTY_BACKUP_HOURS, or none was ever made."""
+    if settings.backup_hours is None:
+        return None
+    receipt = read_receipt(settings)
+    if receipt and receipt.age_hours(now) <= settings.backup_hours:
+        return None
+    newest = f"The newest backup is of {receipt.made}, in {receipt.folder}" if receipt else "No backup was ever made"
+    return (
+        f"{newest} (limit: {settings.backup_hours:.0f} hours). Run: sixtyforty backup --to FOLDER, and see why the"
+        " nightly one failed."
+    )
+
+
+def describe_clock(instance: dg.DagsterInstance, now: float) -> str | None:
+    """Return a sentence if the daemon wrote a heartbeat or a sensor's tick at a time that is still to come."""
+    heartbeats = [heartbeat.timestamp for heartbeat in instance.get_daemon_heartbeats().values()]
+    newest = max(heartbeats, default=now)
+    if newest - now <= CLOCK_TOLERANCE:
+        return None
+    return (
+        f"The clock of this machine was set back by about {(newest - now) / 60:.0f} minutes. Sensors go on, but"
+        " decisions may be taken late. Set the clock right, and let a time service (chrony) keep it."
+    )
