@@ -29,7 +29,7 @@ from sixtyforty.storage.hash_chain import ChainedRow, HashChain
 from sixtyforty.storage.lake_verification import find_file_differences, find_lost_inputs, index_lake
 from sixtyforty.storage.ledger_anchors import LedgerError, find_anchor_problems
 from sixtyforty.storage.manifests import Entry
-from sixtyforty.storage.witness import LedgerHead
+from sixtyforty.storage.witness import LedgerHead, send_heads, witness_address
 from sixtyforty.workspace import Workspace
 
 TRACKS: tuple[Track, ...] = ("live", "replay")
@@ -37,6 +37,10 @@ QUICK_PARTITIONS = 3  # newest partitions of decisions of each track that a quic
 PROGRESS_STEP = 500  # checked files or partitions between two lines of progress
 
 Rows = Sequence[ChainedRow]
+
+
+class VerificationError(SixtyfortyError):
+    """Something that was stored differs from its hashes, its anchors or its deliveries."""
 
 
 @dataclass
@@ -169,6 +173,13 @@ def _verify_decisions(
     """Hash the files of some decisions, and reconcile them with the delivered rows."""
     verification.add("files of the lake", find_file_differences(ws.lake, entries.values()), show)
     verification.add("partitions of deliveries", find_delivery_differences(ws, track, entries), show)
+
+
+def send_to_witness(verification: Verification) -> None:
+    """Send the heads of the verified ledgers to the external witness, if one is set and nothing differs."""
+    witness = witness_address()
+    if witness and not verification.differences:
+        send_heads(witness, verification.heads)
 
 
 def accept_ledgers(ws: Workspace, by: str, why: str) -> None:

@@ -47,7 +47,11 @@ def test_a_removed_use_case_is_archived_with_all_its_bytes(project: Project) -> 
     assert yaml.safe_load((ws.home / "params.yaml").read_text()) == {"use_cases": {}}
     assert (ws.home / "dvc.lock").read_text() == "stages: {}\n"
     assert existing_tables(ws.database_url, table_names(OLD)) == {}
-    assert answer.tables == {f"{OLD}_replay_decisions": len(deliveries), f"{OLD}_responses": 1}
+    assert answer.tables == {
+        f"{OLD}_replay_decisions": len(deliveries),
+        f"{OLD}_responses": 1,
+        f"{OLD}_response_seals": 1,
+    }
     outside = [path for path in files_named(project, OLD) if "/archive/" not in path]
     assert outside == []
     (archived,) = list_removed(project.settings.home, project.settings.lake)
