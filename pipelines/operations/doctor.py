@@ -16,6 +16,7 @@ from pipelines.operations.timezone_comparison import describe_rules
 from pipelines.settings import load_settings
 from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import DeclarationError, SixtyfortyError
+from sixtyforty.spec.shown_url import hide_passwords
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.databases import open_engine, parse_database_url
 from sixtyforty.storage.files import create_folder
@@ -182,14 +183,13 @@ def _database() -> str:
     finally:
         engine.dispose()
     contents = "" if settings.profile == "embedded" else ", with Dagster's storage"
-    return f"{url.get_backend_name()} {version} at {url.render_as_string(hide_password=True)}{contents}"
+    return f"{url.get_backend_name()} {version} at {hide_passwords(str(url))}{contents}"
 
 
 def _dvc_remote() -> str:
     remote = load_settings().dvc_remote
     if "://" in remote:
-        scheme, _, rest = remote.partition("://")
-        return f"{scheme}://{rest.rpartition('@')[2]} (not tested; the next training writes to this remote)"
+        return f"{hide_passwords(remote)} (not tested; the next training writes to this remote)"
     create_folder(Path(remote))
     with tempfile.TemporaryFile(dir=remote):
         return f"{remote} is writable"

@@ -78,7 +78,7 @@ def parse_database_url(url: str | sa.URL) -> sa.URL:
     except (sa.exc.ArgumentError, ValueError):
         address = None
     # If a password has an unescaped @, a part of the password is parsed as the host, which messages show.
-    if address is None or "@" in (address.host or ""):
+    if address is None or (isinstance(url, str) and url.count("@") > 1 and not is_sqlite(address)):
         raise DatabaseError(
             "The address of a database is not a SQLAlchemy URL. Write it as driver://user:password@host:port/name,"
             " with %40 for an @ in the password.",
