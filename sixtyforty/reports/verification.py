@@ -47,8 +47,10 @@ class VerificationError(SixtyfortyError):
 class Verification:
     """The result of a verification.
 
-    checked: how many things of each kind were checked. differences: one sentence for each difference. notes: what is
-    no difference, but is less protected than it could be. heads: the verified ledgers, for a witness.
+    - checked: how many things of each kind are sound.
+    - differences: a sentence for each difference.
+    - notes: what is no difference, but is less protected than it could be.
+    - heads: the verified ledgers, for a witness.
     """
 
     use_case: str
@@ -95,8 +97,9 @@ def verify_use_case(
 ) -> Verification:
     """Verify everything that a use case stored, and return the differences.
 
-    quick: leave out what takes longer the more the use case has stored. known_heads: heads that a witness, or a person
-    who received a digest, kept. show: gets lines of progress.
+    - quick: leave out what takes longer the more the use case has stored.
+    - known_heads: heads that a witness, or a person who received a digest, kept.
+    - show: gets lines of progress.
     """
     verification = Verification(ws.use_case.name)
     rows_by_ledger = _verify_ledgers(ws, verification, known_heads, show)

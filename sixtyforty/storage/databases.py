@@ -21,7 +21,7 @@ SQLITE_ENVIRONMENT = frozenset({3, 5, 6, 7, 8, 10, 13, 14, 15}) | SQLITE_DAMAGED
 # OperationalError for them.
 POSTGRES_NO_WRITES = frozenset({"42501", "25006"})
 
-# Classes of PostgreSQL's error codes whose messages name objects of the database or its server, but never stored data:
+# Classes of PostgreSQL's error codes whose messages name objects of the database, but never stored data. They are about
 # connections, transactions, log-ins, missing databases and schemas, wrong SQL, resources, limits, the server's state.
 POSTGRES_WITHOUT_DATA = ("08", "25", "28", "3D", "3F", "42", "53", "54", "55", "57", "58")
 

@@ -119,8 +119,8 @@ class DvcVersions:
         if damaged:
             raise DvcVersionError(
                 f"{self._shown_remote}: the DVC remote has {format_plural(len(damaged), 'missing or damaged file')},"
-                f" such as {damaged[0].parent.name}{damaged[0].name}. Nothing was restored. Restore the DVC remote from a"
-                " backup."
+                f" such as {damaged[0].parent.name}{damaged[0].name}. Nothing was restored. Restore the DVC remote from"
+                " a backup."
             )
 
     def _find_damaged(self, pointers: Sequence[Path]) -> list[Path]:

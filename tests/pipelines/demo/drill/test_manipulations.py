@@ -15,8 +15,8 @@ def test_a_verification_names_each_of_the_twelve_manipulations(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
     ws = copy_verified_home(tmp_path_factory)
-    results = check_manipulations(ws, tmp_path / "copies")
-    assert [result.subject for result in results] == [f"manipulation: {name}" for name in MANIPULATIONS]
-    assert [result for result in results if not result.ok] == []
-    assert len(results) == 12
+    lines = check_manipulations(ws, tmp_path / "copies")
+    assert [line.subject for line in lines] == [f"manipulation: {name}" for name in MANIPULATIONS]
+    assert [line for line in lines if not line.ok] == []
+    assert len(lines) == 12
     assert verify_use_case(ws).differences == [], "the home itself is unchanged"
