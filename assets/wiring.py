@@ -29,8 +29,10 @@ from assets.stage import (
     resolve,
 )
 from sixtyforty.lifecycle.fixed_parts import require_fixed_parts
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.partitions import HOUR_FORMAT, SNAPSHOT, PartitionedModel
 from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.duckdb_session import describe_sql_error
 
 # At each start Dagster warns that partitions of a check are a preview feature. Dagster's version is pinned, and tests
 # cover the feature.
@@ -69,6 +71,10 @@ class Wiring:
     load_use_cases: Callable[[], Sequence[UseCase]]
 
 
+class StageSqlError(SixtyfortyError):
+    """The SQL of a declaration failed in a stage. The message shows no data, because Dagster stores it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class AssetPlan:
     """Everything from which `build_asset` builds one Dagster asset."""
@@ -104,7 +110,15 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
         run = StageRun(
             use_case, ws, project_home, clock, partitions, context.log, target.source_name, wiring.load_use_cases
         )
-        return stage.run(run)
+        import duckdb
+
+        try:
+            return stage.run(run)
+        except duckdb.Error as error:
+            raise StageSqlError(
+                f"{use_case.name} {stage.name}: the SQL failed ({describe_sql_error(error)}). Correct the declared SQL,"
+                f" or find the row: run the SQL on the data of {partitions[0]} to {partitions[-1]}."
+            ) from None
 
     name = f"{stage.name}/{target.source_name}" if stage.each_source else stage.name
     return AssetPlan(

@@ -17,6 +17,8 @@
   it stays away. Default: none.
 - `SIXTYFORTY_ESTIMATOR_PACKAGES`, `SIXTYFORTY_LOCATION_ROOTS`: what declarations may import and read.
   `sixtyforty.spec.confinement` reads them where declarations are loaded; here they are only checked.
+- `SIXTYFORTY_WITNESS`: where the heads of ledgers are sent: an absolute path, an `https://` address, or
+  `command:PROGRAM`. `sixtyforty.storage.witness` reads it where it is needed; here it is only checked.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from sixtyforty.storage.memory import memory_limit
 from sixtyforty.storage.object_store import StoragePath, parse_storage_path
 from sixtyforty.storage.private_files import make_private, use_private_umask
 from sixtyforty.storage.unfinished_move import refuse_unfinished_move
+from sixtyforty.storage.witness import witness_address
 
 ROOT = Path(__file__).resolve().parents[1]
 DRIVER = "postgresql+psycopg2://"
@@ -82,6 +85,7 @@ def load_settings() -> Settings:
     memory_limit()
     estimator_packages()
     location_roots()
+    witness_address()
     profile = _profile(environment)
     home = Path(environment.get("SIXTYFORTY_HOME") or ROOT).resolve()
     _check_home(home)

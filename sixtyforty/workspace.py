@@ -129,7 +129,7 @@ class Workspace:
         return LedgerAnchors(self.database_url, self.use_case.first_name) if self.database_url else None
 
     def open_ledger(self, ledger_type: type[Ledger], name: str) -> Ledger:
-        """Return a ledger of the use case, beside the champion ledger. name: its file name."""
+        """Return a ledger of the use case, in the folder of the champion ledger. name: its file name."""
         return ledger_type(self._shared("models") / name, self.use_case.first_name, self.anchors)
 
     @property

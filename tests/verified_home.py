@@ -32,9 +32,14 @@ def _verified_home(folder: Path) -> Workspace:
     version = put_champion_in_force(ws, DAYS[0], "live")
     start = ws.use_case.day_start(DAYS[0]).isoformat()
     ws.champion_ledger.append(
-        track="live", version=version, verdict="HOLD", kind="refresh", as_of="2013-03-27", effective_from=start,
+        track="live",
+        version=version,
+        verdict="HOLD",
+        kind="refresh",
+        as_of="2013-03-27",
+        effective_from=start,
         reasons=["no gain yet"],
-    )  # fmt: skip
+    )
     ws.rollout_ledger.take_step("shadow", by="ann", why="for the test", effective_from="2013-05-01T00:00:00")
     add_finding(ws, "ann", "Heavy loads are late.")
     partitions = [str(day) for day in DAYS]

@@ -6,6 +6,7 @@ runs.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +20,14 @@ from pipelines.authoring import catalog
 from pipelines.runtime.dagster_internals import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from pipelines.runtime.launcher import find_run_process
 from pipelines.settings import load_settings
+from sixtyforty.lifecycle.retention import apply_retention
+from sixtyforty.reports.verification import VerificationError, send_to_witness, verify_use_case
+from sixtyforty.spec.clock import now
+from sixtyforty.spec.draft import Draft
+from sixtyforty.spec.errors import DeclarationError
+from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
+from sixtyforty.storage.witness import read_heads, witness_address
 
 RETENTION_DAYS = 30
 UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -134,14 +142,58 @@ def _purge_old_logs(context: dg.OpExecutionContext, project_home: dg.ResourcePar
     )
 
 
+@dg.op(
+    name="apply_retention",
+    description="Delete extracts, deliveries and names that are older than the use cases declare.",
+)
+def _apply_retention(context: dg.OpExecutionContext, project_home: dg.ResourceParam[ProjectHome]) -> None:
+    for use_case in _complete_use_cases():
+        removed = apply_retention(project_home.workspace(use_case), now())
+        context.log.info(
+            f"retention {use_case.name}: applied ({format_plural(removed.landed_files, 'landed file')},"
+            f" {format_plural(removed.delivered_files, 'delivered file')},"
+            f" {format_plural(removed.delivered_rows, 'delivered row')},"
+            f" {format_plural(removed.responses, 'name')} removed)"
+        )
+
+
+@dg.op(
+    name="verify_records",
+    description="Verify ledgers, models and the newest decisions, and send the heads of the ledgers to the witness.",
+)
+def _verify_records(context: dg.OpExecutionContext, project_home: dg.ResourceParam[ProjectHome]) -> None:
+    differences = list[str]()
+    for use_case in _complete_use_cases():
+        ws = project_home.workspace(use_case)
+        verification = verify_use_case(ws, quick=True, known_heads=read_heads(witness_address()))
+        send_to_witness(verification)
+        context.log.info(f"verification {use_case.name}: done ({verification.summary})")
+        differences += [f"{use_case.name}: {difference}" for difference in verification.differences]
+    if differences:  # the failed run is an alert
+        raise VerificationError(" ".join(differences))
+
+
+def _complete_use_cases() -> list[UseCase]:
+    """Return the declared use cases, without drafts and without declarations that can't be read."""
+    use_cases = []
+    for name in catalog.list_use_cases():
+        with suppress(DeclarationError):  # another alert names a broken declaration
+            use_case = catalog.load_use_case(name)
+            if not isinstance(use_case, Draft):
+                use_cases.append(use_case)
+    return use_cases
+
+
 @dg.job(
     name="housekeeping",
     executor_def=dg.in_process_executor,
-    description="Delete the logs of old runs, so that Dagster's storage stays small.",
+    description="Delete old logs and data whose retention has ended, then verify the records of the use cases.",
 )
 def housekeeping() -> None:
-    """Delete the logs of old runs from Dagster's storage."""
+    """Delete old logs from Dagster's storage, apply the retention of each use case, and verify its records."""
     _purge_old_logs()
+    _apply_retention()
+    _verify_records()
 
 
 nightly = dg.ScheduleDefinition(

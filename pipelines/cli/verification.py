@@ -54,8 +54,8 @@ def verify(
 ) -> VerifyAnswer:
     """Recalculate all hashes of lake, models and ledgers, reconcile deliveries with decisions, and name differences."""
     from pipelines.authoring import catalog
-    from sixtyforty.reports.verification import accept_ledgers, verify_use_case
-    from sixtyforty.storage.witness import read_heads, send_heads, witness_address
+    from sixtyforty.reports.verification import accept_ledgers, send_to_witness, verify_use_case
+    from sixtyforty.storage.witness import read_heads, witness_address
 
     if (accept or head) and use_case is None:
         raise VerifyOptionError("--accept and --head need the name of a use case.")
@@ -70,8 +70,7 @@ def verify(
         known = [*read_heads(witness), *(_parse_head(ws.use_case.first_name, text) for text in head or ())]
         verification = verify_use_case(ws, quick=quick, known_heads=known, show=show_progress)
         verifications.append(verification)
-        if witness and not verification.differences:
-            send_heads(witness, verification.heads)
+        send_to_witness(verification)
     lines = []
     for verification in verifications:
         verdict = "NOT" if verification.differences else "ok "

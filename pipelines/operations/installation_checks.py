@@ -14,6 +14,7 @@ from pipelines.operations.machine_watch import describe_clock, describe_full_dis
 from pipelines.operations.permissions import describe_permissions
 from pipelines.operations.timezone_comparison import describe_rules
 from pipelines.settings import load_settings
+from sixtyforty.spec.shown_url import hide_passwords
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.databases import open_engine, parse_database_url
 from sixtyforty.storage.files import create_folder
@@ -105,14 +106,13 @@ def _database() -> str:
     finally:
         engine.dispose()
     contents = "" if settings.profile == "embedded" else ", with Dagster's storage"
-    return f"{url.get_backend_name()} {version} at {url.render_as_string(hide_password=True)}{contents}"
+    return f"{url.get_backend_name()} {version} at {hide_passwords(str(url))}{contents}"
 
 
 def _dvc_remote() -> str:
     remote = load_settings().dvc_remote
     if "://" in remote:
-        scheme, _, rest = remote.partition("://")
-        return f"{scheme}://{rest.rpartition('@')[2]} (not tested; the next training writes to this remote)"
+        return f"{hide_passwords(remote)} (not tested; the next training writes to this remote)"
     create_folder(Path(remote))
     with tempfile.TemporaryFile(dir=remote):
         return f"{remote} is writable"

@@ -9,6 +9,7 @@ from sixtyforty.decisions.answered_rows import read_answers, with_answers
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.delivery import has_current_receipt
 from sixtyforty.decisions.delivery_table import REVISION_COLUMNS, delivery_table
+from sixtyforty.spec.clock import now
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.databases import open_engine
 from sixtyforty.storage.manifests import Entry
@@ -82,7 +83,8 @@ def _compare_partition(
     import sqlalchemy as sa
 
     where = f"{target.name} {partition}"
-    is_delivered, ids = has_current_receipt(ws, track, entry), [np.empty(0, np.int64)]
+    is_expired, ids = ws.use_case.is_delivery_expired(partition, now()), [np.empty(0, np.int64)]
+    is_delivered = has_current_receipt(ws, track, entry) and not is_expired
     try:
         rows = TableStore(ws.lake.scratch).open(ws.lake.local_file(entry))
         answers = read_answers(ws, track, {partition: rows}).get(partition, {})

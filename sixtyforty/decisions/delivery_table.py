@@ -200,6 +200,24 @@ def delete_replaced(ws: Workspace, tables: Mapping[str, Rows]) -> None:
         engine.dispose()
 
 
+def delete_delivered(ws: Workspace, track: Track, partitions: Collection[str]) -> int:
+    """Delete the delivered rows of some partitions, whose retention has ended. Return the number of deleted rows."""
+    import sqlalchemy as sa
+
+    engine = open_engine(ws.database_url)
+    target = delivery_table(ws, track, sa.MetaData())
+    try:
+        if not partitions or not sa.inspect(engine).has_table(target.name):
+            return 0
+        with engine.begin() as connection:
+            return sum(
+                connection.execute(sa.delete(target).where(target.c.partition == partition)).rowcount
+                for partition in partitions
+            )
+    finally:
+        engine.dispose()
+
+
 def _replaced_ids(connection: sa.Connection, target: sa.Table, partition: str, rows: Rows) -> list[str]:
     """Return the ids of a partition's delivered decisions that no longer exist or that have changed."""
     import sqlalchemy as sa

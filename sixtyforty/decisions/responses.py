@@ -17,7 +17,7 @@ from sixtyforty.decisions.response_rules import ResponseError, check_not_simulat
 from sixtyforty.spec.clock import now
 from sixtyforty.storage.databases import open_engine
 from sixtyforty.storage.response_log import ANSWERS, Response, Role, find_seals, open_response_log, table_name
-from sixtyforty.storage.response_seals import find_seal_problems, write_seals
+from sixtyforty.storage.response_seals import compute_seal, find_seal_problems, pseudonym, write_seals
 from sixtyforty.value.decision_ids import parse_decision_id
 from sixtyforty.workspace import Workspace
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # earlier rows again. A transaction must not write more rows than that number.
 ROWS_PER_TRANSACTION = 500
 IDS_PER_QUERY = 1000
+PSEUDONYM = "former:"  # start of the pseudonym that replaces a person's name
 LOCK = ".responses.lock"  # file in the lake
 
 
@@ -125,6 +126,34 @@ def has_answers(ws: Workspace) -> bool:
         return (
             connection.execute(sa.select(table.c.number).where(table.c.event.in_(ANSWERS)).limit(1)).first() is not None
         )
+
+
+def anonymize_responses(ws: Workspace, before: datetime) -> int:
+    """Remove the person and the reason from the responses before a time (UTC, naive), and seal them again.
+
+    The person becomes a pseudonym, which is the same in all responses of that person. Return the number of responses.
+    """
+    import sqlalchemy as sa
+
+    if not has_responses(ws):
+        return 0
+    engine, table = open_log(ws)
+    seals, key = find_seals(table, ws.lake.root / LOCK)
+    named = sa.select(table).where(table.c.at < before, table.c.person.not_like(f"{PSEUDONYM}%"))
+    with engine.begin() as connection:
+        seal_of = dict(connection.execute(sa.select(seals.c.response_id, seals.c.seal)).tuples().all())
+        rows = connection.execute(named).mappings().all()
+        # A forged response stays as it is, because `sixtyforty verify` must still name it.
+        sealed = [row for row in rows if seal_of.get(row["response_id"]) == compute_seal(key, row)]
+        for row in sealed:
+            connection.execute(
+                sa.update(table)
+                .where(table.c.number == row["number"])
+                .values(person=PSEUDONYM + pseudonym(key, row["person"]), reason=None)
+            )
+            connection.execute(sa.delete(seals).where(seals.c.response_id == row["response_id"]))
+            write_seals(connection, table, seals, key, [row["response_id"]])
+    return len(sealed)
 
 
 def record_seen(ws: Workspace, person: str, role: Role, decision_ids: Iterable[str], at: datetime | None = None) -> int:

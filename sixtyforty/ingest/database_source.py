@@ -28,7 +28,7 @@ from sixtyforty.ingest.query_cursor import CursorTypeError, QueryCursor, advance
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.contract_types import Kind, parse_type
 from sixtyforty.spec.sources import Source
-from sixtyforty.storage.databases import DatabaseError, open_engine
+from sixtyforty.storage.databases import DatabaseError, describe_driver_error, open_engine, parse_database_url
 from sixtyforty.storage.files import digest, file_sha256, rename_file, write_atomic
 from sixtyforty.storage.object_store import StoragePath
 
@@ -117,8 +117,8 @@ class DatabaseSource:
         except DatabaseError as error:
             raise self._unreachable("DatabaseError", error.reason) from None
         except (sa.exc.SQLAlchemyError, ImportError, ValueError, CursorTypeError) as error:
-            # SQLAlchemy's own message contains the SQL and may contain rows, so only the driver's first line is shown.
-            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            # SQLAlchemy's own message contains the SQL and may contain rows, so it isn't shown.
+            reason = describe_driver_error(parse_database_url(url), getattr(error, "orig", None) or error)
             raise self._unreachable(type(error).__name__, reason) from None
 
     def _unreachable(self, error_name: str, reason: str) -> UnreachableSourceError:
@@ -278,6 +278,4 @@ def _content_hash(path: StoragePath) -> str:
 
 def engine_options(url: str) -> dict[str, Any]:
     """Return options of an SQLAlchemy engine that returns a database's JSON as text, not as Python objects."""
-    import sqlalchemy as sa
-
-    return {"json_deserializer": str} if sa.engine.make_url(url).get_backend_name() == "postgresql" else {}
+    return {"json_deserializer": str} if parse_database_url(url).get_backend_name() == "postgresql" else {}

@@ -98,7 +98,8 @@ class KeyIndex:
         pairs: in chunks, together sorted by hash and number, each pair once. The numbers are those of `number`, called
         with the partitions of `stamps` in the same order.
         stamps: by partition, the tag of the added version; empty if versions have no tags. The index stores them.
-        The returned partitions may include those of `stamps`, if they had the keys before. Partitions that are added together are not compared with one another.
+        The returned partitions may include those of `stamps`, if they had the keys before. Partitions that are added
+        together are not compared with one another.
         """
         import numpy as np
 

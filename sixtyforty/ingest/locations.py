@@ -18,10 +18,14 @@ from typing import Protocol
 
 from sixtyforty.ingest.listing_memory import ListedFile, RecallState
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.shown_url import hide_passwords
 
 
 class UnreachableSourceError(SixtyfortyError):
-    """The location or the database of a source can't be read."""
+    """The location or the database of a source can't be read. The message shows no password of a URL."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(hide_passwords(message))
 
 
 class FileChangedError(OSError):

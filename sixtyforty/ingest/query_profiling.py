@@ -11,7 +11,7 @@ from sixtyforty.ingest.database_rows import csv_line
 from sixtyforty.ingest.database_source import ROWS_PER_FETCH, engine_options
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.ingest.profiling import TableProfile, profile_files
-from sixtyforty.storage.databases import DatabaseError, open_engine
+from sixtyforty.storage.databases import DatabaseError, describe_driver_error, open_engine, parse_database_url
 
 PROFILED_ROWS = 1_000_000
 
@@ -39,8 +39,8 @@ def profile_query(query: str, url: str) -> TableProfile:
         except DatabaseError as error:
             raise _unreadable(error.reason) from None
         except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
-            # SQLAlchemy's own message contains the SQL and may contain rows, so only the driver's first line is shown.
-            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            # SQLAlchemy's own message contains the SQL and may contain rows, so it isn't shown.
+            reason = describe_driver_error(parse_database_url(url), getattr(error, "orig", None) or error)
             raise _unreadable(reason) from None
         return replace(profile_files([file], null_texts=()), files=())
 

@@ -1,5 +1,8 @@
 """Write CSV files for vendors: units with their features but without personal columns, for a vendor to predict on.
 
+What the SQL calculates from a personal column is left out, too, unless `sourcing.vendor_columns` allows the feature. A
+text that a spreadsheet would run as a formula gets an apostrophe.
+
 A hash-chained ledger records each file: the vendor, the person who gave the file away and why, its rows and columns.
 If the use case's capability is declared strategic, no vendor gets a file.
 """
@@ -14,7 +17,9 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from sixtyforty.accounting.build_or_buy import SourcingError
+from sixtyforty.decisions.delivery import escape_formulas
 from sixtyforty.ingest.contract_rows import select_validated_rows
+from sixtyforty.modeling.personal_lineage import find_impersonal_columns
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.files import write_atomic
 from sixtyforty.storage.hash_chain import ChainedRow, HashChain
@@ -122,11 +127,36 @@ def _read_extract(ws: Workspace, entries: Mapping[str, Entry]) -> tuple[list[str
         types = {name: type_ for name, type_, *_ in db.execute("describe extract_rows").fetchall()}
         names = [c for c in types if c not in INTERNAL_COLUMNS and not c.startswith("_")]
         copies = _find_personal_copies(db, ws, [c for c in names if types[c] == "VARCHAR"])
-        left_out = {c for c in names if c in _personal_columns(ws.use_case)} | copies
+        derived = set(names) - _impersonal_columns(ws.use_case, names)
+        _refuse_derived_key(ws.use_case, derived)
+        allowed = set(ws.use_case.sourcing.vendor_columns) if ws.use_case.sourcing else set[str]()
+        left_out = {c for c in names if c in _personal_columns(ws.use_case)} | ((copies | derived) - allowed)
         columns = [c for c in names if c not in left_out]
         order = identifiers(["decided_at", *ws.use_case.decision.key])
-        rows = db.execute(f"select {identifiers(columns)} from extract_rows order by {order}").df()
-    return columns, sorted(left_out), len(rows), rows.to_csv(index=False).encode()
+        rows = db.sql(f"select {identifiers(columns)} from extract_rows order by {order}").to_arrow_table()
+        content = escape_formulas(rows).to_pandas().to_csv(index=False).encode()
+    return columns, sorted(left_out), rows.num_rows, content
+
+
+def _impersonal_columns(use_case: UseCase, names: Sequence[str]) -> set[str]:
+    """Return those of the columns of the features that the declared SQL calculates from no personal column."""
+    texts = [use_case.folder / f"{stage}.sql" for stage in ("units", "features")]
+    queries = [file.read_text() for file in texts if file.exists()]
+    queries.append(f"select {use_case.decision.decided_at} as decided_at from units")
+    columns = [column for source in use_case.sources.values() for column in source.columns]
+    for source in use_case.sources.values():
+        queries += [f"select {sql} as {identifier(column)} from units" for column, sql in source.derived.items()]
+    safe = find_impersonal_columns(queries, columns, _personal_columns(use_case))
+    return {name for name in names if name.lower() in safe}
+
+
+def _refuse_derived_key(use_case: UseCase, derived: set[str]) -> None:
+    """Raise SourcingError if a column of the decision key is calculated from a personal column."""
+    if keys := sorted(derived & set(use_case.decision.key)):
+        raise SourcingError(
+            f"{use_case.name}: the decision key holds {', '.join(keys)}, which derives from personal columns, so an"
+            " extract must leave it out. Declare a key without personal data."
+        )
 
 
 def _find_personal_copies(db: duckdb.DuckDBPyConnection, ws: Workspace, columns: Sequence[str]) -> set[str]:

@@ -47,6 +47,11 @@ class RemovedUseCase(BaseModel):
         description="Whether the data of the use case were deleted. The archive always holds the ledgers."
     )
 
+    @property
+    def first_name(self) -> str:
+        """Empty, so that archived ledgers can be read although a wrong declaration didn't tell the former names."""
+        return ""
+
 
 @dataclass(frozen=True)
 class Archive:

@@ -29,7 +29,7 @@ from sixtyforty.storage.hash_chain import ChainedRow, HashChain
 from sixtyforty.storage.lake_verification import find_file_differences, find_lost_inputs, index_lake
 from sixtyforty.storage.ledger_anchors import LedgerError, find_anchor_problems
 from sixtyforty.storage.manifests import Entry
-from sixtyforty.storage.witness import LedgerHead
+from sixtyforty.storage.witness import LedgerHead, send_heads, witness_address
 from sixtyforty.workspace import Workspace
 
 TRACKS: tuple[Track, ...] = ("live", "replay")
@@ -39,12 +39,18 @@ PROGRESS_STEP = 500  # checked files or partitions between two lines of progress
 Rows = Sequence[ChainedRow]
 
 
+class VerificationError(SixtyfortyError):
+    """Something that was stored differs from its hashes, its anchors or its deliveries."""
+
+
 @dataclass
 class Verification:
     """The result of a verification.
 
-    checked: how many things of each kind were checked. differences: one sentence for each difference. notes: what is
-    no difference, but is less protected than it could be. heads: the verified ledgers, for a witness.
+    - checked: how many things of each kind are sound.
+    - differences: a sentence for each difference.
+    - notes: what is no difference, but is less protected than it could be.
+    - heads: the verified ledgers, for a witness.
     """
 
     use_case: str
@@ -92,8 +98,9 @@ def verify_use_case(
 ) -> Verification:
     """Verify everything that a use case stored, and return the differences.
 
-    quick: leave out what takes longer the more the use case has stored. known_heads: heads that a witness, or a person
-    who received a digest, kept. show: gets lines of progress.
+    - quick: leave out what takes longer the more the use case has stored.
+    - known_heads: heads that a witness, or a person who received a digest, kept.
+    - show: gets lines of progress.
     """
     verification = Verification(ws.use_case.name)
     rows_by_ledger = _verify_ledgers(ws, verification, known_heads, show)
@@ -170,6 +177,13 @@ def _verify_decisions(
     """Hash the files of some decisions, and reconcile them with the delivered rows."""
     verification.add("files of the lake", find_file_differences(ws.lake, entries.values()), show)
     verification.add("partitions of deliveries", find_delivery_differences(ws, track, entries), show)
+
+
+def send_to_witness(verification: Verification) -> None:
+    """Send the heads of the verified ledgers to the external witness, if one is set and nothing differs."""
+    witness = witness_address()
+    if witness and not verification.differences:
+        send_heads(witness, verification.heads)
 
 
 def accept_ledgers(ws: Workspace, by: str, why: str) -> None:

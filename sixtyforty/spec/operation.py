@@ -41,6 +41,29 @@ class Governance(DeclaredModel):
     )
 
 
+class Retention(DeclaredModel):
+    """How long data are kept that the chain no longer needs. Every night, what is older is removed."""
+
+    landing_days: int | None = Field(
+        default=None,
+        gt=0,
+        description="Days after which an imported extract is deleted from the landing zone. Its rows stay in the lake."
+        " If left out, extracts are kept.",
+    )
+    deliveries_days: int | None = Field(
+        default=None,
+        gt=0,
+        description="Days after the end of a partition after which its delivered rows and files are deleted. Its"
+        " decisions stay in the lake. If left out, deliveries are kept.",
+    )
+    responses_days: int | None = Field(
+        default=None,
+        gt=0,
+        description="Days after which the name of the person and the reason are removed from a response in the response"
+        " log. The response itself stays. If left out, names are kept.",
+    )
+
+
 class Rollout(DeclaredModel):
     """How the model goes live, in three steps. The first step is shadow.
 

@@ -12,6 +12,7 @@ from sixtyforty.spec.confinement import find_location_problem, location_roots
 from sixtyforty.spec.contract_types import ALLOWED, parse_type
 from sixtyforty.spec.errors import FieldError
 from sixtyforty.spec.file_endings import FORMAT_NAMES, FormatKind, format_kind_of
+from sixtyforty.spec.shown_url import hide_passwords
 
 WRITTEN_FORMS = ("decimal", "thousands", "date_format")  # fields that say how CSV extracts write numbers and dates
 FORMATS_OF_FIELDS: dict[str, tuple[FormatKind, ...]] = {
@@ -292,4 +293,4 @@ class Source(DeclaredModel):
             return f"new rows of {self.database_label}, by {self.cursor_column}"
         if self.query:
             return f"all rows of {self.database_label}"
-        return f"extracts `{self.files}`" + (f" in {self.location}" if self.location else "")
+        return f"extracts `{self.files}`" + (f" in {hide_passwords(self.location)}" if self.location else "")

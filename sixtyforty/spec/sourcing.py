@@ -47,6 +47,12 @@ class Sourcing(DeclaredModel):
         default_factory=dict, description="Price of each vendor, by the name of its candidate with `vendor: true`."
     )
 
+    vendor_columns: list[str] = Field(
+        default_factory=list,
+        description="Features that vendors may receive although they are calculated from personal columns, such as an"
+        " age group. All other features that derive from personal columns are left out of extracts for vendors.",
+    )
+
     @model_validator(mode="after")
     def _check_reason(self) -> Sourcing:
         if not self.why.strip():

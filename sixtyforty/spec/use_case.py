@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from pydantic import Field
 from sixtyforty.spec.base import VARIABLE, Name
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.kpi import EvidenceLabel
+from sixtyforty.spec.operation import Retention
 from sixtyforty.spec.people import People, Subscription
 from sixtyforty.spec.sourcing import Sourcing
 from sixtyforty.spec.stages import Stage, Stages
@@ -44,6 +46,15 @@ class UseCase(DecisionChain):
     subscriptions: list[Subscription] = Field(
         default_factory=list, description="Who receives a regular digest, and when."
     )
+
+    retention: Retention = Field(
+        default_factory=Retention, description="How long extracts, deliveries and people's names are kept."
+    )
+
+    def is_delivery_expired(self, partition: str, now: datetime) -> bool:
+        """Return whether a partition's deliveries are older than `retention.deliveries_days`. now: UTC, naive."""
+        days = self.retention.deliveries_days
+        return days is not None and self.closes_at(partition) < now - timedelta(days=days)
 
     def is_randomized(self, track: Track) -> bool:
         """Return whether the gain on a track is measured by comparing the units in and outside a live holdout."""

@@ -21,6 +21,10 @@ SQLITE_ENVIRONMENT = frozenset({3, 5, 6, 7, 8, 10, 13, 14, 15}) | SQLITE_DAMAGED
 # OperationalError for them.
 POSTGRES_NO_WRITES = frozenset({"42501", "25006"})
 
+# Classes of PostgreSQL's error codes whose messages name objects of the database, but never stored data. They are about
+# connections, transactions, log-ins, missing databases and schemas, wrong SQL, resources, limits, the server's state.
+POSTGRES_WITHOUT_DATA = ("08", "25", "28", "3D", "3F", "42", "53", "54", "55", "57", "58")
+
 SERVER_CURE = (
     "Check that the database runs, that its URL holds the right password, and that the database user may read and"
     " write."
@@ -74,7 +78,7 @@ def parse_database_url(url: str | sa.URL) -> sa.URL:
     except (sa.exc.ArgumentError, ValueError):
         address = None
     # If a password has an unescaped @, a part of the password is parsed as the host, which messages show.
-    if address is None or "@" in (address.host or ""):
+    if address is None or (isinstance(url, str) and url.count("@") > 1 and not is_sqlite(address)):
         raise DatabaseError(
             "The address of a database is not a SQLAlchemy URL. Write it as driver://user:password@host:port/name,"
             " with %40 for an @ in the password.",
@@ -106,7 +110,7 @@ def _describe(address: sa.URL) -> str:
 def unusable_database(url: str | sa.URL, error: BaseException) -> DatabaseError:
     """Convert an error of a database driver or of SQLAlchemy into a DatabaseError, which says what to do."""
     address, driver_error = parse_database_url(url), getattr(error, "orig", None) or error
-    reason = (str(driver_error).strip() or type(driver_error).__name__).splitlines()[0].rstrip(".")
+    reason = describe_driver_error(address, driver_error)
     return DatabaseError(
         f"The database {_describe(address)} can't be used: {reason}. {_cure(address, driver_error)}",
         reason,
@@ -114,9 +118,35 @@ def unusable_database(url: str | sa.URL, error: BaseException) -> DatabaseError:
     )
 
 
+def describe_driver_error(address: sa.URL, error: BaseException) -> str:
+    """Return the first line of a driver's message or, if the message may hold stored data, only the error's code.
+
+    error: the driver's error, such as `UniqueViolation`, whose message holds the values of the row.
+    """
+    code = getattr(error, "pgcode", None)
+    backend = address.get_backend_name()
+    if code and not code.startswith(POSTGRES_WITHOUT_DATA):
+        return f"{type(error).__name__}, SQLSTATE {code}"
+    if not code and backend not in ("postgresql", "sqlite") and not isinstance(error, OSError):
+        return " ".join([type(error).__name__, *(str(part) for part in error.args[:1] if isinstance(part, int))])
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def _hide_data(address: sa.URL, context: sa.ExceptionContext) -> None:
+    """Take stored data out of the texts of an error, which tracebacks and Dagster's pages show."""
+    driver_error, error = context.original_exception, context.sqlalchemy_exception
+    reason = describe_driver_error(address, driver_error)
+    if reason in str(driver_error):
+        return
+    driver_error.args = (reason,)
+    if error is not None:
+        error.args = (reason,)
+
+
 def _raise_database_error(address: sa.URL, context: sa.ExceptionContext) -> None:
     """Raise DatabaseError if the database can't be reached or used. SQLAlchemy calls this for each error."""
     # SQLAlchemy's connection pool replaces a connection whose test (`pre_ping`) fails.
+    _hide_data(address, context)
     if context.is_pre_ping or not _is_environment_failure(address, context):
         return
     raise unusable_database(address, context.original_exception)

@@ -81,6 +81,20 @@ def connect(
     return _open_database(timezone, folders, scratch or scratch_folder(None), threads).cursor()
 
 
+def describe_sql_error(error: duckdb.Error) -> str:
+    """Return the first line of a DuckDB error or, if its message may hold data, only the kind of the error.
+
+    Errors of wrong SQL name columns and tables. Errors of a cast or a calculation quote the value that failed.
+    """
+    import duckdb
+
+    with_data = (duckdb.DataError, duckdb.InvalidInputException, duckdb.IntegrityError, duckdb.InvalidTypeException)
+    kind = type(error).__name__
+    if isinstance(error, with_data):
+        return f"{kind}, whose text may hold data and isn't shown"
+    return (str(error).splitlines() or [kind])[0].rstrip(".")
+
+
 def connect_for_expressions() -> duckdb.DuckDBPyConnection:
     """Return a DuckDB session that reads only registered tables, for SQL expressions of a declaration.
 

@@ -113,7 +113,8 @@ class HashChain(Generic[R]):
             raise self._error(number, "this row of the ledger was changed, or an earlier row is missing")
         if self.use_case and row.use_case != self.use_case and not (is_early and not row.use_case):
             owner = f"the use case {row.use_case}" if row.use_case else "no use case"
-            raise self._error(number, f"the row belongs to {owner}, expected {self.use_case}")
+            cure = "Correct former_names in defs.yaml if the use case was renamed"
+            raise self._error(number, f"the row belongs to {owner}, expected {self.use_case}. {cure}")
         return row
 
     def _check_head(self, rows: list[R], head: Head) -> None:

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+# The share of files in a local lake whose hash is checked when they are read. `sixtyforty verify` checks all files.
+CHECKED_SHARE = 1 / 64
 HISTORY = "history"  # folder of the manifests that newer manifests replaced
 
 
@@ -148,7 +151,11 @@ class Lake:
     def _local_files(self, entries: Sequence[Entry]) -> list[Path]:
         """Return the local paths of the Parquet files that manifests name. Files that the cache lacks are fetched."""
         if isinstance(self.root, Path):
-            return [self.root / entry.dataset / entry.file for entry in entries]
+            paths = [self.root / entry.dataset / entry.file for entry in entries]
+            for entry, path in zip(entries, paths, strict=True):
+                if random.random() < CHECKED_SHARE:
+                    _check_file(path, entry)
+            return paths
         files = {f"{e.dataset}/{e.file}": (self._local_root / e.dataset / e.file, e.sha256) for e in entries}
         missing = [name for name, (path, _) in files.items() if not path.exists()]
         for start in range(0, len(missing), PARALLEL_REQUESTS):
@@ -157,10 +164,7 @@ class Lake:
             for name, copy in copies.items():
                 path, sha256 = files[name]
                 if file_sha256(copy) != sha256:
-                    raise LakeError(
-                        f"{self.root / name}: the hash of the file differs from the hash in its manifest."
-                        " Restore the file from a backup, or materialize the partition again."
-                    )
+                    raise _changed_file(self.root / name)
                 create_folder(path.parent)
                 copy.replace(path)
         return [path for path, _ in files.values()]
@@ -301,6 +305,20 @@ class Lake:
         partition = "regexp_extract(filename, '([^/]+)\\.[0-9a-f]{12}\\.parquet$', 1)"
         listing = f"[{', '.join(map(literal, files))}]"
         return f"(select * exclude filename, {partition} as _partition from read_parquet({listing}, filename=true))"
+
+
+def _check_file(path: Path, entry: Entry) -> None:
+    """Raise LakeError if a file differs from its manifest. A missing file is left to its reader."""
+    with suppress(FileNotFoundError):
+        if file_sha256(path) != entry.sha256:
+            raise _changed_file(path)
+
+
+def _changed_file(path: StoragePath) -> LakeError:
+    return LakeError(
+        f"{path}: the hash of the file differs from the hash in its manifest. Restore the file from a backup, or"
+        " materialize the partition again."
+    )
 
 
 def _listed_manifests(folder: ObjectPath, partitions: Sequence[str] | None) -> dict[str, Entry]:

@@ -21,8 +21,9 @@ FIELDS = frozenset({"dataset", "partition", "file", "rows", "sha256"})  # of eac
 class LakeIndex:
     """The manifests of a lake.
 
-    current: the manifests in force. known: their versions and those of all replaced manifests. problems: one sentence,
-    without full stop, for each manifest that can't be read or whose content was changed.
+    - current: the manifests in force.
+    - known: their versions and those of all replaced manifests.
+    - problems: a sentence, without full stop, for each manifest that can't be read or that was changed.
     """
 
     current: list[Entry]

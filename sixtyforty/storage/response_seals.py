@@ -54,10 +54,15 @@ def create_key(path: StoragePath) -> bytes:
     return key
 
 
-def compute_seal(key: bytes, response: Mapping[str, Any]) -> str:
+def compute_seal(key: bytes, response: sa.RowMapping | Mapping[str, Any]) -> str:
     """Return the HMAC-SHA-256 of a response, in hex. response: the columns of its row; `at` is UTC, naive."""
     fields = {name: response[name] for name in SEALED} | {"at": response["at"].isoformat()}
     return hmac.new(key, canonical_json(fields).encode(), "sha256").hexdigest()
+
+
+def pseudonym(key: bytes, person: str) -> str:
+    """Return a pseudonym of a person, which nobody can calculate without the key."""
+    return hmac.new(key, f"person|{person}".encode(), "sha256").hexdigest()[:16]
 
 
 def write_seals(

@@ -1,8 +1,13 @@
 """Send the heads of ledgers to an external witness, so that not even the database and the files together can lie.
 
-SIXTYFORTY_WITNESS names the witness: the path of a file to append to, an `https://` address that gets each head by
-POST, or `command:` and a program that reads the heads from its input. A head is one line of JSON: {use_case, ledger,
-rows, hash}. Keep the file, or what the address and the program receive, where the services can't change it.
+SIXTYFORTY_WITNESS names the witness:
+
+- the path of a file, to which heads are appended
+- an `https://` address, which gets heads by POST
+- `command:` and a program, which reads heads from its input
+
+A head is one line of JSON: {use_case, ledger, rows, hash}. Keep the file, or what the address and the program receive,
+where the services can't change it.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 from dagster._core.definitions.data_version import extract_data_version_from_entry
 
 from assets.stage import CheckResult, PublishedPartition, Stage, StageCheck, StageResult, StageRun
@@ -115,6 +116,18 @@ def test_a_stage_that_raises_stops_the_next_one(tmp_path):
         assert not run.success
         assert instance.get_materialized_partitions(key("one")) == set()
         assert run.steps(dg.DagsterEventType.STEP_SUCCESS) == set()
+
+
+def test_a_failed_sql_shows_no_data_in_what_dagster_stores(tmp_path):
+    def cast(run: StageRun) -> StageResult:
+        duckdb.sql("select 'ada@example.org'::int").fetchall()
+        return StageResult()
+
+    with executed(two_stages(cast), tmp_path) as (run, _):
+        assert not run.success
+        stored = str(run.log)
+    assert "the SQL failed (ConversionException, whose text may hold data and isn't shown)" in stored
+    assert "ada@example.org" not in stored
 
 
 def test_a_stage_without_partitions_gets_one_materialization(tmp_path):

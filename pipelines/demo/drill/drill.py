@@ -6,7 +6,8 @@ process of a run once. At the end:
 
 - the data stages must equal a backfill of the same extracts, byte by byte;
 - every departure must be decided exactly once, and no decision may change;
-- the fallback must have decided the departures whose data landed too late.
+- the fallback must have decided the departures whose data landed too late;
+- `sixtyforty verify` must name each manipulation that an insider plants in a copy of the home.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from pipelines.authoring import catalog
+from pipelines.demo import flights
 from pipelines.demo.drill.checks import (
     as_table,
     backfill,
@@ -31,7 +34,9 @@ from pipelines.demo.drill.checks import (
 )
 from pipelines.demo.drill.home import DrillHome, create_home, home_with_history
 from pipelines.demo.drill.live_days import DrillResult, live_through
+from pipelines.demo.drill.manipulations import MANIPULATIONS, check_manipulations
 from pipelines.demo.drill.plan import TWO_DAYS, WEEK, Plan
+from sixtyforty.workspace import Workspace
 
 ShowProgress = Callable[[str], None]
 
@@ -109,7 +114,16 @@ def _live_and_check(
         *check_decisions(home, plan, lived.delivered),
         *check_bytes(home, backfilled, plan),
         check_runs(home),
+        *([] if profile else _check_manipulations(home, show)),
     ]
+
+
+def _check_manipulations(home: DrillHome, show: ShowProgress) -> list[DrillResult]:
+    """Plant the manipulations of an insider in copies of the home, which a verification must name."""
+    show(f"planting {len(MANIPULATIONS)} manipulations in copies of the home, which a verification must name")
+    database_url = f"sqlite:///{home.folder / 'data' / 'deliveries.sqlite'}"
+    ws = Workspace(catalog.load_use_case(flights.USE_CASE), home.folder, database_url)
+    return check_manipulations(ws, home.folder.with_name("manipulated"))
 
 
 def _show_named(show_progress: ShowProgress, name: str, text: str) -> None:

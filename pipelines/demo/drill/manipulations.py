@@ -7,23 +7,28 @@ person could do so.
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipelines.demo.drill.live_days import DrillResult
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.delivery_table import delivery_table
 from sixtyforty.decisions.responses import open_log
+from sixtyforty.reports.verification import verify_use_case
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.champion_ledger import ChampionLedger, ChampionRow
 from sixtyforty.storage.databases import open_engine
 from sixtyforty.storage.files import canonical_json, file_sha256, parquet_bytes, write_atomic
 from sixtyforty.storage.hash_chain import HashChain
-from sixtyforty.storage.rollout_ledger import RolloutLedger
 from sixtyforty.workspace import Workspace
 
 Manipulation = Callable[[Workspace], None]
 TRACK: Track = "live"
+DATABASES = (".db", ".sqlite", ".sqlite-wal", ".sqlite-shm", ".db-wal", ".db-shm")
 
 
 def _rewrite(ledger: HashChain[Any], rows: list[Any]) -> None:
@@ -56,9 +61,9 @@ def rewrite_chain(ws: Workspace) -> None:
 
 
 def swap_ledgers(ws: Workspace) -> None:
-    """Put the rollout ledger of another use case in place of this one's."""
-    ledger = RolloutLedger(ws.rollout_ledger.path, "another_use_case")
-    _rewrite(ledger, list(ws.rollout_ledger.rows()))
+    """Put the champion ledger of another use case in place of this one's."""
+    ledger = ChampionLedger(ws.champion_ledger.path, "another_use_case")
+    _rewrite(ledger, list(ws.champion_ledger.rows()))
 
 
 def replay_backup(ws: Workspace) -> None:
@@ -161,6 +166,35 @@ MANIPULATIONS: Mapping[str, tuple[Manipulation, str]] = {  # by name: the functi
     "forged response": (forge_response, "response forged to"),
     "truncated history": (truncate_history, "was delivered, but the lake has no decisions of"),
 }
+
+
+def check_manipulations(ws: Workspace, folder: Path) -> list[DrillResult]:
+    """Plant each manipulation in a copy of a home, and check that a verification names it.
+
+    ws: a workspace whose lake and SQLite database are in its home. folder: a new folder for the copies.
+    """
+    results = []
+    for number, (name, (manipulate, trace)) in enumerate(MANIPULATIONS.items()):
+        copy = copy_home(ws, folder / str(number))
+        manipulate(copy)
+        named = [difference for difference in verify_use_case(copy).differences if trace in difference]
+        outcome = f"named: {named[0]}" if named else "not named by the verification"
+        results.append(DrillResult(f"manipulation: {name}", outcome, ok=bool(named)))
+        shutil.rmtree(copy.home)
+    return results
+
+
+def copy_home(ws: Workspace, home: Path) -> Workspace:
+    """Copy a home, and return the workspace of the copy. Files are linked, except databases, which change in place."""
+
+    def copy_file(source: str, target: str) -> None:
+        if source.endswith(DATABASES):
+            shutil.copy2(source, target)
+        else:
+            os.link(source, target)
+
+    shutil.copytree(ws.home, home, symlinks=True, copy_function=copy_file, ignore=shutil.ignore_patterns("*.sock"))
+    return replace(ws, home=home, database_url=ws.database_url.replace(str(ws.home), str(home)))
 
 
 def _champion(ws: Workspace) -> ChampionRow:

@@ -47,7 +47,11 @@ def test_a_removed_use_case_is_archived_with_all_its_bytes(project: Project) -> 
     assert yaml.safe_load((ws.home / "params.yaml").read_text()) == {"use_cases": {}}
     assert (ws.home / "dvc.lock").read_text() == "stages: {}\n"
     assert existing_tables(ws.database_url, table_names(OLD)) == {}
-    assert answer.tables == {f"{OLD}_replay_decisions": len(deliveries), f"{OLD}_responses": 1}
+    assert answer.tables == {
+        f"{OLD}_replay_decisions": len(deliveries),
+        f"{OLD}_responses": 1,
+        f"{OLD}_response_seals": 1,
+    }
     outside = [path for path in files_named(project, OLD) if "/archive/" not in path]
     assert outside == []
     (archived,) = list_removed(project.settings.home, project.settings.lake)
@@ -102,7 +106,7 @@ def test_deleting_the_data_keeps_ledgers_and_findings(project: Project) -> None:
 
 def count_steps(deletes: bool) -> int:
     """Return the number of steps of a removal: a deletion exports no tables."""
-    return 18 - deletes
+    return 19 - deletes
 
 
 @pytest.mark.parametrize(("deletes", "done"), [(d, n) for d in (False, True) for n in range(count_steps(d) + 1)])

@@ -71,7 +71,7 @@ def test_a_renamed_use_case_has_the_same_figures_and_nothing_is_stale(project: P
     assert figures(ws) == before
     assert find_stale_partitions(ws, "replay", NOW).reasons == stale.reasons
     assert files_named(project, OLD) == []
-    assert answer.tables == [f"{NEW}_replay_decisions", f"{NEW}_responses"]
+    assert answer.tables == [f"{NEW}_replay_decisions", f"{NEW}_responses", f"{NEW}_response_seals"]
     assert answer.mentions == []
     assert verify_names(ws) == 1
     (row,) = open_name_ledger(ws).rows()

@@ -233,7 +233,7 @@ def test_amounts_are_accounted_for_in_portions(tmp_path: Path, monkeypatch: pyte
     amount = {"description": "fitters", "shortage_cost": 60, "excess_cost": 20, "maximum": 9}
     declared = merge(DECLARED, {"kpi": {"outcome_type": "number", "amount": amount}})
     del declared["kpi"]["actions"]
-    ws = Workspace(UseCase(**declared, folder=ws.use_case.folder), tmp_path, ws.database_url)
+    ws = Workspace(UseCase(**declared, folder=ws.use_case.folder), tmp_path, f"sqlite:///{tmp_path}/deliveries.db")
     (ws.use_case.folder / "current_process.sql").write_text("select id, 3 * load as action from units")
     publish_days(ws, DAYS, count=20)
     take_decisions(ws, KEYS, "replay", None)

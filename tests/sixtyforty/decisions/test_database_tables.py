@@ -38,6 +38,11 @@ def index_names(url: str, table: str) -> set[str]:
     return names
 
 
+def counts(use_case: str) -> dict[str, int]:
+    """Return the number of rows of each table after `fill`."""
+    return {f"{use_case}_decisions": 2, f"{use_case}_responses": 0, f"{use_case}_response_seals": 0}
+
+
 def fill(url: str, use_case: str, lock: Path) -> None:
     """Create the tables of responses and of live decisions, with two rows of decisions."""
     open_response_log(use_case, url, lock)
@@ -60,9 +65,17 @@ def test_tables_are_renamed_with_their_indexes(url: str, tmp_path: Path) -> None
     fill(url, "calls", tmp_path / "lock")
     before = {table: index_names(url, table) for table in existing_tables(url, table_names("calls"))}
     for _ in range(2):  # the second call changes nothing
-        assert rename_tables(url, "calls", "visits") == ["visits_decisions", "visits_responses"]
+        assert rename_tables(url, "calls", "visits") == [
+            "visits_decisions",
+            "visits_responses",
+            "visits_response_seals",
+        ]
         assert existing_tables(url, table_names("calls")) == {}
-        assert existing_tables(url, table_names("visits")) == {"visits_decisions": 2, "visits_responses": 0}
+        assert existing_tables(url, table_names("visits")) == {
+            "visits_decisions": 2,
+            "visits_responses": 0,
+            "visits_response_seals": 0,
+        }
         for table, names in before.items():
             expected = {name.replace("calls", "visits", 1) for name in names}
             assert index_names(url, table.replace("calls", "visits")) == expected
@@ -82,7 +95,11 @@ def test_a_rename_that_was_killed_between_table_and_indexes_is_finished(
         rename_tables(url, "calls", "visits")
     open_response_log("visits", url, tmp_path / "lock")  # a page that opens now creates an empty table
     rename_tables(url, "calls", "visits")
-    assert existing_tables(url, table_names("visits")) == {"visits_decisions": 2, "visits_responses": 0}
+    assert existing_tables(url, table_names("visits")) == {
+        "visits_decisions": 2,
+        "visits_responses": 0,
+        "visits_response_seals": 0,
+    }
     assert not any(
         "calls" in name for name in index_names(url, "visits_decisions") | index_names(url, "visits_responses")
     )
@@ -111,7 +128,11 @@ def test_an_answer_is_still_taken_once(url: str, tmp_path: Path) -> None:
 def test_tables_are_exported_then_dropped(url: str, tmp_path: Path) -> None:
     assert export_tables(url, "calls", tmp_path) == {}
     fill(url, "calls", tmp_path / "lock")
-    assert export_tables(url, "calls", tmp_path) == {"calls_decisions": 2, "calls_responses": 0}
+    assert export_tables(url, "calls", tmp_path) == {
+        "calls_decisions": 2,
+        "calls_responses": 0,
+        "calls_response_seals": 0,
+    }
     assert pq.read_table(tmp_path / "calls_decisions.parquet")["decision_id"].to_pylist() == ["a", "b"]
     assert pq.read_table(tmp_path / "calls_responses.parquet").num_rows == 0
     for _ in range(2):

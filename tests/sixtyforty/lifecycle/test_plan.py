@@ -35,10 +35,12 @@ def plan(ws: Workspace, **changes: Any) -> Plan:
 def unchanged_home(replayed: Workspace) -> Iterator[None]:
     """Check that a test's plans change neither lake nor ledgers nor deliveries."""
     before = [read_files(folder) for folder in (replayed.lake.root, replayed.models.root)]
+    database = replayed.home / "deliveries.db"
+    anchors = database.read_bytes()
     yield
     (replayed.use_case.folder / "features.sql").write_text(SQL["features"])
     assert [read_files(folder) for folder in (replayed.lake.root, replayed.models.root)] == before
-    assert not (replayed.home / "deliveries.db").exists()
+    assert database.read_bytes() == anchors
 
 
 def test_an_unchanged_declaration_changes_nothing(replayed: Workspace) -> None:

@@ -19,6 +19,7 @@ from sixtyforty.modeling.gate import promote_challengers
 from sixtyforty.modeling.taint import find_tainted
 from sixtyforty.reports.alert_rules import RULES
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.ledger_anchors import delete_anchors
 from sixtyforty.workspace import Workspace
 from tests.assets.conftest import make_run
 from tests.helpers import SQL, day_range, make_workspace, publish_days, put_champion_in_force
@@ -81,6 +82,7 @@ def test_the_current_process_decides_on_tainted_partitions(leaky: Workspace) -> 
     ws = rebuild_features(leaky)
     ws.champion_ledger.path.unlink()
     ws.champion_ledger.path.with_suffix(".head").unlink()
+    delete_anchors(ws.database_url, ws.use_case.first_name)
     put_in_force_again(ws, leaky)
     taken = take_decisions(ws, [DECIDED[0]], "live", None)
     assert taken[DECIDED[0]].by_model == 0

@@ -109,7 +109,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def unaccepted(trained: Workspace, tmp_path: Path) -> Workspace:
     """A copy of the home whose decisions nobody answers."""
     shutil.copytree(trained.home, tmp_path / "home")
-    return Workspace(trained.use_case, tmp_path / "home", trained.database_url)
+    return Workspace(trained.use_case, tmp_path / "home", f"sqlite:///{tmp_path}/home/deliveries.db")
 
 
 @pytest.fixture
@@ -289,7 +289,8 @@ def test_a_step_keeps_the_evidence_of_its_earlier_periods_and_of_the_steps_befor
 @settings(max_examples=15)
 @given(st.lists(st.booleans(), max_size=8))
 def test_no_step_is_ever_skipped(trained: Workspace, advances: list[bool]) -> None:
-    ws = Workspace(trained.use_case, Path(tempfile.mkdtemp(dir=trained.home)), trained.database_url)
+    home = Path(tempfile.mkdtemp(dir=trained.home))
+    ws = Workspace(trained.use_case, home, f"sqlite:///{home}/deliveries.db")
     shutil.copytree(str(trained.champion_ledger.path.parent), str(ws.champion_ledger.path.parent))
     position = 0
     for number, is_advance in enumerate(advances):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,28 @@ def ws(tmp_path: Path) -> Workspace:
 def test_a_vendor_gets_units_and_nothing_personal(ws: Workspace, tmp_path: Path) -> None:
     path, row = write_vendor_extract(ws, "oracle", KEYS[:3], tmp_path / "out", "ann", "a trial")
     header, *lines = path.read_text().splitlines()
-    assert header.split(",") == ["id", "decided_at", "twice", "kind"] == row.columns
-    assert row.left_out == ["load", "place"], "the site under another name"
+    assert header.split(",") == ["id", "decided_at", "kind"] == row.columns
+    assert row.left_out == ["load", "place", "twice"], "the site under another name, and twice a personal number"
     assert len(lines) == row.rows == 12
     assert not {"north", "south"} & set(path.read_text().replace(",", "\n").split())
+
+
+def test_a_derived_column_is_given_only_if_the_declaration_allows_it(ws: Workspace, tmp_path: Path) -> None:
+    assert ws.use_case.sourcing
+    sourcing = ws.use_case.sourcing.model_copy(update={"vendor_columns": ["twice", "load"]})
+    allowed = replace(ws, use_case=ws.use_case.model_copy(update={"sourcing": sourcing}))
+    _, row = write_vendor_extract(allowed, "oracle", KEYS[:3], tmp_path / "out", "ann", "a trial")
+    assert row.columns == ["id", "decided_at", "twice", "kind"]
+    assert row.left_out == ["load", "place"], "a personal column itself is never given"
+
+
+def test_a_text_that_a_spreadsheet_would_run_is_neutralized(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path / "home", **with_vendors({"oracle": {}}))
+    (ws.use_case.folder / "features.sql").write_text("select u.id, '=cmd()' as kind, -1.5 as low from units u")
+    publish_days(ws, DAYS[:1])
+    path, _ = write_vendor_extract(ws, "oracle", KEYS[:1], tmp_path / "out", "ann", "a trial")
+    assert {line.split(",")[2:4][0] for line in path.read_text().splitlines()[1:]} == {"'=cmd()"}
+    assert all(line.endswith(",-1.5") for line in path.read_text().splitlines()[1:])
 
 
 def test_an_extract_is_recorded_and_a_changed_record_is_found(ws: Workspace, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import sqlite3
+import traceback
 from contextlib import closing
 from pathlib import Path
 
@@ -102,6 +103,28 @@ def test_an_error_does_not_show_the_parameters_of_its_statement() -> None:
     with open_engine("sqlite://").connect() as db, pytest.raises(sa.exc.OperationalError) as error:
         db.execute(sa.text("select :secret from nowhere"), {"secret": "geheim"})
     assert "geheim" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into people values ('ada@example.org', 1)",
+        "insert into people values ('bo', 'ada@example.org'::int)",
+        "select 'ada@example.org'::int from people",
+        "do $$ begin raise exception 'ada@example.org'; end $$",
+    ],
+)
+def test_an_error_does_not_show_stored_data(postgres: Postgres, statement: str) -> None:
+    with open_engine(postgres.database()).begin() as db:
+        db.execute(sa.text("create table people (mail varchar primary key, age integer)"))
+        db.execute(sa.text("insert into people values ('ada@example.org', 1)"))
+        with pytest.raises(sa.exc.DBAPIError) as error:
+            db.execute(sa.text(statement.replace(":", r"\:")))
+        text = "".join(traceback.format_exception(error.value))
+        db.rollback()
+    shown = [line for line in text.splitlines() if "Error" in line or "SQLSTATE" in line or "DETAIL" in line]
+    assert any("SQLSTATE" in line for line in shown), text
+    assert not [line for line in shown if "ada" in line and "[SQL:" not in line], shown
 
 
 @pytest.mark.parametrize("pool_pre_ping", [False, True])

@@ -54,6 +54,18 @@ def test_a_written_partition_is_read_back_with_its_manifest(lake: Lake) -> None:
     assert read(lake) == [1, 2]
 
 
+def test_a_changed_file_of_a_local_lake_is_refused_when_it_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(tmp_path / "lake")
+    lake.write(DATASET, DAY, numbers(1, 2))
+    (file,) = (tmp_path / "lake" / DATASET).glob("*.parquet")
+    pq.write_table(numbers(1, 3), file)
+    monkeypatch.setattr(lake_module, "CHECKED_SHARE", 1)
+    with pytest.raises(LakeError, match=r"the hash of the file differs .* Restore the file from a backup"):
+        read(lake)
+
+
 def test_a_partition_that_was_never_written_is_absent(lake: Lake) -> None:
     assert lake.entry(DATASET, DAY) is None
     assert lake.entries(DATASET) == {}
