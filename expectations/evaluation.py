@@ -12,6 +12,7 @@ from expectations.rule_decimals import read_frame
 from expectations.rule_results import SAMPLE_ROWS, RowFailures
 from expectations.rules import Rule, Suite
 from sixtyforty.ingest.contract_rows import select_validated_rows
+from sixtyforty.ingest.repeated_keys import row_portions, select_in_portions
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.lake import Lake
@@ -86,7 +87,7 @@ class SuiteEvaluator:
             )
         rules = self._view_checked_rows(is_due)
         key = self.sources[self.source].key if self.has_own_keys else ()
-        record_failing_rows(self.db, self.source, "checked_rows", rules, key)
+        record_failing_rows(self.db, self.source, "checked_rows", rules, key, row_portions(self.db))
         self.db.execute(
             f"""insert into failures select {CONTRADICTION}, rowid from typed
             where {is_due} and rowid in (select id from contradictory)"""
@@ -114,8 +115,8 @@ class SuiteEvaluator:
         self.db.execute(
             f"""create or replace temp view checked_rows as select {checked}
             from (
-                select rowid as _id, * replace (_partition::varchar as _partition){computed}
-                from typed where {is_due})"""
+                select _rowid as _id, * exclude (_rowid) replace (_partition::varchar as _partition){computed}
+                from ({select_in_portions(self.db)}) where {is_due})"""
         )
         return rules
 
@@ -167,7 +168,8 @@ def _read_metrics(db: duckdb.DuckDBPyConnection, suite: Suite) -> pd.DataFrame:
     aggregates = "".join(f", {sql} as {identifier(name)}" for name, sql in suite.partition.metrics.items())
     return read_frame(
         db,
-        f"select _partition::varchar as _partition{aggregates} from typed where _status = 'row' group by 1 order by 1",
+        f"""select _partition::varchar as _partition{aggregates} from (
+            select * exclude (_rowid) from ({select_in_portions(db)})) where _status = 'row' group by 1 order by 1""",
     )
 
 

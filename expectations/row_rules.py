@@ -2,11 +2,15 @@
 
 For a rule about one column, Great Expectations gets each distinct value once. For a rule about several columns, or with
 a `row_condition`, it gets each distinct combination of the values that the rule reads. For a rule that values are
-unique, it gets only the rows whose values occur more than once in a partition. So a million rows become a few thousand,
+unique, it gets each value that occurs more than once in a partition, twice. So a million rows become a few thousand,
 and the failing rows are the same. All other rules get every row, partition by partition.
 
 In a large table, a rule about the range of a column first gets only the smallest and the largest value, and a null if
 there is one. If it passes on them, it passes on all values between them.
+
+Values reach Great Expectations in DataFrames of bounded size (see `value_frames`). Rows with long texts are evaluated
+portion by portion, because DuckDB works on 2048 rows at once. So any number of rows, of any width, takes bounded
+memory. Only a rule that compares each row with the others of its partition, such as `increasing`, needs the column.
 
 `mostly` is a share of the rows of a partition. So it is applied to the failing rows afterwards, in SQL.
 """
@@ -14,6 +18,7 @@ there is one. If it passes on them, it passes on all values between them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from expectations.gx_runner import RuleError, find_failing_rows
@@ -21,21 +26,34 @@ from expectations.row_conditions import CONDITION, PARSER
 from expectations.rule_catalog import BETWEEN, ROW_RULES, RULES, TEXT_RULES, UNIQUE_RULES, VALUE_RULES
 from expectations.rule_decimals import read_frame
 from expectations.rules import Rule
-from sixtyforty.storage.sql import identifier, identifiers
+from expectations.value_frames import (
+    ValueTable,
+    create_value_table,
+    insert_numbers,
+    is_text,
+    reads_text,
+    share_frame,
+)
+from sixtyforty.storage.sql import identifier, identifiers, literal
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-VALUES_PER_FRAME = 1 << 17
 SMALL_TABLE_ROWS = 1 << 15
+LONG_TEXT = 64  # a longer text is compared with others by its digest
 NULL_RULES = ("expect_column_values_to_be_null", "expect_column_values_to_not_be_null")
 ORDERED_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "DECIMAL", "DOUBLE", "DATE", "TIMESTAMP")
 PROBE = -1  # rule number of a rule that is evaluated only to find the rows that fulfil a `row_condition`
 
 
 def record_failing_rows(
-    db: duckdb.DuckDBPyConnection, name: str, table: str, rules: Sequence[Rule], unique: Sequence[str] = ()
+    db: duckdb.DuckDBPyConnection,
+    name: str,
+    table: str,
+    rules: Sequence[Rule],
+    unique: Sequence[str] = (),
+    portions: Sequence[tuple[int, int]] = (),
 ) -> None:
     """Evaluate rules on a table, and create the table `failures` with one row for each failing row of each rule.
 
@@ -45,6 +63,8 @@ def record_failing_rows(
     - table: must have a column `_id`, and `_partition` if a rule has `mostly`.
     - name: the suite's name, for error messages.
     - unique: columns whose values together are known to occur in one row only.
+    - portions: the first and the last `_id` of each portion of rows whose texts fit into memory together; without
+      portions, all rows do.
 
     Raises RuleError if a rule can't be evaluated.
     """
@@ -55,31 +75,17 @@ def record_failing_rows(
         raise RuleError(f"suite {name}: there is no row-wise rule {', '.join(unknown)}. Correct their `type`.")
     rows = db.sql(f"select * from {table} limit 0")
     types = dict(zip(rows.columns, map(str, rows.types), strict=True))
-    value_rules = {
-        number: rule for number, rule in enumerate(rules) if rule.type in VALUE_RULES and CONDITION not in rule.kwargs
-    }
+    evaluator = _RowEvaluator(db, name, table, types, portions)
     try:
-        _evaluate_values(db, name, table, value_rules, types)
+        evaluator.evaluate_by_row({number: rule for number, rule in enumerate(rules) if rule.type in ROW_RULES})
         for number, rule in enumerate(rules):
-            if number not in value_rules and not _is_obvious(rule, unique):
-                _evaluate_rows(db, name, table, number, rule, types)
+            if rule.type not in ROW_RULES and not _is_obvious(rule, unique):
+                evaluator.compare_rows(number, rule)
         for number, rule in enumerate(rules):
             if rule.mostly < 1:
-                _drop_tolerated(db, name, table, number, rule, types)
+                evaluator.drop_tolerated(number, rule)
     except duckdb.BinderException as error:
         raise RuleError(f"suite {name}: a rule names a column that doesn't exist. Correct the rule. {error}") from error
-
-
-def _as_text(rule: Rule, types: Mapping[str, str]) -> tuple[Rule, str]:
-    """Return a rule, and the SQL of the column that it checks. If the rule is about texts, the SQL casts to text.
-
-    types: the DuckDB type of each column. The text has a column of its own, since a condition may read the value.
-    """
-    column = rule.kwargs["column"]
-    if rule.type not in TEXT_RULES or types.get(column) == "VARCHAR":
-        return rule, identifier(column)
-    with_text = rule.model_copy(update={"kwargs": rule.kwargs | {"column": f"{column} (text)"}})
-    return with_text, f"{identifier(column)}::varchar"
 
 
 def _is_obvious(rule: Rule, unique: Sequence[str]) -> bool:
@@ -87,68 +93,192 @@ def _is_obvious(rule: Rule, unique: Sequence[str]) -> bool:
     return rule.type in UNIQUE_RULES and bool(unique) and set(unique) <= set(rule.columns)
 
 
-def _evaluate_values(
-    db: duckdb.DuckDBPyConnection, name: str, table: str, rules: dict[int, Rule], types: Mapping[str, str]
-) -> None:
-    """Evaluate rules about single columns on the columns' distinct values. Insert failing rows into `failures`."""
-    in_frame = {number: _as_text(rule, types) for number, rule in rules.items()}
-    frame_rules = {number: rule for number, (rule, _) in in_frame.items()}
-    sql_by_column = {rule.kwargs["column"]: sql for rule, sql in in_frame.values()}
-    distinct_sql = {column: f"select distinct {sql} as value from {table}" for column, sql in sql_by_column.items()}
-    extremes = _read_extremes(db, table, frame_rules.values(), types)
+@dataclass(frozen=True)
+class _RowEvaluator:
+    """Evaluates rules on a table, and inserts failing rows into `failures`. See `record_failing_rows`.
 
-    def read_values(columns: Iterable[str]) -> dict[str, pd.Series[Any]]:
-        return {column: read_frame(db, f"{distinct_sql[column]} order by value")["value"] for column in sorted(columns)}
-
-    failing_values = _find_failing_values(name, frame_rules, extremes | read_values(distinct_sql.keys() - extremes))
-    doubtful = {n: rule for n, rule in frame_rules.items() if n in failing_values and rule.kwargs["column"] in extremes}
-    if doubtful:
-        all_values = read_values({rule.kwargs["column"] for rule in doubtful.values()})
-        certain = {n: positions for n, positions in failing_values.items() if n not in doubtful}
-        failing_values = certain | _find_failing_values(name, doubtful, all_values)
-    failing_rows = []
-    for number, positions in failing_values.items():
-        rule, sql = in_frame[number]
-        numbered = (
-            f"select value, row_number() over (order by value) - 1 as n from ({distinct_sql[rule.kwargs['column']]})"
-        )
-        failing_rows.append(
-            f"select {number}, r._id from {table} r join ({numbered}) v on r.{sql} is not distinct from v.value"
-            f" where v.n in ({_number_list(positions)})"
-        )
-    if failing_rows:
-        db.execute(f"insert into failures {' union all '.join(failing_rows)}")
-
-
-def _read_extremes(
-    db: duckdb.DuckDBPyConnection, table: str, rules: Iterable[Rule], types: Mapping[str, str]
-) -> dict[str, pd.Series[Any]]:
-    """Return, for some columns of a large table, the few values that decide whether the rules about the column pass.
-
-    They are the smallest and the largest value, and a null if there is one. If all rules about the column are about
-    nulls, any value will do. Columns with other rules are left out. So are all columns of a small table, because their
-    distinct values are read as fast.
+    types: the DuckDB type of each column of the table.
     """
-    rule_types: dict[str, set[str]] = {}
-    for rule in rules:
-        rule_types.setdefault(rule.kwargs["column"], set()).add(rule.type)
-    extremes = {
-        column: _extremes_sql(column, not kinds <= set(NULL_RULES), types.get(column, ""))
-        for column, kinds in rule_types.items()
-        if kinds <= {BETWEEN, *NULL_RULES} and (BETWEEN not in kinds or _is_ordered(types.get(column, "")))
-    }
-    if not extremes or db.sql(f"select count(*) > {SMALL_TABLE_ROWS} from {table}").fetchall() != [(True,)]:
-        return {}
-    frame = read_frame(db, f"select {', '.join(extremes.values())} from {table}")
-    return {str(column): values for column, values in frame.items()}
 
+    db: duckdb.DuckDBPyConnection
+    name: str
+    table: str
+    types: Mapping[str, str]
+    portions: Sequence[tuple[int, int]]
 
-def _is_ordered(kind: str) -> bool:
-    """Return whether DuckDB and a rule about a range put the values of a type into the same order.
+    def evaluate_by_row(self, rules: Mapping[int, Rule]) -> None:
+        """Evaluate rules that check each row by itself: those about long texts portion by portion. rules: by number."""
+        is_wide = len(self.portions) > 1
+        wide = {n: rule for n, rule in rules.items() if is_wide and reads_text(rule.read_columns, self.types)}
+        self._evaluate_distinct(self.table, {n: rule for n, rule in rules.items() if n not in wide})
+        columns = identifiers(sorted({"_id"}.union(*(rule.read_columns for rule in wide.values()))))
+        for first, last in self.portions if wide else ():
+            rows = f"select {columns} from {self.table} where _id between {first} and {last}"
+            self.db.execute(f"create or replace temp table portion_rows as {rows}")
+            self._evaluate_distinct("portion_rows", wide)
 
-    kind: the DuckDB type.
-    """
-    return kind.startswith(ORDERED_TYPES)
+    def _evaluate_distinct(self, table: str, rules: Mapping[int, Rule]) -> None:
+        """Evaluate rules on the distinct values, or combinations of values, that they read in a table."""
+        value_rules = {n: r for n, r in rules.items() if r.type in VALUE_RULES and CONDITION not in r.kwargs}
+        self._evaluate_values(table, value_rules)
+        for number, rule in rules.items():
+            if number not in value_rules:
+                self._evaluate_combinations(table, number, rule)
+
+    def _evaluate_values(self, table: str, rules: Mapping[int, Rule]) -> None:
+        """Evaluate rules about single columns on the columns' distinct values."""
+        in_frame = {number: self._as_text(rule) for number, rule in rules.items()}
+        sql_by_column = {rule.kwargs["column"]: sql for rule, sql in in_frame.values()}
+        extremes = self._read_extremes(table, [rule for rule, _ in in_frame.values()])
+        about_extremes = {n: rule for n, (rule, _) in in_frame.items() if rule.kwargs["column"] in extremes}
+        doubtful = _find_failing_values(self.name, about_extremes, extremes)
+        remaining = {n: rule for n, (rule, _) in in_frame.items() if n in doubtful or n not in about_extremes}
+        values: dict[str, ValueTable] = {}
+        shared: dict[str, pd.Series[Any]] = {}
+        for column in sorted({rule.kwargs["column"] for rule in remaining.values()}):
+            query = f"select distinct {sql_by_column[column]} as {identifier(column)} from {table}"
+            values[column] = create_value_table(self.db, f"values_{len(values)}", query)
+            if values[column].may_share:
+                shared[column] = values[column].read()[column]
+        failing = _find_failing_values(
+            self.name, {n: rule for n, rule in remaining.items() if rule.kwargs["column"] in shared}, shared
+        )
+        for column, value_table in values.items():
+            about_column = {n: rule for n, rule in remaining.items() if rule.kwargs["column"] == column}
+            if column in shared:
+                value_table.mark_failing({n: failing[n] for n in about_column if n in failing})
+            else:
+                self._judge_frames(value_table, about_column)
+            same = f"r.{sql_by_column[column]} is not distinct from v.{identifier(column)}"
+            value_table.insert_failing_rows(table, same)
+
+    def _as_text(self, rule: Rule) -> tuple[Rule, str]:
+        """Return a rule, and the SQL of the column that it checks. If the rule is about texts, the SQL casts to text.
+
+        The text has a column of its own, since a condition may read the value.
+        """
+        column = rule.kwargs["column"]
+        if rule.type not in TEXT_RULES or self.types.get(column) == "VARCHAR":
+            return rule, identifier(column)
+        with_text = rule.model_copy(update={"kwargs": rule.kwargs | {"column": f"{column} (text)"}})
+        return with_text, f"{identifier(column)}::varchar"
+
+    def _read_extremes(self, table: str, rules: Iterable[Rule]) -> dict[str, pd.Series[Any]]:
+        """Return, for some columns of a large table, the few values that decide whether the rules about them pass.
+
+        They are the smallest and the largest value, and a null if there is one. If all rules about the column are about
+        nulls, any value will do. Columns with other rules are left out. So are all columns of a small table, because
+        their distinct values are read as fast.
+        """
+        rule_types: dict[str, set[str]] = {}
+        for rule in rules:
+            rule_types.setdefault(rule.kwargs["column"], set()).add(rule.type)
+        kind = {column: self.types.get(column, "") for column in rule_types}
+        extremes = {
+            column: _extremes_sql(column, not types <= set(NULL_RULES), kind[column])
+            for column, types in rule_types.items()
+            if types <= {BETWEEN, *NULL_RULES} and (BETWEEN not in types or kind[column].startswith(ORDERED_TYPES))
+        }
+        if not extremes or self.db.sql(f"select count(*) > {SMALL_TABLE_ROWS} from {table}").fetchall() != [(True,)]:
+            return {}
+        frame = read_frame(self.db, f"select {', '.join(extremes.values())} from {table}")
+        return {str(column): values for column, values in frame.items()}
+
+    def _evaluate_combinations(self, table: str, number: int, rule: Rule) -> None:
+        """Evaluate a rule on each distinct combination of the values that it reads."""
+        text, in_frame = "", rule
+        if rule.type in VALUE_RULES:
+            in_frame, sql = self._as_text(rule)
+            text = "" if in_frame is rule else f", {sql} as {identifier(in_frame.kwargs['column'])}"
+        query = f"select *{text} from (select distinct {identifiers(rule.read_columns)} from {table})"
+        combinations = create_value_table(self.db, "combinations", query)
+        self._judge_frames(combinations, {number: in_frame})
+        combinations.insert_failing_rows(table, _same_values(rule.read_columns))
+
+    def _judge_frames(self, values: ValueTable, rules: Mapping[int, Rule]) -> None:
+        for frame, numbers in values.read_frames():
+            failing = zip(rules, find_failing_rows(self.name, frame, list(rules.values())), strict=True)
+            values.mark_failing({n: [numbers[position] for position in positions] for n, positions in failing})
+
+    def compare_rows(self, number: int, rule: Rule) -> None:
+        """Evaluate a rule that compares rows of a partition. The condition of the rule says which rows are compared.
+
+        Without the column `_partition`, all rows of the table are compared.
+        """
+        table = self.table
+        if CONDITION in rule.kwargs:
+            self._find_fulfilling(rule)
+            table = f"(select * from {table} where _id in (select id from failures where rule = {PROBE}))"
+            arguments = {name: argument for name, argument in rule.kwargs.items() if name not in (CONDITION, PARSER)}
+            rule = rule.model_copy(update={"kwargs": arguments})
+        compare = self._compare_alike if rule.type in UNIQUE_RULES else self._compare_all
+        compare(number, rule, table)
+        self.db.execute(f"delete from failures where rule = {PROBE}")
+
+    def _compare_alike(self, number: int, rule: Rule, table: str) -> None:
+        """Evaluate a rule that values are unique. Great Expectations gets each repeated value twice."""
+        import pandas as pd
+
+        columns = identifiers(rule.columns)
+        digests = ", ".join(f"{self._digest(column)} as {identifier(column)}" for column in rule.columns)
+        rows = f"(select _id, {self._partition} as _of, {digests} from {table})"
+        alike = f"select _of, {columns} from {rows} group by all having count(*) > 1"
+        self.db.execute(f"create or replace temp table alike as {alike}")
+        repeated = create_value_table(self.db, "repeated_values", f"select distinct {columns} from alike")
+        for frame, numbers in repeated.read_frames():
+            twice = pd.concat([frame, frame], ignore_index=True)
+            (positions,) = find_failing_rows(self.name, twice, [rule])
+            repeated.mark_failing({number: sorted({numbers[position % len(frame)] for position in positions})})
+        same = _same_values(rule.columns)
+        alike_rows = f"(select r.* from {rows} r semi join alike v on r._of = v._of and {same})"
+        repeated.insert_failing_rows(alike_rows, same)
+
+    def _digest(self, column: str) -> str:
+        """Return SQL for a value that is equal for equal values of a column only, and that is never a long text."""
+        name = identifier(column)
+        if not is_text(self.types.get(column, "")):
+            return name
+        text = f"{name}::varchar"
+        return f"case when strlen({text}) > {LONG_TEXT} then 'sha256 of ' || sha256({text}) else {text} end"
+
+    def _compare_all(self, number: int, rule: Rule, table: str) -> None:
+        """Evaluate a rule on all rows of each partition, such as a rule that values increase."""
+        rows = f"(select _id, {self._partition} as _of, {identifiers(rule.columns)} from {table})"
+        for (partition,) in self.db.execute(f"select distinct _of from {rows} order by 1").fetchall():
+            of_partition = f"select * exclude (_of) from {rows} where _of = {literal(partition)} order by _id"
+            frame = read_frame(self.db, of_partition)
+            (positions,) = find_failing_rows(self.name, frame.drop(columns="_id"), [rule])
+            ids = frame["_id"].to_numpy()[positions]
+            insert_numbers(self.db, "failures", number, ids)
+
+    @property
+    def _partition(self) -> str:
+        return "_partition" if "_partition" in self.types else "''"
+
+    def drop_tolerated(self, number: int, rule: Rule) -> None:
+        """Delete a rule's failures in each partition in which enough judged rows pass: at least the share `mostly`.
+
+        As in Great Expectations, a rule judges the rows that fulfil its condition, except those without a value.
+        """
+        judged = f"select _id, _partition from {self.table} where {_has_values(rule)}"
+        if CONDITION in rule.kwargs:
+            self._find_fulfilling(rule)
+            judged += f" and _id in (select id from failures where rule = {PROBE})"
+        self.db.execute(
+            f"""delete from failures where rule = {number} and id in (
+                with judged as ({judged}), tolerated as (
+                    select _partition from judged left join failures f on f.rule = {number} and f.id = _id
+                    group by 1 having (count(*) - count(f.id)) / count(*)::double >= {rule.mostly!r})
+                select _id from judged where _partition in (from tolerated))"""
+        )
+        self.db.execute(f"delete from failures where rule = {PROBE}")
+
+    def _find_fulfilling(self, rule: Rule) -> None:
+        """Insert the rows that fulfil the condition of a rule into `failures`, with the rule number PROBE."""
+        condition = {name: rule.kwargs[name] for name in (CONDITION, PARSER) if name in rule.kwargs}
+        for null_rule in NULL_RULES:  # a row that fulfils the condition fails exactly one of the two
+            arguments = {"column": rule.columns[0], **condition}
+            self.evaluate_by_row({PROBE: rule.model_copy(update={"type": null_rule, "kwargs": arguments})})
 
 
 def _extremes_sql(column: str, has_range: bool, kind: str) -> str:
@@ -165,93 +295,18 @@ def _find_failing_values(
 ) -> dict[int, list[int]]:
     """Return the positions of the values that fail each rule, by the rule's number. Rules that pass are left out.
 
-    The values of all columns share DataFrames of at most VALUES_PER_FRAME rows, because Great Expectations copies them.
+    values: the values of each column; they share a DataFrame. rules: about these columns only.
     """
-    import numpy as np
-    import pandas as pd
-
-    failing: dict[int, list[int]] = {}
-    for start in range(0, max(map(len, values.values()), default=0), VALUES_PER_FRAME):
-        parts = {column: series.iloc[start : start + VALUES_PER_FRAME] for column, series in values.items()}
-        parts = {column: part for column, part in parts.items() if len(part)}
-        positions = np.arange(max(map(len, parts.values())))
-        # A column with fewer values repeats them to fill the DataFrame. Failures of repeated values are dropped.
-        frame = pd.DataFrame({c: part.take(positions % len(part)).array for c, part in parts.items()})
-        in_frame = {number: rule for number, rule in rules.items() if rule.kwargs["column"] in parts}
-        for number, rows in zip(in_frame, find_failing_rows(name, frame, list(in_frame.values())), strict=True):
-            count = len(parts[in_frame[number].kwargs["column"]])
-            if any(row < count for row in rows):
-                failing.setdefault(number, []).extend(start + row for row in rows if row < count)
-    return failing
-
-
-def _evaluate_rows(
-    db: duckdb.DuckDBPyConnection, name: str, table: str, number: int, rule: Rule, types: Mapping[str, str]
-) -> None:
-    """Evaluate one rule on as few rows as its type allows: distinct values, rows with repeated values, or all rows.
-
-    If the table has the column `_partition`, a rule that compares rows compares only rows of the same partition.
-    """
-    if rule.type in ROW_RULES:
-        _evaluate_distinct(db, name, table, number, rule, types)
-        return
-    columns = identifiers(rule.read_columns)
-    partition = "_partition" if "_partition" in types else "''"
-    rows = f"(select _id, {partition} as _of, {columns} from {table})"
-    only_alike = ""
-    if rule.type in UNIQUE_RULES and CONDITION not in rule.kwargs:
-        alike = f"select _of, {columns} from {rows} group by all having count(*) > 1"
-        only_alike = f"semi join ({alike}) a on r._of = a._of and {_same_values(rule)}"
-    frame = read_frame(db, f"select * from {rows} r {only_alike} order by _id")
-    parts = [frame] if only_alike else [part for _, part in frame.groupby("_of", sort=False)]
-    for part in parts:  # a rule compares only rows of one partition, whichever partitions are evaluated together
-        (positions,) = find_failing_rows(name, part.drop(columns=["_id", "_of"]).reset_index(drop=True), [rule])
+    if not rules:
+        return {}
+    failing_rows = find_failing_rows(name, share_frame(values), list(rules.values()))
+    failing = {}
+    for (number, rule), rows in zip(rules.items(), failing_rows, strict=True):
+        # Failures of values that are repeated to fill the DataFrame don't count.
+        positions = [row for row in rows if row < len(values[rule.kwargs["column"]])]
         if positions:
-            _insert_failures(db, number, part["_id"].to_numpy()[positions])
-
-
-def _evaluate_distinct(
-    db: duckdb.DuckDBPyConnection, name: str, table: str, number: int, rule: Rule, types: Mapping[str, str]
-) -> None:
-    """Evaluate a rule on each distinct combination of the values that it reads."""
-    db.execute(
-        f"create or replace temp table combinations as select *, row_number() over () - 1 as _n"
-        f" from (select distinct {identifiers(rule.read_columns)} from {table})"
-    )
-    text, in_frame = "", rule
-    if rule.type in VALUE_RULES:
-        in_frame, sql = _as_text(rule, types)
-        text = "" if in_frame is rule else f", {sql} as {identifier(in_frame.kwargs['column'])}"
-    frame = read_frame(db, f"select * exclude _n{text} from combinations order by _n")
-    (positions,) = find_failing_rows(name, frame, [in_frame])
-    if positions:
-        db.execute(
-            f"insert into failures select {number}, r._id from {table} r join combinations a on {_same_values(rule)}"
-            f" where a._n in ({_number_list(positions)})"
-        )
-
-
-def _drop_tolerated(
-    db: duckdb.DuckDBPyConnection, name: str, table: str, number: int, rule: Rule, types: Mapping[str, str]
-) -> None:
-    """Delete a rule's failures in each partition in which enough judged rows pass: at least the share `mostly`.
-
-    As in Great Expectations, a rule judges the rows that fulfil its condition, except those without a value.
-    """
-    judged = f"select _id, _partition from {table} where {_has_values(rule)}"
-    if CONDITION in rule.kwargs:
-        for null_rule in NULL_RULES:  # a row that fulfils the condition fails exactly one of the two
-            condition = {k: rule.kwargs[k] for k in (CONDITION, PARSER) if k in rule.kwargs}
-            arguments = {"column": rule.columns[0], **condition}
-            probe = rule.model_copy(update={"type": null_rule, "kwargs": arguments})
-            _evaluate_rows(db, name, table, PROBE, probe, types)
-        judged += f" and _id in (select id from failures where rule = {PROBE})"
-    db.execute(
-        f"""delete from failures where rule = {number} and id in (
-            select unnest(list(j._id)) from ({judged}) j left join failures f on f.rule = {number} and f.id = j._id
-            group by j._partition having (count(*) - count(f.id)) / count(*)::double >= {rule.mostly!r})"""
-    )
-    db.execute(f"delete from failures where rule = {PROBE}")
+            failing[number] = positions
+    return failing
 
 
 def _has_values(rule: Rule) -> str:
@@ -265,18 +320,6 @@ def _has_values(rule: Rule) -> str:
     return f"({operator.join(f'{identifier(column)} is not null' for column in rule.columns)})"
 
 
-def _same_values(rule: Rule) -> str:
-    columns = map(identifier, rule.read_columns)
-    return " and ".join(f"r.{column} is not distinct from a.{column}" for column in columns)
-
-
-def _number_list(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers))
-
-
-def _insert_failures(db: duckdb.DuckDBPyConnection, number: int, ids: Any) -> None:
-    import pandas as pd
-
-    db.register("failing_rows", pd.DataFrame({"rule": number, "id": ids}))
-    db.execute("insert into failures select rule, id from failing_rows")
-    db.unregister("failing_rows")
+def _same_values(columns: Iterable[str]) -> str:
+    """Return a SQL condition: the rows `r` and `v` have the same values in some columns."""
+    return " and ".join(f"r.{name} is not distinct from v.{name}" for name in map(identifier, columns))

@@ -27,7 +27,8 @@ PERSONAL_NAME = re.compile(
 )
 CHANGE_NAME = re.compile(r"chang|updat|modif|geändert", re.IGNORECASE)
 DURATIONS = {"day": "1", "week": "interval 1 week", "month": "interval 1 month"}  # SQL to add to the day of a row
-DATE_OR_NUMBER = r"[-_ ]?\d[\d_\-T]*Z?$"  # end of a file name, such as `orders_2024-03-05`
+NUMBER = r"(?:[-_ ]?\d[\d_\-T]*Z?)?"  # a date or a number, such as the end of `orders_2024-03-05`
+UUID = r"(?:[-_ ]?[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?"
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _describe_readings(history: TimeProfile) -> str:
 def find_feeds(extracts: str) -> list[ExtractFeed]:
     """Group the extracts of a file, folder or glob pattern into feeds, and profile each feed.
 
-    Files of one format whose names differ only in dates or numbers are one feed. Raises UnreadableExtractError if no
+    Files of one format whose names end in different dates, numbers or UUIDs are one feed. Raises UnreadableExtractError if no
     file is an extract, or if an extract can't be read.
     """
     listed = _list_files(Path(extracts).expanduser())
@@ -158,7 +159,7 @@ def find_feeds(extracts: str) -> list[ExtractFeed]:
     files_by_feed: dict[tuple[str, str], list[Path]] = {}
     for file in files:
         stem = file.name.split(".")[0]
-        feed = re.sub(DATE_OR_NUMBER, "", stem) or stem, str(format_kind_of(file.name))
+        feed = re.sub(f"{NUMBER}{UUID}{NUMBER}$", "", stem) or stem, str(format_kind_of(file.name))
         files_by_feed.setdefault(feed, []).append(file)
     names = _source_names([stem for stem, _ in files_by_feed])
     return [
@@ -200,7 +201,9 @@ def _glob_of(stem: str, files: Sequence[Path], all_files: Sequence[Path]) -> str
         return escape(files[0].name)
     ending = _ending_of([file.name for file in files])
     separators = {re.match("[-_ ]?", file.name[len(stem) :])[0] for file in files}  # type: ignore[index]
-    globs = [f"{escape(stem)}*{ending}", *(f"{escape(stem)}{separator}[0-9]*{ending}" for separator in separators)]
+    starts = [f"{escape(stem)}{separator}" for separator in separators]
+    forms = ("[0-9]*", "*-*-*-*-*")  # of a date or a number, and of a UUID
+    globs = [f"{escape(stem)}*{ending}", *(f"{start}{form}{ending}" for form in forms for start in starts)]
     others = [file.name for file in all_files if file not in files]
     fitting = [glob for glob in globs if all(fnmatchcase(file.name, glob) for file in files)]
     return next((glob for glob in fitting if not any(fnmatchcase(name, glob) for name in others)), globs[0])

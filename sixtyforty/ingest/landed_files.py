@@ -12,7 +12,6 @@ Senders should write `x.csv.part`, and rename it to `x.csv` when it is complete.
 from __future__ import annotations
 
 import fnmatch
-import os
 import re
 import time
 import unicodedata
@@ -21,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from sixtyforty.ingest.bucket import Bucket
 from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
-from sixtyforty.ingest.locations import Folder, Location, is_file
+from sixtyforty.ingest.locations import Folder, Location, is_file, is_folder
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
 
@@ -122,7 +121,7 @@ def find_matching_folders(location: Folder | Bucket, pattern: str) -> dict[str, 
     if not isinstance(location, Folder) or not PurePosixPath(pattern).name.strip("*?"):
         return {}
     names = (name for name in location.list_names(pattern) if not is_unfinished(name))
-    folders = sorted(name for name in names if os.path.isdir(location.root / name))  # noqa: PTH112 Path.is_dir fails for some broken links
+    folders = sorted(name for name in names if is_folder(location.root / name))
     reason = "not taken, because it is a folder. Move its files to the location of the source, or correct `files`."
     return {printable_name(name): reason for name in folders}
 

@@ -10,7 +10,7 @@ import fnmatch
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,8 +114,17 @@ class Folder:
 
 def is_file(path: Path) -> bool:
     """Return whether a path is a file, or a link to one. `Path.is_file` raises OSError for some broken links."""
+    return _has_type(path, stat.S_ISREG)
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a path is a folder, or a link to one. `Path.is_dir` raises OSError for some broken links."""
+    return _has_type(path, stat.S_ISDIR)
+
+
+def _has_type(path: Path, is_type: Callable[[int], bool]) -> bool:
     try:
-        return stat.S_ISREG(path.stat().st_mode)
+        return is_type(path.stat().st_mode)
     except OSError:
         return False
 

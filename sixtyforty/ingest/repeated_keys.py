@@ -44,6 +44,18 @@ def row_portions(db: duckdb.DuckDBPyConnection, rows: str = "typed", number: str
     ).fetchall()
 
 
+def select_in_portions(db: duckdb.DuckDBPyConnection) -> str:
+    """Return a SQL query for the rows of `typed` and their `_rowid`, which DuckDB reads portion by portion.
+
+    So a calculation with long texts, such as an aggregate, needs memory for the texts of one portion only.
+    """
+    rows = "select *, rowid as _rowid from typed"
+    portions = row_portions(db)
+    if len(portions) <= 1:
+        return rows
+    return " union all ".join(f"{rows} where rowid between {first} and {last}" for first, last in portions)
+
+
 def prepare_repeated_keys(db: duckdb.DuckDBPyConnection, file_names: Mapping[int, str]) -> None:
     """Create the table `extract_names`, and three empty tables about contradictory rows.
 

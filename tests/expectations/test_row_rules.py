@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from expectations import row_rules
+from expectations import row_rules, value_frames
 from expectations.gx_runner import RuleError, find_failing_rows
 from expectations.row_rules import record_failing_rows
 from expectations.rules import Rule
@@ -74,7 +74,7 @@ def test_a_rule_about_columns_that_are_known_to_be_unique_is_not_evaluated(monke
         rule("column_values_to_be_unique", column="n"),
         rule("compound_columns_to_be_unique", column_list=["kind", "n"]),
     ]
-    monkeypatch.setattr(row_rules, "_evaluate_rows", None)
+    monkeypatch.setattr(row_rules._RowEvaluator, "compare_rows", None)
     with duckdb.connect() as db:
         db.execute("create temp table rows as select 0 as _id, 1 as n, 'a' as kind")
         record_failing_rows(db, "test", "rows", checked, unique=["n"])
@@ -107,7 +107,7 @@ def test_values_in_several_frames_fail_the_same_rules(monkeypatch, seed):
     ]
     expected = find_by_distinct_values(rows, rules)
     assert all(expected)
-    monkeypatch.setattr(row_rules, "VALUES_PER_FRAME", 3)
+    monkeypatch.setattr(value_frames, "VALUES_PER_FRAME", 3)
     assert find_by_distinct_values(rows, rules) == expected
 
 
@@ -254,7 +254,7 @@ SHARED = """select row_number() over (order by _partition, m) - 1 as _id, * from
     ],
 )
 def test_mostly_is_the_share_of_a_partitions_judged_rows(monkeypatch, rows_per_frame, tolerant_rule, failing):
-    monkeypatch.setattr(row_rules, "VALUES_PER_FRAME", rows_per_frame)
+    monkeypatch.setattr(value_frames, "VALUES_PER_FRAME", rows_per_frame)
     with duckdb.connect() as db:
         db.execute(f"create temp table rows as {SHARED}")
         record_failing_rows(db, "test", "rows", [tolerant_rule, rule("column_values_to_not_be_null", column="m")])

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,18 +25,40 @@ def require_valid(table: pa.Table) -> None:
     The time of day 24:00:00, which databases write, is not damage. The data contract judges it.
     """
     for column in table.columns:
-        column.validate(full=not _is_time_until_midnight(column))
+        numbers_type = _replace_types(column.type, _number_type)
+        for array in column.chunks:
+            array.view(numbers_type).validate(full=True)
+            if numbers_type != array.type:
+                _require_times_until_midnight(array)
 
 
-def _is_time_until_midnight(column: pa.ChunkedArray) -> bool:
+def _number_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type of the numbers in which Arrow stores times of day; any other type as it is."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    if not pa.types.is_time(column.type):
-        return False
-    numbers = column.cast(pa.int32() if pa.types.is_time32(column.type) else pa.int64())
-    first, last = pc.min_max(numbers).as_py().values()
-    return first is not None and first >= 0 and last == MIDNIGHT_AFTER[column.type.unit]
+    if pa.types.is_time(kind):
+        return pa.int32() if pa.types.is_time32(kind) else pa.int64()
+    return kind
+
+
+def _require_times_until_midnight(array: pa.Array) -> None:
+    """Raise ArrowInvalid if a time of day, also within a list or a structure, is negative or later than 24:00:00."""
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    parts: list[pa.Array] = []
+    if types.is_struct(array.type):
+        parts = array.flatten()
+    elif types.is_map(array.type):
+        parts = [array.keys, array.items]
+    elif types.is_nested(array.type):
+        parts = [array.flatten()]
+    elif types.is_time(array.type):
+        first, last = pc.min_max(array.view(_number_type(array.type))).as_py().values()
+        if first is not None and (first < 0 or last > MIDNIGHT_AFTER[array.type.unit]):
+            array.validate(full=True)  # raises Arrow's error, which names the time
+    for part in parts:
+        _require_times_until_midnight(part)
 
 
 def leaf_columns(metadata: pq.FileMetaData) -> list[pq.ColumnSchema]:
@@ -69,26 +91,31 @@ def _readable(kind: pa.DataType) -> pa.DataType:
 
     if types.is_decimal256(kind):
         return pa.string()
-    return _with_larger_floats(kind)
+    return _replace_types(kind, _larger_float)
 
 
-def _with_larger_floats(kind: pa.DataType) -> pa.DataType:
+def _larger_float(kind: pa.DataType) -> pa.DataType:
+    import pyarrow as pa
+
+    return pa.float32() if pa.types.is_float16(kind) else kind
+
+
+def _replace_types(kind: pa.DataType, replace: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
+    """Return a type with another type for its values, also within lists, maps and structures."""
     import pyarrow as pa
     from pyarrow import types
 
-    if types.is_float16(kind):
-        return pa.float32()
     if types.is_map(kind):
-        return pa.map_(_with_larger_floats(kind.key_type), _with_larger_floats(kind.item_type))
+        return pa.map_(_replace_types(kind.key_type, replace), _replace_types(kind.item_type, replace))
     if types.is_list(kind):
-        return pa.list_(_with_larger_floats(kind.value_type))
+        return pa.list_(_replace_types(kind.value_type, replace))
     if types.is_large_list(kind):
-        return pa.large_list(_with_larger_floats(kind.value_type))
+        return pa.large_list(_replace_types(kind.value_type, replace))
     if types.is_fixed_size_list(kind):
-        return pa.list_(_with_larger_floats(kind.value_type), kind.list_size)
+        return pa.list_(_replace_types(kind.value_type, replace), kind.list_size)
     if types.is_struct(kind):
-        return pa.struct([(field.name, _with_larger_floats(field.type)) for field in kind])
-    return kind
+        return pa.struct([(field.name, _replace_types(field.type, replace)) for field in kind])
+    return replace(kind)
 
 
 def _intervals(column: pa.ChunkedArray) -> pa.ChunkedArray:

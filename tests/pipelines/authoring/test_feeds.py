@@ -58,6 +58,26 @@ def test_a_feed_with_dates_leaves_out_a_feed_of_a_longer_name(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    "names",
+    [
+        ("visits_3f2504e0-4f89-11d3-9a0c-0305e82c3301.csv", "visits_20240301-4f89-11d3-9a0c-0305e82c3302.csv"),
+        ("visits_2020-01-01_3F2504E0-4F89-11D3-9A0C-0305E82C3301.csv", "visits_2020-01-02.csv"),
+        ("visits-a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11-1.csv", "visits-20000000-9c0b-4ef8-bb6d-6bb9bd380a11-2.csv"),
+    ],
+)
+def test_files_that_differ_in_a_uuid_are_one_feed(names: tuple[str, str], tmp_path: Path) -> None:
+    write(tmp_path, *names)
+    assert {feed.name: feed.files for feed in find_feeds(str(tmp_path))} == {"visits": "visits*.csv"}
+
+
+def test_a_feed_with_uuids_leaves_out_a_feed_of_a_longer_name(tmp_path: Path) -> None:
+    uuids = [f"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1{n}" for n in range(2)]
+    write(tmp_path, *(f"orders_{uuid}.csv" for uuid in uuids), "orders_items.csv")
+    feeds = {feed.name: feed.files for feed in find_feeds(str(tmp_path))}
+    assert feeds == {"orders": "orders_*-*-*-*-*.csv", "orders_items": "orders_items.csv"}
+
+
+@pytest.mark.parametrize(
     ("names", "glob"),
     [
         (("sales_1.csv", "sales_2.csv.gz"), "sales*.csv*"),

@@ -81,8 +81,24 @@ def test_the_midnight_at_the_end_of_a_day_is_judged_by_the_contract(kind: pa.Dat
     assert texts_of(tmp_path / "x.parquet") == ["01:00:00", "24:00:00", None]
 
 
+def test_the_midnight_at_the_end_of_a_day_is_no_damage_within_lists_and_structures(tmp_path: Path) -> None:
+    midnight = pa.array([86_400_000_000], pa.time64("us"))
+    structure = pa.StructArray.from_arrays([midnight, pa.array(["a"])], ["until", "name"])
+    for values, text in [
+        (pa.ListArray.from_arrays([0, 1], midnight), '["24:00:00"]'),
+        (structure, '{"until":"24:00:00","name":"a"}'),
+        (pa.ListArray.from_arrays([0, 1], structure), '[{"until":"24:00:00","name":"a"}]'),
+        (pa.MapArray.from_arrays([0, 1], pa.array(["a"]), midnight), '{"a":"24:00:00"}'),
+    ]:
+        pq.write_table(pa.table({"v": values}), tmp_path / "x.parquet")
+        assert texts_of(tmp_path / "x.parquet") == [text]
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
 @pytest.mark.parametrize("number", [-1, 86_400_000_001, 2**62])
-def test_a_time_outside_of_a_day_is_damage(number: int, tmp_path: Path) -> None:
-    pq.write_table(pa.table({"v": pa.array([number], pa.time64("us"))}), tmp_path / "x.parquet")
+def test_a_time_outside_of_a_day_is_damage(number: int, is_nested: bool, tmp_path: Path) -> None:
+    times = pa.array([number], pa.time64("us"))
+    values = pa.ListArray.from_arrays([0, 1], times) if is_nested else times
+    pq.write_table(pa.table({"v": values}), tmp_path / "x.parquet")
     source = SOURCE.model_copy(update={"columns": {"v": "VARCHAR"}, "key": ["v"], "partition": None})
     assert "not readable as Parquet" in (parse_extract(tmp_path / "x.parquet", source).problem or "")
