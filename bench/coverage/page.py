@@ -85,8 +85,8 @@ SECTIONS = (
         "How often a holdout reports an effect that isn't real. Less is better. The same share of intervals would miss"
         " any constant effect. If a few extreme values decide, there is no interval, unless the bounds of a value are"
         " declared. The shares are of the holdouts that had an interval. The single-look interval is made for one look,"
-        " so its second column is no promise. The share test is simulated for independent units only, so its other cells"
-        " are empty.",
+        " so its second column is no promise. The share test is simulated for independent units only, so its other"
+        " cells are empty.",
         ("holdout_once", "holdout_daily", "holdout_always", "shares"),
     ),
     Section(

@@ -89,14 +89,17 @@ def _describe_broken_bounds(ws: Workspace, partitions: Sequence[str]) -> str:
         return ""
     for partition, entry in ws.lake.entries(DATASET, partitions).items():
         account = ExperimentAccount.from_entry(entry)
-        if account.decisions and (account.least is None or account.greatest is None):
+        least, greatest = account.least, account.greatest
+        if not account.decisions:
+            continue
+        if least is None or greatest is None:
             return (
                 f"the account of {partition} doesn't hold the extreme values. Value this partition again with"
                 " `sixtyforty run`."
             )
-        if account.decisions and (account.least < bounds.low or account.greatest > bounds.high):
+        if least < bounds.low or greatest > bounds.high:
             return (
-                f"values of {partition} are from {account.least:g} to {account.greatest:g}, outside of"
+                f"values of {partition} are from {least:g} to {greatest:g}, outside of"
                 f" kpi.holdout.bounds ({bounds.low:g} to {bounds.high:g}). Correct the outcomes or the bounds."
             )
     return ""
