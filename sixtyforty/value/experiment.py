@@ -135,8 +135,9 @@ class Arm:
 class BoundedArms:
     """The sums of an experiment whose values have declared bounds, and whose units were drawn one by one.
 
-    weight: the weights of the strata, shape (…, S). arms: for each arm the sums of 1, y and y² over its units in each
-    stratum, shape (…, S, 3). bounds: the smallest and the greatest possible y.
+    - weight: the weights of the strata, shape (…, S).
+    - arms: for each arm, the sums of 1, y and y² over its units in each stratum, shape (…, S, 3).
+    - bounds: the smallest and the greatest possible y.
     """
 
     weight: Floats
@@ -148,8 +149,8 @@ class BoundedArms:
         """Create the sums from both arms."""
         import numpy as np
 
-        value = 3 * np.arange(weight.shape[-1]) + 1
-        sums = [np.stack([*np.moveaxis(a.total[..., :2], -1, 0), a.gram[..., value, value]], -1) for a in arms]
+        squares = 3 * np.arange(weight.shape[-1]) + 1
+        sums = [np.stack([*np.moveaxis(a.total[..., :2], -1, 0), a.gram[..., squares, squares]], -1) for a in arms]
         return cls(weight, sums, bounds)
 
     def reach(self, confidence: float) -> Any:
