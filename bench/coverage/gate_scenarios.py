@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal
 
 import numpy as np
 
 from bench.coverage.daily_worlds import CAMPAIGN_DAYS, YEAR, DailyWorld, Floats
 from bench.coverage.figures import Figure, ForecastBias
-from bench.coverage.methods import METHODS, Refresh
+from bench.coverage.methods import FIRST_DAY, METHODS, Refresh
+from sixtyforty.modeling.refresh_twin import find_middle, rank_by_age
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.value.unit_groups import GroupedSums
 
@@ -19,6 +21,7 @@ LOOKS = {  # the numbers of partitions at which the gate looks
     "nightly": range(MONTH, YEAR + 1),
     "each campaign": range(2, YEAR // CAMPAIGN_DAYS + 1),
 }
+RETRAIN_DAYS = {"monthly": MONTH, "weekly": 7, "nightly": 1}
 PROVEN_GAIN = 0.5  # the gain of a champion's recipe, in standard deviations of a day
 HISTORY = 180  # days of the walk-forward backtest before a refresh
 EQUAL_DEVIATION = 0.2  # standard deviation of the daily difference between two equal models
@@ -46,19 +49,36 @@ def measure_null_promotions(
     return [Figure("null", row, promoted, runs, runs)]
 
 
-def measure_refreshes(world: DailyWorld, rng: np.random.Generator, runs: int) -> list[Figure]:
-    """Return how many equal refreshes pass, and how many refreshes with scrambled features are refused."""
+def count_compared_days(retrain_days: int) -> int:
+    """Return on how many days a refresh's twin is valued, if each model of the last HISTORY days was promoted.
+
+    retrain_days: the number of days from one retraining to the next.
+    """
+    end = FIRST_DAY + timedelta(days=HISTORY)
+    first_days = [end - timedelta(days=age) for age in range(retrain_days, HISTORY, retrain_days)]
+    middle = find_middle(first_days[0], end, is_in_force=True)
+    if middle is None:
+        best = rank_by_age(first_days[1:], end)[0]
+        middle = find_middle(first_days[1 + best], end, is_in_force=False)
+    return (end - middle).days if middle else 0
+
+
+def measure_refreshes(world: DailyWorld, retraining: str, rng: np.random.Generator, runs: int) -> list[Figure]:
+    """Return how many equal refreshes pass, and how many refreshes with scrambled features are refused.
+
+    retraining: a key of RETRAIN_DAYS.
+    """
     gains = PROVEN_GAIN + world.draw(rng, runs, HISTORY).gains
-    block = gains[:, -MONTH:]
-    half = block[:, MONTH // 2 :]
+    half = gains[:, HISTORY - count_compared_days(RETRAIN_DAYS[retraining]) :]
     equal = half + EQUAL_DEVIATION * rng.standard_normal(half.shape)
     scrambled = half - PROVEN_GAIN + SCRAMBLED_DEVIATION * rng.standard_normal(half.shape)
-    passed, refused = _count_passes(gains, block, equal), runs - _count_passes(gains, block, scrambled)
-    return [Figure("equal", world.name, passed, runs, runs), Figure("scrambled", world.name, refused, runs, runs)]
+    passed, refused = _count_passes(gains, half, equal), runs - _count_passes(gains, half, scrambled)
+    row = f"{retraining}, {world.name}"
+    return [Figure("equal", row, passed, runs, runs), Figure("scrambled", row, refused, runs, runs)]
 
 
-def _count_passes(gains: Floats, block: Floats, twins: Floats) -> int:
-    return sum(METHODS.passes_refresh(Refresh(*parts)) for parts in zip(gains, block, twins, strict=True))
+def _count_passes(gains: Floats, champions: Floats, twins: Floats) -> int:
+    return sum(METHODS.passes_refresh(Refresh(*parts)) for parts in zip(gains, champions, twins, strict=True))
 
 
 def draw_effects(rng: np.random.Generator, runs: int) -> Floats:

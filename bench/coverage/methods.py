@@ -47,9 +47,8 @@ class Refresh:
     """A refresh of the champion's recipe: gains per day.
 
     - walk_forward: of the recipe, out of sample.
-    - champion: of the champion on the days since its training.
-    - twin: of a model with the challenger's features that was trained up to the middle of these days. It is valued on
-      the second half of them.
+    - champion, twin: of a champion, and of a model with the challenger's features that was trained about halfway from
+      the champion's training to now. Both are valued on the days after that.
     """
 
     walk_forward: Floats
@@ -244,21 +243,22 @@ def could_pass(gains: Floats, partition_days: int = 1) -> NDArray[np.bool_]:
 
 def judge_refresh(refresh: Refresh) -> bool:
     """Judge a refresh by the gate. Return whether it is promoted."""
-    twin, champion = to_days(DOLLARS * refresh.twin), to_days(DOLLARS * refresh.champion[-len(refresh.twin) :])
+    twin, champion = to_days(DOLLARS * refresh.twin), to_days(DOLLARS * refresh.champion)
     evidence = GateEvidence("refresh", 0.0, to_days(DOLLARS * refresh.walk_forward), TwinComparison(twin, champion))
     return judge(GATE, evidence, "USD").verdict == "PROMOTE"
 
 
 def compare_units(sample: UnitSample) -> Effect:
     """Compare the arms at each look by the sums over units, as if each unit had been drawn on its own."""
-    return compare_arms(*(_sum_units(sample.values, in_arm) for in_arm in (~sample.held_out, sample.held_out)))
+    model, current = (_sum_units(sample.values, in_arm) for in_arm in (~sample.held_out, sample.held_out))
+    return compare_arms(model, current, sample.bounds)
 
 
 def _sum_units(values: Floats, in_arm: NDArray[np.bool_]) -> Arm:
-    columns = (np.ones_like(values), values, np.zeros_like(values), values**2)
-    sums = [(column * in_arm).sum(-1).cumsum(-1) for column in columns]
-    zeros = np.zeros_like(sums[0])
-    return Arm.from_unit_sums(np.stack([*sums, zeros, zeros], -1)[:, :, None, :])
+    columns = (np.ones_like(values), values, values**2, values**3)
+    units, total, squares, cubes = ((column * in_arm).sum(-1).cumsum(-1) for column in columns)
+    zeros = np.zeros_like(units)
+    return Arm.from_unit_sums(np.stack([units, total, zeros, squares, zeros, zeros, cubes], -1)[:, :, None, :])
 
 
 def compare_clusters(sample: UnitSample) -> Effect:

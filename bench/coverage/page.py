@@ -18,7 +18,9 @@ from bench.coverage.gate_scenarios import (
     LEAST_EFFECT,
     MONTH,
     PROVEN_GAIN,
+    RETRAIN_DAYS,
     SCRAMBLED_DEVIATION,
+    count_compared_days,
 )
 from bench.results import markdown_table
 from sixtyforty.value.lift import FORECAST_CONFIDENCE
@@ -38,6 +40,7 @@ class Section:
     measures: tuple[str, ...]
 
 
+COMPARED_DAYS = ", ".join(f"{count_compared_days(days)} if retrained {name}" for name, days in RETRAIN_DAYS.items())
 INTRO = """\
 # How often our intervals are right
 
@@ -80,8 +83,10 @@ SECTIONS = (
     Section(
         "Holdouts without an effect",
         "How often a holdout reports an effect that isn't real. Less is better. The same share of intervals would miss"
-        " any constant effect. The single-look interval is made for one look, so its second column is no promise. The"
-        " share test is simulated for independent units only, so its other cells are empty.",
+        " any constant effect. If a few extreme values decide, there is no interval, unless the bounds of a value are"
+        " declared. The shares are of the holdouts that had an interval. The single-look interval is made for one look,"
+        " so its second column is no promise. The share test is simulated for independent units only, so its other"
+        " cells are empty.",
         ("holdout_once", "holdout_daily", "holdout_always", "shares"),
     ),
     Section(
@@ -95,8 +100,8 @@ SECTIONS = (
         "Refreshes",
         f"A recipe gains {PROVEN_GAIN:g} standard deviations of a day, on {HISTORY} days. The twin of an equal refresh"
         f" differs from the champion by noise of {EQUAL_DEVIATION:g} a day. The twin of a refresh with scrambled"
-        f" features loses the gain, and differs by noise of {SCRAMBLED_DEVIATION:g}. Both are valued on {MONTH // 2}"
-        " days. More is better in both columns.",
+        f" features loses the gain, and differs by noise of {SCRAMBLED_DEVIATION:g}. Twin and champion are valued on as"
+        f" many days as [the gate compares](gate.md#refreshes): {COMPARED_DAYS}. More is better in both columns.",
         ("equal", "scrambled"),
     ),
 )
@@ -110,8 +115,8 @@ ADVICE = {
     "always_valid": "The same holds for the interval of a stage gate.",
     "forecast": "A forecast assumes that the next month is like the past. It knows no season that it hasn't seen, and"
     " no dependence that is longer than its blocks. With a season, forecast from a year or more.",
-    "holdout_once": "Values with heavy tails make the interval of a holdout too narrow. Distrust a gain that rests on a"
-    " few large values.",
+    "holdout_once": "The interval assumes that the arms' means are nearly normal. Wait for more units, or declare"
+    " `kpi.holdout.bounds`.",
     "holdout_always": "The same holds for the always-valid interval of a holdout.",
     "shares": "The share test raises false alarms. Look at the shares themselves before you stop an experiment.",
     "null": "The gate's interval is too narrow for such days. Raise `kpi.block_days`, and wait for live results before"

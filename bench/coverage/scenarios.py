@@ -15,7 +15,7 @@ import numpy as np
 from bench.coverage import daily_worlds, unit_worlds
 from bench.coverage.daily_worlds import DailySample, DailyWorld, Floats
 from bench.coverage.figures import Figure, ForecastBias
-from bench.coverage.gate_scenarios import measure_bias, measure_null_promotions, measure_refreshes
+from bench.coverage.gate_scenarios import RETRAIN_DAYS, measure_bias, measure_null_promotions, measure_refreshes
 from bench.coverage.methods import METHODS, IntervalMethod
 from bench.coverage.unit_worlds import UnitWorld
 from sixtyforty.value.lift import Interval
@@ -130,9 +130,9 @@ def _count_last(ends: tuple[Floats, Floats]) -> tuple[int, int]:
 
 
 def _count_any(ends: tuple[Floats, Floats]) -> tuple[int, int]:
-    """Return the runs with an interval that misses 0 at any look, and the runs with an interval at the last look."""
+    """Return the runs with an interval that misses 0 at any look, and the runs with an interval at any look."""
     low, high = ends
-    return int(((low > 0) | (high < 0)).any(1).sum()), int((~np.isnan(low[:, -1])).sum())
+    return int(((low > 0) | (high < 0)).any(1).sum()), int((~np.isnan(low)).any(1).sum())
 
 
 def measure_shares(rng: np.random.Generator, runs: int) -> list[Figure]:
@@ -161,7 +161,8 @@ def _list_scenarios() -> Mapping[str, Scenario]:
             for schedule in ("monthly", "nightly"):
                 name = f"null: {world.name}, {recipes}, {schedule}"
                 scenarios[name] = partial(measure_null_promotions, world, recipes, schedule)
-        scenarios[f"refreshes: {world.name}"] = partial(measure_refreshes, world)
+        for retraining in RETRAIN_DAYS:
+            scenarios[f"refreshes: {world.name}, {retraining}"] = partial(measure_refreshes, world, retraining)
         scenarios[f"bias: {world.name}"] = partial(measure_bias, world)
     for recipes in (1, 5):
         name = f"null: {daily_worlds.RECURRING.name}, {recipes}"

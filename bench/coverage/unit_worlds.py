@@ -7,7 +7,7 @@ difference of 0 is also the share that miss any constant effect.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ from bench.coverage.daily_worlds import (
 LOOKS = 60
 UNITS_A_LOOK = 50
 SHARE = 0.1  # share of the units that are held out
+SKEWED_DEVIATION = 0.5  # standard deviation of the logarithm of a skewed unit
+GREATEST = 200.0  # declared bound of a value
 CAMPAIGNS = 12
 HOUSEHOLDS = 500
 HOUSEHOLD_SHARE = 0.3  # share of the variance of a household's value that returns in each campaign
@@ -32,11 +34,13 @@ HOUSEHOLD_SHARE = 0.3  # share of the variance of a household's value that retur
 class UnitSample:
     """The values of units, shape (runs, looks, units of a look), and whether each unit is held out, same shape.
 
-    In the world of recurring households, position u is the same household at each look.
+    In the world of recurring households, position u is the same household at each look. bounds: the declared bounds of
+    a value, None if none are declared.
     """
 
     values: Floats
     held_out: NDArray[np.bool_]
+    bounds: tuple[float, float] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,13 @@ def _draw_separate(
         return UnitSample(draw_units(rng, shape), rng.random(shape) < SHARE)
 
     return draw
+
+
+def draw_bounded(rng: np.random.Generator, runs: int) -> UnitSample:
+    """Draw log-normal values that can't exceed GREATEST, with declared bounds."""
+    shape = (runs, LOOKS, UNITS_A_LOOK)
+    values = rng.lognormal(0.0, LOG_DEVIATION, shape).clip(max=GREATEST)
+    return UnitSample(values, rng.random(shape) < SHARE, bounds=(0.0, GREATEST))
 
 
 def draw_recurring(rng: np.random.Generator, runs: int) -> UnitSample:
@@ -89,6 +100,16 @@ WORLDS = (
     INDEPENDENT,
     RECURRING,
     UnitWorld(
+        "skewed, exponential",
+        f"{SEPARATE} The values have an exponential distribution.",
+        _draw_separate(lambda rng, shape: rng.exponential(1.0, shape)),
+    ),
+    UnitWorld(
+        "skewed, log-normal",
+        f"{SEPARATE} The standard deviation of the value's logarithm is {SKEWED_DEVIATION:g}.",
+        _draw_separate(lambda rng, shape: rng.lognormal(0.0, SKEWED_DEVIATION, shape)),
+    ),
+    UnitWorld(
         "heavy tails, log-normal",
         f"{SEPARATE} The standard deviation of the value's logarithm is {LOG_DEVIATION:g}.",
         _draw_separate(draw_log_normal_units),
@@ -97,5 +118,10 @@ WORLDS = (
         "heavy tails, Pareto",
         f"{SEPARATE} The values have a Pareto distribution with the shape {PARETO_SHAPE}.",
         _draw_separate(draw_pareto_units),
+    ),
+    UnitWorld(
+        "heavy tails, declared bounds",
+        f"{SEPARATE} Log-normal as above, but at most {GREATEST:g}. The bounds 0 and {GREATEST:g} are declared.",
+        draw_bounded,
     ),
 )

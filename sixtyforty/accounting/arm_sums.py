@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-SUMS = ["units", "value", "covariate", "value_value", "value_covariate", "covariate_covariate"]
+SUMS = ["units", "value", "covariate", "value_value", "value_covariate", "covariate_covariate", "value_cubed"]
 COUNTS = ["acted", "differ", "fallback"]
 ARM = ["share", "held_out", "cluster"]
 SEGMENT = "segment"  # the column of sums by segment
@@ -81,7 +81,10 @@ class PartitionCounts:
             "outside_experiment": known - len(in_experiment),
             "unknown": len(rows) - known,
         }
-        self.account = {name: self.account.get(name, 0) + number for name, number in numbers.items()}
+        values = [v for v in (self.account.get("least"), self.account.get("greatest")) if v is not None]
+        values += [float(v) for v in in_experiment["value"].agg(["min", "max"])] if len(in_experiment) else []
+        ends = {"least": min(values, default=None), "greatest": max(values, default=None)}
+        self.account = {name: self.account.get(name, 0) + number for name, number in numbers.items()} | ends
         covariates = rows["covariate"][rows["missing"] == 0]
         if len(covariates):
             count = self.count + len(covariates)
@@ -199,7 +202,7 @@ def _read_units(
         shares = {policy: assignment.parse_share(policy) for policy in units["policy"].unique()}
         if candidate:
             units = units.assign(**{SEGMENT: _class_actions(use_case, units, candidate)})
-        sums: dict[str, Any] = dict(zip(SUMS, (1.0, y, x, y * y, y * x, x * x), strict=True))
+        sums: dict[str, Any] = dict(zip(SUMS, (1.0, y, x, y * y, y * x, x * x, y**3), strict=True))
         yield units.assign(
             **sums,
             share=units["policy"].map(shares).astype(float),

@@ -137,6 +137,6 @@ def _compare_outcomes(ws: Workspace, decisions: dict[str, Entry], outcomes: dict
         held_out=int(held_out),
         model_rate=float(model.total[:, 1].sum()) / units,
         holdout_rate=float(current.total[:, 1].sum()) / held_out,
-        difference=Interval(float(effect.value), float(low), float(high)),
+        difference=Interval(float(effect.value), float(low), float(high), problem=effect.problem),
         problem=describe_mismatches(mismatches, "kpi.holdout.share") if mismatches else "",
     )

@@ -9,7 +9,7 @@ any period from the sums.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.accounting.arm_sums import ARM, COUNTS, SUMS, ArmSums, merge_sums, sum_arms
@@ -32,6 +32,7 @@ class ExperimentAccount:
     - model, current_process: the value of the two arms, in the KPI's currency.
     - outside_experiment: the number of units decided in shadow or before the holdout started.
     - unknown: the number of units without a known outcome.
+    - least, greatest: the extreme values of a unit in both arms, in the KPI's currency. None: no unit, or not known.
     """
 
     partition: str
@@ -41,6 +42,8 @@ class ExperimentAccount:
     current_process: float
     outside_experiment: int
     unknown: int
+    least: float | None = field(default=None, kw_only=True)
+    greatest: float | None = field(default=None, kw_only=True)
 
     @classmethod
     def from_entry(cls, entry: Entry) -> ExperimentAccount:

@@ -7,7 +7,7 @@ months adds up to the total.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from sixtyforty.accounting.arm_sums import (
     sum_arms,
 )
 from sixtyforty.accounting.cluster_spread import measure_spread
-from sixtyforty.accounting.experiment_ledger import DATASET
+from sixtyforty.accounting.experiment_ledger import DATASET, ExperimentAccount
 from sixtyforty.accounting.holdout_shares import count_held_out
 from sixtyforty.decisions import assignment
 from sixtyforty.decisions.due_decisions import live_since
@@ -54,7 +54,8 @@ def measure_effect(ws: Workspace, partitions: Sequence[str] | None = None) -> Ho
         if accounts is None:
             return None
         model, current = accounts.arms(ws.use_case)
-        effect = compare_arms(model, current)
+        bounds = declared_holdout(ws.use_case).bounds
+        effect = compare_arms(model, current, bounds.ends if bounds else None)
         spread = measure_spread(accounts.db, accounts.rows, float(effect.slope), ws.use_case.days_between_decisions)
     drawn = count_held_out(ws, accounts.partitions)
     held_out = float(current.total[:, 0].sum())
@@ -62,7 +63,7 @@ def measure_effect(ws: Workspace, partitions: Sequence[str] | None = None) -> Ho
     units_a_day = float(effect.units) / (len(accounts.partitions) * ws.use_case.days_between_decisions)
 
     def per_1000(low: float, high: float) -> Interval:
-        return Interval(*(1000 * float(end) for end in (effect.value, low, high)))
+        return Interval(*(1000 * float(end) for end in (effect.value, low, high)), problem=effect.problem)
 
     return HoldoutEstimate(
         since=accounts.partitions[0],
@@ -77,7 +78,31 @@ def measure_effect(ws: Workspace, partitions: Sequence[str] | None = None) -> Ho
         if spread
         else HoldoutDesign(share, float(effect.error * np.sqrt(effect.units * share * (1 - share))), units_a_day),
         mismatches=find_mismatches(drawn),
+        broken_bounds=_describe_broken_bounds(ws, accounts.partitions),
     )
+
+
+def _describe_broken_bounds(ws: Workspace, partitions: Sequence[str]) -> str:
+    """Return which partition has a value outside of the declared bounds; empty if none has, or without bounds."""
+    bounds = declared_holdout(ws.use_case).bounds
+    if bounds is None:
+        return ""
+    for partition, entry in ws.lake.entries(DATASET, partitions).items():
+        account = ExperimentAccount.from_entry(entry)
+        least, greatest = account.least, account.greatest
+        if not account.decisions:
+            continue
+        if least is None or greatest is None:
+            return (
+                f"the account of {partition} doesn't hold the extreme values. Value this partition again with"
+                " `sixtyforty run`."
+            )
+        if least < bounds.low or greatest > bounds.high:
+            return (
+                f"values of {partition} are from {least:g} to {greatest:g}, outside of"
+                f" kpi.holdout.bounds ({bounds.low:g} to {bounds.high:g}). Correct the outcomes or the bounds."
+            )
+    return ""
 
 
 def read_daily_values(ws: Workspace, partitions: Sequence[str]) -> list[DailyValue]:
@@ -193,9 +218,16 @@ def _open_accounts(ws: Workspace, partitions: Sequence[str] | None = None) -> It
         yield None
         return
     drawn_as_declared = f"(cluster <> '') = {bool(assignment.cluster_columns(ws.use_case))}"
-    declared = f"(select *, 0 as portion from {ws.lake.select_rows(entries.values())} where {drawn_as_declared})"
+    declared = f"(select *, 0 as portion from {_with_cubes(ws, entries.values())} where {drawn_as_declared})"
     in_both = f"(select share from {declared} group by share having count(distinct held_out) = 2)"
     with ws.lake.open_session(ws.use_case.timezone) as db:
         rows = f"(from {declared} where share in {in_both})"
         included = db.execute(f"select distinct _partition from {rows} order by 1").fetchall()
         yield _OpenAccounts(db, rows, [partition for (partition,) in included]) if included else None
+
+
+def _with_cubes(ws: Workspace, entries: Iterable[Entry]) -> str:
+    """Return SQL of the sums in accounts. `value_cubed` is infinite in accounts of releases that didn't store it."""
+    cubes = "(select null::double as value_cubed where false)"
+    rows = f"(from {ws.lake.select_rows(entries)} union all by name {cubes})"
+    return f"(select * replace (coalesce(value_cubed, 'infinity') as value_cubed) from {rows})"

@@ -66,7 +66,9 @@ def _compare(ws: Workspace, sums: ArmSums, name: str) -> _SegmentEffect:
     model, current = (
         build_arm(ws.use_case, sums.db, f"(from {compared} where held_out = {held_out})") for held_out in (False, True)
     )
-    return _SegmentEffect(int(model.total[:, 0].sum()), compare_arms(model, current))
+    bounds = declared_holdout(ws.use_case).bounds
+    effect = compare_arms(model, current, bounds.ends if bounds else None)
+    return _SegmentEffect(int(model.total[:, 0].sum()), effect)
 
 
 def _add_intervals(effects: Mapping[tuple[str, str], _SegmentEffect], planned_units: int) -> list[Segment]:
@@ -81,7 +83,7 @@ def _add_intervals(effects: Mapping[tuple[str, str], _SegmentEffect], planned_un
         if part.effect is not None:
             planned = max(planned_units * part.decisions / max(totals[column], 1), 1.0)
             ends = part.effect.always_valid_interval(planned, confidence)
-            lift = Interval(*(1000 * float(end) for end in (part.effect.value, *ends)))
+            lift = Interval(*(1000 * float(end) for end in (part.effect.value, *ends)), problem=part.effect.problem)
             gain = float(part.effect.value) * part.decisions
         segments.append(Segment(column, name, part.decisions, gain, lift))
     return sorted(segments, key=lambda s: (s.column, math.isnan(s.lift.value), s.lift.value))

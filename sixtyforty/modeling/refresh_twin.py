@@ -6,7 +6,8 @@ known outcome. Both are valued on the days after the twin's training.
 
 - The twin is a stored model if one was trained near the middle. Otherwise one model is trained.
 - If the champion is younger than YOUNGEST_CHAMPION_DAYS, as with a retraining each night, no half is long enough. Then
-  an earlier champion of the recipe is compared with a stored model. No model is trained.
+  an earlier champion of the recipe is compared, best one that is at least EARLIER_CHAMPION_DAYS old. Its twin is nearly
+  always stored. If the data have changed since, no stored model can be it, and one is trained.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ COMPARED_DAYS = 8  # smallest number of days on which twin and champion are comp
 YOUNGEST_CHAMPION_DAYS = (
     2 * COMPARED_DAYS
 )  # smallest number of days from the champion's training to the newest known outcome
+EARLIER_CHAMPION_DAYS = 30  # age of an earlier champion from which its half is long enough to show a lost gain
 OLDEST_CHAMPION_DAYS = 62  # earlier champions are considered if they were trained at most so many days ago
 STEP_DAYS = 7  # the middle moves in steps, so that a retraining each night doesn't train a twin each night
 
@@ -69,21 +71,35 @@ def compare_with_twin(
     if not known_days:
         return None
     search = _TwinSearch(use_case, lake, store, recipe, known_days)
-    for champion in champions:
-        is_in_force = champion == champions[0]
-        if middle := search.find_middle(champion, is_in_force):
-            twin = search.find_stored_twin(champion, middle)
-            if twin is None and is_in_force:
-                twin = search.train_twin(middle)
-            if twin and (is_in_force or search.is_comparable(champion)):
-                days = store.card(twin).as_of, search.end, as_of
-                return TwinComparison(
-                    score_days(use_case, lake, store, twin, *days),
-                    score_days(use_case, lake, store, champion, *days),
-                    twin,
-                    champion,
-                )
-    return None
+    pair = search.find_pair_in_force(champions[0]) or search.find_earlier_pair(champions[1:])
+    if pair is None:
+        return None
+    twin, champion = pair
+    days = store.card(twin).as_of, search.end, as_of
+    return TwinComparison(
+        score_days(use_case, lake, store, twin, *days),
+        score_days(use_case, lake, store, champion, *days),
+        twin,
+        champion,
+    )
+
+
+def find_middle(first: date, end: date, is_in_force: bool) -> date | None:
+    """Return the day about halfway from a champion's training, `first`, to `end`; None if it is no candidate."""
+    age = (end - first).days
+    if age < YOUNGEST_CHAMPION_DAYS or (age > OLDEST_CHAMPION_DAYS and not is_in_force):
+        return None
+    return first + timedelta(days=STEP_DAYS * (age // (2 * STEP_DAYS)))
+
+
+def rank_by_age(first_days: Sequence[date], end: date) -> list[int]:
+    """Return the positions of earlier champions, the best one to compare first.
+
+    first_days: the days of their training. Champions of at least EARLIER_CHAMPION_DAYS come first, the youngest of them
+    before the others. Younger champions follow, the oldest of them first.
+    """
+    missing = [EARLIER_CHAMPION_DAYS - (end - first).days for first in first_days]
+    return sorted(range(len(missing)), key=lambda position: (missing[position] > 0, abs(missing[position])))
 
 
 class _TwinSearch:
@@ -97,17 +113,33 @@ class _TwinSearch:
         self._days_with_model = {version[:10] for version in store.versions()}
         self._version_of_day: dict[date, str | None] = {}
 
-    def find_middle(self, champion: str, is_in_force: bool) -> date | None:
-        """Return the day about halfway from a champion's training to `end`; None if the champion is no candidate."""
-        first = date.fromisoformat(champion[:10])
-        length = (self.end - first).days
-        if length < YOUNGEST_CHAMPION_DAYS or (length > OLDEST_CHAMPION_DAYS and not is_in_force):
-            return None
-        return first + timedelta(days=STEP_DAYS * (length // (2 * STEP_DAYS)))
+    def find_pair_in_force(self, champion: str) -> tuple[str, str] | None:
+        """Return the twin of a refresh and the champion in force; None if there is no such twin."""
+        middle = find_middle(_day_of(champion), self.end, is_in_force=True)
+        twin = middle and (self.find_stored_twin(champion, middle) or self.train_twin(middle))
+        return (twin, champion) if twin else None
+
+    def find_earlier_pair(self, champions: Sequence[str]) -> tuple[str, str] | None:
+        """Return the twin of a refresh and an earlier champion; None if there are none.
+
+        A model is trained only if no earlier champion has a stored twin, and then for the best champion.
+        """
+        middles: dict[str, date] = {}
+        for position in rank_by_age([_day_of(champion) for champion in champions], self.end):
+            champion = champions[position]
+            middle = find_middle(_day_of(champion), self.end, is_in_force=False)
+            if middle and self.is_comparable(champion):
+                if twin := self.find_stored_twin(champion, middle):
+                    return twin, champion
+                middles[champion] = middle
+        for champion, middle in list(middles.items())[:1]:
+            if twin := self.train_twin(middle):
+                return twin, champion
+        return None
 
     def find_stored_twin(self, champion: str, middle: date) -> str | None:
         """Return the version of the recipe's stored model that was trained nearest to the middle, or None."""
-        distance = (self.end - date.fromisoformat(champion[:10])).days // 4
+        distance = (self.end - _day_of(champion)).days // 4
         days = (middle + timedelta(days=offset) for offset in sorted(range(-distance, distance + 1), key=abs))
         versions = (self._stored_version(day) for day in days if self._has_enough_days(day))
         return next((version for version in versions if version), None)
@@ -147,3 +179,8 @@ class _TwinSearch:
                 list(train_models(self.store, self.use_case.kpi, [plan.version]))
             return plan.version
         return None
+
+
+def _day_of(version: str) -> date:
+    """Return the training day with which the version of a model begins."""
+    return date.fromisoformat(version[:10])

@@ -15,7 +15,7 @@ from sixtyforty.spec.kpi_wording import (
     payoff_sentences,
 )
 from sixtyforty.spec.money import UNKNOWN, format_exact_money, format_money
-from sixtyforty.spec.wording import format_plural
+from sixtyforty.spec.wording import capitalize_first, format_plural
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -103,11 +103,6 @@ def format_date(day: date | str) -> str:
 def format_stage(stage: str) -> str:
     """Return the name of a stage for people: `proof of concept` for `poc`, every other stage unchanged."""
     return "proof of concept" if stage == "poc" else stage
-
-
-def capitalize_first(text: str) -> str:
-    """Return a text with its first letter in upper case, and the rest unchanged."""
-    return text[:1].upper() + text[1:]
 
 
 def escape_table_cell(text: str) -> str:

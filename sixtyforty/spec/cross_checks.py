@@ -153,6 +153,11 @@ def _check_holdouts(use_case: UseCase) -> Iterator[FieldError]:
         yield from _missing_columns(
             "automation.rollout.cluster_by", rollout.cluster_by if rollout else (), columns, UNITS
         )
+    if holdout and holdout.bounds and (holdout.cluster_by or use_case.units_recur):
+        yield FieldError(
+            "kpi.holdout.bounds",
+            "bounds need units that are drawn one by one, and these are drawn in groups or recur; remove the bounds",
+        )
     if holdout and rollout:
         if rollout.cluster_by:
             yield FieldError(

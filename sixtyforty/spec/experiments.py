@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sixtyforty.spec.base import DeclaredModel, Name
+from sixtyforty.spec.errors import FieldError
 
 VALUE_PER_OUTCOME = (
     "Value of an outcome of 1 in the KPI's currency, regardless of the action; negative if the outcome is a loss."
@@ -41,6 +42,24 @@ class Treatment(DeclaredModel):
     def columns(self) -> list[str]:
         """The columns of outcomes.sql that describe the experiment: the received action, and its propensity if any."""
         return [self.column, *([self.propensity] if self.propensity else [])]
+
+
+class Bounds(DeclaredModel):
+    """The smallest and the greatest value that are possible."""
+
+    low: float = Field(description="Smallest possible value.")
+    high: float = Field(description="Greatest possible value.")
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Bounds:
+        if self.low >= self.high:
+            raise FieldError("high", f"high ({self.high:g}) must be greater than low ({self.low:g})")
+        return self
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The smallest and the greatest value."""
+        return self.low, self.high
 
 
 class Holdout(DeclaredModel):
@@ -82,3 +101,21 @@ class Holdout(DeclaredModel):
         description="Number of units in the experiment at which the always-valid confidence interval is narrowest."
         " Choose this number before the start: `sixtyforty holdout` computes how many units are needed.",
     )
+    bounds: Bounds | None = Field(
+        default=None,
+        description="Smallest and greatest possible value of a unit (value_per_outcome × outcome − cost of the action),"
+        " in the KPI's currency. If a few extreme values decide, there is no interval without them. Declare them before"
+        " the start, from what is possible. A value outside of them refuses every figure of the holdout.",
+    )
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> Holdout:
+        if self.bounds and self.covariate:
+            raise FieldError(
+                "bounds", "bounds don't hold for values that are adjusted for a covariate; remove one of the two"
+            )
+        if self.bounds and self.value_per_outcome is None:
+            raise FieldError(
+                "bounds", "bounds are for the value of a unit, so they need `measurement: randomized`; remove them"
+            )
+        return self

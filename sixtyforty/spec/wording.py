@@ -17,3 +17,8 @@ def join_first(texts: Sequence[str], shown: int) -> str:
     """Join the first `shown` texts, and add how many more there are, such as `a; b; and 3 more`."""
     more = [f"and {len(texts) - shown:,} more"] if len(texts) > shown else []
     return "; ".join([*texts[:shown], *more])
+
+
+def capitalize_first(text: str) -> str:
+    """Return a text with its first letter in upper case, and the rest unchanged."""
+    return text[:1].upper() + text[1:]

@@ -11,24 +11,21 @@ Sources:
   Economic Statistics 29(2), equation 2.9.
 - Degrees of freedom of a sum of variances: Satterthwaite (1946), "An Approximate Distribution of Estimates of Variance
   Components", Biometrics Bulletin 2(6).
-- The least number of observations for a skewness: Cochran (1977), Sampling Techniques, section 2.15.
-- The standard error of a sample's skewness: Fisher (1930), Proceedings of the Royal Society A 130, pages 16 to 28.
+- The least number of observations for a skewness: see `skewness.py`.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sixtyforty.spec.kpi import MINIMUM_BLOCKS
+from sixtyforty.value.skewness import needed_observations
 from sixtyforty.value.unit_groups import GroupedSums
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-COCHRAN_FACTOR = 25
 
 
 @dataclass(frozen=True)
@@ -81,15 +78,7 @@ def _combine_freedom(variance: float, *parts: ClusterVariance) -> float:
 
 
 def is_skewed(residuals: NDArray[np.float64]) -> bool:
-    """Return whether these are too few observations for their skewness: n < COCHRAN_FACTOR x skewness².
-
-    Two standard errors of the skewness of normal data are subtracted, because a small sample is skewed by chance.
-    """
-    import numpy as np
-
-    n, scale = len(residuals), float(np.sqrt((residuals**2).mean()))
-    if n < 3 or not scale > 0:
-        return False
-    skewness = abs(float(((residuals / scale) ** 3).mean())) * math.sqrt(n * (n - 1)) / (n - 2)
-    chance = 2 * math.sqrt(6 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))
-    return n < COCHRAN_FACTOR * max(skewness - chance, 0.0) ** 2
+    """Return whether these are too few observations for their skewness. residuals: their distances from the mean."""
+    scale = float(abs(residuals).max(initial=0.0)) or 1.0
+    scaled = residuals / scale
+    return len(residuals) < float(needed_observations(len(residuals), (scaled**2).sum(), (scaled**3).sum()))

@@ -13,15 +13,21 @@ Sources:
 - CUPED: Deng, Xu, Kohavi & Walker (2013), "Improving the Sensitivity of Online Controlled Experiments by Utilizing
   Pre-Experiment Data".
 - The always-valid interval: see `sequences.py`.
+- The least number of units for a skewness: see `skewness.py`. The smaller arm needs it, and the arm with the greater
+  skewness sets it: in simulations, the smaller arm often misses the rare values that make the larger one skewed.
+- Skewed values with declared bounds: see `bounded_mean.py`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty.value.bounded_mean import bounded_reach
 from sixtyforty.value.sequences import CONFIDENCE, sequence_reach
+from sixtyforty.value.skewness import needed_observations
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +36,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 MINIMUM_CLUSTERS = 20  # clusters in each arm from which the always-valid interval kept its coverage in simulations
+NOT_IN_ACCOUNTS = (
+    "some accounts were written before the skewness of values counted. Value these days again with `sixtyforty run`"
+)
 
 
 @dataclass(frozen=True)
@@ -41,20 +50,23 @@ class Arm:
     - clusters: the number of clusters with units in each stratum, shape (…, S).
     - total: the sums of units, value and covariate in each stratum, shape (…, S, 3).
     - gram: the Gram matrix: the sum over clusters of the outer product of a cluster's 3S sums, shape (…, 3S, 3S).
+    - cubes: the sum over clusters of the threefold outer product of its 2S sums of units and value, shape
+      (…, 2S, 2S, 2S). Infinity: not known.
     - drawn: the number of clusters in the arm, over all strata, shape (…).
     """
 
     clusters: Floats
     total: Floats
     gram: Floats
+    cubes: Floats
     drawn: Floats
 
     @classmethod
     def from_unit_sums(cls, moments: Floats) -> Arm:
         """Create an experiment's arm from sums over its units, if each unit was assigned to an arm independently.
 
-        moments: the sums over units of 1, y, x, y², xy and x² in each stratum, shape (…, S, 6). y is the value of a
-        unit, x its covariate.
+        moments: the sums over units of 1, y, x, y², xy, x² and y³ in each stratum, shape (…, S, 7). y is the value of
+        a unit, x its covariate.
         """
         import numpy as np
 
@@ -63,7 +75,12 @@ class Arm:
         stratum = np.arange(strata)
         gram[..., stratum, :, stratum, :] = np.moveaxis(moments[..., [[0, 1, 2], [1, 3, 4], [2, 4, 5]]], -3, 0)
         flat = gram.reshape(*moments.shape[:-2], 3 * strata, 3 * strata)
-        return cls(moments[..., 0], moments[..., :3], flat, moments[..., 0].sum(-1))
+        cubes = np.zeros((*moments.shape[:-2], *(strata, 2) * 3))
+        powers = moments[..., [0, 1, 3, 6]][..., np.indices((2, 2, 2)).sum(0)]  # of y: shape (…, S, 2, 2, 2)
+        for s in range(strata):
+            cubes[..., s, :, s, :, s, :] = powers[..., s, :, :, :]
+        cubes = cubes.reshape(*moments.shape[:-2], *(2 * strata,) * 3)
+        return cls(moments[..., 0], moments[..., :3], flat, cubes, moments[..., 0].sum(-1))
 
     @classmethod
     def from_cluster_sums(cls, sums: Floats) -> Arm:
@@ -75,12 +92,14 @@ class Arm:
 
         flat = sums.reshape(*sums.shape[:-2], -1)
         drawn = np.full(sums.shape[:-3], float(sums.shape[-3]))
-        return cls((sums[..., 0] > 0).sum(-2).astype(float), sums.sum(-3), flat.swapaxes(-1, -2) @ flat, drawn)
+        pairs = sums[..., :2].reshape(*sums.shape[:-2], -1)
+        cubes = np.einsum("...ci,...cj,...ck->...ijk", pairs, pairs, pairs, optimize=True)
+        return cls((sums[..., 0] > 0).sum(-2).astype(float), sums.sum(-3), flat.swapaxes(-1, -2) @ flat, cubes, drawn)
 
     @classmethod
     def join(cls, parts: Sequence[Arm]) -> Arm:
         """Create an arm from parts that have no cluster in common, and the same strata. There is at least one part."""
-        sums = zip(*((part.clusters, part.total, part.gram, part.drawn) for part in parts), strict=True)
+        sums = zip(*((part.clusters, part.total, part.gram, part.cubes, part.drawn) for part in parts), strict=True)
         return cls(*(sum(arrays[1:], arrays[0]) for arrays in sums))
 
     def mean(self, weight: Floats) -> tuple[Floats, Floats]:
@@ -99,6 +118,47 @@ class Arm:
         covariance = flat.swapaxes(-1, -2) @ self.gram @ flat * (self.drawn / (self.drawn - 1))[..., None, None]
         return (weight[..., None] * means).sum(-2), covariance
 
+    def needed_clusters(self, weight: Floats) -> Floats:
+        """Return the least number of clusters for the skewness of their values, shape (…). weight: as in `mean`."""
+        import numpy as np
+
+        strata, scale = self.total.shape[-2], weight / self.total[..., 0]
+        means = self.total[..., 1] / self.total[..., 0]
+        linear = np.stack([-means * scale, scale], -1).reshape(*scale.shape[:-1], -1)
+        units_and_value = np.arange(3 * strata).reshape(strata, 3)[:, :2].ravel()
+        squares = self.gram[..., units_and_value[:, None], units_and_value]
+        total = np.einsum("...ij,...i,...j", squares, linear, linear)
+        return needed_observations(self.drawn, total, np.einsum("...ijk,...i,...j,...k", self.cubes, *[linear] * 3))
+
+
+@dataclass(frozen=True)
+class BoundedArms:
+    """The sums of an experiment whose values have declared bounds, and whose units were drawn one by one.
+
+    - weight: the weights of the strata, shape (…, S).
+    - arms: for each arm, the sums of 1, y and y² over its units in each stratum, shape (…, S, 3).
+    - bounds: the smallest and the greatest possible y.
+    """
+
+    weight: Floats
+    arms: Sequence[Floats]
+    bounds: tuple[float, float]
+
+    @classmethod
+    def of(cls, weight: Floats, arms: Sequence[Arm], bounds: tuple[float, float]) -> BoundedArms:
+        """Create the sums from both arms."""
+        import numpy as np
+
+        squares = 3 * np.arange(weight.shape[-1]) + 1
+        sums = [np.stack([*np.moveaxis(a.total[..., :2], -1, 0), a.gram[..., squares, squares]], -1) for a in arms]
+        return cls(weight, sums, bounds)
+
+    def reach(self, confidence: float) -> Any:
+        """Return half of the width of the interval of the difference, shape (…). Each mean gets an equal error."""
+        error = (1 - confidence) / (len(self.arms) * self.weight.shape[-1])
+        reaches = [bounded_reach(a[..., 0], a[..., 1], a[..., 2], self.bounds, error) for a in self.arms]
+        return (self.weight * sum(reaches)).sum(-1)
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -114,6 +174,8 @@ class Effect:
     - imbalance: the difference of the covariate between the arms, in standard errors. Only chance can cause a
       difference, if units were assigned to the arms as declared.
     - fewest: the number of clusters in the smaller arm.
+    - needed: the least number of clusters in the smaller arm, for the skewness of their values. NaN: not known.
+    - bounded: the arms, if values have declared bounds. With fewer clusters, the interval then rests on these bounds.
     """
 
     value: Any
@@ -123,36 +185,62 @@ class Effect:
     slope: Any
     imbalance: Any
     fewest: Any
+    needed: Any
+    bounded: BoundedArms | None = field(default=None, kw_only=True)
+
+    @property
+    def problem(self) -> str:
+        """Why there is no always-valid interval, for a single evaluation; empty if there is one."""
+        drawn = "independently drawn units or groups"
+        if self.fewest < MINIMUM_CLUSTERS:
+            return f"too early to say: each arm needs at least {MINIMUM_CLUSTERS} {drawn}"
+        if self.fewest >= self.needed or self.bounded:
+            return ""
+        if not math.isfinite(self.needed):
+            return f"too early to say: {NOT_IN_ACCOUNTS}"
+        return (
+            f"too heavy-tailed to say: a few extreme values decide, so each arm needs at least {self.needed:,.0f}"
+            f" {drawn}, and the smaller one has {self.fewest:,.0f}"
+        )
 
     def single_look_interval(self, confidence: float = CONFIDENCE) -> tuple[Any, Any]:
         """Return the confidence interval for a single evaluation at a time fixed in advance (Welch's t).
 
-        The interval is (low, high), each of shape (…).
+        The interval is (low, high), each of shape (…). Both ends are NaN if the values are too skewed for their number.
         """
         from scipy.stats import t
 
-        reach = t.ppf(0.5 + confidence / 2, self.freedom) * self.error
+        reach = self._allow_for_skewness(t.ppf(0.5 + confidence / 2, self.freedom) * self.error, confidence)
         return self.value - reach, self.value + reach
 
     def always_valid_interval(self, planned_units: float, confidence: float = CONFIDENCE) -> tuple[Any, Any]:
         """Return the confidence interval that stays valid however often it is computed: (low, high), each shape (…).
 
         The interval is narrowest at `planned_units` (see `sequence_reach`). Both ends are NaN if an arm has fewer than
-        MINIMUM_CLUSTERS clusters.
+        MINIMUM_CLUSTERS clusters, or if the values are too skewed for their number.
         """
         import numpy as np
 
         reach = sequence_reach(self.units, self.freedom, planned_units, confidence) * self.error
+        reach = self._allow_for_skewness(reach, confidence)
         reach = np.where(self.fewest < MINIMUM_CLUSTERS, np.nan, reach)
         return self.value - reach, self.value + reach
 
+    def _allow_for_skewness(self, reach: Any, confidence: float) -> Any:
+        """Return half of the width of an interval: of the bounded one, or NaN, where the values are too skewed."""
+        import numpy as np
 
-def compare_arms(model: Arm, current: Arm) -> Effect:
+        skewed = self.bounded.reach(confidence) if self.bounded else np.nan
+        return np.where(np.asarray(self.fewest) >= self.needed, reach, skewed)
+
+
+def compare_arms(model: Arm, current: Arm, bounds: tuple[float, float] | None = None) -> Effect:
     """Compare the model's arm with the current process's arm. Return the difference in the mean value of a unit.
 
     Both arms must have units in each stratum. The strata are weighted by the number of units in the model's arm. CUPED
     subtracts slope x difference of the covariate, with the slope that gives the smallest error. No action can have
-    changed the covariate, so its difference is only chance. Errors are NaN if there are too few clusters.
+    changed the covariate, so its difference is only chance. Errors are NaN if there are too few clusters. bounds: the
+    smallest and the greatest possible value of a unit. They need units that were drawn one by one, without a covariate.
     """
     import numpy as np
 
@@ -167,6 +255,7 @@ def compare_arms(model: Arm, current: Arm) -> Effect:
         variance = model_variance + current_variance
         freedom = variance**2 / (model_variance**2 / (model.drawn - 1) + current_variance**2 / (current.drawn - 1))
         imbalance = np.where(spread > 0, difference[..., 1] / np.sqrt(np.where(spread > 0, spread, 1)), 0.0)
+        needed = np.maximum(model.needed_clusters(weight), current.needed_clusters(weight))
     return Effect(
         value=difference[..., 0] - slope * difference[..., 1],
         error=np.sqrt(variance),
@@ -175,6 +264,8 @@ def compare_arms(model: Arm, current: Arm) -> Effect:
         slope=slope,
         imbalance=imbalance,
         fewest=np.minimum(model.drawn, current.drawn),
+        needed=needed,
+        bounded=BoundedArms.of(weight, (model, current), bounds) if bounds else None,
     )
 
 

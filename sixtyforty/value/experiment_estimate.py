@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sixtyforty.spec.money import format_money
-from sixtyforty.value.experiment import MINIMUM_CLUSTERS
+from sixtyforty.spec.wording import capitalize_first
 from sixtyforty.value.experiment_design import HoldoutDesign, normal_quantile
-from sixtyforty.value.lift import Interval
+from sixtyforty.value.lift import NO_INTERVAL, Interval
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 from sixtyforty.value.share_test import DealtUnits, describe_mismatches
 
@@ -27,6 +27,7 @@ class HoldoutEstimate:
     `sample_ratio_p_value`: p-value of the test that the arms were drawn by the declared shares (`share_test.py`).
     `imbalance`: difference of the covariate between the arms, in standard errors. `design`: the design with the
     observed share, deviation and units a day. `mismatches`: the strata whose arms weren't drawn by the declared shares.
+    `broken_bounds`: why the declared bounds of a unit's value don't hold; empty if they do.
     """
 
     since: str
@@ -39,11 +40,18 @@ class HoldoutEstimate:
     imbalance: float
     design: HoldoutDesign
     mismatches: Sequence[DealtUnits] = ()
+    broken_bounds: str = field(default="", kw_only=True)
 
     @property
     def is_trustworthy(self) -> bool:
-        """Whether the arms have the declared shares of units, and differ only by chance in the covariate's mean."""
-        return not self.mismatches and abs(self.imbalance) < normal_quantile(1 - IMBALANCE_LEVEL / 2)
+        """Whether the arms have the declared shares of units and values within the declared bounds, and differ only by
+        chance in the covariate's mean.
+        """
+        return (
+            not self.mismatches
+            and not self.broken_bounds
+            and abs(self.imbalance) < normal_quantile(1 - IMBALANCE_LEVEL / 2)
+        )
 
     def to_dict(self, effect: float) -> dict[str, Any]:
         """Return the figures of the holdout for JSON. Money is rounded to the cent, and unknown figures are null.
@@ -87,8 +95,8 @@ def describe_estimate(estimate: HoldoutEstimate | None, currency: str, unit_plur
         return f"No figure of the holdout can be trusted: {refusal}"
     if math.isnan(estimate.lift.low):
         return (
-            f"Too early to say: {estimate.units:,} {unit_plural} so far, of which {estimate.held_out:,} were held out."
-            f" Each arm needs at least {MINIMUM_CLUSTERS} independently drawn {unit_plural} or groups of {unit_plural}."
+            f"{capitalize_first(estimate.lift.problem or NO_INTERVAL)}. So far, {estimate.units:,} {unit_plural} are in"
+            f" both arms, of which {estimate.held_out:,} were held out."
         )
     return _describe_interval(estimate, currency, unit_plural, effect)
 
@@ -97,6 +105,8 @@ def describe_refusal(estimate: HoldoutEstimate, unit_plural: str) -> str | None:
     """Return why the figures of a holdout can't be trusted; None if they can be trusted."""
     if estimate.mismatches:
         return describe_mismatches(estimate.mismatches, "kpi.holdout.share")
+    if estimate.broken_bounds:
+        return estimate.broken_bounds
     if estimate.is_trustworthy:
         return None
     return (

@@ -13,8 +13,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from sixtyforty.value.experiment import MINIMUM_CLUSTERS
-from sixtyforty.value.lift import Interval
+from sixtyforty.spec.wording import capitalize_first
+from sixtyforty.value.lift import NO_INTERVAL, Interval
 from sixtyforty.value.rounded_interval import round_known
 
 
@@ -67,8 +67,8 @@ class OutcomeTest:
             return f"The holdout can't test whether the action changes the outcome: {self.problem}"
         if math.isnan(low):
             return (
-                f"Too early to test whether the action changes the outcome: {rates}. Each arm needs at least"
-                f" {MINIMUM_CLUSTERS} independently drawn {unit_plural} or groups of {unit_plural}."
+                f"The holdout can't test yet whether the action changes the outcome: {rates}."
+                f" {capitalize_first(self.difference.problem or NO_INTERVAL)}."
             )
         interval = f"95% confidence interval of the difference {show(low)} to {show(high)}"
         if self.is_refuted:

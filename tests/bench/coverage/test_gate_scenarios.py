@@ -13,6 +13,8 @@ from bench.coverage.gate_scenarios import (
     GREATEST_EFFECT,
     LEAST_EFFECT,
     LOOKS,
+    RETRAIN_DAYS,
+    count_compared_days,
     draw_effects,
     measure_null_promotions,
     measure_refreshes,
@@ -34,14 +36,18 @@ def test_scrambled_twins_lose_the_gain_and_equal_ones_keep_it(monkeypatch: pytes
         """A gate that records what it could see."""
 
         def passes_refresh(self, refresh: Refresh) -> bool:
-            losses.append(float((refresh.champion[-15:] - refresh.twin).mean()))
+            losses.append(float((refresh.champion - refresh.twin).mean()))
             return True
 
     monkeypatch.setattr("bench.coverage.gate_scenarios.METHODS", Recorder())
-    figures: Sequence[Figure] = measure_refreshes(INDEPENDENT, np.random.default_rng(2), 400)
+    figures: Sequence[Figure] = measure_refreshes(INDEPENDENT, "nightly", np.random.default_rng(2), 400)
     assert np.mean(losses[:400]) == pytest.approx(0, abs=0.02)
     assert np.mean(losses[400:]) == pytest.approx(0.5, abs=0.04)
     assert [figure.hits for figure in figures] == [400, 0]
+
+
+def test_twin_and_champion_are_valued_on_two_weeks_or_more_however_often_models_are_trained() -> None:
+    assert [count_compared_days(days) for days in RETRAIN_DAYS.values()] == [16, 21, 16]
 
 
 def test_the_gate_needs_a_proven_gain_for_a_first_promotion() -> None:

@@ -114,7 +114,7 @@ def test_campaigns_are_forecast_like_days_of_longer_blocks() -> None:
 def test_a_refresh_passes_unless_its_twin_is_proven_worse(loss: float, passes: bool) -> None:
     days = 2 + np.random.default_rng(8).standard_normal(180)
     twin = days[-15:] - loss + 0.1 * np.random.default_rng(9).standard_normal(15)
-    assert METHODS.passes_refresh(Refresh(days, days[-30:], twin)) is passes
+    assert METHODS.passes_refresh(Refresh(days, days[-len(twin) :], twin)) is passes
 
 
 def test_the_share_test_notices_units_that_are_lost() -> None:

@@ -186,7 +186,7 @@ def test_two_clusters_are_too_few_to_say(experiment: Workspace, tmp_path: Path) 
     decide_again(ws)
     evidence = summarize_kpi(ws, "live").evidence
     assert evidence is not None and evidence.startswith(
-        "Too early to say: 840 calls so far, of which 420 were held out."
+        "Too early to say: each arm needs at least 20 independently drawn units or groups. So far, 840 calls"
     )
 
 
@@ -269,3 +269,47 @@ def test_a_unit_that_returns_is_one_draw(experiment: Workspace) -> None:
     assert [stratum.stratum for stratum in drawn] == ["overall", "2013-03", "2013-04"]
     assert drawn[0].units == drawn[1].units + drawn[2].units == len(KEYS) * UNITS_A_DAY
     assert drawn[0].declared == {"held out": SHARE, "not held out": 1 - SHARE}
+
+
+def test_accounts_of_an_earlier_release_have_no_interval(experiment: Workspace, tmp_path: Path) -> None:
+    """They don't hold the sums of cubes, so nobody knows whether a few extreme values decide."""
+    ws = copy_home(experiment, tmp_path)
+    entry = ws.lake.entry("kpi/live", KEYS[0])
+    assert entry is not None
+    rows = pq.read_table(ws.lake.local_file(entry)).drop_columns("value_cubed")
+    ws.lake.write("kpi/live", KEYS[0], rows, inputs=entry.inputs, code="earlier", facts=entry.facts)
+    effect = experiment_results.measure_effect(ws)
+    assert effect is not None and np.isnan([effect.lift.low, effect.single_look.low]).all()
+    assert effect.lift.problem.startswith("too early to say: some accounts were written before")
+    assert measure_lift_of(experiment) == effect.lift.value
+    kpi_ledger.write_accounts(ws, KEYS[:1], "live")
+    again = experiment_results.measure_effect(ws)
+    assert again is not None and again.lift.problem == ""
+
+
+def measure_lift_of(ws: Workspace) -> float:
+    effect = experiment_results.measure_effect(ws)
+    assert effect is not None
+    return effect.lift.value
+
+
+def test_a_few_extreme_values_have_no_interval_and_earn_nothing(experiment: Workspace, tmp_path: Path) -> None:
+    ws = copy_home(experiment, tmp_path)
+    calls = [decision.unit["id"] for decision in read_decisions(ws, KEYS[0], "live")]
+    set_outcomes(ws, KEYS[0], dict.fromkeys(calls, 0) | {calls[0]: 1000})
+    kpi_ledger.write_accounts(ws, KEYS, "live")
+    summary = summarize_kpi(ws, "live")
+    assert summary.lift_vs_current.low is None and summary.counted.standing == "no gain shown"
+    assert summary.lift_vs_current.problem.startswith("too heavy-tailed to say")
+    assert summary.evidence is not None and summary.evidence.startswith("Too heavy-tailed to say")
+
+
+def test_values_outside_of_the_declared_bounds_refuse_every_figure(experiment: Workspace, tmp_path: Path) -> None:
+    values, _ = value_units(experiment)
+    bounds = {"low": float(values.min()), "high": float(values.max())}
+    ws = copy_home(experiment, tmp_path / "kept", kpi={"holdout": {"bounds": bounds}})
+    assert measure_lift_of(ws) == measure_lift_of(experiment)
+    narrow = {"bounds": {"low": bounds["low"] + 0.5, "high": bounds["high"]}}
+    ws = copy_home(experiment, tmp_path / "broken", kpi={"holdout": narrow})
+    with pytest.raises(RefusedFiguresError, match=r"outside of kpi.holdout.bounds"):
+        summarize_kpi(ws, "live")

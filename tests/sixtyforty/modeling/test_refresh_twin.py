@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sixtyforty.modeling.backtest import find_trained_version
-from sixtyforty.modeling.refresh_twin import TwinComparison, compare_with_twin
+from sixtyforty.modeling.refresh_twin import TwinComparison, compare_with_twin, find_middle, rank_by_age
 from sixtyforty.modeling.training_plan import hash_recipe
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.workspace import Workspace
@@ -161,6 +161,27 @@ def test_frequent_retrainings_compare_stored_models_and_train_none(ws: Workspace
     assert block and (block.champion_version, block.twin_version) == (earlier, middle)
     assert days_of(block.twin) == ("2013-03-25", "2013-04-09")
     assert len(ws.models.versions()) == 3
+
+
+def test_frequent_retrainings_on_changed_data_train_a_twin(own_ws: Workspace) -> None:
+    """Before, no stored model could be the twin, so a refresh on scrambled features had nothing to compare."""
+    (earlier,) = own_ws.models.versions()
+    young = train_on(own_ws, AS_OF - timedelta(days=1))
+    train_on(own_ws, MIDDLE)
+    reverse_loads(own_ws, [day for day in DAYS if day < MIDDLE])
+    block = compare(own_ws, [young, earlier])
+    assert block and block.champion_version == earlier
+    assert own_ws.models.card(block.twin_version).as_of == MIDDLE
+    assert sum(b.model - a.model for a, b in zip(block.twin, block.champion, strict=True)) > 200
+
+
+def test_the_earlier_champion_is_about_a_month_old() -> None:
+    end = date(2013, 4, 30)
+    ages = [1, 16, 29, 30, 31, 62]
+    order = rank_by_age([end - timedelta(days=age) for age in ages], end)
+    assert [ages[position] for position in order] == [30, 31, 62, 29, 16, 1]
+    young, old = (find_middle(end - timedelta(days=age), end, is_in_force=False) for age in (15, 63))
+    assert (young, old) == (None, None)
 
 
 def test_an_earlier_champion_that_cannot_be_trusted_is_left_out(ws: Workspace) -> None:

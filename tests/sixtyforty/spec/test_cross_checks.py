@@ -94,6 +94,10 @@ NUMBER = {"outcome_type": "number"}
             {"kpi": RANDOMIZED, "automation": {"rollout": {"holdout_share": 0.5, "cluster_by": ["site"]}}},
             r"the rollout uses kpi\.holdout\.cluster_by; remove automation\.rollout\.cluster_by",
         ),
+        (
+            {"kpi": RANDOMIZED | {"holdout": HOLDOUT | {"cluster_by": ["site"], "bounds": {"low": 0, "high": 9}}}},
+            r"kpi\.holdout\.bounds: bounds need units that are drawn one by one",
+        ),
         ({"kpi": RANDOMIZED, "automation": {"rollout": {"holdout_share": 0.05}}}, r"is below kpi\.holdout\.share"),
     ],
 )

@@ -31,7 +31,7 @@ def make_arms(held: Floats, value: Floats, covariate: Floats | None = None, look
     x = np.zeros_like(value) if covariate is None else covariate
     pair = []
     for in_arm in (~held, held):
-        columns = (np.ones_like(value), value, x, value**2, value * x, x**2)
+        columns = (np.ones_like(value), value, x, value**2, value * x, x**2, value**3)
         sums = np.stack([(c * in_arm).reshape(len(value), looks, -1).sum(-1).cumsum(-1) for c in columns], -1)
         pair.append(Arm.from_unit_sums(sums[:, :, None, :]))
     return pair[0], pair[1]

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm, ttest_ind
 
+from sixtyforty.value.bounded_mean import bounded_reach
 from sixtyforty.value.experiment import Arm, Effect, compare_arms
-from sixtyforty.value.sequences import sequence_rho
+from sixtyforty.value.sequences import sequence_reach, sequence_rho
 from tests.sixtyforty.value.simulated_arms import (
     DAILY_UNITS,
     DAYS,
@@ -31,7 +32,9 @@ def small() -> tuple[Floats, Floats]:
 
 def unit_arm(value: Floats, covariate: Floats | None = None) -> Arm:
     x = np.zeros_like(value) if covariate is None else covariate
-    return Arm.from_unit_sums(np.array([[len(value), *(c.sum() for c in (value, x, value**2, value * x, x**2))]]))
+    return Arm.from_unit_sums(
+        np.array([[len(value), *(c.sum() for c in (value, x, value**2, value * x, x**2, value**3))]])
+    )
 
 
 def test_units_drawn_one_by_one_give_welchs_interval(small: tuple[Floats, Floats]) -> None:
@@ -69,7 +72,10 @@ def test_strata_are_compared_separately_and_weighted_by_the_models_units() -> No
     """Half is held out in a poor season, a tenth in a good one: pooled, the season would look like an effect."""
     rng = np.random.default_rng(6)
     parts = [(rng.normal(0, 1, 500), rng.normal(0, 1, 500)), (rng.normal(10, 1, 900), rng.normal(10, 1, 100))]
-    moments = [np.array([[len(v), v.sum(), 0, (v**2).sum(), 0, 0] for v in arm]) for arm in zip(*parts, strict=True)]
+    moments = [
+        np.array([[len(v), v.sum(), 0, (v**2).sum(), 0, 0, (v**3).sum()] for v in arm])
+        for arm in zip(*parts, strict=True)
+    ]
     effect = compare_arms(Arm.from_unit_sums(moments[0]), Arm.from_unit_sums(moments[1]))
     by_stratum = [compare_arms(unit_arm(a), unit_arm(b)) for a, b in parts]
     assert effect.value == pytest.approx((500 * by_stratum[0].value + 900 * by_stratum[1].value) / 1400)
@@ -88,7 +94,7 @@ def test_an_arm_of_one_unit_gives_a_difference_and_no_interval() -> None:
 
 def test_the_always_valid_interval_is_narrowest_at_the_planned_units() -> None:
     planned = 1234
-    effect = Effect(0.0, 1.0, 1e9, np.arange(100, 10_000), 0.0, 0.0, 50)
+    effect = Effect(0.0, 1.0, 1e9, np.arange(100, 10_000), 0.0, 0.0, 50, 0.0)
     assert effect.units[effect.always_valid_interval(planned)[1].argmin()] == planned
     scaled = planned * sequence_rho(planned) ** 2
     assert scaled == pytest.approx(math.log((scaled + 1) / 0.05**2))  # the condition of the minimum
@@ -140,7 +146,7 @@ def cluster_arms(held: Floats, n: Floats, y: Floats) -> tuple[Arm, Arm]:
     for in_arm in (~held, held):
         arm = Arm.from_cluster_sums(sums * in_arm[:, None, :, None, None])
         drawn = np.broadcast_to(in_arm.sum(-1)[:, None].astype(float), arm.drawn.shape)
-        pair.append(Arm(arm.clusters, arm.total, arm.gram, drawn))
+        pair.append(Arm(arm.clusters, arm.total, arm.gram, arm.cubes, drawn))
     return pair[0], pair[1]
 
 
@@ -150,7 +156,8 @@ def test_units_of_a_cluster_are_not_counted_as_independent() -> None:
     assert 0.03 <= is_outside(compare_arms(*last).single_look_interval()).mean() <= 0.07
     # As if each unit had been drawn by itself: a unit's variance is 2, and half of it belongs to its site.
     independent = [
-        Arm(a.clusters, a.total, 2.0 * np.diag([0, 1, 0]) * a.total[..., :1], a.total[..., 0, 0]) for a in last
+        Arm(a.clusters, a.total, 2.0 * np.diag([0, 1, 0]) * a.total[..., :1], 0 * a.cubes, a.total[..., 0, 0])
+        for a in last
     ]
     assert is_outside(compare_arms(*independent).single_look_interval()).mean() > 0.3
 
@@ -181,13 +188,78 @@ def test_daily_looks_are_safe_when_the_share_changes() -> None:
     for in_arm in (~held, held):
         parts = [in_arm & (season == share) for share in (0.5, 0.1)]
         sums = [
-            [(c * p).reshape(RUNS, DAYS, -1).sum(-1).cumsum(-1) for c in (np.ones_like(value), value, value**2)]
+            [
+                (c * p).reshape(RUNS, DAYS, -1).sum(-1).cumsum(-1)
+                for c in (np.ones_like(value), value, value**2, value**3)
+            ]
             for p in parts
         ]
         zeros = np.zeros((RUNS, DAYS))
-        pair.append(np.stack([np.stack([n, v, zeros, vv, zeros, zeros], -1) for n, v, vv in sums], -2))
+        pair.append(np.stack([np.stack([n, v, zeros, vv, zeros, zeros, vvv], -1) for n, v, vv, vvv in sums], -2))
     first = compare_arms(*(Arm.from_unit_sums(m[:, : DAYS // 2, :1]) for m in pair))
     second = compare_arms(*(Arm.from_unit_sums(m[:, DAYS // 2 :]) for m in pair))
     misses = [is_outside(e.always_valid_interval(DAYS * DAILY_UNITS)).any(-1) for e in (first, second)]
     assert (misses[0] | misses[1]).mean() <= 0.05
     assert 0.03 <= is_outside(second.single_look_interval())[:, -1].mean() <= 0.07
+
+
+# Heavy tails
+
+
+def draw_tails(seed: int, runs: int = 300) -> tuple[Floats, Floats]:
+    """Return who is held out, and log-normal values whose logarithm has the standard deviation 2."""
+    rng = np.random.default_rng(seed)
+    return rng.random((runs, DAYS * DAILY_UNITS)) < 0.1, rng.lognormal(0, 2, (runs, DAYS * DAILY_UNITS))
+
+
+def test_daily_looks_at_heavy_tails_raise_no_false_alarms() -> None:
+    effect = compare_arms(*make_arms(*draw_tails(19), looks=DAYS))
+    naive = sequence_reach(effect.units, effect.freedom, DAYS * DAILY_UNITS) * effect.error
+    assert (np.abs(effect.value) > naive)[:, 10:].any(-1).mean() > 0.08
+    assert is_outside(effect.always_valid_interval(DAYS * DAILY_UNITS)).any(-1).mean() <= 0.05
+    assert is_outside(effect.single_look_interval())[:, -1].mean() <= 0.05
+
+
+def test_too_heavy_tails_are_named_and_declared_bounds_give_an_interval() -> None:
+    held, value = draw_tails(20, runs=1)
+    value = value.clip(max=500)
+    arms = [
+        Arm(a.clusters[0, 0], a.total[0, 0], a.gram[0, 0], a.cubes[0, 0], a.drawn[0, 0]) for a in make_arms(held, value)
+    ]
+    effect = compare_arms(*arms)
+    assert effect.problem.startswith("too heavy-tailed to say: a few extreme values decide, so each arm needs at least")
+    assert effect.problem.endswith(f"and the smaller one has {held.sum()}")
+    assert np.isnan([*effect.always_valid_interval(3000), *effect.single_look_interval()]).all()
+    bounded = compare_arms(*arms, bounds=(0, 500))
+    low, high = bounded.always_valid_interval(3000)
+    assert (bounded.problem, bounded.value) == ("", effect.value)
+    assert low < 0 < high
+    means = (value[~held], value[held])
+    reaches = [bounded_reach(len(v), v.sum(), (v**2).sum(), (0, 500), 0.025) for v in means]
+    assert (high - low) / 2 == pytest.approx(sum(reaches))
+
+
+def test_bounds_leave_the_interval_of_ordinary_values_as_it_is() -> None:
+    value = np.random.default_rng(21).normal(0, 1, 1000)
+    arms = unit_arm(value[:500]), unit_arm(value[500:])
+    plain, bounded = compare_arms(*arms), compare_arms(*arms, bounds=(-9, 9))
+    assert bounded.always_valid_interval(1000) == plain.always_valid_interval(1000)
+    assert plain.problem == ""
+
+
+def test_the_skewness_of_clusters_and_of_strata_is_that_of_their_distances_from_the_mean() -> None:
+    rng = np.random.default_rng(22)
+    value, held = rng.exponential(1, 600), np.arange(600) < 300
+    clusters = [
+        Arm.from_cluster_sums(np.stack([np.ones(300), v, 0 * v], -1)[:, None, :]) for v in (value[held], value[~held])
+    ]
+    units = [unit_arm(v) for v in (value[held], value[~held])]
+    assert compare_arms(*clusters).needed == pytest.approx(compare_arms(*units).needed)
+    moved = np.where(np.arange(600) % 2 == 0, value, value + 100)  # a second stratum with another mean
+    strata = []
+    for in_arm in (held, ~held):
+        parts = [moved[in_arm & (np.arange(600) % 2 == s)] for s in (0, 1)]
+        strata.append(
+            Arm.from_unit_sums(np.array([[len(v), v.sum(), 0, (v**2).sum(), 0, 0, (v**3).sum()] for v in parts]))
+        )
+    assert compare_arms(*strata).needed == pytest.approx(compare_arms(*units).needed, rel=0.1)

@@ -16,9 +16,15 @@ LOST = [DealtUnits("overall", {"held out": 0.1, "not held out": 0.9}, {"held out
 
 
 def estimate(
-    value: float, low: float, high: float, mismatches: Sequence[DealtUnits] = (), imbalance: float = 0.0
+    value: float,
+    low: float,
+    high: float,
+    mismatches: Sequence[DealtUnits] = (),
+    imbalance: float = 0.0,
+    problem: str = "",
+    broken_bounds: str = "",
 ) -> HoldoutEstimate:
-    interval = Interval(value, low, high)
+    interval = Interval(value, low, high, problem=problem)
     return HoldoutEstimate(
         since="2013-03-01",
         units=5000,
@@ -30,6 +36,7 @@ def estimate(
         imbalance=imbalance,
         design=HoldoutDesign(0.1, 5.0, 100),
         mismatches=mismatches,
+        broken_bounds=broken_bounds,
     )
 
 
@@ -59,7 +66,14 @@ def estimate(
             estimate(120, 40, 200, imbalance=-5),
             "No figure of the holdout can be trusted: the calls that kept the current process",
         ),
-        (estimate(120, math.nan, math.nan), "Too early to say: 5,000 calls so far, of which 500 were held out."),
+        (
+            estimate(120, math.nan, math.nan, problem="too heavy-tailed to say: a few"),
+            "Too heavy-tailed to say: a few. So far, 5,000 calls are in both arms, of which 500 were held out.",
+        ),
+        (
+            estimate(120, 40, 200, broken_bounds="values are outside."),
+            "No figure of the holdout can be trusted: values are outside.",
+        ),
     ],
 )
 def test_every_result_is_stated_clearly(result_so_far: HoldoutEstimate | None, text: str) -> None:
