@@ -69,9 +69,9 @@ def test_a_holdout_is_judged_by_the_interval_that_is_valid_at_every_look(experim
 def test_a_run_records_that_a_holdout_refutes_exact_figures(experiment: Workspace, tmp_path: Path) -> None:
     ws = make_exact(experiment, tmp_path, effect=0.4)
     for _ in range(2):
-        result = value.account_kpi(run := make_run(ws, KEYS, track="live"))
-        assert not checks_of(result)["beats_current_process"].passed
-        assert result.published[KEYS[0]].metadata["label"] == "assumed"
+        accounted = value.account_kpi(run := make_run(ws, KEYS, track="live"))
+        assert not checks_of(accounted)["beats_current_process"].passed
+        assert accounted.published[KEYS[0]].metadata["label"] == "assumed"
     assert [(row.event, row.by) for row in run.ws.exactness_ledger.rows()] == [("refuted", "holdout")]
 
 
