@@ -225,4 +225,5 @@ def _measure_activity(partitions: Sequence[str], acted: Floats) -> Activity:
     for partition, actions in zip(partitions, acted.tolist(), strict=True):
         by_period[partition[:10]] = by_period.get(partition[:10], 0) + actions
     peak_period = max(by_period, key=lambda period: by_period[period])
-    return Activity(sum(by_period.values()) / len(by_period), by_period[peak_period], peak_period)
+    peak = by_period[peak_period]
+    return Activity(sum(by_period.values()) / len(by_period), int(peak) if peak.is_integer() else peak, peak_period)

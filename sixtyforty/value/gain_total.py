@@ -26,6 +26,7 @@ from sixtyforty.value.blocks import Blocks
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import Interval
 from sixtyforty.value.shrinkage import shrink_mean
+from sixtyforty.value.unit_groups import subtract_groups
 
 CONFIDENCE = 0.95
 
@@ -43,9 +44,13 @@ class MeasuredGain:
 
     @classmethod
     def of_days(cls, days: Sequence[DailyValue], block_days: int) -> MeasuredGain:
-        """Measure the gain over the current process on days that form at least two blocks of `block_days` days."""
+        """Measure the gain over the current process on days that form at least two blocks of `block_days` days.
+
+        Units that recur are clusters, as in the interval of the gain.
+        """
         gains, counts = [day.model - day.current_process for day in days], [day.decisions for day in days]
-        blocks = Blocks.of([day.partition for day in days], gains, counts, block_days)
+        groups = subtract_groups((day.unit_groups, "model", day.unit_groups, "current_process") for day in days)
+        blocks = Blocks.of([day.partition for day in days], gains, counts, block_days, groups)
         return cls(sum(gains), blocks.error * sum(counts), blocks.number)
 
 

@@ -37,7 +37,7 @@ from sixtyforty.value.daily_value import DailyValue, money_by_day
 from sixtyforty.value.lift import Interval, measure_lift, measure_ratio
 from sixtyforty.value.policy_weights import RECEIVED, PolicyWeights
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
-from sixtyforty.value.unit_groups import NOT_GROUPED
+from sixtyforty.value.unit_groups import NOT_GROUPED, subtract_groups
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,14 +117,19 @@ def summarize_experiment(kpi: Kpi, track: Track, days: Sequence[DailyValue]) -> 
 def estimate_gain(kpi: Kpi, track: Track, days: Sequence[DailyValue], policy: str) -> GainEstimates:
     """Estimate the gain of a policy over the current process in three ways.
 
+    If units recur, only the official estimate has an interval: the sums of groups are known for it only.
+
     days: in the order of time. policy: `model`, or `candidate <name>`.
     """
 
     partitions, counts = [day.partition for day in days], [day.decisions for day in days]
     totals = dict(_totals_by_method(days, policy))
+    official_groups = subtract_groups((day.unit_groups, policy, day.unit_groups, "current_process") for day in days)
 
     def estimate(total: NDArray[np.float64], confidence: float = 0.95) -> Interval:
-        interval = measure_ratio(track, partitions, total, counts, kpi.block_days, confidence)
+        other_groups = NOT_GROUPED if official_groups else None
+        groups = official_groups if total is totals[OFFICIAL] else other_groups
+        interval = measure_ratio(track, partitions, total, counts, kpi.block_days, confidence, groups)
         return _without_interval(interval, find_overlap_problem(kpi, days, [policy, "current_process"]))
 
     others = [method for method in totals if method != OFFICIAL]

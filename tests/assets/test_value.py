@@ -17,6 +17,7 @@ from tests.accounted_home import make_accounted_home, write_decisions, write_usa
 from tests.assets.conftest import make_run
 from tests.experiment_home import KEYS, make_experiment_home
 from tests.helpers import WITH_RESPONSES, make_use_case, make_workspace
+from tests.sixtyforty.accounting.test_exactness import make_exact
 
 GATE = {"target": 500, "minimum_gain": 100, "stop_date": "2013-08-15"}
 
@@ -63,6 +64,15 @@ def test_a_holdout_is_judged_by_the_interval_that_is_valid_at_every_look(experim
     assert check.passed == (lift["low"] > 0)
     low, high = (format_money(lift[end], "EUR", signed=True) for end in ("low", "high"))
     assert f"95% confidence interval: {low} to {high}" in str(check.description)
+
+
+def test_a_run_records_that_a_holdout_refutes_exact_figures(experiment: Workspace, tmp_path: Path) -> None:
+    ws = make_exact(experiment, tmp_path, effect=0.4)
+    for _ in range(2):
+        accounted = value.account_kpi(run := make_run(ws, KEYS, track="live"))
+        assert not checks_of(accounted)["beats_current_process"].passed
+        assert accounted.published[KEYS[0]].metadata["label"] == "assumed"
+    assert [(row.event, row.by) for row in run.ws.exactness_ledger.rows()] == [("refuted", "holdout")]
 
 
 def test_a_replay_has_no_evidence_of_an_experiment(experiment: Workspace) -> None:

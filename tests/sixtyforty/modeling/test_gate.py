@@ -338,16 +338,6 @@ DAYS = [date(2013, 3, 20) + timedelta(days=i) for i in range(12)]
 AS_OF = date(2013, 4, 1)
 
 
-def test_a_gain_that_a_holdout_has_refuted_is_not_proven() -> None:
-    """A refresh claims no gain, so it may still replace the champion. Its reasons say why the gain isn't exact."""
-    refuted = {kind: evidence_of(kind, days_gaining(100), refutation="Refuted: …") for kind in ("first", "recipe")}
-    for evidence in refuted.values():
-        judgement = judge(Gate(margin=0), evidence, "USD")
-        assert (judgement.verdict, judgement.reasons[0]) == ("HOLD", "the gain isn't proven: Refuted: …")
-    refresh = judge(Gate(margin=0), evidence_of("refresh", days_gaining(100), refutation="Refuted: …"), "USD")
-    assert refresh.verdict == "PROMOTE" and "the gain isn't exact: Refuted: …" in refresh.reasons
-
-
 def test_verdicts_are_appended_to_the_ledger(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path, partitions={"start": DAYS[0]}, automation={"approval": "required"})
     publish_days(ws, DAYS, count=20)

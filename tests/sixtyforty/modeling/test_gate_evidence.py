@@ -14,8 +14,10 @@ from sixtyforty.modeling.error_budget import RecipeTrial
 from sixtyforty.modeling.gate import judge
 from sixtyforty.modeling.gate_evidence import collect_evidence
 from sixtyforty.modeling.training_plan import hash_recipe
+from sixtyforty.spec.recipe import Gate
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace, publish_days, put_champion_in_force
+from tests.sixtyforty.modeling.test_gate import days_gaining, evidence_of
 from tests.trained_models import train_on
 
 DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(16)]
@@ -144,3 +146,15 @@ def test_a_champion_without_a_readable_card_stops_no_challenger(ws: Workspace) -
     challengers = list_challengers(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "live", AS_OF)
     assert [challenger.version for challenger in challengers] == [version]
     assert [card.version for card in ws.models.readable_cards("model.skops")] == [version]
+
+
+def test_a_gain_that_a_holdout_has_refuted_is_not_proven() -> None:
+    """A refresh claims no gain, so it may still replace the champion. Its reasons say why the gain isn't exact."""
+    first, recipe = (
+        judge(Gate(margin=0), evidence_of("first", days_gaining(100), refutation="Refuted: …"), "USD"),
+        judge(Gate(margin=0), evidence_of("recipe", days_gaining(100), refutation="Refuted: …"), "USD"),
+    )
+    for judgement in (first, recipe):
+        assert (judgement.verdict, judgement.reasons[0]) == ("HOLD", "the gain isn't proven: Refuted: …")
+    refresh = judge(Gate(margin=0), evidence_of("refresh", days_gaining(100), refutation="Refuted: …"), "USD")
+    assert refresh.verdict == "PROMOTE" and "the gain isn't exact: Refuted: …" in refresh.reasons

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.gain_total import MeasuredGain, add_up_gains
 from sixtyforty.value.shrinkage import EFFECT_SCALE, NULL_SHARE, shrink_mean
+from tests.sixtyforty.value.test_clusters import draw_households, to_days
 
 PORTFOLIOS, USE_CASES, BLOCKS, SHOWN_AT = 150, 8, 13, 2.0
 
@@ -70,3 +73,13 @@ def test_a_measured_gain_adds_up_the_days() -> None:
     assert measured.gain == pytest.approx(sum(day.model - day.current_process for day in days))
     assert measured.blocks >= 11
     assert measured.error > 0
+
+
+def test_units_that_recur_make_the_error_larger() -> None:
+    """The error is that of the use case's own interval, so a total is not surer than its parts."""
+    _, groups = draw_households(3, share=0.9)
+    days = to_days(groups)
+    measured = MeasuredGain.of_days(days, 14)
+    alone = MeasuredGain.of_days([replace(day, unit_groups=None) for day in days], 14)
+    assert (measured.gain, measured.blocks) == (alone.gain, alone.blocks)
+    assert measured.error > 1.5 * alone.error

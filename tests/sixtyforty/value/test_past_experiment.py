@@ -25,6 +25,8 @@ from sixtyforty.value.past_experiment import (
     summarize_experiment,
 )
 from sixtyforty.value.policy_weights import PolicyWeights
+from sixtyforty.value.rounded_interval import RoundedInterval
+from sixtyforty.value.unit_groups import DECISIONS, GROUPS, NOT_COUNTED
 from tests.sixtyforty.value.kpis import make_kpi
 
 DAYS, UNITS = 40, 50
@@ -239,3 +241,26 @@ def test_accounts_without_weights_prove_nothing() -> None:
     assert measure_overlap(old) is None and summarize_experiment(KPI, "replay", old) is None
     exact = make_kpi(actions=KPI.actions)
     assert find_overlap_problem(exact, old) == ""
+
+
+def test_if_units_recur_only_the_official_estimate_has_an_interval() -> None:
+    """The same units recur on all days, so blocks alone would make the intervals too narrow."""
+    days, number = to_days(simulate(1)), np.arange(GROUPS) % 10
+    shares = np.bincount(number, minlength=GROUPS) / GROUPS
+    grouped = [
+        replace(
+            day,
+            unit_groups={
+                DECISIONS: (shares * day.decisions).tolist(),
+                "model": (shares * day.model).tolist(),
+                "current_process": (shares * day.current_process).tolist(),
+            },
+        )
+        for day in days
+    ]
+    alone, estimates = estimate_gain(KPI, "replay", days, "model"), estimate_gain(KPI, "replay", grouped, "model")
+    assert estimates.horvitz_thompson == RoundedInterval.of(measure_gain(KPI, "replay", grouped))
+    for method in ("hajek", "doubly_robust"):
+        interval, without_groups = getattr(estimates, method), getattr(alone, method)
+        assert without_groups.low is not None
+        assert (interval.value, interval.low, interval.problem) == (without_groups.value, None, NOT_COUNTED)
