@@ -49,10 +49,13 @@ class Automation:
 def failed_runs(instance: dg.DagsterInstance, use_case: str, now: float) -> list[Alert]:
     """Return an alert for each run of a use case that failed in the last 7 days and is not retried.
 
+    The mark of a rejected partition is a failed run, but raises no alert here: the rejected batch has its own alert.
     A run that Dagster marks as one to retry raises no alert for LONGEST_RETRY_DELAY. After that, its retry must exist.
     `now`: seconds since 1970.
     """
     import dagster as dg
+
+    from pipelines.runtime.dagster_internals_events import MARK_TAG
 
     since = datetime.fromtimestamp(now, UTC) - RECENT
     records = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since))
@@ -60,7 +63,7 @@ def failed_runs(instance: dg.DagsterInstance, use_case: str, now: float) -> list
     return [
         Alert("failed run", run.run_id, _describe_failure(instance, run))
         for run in (record.dagster_run for record in records if not _is_retried(record, now))
-        if use_case in _use_cases_of(run, names)
+        if MARK_TAG not in run.tags and use_case in _use_cases_of(run, names)
     ]
 
 
