@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from assets.metadata import Metadata, table
@@ -13,6 +15,7 @@ from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.verdicts import Verdict, read_verdict
 
 DESCRIPTION_LENGTH = 500  # maximum length of a check's description, which Dagster shows in one line
+SHOWN_LINES = 5  # of the lines that failed a rule; the Data Docs and the quarantine have the others
 REJECTED_NOW = StageCheck(
     "partitions_rejected_now",
     "No partition of the source is rejected at present. Names each rejected partition until it is corrected.",
@@ -63,7 +66,8 @@ def rejected_partition(verdict: Verdict, data_docs: str, in_force: Entry | None)
 
     data_docs: the path of the Data Docs. in_force: the manifest of the earlier accepted version, if there is one.
     """
-    metadata = {"in force instead": _describe_in_force(in_force)} | _check_metadata(verdict, data_docs)
+    first = {"rejected because": _reason(verdict), "in force instead": _describe_in_force(in_force)}
+    metadata = first | _check_metadata(verdict, data_docs)
     return RejectedPartition(f"{_reason(verdict)}. {_describe_in_force(in_force)}", metadata)
 
 
@@ -84,6 +88,11 @@ def check_rejected_now(lake: Lake, source: str) -> CheckResult:
         metadata={"rejected partitions": table(rows)} if rows else {},
         description=description[:DESCRIPTION_LENGTH],
     )
+
+
+def _name_lines(rows: Sequence[int]) -> str:
+    more = "…" if len(rows) > SHOWN_LINES else ""
+    return ", ".join(map(str, rows[:SHOWN_LINES])) + more
 
 
 def _label(partition: str) -> str:
@@ -113,7 +122,7 @@ def _check_metadata(verdict: Verdict, data_docs: str) -> Metadata:
             "rows failed": rule.failed,
             "rows checked": rule.of,
             "observed": "" if rule.observed is None else str(rule.observed),
-            "lines": ", ".join(map(str, rule.sample_rows)),
+            "lines": _name_lines(rule.sample_rows),
         }
         for rule in verdict.rules
         if not rule.passed and rule.severity != "info"

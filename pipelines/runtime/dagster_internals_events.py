@@ -16,9 +16,10 @@ from dagster_shared.record import copy
 from pipelines.runtime.dagster_internals import new_run_id, partition_range_tags
 
 # Tag of a run with rejected partitions: the stage and its rejected partitions. The failed run that marks a rejection
-# in Dagster has the tag MARK_TAG instead: the id of the run that rejected the partitions.
+# in Dagster has the tag MARK_TAG instead: the short id of the run that rejected the partitions.
 REJECTED_TAG = "sixtyforty/rejected"
 MARK_TAG = "sixtyforty/rejected_by"
+RUN_ID_LENGTH = 8  # characters of a run's id that Dagster's pages show
 NAMED_PARTITIONS = 5  # a run's tag and a mark's message name at most this many rejected partitions
 MESSAGE_LENGTH = 4000  # characters of a mark's message
 
@@ -93,7 +94,7 @@ def _mark_as_failed(
     """
     run, instance, step_key = context.run, context.instance, context.get_step_execution_context().step.key
     asset_key = rejections[0].asset_key
-    tags = {MARK_TAG: run.run_id, MAX_RETRIES_TAG: "0"}
+    tags = {MARK_TAG: run.run_id[:RUN_ID_LENGTH], MAX_RETRIES_TAG: "0"}
     if BACKFILL_ID_TAG in run.tags:
         tags[BACKFILL_ID_TAG] = run.tags[BACKFILL_ID_TAG]
     if len(partitions) == 1:
