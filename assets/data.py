@@ -12,7 +12,7 @@ from assets.arrivals import check_arrivals, record_arrivals
 from assets.metadata import Metadata, TableRow, table
 from assets.stage import REFUSED, CheckResult, PublishedPartition, StageCheck, StageResult, StageRun, refusal_check
 from assets.unbuilt_features import FEATURES_BUILT, leave_to_current_process, sql_faults
-from assets.verdict_checks import verdict_check, verdict_figures
+from assets.verdict_checks import check_rejected_now, rejected_partition, verdict_check, verdict_figures
 from expectations.data_docs import build_docs
 from expectations.serving_gate import check_features
 from expectations.suites import load_suite
@@ -145,6 +145,7 @@ def validate_source(run: StageRun) -> StageResult:
             if verdict.accepted:
                 result.published[partition] = PublishedPartition(entries[partition].version, verdict_figures(verdict))
             else:
+                result.rejected[partition] = rejected_partition(verdict, _data_docs_path(run), entries.get(partition))
                 _log_rejection(run, verdict, has_earlier_version=partition in entries)
         record_arrivals(run, group)
         verdicts |= judged
@@ -156,7 +157,7 @@ def validate_source(run: StageRun) -> StageResult:
     summary = _validation_summary(verdicts)
     _log_retyped_columns(run, verdicts)
     result.checks.append(CheckResult(CONSERVATION.name, not lost, {"partitions": ", ".join(lost)}, description=summary))
-    result.checks += check_arrivals(run)
+    result.checks += [check_rejected_now(run.ws.lake, run.source), *check_arrivals(run)]
     run.log.info(f"validated {run.source}: checked ({summary})")
     return result
 
@@ -288,7 +289,10 @@ def _publish_features(
             accepted[partition], verdicts[partition] = rows, verdict
         else:
             run.log.error(f"features {partition}: rejected ({'; '.join(verdict.reasons)})")
-    before = run.ws.lake.entries("features", accepted)
+    before = run.ws.lake.entries("features", judged)
+    for partition in judged.keys() - accepted.keys():
+        verdict = judged[partition][1]
+        result.rejected[partition] = rejected_partition(verdict, _data_docs_path(run), before.get(partition))
     accepted_tainted = [marked for partition, marked in tainted.items() if partition in accepted]
     taint.mark(run.ws.lake, accepted_tainted)
     marks = {marked.partition: marked.to_facts() for marked in accepted_tainted}

@@ -130,6 +130,14 @@ class PublishedPartition:
     metadata: Metadata = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class RejectedPartition:
+    """A partition that a stage rejected: the reason in words, and the metadata that Dagster's pages show."""
+
+    reason: str
+    metadata: Metadata = field(default_factory=dict)
+
+
 @dataclass
 class CheckResult:
     """The result of a check on one partition, or on the run if `partition` is None. `warn`: a failure is a warning."""
@@ -150,13 +158,15 @@ def refusal_check(name: str, reasons: Sequence[str], sound: str) -> CheckResult:
 
 @dataclass
 class StageResult:
-    """The result of a stage. `published` maps each partition that the stage published to its version and metadata.
+    """The result of a stage.
 
-    A stage without partitions uses the key SNAPSHOT.
+    `published` maps each partition that the stage published to its version and metadata. `rejected` maps each partition
+    that it rejected to the reason. A stage without partitions uses the key SNAPSHOT.
     """
 
     published: dict[str, PublishedPartition] = field(default_factory=dict)
     checks: list[CheckResult] = field(default_factory=list)
+    rejected: dict[str, RejectedPartition] = field(default_factory=dict, kw_only=True)
 
     @classmethod
     def snapshot(cls, version: str, metadata: Metadata, checks: Sequence[CheckResult] = ()) -> StageResult:

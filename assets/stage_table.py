@@ -9,6 +9,7 @@ from __future__ import annotations
 from assets import arrivals, build_or_buy, data, decide, model, reports, stage_gate, training, value
 from assets.stage import Stage, StageTarget
 from assets.unbuilt_features import FEATURES_BUILT
+from assets.verdict_checks import REJECTED_NOW
 from expectations import suites
 from sixtyforty.accounting import usage
 from sixtyforty.ingest.formats.registry import choose_format
@@ -104,7 +105,7 @@ STAGES = (
         kinds={"greatexpectations", "parquet"},
         inputs=lambda t: [f"raw/{t.source_name}", *_reference_sources(t)],
         partitioned=lambda t: t.source.partition is not None,
-        checks=lambda t: [data.CONTRACT, data.CONSERVATION, *arrivals.arrival_checks(t)],
+        checks=lambda t: [data.CONTRACT, REJECTED_NOW, data.CONSERVATION, *arrivals.arrival_checks(t)],
         columns=lambda t: t.source.columns,
     ),
     Stage(

@@ -1,15 +1,25 @@
-"""Convert the verdict on a partition's rows into the result of an asset check with metadata."""
+"""Convert verdicts on the rows of partitions into what Dagster shows: check results, and rejected partitions."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import dagster as dg
 
 from assets.metadata import Metadata, table
-from assets.stage import CheckResult
+from assets.stage import CheckResult, RejectedPartition, StageCheck
+from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.wording import format_plural
-from sixtyforty.storage.verdicts import Verdict
+from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.verdicts import Verdict, read_verdict
 
 DESCRIPTION_LENGTH = 500  # maximum length of a check's description, which Dagster shows in one line
+SHOWN_LINES = 5  # of the lines that failed a rule; the Data Docs and the quarantine have the others
+REJECTED_NOW = StageCheck(
+    "partitions_rejected_now",
+    "No partition of the source is rejected at present. Names each rejected partition until it is corrected.",
+)
 
 
 def verdict_figures(verdict: Verdict) -> Metadata:
@@ -40,6 +50,7 @@ def verdict_check(name: str, verdict: Verdict, data_docs: str, partition: str | 
     if verdict.quarantined:
         problems.append(f"{format_plural(verdict.quarantined, 'row')} quarantined")
     description = "; ".join(verdict.reasons or problems or ["all rules passed"])
+    description = description if verdict.accepted else f"rejected: {_reason(verdict)}"
     return CheckResult(
         name,
         passed=verdict.accepted and not problems and not verdict.reasons,
@@ -47,6 +58,56 @@ def verdict_check(name: str, verdict: Verdict, data_docs: str, partition: str | 
         partition=partition,
         warn=verdict.accepted,
         description=description[:DESCRIPTION_LENGTH],
+    )
+
+
+def rejected_partition(verdict: Verdict, data_docs: str, in_force: Entry | None) -> RejectedPartition:
+    """Return a rejected partition for Dagster's pages: the reason, the failed rules, and what is in force instead.
+
+    data_docs: the path of the Data Docs. in_force: the manifest of the earlier accepted version, if there is one.
+    """
+    first = {"rejected because": _reason(verdict), "in force instead": _describe_in_force(in_force)}
+    metadata = first | _check_metadata(verdict, data_docs)
+    return RejectedPartition(f"{_reason(verdict)}. {_describe_in_force(in_force)}", metadata)
+
+
+def check_rejected_now(lake: Lake, source: str) -> CheckResult:
+    """Check that no partition of a source is rejected at present, whichever partitions the run processed."""
+    rejected = {p: read_verdict(entry) for p, entry in lake.entries(f"rejected/{source}").items()}
+    in_force = lake.entries(f"validated/{source}", list(rejected))
+    rows = [
+        {"partition": _label(p), "reason": _reason(v), "in force instead": _describe_in_force(in_force.get(p))}
+        for p, v in rejected.items()
+    ]
+    texts = [f"{row['partition']}: {row['reason']}" for row in rows]
+    count = format_plural(len(rows), "partition")
+    description = f"{count} rejected at present. {'; '.join(texts)}" if rows else "no partition is rejected at present"
+    return CheckResult(
+        REJECTED_NOW.name,
+        passed=not rows,
+        metadata={"rejected partitions": table(rows)} if rows else {},
+        description=description[:DESCRIPTION_LENGTH],
+    )
+
+
+def _name_lines(rows: Sequence[int]) -> str:
+    more = "…" if len(rows) > SHOWN_LINES else ""
+    return ", ".join(map(str, rows[:SHOWN_LINES])) + more
+
+
+def _label(partition: str) -> str:
+    return "all rows" if partition == SNAPSHOT else partition
+
+
+def _reason(verdict: Verdict) -> str:
+    return "; ".join(verdict.reasons) or "no row is accepted"
+
+
+def _describe_in_force(entry: Entry | None) -> str:
+    if entry is None:
+        return "No version of this partition was accepted, so the stages downstream have no data of it."
+    return (
+        f"The version that was accepted earlier stays in force ({format_plural(entry.rows, 'row')}). It is now stale."
     )
 
 
@@ -61,7 +122,7 @@ def _check_metadata(verdict: Verdict, data_docs: str) -> Metadata:
             "rows failed": rule.failed,
             "rows checked": rule.of,
             "observed": "" if rule.observed is None else str(rule.observed),
-            "lines": ", ".join(map(str, rule.sample_rows)),
+            "lines": _name_lines(rule.sample_rows),
         }
         for rule in verdict.rules
         if not rule.passed and rule.severity != "info"

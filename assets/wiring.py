@@ -2,9 +2,10 @@
 
 A run processes its range of partitions in one step. Dagster would then mark every partition of the range as
 materialized or, if the step yields nothing, skip every stage downstream. Both are wrong when one day of a year is
-rejected. A stage therefore returns the partitions that it published, each with its data version and metadata. Only
-these partitions are recorded as materializations. The step also yields an output without an event, so that the stages
-downstream run.
+rejected. A stage therefore returns the partitions that it published, each with its data version and metadata, and the
+partitions that it rejected, each with the reason. Only published partitions are recorded as materializations, and
+rejected partitions are shown as failed. The step also yields an output without an event, so that the stages downstream
+run.
 """
 
 # Dagster checks the annotation of `context` as a type, so this module has no `from __future__ import annotations`.
@@ -21,6 +22,7 @@ from assets.stage import (
     CheckResult,
     Phase,
     PublishedPartition,
+    RejectedPartition,
     Stage,
     StageCheck,
     StageResult,
@@ -53,6 +55,9 @@ class EventRecorder(Protocol):
         self, context: dg.AssetExecutionContext, materializations: Sequence[dg.AssetMaterialization]
     ) -> None:
         """Store in one batch the events which say that the step has published partitions."""
+
+    def record_rejections(self, context: dg.AssetExecutionContext, rejections: Sequence[dg.AssetObservation]) -> None:
+        """Make Dagster show partitions of the step's asset as failed, each with the reason of its rejection."""
 
     def record_evaluations(
         self, context: dg.AssetExecutionContext, evaluations: Sequence[dg.AssetCheckEvaluation]
@@ -178,6 +183,7 @@ def build_asset(plan: AssetPlan, recorder: EventRecorder) -> dg.AssetsDefinition
     def compute(context: dg.AssetExecutionContext, _: object) -> Iterator[Any]:
         result = plan.work(context, list(context.partition_keys) if plan.partitions else [SNAPSHOT])
         recorder.record_materializations(context, _materializations(plan, result.published))
+        recorder.record_rejections(context, _rejections(plan, result.rejected))
         recorder.record_evaluations(context, [_evaluation(plan.key, check) for check in result.checks])
         for output in check_specs:
             yield dg.Output(None, output_name=output)
@@ -243,6 +249,18 @@ def _materializations(plan: AssetPlan, published: Mapping[str, PublishedPartitio
             tags={"dagster/data_version": content.version},
         )
         for partition, content in sorted(published.items())
+    ]
+
+
+def _rejections(plan: AssetPlan, rejected: Mapping[str, RejectedPartition]) -> list[dg.AssetObservation]:
+    return [
+        dg.AssetObservation(
+            plan.key,
+            partition=partition if plan.partitions else None,
+            description=f"{partition if plan.partitions else 'All rows'}: rejected. {rejection.reason}",
+            metadata=rejection.metadata,
+        )
+        for partition, rejection in sorted(rejected.items())
     ]
 
 

@@ -19,7 +19,7 @@ from assets.wiring import EventRecorder as EventRecorderProtocol
 from assets.wiring import Wiring, build_stage_assets
 from pipelines.authoring import loader
 from pipelines.automation.use_case_automation import build_automation
-from pipelines.runtime.dagster_internals import EventRecorder
+from pipelines.runtime.dagster_internals_events import EventRecorder
 from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import DeclarationError
 from sixtyforty.spec.use_case import UseCase

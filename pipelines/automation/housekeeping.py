@@ -1,7 +1,7 @@
 """Maintain Dagster's storage: delete the logs of old runs, and mark runs as failed if their process has ended.
 
-The purge of old runs spares the newest materialization of each partition of an asset and the newest result of each
-check, because Dagster's pages show these. So the storage grows with the number of partitions, not with the number of
+The purge of old runs spares the newest materialization of each partition of an asset, the newest result of each check,
+and the marks of partitions that are still rejected, because Dagster's pages show these. So the storage grows with the number of partitions, not with the number of
 runs.
 """
 
@@ -33,7 +33,13 @@ RETENTION_DAYS = 30
 UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 ASSET_EVENT_TYPES = [
     dg.DagsterEventType.ASSET_MATERIALIZATION.value,
+    dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
+    dg.DagsterEventType.ASSET_OBSERVATION.value,
     dg.DagsterEventType.ASSET_CHECK_EVALUATION.value,
+]
+MATERIALIZATION_TYPES = [
+    dg.DagsterEventType.ASSET_MATERIALIZATION.value,
+    dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
 ]
 
 
@@ -49,7 +55,7 @@ def purge_old_logs(instance: dg.DagsterInstance, before: datetime) -> PurgedRuns
     """Delete the runs that ended before a time (UTC). Of a run that is still needed, delete only the log.
 
     A run is still needed if it holds the newest materialization of a partition or the newest result of a check. These
-    events stay in its log. Return how many runs were deleted, and from how many runs only the log was deleted.
+    events stay in its log. The mark of a partition that is still rejected is needed, too. Return how many runs were deleted, and from how many runs only the log was deleted.
     """
     event_log: Any = instance.event_log_storage
     in_force = _find_runs_with_newest_events(event_log)
@@ -69,8 +75,16 @@ def purge_old_logs(instance: dg.DagsterInstance, before: datetime) -> PurgedRuns
 
 
 def _find_runs_with_newest_events(event_log: Any) -> set[str]:
-    """Return the ids of the runs with the newest materialization of a partition or the newest result of a check."""
+    """Return the ids of the runs with the newest materialization of a partition or the newest result of a check.
+
+    The newest run that was to materialize a partition counts, too: it may be the mark of a rejection.
+    """
     events, checks = SqlEventLogStorageTable, AssetCheckExecutionsTable
+    planned = (
+        sa.select(sa.func.max(events.c.id))
+        .where(events.c.dagster_event_type.in_(MATERIALIZATION_TYPES))
+        .group_by(events.c.asset_key, events.c.partition)
+    )
     materialized = (
         sa.select(sa.func.max(events.c.id))
         .where(events.c.dagster_event_type == dg.DagsterEventType.ASSET_MATERIALIZATION.value)
@@ -80,6 +94,7 @@ def _find_runs_with_newest_events(event_log: Any) -> set[str]:
     with event_log.index_connection() as connection:
         return {
             *connection.scalars(sa.select(events.c.run_id).where(events.c.id.in_(materialized)).distinct()),
+            *connection.scalars(sa.select(events.c.run_id).where(events.c.id.in_(planned)).distinct()),
             *connection.scalars(sa.select(checks.c.run_id).where(checks.c.id.in_(checked)).distinct()),
         }
 

@@ -7,7 +7,7 @@ import dagster as dg
 from assets.portfolio import GROUP, build_portfolio_assets
 from assets.wiring import Wiring
 from pipelines.authoring import catalog
-from pipelines.runtime.dagster_internals import EventRecorder
+from pipelines.runtime.dagster_internals_events import EventRecorder
 from sixtyforty.spec.use_case import UseCase
 
 JOB_NAME = "portfolio_job"

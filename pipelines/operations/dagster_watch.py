@@ -51,9 +51,12 @@ def failed_runs(instance: dg.DagsterInstance, use_case: str, now: float) -> list
 
     Runs of one job that fail in the same steps with errors of the same type have one cause. It is resolved when a later
     run of the same stages succeeds. A run that Dagster marks as one to retry raises no alert for LONGEST_RETRY_DELAY.
-    After that, its retry must exist. `now`: seconds since 1970.
+    After that, its retry must exist. The mark of a rejected partition is a failed run, too, but the
+    rejected batch has its own alert. `now`: seconds since 1970.
     """
     import dagster as dg
+
+    from pipelines.runtime.dagster_internals_events import MARK_TAG
 
     since = datetime.fromtimestamp(now, UTC) - RECENT
     names = catalog.list_use_cases()
@@ -64,9 +67,10 @@ def failed_runs(instance: dg.DagsterInstance, use_case: str, now: float) -> list
     failed, succeeded = (instance.get_run_records(filter_) for filter_ in filters)
     causes: dict[tuple[str, ...], list[dg.RunRecord]] = {}
     for record in failed:
-        is_own = use_case in _use_cases_of(record.dagster_run, names)
+        run = record.dagster_run
+        is_own = use_case in _use_cases_of(run, names) and MARK_TAG not in run.tags
         if is_own and not _is_retried(record, now) and not any(_mends(later, record) for later in succeeded):
-            causes.setdefault(_cause_of(instance, record.dagster_run), []).append(record)
+            causes.setdefault(_cause_of(instance, run), []).append(record)
     return [
         Alert("failed run", " ".join(cause), _describe_failures(cause, records)) for cause, records in causes.items()
     ]

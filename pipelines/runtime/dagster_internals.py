@@ -1,4 +1,6 @@
-"""Hold the private Dagster names that this project uses. `dagster_internals_webserver` has those of the web server.
+"""Hold the private Dagster names that this project uses.
+
+`dagster_internals_events` has those that write events, `dagster_internals_webserver` those of the web server.
 
 Dagster may rename or remove a private name in any release, so `pyproject.toml` pins the tested minor version.
 Before an upgrade, run `tests/pipelines/runtime/test_dagster_internals.py`, which uses each name below. The comment of
@@ -14,8 +16,7 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.reconstruct import ReconstructableRepository
-from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
-from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, DagsterEventBatchMetadata, generate_event_batch_id
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
 from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
 from dagster._core.scheduler.instigation import InstigatorState
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
@@ -80,55 +81,6 @@ MODULES_OF_A_RUN = (
     "dagster._core.workspace.autodiscovery",
     "dagster._core.storage.root",
 )
-
-
-class EventRecorder:
-    """Record a stage's materializations and check results in Dagster's event log, one per published partition.
-
-    Purpose: a run processes a range of partitions in one step, and Dagster would mark every partition of the range as
-    materialized, published or not. If Dagster removes a private name: yield one `dg.MaterializeResult` or
-    `dg.AssetCheckResult` per published partition, once Dagster accepts fewer results than partitions. Uses
-    `DagsterEvent.asset_materialization`, `DagsterEvent.from_step` and the batch metadata of both.
-    """
-
-    def record_materializations(
-        self, context: dg.AssetExecutionContext, materializations: Sequence[dg.AssetMaterialization]
-    ) -> None:
-        """Store in one batch the events which say that the step has published partitions."""
-        step = context.get_step_execution_context()
-        for event, batch in _batched(materializations, generate_event_batch_id()):
-            dg.DagsterEvent.asset_materialization(step, event, batch)
-
-    def record_evaluations(
-        self, context: dg.AssetExecutionContext, evaluations: Sequence[dg.AssetCheckEvaluation]
-    ) -> None:
-        """Store the check results of the step: in one batch if the event log supports batches, else one by one."""
-        step = context.get_step_execution_context()
-        supports_batches = getattr(context.instance.event_log_storage, "batches_checks", False)
-        for event, batch in _batched(evaluations, generate_event_batch_id()):
-            dg.DagsterEvent.from_step(
-                dg.DagsterEventType.ASSET_CHECK_EVALUATION,
-                step,
-                event,
-                _message_of(event),
-                batch if supports_batches else None,
-            )
-
-    def output_without_event(self) -> dg.Output[None]:
-        """Return a step output for which Dagster records no materialization, but after which the next stage runs."""
-        return dg.Output(None, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True})
-
-
-def _batched(events: Sequence[Any], batch_id: str) -> Iterator[tuple[Any, DagsterEventBatchMetadata]]:
-    """Yield each event with its batch metadata. The metadata of the last event marks the end of the batch."""
-    for number, event in enumerate(events, 1):
-        yield event, DagsterEventBatchMetadata(batch_id, number == len(events))
-
-
-def _message_of(evaluation: dg.AssetCheckEvaluation) -> str:
-    outcome = "passed" if evaluation.passed else "failed"
-    message = f"Asset check '{evaluation.check_name}' of '{evaluation.asset_key.to_user_string()}' {outcome}."
-    return f"{message} {evaluation.description}" if evaluation.description else message
 
 
 def partition_range_tags(first: str, last: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from assets.stage import Stage, StageResult, StageRun
 from assets.wiring import Wiring, build_stage_assets
 from expectations import suites
 from pipelines.authoring import catalog
-from pipelines.runtime.dagster_internals import EventRecorder
+from pipelines.runtime.dagster_internals_events import EventRecorder
 from sixtyforty.modeling.sql_guard import ForbiddenSqlError
 from tests.assets.recorded_runs import execute
 from tests.flights import flight_delays

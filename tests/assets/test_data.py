@@ -126,11 +126,22 @@ def test_a_rejected_partition_keeps_its_earlier_version_in_force(workspace: Work
     data.import_extracts(make_run(workspace, KEYS, "calls"))
     result = data.validate_source(run := make_run(workspace, KEYS, "calls"))
     assert set(result.published) == {KEYS[1]}
+    rejection = result.rejected[KEYS[0]]
+    assert rejection.reason.endswith("The version that was accepted earlier stays in force (4 rows). It is now stale.")
+    now = {check.name: check for check in result.checks}["partitions_rejected_now"]
+    assert not now.passed
+    assert now.description.startswith("1 partition rejected at present. 2013-04-01: ")
     (rejected,) = [line for line in run.log.lines if line.startswith("ERROR")]
     assert "validated calls 2013-04-01: rejected" in rejected
     assert rejected.endswith("The earlier accepted version stays in force and is now stale.")
     entry = workspace.lake.entry("validated/calls", KEYS[0])
     assert entry is not None and entry.version == before
+    land_extract(workspace.landing, f"calls_{DAYS[0]}.csv", csv_text(CALLS, calls_on(DAYS[0])))
+    data.import_extracts(make_run(workspace, KEYS, "calls"))
+    corrected = data.validate_source(make_run(workspace, KEYS, "calls"))
+    now = {check.name: check for check in corrected.checks}["partitions_rejected_now"]
+    assert (now.passed, now.description) == (True, "no partition is rejected at present")
+    assert corrected.rejected == {}
 
 
 def test_features_are_checked_for_leakage_and_fitness(workspace: Workspace, rules: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from assets.portfolio import build_portfolio_assets
 from assets.resources import BusinessClock, ProjectHome
 from assets.wiring import Wiring
-from pipelines.runtime.dagster_internals import EventRecorder
+from pipelines.runtime.dagster_internals_events import EventRecorder
 from sixtyforty.lifecycle.stage_steps import record_verdict
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import make_accounted_home

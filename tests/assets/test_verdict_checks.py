@@ -32,7 +32,7 @@ def test_an_accepted_partition_with_quarantined_rows_warns() -> None:
 def test_a_rejected_partition_fails_as_an_error_with_its_reasons() -> None:
     check = check_of(replace(ACCEPTED, accepted=False, reasons=["too few rows", "no evening"]))
     assert (check.passed, check.warn) == (False, False)
-    assert check.description == "too few rows; no evening"
+    assert check.description == "rejected: too few rows; no evening"
     assert check.metadata["reasons"] == "too few rows\nno evening"
 
 

@@ -14,7 +14,7 @@ from dagster._core.definitions.data_version import extract_data_version_from_ent
 from assets.stage import CheckResult, PublishedPartition, Stage, StageCheck, StageResult, StageRun
 from assets.wiring import Wiring, build_stage_assets
 from pipelines.demo.flights import FIRST_DAY, LAST_DAY
-from pipelines.runtime.dagster_internals import EventRecorder
+from pipelines.runtime.dagster_internals_events import EventRecorder
 from sixtyforty.spec.partitions import SNAPSHOT
 from tests.assets.recorded_runs import RecordedRun, data_version, execute, key, plain
 from tests.flights import AFTER, BEFORE, DAY, DAYS, flight_delays

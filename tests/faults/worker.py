@@ -120,7 +120,7 @@ class Killer:
 
     def at_the_end(self) -> Any:
         """Return a recorder of events that kills this process before it records the end of the stage."""
-        from pipelines.runtime.dagster_internals import EventRecorder
+        from pipelines.runtime.dagster_internals_events import EventRecorder
 
         killer = self
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.events import EngineEventData
+from dagster._core.events import AssetMaterializationPlannedData, EngineEventData
 
 from assets.resources import ProjectHome
 from pipelines.automation import housekeeping
@@ -80,6 +80,21 @@ def test_only_what_is_in_force_is_kept_of_old_runs(instance, run):
     assert count_lines(instance, replaced) == 0
     assert count_lines(instance, in_force) < 5
     assert purge_old_logs(instance, datetime.now(UTC) + LATER).deleted == 0
+
+
+def test_the_mark_of_a_partition_that_is_still_rejected_is_kept(instance, run):
+    run("2013-06-01")
+    mark = instance.create_run_for_job(idle_job, status=dg.DagsterRunStatus.NOT_STARTED)
+    planned = dg.DagsterEvent.build_asset_materialization_planned_event(
+        mark.job_name, "daily", AssetMaterializationPlannedData(DAILY, "2013-06-01", None)
+    )
+    instance.report_dagster_event(planned, mark.run_id)
+    instance.report_run_failed(mark, "rejected")
+    purge_old_logs(instance, datetime.now(UTC) + LATER)
+    assert mark.run_id in {r.run_id for r in instance.get_runs()}
+    run("2013-06-01")
+    purge_old_logs(instance, datetime.now(UTC) + LATER)
+    assert mark.run_id not in {r.run_id for r in instance.get_runs()}
 
 
 def test_growth_is_bounded_by_the_partitions(instance, run, tmp_path):

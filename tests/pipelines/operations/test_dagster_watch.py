@@ -36,6 +36,7 @@ from pipelines.operations.dagster_watch import (
     longest_pause,
     silent_automation,
 )
+from pipelines.runtime.dagster_internals_events import MARK_TAG
 
 NOW = time.time()
 HOUR = 3600
@@ -177,6 +178,11 @@ def test_a_run_that_is_retried_or_old_is_no_alert(instance: dg.DagsterInstance) 
     add_failed_run(instance)
     assert failed_runs(instance, USE_CASE, time.time() + 8 * DAY) == []
     assert len(failed_runs(instance, USE_CASE, time.time())) == 1
+
+
+def test_the_mark_of_a_rejected_partition_is_no_second_alert(instance: dg.DagsterInstance) -> None:
+    add_failed_run(instance, **{MARK_TAG: "the run that rejected the partition"})
+    assert failed_runs(instance, USE_CASE, time.time()) == []
 
 
 def test_a_run_alerts_its_own_use_case_or_all(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:

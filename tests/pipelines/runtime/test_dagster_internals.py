@@ -15,6 +15,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteInst
 from dagster._core.scheduler.instigation import InstigatorStatus, InstigatorType, SensorInstigatorData
 
 from pipelines.runtime import dagster_internals as internals
+from pipelines.runtime import dagster_internals_events as events_internals
 from pipelines.runtime import dagster_internals_webserver as webserver_internals
 from pipelines.settings import ROOT, prepare_dagster_home
 from tests.homes import use_home
@@ -41,7 +42,7 @@ def idle_job() -> None:
 
 
 def test_no_other_product_module_uses_private_names() -> None:
-    allowed = {Path(module.__file__) for module in (internals, webserver_internals)}
+    allowed = {Path(module.__file__) for module in (internals, events_internals, webserver_internals)}
     private = re.compile(r"\bdagster(_\w+)?\._|\bdg\._")
     files = [f for package in PRODUCT_PACKAGES for f in (ROOT / package).rglob("*.py") if f not in allowed]
     assert [str(f.relative_to(ROOT)) for f in files if private.search(f.read_text())] == []
@@ -50,7 +51,7 @@ def test_no_other_product_module_uses_private_names() -> None:
 
 def test_each_entry_states_its_purpose_and_its_replacement() -> None:
     """A definition says so in its docstring, an exported name in the comment above its group."""
-    modules = (SOURCE, Path(webserver_internals.__file__).read_text())
+    modules = (SOURCE, *(Path(m.__file__).read_text() for m in (events_internals, webserver_internals)))
     public = [
         node
         for module in modules
@@ -120,38 +121,6 @@ def test_a_run_over_a_range_of_partitions_is_one_step(home: Path) -> None:
 
 def test_new_run_ids_differ() -> None:
     assert internals.new_run_id() != internals.new_run_id()
-
-
-def test_a_recorder_stores_only_what_it_is_told(home: Path) -> None:
-    recorder, key = internals.EventRecorder(), dg.AssetKey("daily")
-
-    @dg.multi_asset(
-        specs=[dg.AssetSpec(key, partitions_def=DAYS)],
-        check_specs=[dg.AssetCheckSpec("sound", asset=key)],
-        partitions_def=DAYS,
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        can_subset=False,
-    )
-    def daily(context: dg.AssetExecutionContext):
-        recorder.record_materializations(context, [dg.AssetMaterialization(key, partition="2013-06-03")])
-        evaluation = dg.AssetCheckEvaluation(
-            asset_key=key, check_name="sound", passed=False, description="it isn't", partition="2013-06-04"
-        )
-        recorder.record_evaluations(context, [evaluation])
-        output = recorder.output_without_event()
-        yield dg.Output(output.value, output_name="daily", metadata=output.metadata)
-        yield dg.Output(None, output_name="daily_sound")
-
-    with dg.DagsterInstance.get() as instance:
-        tags = internals.partition_range_tags("2013-06-02", "2013-06-04")
-        run = dg.materialize([daily], instance=instance, tags=tags)
-        assert run.success
-        assert instance.get_materialized_partitions(key) == {"2013-06-03"}
-        log = instance.event_log_storage
-        records = log.get_asset_check_execution_history(dg.AssetCheckKey(key, "sound"), limit=5)
-        (failed,) = [r.event for r in records if r.status == internals.AssetCheckExecutionRecordStatus.FAILED]
-        assert failed is not None
-        assert failed.user_message == "Asset check 'sound' of 'daily' failed. it isn't"
 
 
 def test_a_worker_finds_the_code_of_a_job(home: Path) -> None:

@@ -1,0 +1,86 @@
+"""Dagster's pages of a source with a rejected day and a day whose correction was rejected, opened in Chromium."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.authoring import catalog
+from pipelines.demo import flights
+from pipelines.operations.run import RunFailedError, run_range
+from tests.browsers import open_chromium
+from tests.homes import use_home
+from tests.webservers import open_webserver
+
+FIRST, DAY, LAST = date(2013, 1, 1), date(2013, 1, 2), date(2013, 1, 3)
+STAGES = ["raw/weather", "validated/weather"]
+WAIT = 60_000  # milliseconds
+
+pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+
+
+def land_weather(folder: Path, name: str, rows: list[list[str]]) -> None:
+    with (folder / name).open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, str]]:
+    """A tab, and the address of the source's page: 2 January has 1 row, and a correction of 3 January is wrong."""
+    patch, home = pytest.MonkeyPatch(), tmp_path_factory.mktemp("home")
+    use_home(patch, home)
+    folder = catalog.open_workspace("flight_delays").landing.folder
+    flights.land(folder, FIRST, LAST)
+    name = f"weather_{FIRST}_{LAST}.csv"
+    head, *rows = csv.reader((folder / name).read_text().splitlines())
+    of_day = {day: [row for row in rows if row[head.index("day")] == str(day)] for day in (1, 2, 3)}
+    land_weather(folder, name, [head, *of_day[1], of_day[2][0], *of_day[3]])
+    run_range("flight_delays", FIRST, LAST, select=STAGES)
+    for row in of_day[3]:
+        row[head.index("temp")] = "99999"
+    land_weather(folder, f"weather_{LAST}_{LAST}.csv", [head, *of_day[3]])
+    with pytest.raises(RunFailedError, match="no partition of the run is accepted"):
+        run_range("flight_delays", LAST, LAST, select=STAGES)
+    with open_webserver(home) as url, open_chromium() as chromium:
+        tab = chromium.new_page(viewport={"width": 1500, "height": 950})
+        tab.set_default_timeout(WAIT)
+        yield tab, f"{url}/assets/flight_delays/validated/weather"
+    patch.undo()
+
+
+def test_the_page_of_a_rejected_day_says_failed_and_why(pages: tuple[Any, str]) -> None:
+    tab, address = pages
+    tab.goto(f"{address}?view=partitions&partition={DAY}")
+    tab.get_by_text("Failed (2)").wait_for()
+    tab.get_by_text("failed, and did not materialize this asset").wait_for()
+    tab.get_by_text("row count is 1, expected 50 to 75").first.wait_for()
+    tab.get_by_text("No version of this partition was accepted").first.wait_for()
+
+
+def test_a_day_with_a_bad_correction_is_failed_and_names_what_is_in_force(pages: tuple[Any, str]) -> None:
+    tab, address = pages
+    tab.goto(f"{address}?view=partitions&partition={LAST}")
+    tab.get_by_text("failed, and did not materialize this asset").wait_for()
+    tab.get_by_text("The version that was accepted earlier stays in force").first.wait_for()
+
+
+def test_the_check_shows_each_day_and_names_the_rejected_days(pages: tuple[Any, str]) -> None:
+    tab, address = pages
+    tab.goto(f"{address}?view=checks&checkDetail=partitions_rejected_now")
+    tab.get_by_text("2 partitions rejected at present").first.wait_for()
+    tab.goto(f"{address}?view=checks&checkDetail=contract")
+    tab.get_by_role("tab", name="Partitions").last.click()
+    tab.get_by_text("Failed (2)").wait_for()
+    tab.get_by_text("Succeeded (1)").wait_for()
+
+
+def test_the_run_list_has_a_failed_run_for_each_rejection(pages: tuple[Any, str]) -> None:
+    tab, address = pages
+    tab.goto(f"{address.partition('/assets')[0]}/runs")
+    tab.get_by_text("sixtyforty/rejected_by").first.wait_for()
+    assert tab.get_by_text("Failure", exact=True).count() == 2
