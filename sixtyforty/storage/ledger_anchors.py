@@ -124,7 +124,7 @@ class LedgerAnchors:
         try:
             table = _define_table()
             if creates:
-                table.metadata.create_all(engine)
+                _create(engine, table)
             yield engine, table
         finally:
             engine.dispose()
@@ -170,6 +170,19 @@ def _ledger_names(table: sa.Table, use_case: str) -> sa.Select[tuple[str]]:
     import sqlalchemy as sa
 
     return sa.select(table.c.ledger).where(table.c.use_case == use_case).distinct().order_by(table.c.ledger)
+
+
+def _create(engine: sa.Engine, table: sa.Table) -> None:
+    """Create the table of anchors unless it exists. Two processes may do so at once for the first rows of a home."""
+    import sqlalchemy as sa
+
+    if sa.inspect(engine).has_table(table.name):
+        return
+    try:
+        table.metadata.create_all(engine)
+    except (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.OperationalError):
+        if not sa.inspect(engine).has_table(table.name):
+            raise
 
 
 def _define_table() -> sa.Table:

@@ -126,6 +126,8 @@ def _create_log(use_case: str, database_url: str, lock: StoragePath) -> tuple[sa
         table.metadata.create_all(engine)
         if read_key(key_path(lock)) is None:  # the responses of an early release have no seals
             with engine.begin() as connection:
+                if connection.scalar(sa.select(seals.c.seal).limit(1)) is not None:
+                    raise _missing_key(lock)  # a new key would seal forged responses
                 write_seals(connection, table, seals, create_key(key_path(lock)))
     return engine, table
 
@@ -135,6 +137,12 @@ def key_path(lock: StoragePath) -> StoragePath:
     return lock.with_suffix(".key")
 
 
+def _missing_key(lock: StoragePath) -> ResponseKeyError:
+    return ResponseKeyError(
+        f"{key_path(lock)}: the key that seals responses is missing. Restore the file from a backup."
+    )
+
+
 def find_seals(table: sa.Table, lock: StoragePath) -> tuple[sa.Table, bytes]:
     """Return the table of seals and their key. table, lock: see `open_response_log`, which creates both.
 
@@ -142,9 +150,7 @@ def find_seals(table: sa.Table, lock: StoragePath) -> tuple[sa.Table, bytes]:
     """
     key = read_key(key_path(lock))
     if key is None:
-        raise ResponseKeyError(
-            f"{key_path(lock)}: the key that seals responses is missing. Restore the file from a backup."
-        )
+        raise _missing_key(lock)
     use_case = table.name.removesuffix(table_name(""))
     return table.metadata.tables[seal_table_name(use_case)], key
 

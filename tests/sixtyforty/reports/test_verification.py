@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sixtyforty.reports.verification import accept_ledgers, verify_use_case
@@ -41,6 +46,32 @@ def test_a_head_that_a_witness_knows_must_be_in_the_ledger(ws: Workspace) -> Non
         f"champion.jsonl has {head.rows} rows, but the witness knows {head.rows + 1}.",
         f"row {head.rows} of champion.jsonl differs from the head that the witness knows.",
     ]
+
+
+def test_a_decision_changed_with_its_manifest_differs_from_its_delivered_row(ws: Workspace) -> None:
+    partition = ws.lake.partitions("decisions/live")[-1]
+    entry = ws.lake.entries("decisions/live", [partition])[partition]
+    rows = pq.read_table(ws.lake.local_file(entry))
+    reasons = pa.array(["rewritten", *rows["reason"].to_pylist()[1:]])
+    changed = rows.set_column(rows.column_names.index("reason"), "reason", reasons)
+    ws.lake.write("decisions/live", partition, changed, inputs=entry.inputs, code=entry.code, facts=entry.facts)
+    (difference,) = verify_use_case(ws).differences
+    assert difference.endswith("differs from the decision and its answers in reason.")
+
+
+def test_a_history_without_the_features_of_a_decision_is_named(ws: Workspace) -> None:
+    partition = ws.lake.partitions("features")[-1]
+    entry = ws.lake.entries("features", [partition])[partition]
+    rows = pq.read_table(ws.lake.local_file(entry))
+    ws.lake.write("features", partition, rows, inputs=entry.inputs, code="another", facts=entry.facts)
+    assert verify_use_case(ws).differences == []
+    assert isinstance(ws.lake.root, Path)
+    shutil.rmtree(ws.lake.root / "history")
+    (difference,) = verify_use_case(ws).differences
+    assert (
+        difference
+        == f"decisions/live/{partition} was decided on features {entry.version}, which the lake no longer has."
+    )
 
 
 def test_nothing_is_appended_to_a_ledger_with_a_forged_row_until_a_person_accepts_it(ws: Workspace) -> None:

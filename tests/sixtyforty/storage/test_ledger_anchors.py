@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +27,10 @@ def test_reading_creates_no_database(anchors: LedgerAnchors, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.fixture
-def anchors(tmp_path: Path) -> LedgerAnchors:
-    return LedgerAnchors(f"sqlite:///{tmp_path / 'new' / 'deliveries.db'}", "calls")
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.e2e)])
+def anchors(request: pytest.FixtureRequest, tmp_path: Path) -> LedgerAnchors:
+    url = f"sqlite:///{tmp_path / 'new' / 'deliveries.db'}"
+    return LedgerAnchors(request.getfixturevalue("postgres").database() if request.param != "sqlite" else url, "calls")
 
 
 def record(anchors: LedgerAnchors, rows: list[Row]) -> None:
@@ -67,6 +69,15 @@ def test_nothing_is_recorded_after_a_row_that_was_changed_cut_or_forged(anchors:
     ):
         with pytest.raises(LedgerError, match=problem), anchors.record("notes.jsonl", rows):
             raise AssertionError
+
+
+def test_several_processes_may_write_the_first_rows_of_a_home_at_once(anchors: LedgerAnchors) -> None:
+    def first_row(number: int) -> None:
+        record(LedgerAnchors(anchors.database_url, f"calls_{number}"), ROWS[:1])
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(first_row, range(6)))
+    assert all(LedgerAnchors(anchors.database_url, f"calls_{number}").read() for number in range(6))
 
 
 def test_rows_of_an_early_release_need_no_anchor() -> None:
