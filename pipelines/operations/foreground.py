@@ -1,7 +1,7 @@
 """Run services in the foreground until the process is asked to end. No process and no taken port stays behind.
 
-The terminal sends Ctrl-C to all processes of its group at once, a shell starts background jobs with Ctrl-C ignored, and
-the kernel ignores signals without a handler for process 1 of a container. So this process handles both signals itself.
+The terminal sends Ctrl-C to all processes of its group at once. A shell starts background jobs with Ctrl-C ignored. The
+kernel ignores signals without a handler for process 1 of a container. So this process handles both signals itself.
 The services run in sessions of their own, and end in an order that this process decides.
 """
 

@@ -14,14 +14,14 @@ from datetime import datetime
 
 import dagster as dg
 import uvicorn
-from prometheus_client import CollectorRegistry, make_asgi_app
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Mount, Route
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from desk.request_guard import RequestGuard
 from pipelines.authoring import catalog
@@ -140,12 +140,16 @@ def _health(request: Request) -> JSONResponse:
     return JSONResponse({"ok": not problems, "problems": problems}, status_code=503 if problems else 200)
 
 
-def build_app() -> Starlette:
-    """Return the ASGI application with `/healthz` (200 or 503, JSON) and `/metrics` (Prometheus' text format)."""
+def _figures(request: Request) -> Response:
     registry = CollectorRegistry()
     registry.register(ChainCollector())
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def build_app() -> Starlette:
+    """Return the ASGI application with `/healthz` (200 or 503, JSON) and `/metrics` (Prometheus' text format)."""
     return Starlette(
-        routes=[Route("/healthz", _health), Mount("/metrics", make_asgi_app(registry))],
+        routes=[Route("/healthz", _health), Route("/metrics", _figures)],
         middleware=[Middleware(RequestGuard, hosts=load_settings().pages_hosts)],
     )
 

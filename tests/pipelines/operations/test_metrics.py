@@ -34,7 +34,7 @@ def test_the_figures_of_machine_runs_and_use_case(client: TestClient, workspace:
     folder.mkdir(parents=True)
     (folder / "calls_broken.csv").write_text("no,such,columns\n1,2,3\n")
     workspace.landing.scan("calls")
-    text = client.get("/metrics/").text
+    text = client.get("/metrics").text
     figures = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert figures['sixtyforty_refused_extracts{use_case="calls_in_time"}'] == "1.0"
     assert figures['sixtyforty_runs{state="queued"}'] == "0.0"
@@ -56,5 +56,5 @@ def test_health_is_503_until_daemon_and_watch_are_alive(client: TestClient, monk
 
 
 def test_other_websites_read_nothing(client: TestClient) -> None:
-    for path in ("/healthz", "/metrics/"):
+    for path in ("/healthz", "/metrics"):
         assert client.get(path, headers={"Host": "attacker.example"}).status_code == 400
