@@ -178,7 +178,7 @@ def _log_format(environment: Mapping[str, str]) -> LogFormat:
     name = environment.get("SIXTYFORTY_LOG_FORMAT") or "text"
     for log_format in get_args(LogFormat):
         if name == log_format:
-            return log_format  # type: ignore[no-any-return]
+            return log_format
     raise SettingsError(f"SIXTYFORTY_LOG_FORMAT is '{name}'. Set it to text or json.")
 
 

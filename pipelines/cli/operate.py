@@ -68,7 +68,7 @@ def watch(
     ] = None,
 ) -> WatchAnswer:
     """Watch runs, sensors, extracts and gains, and alert the declared people once about each problem."""
-    from pipelines.operations.foreground import interrupt_on_signals
+    from pipelines.operations.foreground import interrupt_on_signals, print_line
     from pipelines.operations.watch import ShownReceipt, describe_receipt, watch_all
 
     as_json = bool(ctx.params["as_json"])
@@ -78,7 +78,7 @@ def watch(
         if once:
             receipts.append(receipt)
         else:
-            print(json.dumps(receipt.to_dict()) if as_json else describe_receipt(receipt), flush=True)
+            print_line(json.dumps(receipt.to_dict()) if as_json else describe_receipt(receipt))
 
     with suppress(KeyboardInterrupt), interrupt_on_signals():
         if port and not once:

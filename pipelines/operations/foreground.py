@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -29,6 +30,14 @@ def interrupt_on_signals() -> Iterator[None]:
         yield
     finally:
         _set_handlers(previous)
+
+
+def print_line(text: str) -> None:
+    """Print a line. If nobody reads the output any more, because Supervisor was killed, go on without output."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (it stays open for the rest of the process)
 
 
 def serve(commands: Mapping[str, Sequence[str]], folder: Path, environment: Mapping[str, str]) -> None:
