@@ -15,6 +15,7 @@
   production, no alert in the profile embedded.
 - `SIXTYFORTY_HEARTBEAT_URL`: an address that the watch requests after each look, so that another machine can alert when
   it stays away. Default: none.
+- `SIXTYFORTY_LOG_FORMAT`: text (default) or json, for the logs of runs and services.
 - `SIXTYFORTY_ESTIMATOR_PACKAGES`, `SIXTYFORTY_LOCATION_ROOTS`: what declarations may import and read.
   `sixtyforty.spec.confinement` reads them where declarations are loaded; here they are only checked.
 - `SIXTYFORTY_WITNESS`: where the heads of ledgers are sent: an absolute path, an `https://` address, or
@@ -46,6 +47,7 @@ DRIVER = "postgresql+psycopg2://"
 BACKUP_HOURS = 30.0
 HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 Profile = Literal["embedded", "production", "cluster"]
+LogFormat = Literal["text", "json"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Settings:
     broker_url: str = field(default="", repr=False)
     pages_hosts: tuple[str, ...] = ()
     backup_hours: float | None = None
+    log_format: LogFormat = "text"
     heartbeat_url: str | None = field(default=None, repr=False)
 
     @property
@@ -101,6 +104,7 @@ def load_settings() -> Settings:
         broker_url=environment.get("SIXTYFORTY_BROKER_URL", "") if profile == "cluster" else "",
         pages_hosts=_pages_hosts(environment),
         backup_hours=_backup_hours(environment, None if profile == "embedded" else BACKUP_HOURS),
+        log_format=_log_format(environment),
         heartbeat_url=_web_address(environment, "SIXTYFORTY_HEARTBEAT_URL"),
     )
     if profile != "embedded":
@@ -172,6 +176,14 @@ def _backup_hours(environment: Mapping[str, str], default: float | None) -> floa
     if not text.isdecimal() or not int(text):
         raise SettingsError("SIXTYFORTY_BACKUP_HOURS is not a number of hours. Write a whole number such as 30.")
     return float(text)
+
+
+def _log_format(environment: Mapping[str, str]) -> LogFormat:
+    name = environment.get("SIXTYFORTY_LOG_FORMAT") or "text"
+    for log_format in get_args(LogFormat):
+        if name == log_format:
+            return log_format
+    raise SettingsError(f"SIXTYFORTY_LOG_FORMAT is '{name}'. Set it to text or json.")
 
 
 def _pages_hosts(environment: Mapping[str, str]) -> tuple[str, ...]:

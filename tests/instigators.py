@@ -11,6 +11,7 @@ from dagster._core.scheduler.instigation import (
     InstigatorState,
     InstigatorStatus,
     InstigatorType,
+    ScheduleInstigatorData,
     SensorInstigatorData,
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
@@ -22,3 +23,10 @@ def running_sensor(name: str, **data: float) -> InstigatorState:
     origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), name)
     settings = SensorInstigatorData(min_interval=30, **data)  # type: ignore[arg-type]
     return InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, settings)
+
+
+def running_schedule(name: str, start_timestamp: float) -> InstigatorState:
+    """Return the state of a nightly schedule that is switched on."""
+    origin = running_sensor(name).origin
+    settings = ScheduleInstigatorData("0 2 * * *", start_timestamp=start_timestamp)
+    return InstigatorState(origin, InstigatorType.SCHEDULE, InstigatorStatus.RUNNING, settings)

@@ -63,9 +63,12 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help="Check every use case once, then end.")] = False,
     interval_seconds: Annotated[float, typer.Option(min=1, help="Seconds between two checks of the use cases.")] = 60.0,
     track: TrackName = "live",
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port on 127.0.0.1 for /healthz and /metrics. Default: none.")
+    ] = None,
 ) -> WatchAnswer:
     """Watch runs, sensors, extracts and gains, and alert the declared people once about each problem."""
-    from pipelines.operations.foreground import interrupt_on_signals
+    from pipelines.operations.foreground import interrupt_on_signals, print_line
     from pipelines.operations.watch import ShownReceipt, describe_receipt, watch_all
 
     as_json = bool(ctx.params["as_json"])
@@ -75,9 +78,15 @@ def watch(
         if once:
             receipts.append(receipt)
         else:
-            print(json.dumps(receipt.to_dict()) if as_json else describe_receipt(receipt), flush=True)
+            print_line(json.dumps(receipt.to_dict()) if as_json else describe_receipt(receipt))
 
     with suppress(KeyboardInterrupt), interrupt_on_signals():
+        if port and not once:
+            from pipelines.operations.metrics import serve_metrics
+            from pipelines.settings import prepare_dagster_home
+
+            prepare_dagster_home()
+            serve_metrics(port)
         watch_all(track, None if once else interval_seconds, show_receipt)
     text = "\n".join(map(describe_receipt, receipts)) or "No new alerts."
     return WatchAnswer(receipts=[receipt.to_dict() for receipt in receipts], text=text)
@@ -110,11 +119,12 @@ class UpAnswer(Answer):
     reaped: Annotated[Sequence[str], "Ids of runs whose process was gone. These runs are now marked failed."]
 
 
-@command(OPERATE, "up", "", "--port 8000 --readonly-port 8001 --desk-port 8002")
+@command(OPERATE, "up", "", "--port 8000 --readonly-port 8001 --desk-port 8002 --watch-port 8003")
 def up(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Dagster's pages on 127.0.0.1.")] = 3000,
     readonly_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Dagster's read-only pages.")] = 3001,
     desk_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the desk.")] = 3002,
+    watch_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of /healthz and /metrics.")] = 3003,
     foreground: Annotated[
         bool, typer.Option("--foreground", help="Stay until SIGTERM or Ctrl-C, as systemd and containers need it.")
     ] = False,
@@ -127,8 +137,8 @@ def up(
     # The command creates the accounts, because the desk service would print the new passwords into a log.
     prepare_database(load_settings().database_url, show_progress).dispose()
     if foreground:
-        services.run_in_foreground(port, readonly_port, desk_port)
-    running = services.up(port, readonly_port, desk_port)
+        services.run_in_foreground(port, readonly_port, desk_port, watch_port)
+    running = services.up(port, readonly_port, desk_port, watch_port)
     lines = [
         f"Dagster's pages: {running.pages}",
         f"read-only pages: {running.read_only}",

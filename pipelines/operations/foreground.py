@@ -1,7 +1,7 @@
 """Run services in the foreground until the process is asked to end. No process and no taken port stays behind.
 
-The terminal sends Ctrl-C to all processes of its group at once, a shell starts background jobs with Ctrl-C ignored, and
-the kernel ignores signals without a handler for process 1 of a container. So this process handles both signals itself.
+The terminal sends Ctrl-C to all processes of its group at once. A shell starts background jobs with Ctrl-C ignored. The
+kernel ignores signals without a handler for process 1 of a container. So this process handles both signals itself.
 The services run in sessions of their own, and end in an order that this process decides.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -29,6 +30,14 @@ def interrupt_on_signals() -> Iterator[None]:
         yield
     finally:
         _set_handlers(previous)
+
+
+def print_line(text: str) -> None:
+    """Print a line. If nobody reads the output any more, because Supervisor was killed, go on without output."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (it stays open for the rest of the process)
 
 
 def serve(commands: Mapping[str, Sequence[str]], folder: Path, environment: Mapping[str, str]) -> None:

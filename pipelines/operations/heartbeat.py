@@ -16,6 +16,7 @@ from sixtyforty.storage.files import write_atomic
 
 FILE = "watch.json"
 ANSWER_SECONDS = 10
+LONGEST_PAUSE = 600.0  # seconds; a watch that has not looked for so long is not running
 
 
 def report_look(settings: Settings) -> None:

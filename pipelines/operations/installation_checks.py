@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipelines.operations.backup_receipt import read_receipt
 from pipelines.operations.examination import Check, NotAvailableError
-from pipelines.operations.heartbeat import seconds_since_look
+from pipelines.operations.heartbeat import LONGEST_PAUSE, seconds_since_look
 from pipelines.operations.machine_watch import describe_clock, describe_full_disk, describe_missing_backup
 from pipelines.operations.permissions import describe_permissions
 from pipelines.operations.timezone_comparison import describe_rules
@@ -20,7 +20,6 @@ from sixtyforty.storage.databases import open_engine, parse_database_url
 from sixtyforty.storage.files import create_folder
 from sixtyforty.storage.timezone_rules import CURE
 
-LONGEST_PAUSE = 600.0  # seconds; a watch that has not looked for so long is not running
 ANSWER_SECONDS = 3.0  # A worker has this time to answer.
 
 

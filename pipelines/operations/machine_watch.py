@@ -5,10 +5,12 @@ They concern every use case, so every use case alerts about them.
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
 from pipelines.operations.backup_receipt import read_receipt
+from pipelines.operations.supervisor import is_running
 from pipelines.settings import Settings
 from sixtyforty.reports.alerts import Alert, AlertKind
 
@@ -16,8 +18,9 @@ if TYPE_CHECKING:
     import dagster as dg
 
 ENOUGH_BYTES = 2_000_000_000
+STARTED_BY_SUPERVISOR = "SUPERVISOR_ENABLED"  # Supervisor sets this variable in its programs.
 CLOCK_TOLERANCE = 60.0  # seconds; a time that lies further in the future shows that the clock was set back
-MACHINE_KINDS: set[AlertKind] = {"disk nearly full", "no backup", "clock set back"}
+MACHINE_KINDS: set[AlertKind] = {"disk nearly full", "no backup", "clock set back", "lost supervisor"}
 
 
 def find_machine_alerts(settings: Settings, instance: dg.DagsterInstance, now: float) -> list[Alert]:
@@ -27,6 +30,7 @@ def find_machine_alerts(settings: Settings, instance: dg.DagsterInstance, now: f
         "no backup": describe_missing_backup(settings, now),
         "clock set back": describe_clock(instance, now),
     }
+    problems["lost supervisor"] = describe_lost_supervisor(settings)
     return [Alert(kind, "this machine", text) for kind, text in problems.items() if text]
 
 
@@ -52,6 +56,16 @@ def describe_missing_backup(settings: Settings, now: float) -> str | None:
     return (
         f"{newest} (limit: {settings.backup_hours:.0f} hours). Run: sixtyforty backup --to FOLDER, and see why the"
         " nightly one failed."
+    )
+
+
+def describe_lost_supervisor(settings: Settings) -> str | None:
+    """Return a sentence if this process was started by Supervisor, and Supervisor has ended since."""
+    if not os.environ.get(STARTED_BY_SUPERVISOR) or is_running(settings):
+        return None
+    return (
+        "Supervisor was killed. The services still run, but one that ends is not started again. Run: make up. It ends"
+        " what is left, and starts all services."
     )
 
 

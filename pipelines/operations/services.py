@@ -65,7 +65,7 @@ class StoppedServices:
     left_over: int
 
 
-def up(port: int, readonly_port: int, desk_port: int) -> RunningServices:
+def up(port: int, readonly_port: int, desk_port: int, watch_port: int) -> RunningServices:
     """Start the services, wait until they are ready, and return their addresses.
 
     If the services already run, start nothing. A second start at the same time waits for the first start.
@@ -73,7 +73,7 @@ def up(port: int, readonly_port: int, desk_port: int) -> RunningServices:
     """
     settings = prepare_dagster_home()
     with exclusive_lock(services_folder(settings) / "up.lock", "start the services"):
-        dead_runs = [] if is_running(settings) else _start(settings, Ports(port, readonly_port, desk_port))
+        dead_runs = [] if is_running(settings) else _start(settings, Ports(port, readonly_port, desk_port, watch_port))
         addresses = read_addresses(settings)
         _wait_until_ready(settings, addresses)
         return RunningServices(**addresses, logs=_logs(settings), programs=program_states(settings), reaped=dead_runs)
@@ -135,7 +135,7 @@ def _start(settings: Settings, ports: Ports) -> list[str]:
     return dead_runs
 
 
-def run_in_foreground(port: int, readonly_port: int, desk_port: int) -> NoReturn:
+def run_in_foreground(port: int, readonly_port: int, desk_port: int, watch_port: int) -> NoReturn:
     """Replace this process by Supervisor, which ends with its services on SIGTERM or Ctrl-C.
 
     Use this under systemd or in a container, which then see when Supervisor ends. Raises ServicesError if the services
@@ -144,7 +144,7 @@ def run_in_foreground(port: int, readonly_port: int, desk_port: int) -> NoReturn
     settings = prepare_dagster_home()
     if is_running(settings):
         raise ServicesError("The services of this home already run. To stop them: sixtyforty down")
-    command, _ = _prepare_start(settings, Ports(port, readonly_port, desk_port))
+    command, _ = _prepare_start(settings, Ports(port, readonly_port, desk_port, watch_port))
     os.chdir(ROOT)
     os.execve(command[0], [*command, "--nodaemon"], _environment(settings))
 

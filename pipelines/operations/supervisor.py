@@ -21,6 +21,7 @@ from sixtyforty.storage.private_files import PRIVATE_UMASK
 # Maximum length of a socket's path, in bytes. The system allows about 108, and Supervisor appends a process id.
 LONGEST_SOCKET = 100
 ADDRESSES = "addresses.json"
+LOG_FORMATS = {"text": "colored", "json": "json"}  # Dagster's name of each log format
 
 
 class ServicesError(SixtyfortyError):
@@ -42,30 +43,31 @@ class Program:
 
 
 STOP_SECONDS = 6  # A stopped service has this time to end. Then it is killed, with the processes that it started.
-GUARDED_WEBSERVER = "python -m pipelines.runtime.guarded_webserver -h 127.0.0.1"
+CODE = "-m pipelines.definitions --socket {socket} --location-name sixtyforty --log-format {log_format}"
+GUARDED_WEBSERVER = "python -m pipelines.runtime.guarded_webserver -h 127.0.0.1 --log-format {log_format}"
 PROGRAMS = (
-    Program("code", "dagster api grpc -m pipelines.definitions --socket {socket} --location-name sixtyforty", 1),
-    Program("webserver", f"{GUARDED_WEBSERVER} -p {{port}} -w {{workspace}}", 2),
-    Program("readonly", f"{GUARDED_WEBSERVER} -p {{readonly_port}} -w {{workspace}} --read-only", 2),
+    Program("code", f"dagster api grpc {CODE}", 1),
+    Program("webserver", GUARDED_WEBSERVER + " -p {port} -w {workspace}", 2),
+    Program("readonly", GUARDED_WEBSERVER + " -p {readonly_port} -w {workspace} --read-only", 2),
     Program("desk", "sixtyforty desk --port {desk_port}", 2),
-    Program("daemon", "dagster-daemon run -w {workspace}", 3, keeps_children=True),
-    Program("watch", "sixtyforty watch", 4),
+    Program("daemon", "dagster-daemon run -w {workspace} --log-format {log_format}", 3, keeps_children=True),
+    Program("watch", "sixtyforty watch --port {watch_port}", 4),
 )
 # The services of `make ui`. Its code server imports edited code when somebody reloads the definitions on the pages.
-RELOADING_CODE = "dagster code-server start -m pipelines.definitions --socket {socket} --location-name sixtyforty"
 UI_PROGRAMS = (
-    Program("code", RELOADING_CODE, 1),
+    Program("code", f"dagster code-server start {CODE}", 1),
     *(program for program in PROGRAMS if program.name in ("webserver", "daemon")),
 )
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Ports on 127.0.0.1 of Dagster's pages, of its read-only pages, and of the desk."""
+    """Ports on 127.0.0.1 of Dagster's pages, of its read-only pages, of the desk, and of the watch's figures."""
 
     port: int
     readonly_port: int
     desk_port: int
+    watch_port: int
 
     def addresses(self) -> dict[str, str]:
         """Return the address of each web server by its name: pages, read_only and desk."""
@@ -112,7 +114,11 @@ def write_configuration(settings: Settings, ports: Ports) -> Path:
     """
     folder = services_folder(settings)
     create_folder(folder / "logs")
-    placeholders = {**vars(ports), **_write_workspace(folder, "code.sock", "workspace.yaml")}
+    placeholders = {
+        "log_format": LOG_FORMATS[settings.log_format],
+        **vars(ports),
+        **_write_workspace(folder, "code.sock", "workspace.yaml"),
+    }
     (folder / ADDRESSES).write_text(json.dumps(ports.addresses()))
     file = folder / "supervisord.conf"
     file.write_text(_configuration(folder, placeholders))
@@ -121,7 +127,11 @@ def write_configuration(settings: Settings, ports: Ports) -> Path:
 
 def ui_commands(settings: Settings, port: int) -> dict[str, list[str]]:
     """Write the workspace of `make ui`. Return the command of each service by its name. Raises ServicesError."""
-    placeholders = {"port": port, **_write_workspace(services_folder(settings), "ui.sock", "ui_workspace.yaml")}
+    placeholders = {
+        "log_format": LOG_FORMATS[settings.log_format],
+        "port": port,
+        **_write_workspace(services_folder(settings), "ui.sock", "ui_workspace.yaml"),
+    }
     return {program.name: shlex.split(_full_command(program, placeholders)) for program in UI_PROGRAMS}
 
 
@@ -182,5 +192,5 @@ def _program_section(program: Program, folder: Path, command: str) -> str:
         f"priority={program.order}\nstartsecs=3\nautorestart=true\nstartretries=1000\n"
         f"stopasgroup={str(not program.keeps_children).lower()}\nkillasgroup=true\nstopwaitsecs={STOP_SECONDS}\n"
         f"redirect_stderr=true\nstdout_logfile={folder}/logs/{program.name}.log\n"
-        "stdout_logfile_maxbytes=5MB\nstdout_logfile_backups=2"
+        "stdout_logfile_maxbytes=20MB\nstdout_logfile_backups=5"
     )

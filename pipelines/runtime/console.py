@@ -1,13 +1,22 @@
-"""Print a run's log to the console: one line per message, with the seconds since the run started."""
+"""Print a run's log to the console: one line per message, with the seconds since the run started.
+
+With SIXTYFORTY_LOG_FORMAT=json, a line is a JSON object with the UTC time, level, run, use case, partitions and step.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
+
+from pipelines.runtime.dagster_internals import partition_range
+from pipelines.settings import load_settings
 
 SHOWN_EVENTS = ("RUN_FAILURE", "STEP_FAILURE", "STEP_UP_FOR_RETRY")
 
@@ -26,6 +35,25 @@ class _LineFormatter(logging.Formatter):
             text = f"{event.step_key}: {text}"
         level = "" if record.levelno < logging.WARNING else f"{record.levelname}: "
         return f"{time.monotonic() - self.started:7.1f} s  {level}{text}"
+
+
+class _JsonFormatter(logging.Formatter):
+    """Format a log message as a JSON object on one line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        meta: Mapping[str, Any] = getattr(record, "dagster_meta", {})
+        event, tags = _event_of(record), meta.get("job_tags") or {}
+        ends = partition_range(tags)
+        fields = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "run_id": meta.get("run_id"),
+            "use_case": meta.get("job_name"),
+            "partitions": list(ends) if ends else tags.get("dagster/partition"),
+            "step": meta.get("step_key") or (event.step_key if event is not None else None),
+            "message": meta.get("orig_message", record.getMessage()),
+        }
+        return json.dumps({name: field for name, field in fields.items() if field is not None}, ensure_ascii=False)
 
 
 class _StageAndErrorFilter(logging.Filter):
@@ -48,7 +76,7 @@ def console(_: dg.InitLoggerContext) -> logging.Logger:
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_LineFormatter())
+    handler.setFormatter(_JsonFormatter() if load_settings().log_format == "json" else _LineFormatter())
     handler.addFilter(_StageAndErrorFilter())
     logger.handlers = [handler]
     return logger

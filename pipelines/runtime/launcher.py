@@ -192,14 +192,17 @@ class WarmLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         process = last_seen.find() if last_seen else None
         if last_seen and not process:
             return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"the process of run {run.run_id} has ended")
-        # Both times move with the clock, so their difference doesn't.
-        if process and time.time() - process.create_time() > LONGEST_RUN_SECONDS:
+        if process and self._takes_too_long(run.run_id, process):
             process.kill()
-            text = (
-                f"the process of run {run.run_id} was killed, because it took longer than {LONGEST_RUN_SECONDS:.0f} s"
-            )
+            text = f"the process of run {run.run_id} was killed after {LONGEST_RUN_SECONDS:.0f} s"
             return CheckRunHealthResult(WorkerStatus.FAILED, text)
         return CheckRunHealthResult(WorkerStatus.RUNNING)
+
+    def _takes_too_long(self, run_id: str, process: psutil.Process) -> bool:
+        record = instance_of(self).get_run_record_by_id(run_id)
+        started = record.start_time if record else None
+        # The start time of a process moves with the clock, so its age doesn't.
+        return time.time() - max(started or time.time(), process.create_time()) > LONGEST_RUN_SECONDS
 
 
 def find_run_process(instance: dg.DagsterInstance, run_id: str) -> RunProcess | None:

@@ -22,6 +22,7 @@ AlertKind = Literal[
     "disk nearly full",
     "no backup",
     "clock set back",
+    "lost supervisor",
     "rejected batch",
     "leakage",
     "champion revoked",

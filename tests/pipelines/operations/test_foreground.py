@@ -101,3 +101,22 @@ def test_handlers_are_restored(handler: Callable[..., Any]) -> None:
         assert signal.getsignal(signal.SIGTERM) == handler
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def test_a_service_goes_on_when_nobody_reads_its_output(tmp_path: Path) -> None:
+    """Once, the watch ended with its first alert after Supervisor was killed."""
+    text = (
+        "import pathlib; from pipelines.operations.foreground import print_line; input();"
+        " print_line('a'); print_line('b'); pathlib.Path('done').touch()"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(foreground.__file__).parents[2])}
+    command = [sys.executable, "-c", text]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin and process.stdout
+        process.stdout.close()
+        process.stdin.write(b"\n")
+        process.stdin.close()
+    assert process.returncode == 0
+    assert (tmp_path / "done").exists()

@@ -46,12 +46,12 @@ class Installation:
     dead_run: str
 
 
-def free_ports() -> tuple[int, int, int]:
-    """Return three ports that nobody uses."""
-    with socket.socket() as first, socket.socket() as second, socket.socket() as third:
-        for each in (first, second, third):
+def free_ports() -> tuple[int, int, int, int]:
+    """Return four ports that nobody uses."""
+    with socket.socket() as first, socket.socket() as second, socket.socket() as third, socket.socket() as fourth:
+        for each in (first, second, third, fourth):
             each.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1], third.getsockname()[1]
+        return (*(each.getsockname()[1] for each in (first, second, third)), fourth.getsockname()[1])
 
 
 def own_processes(settings: Settings) -> list[psutil.Process]:

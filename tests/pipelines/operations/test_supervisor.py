@@ -21,7 +21,7 @@ from pipelines.operations.supervisor import (
 )
 from tests.homes import use_home
 
-PORTS = Ports(port=3000, readonly_port=3001, desk_port=3002)
+PORTS = Ports(port=3000, readonly_port=3001, desk_port=3002, watch_port=3003)
 
 
 def test_a_home_too_deep_for_sockets_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

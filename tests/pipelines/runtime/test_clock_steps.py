@@ -8,13 +8,12 @@ from types import SimpleNamespace
 
 import dagster as dg
 import pytest
-from dagster._core.scheduler.instigation import ScheduleInstigatorData
 from dagster._daemon.sensor import is_under_min_interval
 
 from pipelines.runtime.clock_steps import without_future_ticks
 from pipelines.settings import prepare_dagster_home
 from tests.homes import use_home
-from tests.instigators import running_sensor
+from tests.instigators import running_schedule, running_sensor
 
 HOUR = 3600.0
 SENSOR = SimpleNamespace(min_interval_seconds=30)
@@ -46,7 +45,5 @@ def test_a_tick_of_just_now_still_counts() -> None:
 
 
 def test_a_schedule_keeps_its_last_tick() -> None:
-    schedule = running_sensor("nightly").with_data(
-        ScheduleInstigatorData("0 2 * * *", start_timestamp=time.time() + HOUR)
-    )
+    schedule = running_schedule("nightly", time.time() + HOUR)
     assert without_future_ticks(schedule, time.time()) is schedule

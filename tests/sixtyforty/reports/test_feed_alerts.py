@@ -1,0 +1,71 @@
+"""Alerts about feeds: unreachable sources, refused extracts, and feeds that stopped or never came."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sixtyforty.ingest.landing_zone import LandingZone
+from sixtyforty.reports.feed_alerts import find_refused_extracts, find_silent_feeds, find_unreachable_sources
+from sixtyforty.workspace import Workspace
+from tests.helpers import make_workspace
+
+
+def landing_folder(ws: Workspace) -> Path:
+    """Create the folder in which extracts land, and return it."""
+    folder = Path(str(ws.landing.folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def test_a_symlink_loop_is_reported_and_stops_no_other_file(workspace: Workspace) -> None:
+    """Once, one link to itself made the whole source unreadable."""
+    folder = landing_folder(workspace)
+    (folder / "calls_loop.csv").symlink_to("calls_loop.csv")
+    (folder / "calls_broken.csv").write_text("no,such,columns\n1,2,3\n")
+    workspace.landing.scan("calls", patient=True)
+    assert find_unreachable_sources(workspace, "live") == []
+    alerts = {alert.subject.split()[1]: alert.text for alert in find_refused_extracts(workspace, "live")}
+    assert len(alerts) == 2
+    assert any("calls_loop.csv is a link that leads nowhere" in text for text in alerts.values())
+    assert any("calls_broken.csv is refused" in text for text in alerts.values())
+    for path in folder.iterdir():
+        path.unlink()
+    workspace.landing.scan("calls", patient=True)
+    assert find_refused_extracts(workspace, "live") == []
+
+
+def test_an_unreachable_source_is_named_with_the_reason(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_unreachable_sources(workspace, "live") == []
+    list_files = LandingZone.list_files
+
+    def fail(self: LandingZone, source: str, memory: Any = None) -> Any:
+        if source == "calls":
+            raise unreachable
+        return list_files(self, source, memory)
+
+    from sixtyforty.ingest.locations import UnreachableSourceError
+
+    unreachable = UnreachableSourceError("calls: the location s3://calls can't be read (PermissionError).")
+    monkeypatch.setattr(LandingZone, "list_files", fail)
+    (alert,) = find_unreachable_sources(workspace, "live")
+    assert (alert.subject, alert.text) == ("calls", str(unreachable))
+
+
+def test_a_feed_that_never_came_is_an_alert_from_the_third_complete_partition_on(tmp_path: Path) -> None:
+    """Once, nobody heard for 44 days that the units never came."""
+    ws = make_workspace(tmp_path)
+    first = ws.use_case.limits[0]
+    source = next(iter(ws.use_case.partitioned))
+
+    def subjects(partitions: int) -> set[str]:
+        now = ws.use_case.settled_at(ws.use_case.shift(first, partitions - 1))
+        return {alert.subject for alert in find_silent_feeds(ws, now)}
+
+    assert subjects(2) == set()
+    assert source in subjects(3)
+    texts = [alert.text for alert in find_silent_feeds(ws, datetime(2030, 1, 1))]
+    assert any("No row of" in text and "at all" in text for text in texts)
