@@ -1,8 +1,13 @@
 """Read different values, or rows, from DuckDB in DataFrames of bounded size, because Great Expectations copies them.
 
-A table of values has one row for each value, and three more columns: `_n` is the number of the row, `_bytes` is the
-length of its texts, and `_frame` is the number of the DataFrame to which the row belongs. Temporary tables of DuckDB
-are written to disk if they don't fit into memory, so any number of values takes bounded memory.
+A table of values has one row for each value, and three more columns:
+
+- `_n`: the number of the row;
+- `_bytes`: the length of its texts;
+- `_frame`: the number of the DataFrame to which the row belongs.
+
+Temporary tables of DuckDB are written to disk if they don't fit into memory, so any number of values takes bounded
+memory.
 """
 
 from __future__ import annotations

@@ -148,8 +148,8 @@ def _describe_readings(history: TimeProfile) -> str:
 def find_feeds(extracts: str) -> list[ExtractFeed]:
     """Group the extracts of a file, folder or glob pattern into feeds, and profile each feed.
 
-    Files of one format whose names end in different dates, numbers or UUIDs are one feed. Raises UnreadableExtractError if no
-    file is an extract, or if an extract can't be read.
+    Files of one format whose names end in different dates, numbers or UUIDs are one feed. Raises UnreadableExtractError
+    if no file is an extract, or if an extract can't be read.
     """
     listed = _list_files(Path(extracts).expanduser())
     files = [f for f in listed if format_of_name(f.name) and not is_unfinished(f.name) and is_file(f)]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sixtyforty.ingest.bucket_listing import BucketListing
@@ -23,6 +23,7 @@ from sixtyforty.ingest.locations import file_changed
 TIME_FIELDS = ("LastModified", "last_modified", "mtime", "modified", "updated", "created")
 TAG_FIELDS = ("ETag", "etag", "md5Hash", "content_md5")
 SIZE_FIELDS = ("size", "Size")
+ENDING_LENGTH = 20  # characters at the end of a name that the name of a local copy keeps
 
 
 class Bucket:
@@ -103,7 +104,8 @@ class Bucket:
     @contextmanager
     def open_file(self, file: ListedFile, scratch: Path) -> Iterator[Path]:
         """Copy a file into the folder `scratch`, and return the path of the copy. See Location."""
-        copy = scratch / f"extract-{secrets.token_hex(8)}"
+        # The ending of the name may show the format of the file.
+        copy = scratch / f"extract-{secrets.token_hex(8)}-{PurePosixPath(file.name).name[-ENDING_LENGTH:]}"
         try:
             self._download(file, copy)
             yield copy

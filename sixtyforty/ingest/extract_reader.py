@@ -39,7 +39,7 @@ def is_bounded(file: Path, source: Source) -> bool:
         return False
     with file.open("rb", buffering=0) as stream:
         head = stream.read(SNIFFED_BYTES)
-    return not head.startswith(GZIP_START) and choose_format(head, source.files).is_bounded
+    return not head.startswith(GZIP_START) and choose_format(head, source.files, file.name).is_bounded
 
 
 def read_extract(file: Path, source: Source) -> OpenedExtract:
@@ -49,7 +49,7 @@ def read_extract(file: Path, source: Source) -> OpenedExtract:
     """
     with _lines_counted(file):
         head = read_head(file, HEAD_BYTES)
-        extract_format = choose_format(head, source.files)
+        extract_format = choose_format(head, source.files, file.name)
         _require_written_forms(extract_format, source)
         opened = extract_format.open(file, source)
     opened.chunks = _read_chunks(opened.chunks, file)
@@ -93,7 +93,7 @@ def _lines_counted(file: Path) -> Iterator[None]:
 def count_lines_of_format(file: Path, source: Source) -> int:
     """Return the number of lines of an extract without its header, but at least 1; 1 if its format has no lines."""
     try:
-        has_lines = choose_format(read_head(file, HEAD_BYTES), source.files).is_bounded
+        has_lines = choose_format(read_head(file, HEAD_BYTES), source.files, file.name).is_bounded
     except RefusedExtractError:  # a gzip file is damaged, but its start may be readable
         has_lines = True
     return count_lines(file) if has_lines else 1

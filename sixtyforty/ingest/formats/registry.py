@@ -29,11 +29,12 @@ def format_of_name(name: str | None) -> ExtractFormat | None:
     return next((extract_format for extract_format in FORMATS if extract_format.kind == kind), None)
 
 
-def choose_format(head: bytes, name: str | None) -> ExtractFormat:
+def choose_format(head: bytes, *names: str | None) -> ExtractFormat:
     """Return the format of an extract: the format that recognizes its first bytes, or the format of its ending, or CSV.
 
-    head: the first bytes of the unpacked file. name: the file glob of the source, whose ending counts.
+    head: the first bytes of the unpacked file. names: the file glob of the source, and the name of the file. The first
+    one with an ending of a format counts.
     """
     heads = (head, decode_head(head))
     recognized = next((f for f in FORMATS if any(map(f.recognizes, heads))), None)
-    return recognized or format_of_name(name) or DEFAULT_FORMAT
+    return recognized or next(filter(None, map(format_of_name, names)), DEFAULT_FORMAT)

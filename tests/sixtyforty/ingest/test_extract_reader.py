@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sixtyforty.ingest.extract_reader import SMALL_FILE_BYTES, count_lines, is_bounded
+from sixtyforty.ingest.extract_reader import SMALL_FILE_BYTES, count_lines, is_bounded, read_extract
 from sixtyforty.ingest.formats.text_blocks import HOLE
 from sixtyforty.spec.sources import Source
 from tests.sixtyforty.ingest.formats.samples import SAMPLE_ROWS, WRITERS, parse_content
@@ -33,6 +33,16 @@ def test_the_content_decides_over_the_declared_ending() -> None:
     parsed = parse_content(b'{"parcel": 7}\n', SOURCE)
     assert parsed.table is not None
     assert parsed.table["parcel"].to_pylist() == ["7"]
+
+
+def test_the_ending_of_the_file_decides_if_neither_content_nor_glob_do(tmp_path: Path) -> None:
+    """A file of JSON was refused as a CSV file without the columns of the contract."""
+    file = tmp_path / "parcels_1.json"
+    file.write_bytes(b'[7, {"parcel": 8}]')
+    source = SOURCE.model_copy(update={"files": "parcels_*"})
+    (chunk,) = read_extract(file, source).chunks
+    assert chunk.rows["parcel"].to_pylist() == ["8"]
+    assert [line.number for line in chunk.broken] == [1]
 
 
 @pytest.mark.parametrize(

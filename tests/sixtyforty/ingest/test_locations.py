@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sixtyforty.ingest.locations import FileChangedError, Folder, UnreachableSourceError
+from sixtyforty.ingest.locations import FileChangedError, Folder, UnreachableSourceError, is_file, is_folder
 from tests.landed_calls import DAY, names, text, workspace_at
 
 
@@ -68,3 +68,13 @@ def test_a_broken_link_is_named_and_the_other_files_are_read(target: str, tmp_pa
         (tmp_path / "dropbox" / name).symlink_to(target)
     assert names(landing) == ["calls_a.csv"]
     assert "links to a file that doesn't exist; put the file itself" in landing.unread["calls"]["calls_b.csv"]
+
+
+def test_a_broken_link_is_neither_a_file_nor_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    for link, target in {"gone": "missing", "long": "x" * 300, "loop": "loop", "to_folder": "folder"}.items():
+        (tmp_path / link).symlink_to(target)
+    paths = sorted(tmp_path.iterdir())
+    assert [path.name for path in paths if is_folder(path)] == ["folder", "to_folder"]
+    assert [path.name for path in paths if is_file(path)] == ["file"]

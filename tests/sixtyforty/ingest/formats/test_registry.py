@@ -115,6 +115,8 @@ def test_the_content_decides_the_format_before_the_ending() -> None:
     assert choose_format(b"a,b", "x.jsonl.gz").kind == "json"
     assert choose_format(b"a,b", "x.dat").kind == "csv"
     assert choose_format(b"a,b", None).kind == "csv"
+    assert choose_format(b"[1, {}]", "things*", "things.json.gz").kind == "json"
+    assert choose_format(b"a,b", "x.csv", "x.json").kind == "csv"
 
 
 def test_an_ending_names_one_format_and_every_format_has_one() -> None:
