@@ -11,10 +11,14 @@ from __future__ import annotations
 
 import atexit
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING
 
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.memory import duckdb_limit
 from sixtyforty.storage.scratch import scratch_folder
 from sixtyforty.storage.sql import literal
@@ -24,6 +28,10 @@ if TYPE_CHECKING:
     import duckdb
 
 OPEN_DATABASES = 8  # the largest number of in-memory databases that a process keeps open
+
+
+class QueryTooSlowError(SixtyfortyError):
+    """A query took longer than its time limit."""
 
 
 @lru_cache(maxsize=OPEN_DATABASES)
@@ -79,6 +87,22 @@ def connect(
     the time zone.
     """
     return _open_database(timezone, folders, scratch or scratch_folder(None), threads).cursor()
+
+
+@contextmanager
+def time_limit(session: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    """Interrupt the session's query in this block after some seconds. Raises QueryTooSlowError then."""
+    import duckdb
+
+    timer = Timer(seconds, session.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise QueryTooSlowError(f"The query took longer than {seconds:.0f} seconds.") from error
+    finally:
+        timer.cancel()
 
 
 def connect_for_expressions() -> duckdb.DuckDBPyConnection:
