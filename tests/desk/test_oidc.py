@@ -146,7 +146,8 @@ def log_in(
     client = client or desk.client()
     start = client.get("/login/provider")
     assert start.status_code == 303 and start.headers["location"].startswith(f"{provider.url}/authorize?")
-    return client, client.get(CALLBACK, params=provider.authorize(start.headers["location"]))
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    return client, client.get(CALLBACK, params=provider.authorize(start.headers["location"]), headers=link)
 
 
 def kinds(desk: RunningDesk) -> list[str]:
