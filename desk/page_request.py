@@ -188,17 +188,19 @@ class PageRequest:
         The use case can't run after an edit of its calendar, a source's key or the units' key. The page also warns if
         the champion can't score the units.
         """
-        if not self.page_workspaces or self.query.get("use_case", "") not in {"", *self.page_workspaces}:
+        name = self.query.get("use_case") or next(iter(self.page_workspaces or self.workspaces), "")
+        ws = self.workspaces.get(name)
+        if ws is None:
             return ""
-        if self.ws.refusal:
-            return self.ws.refusal
+        if ws.refusal:
+            return ws.refusal
         try:
-            outage = current_outage(self.ws, "live", now())
+            outage = current_outage(ws, "live", now())
         except SixtyfortyError as error:  # show the error as the warning, so that the page opens
-            return f"{self.ws.use_case.title}: {error}"
+            return f"{ws.use_case.title}: {error}"
         if outage is None:
             return ""
-        return f"{self.ws.use_case.title}: {outage.text} The decisions shown here are those of the current process."
+        return f"{ws.use_case.title}: {outage.text} The decisions shown here are those of the current process."
 
     def link(self, **changes: Any) -> str:
         """Return the address of this page with some of its parameters changed; None or "" removes a parameter."""
