@@ -10,11 +10,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from desk.forms import check_form_token, read_form
-from desk.page_request import COOKIE, Desk, Page, PageRequest, Problem
-from desk.roles import MENU_LABELS, OUTPUT_OF_PAGE, PAGES_OF_ROLE
+from desk.login import ACCOUNT_PAGE
+from desk.page_request import Desk, Page, PageRequest, Problem, client_of
+from desk.request_guard import OWN_SITES
+from desk.roles import OUTPUT_OF_PAGE, labels_of
 from desk.sessions import find_session
 from sixtyforty.reports.readership import record_reading
 from sixtyforty.spec.clock import now
+
+OPEN_BEFORE_CHANGE = (ACCOUNT_PAGE, "/logout")  # the pages of a person who must choose a new password first
 
 
 def guard_page(desk: Desk, page: Page, menu_address: str | None) -> Callable[[Request], Any]:
@@ -34,34 +38,62 @@ def guard_page(desk: Desk, page: Page, menu_address: str | None) -> Callable[[Re
 def _answer(
     desk: Desk, page: Page, menu_address: str | None, request: Request, form: Mapping[str, str] | None
 ) -> Response:
-    session = find_session(desk.database, request.cookies.get(COOKIE, ""), now())
+    session = find_session(desk.database, request.cookies.get(desk.session_cookie, ""), now())
     if session is None:
         return RedirectResponse("/", 303)
-    page_request = PageRequest(desk, request.url.path, request.query_params, form, session)
+    if session.must_change and request.url.path not in OPEN_BEFORE_CHANGE:
+        return RedirectResponse(ACCOUNT_PAGE, 303)
+    page_request = PageRequest(
+        desk,
+        request.url.path,
+        request.query_params,
+        form,
+        session,
+        client=client_of(request),
+        menu_address=menu_address,
+        is_reading=_is_reading(request),
+    )
     try:
-        if menu_address is not None:
-            check_role(session.role, menu_address)
+        check_access(page_request)
         if form is not None:
             check_form_token(form, session.token)
         response = page(page_request)
         _record_reading(page_request)
         return response
     except Problem as problem:
+        if problem.status == 403:
+            page_request.record("access denied", f"{request.method} {request.url.path}: {problem.title}")
         return page_request.render_problem(problem)
 
 
-def check_role(role: str, address: str) -> None:
-    """Raise Problem if a role may not open the page at this address."""
-    pages = PAGES_OF_ROLE[role]
-    if address not in pages:
-        labels = ", ".join(MENU_LABELS[page] for page in pages)
+def check_access(request: PageRequest) -> None:
+    """Raise Problem if the person may not open the requested page, in the requested use case if one is named.
+
+    To a person without a role in a use case, the use case doesn't exist.
+    """
+    if request.menu_address is None:
+        return
+    name = request.query.get("use_case")
+    if name and name not in request.workspaces:
+        if name in request.desk.workspaces:
+            request.record("access denied", f"{request.path} of the use case {name}")
+        raise Problem(404, "This use case doesn't exist", "Choose a use case in the menu.")
+    if request.menu_address not in request.pages:
+        labels = ", ".join(labels_of(request.pages).values()) or "no page"
         raise Problem(
             403,
             "You don't have access to this page",
-            f"You are logged in as {role}. You can open: {labels}.",
+            f"You are logged in as {request.session.roles}. You can open: {labels}.",
         )
 
 
+def _is_reading(request: Request) -> bool:
+    """Return whether a person opened the page: not a check with HEAD, another website, or a browser ahead of time."""
+    headers = request.headers
+    is_ahead = "prefetch" in headers.get("sec-purpose", "") or headers.get("purpose") == "prefetch"
+    return request.method == "GET" and headers.get("sec-fetch-site", "") in OWN_SITES and not is_ahead
+
+
 def _record_reading(request: PageRequest) -> None:
-    if request.form is None and request.path in OUTPUT_OF_PAGE:
+    if request.is_reading and request.path in OUTPUT_OF_PAGE:
         record_reading(request.ws, OUTPUT_OF_PAGE[request.path], now())

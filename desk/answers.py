@@ -29,8 +29,8 @@ class RejectedAnswer:
     reason: str = ""
 
 
-def record_answer(request: PageRequest, decision: ShownDecision) -> RejectedAnswer | None:
-    """Record the logged-in person's answer to a decision, as sent in the request's form.
+def record_answer(request: PageRequest, decision: ShownDecision, role: Role) -> RejectedAnswer | None:
+    """Record the logged-in person's answer to a decision, as sent in the request's form. role: who answers on the page.
 
     Returns None if the answer was recorded, otherwise a RejectedAnswer with the reason.
     """
@@ -42,18 +42,18 @@ def record_answer(request: PageRequest, decision: ShownDecision) -> RejectedAnsw
         text = f"The reason has {len(reason)} characters. Shorten it to {MAX_REASON} characters."
         return RejectedAnswer(decision.id, text, 422, reason)
     try:
-        answer_decision(request.ws, _response(request, decision, event, reason))
+        answer_decision(request.ws, _response(request, decision, role, event, reason))
     except AlreadyAnsweredError:
         text = "Somebody else has already answered this decision. Your answer was not recorded."
         return RejectedAnswer(decision.id, text, 409, reason)
     except ResponseError as error:
         return RejectedAnswer(decision.id, f"Your answer was not recorded: {error}", 422, reason)
+    request.record("answer", f"{event} as {role}: {decision.id}", request.ws.use_case.name)
     return None
 
 
-def _response(request: PageRequest, decision: ShownDecision, event: str, reason: str) -> Response:
+def _response(request: PageRequest, decision: ShownDecision, role: Role, event: str, reason: str) -> Response:
     form, person = request.form or {}, request.session.person
-    role: Role = "expert" if request.session.role == "expert" else "decider"  # other roles can't open the page
     if event == "accepted":
         return Response(decision.id, person, role, "accepted")
     if event == "withdrawn":

@@ -15,39 +15,61 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from desk.access import guard_page
+from desk.account_page import account_page
 from desk.decision_day import format_clock_time, local_time
 from desk.decisions_page import decisions_page
 from desk.impact_page import impact_chart, impact_page
 from desk.login import log_out, login_page
+from desk.oidc import CALLBACK, OidcProvider
+from desk.oidc_login import callback_page, start_page
 from desk.page_request import Desk, Page, PageRequest, Problem
 from desk.pages import maturity_page, people_page, portfolio_page, record_page
 from desk.request_guard import RequestGuard
 from desk.review_page import review_page
 from desk.security_headers import SecurityHeaders
+from desk.security_page import security_page
 from desk.trace_page import trace_page
 from sixtyforty.reports.page_templates import page_environment
+from sixtyforty.storage.security_log import DEFAULT_ADDRESS_DAYS
 from sixtyforty.workspace import Workspace
 
 
 def build_app(
-    workspaces: Mapping[str, Workspace], database: sa.Engine, host: str | None = None, secure: bool = False
+    workspaces: Mapping[str, Workspace],
+    database: sa.Engine,
+    host: str | None = None,
+    secure: bool = False,
+    address_days: int = DEFAULT_ADDRESS_DAYS,
+    provider: OidcProvider | None = None,
 ) -> ASGIApp:
     """Return the web application of the desk for some use cases.
 
-    database: holds accounts and sessions. host: the host name at which people reach the desk, in addition to
-    the names of this machine. The guard refuses other host names and requests of other websites. secure: whether people
-    reach the desk only by https.
+    - database: holds accounts, sessions and the security log.
+    - host: the host name at which people reach the desk, in addition to the names of this machine. The guard refuses
+      other host names and requests of other websites.
+    - secure: whether people reach the desk only by https.
+    - address_days: the days after which the security log deletes addresses.
+    - provider: the OpenID provider through which people can log in; None without one.
     """
     templates = page_environment("desk")
     templates.filters["local_time"] = lambda time, ws: f"{local_time(ws.use_case, time):%Y-%m-%d %H:%M}"
     templates.filters["clock_time"] = format_clock_time
-    desk = Desk(workspaces, database, templates, secure)
+    desk = Desk(workspaces, database, templates, secure, address_days, provider.settings.host if provider else "")
     app = Starlette(
-        routes=_routes(desk),
+        routes=[*_provider_routes(desk, provider), *_routes(desk)],
         middleware=[Middleware(RequestGuard, hosts=[host] if host else [])],
         exception_handlers=dict.fromkeys((Problem, Exception), _problem_handler(desk)),
     )
-    return SecurityHeaders(app)
+    return SecurityHeaders(app, secure)
+
+
+def _provider_routes(desk: Desk, provider: OidcProvider | None) -> list[Route]:
+    if provider is None:
+        return []
+    return [
+        Route("/login/provider", start_page(desk, provider), methods=["GET"]),
+        Route(CALLBACK, callback_page(desk, provider), methods=["GET"]),
+    ]
 
 
 def _routes(desk: Desk) -> list[Route | Mount]:
@@ -68,6 +90,8 @@ def _routes(desk: Desk) -> list[Route | Mount]:
         guarded("/maturity", maturity_page, "/maturity"),
         guarded("/trace", trace_page, "/trace"),
         guarded("/record", record_page, "/record"),
+        guarded("/security", security_page, "/security"),
+        guarded("/account", account_page, None, "POST"),
         guarded("/logout", log_out, None, "POST"),
         guarded("/{unknown:path}", _unknown_page, None, "POST"),
     ]

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from desk.answers import RejectedAnswer, record_answer
 from desk.decision_day import DecisionDay, ShownDecision, filter_decisions, load_day, load_reasons
-from desk.page_request import PageRequest, Problem
+from desk.page_request import PageRequest, Problem, page_number, search_words
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.responses import record_seen
 
@@ -26,7 +26,7 @@ def decisions_page(request: PageRequest) -> Response:
     day, rejected = _load(request), None
     if request.form is not None:
         decision = day.decision(request.form.get("decision_id", ""))
-        rejected = record_answer(request, decision)
+        rejected = record_answer(request, decision, "decider")
         if rejected is None:
             return RedirectResponse(f"{request.link()}#{decision.id}", 303)
         day = _load(request)  # another person may have answered in the meantime
@@ -38,7 +38,7 @@ def _load(request: PageRequest) -> DecisionDay:
 
 
 def _render(request: PageRequest, day: DecisionDay, rejected: RejectedAnswer | None) -> Response:
-    show, words = request.query.get("show", "act"), request.query.get("q", "")
+    show, words = request.query.get("show", "act"), search_words(request.query.get("q", ""))
     if show not in LISTS:
         labels = ", ".join(label for label, _ in LISTS.values())
         raise Problem(404, "This list doesn't exist", f"Choose one of the lists: {labels}.")
@@ -47,10 +47,10 @@ def _render(request: PageRequest, day: DecisionDay, rejected: RejectedAnswer | N
         for name, (_, is_listed) in LISTS.items()
     }
     pages = max(math.ceil(len(matches[show]) / PAGE_SIZE), 1)
-    number = _page_number(request.query.get("page", "1"), pages)
+    number = page_number(request.query.get("page", "1"), pages)
     shown = matches[show][(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
     ids = [d.id for d in shown]
-    if request.form is None:
+    if request.is_reading:
         record_seen(request.ws, request.session.person, "decider", ids)
     return request.render(
         "decisions.html",
@@ -67,10 +67,3 @@ def _render(request: PageRequest, day: DecisionDay, rejected: RejectedAnswer | N
         answered=sum(d.answer is not None for d in day.decisions),
         rejected=rejected,
     )
-
-
-def _page_number(text: str, pages: int) -> int:
-    """Return the page number in a request, from 1 to `pages`. Raises Problem if that page doesn't exist."""
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= pages:
-        raise Problem(404, "This page doesn't exist", f"Choose a page from 1 to {pages}.")
-    return int(text)

@@ -1,16 +1,14 @@
-"""Logging in and out: the log-in page, the password check, and the waits that slow down password guessing.
+"""Logging in and out: the log-in page, and the password check.
 
-After FREE_FAILURES failed attempts, each further failure doubles the wait before the next attempt. Failures are counted
-by account and by IP address. An unknown name gets the same answer as a known name with a wrong password, after the same
-time. So nobody can find out which accounts exist.
+An unknown name gets the same answer as a known name with a wrong password, after the same time. So nobody can find out
+which accounts exist. `throttle` slows down the guessing of passwords.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
-from threading import Lock
+from datetime import datetime
 
 import sqlalchemy as sa
 from starlette.concurrency import run_in_threadpool
@@ -20,26 +18,20 @@ from starlette.responses import RedirectResponse, Response
 from desk import sessions
 from desk.accounts import MAX_PASSWORD, normalize_name
 from desk.forms import check_form_token, read_form
-from desk.page_request import COOKIE, Desk, PageRequest, Problem
+from desk.page_request import Desk, PageRequest, Problem, client_of
 from desk.passwords import password_matches
-from desk.roles import PAGES_OF_ROLE
-from desk.tables import ACCOUNTS, FAILURES
+from desk.roles import pages_anywhere
+from desk.sessions import Client
+from desk.tables import ACCOUNTS
+from desk.throttle import TooManyAttemptsError, count_attempt, forget_attempts, next_wait
 from sixtyforty.spec import clock
 
-FREE_FAILURES = {"account": 5, "address": 20}  # failed log-ins without a wait; many people may share an IP address
-FIRST_WAIT, MAX_WAIT = 10.0, 900.0  # seconds until the next attempt is allowed
-FAILURE_LIFETIME = timedelta(hours=1)  # a failed attempt that is older no longer counts
-
-# Attempts on one account run one at a time. Otherwise many passwords could be checked before a failure is stored.
-_ATTEMPT_LOCKS = [Lock() for _ in range(64)]
+ACCOUNT_PAGE = "/account"
+UNKNOWN_NAME = "(no account)"  # in the security log, because people sometimes type their password as the name
 
 
-class LoginRefusedError(Exception):
-    """The log-in failed. wait: the seconds until the next attempt is allowed; 0 if it is allowed at once."""
-
-    def __init__(self, wait: float = 0.0) -> None:
-        super().__init__("Too many failed log-in attempts." if wait else "The name or the password is wrong.")
-        self.wait = wait
+class WrongPasswordError(Exception):
+    """The name or the password is wrong."""
 
 
 def login_page(desk: Desk) -> Callable[[Request], Awaitable[Response]]:
@@ -53,37 +45,61 @@ def login_page(desk: Desk) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _answer(desk: Desk, request: Request, form: Mapping[str, str] | None) -> Response:
-    token = request.cookies.get(COOKIE, "")
-    session = sessions.find_session(desk.database, token, clock.now())
+    visitor = request.cookies.get(desk.visitor_cookie, "")
+    session_token = request.cookies.get(desk.session_cookie, "")
+    session = sessions.find_session(desk.database, session_token, clock.now())
     if form is None:
-        return RedirectResponse(PAGES_OF_ROLE[session.role][0], 303) if session else _render_form(desk, token)
-    name, address = form.get("name", ""), request.client.host if request.client else ""
+        return RedirectResponse(first_page(desk, session), 303) if session else render_login(desk, visitor)
+    name, client = form.get("name", ""), client_of(request)
     try:
-        check_form_token(form, token)
-        new_token = log_in(desk.database, name, form.get("password", ""), address, clock.now())
+        check_form_token(form, visitor)
+        token = log_in(desk.database, name, form.get("password", ""), client, clock.now())
     except Problem:
-        return _render_form(desk, token, 403, "The log-in page was out of date. Please try again.", name)
-    except LoginRefusedError as refusal:
-        return _render_refusal(desk, token, refusal, name)
-    if session:
-        sessions.close_session(desk.database, token)
-    return desk.set_cookie(RedirectResponse("/", 303), new_token)
+        return render_login(desk, visitor, 403, "The log-in page was out of date. Please try again.", name)
+    except TooManyAttemptsError as refusal:
+        return _render_wait(desk, visitor, refusal, name)
+    except WrongPasswordError:
+        _record_failure(desk, name, client)
+        return render_login(desk, visitor, 401, "The name or the password is wrong. Check both and try again.", name)
+    return open_desk(desk, normalize_name(name), client, token, session)
 
 
-def _render_refusal(desk: Desk, token: str, refusal: LoginRefusedError, name: str) -> Response:
-    if not refusal.wait:
-        text = "The name or the password is wrong. Check both and try again."
-        return _render_form(desk, token, 401, text, name)
+def open_desk(desk: Desk, person: str, client: Client, token: str, earlier: sessions.Session | None) -> Response:
+    """Return the answer to a log-in: it leads to the first page, and replaces an earlier session of this browser."""
+    if earlier:
+        sessions.close_session(desk.database, earlier.token)
+        desk.record("log-out", earlier.person, client)
+    desk.record("log-in", person, client)
+    response = RedirectResponse("/", 303)
+    response.delete_cookie(desk.visitor_cookie, secure=desk.secure)
+    return desk.set_session(response, token)
+
+
+def first_page(desk: Desk, session: sessions.Session) -> str:
+    """Return the address of the page that opens after the log-in."""
+    pages = pages_anywhere(session.grants, (ws.use_case for ws in desk.workspaces.values()))
+    return ACCOUNT_PAGE if session.must_change or not pages else pages[0]
+
+
+def _render_wait(desk: Desk, visitor: str, refusal: TooManyAttemptsError, name: str) -> Response:
     text = f"Too many failed log-in attempts. Wait {describe_wait(refusal.wait)} and try again."
-    response = _render_form(desk, token, 429, text, name)
+    response = render_login(desk, visitor, 429, text, name)
     response.headers["Retry-After"] = f"{refusal.wait:.0f}"
     return response
 
 
-def _render_form(desk: Desk, token: str, status: int = 200, message: str = "", name: str = "") -> Response:
-    token = token or sessions.new_token()
-    page = desk.render_logged_out("login.html", status, csrf=sessions.csrf_of(token), message=message, name=name)
-    return desk.set_cookie(page, token)
+def render_login(desk: Desk, visitor: str, status: int = 200, message: str = "", name: str = "") -> Response:
+    """Return the log-in page. visitor: the visitor's token; empty: the page gives the visitor a new random token."""
+    visitor = visitor or sessions.new_token()
+    page = desk.render_logged_out(
+        "login.html",
+        status,
+        csrf=sessions.csrf_of(visitor),
+        message=message,
+        name=name,
+        provider=desk.provider_name,
+    )
+    return desk.set_visitor(page, visitor)
 
 
 def describe_wait(seconds: float) -> str:
@@ -99,46 +115,39 @@ def log_out(request: PageRequest) -> Response:
     response = RedirectResponse("/", 303)
     if request.form is not None:
         sessions.close_session(request.desk.database, request.session.token)
-        response.delete_cookie(COOKIE)
+        request.record("log-out")
+        response.delete_cookie(request.desk.session_cookie, secure=request.desk.secure)
     return response
 
 
-def log_in(database: sa.Engine, name: str, password: str, address: str, now: datetime) -> str:
+def log_in(database: sa.Engine, name: str, password: str, client: Client, now: datetime) -> str:
     """Check a person's password, open a session and return the session's token.
 
-    name: the account's name. address: the person's IP address. now: the current time (UTC, naive). Raises
-    LoginRefusedError if the name or password is wrong, or after too many failed attempts.
+    name: the account's name. now: the current time (UTC, naive). Raises WrongPasswordError if the name or password is
+    wrong, and TooManyAttemptsError after too many failed attempts.
     """
-    attempt = {"account": normalize_name(name)[:MAX_PASSWORD], "address": address}
-    with _ATTEMPT_LOCKS[hash(attempt["account"]) % len(_ATTEMPT_LOCKS)]:
-        with database.connect() as connection:
-            wait = max(_seconds_to_wait(connection, kind, key, now) for kind, key in attempt.items())
-            stored = connection.scalar(sa.select(ACCOUNTS.c.password).where(ACCOUNTS.c.name == attempt["account"]))
-        if wait:
-            raise LoginRefusedError(wait)
-        is_right = password_matches(password[: MAX_PASSWORD + 1], stored)
-        with database.begin() as connection:
-            expired = FAILURES.c.at <= now - FAILURE_LIFETIME
-            of_account = FAILURES.c.account == attempt["account"]
-            connection.execute(sa.delete(FAILURES).where(sa.or_(expired, of_account) if is_right else expired))
-            if is_right:
-                return sessions.open_session(connection, attempt["account"], now)
-            connection.execute(sa.insert(FAILURES).values(**attempt, at=now))
-    raise LoginRefusedError()
+    account = normalize_name(name)[:MAX_PASSWORD]
+    confirm_password(database, account, password, client, now)
+    with database.begin() as connection:
+        return sessions.open_session(connection, account, client, now)
 
 
-def _seconds_to_wait(connection: sa.Connection, kind: str, key: str, now: datetime) -> float:
-    """Return the seconds until the next log-in attempt is allowed, for an account name or IP address (`key`).
+def confirm_password(database: sa.Engine, account: str, password: str, client: Client, now: datetime) -> None:
+    """Check the password of an account. now: UTC, naive. Raises WrongPasswordError and TooManyAttemptsError."""
+    count_attempt(database, account, client.address, now)
+    with database.connect() as connection:
+        stored = connection.scalar(sa.select(ACCOUNTS.c.password).where(ACCOUNTS.c.name == account))
+    if not password_matches(password[: MAX_PASSWORD + 1], stored):
+        raise WrongPasswordError("The name or the password is wrong.")
+    with database.begin() as connection:
+        forget_attempts(connection, account, client.address)
 
-    kind: "account" or "address".
-    """
-    failures, last = connection.execute(
-        sa.select(sa.func.count(), sa.func.max(FAILURES.c.at)).where(
-            FAILURES.c[kind] == key, FAILURES.c.at > now - FAILURE_LIFETIME
-        )
-    ).one()
-    if failures < FREE_FAILURES[kind]:
-        return 0.0
-    doublings = min(failures - FREE_FAILURES[kind], 10)
-    until = last + timedelta(seconds=min(FIRST_WAIT * 2.0**doublings, MAX_WAIT))
-    return float(max(math.ceil((until - now).total_seconds()), 0))
+
+def _record_failure(desk: Desk, name: str, client: Client) -> None:
+    """Record a failed log-in. An attempt that has to wait isn't recorded again, so that nobody fills the log."""
+    account = normalize_name(name)[:MAX_PASSWORD]
+    with desk.database.connect() as connection:
+        known = connection.scalar(sa.select(ACCOUNTS.c.name).where(ACCOUNTS.c.name == account))
+    wait = next_wait(desk.database, account, client.address, clock.now())
+    detail = f"the next attempt from there has to wait {describe_wait(wait)}" if wait else ""
+    desk.record("log-in failed", known or UNKNOWN_NAME, client, detail=detail)

@@ -12,23 +12,29 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import urlencode
 
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from desk import sessions
 from desk.cache import PageCache
-from desk.roles import MENU_LABELS, PAGES_OF_ROLE
+from desk.roles import covers_everything, labels_of, pages_anywhere, pages_in
+from desk.sessions import Client
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.unscored import current_outage
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.track import Track
+from sixtyforty.storage.security_log import DEFAULT_ADDRESS_DAYS, EventKind, SecurityEvent, SecurityLog
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
     from jinja2 import Environment
 
-COOKIE = "desk"
+SESSION_COOKIE, VISITOR_COOKIE = "desk", "desk-visitor"
+HOST_PREFIX = "__Host-"  # by https, browsers then take the cookie only from this host itself, not from a neighbour
+MAX_WORDS, MAX_SEARCH = 10, 200  # words and characters of a search; what is longer is ignored
+MAX_DIGITS = 9  # of a page number; Python refuses to read numbers of thousands of digits
 CARRIED_PARAMETERS = ("use_case", "track", "date", "show", "q", "page")  # parameters that links to the same page repeat
 TRACKS: tuple[Track, ...] = get_args(Track)
 
@@ -43,13 +49,39 @@ class Problem(Exception):
 
 @dataclass(frozen=True)
 class Desk:
-    """The objects that all pages of the desk share. secure: whether browsers send the desk's cookies by https only."""
+    """The objects that all pages of the desk share.
+
+    - secure: whether people reach the desk by https only.
+    - address_days: the days after which the security log deletes the addresses of clients.
+    - provider_name: the host of the OpenID provider; empty without one.
+    """
 
     workspaces: Mapping[str, Workspace]
     database: sa.Engine
     templates: Environment
     secure: bool = False
+    address_days: int = DEFAULT_ADDRESS_DAYS
+    provider_name: str = ""
     cache: PageCache = field(default_factory=PageCache)
+
+    @cached_property
+    def security_log(self) -> SecurityLog:
+        """The security log, in the desk's database."""
+        return SecurityLog(self.database, self.address_days)
+
+    def record(self, kind: EventKind, person: str, client: Client, use_case: str = "", detail: str = "") -> None:
+        """Record an event in the security log."""
+        self.security_log.record(SecurityEvent(kind, person, client.address, use_case, detail))
+
+    @property
+    def session_cookie(self) -> str:
+        """The name of the cookie with the token of a session."""
+        return HOST_PREFIX * self.secure + SESSION_COOKIE
+
+    @property
+    def visitor_cookie(self) -> str:
+        """The name of the cookie with the token of a visitor who isn't logged in."""
+        return HOST_PREFIX * self.secure + VISITOR_COOKIE
 
     def render(self, template: str, status: int = 200, **variables: Any) -> HTMLResponse:
         """Return the page of a template as an HTML response. Variables are escaped, unless they are `Markup`."""
@@ -59,32 +91,83 @@ class Desk:
         """Return the page of a template for a person who isn't logged in."""
         return self.render(template, status, frame="desk.html", session=None, **variables)
 
-    def set_cookie(self, response: Response, token: str) -> Response:
-        """Set a session token as a cookie of a response, and return the response.
+    def set_session(self, response: Response, token: str) -> Response:
+        """Set a session's token as a cookie of a response, and return the response.
 
         Scripts can't read the cookie, and browsers don't send it with forms of other sites.
         """
-        response.set_cookie(COOKIE, token, httponly=True, samesite="lax", secure=self.secure)
+        response.set_cookie(self.session_cookie, token, httponly=True, samesite="lax", secure=self.secure)
         return response
+
+    def set_visitor(self, response: Response, token: str) -> Response:
+        """Set the token of a visitor who isn't logged in as a cookie of a response, and return the response."""
+        response.set_cookie(self.visitor_cookie, token, httponly=True, samesite="lax", secure=self.secure)
+        return response
+
+
+def client_of(request: Request) -> Client:
+    """Return where a request comes from."""
+    return Client(request.client.host if request.client else "", request.headers.get("user-agent", ""))
 
 
 @dataclass(frozen=True)
 class PageRequest:
-    """A logged-in person's request for a page. form: the fields of the sent form by name; None without a form."""
+    """A logged-in person's request for a page.
+
+    - form: the fields of the sent form by name; None without a form.
+    - menu_address: the address of the page in the menu; None for a page that every role may open.
+    - is_reading: whether a person opens the page, which counts as use of the decisions and reports on it.
+    """
 
     desk: Desk
     path: str
     query: Mapping[str, str]
     form: Mapping[str, str] | None
     session: sessions.Session
+    client: Client = field(default_factory=Client, kw_only=True)
+    menu_address: str | None = field(default=None, kw_only=True)
+    is_reading: bool = field(default=False, kw_only=True)
+
+    @cached_property
+    def workspaces(self) -> Mapping[str, Workspace]:
+        """The workspaces of the use cases in which the person has a role, by name of the use case."""
+        grants = self.session.grants
+        return {name: ws for name, ws in self.desk.workspaces.items() if pages_in(grants, ws.use_case)}
+
+    @cached_property
+    def page_workspaces(self) -> Mapping[str, Workspace]:
+        """The workspaces of the use cases in which the person may open the requested page."""
+        if self.menu_address is None:
+            return self.workspaces
+        grants = self.session.grants
+        return {name: ws for name, ws in self.workspaces.items() if self.menu_address in pages_in(grants, ws.use_case)}
+
+    @cached_property
+    def pages(self) -> tuple[str, ...]:
+        """The pages of the menu: those that the person may open in the requested use case, or in any of them."""
+        named = self.workspaces.get(self.query.get("use_case", ""))
+        shown = [named] if named else self.workspaces.values()
+        return pages_anywhere(self.session.grants, (ws.use_case for ws in shown))
+
+    @property
+    def sees_everything(self) -> bool:
+        """Whether the person may open the requested page for all use cases, also for those that are removed."""
+        return covers_everything(self.session.grants, self.menu_address or "")
 
     @cached_property
     def ws(self) -> Workspace:
-        """The workspace of the requested use case; by default of the first one. Raises Problem if it doesn't exist."""
-        name = self.query.get("use_case") or next(iter(self.desk.workspaces))
-        if name not in self.desk.workspaces:
+        """The workspace of the requested use case; by default of the first one in which the person may open the page.
+
+        Raises Problem if it doesn't exist.
+        """
+        name = self.query.get("use_case") or next(iter(self.page_workspaces), "")
+        if name not in self.page_workspaces:
             raise Problem(404, "This use case doesn't exist", "Choose a use case in the menu.")
-        return self.desk.workspaces[name]
+        return self.page_workspaces[name]
+
+    def record(self, kind: EventKind, detail: str = "", use_case: str = "") -> None:
+        """Record in the security log what the person did."""
+        self.desk.record(kind, self.session.person, self.client, use_case, detail)
 
     @cached_property
     def track(self) -> Track:
@@ -105,17 +188,19 @@ class PageRequest:
         The use case can't run after an edit of its calendar, a source's key or the units' key. The page also warns if
         the champion can't score the units.
         """
-        if self.query.get("use_case", "") not in {"", *self.desk.workspaces}:
+        name = self.query.get("use_case") or next(iter(self.page_workspaces or self.workspaces), "")
+        ws = self.workspaces.get(name)
+        if ws is None:
             return ""
-        if self.ws.refusal:
-            return self.ws.refusal
+        if ws.refusal:
+            return ws.refusal
         try:
-            outage = current_outage(self.ws, "live", now())
+            outage = current_outage(ws, "live", now())
         except SixtyfortyError as error:  # show the error as the warning, so that the page opens
-            return f"{self.ws.use_case.title}: {error}"
+            return f"{ws.use_case.title}: {error}"
         if outage is None:
             return ""
-        return f"{self.ws.use_case.title}: {outage.text} The decisions shown here are those of the current process."
+        return f"{ws.use_case.title}: {outage.text} The decisions shown here are those of the current process."
 
     def link(self, **changes: Any) -> str:
         """Return the address of this page with some of its parameters changed; None or "" removes a parameter."""
@@ -135,7 +220,7 @@ class PageRequest:
             frame="desk.html",
             request=self,
             session=self.session,
-            menu={address: MENU_LABELS[address] for address in PAGES_OF_ROLE[self.session.role]},
+            menu={} if self.session.must_change else labels_of(self.pages),
             csrf=sessions.csrf_of(self.session.token),
             **variables,
         )
@@ -146,3 +231,16 @@ class PageRequest:
 
 
 Page = Callable[[PageRequest], Response]
+
+
+def page_number(text: str, pages: int) -> int:
+    """Return the page number in a request, from 1 to `pages`. Raises Problem if that page doesn't exist."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
+    if not is_number or not 1 <= int(text) <= pages:
+        raise Problem(404, "This page doesn't exist", f"Choose a page from 1 to {pages}.")
+    return int(text)
+
+
+def search_words(text: str) -> str:
+    """Return the words of a search, separated by spaces: at most MAX_WORDS words, and MAX_SEARCH characters."""
+    return " ".join(text[:MAX_SEARCH].replace("\0", "").split()[:MAX_WORDS])

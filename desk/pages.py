@@ -6,7 +6,7 @@ import mistune
 from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
-from desk.page_request import PageRequest, Problem
+from desk.page_request import PageRequest, Problem, search_words
 from sixtyforty.lifecycle import maturity, stage_gate, stage_history, training
 from sixtyforty.reports.knowledge import failed_attempts, search_knowledge
 from sixtyforty.reports.model_record import record_versions
@@ -20,19 +20,19 @@ MARKDOWN = mistune.create_markdown(escape=True, plugins=["table"])
 
 
 def portfolio_page(request: PageRequest) -> Response:
-    """Show the portfolio of all use cases, at most MAX_AGE seconds old."""
-    workspaces = list(request.desk.workspaces.values())
+    """Show the portfolio of the person's use cases, at most MAX_AGE seconds old."""
+    workspaces = list(request.page_workspaces.values())
 
     def compute() -> PortfolioFacts:
         return collect_facts(workspaces)
 
-    facts = request.desk.cache.get("portfolio", "all use cases", compute, MAX_AGE)
+    facts = request.desk.cache.get("portfolio", tuple(request.page_workspaces), compute, MAX_AGE)
     return request.render("portfolio.html", portfolio=facts)
 
 
 def maturity_page(request: PageRequest) -> Response:
-    """Show the maturity of all use cases."""
-    return request.render("maturity.html", maturity=maturity.assess_maturity(list(request.desk.workspaces.values())))
+    """Show the maturity of the person's use cases."""
+    return request.render("maturity.html", maturity=maturity.assess_maturity(list(request.page_workspaces.values())))
 
 
 def people_page(request: PageRequest) -> Response:
@@ -56,14 +56,14 @@ def people_page(request: PageRequest) -> Response:
 
 
 def record_page(request: PageRequest) -> Response:
-    """Show a track's newest model record or, if requested, search results or failed attempts of all use cases.
+    """Show a track's newest model record or, if requested, search results or failed attempts of the person's use cases.
 
-    The search includes removed use cases.
+    For people whose role counts in all use cases, the search includes removed use cases.
     """
-    words, show_failed = request.query.get("q", "").strip(), request.query.get("show") == "failed"
+    words, show_failed = search_words(request.query.get("q", "")), request.query.get("show") == "failed"
     if words or show_failed:
-        removed = list_removed(request.ws.home, request.ws.lakes)
-        workspaces = [*request.desk.workspaces.values(), *removed]
+        removed = list_removed(request.ws.home, request.ws.lakes) if request.sees_everything else []
+        workspaces = [*request.page_workspaces.values(), *removed]
         hits = search_knowledge(workspaces, words) if words else failed_attempts(workspaces)
         passages = [(hit, plain_lines(hit.text)) for hit in hits]
         return request.render("record.html", words=words, show_failed=show_failed, passages=passages)

@@ -24,12 +24,12 @@ def hash_password(password: str) -> str:
 def password_matches(password: str, stored: str | None) -> bool:
     """Return whether a password matches the stored form of an account's password.
 
-    stored: None if the account doesn't exist. The function then returns False after the same time as for a wrong
-    password.
+    stored: None if the account doesn't exist, and empty if it has no password. The function then returns False after
+    the same time as for a wrong password.
     """
     _, n, r, p, salt, expected = (stored or f"scrypt${N}${R}${P}${'00' * 16}${'00' * 32}").split("$")
     actual = _scrypt(password, bytes.fromhex(salt), int(n), int(r), int(p))
-    return hmac.compare_digest(actual, bytes.fromhex(expected)) and stored is not None
+    return hmac.compare_digest(actual, bytes.fromhex(expected)) and bool(stored)
 
 
 def _scrypt(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:

@@ -21,7 +21,7 @@ def review_page(request: PageRequest) -> Response:
         decision_id = request.form.get("decision_id", "")
         if decision_id not in ids:
             raise Problem(404, "This decision isn't in the review queue", "Nothing was saved. Open the page again.")
-        rejected = record_answer(request, day.decision(decision_id))
+        rejected = record_answer(request, day.decision(decision_id), "expert")
         if rejected is None:
             return RedirectResponse(f"{request.link()}#{_next_open(day, ids, decision_id)}", 303)
         day = _load(request)  # another person may have answered in the meantime

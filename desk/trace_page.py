@@ -6,23 +6,27 @@ import json
 
 from starlette.responses import Response
 
-from desk.page_request import PageRequest, Problem
+from desk.page_request import PageRequest, Problem, search_words
 from sixtyforty.decisions.decision_search import search_decisions
 from sixtyforty.decisions.provenance import UnknownDecisionError, trace_decision
 from sixtyforty.decisions.responses import responses_to
+from sixtyforty.storage.duckdb_session import QueryTooSlowError
 from sixtyforty.value.decision_ids import DecisionIdError, parse_decision_id
 
 MAX_HITS = 50
-MAX_WORDS = 10  # words of a search; further words are ignored
 
 
 def trace_page(request: PageRequest) -> Response:
     """Show the trace of the requested decision or, for search words, the list of matching decisions."""
-    words = " ".join(request.query.get("q", "").split()[:MAX_WORDS])
+    words = search_words(request.query.get("q", ""))
     decision_id = request.query.get("id") or (words if _is_decision_id(words) else "")
     if decision_id:
         return _render_trace(request, decision_id, words)
-    hits = search_decisions(request.ws, request.track, words, MAX_HITS)
+    try:
+        hits = search_decisions(request.ws, request.track, words, MAX_HITS)
+    except QueryTooSlowError as error:
+        text = "Search for the decision's id, or for a whole word and the day."
+        raise Problem(503, "The search took too long", text) from error
     return request.render("trace_list.html", words=words, hits=hits, max_hits=MAX_HITS)
 
 

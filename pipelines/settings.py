@@ -7,6 +7,8 @@
 - `SIXTYFORTY_BROKER_URL`: Celery's broker, from which the workers of a cluster take their runs.
 - `SIXTYFORTY_DVC_REMOTE`: folder or URL of the DVC remote. Default: `data/dvc/remote`.
 - `SIXTYFORTY_DESK_URL`: the address of the desk, if it is behind a proxy. Default: the address where the desk listens.
+- `SIXTYFORTY_OIDC_…`: the OpenID provider of the desk; see `desk.oidc_settings`. Default: none.
+- `SIXTYFORTY_ADDRESS_DAYS`: the days after which the security log deletes the addresses of clients. Default: 30.
 - `SIXTYFORTY_PAGES_HOSTS`: the host names of Dagster's pages behind a proxy, separated by commas. Default: none.
 - `SIXTYFORTY_MEMORY`: the memory that a process may use for data from an extract to decisions and accounts, such as
   `1GB`. Default: a quarter of the memory of the machine or container, but at least `512MB`. `sixtyforty.storage.memory`
@@ -30,7 +32,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from sixtyforty.spec.confinement import estimator_packages, location_roots
 from sixtyforty.spec.errors import SixtyfortyError
@@ -39,8 +41,12 @@ from sixtyforty.storage.home_format import ensure_home_format
 from sixtyforty.storage.memory import memory_limit
 from sixtyforty.storage.object_store import StoragePath, parse_storage_path
 from sixtyforty.storage.private_files import make_private, use_private_umask
+from sixtyforty.storage.security_log import DEFAULT_ADDRESS_DAYS
 from sixtyforty.storage.unfinished_move import refuse_unfinished_move
 from sixtyforty.storage.witness import witness_address
+
+if TYPE_CHECKING:
+    from desk.oidc_settings import ProviderSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 DRIVER = "postgresql+psycopg2://"
@@ -65,6 +71,8 @@ class Settings:
     backup_hours: float | None = None
     log_format: LogFormat = "text"
     heartbeat_url: str | None = field(default=None, repr=False)
+    provider: ProviderSettings | None = None
+    address_days: int = DEFAULT_ADDRESS_DAYS
 
     @property
     def dagster_home(self) -> Path:
@@ -106,6 +114,8 @@ def load_settings() -> Settings:
         backup_hours=_backup_hours(environment, None if profile == "embedded" else BACKUP_HOURS),
         log_format=_log_format(environment),
         heartbeat_url=_web_address(environment, "SIXTYFORTY_HEARTBEAT_URL"),
+        provider=_provider(environment),
+        address_days=_address_days(environment),
     )
     if profile != "embedded":
         _check_database(profile, url)
@@ -195,6 +205,21 @@ def _pages_hosts(environment: Mapping[str, str]) -> tuple[str, ...]:
             " sixtyforty.example,ops.example."
         )
     return hosts
+
+
+def _provider(environment: Mapping[str, str]) -> ProviderSettings | None:
+    if not environment.get("SIXTYFORTY_OIDC_ISSUER"):
+        return None
+    from desk.oidc_settings import read_provider
+
+    return read_provider(environment)
+
+
+def _address_days(environment: Mapping[str, str]) -> int:
+    text = environment.get("SIXTYFORTY_ADDRESS_DAYS") or str(DEFAULT_ADDRESS_DAYS)
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", text, re.ASCII):
+        raise SettingsError("SIXTYFORTY_ADDRESS_DAYS is not a number of days from 1 to 9999.")
+    return int(text)
 
 
 def _with_driver(url: str) -> str:

@@ -14,12 +14,14 @@ import typer
 from pipelines.cli.answer import Answer
 from pipelines.cli.commands import RUN, command
 from pipelines.cli.options import By, OptionalWhy, UseCaseName, Why, current_user
+from pipelines.cli.security_events import record_event
 
 if TYPE_CHECKING:
     from sixtyforty.lifecycle.stage_gate import StageStatus
     from sixtyforty.lifecycle.stage_history import StageSpell
     from sixtyforty.spec.use_case import UseCase
     from sixtyforty.storage.champion_ledger import ChampionRow
+    from sixtyforty.storage.security_log import EventKind
     from sixtyforty.storage.stage_ledger import StageEvent
 
 LEDGER_KEYS = {
@@ -66,7 +68,9 @@ def adopt(
     from sixtyforty.spec.clock import now
 
     ws = catalog.open_workspace(use_case)
-    return _changed_champion(adopt_champion(ws, by=by or current_user(), why=why, now=now(), version=model))
+    return _changed_champion(
+        "adoption", use_case, adopt_champion(ws, by=by or current_user(), why=why, now=now(), version=model)
+    )
 
 
 @command(RUN, "approve", "{demo} 2013-06-12-0123abcd --why 'checked with the duty managers'")
@@ -82,7 +86,9 @@ def approve(
     from sixtyforty.spec.clock import now
 
     ws = catalog.open_workspace(use_case)
-    return _changed_champion(approve_challenger(ws, version=version, by=by or current_user(), why=why, now=now()))
+    return _changed_champion(
+        "approval", use_case, approve_challenger(ws, version=version, by=by or current_user(), why=why, now=now())
+    )
 
 
 @command(RUN, "rollback", "{demo} --to 2013-06-12-0123abcd --why 'complaints since Monday'")
@@ -98,7 +104,9 @@ def rollback(
     from sixtyforty.spec.clock import now
 
     ws = catalog.open_workspace(use_case)
-    return _changed_champion(roll_back_champion(ws, version=version, by=by or current_user(), why=why, now=now()))
+    return _changed_champion(
+        "roll-back", use_case, roll_back_champion(ws, version=version, by=by or current_user(), why=why, now=now())
+    )
 
 
 @command(RUN, "withdraw", "{demo} --model 2013-06-12-0123abcd --why 'a feature knew the future' --recipe")
@@ -118,12 +126,16 @@ def withdraw(
     from sixtyforty.spec.clock import now
 
     ws, time = catalog.open_workspace(use_case), now()
-    answer = _changed_champion(withdraw_model(ws, version, by or current_user(), why, time, recipe))
+    answer = _changed_champion(
+        "withdrawal", use_case, withdraw_model(ws, version, by or current_user(), why, time, recipe)
+    )
     return replace(answer, text=f"{answer.text}\n{describe_successor(ws, time)}")
 
 
-def _changed_champion(row: ChampionRow) -> ChampionChangeAnswer:
+def _changed_champion(kind: EventKind, use_case: str, row: ChampionRow) -> ChampionChangeAnswer:
+    """Record a change of the champion in the security log, and return the answer of the command."""
     reasons = "; ".join(row.reasons)
+    record_event(kind, row.by, use_case, f"{row.version}: {reasons}")
     text = f"{row.verdict} {row.version} from {row.effective_from} UTC, by {row.by}: {reasons}"
     return ChampionChangeAnswer(row=row.model_dump(), text=text)
 
@@ -166,6 +178,7 @@ def rollout(
     lines = []
     if change:
         row = change(ws, by=by or current_user(), why=why, now=time)
+        record_event("roll-out", row.by, use_case, f"{row.step}: {row.why}")
         lines = [f"{row.step} from {row.effective_from} UTC, by {row.by}: {row.why}"]
     status, history = read_rollout_status(ws, time), ws.rollout_ledger.rows()
     if not change:
@@ -255,6 +268,7 @@ def stage(
     lines = []
     if change:
         row = change(ws, by=by or current_user(), why=why, now=time)
+        record_event("stage change", row.by, use_case, f"{row.stage} ({row.event}): {row.why}")
         lines = [f"{row.stage} ({row.event}) from {row.effective_from} UTC, by {row.by}: {row.why}"]
     status, spells = stage_gate.read_stage_status(ws, time), stage_history.list_stage_spells(ws, time)
     history = ws.stage_ledger.rows()

@@ -20,6 +20,7 @@ from pipelines.cli.options import (
     UseCaseName,
     current_user,
 )
+from pipelines.cli.security_events import record_event
 
 if TYPE_CHECKING:
     from sixtyforty.accounting.acceptance import Acceptance
@@ -154,6 +155,7 @@ def answer(
     ws = catalog.open_workspace(use_case)
     event: Event = "withdrawn" if withdraw else "overridden" if action is not None else "accepted"
     answer_decision(ws, Response(decision_id, by or current_user(), chosen, event, action, why or None))
+    record_event("answer", by, use_case, f"{event} as {chosen}: {decision_id}")
     trace = trace_decision(ws, decision_id)
     if trace.answer is None:
         raise CommandError(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+from desk import accounts
 from pipelines.automation.use_case_automation import automation_names
 from pipelines.operations.moves import (
     MoveError,
@@ -86,6 +87,7 @@ def list_steps(project: Project, move: Move) -> list[Step]:
         ("ledger of names", partial(_record_renaming, project, move)),
         *((label, partial(_move, label, path, new_paths[label])) for label, path in paths.items()),
         ("tables", partial(rename_tables, settings.database_url, old, new)),
+        ("desk accounts", partial(accounts.rename_use_case, settings.database_url, old, new)),
         ("dvc.lock", partial(rename_in_lock_file, settings.home, old, new)),
         ("params.yaml", partial(write_recipe_list, settings.home)),
         ("run hours", partial(_move_run_hours, project, old, new)),

@@ -10,8 +10,11 @@ from datetime import datetime
 from sixtyforty.decisions.decision_records import records_from_rows
 from sixtyforty.decisions.decision_table import DecidedBy, decisions_dataset
 from sixtyforty.spec.track import Track
+from sixtyforty.storage.duckdb_session import time_limit
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.workspace import Workspace
+
+MAX_SECONDS = 20.0  # for a search, so that searches of many people can't occupy the desk
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ def search_decisions(ws: Workspace, track: Track, text: str, limit: int = 50) ->
     """Return the newest decisions of a track that match every word of a text, newest first, at most `limit`.
 
     A word matches if a word of a key column, the decision id or the partition begins with it, in upper or lower case.
+    Raises QueryTooSlowError if the search takes longer than MAX_SECONDS.
     """
     entries, key = ws.lake.entries(decisions_dataset(track)), ws.use_case.decision.key
     words = [_as_stored_time(word) for word in text.lower().split()]
@@ -46,7 +50,7 @@ def search_decisions(ws: Workspace, track: Track, text: str, limit: int = 50) ->
     begins = " or ".join(f"contains(' ' || lower({identifier(column)}::varchar), ' ' || ?)" for column in searched)
     condition = " and ".join(f"({begins})" for _ in words)
     columns = f"decision_id, _partition as partition, decided_at, action, decided_by, {identifiers(key)}"
-    with ws.lake.open_session(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db, time_limit(db, MAX_SECONDS):
         rows = db.sql(
             f"""select {columns} from {ws.lake.select_rows(entries.values())} where {condition}
             order by decided_at desc, decision_id limit {limit}""",

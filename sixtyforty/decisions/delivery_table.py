@@ -16,7 +16,7 @@ from sixtyforty.decisions.decision_records import record_to_dict, records_from_r
 from sixtyforty.decisions.decision_table import DecidedBy
 from sixtyforty.spec.track import Track
 from sixtyforty.storage import stored_tables
-from sixtyforty.storage.databases import create_database_folder, open_engine
+from sixtyforty.storage.databases import add_missing_columns, create_database_folder, open_engine
 from sixtyforty.storage.response_log import Role
 from sixtyforty.storage.stored_tables import Rows, portions
 from sixtyforty.value.decision_ids import hash_numbers
@@ -111,23 +111,10 @@ def insert_decisions(ws: Workspace, track: Track, tables: Mapping[str, Rows]) ->
     try:
         target.metadata.create_all(engine)
         with engine.begin() as connection:
-            _add_revision_columns(connection, target)
+            add_missing_columns(connection, target, REVISION_COLUMNS)
             return {partition: _insert(connection, target, partition, rows) for partition, rows in tables.items()}
     finally:
         engine.dispose()
-
-
-def _add_revision_columns(connection: sa.Connection, target: sa.Table) -> None:
-    """Add the missing REVISION_COLUMNS to the delivery table if an earlier release created the table without them."""
-    import sqlalchemy as sa
-    from sqlalchemy.schema import CreateColumn
-
-    present = {column["name"] for column in sa.inspect(connection).get_columns(target.name)}
-    name = connection.dialect.identifier_preparer.quote(target.name)
-    add = "add column if not exists" if connection.dialect.name == "postgresql" else "add column"
-    for column in (target.c[name] for name in REVISION_COLUMNS if name not in present):
-        definition = CreateColumn(column).compile(dialect=connection.dialect)
-        connection.exec_driver_sql(f"alter table {name} {add} {definition}")
 
 
 def revise_rows(ws: Workspace, track: Track, answers: Iterable[JudgedAnswer]) -> int:
@@ -144,7 +131,7 @@ def revise_rows(ws: Workspace, track: Track, answers: Iterable[JudgedAnswer]) ->
         if not effective or not sa.inspect(engine).has_table(target.name):
             return 0
         with engine.begin() as connection:
-            _add_revision_columns(connection, target)
+            add_missing_columns(connection, target, REVISION_COLUMNS)
             return sum(_revise(connection, target, answer) for answer in effective.values())
     finally:
         engine.dispose()
@@ -190,7 +177,7 @@ def delete_replaced(ws: Workspace, tables: Mapping[str, Rows]) -> None:
         if not sa.inspect(engine).has_table(target.name):
             return
         with engine.begin() as connection:
-            _add_revision_columns(connection, target)
+            add_missing_columns(connection, target, REVISION_COLUMNS)
             for partition, rows in tables.items():
                 replaced = _replaced_ids(connection, target, partition, rows)
                 for start in range(0, len(replaced), IDS_PER_STATEMENT):

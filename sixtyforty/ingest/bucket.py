@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sixtyforty.ingest.bucket_listing import BucketListing
+from sixtyforty.ingest.connection_guard import refuse_machine_addresses
 from sixtyforty.ingest.listing_memory import ListedFile, ListingState, RecallState
 from sixtyforty.ingest.locations import file_changed
+from sixtyforty.spec.confinement import FILE_SERVERS
 
 # The names that different file systems use for the time, the content tag and the size of a file.
 TIME_FIELDS = ("LastModified", "last_modified", "mtime", "modified", "updated", "created")
@@ -35,7 +37,10 @@ class Bucket:
     def __init__(self, url: str) -> None:
         import fsspec
 
-        self.files, self.root = fsspec.core.url_to_fs(url)
+        is_server = url.partition("://")[0] in FILE_SERVERS
+        self._guard: Callable[[], AbstractContextManager[None]] = refuse_machine_addresses if is_server else nullcontext
+        with self._guard():
+            self.files, self.root = fsspec.core.url_to_fs(url)
         self.root = self.root.rstrip("/")
         self._other_names: dict[str, list[str]] = {}
 
@@ -44,6 +49,10 @@ class Bucket:
 
         A bucket on S3 is listed in parts if `recall` returns a state with `is_partial` set.
         """
+        with self._guard():
+            return self._list_files(pattern, recall)
+
+    def _list_files(self, pattern: str, recall: RecallState | None) -> list[ListedFile]:
         self.files.invalidate_cache()  # a cached listing would hide new files
         is_s3 = "s3" in self.files.protocol
         files = self._list_pages(pattern, recall() if recall else ListingState()) if is_s3 else self._glob(pattern)
@@ -107,7 +116,8 @@ class Bucket:
         # The ending of the name may show the format of the file.
         copy = scratch / f"extract-{secrets.token_hex(8)}-{PurePosixPath(file.name).name[-ENDING_LENGTH:]}"
         try:
-            self._download(file, copy)
+            with self._guard():
+                self._download(file, copy)
             yield copy
         finally:
             copy.unlink(missing_ok=True)

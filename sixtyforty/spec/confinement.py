@@ -92,7 +92,8 @@ def find_location_problem(location: str, roots: Iterable[str] = ()) -> str | Non
     roots: folders and URLs below which the location must lie. Empty: any URL, and any folder that is neither a system
     folder nor hidden.
 
-    A link is followed before its folder is checked. Names of hosts aren't resolved.
+    A link is followed before its folder is checked. Names of hosts aren't resolved here: `ingest.connection_guard`
+    checks the address of each connection.
     """
     protocol, path = _split(location)
     if protocol not in PROTOCOLS:
@@ -150,9 +151,12 @@ def _is_machine_address(url: str) -> bool:
         host = unicodedata.normalize("NFKC", urlsplit(url).hostname or "").rstrip(".").lower()
     except ValueError:  # not a valid address: no server answers to it
         return True
-    return host in METADATA_NAMES or any(
-        address.is_link_local or address in METADATA_ADDRESSES for address in _addresses(host)
-    )
+    return host in METADATA_NAMES or is_machine_host(host)
+
+
+def is_machine_host(host: str) -> bool:
+    """Return whether a host is written as a link-local address, or as that of the metadata service of a cloud."""
+    return any(address.is_link_local or address in METADATA_ADDRESSES for address in _addresses(host))
 
 
 def _addresses(host: str) -> Iterator[Address]:

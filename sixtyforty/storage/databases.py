@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,6 +96,19 @@ def create_database_folder(url: str | sa.URL) -> None:
     address = parse_database_url(url)
     if is_sqlite(address) and address.database:
         create_folder(Path(address.database).parent)
+
+
+def add_missing_columns(connection: sa.Connection, table: sa.Table, names: Iterable[str]) -> None:
+    """Add the named columns that a table lacks because an earlier release created the table without them."""
+    import sqlalchemy as sa
+    from sqlalchemy.schema import CreateColumn
+
+    present = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+    name = connection.dialect.identifier_preparer.quote(table.name)
+    add = "add column if not exists" if connection.dialect.name == "postgresql" else "add column"
+    for column in (table.c[column_name] for column_name in names if column_name not in present):
+        definition = CreateColumn(column).compile(dialect=connection.dialect)
+        connection.exec_driver_sql(f"alter table {name} {add} {definition}")
 
 
 def is_sqlite(address: sa.URL) -> bool:

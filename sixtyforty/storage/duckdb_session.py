@@ -11,10 +11,14 @@ from __future__ import annotations
 
 import atexit
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING
 
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.memory import duckdb_limit
 from sixtyforty.storage.scratch import scratch_folder
 from sixtyforty.storage.sql import literal
@@ -24,6 +28,10 @@ if TYPE_CHECKING:
     import duckdb
 
 OPEN_DATABASES = 8  # the largest number of in-memory databases that a process keeps open
+
+
+class QueryTooSlowError(SixtyfortyError):
+    """A query took longer than its time limit."""
 
 
 @lru_cache(maxsize=OPEN_DATABASES)
@@ -93,6 +101,22 @@ def describe_sql_error(error: duckdb.Error) -> str:
     if isinstance(error, with_data):
         return f"{kind}, whose text may hold data and isn't shown"
     return (str(error).splitlines() or [kind])[0].rstrip(".")
+
+
+@contextmanager
+def time_limit(session: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    """Interrupt the session's query in this block after some seconds. Raises QueryTooSlowError then."""
+    import duckdb
+
+    timer = Timer(seconds, session.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise QueryTooSlowError(f"The query took longer than {seconds:.0f} seconds.") from error
+    finally:
+        timer.cancel()
 
 
 def connect_for_expressions() -> duckdb.DuckDBPyConnection:

@@ -34,6 +34,7 @@ DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(14)]
 PREVIOUS_DAY, DAY = DAYS[-2].isoformat(), DAYS[-1].isoformat()
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # shared, because loading the certificates takes time
 PASSWORD = "correct horse battery"
+NEW_PASSWORD = "stapled moss under a lantern"
 REASONS = {"load": "The load is {value:.0%}", "site": "It is in the {value}"}
 RULE = {
     "description": "a second fitter wherever it is busy",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from desk.page_request import Desk, PageRequest
+from desk.roles import Grant
 from desk.sessions import Session
 from sixtyforty.reports.page_templates import page_environment
 from sixtyforty.workspace import Workspace
@@ -12,7 +13,7 @@ from tests.desk.conftest import Person, RunningDesk
 def request_with(home: Workspace, **query: str) -> PageRequest:
     """Return a request for the decisions page."""
     desk = Desk({home.use_case.name: home}, database=None, templates=page_environment("desk"))  # type: ignore[arg-type]
-    return PageRequest(desk, "/decisions", query, None, Session("ann", "decider", "token"))
+    return PageRequest(desk, "/decisions", query, None, Session("ann", (Grant("decider"),), "token"))
 
 
 def test_links_keep_the_parameters_of_the_page(home: Workspace) -> None:
@@ -39,6 +40,7 @@ def test_an_address_that_leads_nowhere_is_explained(decider: Person, desk: Runni
         "page=0": "Choose a page from 1 to 1.",
         "page=99": "Choose a page from 1 to 1.",
         "page=x": "Choose a page from 1 to 1.",
+        f"page={'9' * 5000}": "Choose a page from 1 to 1.",
         "use_case=other": "Choose a use case in the menu.",
     }.items():
         page = decider.get(f"/decisions?{parameters}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.desk.conftest import Person, RunningDesk
+from sixtyforty.workspace import Workspace
+from tests.desk.conftest import PASSWORD, Person, RunningDesk, csrf_in
 
 
 def test_cookies_and_headers_keep_other_sites_out(desk: RunningDesk, decider: Person) -> None:
@@ -16,3 +17,25 @@ def test_cookies_and_headers_keep_other_sites_out(desk: RunningDesk, decider: Pe
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cache-control"] == "no-store"
         assert "server" not in headers
+        assert "strict-transport-security" not in headers
+
+
+def test_by_https_cookies_belong_to_this_host_and_http_is_over(ws: Workspace) -> None:
+    """Otherwise a neighbour such as evil.example of desk.example could plant a cookie, or read one by http."""
+    desk = RunningDesk({ws.use_case.name: ws}, host="desk.example", secure=True)
+    client = desk.client()
+    client.headers["host"] = "desk.example"
+    page = client.get("/")
+    assert page.headers["strict-transport-security"] == "max-age=31536000"
+    name, _, attributes = page.headers["set-cookie"].partition("=")
+    assert name == "__Host-desk-visitor"
+    assert {"Path=/", "Secure", "HttpOnly"} <= {part.strip() for part in attributes.split(";")}
+    assert "domain" not in attributes.lower()
+    cookie = {"cookie": page.headers["set-cookie"].partition(";")[0]}
+    form = {"csrf": csrf_in(page.text), "name": "decider", "password": PASSWORD}
+    answer = client.post("/", data=form, headers=cookie)
+    cookies = [text.partition(";")[0] for text in answer.headers.get_list("set-cookie")]
+    assert answer.status_code == 303 and sum(text.startswith("__Host-desk=") for text in cookies) == 1
+    assert client.get("/decisions", headers={"cookie": cookies[-1]}).status_code == 200
+    assert client.get("/decisions", headers={"cookie": cookies[-1].removeprefix("__Host-")}).status_code == 303
+    desk.stop()

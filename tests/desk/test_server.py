@@ -16,7 +16,7 @@ import pytest
 
 from desk import accounts, tables
 from desk.roles import PAGES_OF_ROLE
-from desk.server import NoUseCaseError, PortTakenError, listen, prepare_database, serve_desk
+from desk.server import NoUseCaseError, PortTakenError, PublicDesk, listen, prepare_database, serve_desk
 from pipelines.cli.app import main
 from pipelines.settings import load_settings
 from tests.desk.conftest import PASSWORD, Person
@@ -55,7 +55,8 @@ def test_the_first_start_creates_accounts_and_prints_its_address(home: Path) -> 
         for role, password in created:
             person = Person(httpx.Client(base_url=address, timeout=60))
             assert person.log_in(role, password).status_code == 303
-            assert "Log out" in person.get(PAGES_OF_ROLE[role][0]).text
+            assert person.get(PAGES_OF_ROLE[role][0]).headers["location"] == "/account"  # for a password of one's own
+            assert "Log out" in person.get("/account").text
             person.client.close()
         listening = [c.laddr for c in psutil.Process(process.pid).net_connections() if c.status == "LISTEN"]
         assert [f"http://{a.ip}:{a.port}" for a in listening] == [address]
@@ -81,7 +82,7 @@ def test_a_later_start_creates_no_accounts_and_knows_its_proxy(home: Path, monke
         address, _, public = lines[0].removeprefix("The desk: ").partition(" (for others: ")
         assert public == "https://desk.example)"
         page = httpx.get(address, headers={"Host": "desk.example"}, timeout=60)
-        assert page.status_code == 200 and "Secure" in page.headers["set-cookie"]
+        assert page.status_code == 200 and page.headers["set-cookie"].startswith("__Host-desk-visitor=")
     finally:
         process.terminate()
         process.communicate(timeout=60)
@@ -123,8 +124,11 @@ def test_accounts_are_created_changed_and_removed_by_command(
         code = main(["desk-account", *arguments])
         return code, "".join(capsys.readouterr())
 
-    assert run("ann", "--role", "expert", typed=PASSWORD + "\n") == (0, "Created the account ann (expert).\n")
-    changed = "Changed the account ann (owner) and logged it out.\n"
+    assert run("ann", "--role", "expert", typed=PASSWORD + "\n") == (
+        0,
+        "Created the account ann (expert). The next log-in asks for a new password.\n",
+    )
+    changed = "Changed the account ann (owner) and logged it out. The next log-in asks for a new password.\n"
     assert run("ann", "--role", "owner", typed=PASSWORD) == (0, changed)
     code, output = run("ann", "--role", "boss", typed=PASSWORD)
     assert code == 1 and "decider, expert, owner, auditor" in output
@@ -149,4 +153,4 @@ def test_a_password_at_the_keyboard_is_typed_twice(home: Path, monkeypatch: pyte
 
 def test_without_a_complete_use_case_the_desk_says_what_to_do() -> None:
     with pytest.raises(NoUseCaseError, match="See what is missing: sixtyforty doctor"):
-        serve_desk({}, 0, None, print)
+        serve_desk({}, 0, PublicDesk(), print)

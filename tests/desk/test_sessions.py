@@ -6,23 +6,23 @@ import sqlalchemy as sa
 
 from desk import accounts, sessions, tables
 from desk.login import log_in
-from desk.sessions import MAX_IDLE, MAX_LENGTH, SEEN_PRECISION
+from desk.sessions import MAX_IDLE, MAX_LENGTH, SEEN_PRECISION, Client
 from tests.desk.conftest import PASSWORD, RunningDesk
 from tests.desk.test_login import NOW
 
 
 def test_a_session_ends_when_idle_and_at_the_latest_after_a_shift(database: sa.Engine) -> None:
     accounts.save_account(database, "ann", "decider", PASSWORD)
-    token = log_in(database, "ann", PASSWORD, "here", NOW)
+    token = log_in(database, "ann", PASSWORD, Client("here"), NOW)
     assert sessions.find_session(database, token, NOW + MAX_IDLE - SEEN_PRECISION)  # which counts as use
     assert sessions.find_session(database, token, NOW + 2 * MAX_IDLE - 2 * SEEN_PRECISION)
     assert sessions.find_session(database, token, NOW + 3 * MAX_IDLE) is None
-    token, now = log_in(database, "ann", PASSWORD, "here", NOW), NOW
+    token, now = log_in(database, "ann", PASSWORD, Client("here"), NOW), NOW
     while now + MAX_IDLE / 2 < NOW + MAX_LENGTH:
         now += MAX_IDLE / 2
         assert sessions.find_session(database, token, now)
     assert sessions.find_session(database, token, NOW + MAX_LENGTH) is None
-    log_in(database, "ann", PASSWORD, "here", NOW + MAX_LENGTH)
+    log_in(database, "ann", PASSWORD, Client("here"), NOW + MAX_LENGTH)
     with database.connect() as connection:
         count = connection.scalar(sa.select(sa.func.count()).select_from(tables.SESSIONS))
     assert count == 1  # expired sessions are deleted
@@ -30,7 +30,7 @@ def test_a_session_ends_when_idle_and_at_the_latest_after_a_shift(database: sa.E
 
 def test_the_stored_token_opens_no_session(database: sa.Engine) -> None:
     accounts.save_account(database, "ann", "decider", PASSWORD)
-    token = log_in(database, "ann", PASSWORD, "here", NOW)
+    token = log_in(database, "ann", PASSWORD, Client("here"), NOW)
     with database.connect() as connection:
         stored = connection.scalars(sa.select(tables.SESSIONS.c.token)).one()
     assert stored != token

@@ -11,6 +11,7 @@ from sixtyforty.decisions.decision_table import decisions_dataset, read_decision
 from sixtyforty.decisions.decision_trace import UnknownFiles, UnknownVerdict
 from sixtyforty.decisions.delivery import deliver_decisions
 from sixtyforty.decisions.provenance import trace_decision
+from sixtyforty.storage.duckdb_session import QueryTooSlowError
 from tests.desk.conftest import DAY, Person, RunningDesk, visible_text
 
 
@@ -65,3 +66,18 @@ def test_an_unknown_id_is_explained(auditor: Person) -> None:
     for decision_id in ("replay-2013-03-14-000000000000", "live-2013-03-14-000000000000", "x", "../../etc"):
         page = auditor.get(f"/trace?id={decision_id}")
         assert page.status_code == 404 and "Search by words instead" in page.text, decision_id
+
+
+def test_a_search_is_bounded_in_words_and_time(auditor: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each word is a condition of the query, so a search of thousands of words would occupy the desk."""
+    searched: list[str] = []
+
+    def search(_: object, __: object, words: str, ___: object) -> list[object]:
+        searched.append(words)
+        raise QueryTooSlowError("The query took longer than 20 seconds.")
+
+    monkeypatch.setattr("desk.trace_page.search_decisions", search)
+    page = auditor.get(f"/trace?q={'ab+' * 3000}")
+    assert page.status_code == 503 and "Search for the decision&#39;s id" in page.text
+    auditor.get(f"/trace?q={'x' * 6000}")
+    assert searched == [" ".join(["ab"] * 10), "x" * 200]

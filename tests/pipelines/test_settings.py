@@ -129,3 +129,20 @@ def test_hosts_of_the_pages_are_names_without_port_and_scheme(monkeypatch: pytes
         monkeypatch.setenv("SIXTYFORTY_PAGES_HOSTS", wrong)
         with pytest.raises(SettingsError, match="SIXTYFORTY_PAGES_HOSTS is not a list of host names"):
             load_settings()
+
+
+def test_days_of_addresses_are_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().address_days == 30
+    monkeypatch.setenv("SIXTYFORTY_ADDRESS_DAYS", "7")
+    assert load_settings().address_days == 7
+    for wrong in ("0", "-1", "x", "1.5", "99999"):
+        monkeypatch.setenv("SIXTYFORTY_ADDRESS_DAYS", wrong)
+        with pytest.raises(SettingsError, match="SIXTYFORTY_ADDRESS_DAYS is not a number of days"):
+            load_settings()
+
+
+def test_a_provider_of_the_desk_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().provider is None
+    monkeypatch.setenv("SIXTYFORTY_OIDC_ISSUER", "https://login.example")
+    with pytest.raises(SixtyfortyError, match="SIXTYFORTY_OIDC_CLIENT_ID"):
+        load_settings()

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.cli.options import current_user
+from pipelines.settings import load_settings
 from sixtyforty.accounting.kpi_ledger import write_accounts
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.lifecycle import rollout
 from sixtyforty.lifecycle.stage_steps import retire_use_case
 from sixtyforty.spec.clock import now
+from sixtyforty.storage.security_log import open_security_log
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import write_accounts as write_daily_values
 from tests.experiment_home import KEYS, LIVE_DAYS, RANDOMIZED, make_experiment_home
@@ -126,6 +129,9 @@ def test_a_withdrawn_model_is_out_of_force_and_shown(two_champions: Workspace, r
     answer = run_cli("champion calls_in_time --track live --json").answer
     assert answer["champion"] is None
     assert "all of it: the current process decides" in " ".join(answer["why"])
+    with open_security_log(load_settings().database_url) as log:
+        events = [(event.kind, event.person) for event in log.read(10)]
+    assert events == [("withdrawal", current_user()), ("withdrawal", "Ada")]  # refused ones change nothing
 
 
 def test_a_version_that_was_never_judged_is_not_withdrawn(run_cli: RunCli) -> None:

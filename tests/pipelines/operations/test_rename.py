@@ -114,6 +114,7 @@ STEPS = [
     "digests",
     "reads",
     "tables",
+    "desk accounts",
     "dvc.lock",
     "params.yaml",
     "run hours",

@@ -11,7 +11,7 @@ import pytest
 
 from sixtyforty.modeling import features
 from sixtyforty.storage import duckdb_session
-from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.duckdb_session import QueryTooSlowError, connect
 from tests.helpers import accept_partitions, make_workspace
 
 ROWS, DAY = 3_000_000, "2013-03-10"
@@ -127,3 +127,11 @@ def test_a_session_has_half_of_the_declared_memory(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("SIXTYFORTY_MEMORY", "3GB")
     with connect("UTC", scratch=tmp_path) as session:
         assert session.execute("select current_setting('memory_limit')").fetchone() == ("1.3 GiB",)
+
+
+def test_a_query_ends_at_its_time_limit() -> None:
+    session = connect("UTC")
+    with pytest.raises(QueryTooSlowError, match="longer than 0 seconds"), duckdb_session.time_limit(session, 0.1):
+        session.execute("select count(*) from range(1_000_000_000_000) where hash(range) = 1").fetchall()
+    with duckdb_session.time_limit(session, 60):
+        assert session.execute("select 1").fetchall() == [(1,)]
