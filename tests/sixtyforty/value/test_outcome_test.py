@@ -34,7 +34,9 @@ def test_an_interval_with_zero_bounds_the_change() -> None:
 
 def test_too_few_units_or_wrong_shares_say_nothing() -> None:
     early = make_test(0.1, math.nan, math.nan)
-    assert not early.is_refuted and early.describe("calls", True).startswith("The holdout can't test yet whether the action")
+    assert not early.is_refuted and early.describe("calls", True).startswith(
+        "The holdout can't test yet whether the action"
+    )
     assert json.loads(json.dumps(early.to_dict(), allow_nan=False))["low"] is None
     unequal = make_test(0.1, 0.05, 0.15, "the shares differ.")
     assert not unequal.is_refuted
