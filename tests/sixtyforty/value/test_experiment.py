@@ -221,10 +221,11 @@ def test_daily_looks_at_heavy_tails_raise_no_false_alarms() -> None:
 
 
 def test_too_heavy_tails_are_named_and_declared_bounds_give_an_interval() -> None:
-    held, value = draw_tails(20, runs=1)
-    value = value.clip(max=500)
+    held, values = draw_tails(20, runs=1)
+    values = values.clip(max=500)
     arms = [
-        Arm(a.clusters[0, 0], a.total[0, 0], a.gram[0, 0], a.cubes[0, 0], a.drawn[0, 0]) for a in make_arms(held, value)
+        Arm(a.clusters[0, 0], a.total[0, 0], a.gram[0, 0], a.cubes[0, 0], a.drawn[0, 0])
+        for a in make_arms(held, values)
     ]
     effect = compare_arms(*arms)
     assert effect.problem.startswith("too heavy-tailed to say: a few extreme values decide, so each arm needs at least")
@@ -234,14 +235,14 @@ def test_too_heavy_tails_are_named_and_declared_bounds_give_an_interval() -> Non
     low, high = bounded.always_valid_interval(3000)
     assert (bounded.problem, bounded.value) == ("", effect.value)
     assert low < 0 < high
-    means = (value[~held], value[held])
+    means = (values[~held], values[held])
     reaches = [bounded_reach(len(v), v.sum(), (v**2).sum(), (0, 500), 0.025) for v in means]
     assert (high - low) / 2 == pytest.approx(sum(reaches))
 
 
 def test_bounds_leave_the_interval_of_ordinary_values_as_it_is() -> None:
-    value = np.random.default_rng(21).normal(0, 1, 1000)
-    arms = unit_arm(value[:500]), unit_arm(value[500:])
+    values = np.random.default_rng(21).normal(0, 1, 1000)
+    arms = unit_arm(values[:500]), unit_arm(values[500:])
     plain, bounded = compare_arms(*arms), compare_arms(*arms, bounds=(-9, 9))
     assert bounded.always_valid_interval(1000) == plain.always_valid_interval(1000)
     assert plain.problem == ""
@@ -249,13 +250,13 @@ def test_bounds_leave_the_interval_of_ordinary_values_as_it_is() -> None:
 
 def test_the_skewness_of_clusters_and_of_strata_is_that_of_their_distances_from_the_mean() -> None:
     rng = np.random.default_rng(22)
-    value, held = rng.exponential(1, 600), np.arange(600) < 300
+    values, held = rng.exponential(1, 600), np.arange(600) < 300
     clusters = [
-        Arm.from_cluster_sums(np.stack([np.ones(300), v, 0 * v], -1)[:, None, :]) for v in (value[held], value[~held])
+        Arm.from_cluster_sums(np.stack([np.ones(300), v, 0 * v], -1)[:, None, :]) for v in (values[held], values[~held])
     ]
-    units = [unit_arm(v) for v in (value[held], value[~held])]
+    units = [unit_arm(v) for v in (values[held], values[~held])]
     assert compare_arms(*clusters).needed == pytest.approx(compare_arms(*units).needed)
-    moved = np.where(np.arange(600) % 2 == 0, value, value + 100)  # a second stratum with another mean
+    moved = np.where(np.arange(600) % 2 == 0, values, values + 100)  # a second stratum with another mean
     strata = []
     for in_arm in (held, ~held):
         parts = [moved[in_arm & (np.arange(600) % 2 == s)] for s in (0, 1)]
