@@ -18,8 +18,8 @@ SHOWN_ZONES = 5
 def describe_rules() -> str:
     """Check that DuckDB and Python have the same rules for all time zones, from two years ago to a year ahead.
 
-    Return a sentence that says what was compared, and names other zones whose rules differ. Raises TimezoneRulesError if
-    the rules of a use case's zone differ: only these can give wrong days.
+    Return a sentence that says what was compared, and names other zones whose rules differ. Raises TimezoneRulesError
+    if the rules of a use case's zone differ: only these can give wrong days.
     """
     import duckdb
 
