@@ -147,7 +147,7 @@ def _daemon() -> str:
 
 
 def _broker() -> str:
-    from kombu import Connection
+    from kombu.connection import Connection
 
     with Connection(load_settings().broker_url, connect_timeout=ANSWER_SECONDS) as connection:
         connection.ensure_connection(max_retries=1)

@@ -69,10 +69,10 @@ def _dagster_metrics(instance: dg.DagsterInstance, now: float) -> Iterator[Metri
         runs.add_metric([state], instance.get_runs_count(dg.RunsFilter(statuses=statuses)))
     yield runs
     lag = GaugeMetricFamily("sixtyforty_tick_lag_seconds", "Time since the last tick of a sensor", labels=["sensor"])
-    for state in instance.all_instigator_state():
-        tick = getattr(state.instigator_data, "last_tick_timestamp", None)
-        if state.is_running and tick:
-            lag.add_metric([state.name], max(now - tick, 0.0))
+    for sensor in instance.all_instigator_state():
+        tick = getattr(sensor.instigator_data, "last_tick_timestamp", None)
+        if sensor.is_running and tick:
+            lag.add_metric([sensor.name], max(now - tick, 0.0))
     yield lag
 
 

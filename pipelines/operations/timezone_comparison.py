@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import zoneinfo
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pipelines.authoring import catalog
 from sixtyforty.spec.errors import DeclarationError
 from sixtyforty.spec.wording import format_plural
-from sixtyforty.storage.timezone_rules import TimezoneRulesError, days_to_compare, find_differences
+from sixtyforty.storage.timezone_rules import RuleDifference, TimezoneRulesError, days_to_compare, find_differences
 
 DAYS_AHEAD = 366
 SHOWN_ZONES = 5
@@ -17,8 +18,8 @@ SHOWN_ZONES = 5
 def describe_rules() -> str:
     """Check that DuckDB and Python have the same rules for all time zones, from two years ago to a year ahead.
 
-    Return a sentence that says what was compared. Raises TimezoneRulesError with the zones whose rules differ: the
-    zones of use cases first.
+    Return a sentence that says what was compared, and names other zones whose rules differ. Raises TimezoneRulesError
+    if the rules of a use case's zone differ: only these can give wrong days.
     """
     import duckdb
 
@@ -30,11 +31,18 @@ def describe_rules() -> str:
         count = format_plural(len(zones), "time zone")
         return f"DuckDB and Python have the same rules for {count} until {days[-1]:%Y-%m-%d}"
     declared = _declared_zones()
-    differences.sort(key=lambda difference: difference.zone not in declared)
+    used = [difference for difference in differences if difference.zone in declared]
+    if used:
+        raise TimezoneRulesError(f"DuckDB and Python have different time zone rules for {_join(used)}")
+    return (
+        f"the zones of the use cases have the same rules in DuckDB and Python. Other rules differ: {_join(differences)}"
+    )
+
+
+def _join(differences: Sequence[RuleDifference]) -> str:
     hidden = len(differences) - SHOWN_ZONES
     more = [f"and {format_plural(hidden, 'more zone')}"] if hidden > 0 else []
-    shown = "; ".join([*map(str, differences[:SHOWN_ZONES]), *more])
-    raise TimezoneRulesError(f"DuckDB and Python have different time zone rules for {shown}")
+    return "; ".join([*map(str, differences[:SHOWN_ZONES]), *more])
 
 
 def _declared_zones() -> set[str]:
