@@ -1,8 +1,8 @@
 """Maintain Dagster's storage: delete the logs of old runs, and mark runs as failed if their process has ended.
 
-The purge of old runs spares the newest materialization of each partition of an asset, the newest result of each check,
-and the marks of partitions that are still rejected, because Dagster's pages show these. So the storage grows with the number of partitions, not with the number of
-runs.
+The purge of old runs spares the newest materialization of each partition of an asset and the newest result of each
+check, because Dagster's pages show these. It also spares the marks of partitions that are still rejected. So the storage
+grows with the number of partitions, not with the number of runs.
 """
 
 from collections.abc import Mapping
@@ -55,7 +55,8 @@ def purge_old_logs(instance: dg.DagsterInstance, before: datetime) -> PurgedRuns
     """Delete the runs that ended before a time (UTC). Of a run that is still needed, delete only the log.
 
     A run is still needed if it holds the newest materialization of a partition or the newest result of a check. These
-    events stay in its log. The mark of a partition that is still rejected is needed, too. Return how many runs were deleted, and from how many runs only the log was deleted.
+    events stay in its log. The mark of a partition that is still rejected is needed, too. Return how many runs were
+    deleted, and from how many runs only the log was deleted.
     """
     event_log: Any = instance.event_log_storage
     in_force = _find_runs_with_newest_events(event_log)
