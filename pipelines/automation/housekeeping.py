@@ -1,8 +1,8 @@
 """Maintain Dagster's storage: delete the logs of old runs, and mark runs as failed if their process has ended.
 
 The purge of old runs spares the newest materialization of each partition of an asset and the newest result of each
-check, because Dagster's pages show these. It also spares the marks of partitions that are still rejected. So the storage
-grows with the number of partitions, not with the number of runs.
+check, because Dagster's pages show these. It also spares the marks of partitions that are still rejected. So the
+storage grows with the number of partitions, not with the number of runs.
 """
 
 from collections.abc import Mapping
