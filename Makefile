@@ -28,7 +28,7 @@ CONFLICTS := /^(The package|Package) / && !/`(hydra-core|omegaconf)` requires `a
 	/^(Checked|All) / {checked = 1} END {exit failed || !checked}
 
 .DEFAULT_GOAL := help
-.PHONY: help demo drill ui desk up down bench test prove lint lock reference docs clean
+.PHONY: help demo drill ui desk up down bench test prove lint lock sbom reference docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -85,6 +85,13 @@ lock: ## Write requirements.lock from pyproject.toml
 		--universal --python-version $(PYTHON_MIN) --generate-hashes --no-strip-extras --no-annotate \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 		--quiet --output-file requirements.lock
+
+# The licences of a library are not in the lock. `cyclonedx-py environment .venv` reads them from the installed files.
+sbom: .venv/.installed ## Write build/sbom.json: all libraries of the lock with their hashes, as CycloneDX
+	@mkdir -p build
+	@.venv/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible \
+		--output-file build/sbom.json
+	@echo 'Wrote build/sbom.json'
 
 reference: .venv/.installed ## Write docs/reference from the models and commands, and the dependencies in dvc.yaml from the imports
 	.venv/bin/python -m pipelines.authoring.reference

@@ -188,7 +188,7 @@ def create_first_accounts(database: sa.Engine) -> dict[str, str]:
 
     Each must choose another password at the first log-in.
     """
-    passwords = {role: secrets.token_urlsafe(12) for role in PAGES_OF_ROLE}
+    passwords = {role: secrets.token_urlsafe(16) for role in PAGES_OF_ROLE}
     for role, password in passwords.items():
         save_account(database, role, role, password, must_change=True)
     return passwords

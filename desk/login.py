@@ -117,6 +117,7 @@ def log_out(request: PageRequest) -> Response:
         sessions.close_session(request.desk.database, request.session.token)
         request.record("log-out")
         response.delete_cookie(request.desk.session_cookie, secure=request.desk.secure)
+        response.headers["Clear-Site-Data"] = '"cache", "storage"'  # also pages that "back" would show
     return response
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, distributions, version
@@ -60,6 +62,24 @@ def test_make_tolerates_exactly_this_conflict(report: str, is_accepted: bool, tm
     command = ["make", "--no-print-directory", "-C", str(tmp_path), "conflicts"]
     done = subprocess.run(command, input=report, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == is_accepted, done.stdout + done.stderr
+
+
+def test_each_locked_package_is_in_the_sbom(tmp_path: Path) -> None:
+    """`make sbom`, on the first packages of the lock, because all of them take long."""
+    packages = re.findall(r"^[^#\s].*\n(?:    .*\n)*", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.M)[:5]
+    (tmp_path / "requirements.lock").write_text("".join(packages), encoding="utf-8")
+    for name in ("Makefile", "pyproject.toml"):
+        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    subprocess.run(["make", "-C", str(tmp_path), "-o", ".venv/.installed", "sbom"], check=True, capture_output=True)
+    components = json.loads((tmp_path / "build" / "sbom.json").read_bytes())["components"]
+    listed = {
+        f"{package['name']}=={package['version']}": {
+            f"sha256:{digest['content']}" for link in package["externalReferences"] for digest in link["hashes"]
+        }
+        for package in components
+    }
+    assert listed == {text.split()[0]: set(re.findall(r"sha256:\w+", text)) for text in packages}
 
 
 @pytest.mark.parametrize("command", ["repro", "status", "push", "pull", "add"])

@@ -1,4 +1,4 @@
-"""The command verify: recalculate the hashes of what was stored, and name what differs."""
+"""The commands verify and rotate-seals: name what differs from what was stored, and replace the key of the seals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import typer
 
 from pipelines.cli.answer import Answer, show_progress
 from pipelines.cli.commands import OPERATE, command
-from pipelines.cli.options import By, OptionalUseCase, OptionalWhy, current_user
+from pipelines.cli.options import By, OptionalUseCase, OptionalWhy, UseCaseName, current_user
+from pipelines.cli.security_events import record_event
 from sixtyforty.spec.errors import SixtyfortyError
 
 if TYPE_CHECKING:
@@ -93,3 +94,27 @@ def _parse_head(use_case: str, text: str) -> LedgerHead:
     if not (rows.isdigit() and row_hash):
         raise VerifyOptionError(f"--head {text} isn't a head. Write it as LEDGER:ROWS:HASH.")
     return LedgerHead(use_case, ledger, int(rows), row_hash)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SealsAnswer(Answer):
+    """Answer of `sixtyforty rotate-seals`: what the new key seals."""
+
+    use_case: Annotated[str, "Name of the use case."]
+    responses: Annotated[int, "Number of responses that were sealed again."]
+
+
+@command(OPERATE, "rotate-seals", "{demo}")
+def rotate_seals(use_case: UseCaseName, by: By = "") -> SealsAnswer:
+    """Replace the key of the seals of people's responses, and seal every response again.
+
+    The command refuses if a response doesn't match its seal. If it is killed, run it again to finish.
+    """
+    from pipelines.authoring import catalog
+    from sixtyforty.decisions.responses import rotate_seal_key
+
+    count = rotate_seal_key(catalog.open_workspace(use_case))
+    record_event("key replaced", by, use_case, f"seals of {count} responses")
+    plural = "" if count == 1 else "s"
+    text = f"The key of the seals of {use_case} is replaced: {count} response{plural} sealed again."
+    return SealsAnswer(use_case=use_case, responses=count, text=text)

@@ -16,7 +16,16 @@ from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.response_rules import ResponseError, check_not_simulated_live, check_response
 from sixtyforty.spec.clock import now
 from sixtyforty.storage.databases import open_engine
-from sixtyforty.storage.response_log import ANSWERS, Response, Role, find_seals, open_response_log, table_name
+from sixtyforty.storage.locks import exclusive_lock
+from sixtyforty.storage.response_log import (
+    ANSWERS,
+    Response,
+    Role,
+    find_seals,
+    open_response_log,
+    replace_seal_key,
+    table_name,
+)
 from sixtyforty.storage.response_seals import compute_seal, find_seal_problems, pseudonym, write_seals
 from sixtyforty.value.decision_ids import parse_decision_id
 from sixtyforty.workspace import Workspace
@@ -138,9 +147,10 @@ def anonymize_responses(ws: Workspace, before: datetime) -> int:
     if not has_responses(ws):
         return 0
     engine, table = open_log(ws)
-    seals, key = find_seals(table, ws.lake.root / LOCK)
+    lock = ws.lake.root / LOCK
     named = sa.select(table).where(table.c.at < before, table.c.person.not_like(f"{PSEUDONYM}%"))
-    with engine.begin() as connection:
+    with exclusive_lock(lock, "remove names from responses"), engine.begin() as connection:
+        seals, key = find_seals(table, lock)
         seal_of = dict(connection.execute(sa.select(seals.c.response_id, seals.c.seal)).tuples().all())
         rows = connection.execute(named).mappings().all()
         # A forged response stays as it is, because `sixtyforty verify` must still name it.
@@ -154,6 +164,15 @@ def anonymize_responses(ws: Workspace, before: datetime) -> int:
             connection.execute(sa.delete(seals).where(seals.c.response_id == row["response_id"]))
             write_seals(connection, table, seals, key, [row["response_id"]])
     return len(sealed)
+
+
+def rotate_seal_key(ws: Workspace) -> int:
+    """Replace the key of the seals of a use case's responses. Return the number of responses that were sealed again.
+
+    Raises ResponseKeyError, and changes nothing, if a response doesn't match its seal.
+    """
+    engine, table = open_log(ws)
+    return replace_seal_key(engine, table, ws.lake.root / LOCK)
 
 
 def record_seen(ws: Workspace, person: str, role: Role, decision_ids: Iterable[str], at: datetime | None = None) -> int:
@@ -186,11 +205,12 @@ def add_responses(ws: Workspace, responses: Sequence[Response]) -> int:
     dialect = sqlite if engine.dialect.name == "sqlite" else postgresql
     rows = [vars(response) | {"response_id": response.response_id or uuid.uuid4().hex} for response in responses]
     statement, added = dialect.insert(table).on_conflict_do_nothing(), 0
-    seals, key = find_seals(table, ws.lake.root / LOCK)
     for start in range(0, len(rows), ROWS_PER_TRANSACTION):
         with engine.begin() as connection:
             some = rows[start : start + ROWS_PER_TRANSACTION]
             added += connection.execute(statement, some).rowcount
+            # The key is read after the first row was added: from then on, nobody replaces the key.
+            seals, key = find_seals(table, ws.lake.root / LOCK)
             write_seals(connection, table, seals, key, [row["response_id"] for row in some])
     return added
 

@@ -17,7 +17,15 @@ from sixtyforty.storage.bounded_cache import BoundedCache
 from sixtyforty.storage.databases import create_database_folder, is_sqlite, open_engine, parse_database_url
 from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.storage.object_store import StoragePath
-from sixtyforty.storage.response_seals import create_key, define_seal_table, read_key, seal_table_name, write_seals
+from sixtyforty.storage.response_seals import (
+    create_key,
+    define_seal_table,
+    find_seal_problems,
+    read_key,
+    seal_table_name,
+    write_key,
+    write_seals,
+)
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -57,7 +65,7 @@ class Response:
 
 
 class ResponseKeyError(SixtyfortyError):
-    """The key that seals responses is missing."""
+    """The key that seals responses is missing, or can't be replaced."""
 
 
 def table_name(use_case: str) -> str:
@@ -153,6 +161,40 @@ def find_seals(table: sa.Table, lock: StoragePath) -> tuple[sa.Table, bytes]:
         raise _missing_key(lock)
     use_case = table.name.removesuffix(table_name(""))
     return table.metadata.tables[seal_table_name(use_case)], key
+
+
+def replace_seal_key(engine: sa.Engine, table: sa.Table, lock: StoragePath) -> int:
+    """Replace the key of the seals, and seal every response again. Return the number of responses.
+
+    engine, table, lock: see `open_response_log`. Processes that record a response wait meanwhile. The earlier key is
+    kept until the new seals are stored, so that a second call finishes a call that was killed. Raises ResponseKeyError,
+    and changes nothing, if a response doesn't match its seal.
+    """
+    import sqlalchemy as sa
+
+    seals, key = find_seals(table, lock)
+    earlier_path = key_path(lock).with_suffix(".earlier_key")
+    with exclusive_lock(lock, "replace the key of the seals"), engine.begin() as connection:
+        _lock_responses(connection, table)
+        keys = [key, *filter(None, [read_key(earlier_path)])]
+        problems = [next(filter(None, find_seal_problems(connection, table, seals, each)), "") for each in keys]
+        if all(problems):
+            raise ResponseKeyError(
+                f"The key of the seals was not replaced, because {problems[0]}. Run `sixtyforty verify` and find out who"
+                " changed the responses."
+            )
+        write_key(earlier_path, keys[problems.index("")])
+        connection.execute(sa.delete(seals))
+        write_seals(connection, table, seals, create_key(key_path(lock)))
+        count = connection.scalar(sa.select(sa.func.count()).select_from(seals))
+    earlier_path.unlink(missing_ok=True)
+    return count or 0
+
+
+def _lock_responses(connection: sa.Connection, table: sa.Table) -> None:
+    """Let other processes wait that add a response, until the transaction ends."""
+    is_on_sqlite = connection.dialect.name == "sqlite"
+    connection.exec_driver_sql("begin immediate" if is_on_sqlite else f"lock table {table.name} in exclusive mode")
 
 
 def _dispose(log: tuple[sa.Engine, sa.Table]) -> None:

@@ -49,9 +49,14 @@ def read_key(path: StoragePath) -> bytes | None:
 def create_key(path: StoragePath) -> bytes:
     """Create the key of the seals, which only the user of the services can read. Return the key."""
     key = secrets.token_bytes(32)
+    write_key(path, key)
+    return key
+
+
+def write_key(path: StoragePath, key: bytes) -> None:
+    """Write a key to a file that only the user of the services can read."""
     write = write_private if isinstance(path, Path) else write_atomic
     write(path, key.hex().encode())  # type: ignore[arg-type]
-    return key
 
 
 def compute_seal(key: bytes, response: sa.RowMapping | Mapping[str, Any]) -> str:

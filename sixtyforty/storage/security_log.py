@@ -40,6 +40,7 @@ EventKind = Literal[
     "withdrawal",
     "roll-out",
     "stage change",
+    "key replaced",
 ]
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
 COMMAND_LINE = "command line"  # the address of events that a command records

@@ -65,9 +65,20 @@ def test_the_first_accounts_cover_each_role_with_passwords_of_their_own(database
     created = accounts.create_first_accounts(database)
     assert list(created) == list(PAGES_OF_ROLE)
     assert len(set(created.values())) == len(created)
+    assert all(len(password) * 6 >= 128 for password in created.values())  # random bits
     for role, password in created.items():
         session = sessions.find_session(database, log_in(database, role, password, Client("here"), NOW), NOW)
         assert session is not None and session.roles == role and session.must_change
+
+
+@pytest.mark.parametrize("length", [64, accounts.MAX_PASSWORD])
+def test_a_long_password_counts_to_its_last_character(database: sa.Engine, length: int) -> None:
+    password = (PASSWORD + " " + "in lower case, with spaces, " * 9)[: length - 1]
+    accounts.save_account(database, "ann", "decider", password + "a")
+    for other in (password + "b", password, password + "A"):
+        with pytest.raises(WrongPasswordError):
+            log_in(database, "ann", other, Client("here"), NOW)
+    assert log_in(database, "ann", password + "a", Client("here"), NOW)
 
 
 def test_roles_follow_a_renamed_use_case(database: sa.Engine, tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ def test_every_page_leads_to_the_log_in(desk: RunningDesk) -> None:
     page = client.get("/")
     assert page.status_code == 200
     assert "<h1>Log in</h1>" in page.text
+    assert page.text.count("<input") == 3  # form token, name and password: no secret question
+    assert 'type="password" autocomplete="current-password"' in page.text
     for address in [*MENU_LABELS, "/impact/chart", "/logout", "/nothing", "/review/../../etc", "/decisions/"]:
         for answer in (client.get(address), client.post(address, data={"csrf": csrf_in(page.text)})):
             assert (answer.status_code, answer.headers["location"]) == (303, "/"), address
@@ -60,7 +62,8 @@ def test_logging_in_opens_the_roles_first_page_and_logging_out_ends_the_session(
         assert page.status_code == 200
         assert client.get("/logout").headers["location"] == "/"  # a link can't log anybody out
         assert client.get(pages[0]).status_code == 200
-        assert client.post("/logout", data={"csrf": csrf_in(page.text)}).headers["location"] == "/"
+        answer = client.post("/logout", data={"csrf": csrf_in(page.text)})
+        assert (answer.headers["location"], answer.headers["clear-site-data"]) == ("/", '"cache", "storage"')
         assert "desk" not in client.cookies
         assert desk.client_with_token(token).get(pages[0]).headers["location"] == "/"
 

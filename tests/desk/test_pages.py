@@ -65,6 +65,12 @@ def test_markdown_becomes_html_that_can_be_scrolled_by_keyboard() -> None:
     assert '<pre tabindex="0">' in page and "style=" not in page
 
 
+def test_a_link_of_a_record_runs_no_script() -> None:
+    for address in ("javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,<script>", "vbscript:x"):
+        page = render_markdown(f"[text]({address}) ![image]({address})").lower()
+        assert not any(f'="{name}' in page for name in ("javascript", "data", "vbscript"))
+
+
 def test_lines_of_a_passage_lose_their_markup() -> None:
     assert plain_lines("## Title\n\n| a | `b` |\n> quoted\n- item") == ["Title", "a · b", "quoted", "item"]
 

@@ -13,11 +13,20 @@ def test_cookies_and_headers_keep_other_sites_out(desk: RunningDesk, decider: Pe
         headers = decider.get(address).headers
         policy = headers["content-security-policy"]
         assert policy.startswith("default-src 'self';") and "frame-ancestors 'none'" in policy, address
-        assert "unsafe" not in policy
+        assert "object-src 'none'" in policy and "base-uri 'none'" in policy and "unsafe" not in policy
+        assert headers["referrer-policy"] == "same-origin"
+        assert headers["content-type"].endswith("; charset=utf-8"), address
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cache-control"] == "no-store"
         assert "server" not in headers
         assert "strict-transport-security" not in headers
+
+
+def test_folders_are_not_listed_and_requests_not_echoed(desk: RunningDesk, decider: Person) -> None:
+    assert decider.get("/static/").status_code == 404
+    for client in (decider.client, desk.client()):
+        answer = client.request("TRACE", "/", headers={"X-Secret": "echo"})
+        assert answer.status_code == 405 and "echo" not in answer.text
 
 
 def test_by_https_cookies_belong_to_this_host_and_http_is_over(ws: Workspace) -> None:

@@ -8,15 +8,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from desk import accounts, tables
 from desk.roles import PAGES_OF_ROLE
-from desk.server import NoUseCaseError, PortTakenError, PublicDesk, listen, prepare_database, serve_desk
+from desk.server import DeskServer, NoUseCaseError, PortTakenError, PublicDesk, listen, prepare_database, serve_desk
 from pipelines.cli.app import main
 from pipelines.settings import load_settings
 from tests.desk.conftest import PASSWORD, Person
@@ -49,7 +52,7 @@ def test_the_first_start_creates_accounts_and_prints_its_address(home: Path) -> 
     process, lines = start_desk("--port", "0")
     try:
         address = lines[-1].removeprefix("The desk: ")
-        pattern = r"Account created: (\w+), password (\S{16}) \(shown only this once\)"
+        pattern = r"Account created: (\w+), password (\S{22}) \(shown only this once\)"
         created = [match.groups() for line in lines[:-1] if (match := re.fullmatch(pattern, line))]
         assert [role for role, _ in created] == list(PAGES_OF_ROLE) and len(created) == len(lines) - 1
         for role, password in created:
@@ -86,6 +89,24 @@ def test_a_later_start_creates_no_accounts_and_knows_its_proxy(home: Path, monke
     finally:
         process.terminate()
         process.communicate(timeout=60)
+
+
+@pytest.mark.parametrize(("behind_proxy", "address"), [(True, "203.0.113.7"), (False, "127.0.0.1")])
+def test_only_a_proxy_names_the_clients_address(behind_proxy: bool, address: str) -> None:
+    async def show_client(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse(scope["client"][0])(scope, receive, send)
+
+    ready = threading.Event()
+    server = DeskServer(show_client, ready.set, behind_proxy)
+    with listen(0) as listening:
+        thread = threading.Thread(target=server.run, args=[[listening]], daemon=True)
+        thread.start()
+        assert ready.wait(30)
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        shown = httpx.get(url, headers={"X-Forwarded-For": "203.0.113.7"}, timeout=60).text
+        server.should_exit = True
+        thread.join(30)
+    assert shown == address
 
 
 def test_the_first_accounts_are_shown_once(tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from sixtyforty.storage.response_log import (
     find_seals,
     key_path,
     open_response_log,
+    replace_seal_key,
 )
-from sixtyforty.storage.response_seals import find_seal_problems, write_seals
+from sixtyforty.storage.response_seals import find_seal_problems, read_key, write_seals
 
 
 def response(name: str) -> dict[str, Any]:
@@ -69,3 +70,58 @@ def test_a_missing_key_is_an_error_and_no_new_key_is_made_silently(tmp_path: Pat
     close_response_logs()
     with pytest.raises(ResponseKeyError, match="Restore the file from a backup"):
         open_response_log("calls", url, lock)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> tuple[str, Path]:
+    """The URL and the lock of a log with two sealed responses."""
+    url, lock = f"sqlite:///{tmp_path}/x.db", tmp_path / "responses.lock"
+    engine, table = open_response_log("calls", url, lock)
+    with engine.begin() as connection:
+        connection.execute(table.insert(), [response("a"), response("b")])
+        write_seals(connection, table, *find_seals(table, lock))
+    return url, lock
+
+
+def test_a_new_key_seals_every_response_again(log: tuple[str, Path]) -> None:
+    url, lock = log
+    engine, table = open_response_log("calls", url, lock)
+    earlier = read_key(key_path(lock))
+    assert replace_seal_key(engine, table, lock) == 2
+    assert problems(url, lock) == []
+    assert read_key(key_path(lock)) != earlier
+    assert [path.name for path in lock.parent.iterdir() if "key" in path.name] == [key_path(lock).name]
+    with engine.connect() as connection:
+        assert sum(map(bool, find_seal_problems(connection, table, find_seals(table, lock)[0], earlier or b""))) == 2
+
+
+@pytest.mark.parametrize("place", ["write_seals", "Path.unlink"])
+def test_a_replacement_that_was_killed_is_finished(
+    place: str, log: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before the new seals are stored, or before the earlier key is deleted."""
+    url, lock = log
+    engine, table = open_response_log("calls", url, lock)
+    target = "pathlib.Path.unlink" if place == "Path.unlink" else f"sixtyforty.storage.response_log.{place}"
+
+    def kill(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(target, kill)
+        replace_seal_key(engine, table, lock)
+    assert bool(problems(url, lock)) == (place == "write_seals")
+    assert replace_seal_key(engine, table, lock) == 2
+    assert problems(url, lock) == []
+
+
+def test_a_forged_response_gets_no_new_seal(log: tuple[str, Path]) -> None:
+    url, lock = log
+    engine, table = open_response_log("calls", url, lock)
+    earlier = read_key(key_path(lock))
+    with engine.begin() as connection:
+        connection.execute(table.update().where(table.c.response_id == "b").values(rating=5))
+    with pytest.raises(ResponseKeyError, match="because response b to live-b differs from its seal"):
+        replace_seal_key(engine, table, lock)
+    assert read_key(key_path(lock)) == earlier
+    assert len(problems(url, lock)) == 1
