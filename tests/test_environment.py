@@ -66,7 +66,8 @@ def test_make_tolerates_exactly_this_conflict(report: str, is_accepted: bool, tm
 
 def test_each_locked_package_is_in_the_sbom(tmp_path: Path) -> None:
     """`make sbom`, on the first packages of the lock, because all of them take long."""
-    packages = re.findall(r"^[^#\s].*\n(?:    .*\n)*", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.M)[:5]
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    packages = re.findall(r"^[^#\s].*\n(?:    .*\n)*", lock, re.M)[:5]
     (tmp_path / "requirements.lock").write_text("".join(packages), encoding="utf-8")
     for name in ("Makefile", "pyproject.toml"):
         (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")

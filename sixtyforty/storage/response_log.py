@@ -180,8 +180,8 @@ def replace_seal_key(engine: sa.Engine, table: sa.Table, lock: StoragePath) -> i
         problems = [next(filter(None, find_seal_problems(connection, table, seals, each)), "") for each in keys]
         if all(problems):
             raise ResponseKeyError(
-                f"The key of the seals was not replaced, because {problems[0]}. Run `sixtyforty verify` and find out who"
-                " changed the responses."
+                f"The key of the seals was not replaced, because {problems[0]}. Run `sixtyforty verify`, and find out"
+                " who changed the responses."
             )
         write_key(earlier_path, keys[problems.index("")])
         connection.execute(sa.delete(seals))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from sixtyforty.storage.response_log import (
     open_response_log,
     replace_seal_key,
 )
-from sixtyforty.storage.response_seals import find_seal_problems, read_key, write_seals
+from sixtyforty.storage.response_seals import create_key, find_seal_problems, read_key, write_seals
+from tests.postgres import Postgres
 
 
 def response(name: str) -> dict[str, Any]:
@@ -125,3 +127,35 @@ def test_a_forged_response_gets_no_new_seal(log: tuple[str, Path]) -> None:
         replace_seal_key(engine, table, lock)
     assert read_key(key_path(lock)) == earlier
     assert len(problems(url, lock)) == 1
+
+
+@pytest.mark.e2e
+def test_a_response_that_is_recorded_meanwhile_gets_a_seal_of_the_new_key(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, lock = postgres.database(), tmp_path / "responses.lock"
+    engine, table = open_response_log("calls", url, lock)
+    waiting = threading.Event()
+
+    def record() -> None:
+        with engine.begin() as connection:
+            waiting.set()
+            connection.execute(table.insert(), [response("b")])
+            write_seals(connection, table, *find_seals(table, lock), ["b"])
+
+    def create_key_while_another_records(path: Path) -> bytes:
+        thread.start()
+        assert waiting.wait(30)
+        return create_key(path)
+
+    thread = threading.Thread(target=record)
+    with engine.begin() as connection:
+        connection.execute(table.insert(), [response("a")])
+        write_seals(connection, table, *find_seals(table, lock))
+    monkeypatch.setattr("sixtyforty.storage.response_log.create_key", create_key_while_another_records)
+    assert replace_seal_key(engine, table, lock) == 1
+    thread.join(60)
+    assert problems(url, lock) == []
+    with engine.connect() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 2
+    close_response_logs()
