@@ -54,3 +54,13 @@ def test_each_change_of_the_champion_is_recorded(
     event = read_events()[0]
     assert (event.kind, event.person, event.use_case) == (kind, "ann", "flight_delays")
     assert event.detail.endswith("v1: it paid")
+
+
+def test_a_replaced_key_is_recorded(run_cli: RunCli, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sixtyforty.decisions.responses.rotate_seal_key", lambda _: 3)
+    finished = run_cli("rotate-seals flight_delays --by ann")
+    assert finished.code == 0
+    assert finished.out == "The key of the seals of flight_delays is replaced: 3 responses sealed again.\n"
+    event = read_events()[0]
+    assert (event.kind, event.person, event.use_case) == ("key replaced", "ann", "flight_delays")
+    assert event.detail.endswith("seals of 3 responses")
