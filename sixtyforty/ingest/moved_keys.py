@@ -205,13 +205,13 @@ class SharedKeys:
         numbers: by partition.
         """
         listed = ", ".join(f"({literal(partition)}, {number}::uinteger)" for partition, number in numbers.items())
-        reader = self.db.sql(
-            f"""select {self._hash_sql} as hash, number from {rows}
-            join (values {listed}) as numbers (_partition, number) using (_partition)
-            where {self._is_complete} order by hash, number"""
+        reader = self.db.sql(  # columns of the source may have any name that doesn't start with an underscore
+            f"""select {self._hash_sql} as _hash, _number from {rows}
+            join (values {listed}) as numbers (_partition, _number) using (_partition)
+            where {self._is_complete} order by 1, 2"""
         ).to_arrow_reader(KEYS_PER_CHUNK)
         for batch in reader:
-            yield batch.column("hash").to_numpy(), batch.column("number").to_numpy()
+            yield batch.column(0).to_numpy(), batch.column(1).to_numpy()
 
     def _with_typed_keys(self, rows: str) -> str:
         """Return a SQL subquery for those raw rows whose key's hash occurs in the table `typed`. rows: a subquery."""

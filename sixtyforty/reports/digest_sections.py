@@ -26,6 +26,8 @@ from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.restatement import was_restated
+from sixtyforty.storage.security_log import TABLE as SECURITY_LOG
+from sixtyforty.storage.security_log import has_security_log, open_security_log
 from sixtyforty.storage.verdicts import read_verdict
 from sixtyforty.value.daily_value import DailyValue, group_by_week
 from sixtyforty.value.lift import NO_INTERVAL
@@ -204,8 +206,12 @@ def auditor_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> l
 
 def _head_lines(ws: Workspace) -> list[str]:
     """Return the heads of the ledgers. Nobody who changes the ledgers later can change a digest that was sent."""
-    heads = [f"- {name}:{rows}:{row_hash}" for name, (rows, row_hash) in ledger_heads(ws).items()]
-    return ["Heads of the ledgers, for `sixtyforty verify --head`", *(heads or ["- no ledger yet"])]
+    heads = ledger_heads(ws)
+    if ws.database_url and has_security_log(ws.database_url):
+        with open_security_log(ws.database_url) as log:
+            heads |= {SECURITY_LOG: log.read_head()}
+    lines = [f"- {name}:{rows}:{row_hash}" for name, (rows, row_hash) in heads.items()]
+    return ["Heads of the ledgers, for `sixtyforty verify --head`", *(lines or ["- no ledger yet"])]
 
 
 def _verdict_lines(ws: Workspace, partitions: Sequence[str]) -> list[str]:

@@ -29,6 +29,8 @@ from sixtyforty.storage.hash_chain import ChainedRow, HashChain
 from sixtyforty.storage.lake_verification import find_file_differences, find_lost_inputs, index_lake
 from sixtyforty.storage.ledger_anchors import LedgerError, find_anchor_problems
 from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.security_log import TABLE as SECURITY_LOG
+from sixtyforty.storage.security_log import SecurityLogError, has_security_log, open_security_log
 from sixtyforty.storage.witness import LedgerHead, send_heads, witness_address
 from sixtyforty.workspace import Workspace
 
@@ -104,6 +106,7 @@ def verify_use_case(
     """
     verification = Verification(ws.use_case.name)
     rows_by_ledger = _verify_ledgers(ws, verification, known_heads, show)
+    _verify_security_log(ws, verification, quick, known_heads, show)
     bounds = newest_bounds(rows_by_ledger.get(ws.champion_ledger.path.name, ()))  # type: ignore[arg-type]
     verification.add("model cards", find_exchanged(ws.models, bounds), show)
     if quick:
@@ -156,19 +159,45 @@ def _verify_ledgers(
     return rows_by_ledger
 
 
+def _verify_security_log(
+    ws: Workspace,
+    verification: Verification,
+    quick: bool,
+    known_heads: Sequence[LedgerHead],
+    show: Callable[[str], None],
+) -> None:
+    """Verify the security log, which all use cases of a database share. A quick verification only looks for heads."""
+    known = [head for head in known_heads if head.use_case == ws.use_case.first_name and head.ledger == SECURITY_LOG]
+    if not (ws.database_url and has_security_log(ws.database_url)):
+        verification.add("known heads", [_compare_head(head, 0, "") for head in known], show)
+        return
+    with open_security_log(ws.database_url) as log:
+        try:
+            verification.add("rows of the security log", [""] * (0 if quick else log.verify()), show)
+        except SecurityLogError as error:
+            verification.differences.append(str(error))
+        count, newest_hash = log.read_head()
+        verification.add("known heads", [_compare_head(head, count, log.read_hash(head.rows)) for head in known], show)
+    if count:
+        verification.heads.append(LedgerHead(ws.use_case.first_name, SECURITY_LOG, count, newest_hash))
+
+
 def _find_head_problems(
     ws: Workspace, rows_by_ledger: Mapping[str, Rows], known_heads: Sequence[LedgerHead]
 ) -> Iterable[str]:
     for head in known_heads:
-        if head.use_case != ws.use_case.first_name:
-            continue
-        rows = rows_by_ledger.get(head.ledger, ())
-        if len(rows) < head.rows:
-            yield f"{head.ledger} has {format_plural(len(rows), 'row')}, but the witness knows {head.rows}"
-        elif head.rows and rows[head.rows - 1].hash != head.hash:
-            yield f"row {head.rows} of {head.ledger} differs from the head that the witness knows"
-        else:
-            yield ""
+        if head.use_case == ws.use_case.first_name and head.ledger != SECURITY_LOG:
+            rows = rows_by_ledger.get(head.ledger, ())
+            yield _compare_head(head, len(rows), rows[head.rows - 1].hash if 0 < head.rows <= len(rows) else "")
+
+
+def _compare_head(head: LedgerHead, count: int, row_hash: str) -> str:
+    """Return how a ledger differs from a known head; empty if it doesn't. row_hash: of the row that the head names."""
+    if count < head.rows:
+        return f"{head.ledger} has {format_plural(count, 'row')}, but the witness knows {head.rows}"
+    if head.rows and row_hash != head.hash:
+        return f"row {head.rows} of {head.ledger} differs from the head that the witness knows"
+    return ""
 
 
 def _verify_decisions(

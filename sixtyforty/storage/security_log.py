@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -45,6 +46,7 @@ EventKind = Literal[
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
 COMMAND_LINE = "command line"  # the address of events that a command records
 GENESIS = "0" * 64
+TABLE = "security_log"
 DEFAULT_ADDRESS_DAYS = 30
 MAX_TEXT = 500  # characters of a person, an address or a detail; the rest is cut off
 APPEND_ATTEMPTS = 100  # another process may append a row with the same number at the same time
@@ -162,8 +164,8 @@ class SecurityLog:
     def verify(self) -> int:
         """Check every row against its hash and its address, and return the number of rows.
 
-        Raises SecurityLogError, which names the first row that was changed, or before which a row is missing. Rows
-        that are missing at the end aren't detected.
+        Raises SecurityLogError, which names the first row that was changed, or before which a row is missing. Only a
+        head that is kept elsewhere shows that the newest rows are missing: see `read_head`.
         """
         import sqlalchemy as sa
 
@@ -184,6 +186,23 @@ class SecurityLog:
                 previous_hash = row_hash
         return number
 
+    def read_head(self) -> tuple[int, str]:
+        """Return the number of rows, and the hash of the newest one; (0, GENESIS) if there are none."""
+        import sqlalchemy as sa
+
+        newest = sa.select(self._rows.c.seq, self._rows.c.hash).order_by(self._rows.c.seq.desc()).limit(1)
+        with self._database.connect() as connection:
+            seq, row_hash = connection.execute(newest).first() or (0, GENESIS)
+        return seq, row_hash
+
+    def read_hash(self, seq: int) -> str:
+        """Return the hash of the row with a number; empty if there is no such row."""
+        import sqlalchemy as sa
+
+        with self._database.connect() as connection:
+            row_hash = connection.scalar(sa.select(self._rows.c.hash).where(self._rows.c.seq == seq))
+        return row_hash or ""
+
 
 @contextmanager
 def open_security_log(database_url: str, address_days: int = DEFAULT_ADDRESS_DAYS) -> Iterator[SecurityLog]:
@@ -195,6 +214,20 @@ def open_security_log(database_url: str, address_days: int = DEFAULT_ADDRESS_DAY
         log = SecurityLog(engine, address_days)
         log.create_tables()
         yield log
+    finally:
+        engine.dispose()
+
+
+def has_security_log(database_url: str) -> bool:
+    """Return whether a database has a security log. Nothing is created. database_url: SQLAlchemy URL."""
+    import sqlalchemy as sa
+
+    address = parse_database_url(database_url)
+    if is_sqlite(address) and address.database and not Path(address.database).exists():
+        return False
+    engine = open_engine(address)
+    try:
+        return sa.inspect(engine).has_table(TABLE)
     finally:
         engine.dispose()
 
@@ -220,7 +253,7 @@ def _define_tables() -> tuple[sa.Table, sa.Table]:
 
     metadata = sa.MetaData()
     rows = sa.Table(
-        "security_log",
+        TABLE,
         metadata,
         sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("at", sa.DateTime, nullable=False),

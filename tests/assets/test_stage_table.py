@@ -120,7 +120,7 @@ def test_the_check_of_a_rejected_day_fails_as_an_error_with_the_reason(three_run
     assert (rejected.passed, rejected.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert rejected.description
     reasons = str(rejected.metadata["reasons"].value)
-    assert rejected.description.split(";")[0] in reasons
+    assert rejected.description.removeprefix("rejected: ").split(";")[0] in reasons
     records = rejected.metadata["failed rules"].value.records
     critical = [(r.data["column"], r.data["expected"]) for r in records if r.data["severity"] == "critical"]
     assert critical == [("row_count", "500 to 1,300"), ("last_hour", "22 to 23")]

@@ -240,6 +240,14 @@ def test_a_key_that_holds_the_date_needs_no_index(tmp_path: Path) -> None:
     assert not list(ws.cache.rglob("*.npy"))
 
 
+def test_a_source_may_have_columns_of_any_name(workspace: Workspace) -> None:
+    rows = "(select 1 as id, 'x' as number, 'y' as hash, 'z' as numbers, 'day' as _partition)"
+    with workspace.lake.open_session(workspace.use_case.timezone) as db:
+        keys = SharedKeys(db, workspace.use_case, "calls", workspace.lake)
+        ((hashes, numbers),) = keys._keys(rows, {"day": 3, "next": 4})
+    assert (len(hashes), numbers.tolist()) == (1, [3])
+
+
 def test_the_keys_of_each_partition_are_hashed_once(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     land_calls(workspace, "a", (1, DAYS[1], 0.1), (2, DAYS[1], 0.2))
     land_calls(workspace, "a2", (2, DAYS[2], 0.2))

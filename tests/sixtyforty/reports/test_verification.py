@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +13,7 @@ import pytest
 
 from sixtyforty.reports.verification import accept_ledgers, verify_use_case
 from sixtyforty.storage.ledger_anchors import LedgerError
+from sixtyforty.storage.security_log import SecurityEvent, open_security_log
 from sixtyforty.storage.witness import LedgerHead
 from sixtyforty.workspace import Workspace
 from tests.verified_home import copy_verified_home, forge_row
@@ -46,6 +49,25 @@ def test_a_head_that_a_witness_knows_must_be_in_the_ledger(ws: Workspace) -> Non
         f"champion.jsonl has {head.rows} rows, but the witness knows {head.rows + 1}.",
         f"row {head.rows} of champion.jsonl differs from the head that the witness knows.",
     ]
+
+
+def test_a_cut_security_log_differs_from_the_head_that_a_witness_knows(ws: Workspace) -> None:
+    with open_security_log(ws.database_url) as log:
+        for person in ("ann", "ben"):
+            log.record(SecurityEvent("log-in", person, "192.0.2.1"))
+    sound = verify_use_case(ws)
+    assert (sound.differences, sound.checked["rows of the security log"]) == ([], 2)
+    (head,) = [head for head in sound.heads if head.ledger == "security_log"]
+    with closing(sqlite3.connect(ws.database_url.removeprefix("sqlite:///"))) as db:
+        db.executescript("drop trigger security_log_no_delete; delete from security_log where seq = 2")
+    assert verify_use_case(ws).differences == []
+    assert verify_use_case(ws, quick=True, known_heads=[head]).differences == [
+        "security_log has 1 row, but the witness knows 2."
+    ]
+    with closing(sqlite3.connect(ws.database_url.removeprefix("sqlite:///"))) as db:
+        db.executescript("drop trigger security_log_no_update; update security_log set person = 'eve'")
+    (difference,) = verify_use_case(ws).differences
+    assert difference.startswith("The security log was changed: row 1")
 
 
 def test_a_decision_changed_with_its_manifest_differs_from_its_delivered_row(ws: Workspace) -> None:
