@@ -106,13 +106,17 @@ def read_step_seconds(home: Path, run_id: str) -> dict[str, float]:
 
 
 def read_money(home: Path, first: date, last: date) -> Money:
-    """Return the value of the replay's decisions on the local days `first` to `last`, from the chain's accounts."""
+    """Return the value of the replay's decisions on the local days `first` to `last`, from the chain's accounts.
+
+    The random choice takes each action as often as the model does on these days, as in the plain scripts.
+    """
     os.environ["SIXTYFORTY_HOME"] = str(home)
     from pipelines.authoring import catalog
     from sixtyforty.accounting.kpi_ledger import read_daily_values
+    from sixtyforty.value.daily_value import deal_over_period
 
     daily_values = read_daily_values(catalog.open_workspace(USE_CASE), "replay")
-    days = [day for day in daily_values if f"{first}" <= day.partition <= f"{last}"]
+    days = deal_over_period([day for day in daily_values if f"{first}" <= day.partition <= f"{last}"])
     decisions = sum(day.decisions for day in days)
     totals = {policy: sum(getattr(day, policy) for day in days) for policy in POLICIES}
     per_1000 = {p: round(1000 * total / decisions, 2) if decisions else None for p, total in totals.items()}

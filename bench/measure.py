@@ -40,13 +40,13 @@ class Settings:
 
     @property
     def short_landing(self) -> Path:
-        """The landing folder with four months of extracts."""
-        return self.work / "landing-four-months"
+        """The landing folder with five months of extracts."""
+        return self.work / "landing-five-months"
 
     @property
     def short_homes(self) -> Path:
-        """The folder of the four-month backfill, with a home of the chain and an output folder of each script."""
-        return self.work / "four-months" / "0"
+        """The folder of the five-month backfill, with a home of the chain and an output folder of each script."""
+        return self.work / "five-months" / "0"
 
 
 @dataclass(frozen=True)

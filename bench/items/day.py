@@ -1,6 +1,6 @@
 """Measure the work of a new day, from hourly extracts to decisions and their value, and the nightly retrain.
 
-The days before come from the four-month backfill. The chain's runs are launched as the daemon does, and their start-up,
+The days before come from the five-month backfill. The chain's runs are launched as the daemon does, and their start-up,
 from the request to the first step, is shown separately. The plain script is a process, as cron would start it.
 """
 
@@ -24,7 +24,7 @@ NIGHTS = 3
 
 
 def measure(settings: Settings) -> ItemReport:
-    """Measure single days after the four-month backfill, then the nightly retrain. The item `year` must run before."""
+    """Measure single days after the five-month backfill, then the nightly retrain. The item `year` must run before."""
     report = ItemReport("One more day: from landed extracts to delivered decisions")
     daemon = DaemonRuns(settings.short_homes / "chain")
     daemon.run(SHORT_LAST_DAY, SHORT_LAST_DAY, ["raw/airlines"])  # starts the fork server

@@ -29,7 +29,7 @@ from bench.workers.timed_chain import PARTS
 
 PANDERA = ["pandera[pandas]>=0.24,<1"]
 CHAIN_ENGINE = "as the chain does"
-SPANS: dict[str, int | None] = {"four months": None, "one day": 1}  # number of newest days in each span; None: all days
+SPANS: dict[str, int | None] = {"five months": None, "one day": 1}  # number of newest days in each span; None: all days
 
 
 def measure(settings: Settings) -> ItemReport:
@@ -56,9 +56,9 @@ def describe_parts(report: ItemReport, figures: Mapping[str, Mapping[str, float]
     for part in PARTS:
         if part in backfill:
             backfill_share, day_share = (_share(run.get(part, 0.0), run["all"]) for run in (backfill, day))
-            report.rows.append(Row(f"{part} (four months; one day)", backfill_share, day_share))
+            report.rows.append(Row(f"{part} (five months; one day)", backfill_share, day_share))
     report.remarks += [
-        f"Shares are of {format_seconds(backfill['all'])} for the four months and {format_seconds(day['all'])} for the"
+        f"Shares are of {format_seconds(backfill['all'])} for the five months and {format_seconds(day['all'])} for the"
         " next day. Both ran in one process after all imports.",
         "A day without a retrain records no new versions.",
         "The leakage check runs in parallel with the serving gate, so the run waits only for a part of it.",

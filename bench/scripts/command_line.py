@@ -14,11 +14,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from bench.scripts.declaration import DECLARATION, SOURCES
+from bench.scripts.declaration import DECLARATION, PROOF_DAYS, SOURCES
 from bench.scripts.step_times import MODEL_FILES, PROCESS_START, STEP_SECONDS
 
-Backfill = Callable[[Path, Path, date], dict[str, Any]]
-Day = Callable[[Path, Path, date, bool], dict[str, Any]]
+Backfill = Callable[[Path, Path, date, int], dict[str, Any]]
+Day = Callable[[Path, Path, date, int, bool], dict[str, Any]]
 
 
 def run_command(label: str, description: str | None, backfill: Backfill, day: Day) -> None:
@@ -31,9 +31,9 @@ def run_command(label: str, description: str | None, backfill: Backfill, day: Da
     options = parse_arguments(description)
     options.out.mkdir(parents=True, exist_ok=True)
     if options.command == "backfill":
-        figures = backfill(options.landing, options.out, options.first)
+        figures = backfill(options.landing, options.out, options.first, options.proof_days)
     else:
-        figures = day(options.landing, options.out, options.date, options.retrain)
+        figures = day(options.landing, options.out, options.date, options.proof_days, options.retrain)
     measured = {
         "label": f"{label} {options.command}",
         "wall_s": round(time.perf_counter() - PROCESS_START, 2),
@@ -53,6 +53,9 @@ def parse_arguments(description: str | None) -> argparse.Namespace:
     for command in (backfill, day):
         command.add_argument("--landing", type=Path, required=True)
         command.add_argument("--out", type=Path, required=True)
+        command.add_argument(
+            "--proof-days", type=int, default=PROOF_DAYS, help="days from the first fit to a model that decides"
+        )
     backfill.add_argument("--first", type=date.fromisoformat, default=DECLARATION["replay"]["first_day"])
     day.add_argument("--date", type=date.fromisoformat, required=True)
     day.add_argument("--retrain", action="store_true")

@@ -19,6 +19,11 @@ def decide(rows: pd.DataFrame, expected: np.ndarray) -> pd.DataFrame:
     return rows.assign(expected=expected, action=np.array(cheapest_first, object)[payoffs.argmax(axis=0)])
 
 
+def decide_by_current_process(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with the actions of the current process, which expects no outcome."""
+    return rows.assign(expected=np.nan, action=rows["current_action"])
+
+
 def value_per_1000(decided: pd.DataFrame) -> dict[str, Any]:
     """Return the number of decisions with a known outcome, and dollars per 1,000 of them by each way of deciding.
 

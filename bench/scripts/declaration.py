@@ -21,5 +21,7 @@ MODEL = DECLARATION["model"]
 OUTCOME = DECLARATION["kpi"]["outcome"]
 KEY_COLUMNS = DECLARATION["decision"]["key"]
 LOOKBACK_DAYS = DECLARATION["lookback_partitions"]
+# Days of backtest that the chain's gate needs before a first model decides. A test compares the defaults.
+PROOF_DAYS = DECLARATION["gate"].get("min_blocks", 8) * DECLARATION["kpi"].get("block_days", 14)
 # In miles per hour. The chain quarantines rows with faster wind. The year has one such row, with 1,048.
 MAX_WIND_SPEED = 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -15,7 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in the chain, because two th
 import numpy as np
 import pandas as pd
 
-from bench.scripts.decisions import decide
+from bench.scripts.decisions import decide, decide_by_current_process
 from bench.scripts.declaration import DECLARATION, KEY_COLUMNS, MODEL, OUTCOME, ZONE
 from bench.scripts.step_times import model_file_access, step
 
@@ -83,25 +84,40 @@ def write_model(model: Model, day: date, out: Path) -> None:
         import_module("skops.io").dump(model._asdict(), out / "models" / f"{day}.skops")
 
 
-def read_newest_model(out: Path, today: date) -> tuple[str, Model]:
-    """Return the newest model up to `today`, as a pair: the ISO date of the model's day, and the model."""
-    file = max(file for file in (out / "models").glob("*.skops") if file.stem <= f"{today}")
+def read_model(out: Path, day: date) -> Model:
+    """Return the model of a local day."""
     import_module(ESTIMATOR_MODULE)
     with model_file_access():
-        return file.stem, Model(**import_module("skops.io").load(file, trusted=TRUSTED_TYPES))
+        file = out / "models" / f"{day}.skops"
+        return Model(**import_module("skops.io").load(file, trusted=TRUSTED_TYPES))
 
 
-def decide_by_newest_model(rows: pd.DataFrame, out: Path, today: date) -> tuple[str, pd.DataFrame]:
-    """Decide the rows by the newest model up to `today`.
+def days_that_decide(model_days: Sequence[date], proof_days: int) -> list[date]:
+    """Return the days whose models decide: at least `proof_days` after the first model, as the chain's gate demands."""
+    return [day for day in model_days if day - min(model_days) >= timedelta(days=proof_days)]
 
-    Return a pair: the ISO date of the model's day, and the rows with their actions.
+
+def decide_by_newest_model(
+    rows: pd.DataFrame, out: Path, today: date, proof_days: int
+) -> tuple[str | None, pd.DataFrame]:
+    """Decide the rows by the newest model up to `today` that may decide (see `days_that_decide`).
+
+    Return a pair: the ISO date of the model's day, and the rows with their actions. Without a model, the date is None
+    and the current process decides.
     """
-    trained_on, model = read_newest_model(out, today)
-    return trained_on, decide(rows, score(model, rows))
+    model_days = [date.fromisoformat(file.stem) for file in (out / "models").glob("*.skops")]
+    deciding_days = [day for day in days_that_decide(model_days, proof_days) if day <= today]
+    if not deciding_days:
+        return None, decide_by_current_process(rows)
+    newest = max(deciding_days)
+    return f"{newest}", decide(rows, score(read_model(out, newest), rows))
 
 
-def decide_by_monthly_models(rows: pd.DataFrame, first: date, out: Path) -> tuple[pd.DataFrame, int]:
-    """Return the decisions since the day `first`, and the number of models. One model is fitted per month."""
+def decide_by_monthly_models(rows: pd.DataFrame, first: date, out: Path, proof_days: int) -> tuple[pd.DataFrame, int]:
+    """Return the decisions since the day `first`, and the number of models. One model is fitted per month.
+
+    The current process decides until a model may decide (see `days_that_decide`).
+    """
     months = _months_to_fit(rows)
     with step("import the estimator"):
         import_module(ESTIMATOR_MODULE)
@@ -109,17 +125,19 @@ def decide_by_monthly_models(rows: pd.DataFrame, first: date, out: Path) -> tupl
     # the other took 1.8 times as long.
     with step("fit monthly"), ThreadPoolExecutor(os.cpu_count()) as threads:
         models = dict(zip(months[::-1], threads.map(partial(fit, rows), months[::-1]), strict=True))
-    parts = []
     with step("score"):
         due = rows[rows["_partition"] >= np.datetime64(first)]
-        for day, end in zip(months, [*months[1:], None], strict=True):
-            write_model(models[day], day, out)
-            is_due = due["decided_at"] >= start_of_day(day)
-            if end is not None:
-                is_due &= due["decided_at"] < start_of_day(end)
-            if day >= first and is_due.any():
-                parts.append(decide(due[is_due], score(models[day], due[is_due])))
-    return (pd.concat(parts) if parts else decide(due[:0], np.empty(0))), len(months)
+        for day, model in models.items():
+            write_model(model, day, out)
+        deciding_days = days_that_decide(months, proof_days)
+        starts = np.array([start_of_day(day) for day in deciding_days], "datetime64[us]")
+        newest = np.searchsorted(starts, due["decided_at"].to_numpy("datetime64[us]"), side="right")
+        parts = [decide_by_current_process(due[newest == 0])]
+        for number, day in enumerate(deciding_days, start=1):
+            if (newest == number).any():
+                part = due[newest == number]
+                parts.append(decide(part, score(models[day], part)))
+    return pd.concat(parts), len(months)
 
 
 def _months_to_fit(rows: pd.DataFrame) -> list[date]:

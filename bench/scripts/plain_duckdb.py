@@ -1,7 +1,7 @@
 """The chain's work as one plain script: no orchestrator, no governance, no versions, no crash safety.
 
-    python bench/scripts/plain_duckdb.py backfill --landing DIR --out DIR [--first DATE]
-    python bench/scripts/plain_duckdb.py day --landing DIR --out DIR --date DATE [--retrain]
+    python bench/scripts/plain_duckdb.py backfill --landing DIR --out DIR [--first DATE] [--proof-days N]
+    python bench/scripts/plain_duckdb.py day --landing DIR --out DIR --date DATE [--proof-days N] [--retrain]
 
 The script reads the same extracts as the chain. It writes Parquet by day, features by day, models and decisions. It
 runs the use case's SQL for features, current process and outcomes. Data contract, model and payoffs come from
@@ -23,7 +23,16 @@ import pandas as pd
 
 from bench.scripts.command_line import delete_outputs, run_command
 from bench.scripts.decisions import DECISION_COLUMNS, value_per_1000
-from bench.scripts.declaration import DECLARATION, FOLDER, KEY_COLUMNS, LOOKBACK_DAYS, MAX_WIND_SPEED, OUTCOME, SOURCES
+from bench.scripts.declaration import (
+    DECLARATION,
+    FOLDER,
+    KEY_COLUMNS,
+    LOOKBACK_DAYS,
+    MAX_WIND_SPEED,
+    OUTCOME,
+    PROOF_DAYS,
+    SOURCES,
+)
 from bench.scripts.landed_files import files_of_day
 from bench.scripts.models import (
     decide_by_monthly_models,
@@ -98,7 +107,7 @@ def write_decisions(db: duckdb.DuckDBPyConnection, decided: pd.DataFrame, out: P
     write_days(db, f"select _partition::date as _partition, {columns} from decided", out / "decisions")
 
 
-def backfill(landing: Path, out: Path, first: date) -> dict[str, Any]:
+def backfill(landing: Path, out: Path, first: date, proof_days: int) -> dict[str, Any]:
     """Process all extracts of the landing folder at once: fit one model per month, and decide from `first` on."""
     delete_outputs(out)
     db = connect()
@@ -112,7 +121,7 @@ def backfill(landing: Path, out: Path, first: date) -> dict[str, Any]:
     with step("features to Parquet by day"):
         write_days(db, "from built", out / "features")
         rows = read_rows(db, "built")
-    decided, fits = decide_by_monthly_models(rows, first, out)
+    decided, fits = decide_by_monthly_models(rows, first, out, proof_days)
     with step("decisions by day, money"):
         write_decisions(db, decided, out)
         money = value_per_1000(decided)
@@ -140,27 +149,29 @@ def build_day(out: Path, today: date) -> pd.DataFrame:
         return read_rows(db, "built")
 
 
-def decide_day(out: Path, today: date, rows: pd.DataFrame | None = None) -> dict[str, Any]:
-    """Decide a day's units by the newest model, and write the decisions. Return their value.
+def decide_day(
+    out: Path, today: date, rows: pd.DataFrame | None = None, proof_days: int = PROOF_DAYS
+) -> dict[str, Any]:
+    """Decide a day's units by the newest model that may decide, and write the decisions. Return their value.
 
     rows: the day's features. None: read the features from Parquet.
     """
     if rows is None:
         rows = pd.read_parquet(out / "features" / f"d={today}", partitioning=None)
-    trained_on, decided = decide_by_newest_model(rows, out, today)
+    trained_on, decided = decide_by_newest_model(rows, out, today, proof_days)
     with connect() as db:
         write_decisions(db, decided, out)
     return {"date": f"{today}", "model": trained_on, "rows": len(rows), **value_per_1000(decided)}
 
 
-def run_day(landing: Path, out: Path, today: date, retrain: bool) -> dict[str, Any]:
+def run_day(landing: Path, out: Path, today: date, proof_days: int, retrain: bool) -> dict[str, Any]:
     """Process one more day: extracts, features, decisions and values. `retrain` also fits a model for the next day."""
     with step("land: CSV to Parquet"):
         land_day(landing, out, today)
     with step("features, current process, outcomes"):
         rows = build_day(out, today)
     with step("score, decisions, money"):
-        figures = decide_day(out, today, rows)
+        figures = decide_day(out, today, rows, proof_days)
     if retrain:
         with step("retrain on the trailing window"), connect() as db:
             tomorrow = today + timedelta(days=1)

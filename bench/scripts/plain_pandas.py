@@ -77,7 +77,7 @@ def read_days(folder: Path, first: date, last: date) -> pd.DataFrame:
     return pd.concat([pd.read_parquet(file, partitioning=None) for file in files], ignore_index=True)
 
 
-def backfill(landing: Path, out: Path, first: date) -> dict[str, Any]:
+def backfill(landing: Path, out: Path, first: date, proof_days: int) -> dict[str, Any]:
     """Process all extracts of the landing folder at once: fit one model per month, and decide from `first` on."""
     delete_outputs(out)
     with step("land: CSV to Parquet by day"):
@@ -91,14 +91,14 @@ def backfill(landing: Path, out: Path, first: date) -> dict[str, Any]:
         rows = build_features(tables["timetable"], tables["movements"], tables["weather"], tables["timetable"])
     with step("features to Parquet by day"):
         write_days(rows, out / "features")
-    decided, fits = decide_by_monthly_models(rows, first, out)
+    decided, fits = decide_by_monthly_models(rows, first, out, proof_days)
     with step("decisions by day, money"):
         write_days(decided[DECISION_COLUMNS], out / "decisions")
         money = value_per_1000(decided)
     return {"rows": len(rows), "fits": fits, **money}
 
 
-def run_day(landing: Path, out: Path, today: date, retrain: bool) -> dict[str, Any]:
+def run_day(landing: Path, out: Path, today: date, proof_days: int, retrain: bool) -> dict[str, Any]:
     """Process one more day: extracts, features, decisions and values. `retrain` also fits a model for the next day."""
     with step("land: CSV to Parquet"):
         for source in SOURCES:
@@ -113,7 +113,7 @@ def run_day(landing: Path, out: Path, today: date, retrain: bool) -> dict[str, A
         rows = build_features(tables["timetable"], tables["movements"], tables["weather"], units)
         write_days(rows, out / "features")
     with step("score, decisions, money"):
-        trained_on, decided = decide_by_newest_model(rows, out, today)
+        trained_on, decided = decide_by_newest_model(rows, out, today, proof_days)
         write_days(decided[DECISION_COLUMNS], out / "decisions")
         money = value_per_1000(decided)
     if retrain:

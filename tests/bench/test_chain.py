@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.chain import POLICIES, Money, Run, chain_command, check_same_money, create_home, list_stages
+from bench.chain import POLICIES, Money, Run, chain_command, check_same_money, create_home, list_stages, read_money
 from bench.measure import BenchError
 from bench.use_case import DAY_STAGES, REFERENCE_STAGES, RETRAIN_STAGES, STAGES_WITHOUT_SCRIPT
+from sixtyforty.accounting import kpi_ledger
+from sixtyforty.value.daily_value import DailyValue, deal_over_period
 
 
 def run(decisions: int = 10, **per_1000: float | None) -> Run:
@@ -56,3 +58,15 @@ def test_the_command_selects_stages_and_days() -> None:
 
 def test_the_net_time_excludes_the_start_up() -> None:
     assert Run(3.0, 1.0, start_up_s=0.5).net_s == 2.5
+
+
+def test_the_random_choice_of_a_day_has_the_rates_of_that_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The accounts return it at the rates of all days: here, half of the units get a standby crew."""
+    monkeypatch.setenv("SIXTYFORTY_HOME", str(tmp_path))
+    days = [
+        DailyValue(day, 10, *[0.0] * 4, 0, 0, 0, counts=counts, paid_for_all={"none": 0.0, "standby": 100.0})
+        for day, counts in (("2013-06-01", {"standby": 10}), ("2013-06-02", {"none": 10}))
+    ]
+    monkeypatch.setattr(kpi_ledger, "read_daily_values", lambda ws, track: deal_over_period(days))
+    money = [read_money(tmp_path, first, date(2013, 6, 2)) for first in (date(2013, 6, 1), date(2013, 6, 2))]
+    assert [span.per_1000["random_choice"] for span in money] == [5000.0, 0.0]

@@ -20,6 +20,8 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
+from bench.chain import Run, check_same_money, read_money
+from bench.script_runs import run_backfill, run_day
 from desk import accounts, tables
 from desk.app import build_app
 from pipelines.authoring import catalog
@@ -222,6 +224,14 @@ def test_the_champion_in_force_decides(ask):
     assert {d["champion_version"] for d in decisions} == {history[2]["version"]}
     assert {d["action"] for d in decisions} == {"none", "standby"}
     assert len({d["decision_id"] for d in decisions}) == len(decisions)
+
+
+def test_the_plain_script_of_the_benchmark_gives_decisions_of_the_same_value(home, tmp_path):
+    landing, out = home / "data" / "landing" / "flight_delays", tmp_path / "duckdb"
+    backfill, day = read_money(home, FIRST, LAST), read_money(home, LAST, LAST)
+    check_same_money(Run(0.0, 0.0, money=backfill), run_backfill("duckdb", landing, out, tmp_path / "log"))
+    check_same_money(Run(0.0, 0.0, money=day), run_day("duckdb", landing, out, LAST, tmp_path / "log"))
+    assert backfill.per_1000["model"] != backfill.per_1000["current_process"]  # a model decides from June on
 
 
 def test_no_decision_is_before_the_first_day_of_the_replay(home):

@@ -37,6 +37,6 @@ def test_the_start_up_has_no_other_side() -> None:
     assert start_up_row("start-up", rounds(3.0)).cells == ("start-up", "500 ms", "", "", "", "", "1")
 
 
-def test_each_round_adds_a_day_after_the_four_months() -> None:
-    assert day_of_round(0) == date(2013, 5, 1)
-    assert day_of_round(5) == date(2013, 5, 6)
+def test_each_round_adds_a_day_after_the_five_months() -> None:
+    assert day_of_round(0) == date(2013, 6, 9)
+    assert day_of_round(5) == date(2013, 6, 14)

@@ -1,7 +1,10 @@
 """The rows and steps of the backfill."""
 
-from bench.chain import Run
-from bench.items.year import BackfillRun, describe, memory_row, with_fits
+import pytest
+
+from bench.chain import Money, Run
+from bench.items.year import BackfillRun, describe, memory_row, require_model_decisions, with_fits
+from bench.measure import BenchError
 from bench.results import ItemReport
 
 
@@ -43,3 +46,10 @@ def test_the_aim_is_the_wall_time_compared_with_duckdb() -> None:
 def test_the_peak_memory_has_a_limit() -> None:
     row = memory_row("year", ROUNDS)
     assert (row.chain, row.other, row.ratio, row.is_met) == ("2,100 MB", "1,000 MB", 2.1, False)
+
+
+def test_a_span_without_a_decision_of_a_model_is_an_error() -> None:
+    per_1000: dict[str, float | None] = {"model": 2.0, "current_process": 1.0}
+    require_model_decisions(Run(1.0, 1.0, money=Money(10, per_1000)))
+    with pytest.raises(BenchError, match="let no model decide"):
+        require_model_decisions(Run(1.0, 1.0, money=Money(10, per_1000 | {"model": 1.0})))

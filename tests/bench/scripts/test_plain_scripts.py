@@ -32,6 +32,7 @@ from tests.helpers import day_range
 pytestmark = pytest.mark.e2e
 FIRST_DAY, TRAINING_DAY = date(2013, 1, 1), date(2013, 2, 1)
 LAST_DAY, NEXT_DAY, DAY_AFTER = date(2013, 2, 8), date(2013, 2, 9), date(2013, 2, 10)  # a snow storm
+NO_PROOF = ("--proof-days", "0")  # the first model decides, without the gate: tests/e2e/test_chain.py has the gate
 COMPARED = ("rows", "decisions", "per_1000")
 
 
@@ -61,13 +62,13 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     run_sources(ws, day_range(FIRST_DAY, LAST_DAY), list(ws.use_case.partitioned))
     build(ws, day_range(FIRST_DAY, LAST_DAY))
     for script, out, figures in scripts:
-        figures["backfill"] = run_script(script, "backfill", landing, out, "--first", f"{TRAINING_DAY}")
+        figures["backfill"] = run_script(script, "backfill", landing, out, "--first", f"{TRAINING_DAY}", *NO_PROOF)
     train(ws)
     flights.land(landing, NEXT_DAY, NEXT_DAY)
     run_sources(ws, [f"{NEXT_DAY}"], list(ws.use_case.partitioned))
     build(ws, [f"{NEXT_DAY}"])
     for script, out, figures in scripts:
-        figures["day"] = run_script(script, "day", landing, out, "--date", f"{NEXT_DAY}", "--retrain")
+        figures["day"] = run_script(script, "day", landing, out, "--date", f"{NEXT_DAY}", "--retrain", *NO_PROOF)
     return compared
 
 
