@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LEDGER_KEYS = {
     "seq": "Number of the ledger row.",
     "recorded_at": "UTC time at which the ledger row was written.",
+    "use_case": "First name of the use case.",
     "by": "The person who made the change.",
     "why": "The reason for the change.",
     "effective_from": "UTC time from which decisions follow the ledger row.",
@@ -42,6 +43,7 @@ CHAMPION_KEYS = {
     "kind": "The gate that judged the version, or the manual step.",
     "as_of": "The local day at whose start the model was trained.",
     "reasons": "The reasons for the verdict.",
+    "bound": "SHA-256 of the version's card, model, training set and data versions, by name.",
 }
 
 

@@ -243,6 +243,7 @@ class FindingAnswer(Answer):
         {
             "seq": "Number of the finding.",
             "recorded_at": "UTC time at which the finding was recorded.",
+            "use_case": "First name of the use case.",
             "by": "The person who recorded the finding.",
             "title": "What the finding is about.",
             "text": "The text of the finding.",

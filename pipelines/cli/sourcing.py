@@ -83,6 +83,7 @@ class VendorExtractAnswer(Answer):
         {
             "seq": "Number of the ledger row.",
             "recorded_at": "UTC time at which the ledger row was written.",
+            "use_case": "First name of the use case.",
             "by": "The person who gave the extract to the vendor.",
             "why": "The reason for the vendor extract.",
             "vendor": "Name of the vendor, as in sourcing.vendors.",

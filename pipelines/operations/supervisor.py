@@ -17,6 +17,7 @@ from pipelines.settings import ROOT, Settings
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.files import create_folder
 from sixtyforty.storage.private_files import PRIVATE_UMASK
+from sixtyforty.storage.scratch import scratch_folder
 
 # Maximum length of a socket's path, in bytes. The system allows about 108, and Supervisor appends a process id.
 LONGEST_SOCKET = 100
@@ -113,11 +114,12 @@ def write_configuration(settings: Settings, ports: Ports) -> Path:
     Raises ServicesError if Supervisor or a socket cannot use the path of the home.
     """
     folder = services_folder(settings)
+    _check_path(folder)
     create_folder(folder / "logs")
     placeholders = {
         "log_format": LOG_FORMATS[settings.log_format],
         **vars(ports),
-        **_write_workspace(folder, "code.sock", "workspace.yaml"),
+        **_write_workspace(folder, folder / "code.sock", "workspace.yaml"),
     }
     (folder / ADDRESSES).write_text(json.dumps(ports.addresses()))
     file = folder / "supervisord.conf"
@@ -126,21 +128,24 @@ def write_configuration(settings: Settings, ports: Ports) -> Path:
 
 
 def ui_commands(settings: Settings, port: int) -> dict[str, list[str]]:
-    """Write the workspace of `make ui`. Return the command of each service by its name. Raises ServicesError."""
+    """Write the workspace of `make ui`, and return the command of each service by its name.
+
+    The code server's socket is in the scratch folder of this process, because the path of a socket must be short.
+    """
+    socket = scratch_folder(None) / "ui.sock"
     placeholders = {
         "log_format": LOG_FORMATS[settings.log_format],
         "port": port,
-        **_write_workspace(services_folder(settings), "ui.sock", "ui_workspace.yaml"),
+        **_write_workspace(services_folder(settings), socket, "ui_workspace.yaml"),
     }
     return {program.name: shlex.split(_full_command(program, placeholders)) for program in UI_PROGRAMS}
 
 
-def _write_workspace(folder: Path, socket_name: str, workspace_name: str) -> dict[str, str]:
+def _write_workspace(folder: Path, socket: Path, workspace_name: str) -> dict[str, str]:
     """Write Dagster's workspace file for a code server on a socket. Return both paths, quoted for a command."""
     create_folder(folder)
     folder.chmod(0o700)
-    _check_path(folder)
-    socket, workspace = folder / socket_name, folder / workspace_name
+    workspace = folder / workspace_name
     socket.unlink(missing_ok=True)
     server = {"grpc_server": {"socket": str(socket), "location_name": "sixtyforty"}}
     workspace.write_text(json.dumps({"load_from": [server]}))  # JSON is valid YAML.

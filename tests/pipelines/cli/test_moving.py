@@ -36,7 +36,7 @@ def test_a_rename_and_a_removal_say_what_to_change(project: Project, run_cli: Ru
     assert (answer["old"], answer["new"], answer["tables"]) == (
         "visits",
         "callers",
-        ["callers_replay_decisions", "callers_responses"],
+        ["callers_replay_decisions", "callers_responses", "callers_response_seals"],
     )
     removed = run_cli("remove callers --why 'the shop was closed' --json").answer
     assert (removed["use_case"], removed["deleted"], removed["findings"]) == ("callers", False, 1)
