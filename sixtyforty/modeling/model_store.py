@@ -146,10 +146,11 @@ class ModelStore:
     def require_bound(self, version: str, bound: Mapping[str, str]) -> None:
         """Raise ModelError if a version's card or files were exchanged since a row of the champion ledger was written.
 
-        bound: the hashes in the row, see `hash_version`; empty in a row of an early release.
+        bound: the hashes in the row, see `hash_version`; empty in a row of an early release. A version without a card
+        can't be loaded, and loading it says why.
         """
         current = self.hash_version(version) if bound else {}
-        changed = sorted(name for name in bound if current.get(name) != bound[name])
+        changed = sorted(name for name in bound if current and current.get(name) != bound[name])
         if changed:
             raise ModelError(
                 f"{version}: {', '.join(changed)} isn't the one that the champion ledger recorded. Restore the folder"

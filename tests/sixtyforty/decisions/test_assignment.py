@@ -130,8 +130,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 def copy_with(base: Workspace, folder: Path, **changes: Any) -> Workspace:
     """Return a copy of a home that declares more."""
-    shutil.copytree(base.home, folder / "home")
-    return Workspace(make_use_case(folder / "home" / "use_case", **changes), folder / "home", base.database_url)
+    home = folder / "home"
+    shutil.copytree(base.home, home)
+    database_url = base.database_url.replace(str(base.home), str(home))  # with anchors of the copy's own ledgers
+    return Workspace(make_use_case(home / "use_case", **changes), home, database_url)
 
 
 def read_all(ws: Workspace, track: Track = "live") -> dict[str, StoredDecision]:

@@ -23,8 +23,8 @@ def accounted(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture
 def ws(accounted: Workspace, tmp_path: Path) -> Workspace:
     """A copy to write into."""
-    shutil.copytree(accounted.home / "data", tmp_path / "data")
-    return Workspace(accounted.use_case, tmp_path, accounted.database_url)
+    shutil.copytree(accounted.home, tmp_path, dirs_exist_ok=True)
+    return Workspace(accounted.use_case, tmp_path, accounted.database_url.replace(str(accounted.home), str(tmp_path)))
 
 
 def section(text: str, title: str) -> str:
