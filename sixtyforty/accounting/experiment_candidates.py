@@ -41,7 +41,7 @@ _measured: BoundedCache[str, dict[str, CandidateSummary]] = BoundedCache(20)
 def measure_candidates(ws: Workspace, partitions: Sequence[str]) -> dict[str, CandidateSummary]:
     """Return the figures of each candidate over some partitions of a live experiment, with always-valid intervals.
 
-    The number of decisions is that of the model's arm. Without units in both arms, nothing is known.
+    Skewed values have no interval, as in any holdout. The number of decisions is that of the model's arm. Without units in both arms, nothing is known.
     """
     kpi = ws.use_case.kpi
     decisions = ws.lake.entries(decisions_dataset("live"), partitions)
@@ -95,7 +95,7 @@ def _compare(ws: Workspace, sums: ArmSums, rows: str, counted: str) -> Interval:
     ).fetchall()[0]
     if not most:
         return Interval(0.0, 0.0, 0.0)
-    values = ("value", "value_value", "value_covariate")
+    values = ("value", "value_value", "value_covariate", "value_cubed")
     masked = ", ".join(f"case when {counted} then {name} else 0 end as {name}" for name in values)
     model, current = (
         build_arm(ws.use_case, sums.db, f"(select * replace ({masked}) from {rows} where held_out = {held_out})")
@@ -106,4 +106,4 @@ def _compare(ws: Workspace, sums: ArmSums, rows: str, counted: str) -> Interval:
         problem = f"too few {ws.use_case.kpi.unit_plural} on which the actions differ"
         return Interval(1000 * float(effect.value), math.nan, math.nan, problem=problem)
     ends = effect.always_valid_interval(declared_holdout(ws.use_case).planned_units)
-    return Interval(*(1000 * float(end) for end in (effect.value, *ends)))
+    return Interval(*(1000 * float(end) for end in (effect.value, *ends)), problem=effect.problem)
