@@ -41,7 +41,8 @@ _measured: BoundedCache[str, dict[str, CandidateSummary]] = BoundedCache(20)
 def measure_candidates(ws: Workspace, partitions: Sequence[str]) -> dict[str, CandidateSummary]:
     """Return the figures of each candidate over some partitions of a live experiment, with always-valid intervals.
 
-    Skewed values have no interval, as in any holdout. The number of decisions is that of the model's arm. Without units in both arms, nothing is known.
+    Skewed values have no interval, as in any holdout. The number of decisions is that of the model's arm. Without units
+    in both arms, nothing is known.
     """
     kpi = ws.use_case.kpi
     decisions = ws.lake.entries(decisions_dataset("live"), partitions)
