@@ -6,7 +6,8 @@ new revision. The decision that was taken stays unchanged in the lake.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -122,17 +123,27 @@ def revise_rows(ws: Workspace, track: Track, answers: Iterable[JudgedAnswer]) ->
 
     A decision that wasn't delivered has no row to change. Writing the same answers again changes nothing.
     """
+    effective = {answer.decision_id: answer for answer in answers if answer.revision}
+    if not effective:
+        return 0
+    with _open_delivered(ws, track) as delivered:
+        return sum(_revise(*delivered, answer) for answer in effective.values()) if delivered else 0
+
+
+@contextmanager
+def _open_delivered(ws: Workspace, track: Track) -> Iterator[tuple[sa.Connection, sa.Table] | None]:
+    """Open a transaction that changes delivered rows, and return it with their SQL table; None without a table."""
     import sqlalchemy as sa
 
-    effective = {answer.decision_id: answer for answer in answers if answer.revision}
     engine = open_engine(ws.database_url)
     target = delivery_table(ws, track, sa.MetaData())
     try:
-        if not effective or not sa.inspect(engine).has_table(target.name):
-            return 0
+        if not sa.inspect(engine).has_table(target.name):
+            yield None
+            return
         with engine.begin() as connection:
             add_missing_columns(connection, target, REVISION_COLUMNS)
-            return sum(_revise(connection, target, answer) for answer in effective.values())
+            yield connection, target
     finally:
         engine.dispose()
 
@@ -171,38 +182,29 @@ def delete_replaced(ws: Workspace, tables: Mapping[str, Rows]) -> None:
     """
     import sqlalchemy as sa
 
-    engine = open_engine(ws.database_url)
-    target = delivery_table(ws, "replay", sa.MetaData())
-    try:
-        if not sa.inspect(engine).has_table(target.name):
+    with _open_delivered(ws, "replay") as delivered:
+        if delivered is None:
             return
-        with engine.begin() as connection:
-            add_missing_columns(connection, target, REVISION_COLUMNS)
-            for partition, rows in tables.items():
-                replaced = _replaced_ids(connection, target, partition, rows)
-                for start in range(0, len(replaced), IDS_PER_STATEMENT):
-                    ids = replaced[start : start + IDS_PER_STATEMENT]
-                    connection.execute(sa.delete(target).where(target.c.decision_id.in_(ids)))
-    finally:
-        engine.dispose()
+        connection, target = delivered
+        for partition, rows in tables.items():
+            replaced = _replaced_ids(connection, target, partition, rows)
+            for start in range(0, len(replaced), IDS_PER_STATEMENT):
+                ids = replaced[start : start + IDS_PER_STATEMENT]
+                connection.execute(sa.delete(target).where(target.c.decision_id.in_(ids)))
 
 
 def delete_delivered(ws: Workspace, track: Track, partitions: Collection[str]) -> int:
     """Delete the delivered rows of some partitions, whose retention has ended. Return the number of deleted rows."""
     import sqlalchemy as sa
 
-    engine = open_engine(ws.database_url)
-    target = delivery_table(ws, track, sa.MetaData())
-    try:
-        if not partitions or not sa.inspect(engine).has_table(target.name):
+    if not partitions:
+        return 0
+    with _open_delivered(ws, track) as delivered:
+        if delivered is None:
             return 0
-        with engine.begin() as connection:
-            return sum(
-                connection.execute(sa.delete(target).where(target.c.partition == partition)).rowcount
-                for partition in partitions
-            )
-    finally:
-        engine.dispose()
+        connection, target = delivered
+        deletions = [sa.delete(target).where(target.c.partition == partition) for partition in partitions]
+        return sum(connection.execute(deletion).rowcount for deletion in deletions)
 
 
 def _replaced_ids(connection: sa.Connection, target: sa.Table, partition: str, rows: Rows) -> list[str]:

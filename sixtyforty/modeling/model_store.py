@@ -150,12 +150,8 @@ class ModelStore:
         can't be loaded, and loading it says why.
         """
         current = self.hash_version(version) if bound else {}
-        changed = sorted(name for name in bound if current and current.get(name) != bound[name])
-        if changed:
-            raise ModelError(
-                f"{version}: {', '.join(changed)} isn't the one that the champion ledger recorded. Restore the folder"
-                f" {self.folder(version)} from a backup."
-            )
+        if exchanged := describe_exchanged(version, current, bound):
+            raise ModelError(f"{exchanged}. Restore the folder {self.folder(version)} from a backup.")
 
     def training_frame(self, version: str) -> pd.DataFrame:
         """Return the training set of a model version."""
@@ -211,6 +207,15 @@ class ModelStore:
             return restore_model(load_skops(blob, card.files.get(MODEL)), card)
         except ModelError as error:
             raise ModelError(f"The model {version} can't be loaded: {error}") from error
+
+
+def describe_exchanged(version: str, current: Mapping[str, str], bound: Mapping[str, str]) -> str:
+    """Return which parts of a version aren't those of the champion ledger, without full stop; empty if all are.
+
+    current: the hashes of the version, see `ModelStore.hash_version`; empty without a card. bound: those in the ledger.
+    """
+    exchanged = sorted(name for name, sha256 in bound.items() if current and current.get(name) != sha256)
+    return f"{version}: {', '.join(exchanged)} isn't the one that the champion ledger recorded" if exchanged else ""
 
 
 def score_rows(model: FittedModel, rows: pd.DataFrame) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from sixtyforty.modeling.model_store import CARD, ModelStore
+from sixtyforty.modeling.model_store import CARD, ModelStore, describe_exchanged
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.lake_verification import storage_sha256
@@ -22,12 +22,8 @@ def find_exchanged(store: ModelStore, bounds: Mapping[str, Mapping[str, str]]) -
     """
     for version, bound in bounds.items():
         current = store.hash_version(version)
-        changed = sorted(name for name, sha256 in bound.items() if current.get(name) != sha256)
-        if not current:
-            yield f"{version}: the model card, which the champion ledger recorded, is missing or can't be read"
-        else:
-            exchanged = f"{version}: {', '.join(changed)} isn't the one that the champion ledger recorded"
-            yield exchanged if changed else ""
+        missing = f"{version}: the model card, which the champion ledger recorded, is missing or can't be read"
+        yield describe_exchanged(version, current, bound) if current else missing
 
 
 def find_changed_files(store: ModelStore, version: str) -> Iterator[str]:

@@ -5,26 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.remote_origin import (
-    ManagedGrpcPythonEnvCodeLocationOrigin,
-    RemoteInstigatorOrigin,
-    RemoteRepositoryOrigin,
-)
-from dagster._core.scheduler.instigation import (
-    InstigatorState,
-    InstigatorStatus,
-    InstigatorType,
-    ScheduleInstigatorData,
-    SensorInstigatorData,
-    TickData,
-    TickStatus,
-)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickData, TickStatus
 from dagster._core.storage.tags import WILL_RETRY_TAG
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._daemon.types import DaemonHeartbeat
 from dagster._utils.error import SerializableErrorInfo
 
@@ -37,6 +22,7 @@ from pipelines.operations.dagster_watch import (
     silent_automation,
 )
 from pipelines.runtime.dagster_internals_events import MARK_TAG
+from tests.instigators import running_schedule, running_sensor
 
 NOW = time.time()
 HOUR = 3600
@@ -62,17 +48,10 @@ def add_automation(
     instance: dg.DagsterInstance, name: str, last_tick: float, error: Exception | None = None, on: bool = True
 ) -> None:
     """Record a sensor (every 30 s) or the nightly schedule, with its last tick."""
-    location = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(python_file="x"), location_name="sixtyforty")
-    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), name)
     is_sensor = name != SCHEDULE
-    settings: Any = (
-        SensorInstigatorData(last_tick_timestamp=last_tick, min_interval=30)
-        if is_sensor
-        else ScheduleInstigatorData("0 2 * * *", start_timestamp=last_tick)
-    )
-    kind = InstigatorType.SENSOR if is_sensor else InstigatorType.SCHEDULE
-    status = InstigatorStatus.RUNNING if on else InstigatorStatus.STOPPED
-    state = InstigatorState(origin, kind, status, settings)
+    state = running_sensor(name, last_tick_timestamp=last_tick) if is_sensor else running_schedule(name, last_tick)
+    if not on:
+        state = state.with_status(InstigatorStatus.STOPPED)
     instance.add_instigator_state(state)
     create_tick(instance, state, last_tick, error)
 
