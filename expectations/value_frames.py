@@ -67,7 +67,7 @@ class ValueTable:
         rows: SQL of a table `r` with the column `_id`. same: SQL condition that a row has the values of a row of `v`.
         """
         values = f"select * from {self.name} join {self.name}_failing using (_n)"
-        self.db.execute(f"insert into failures select v.rule, r._id from {rows} r join ({values}) v on {same}")
+        self.db.execute(f"insert into failures select v._rule, r._id from {rows} r join ({values}) v on {same}")
 
 
 def create_value_table(db: duckdb.DuckDBPyConnection, name: str, values: str) -> ValueTable:
@@ -82,7 +82,7 @@ def create_value_table(db: duckdb.DuckDBPyConnection, name: str, values: str) ->
         select *, row_number() over () - 1 as _n, (({so_far} - 1) // {FRAME_BYTES})::bigint as _frame
         from (select *, {length} as _bytes from ({values}))"""
     )
-    db.execute(f"create or replace temp table {name}_failing (rule bigint, _n bigint)")
+    db.execute(f"create or replace temp table {name}_failing (_rule bigint, _n bigint)")
     ((row_count, longest),) = db.execute(f"select count(*), coalesce(max(_bytes), 0) from {name}").fetchall()
     return ValueTable(db, name, row_count, longest)
 

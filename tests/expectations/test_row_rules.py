@@ -284,3 +284,25 @@ def test_a_uuid_is_compared_with_declared_texts() -> None:
         record_failing_rows(db, "test", "rows", rules)
         failures = db.execute("select rule, id from failures order by all").fetchall()
     assert failures == [(0, 1), (1, 0), (2, 1), (3, 1), (4, 1), (4, 2)]
+
+
+@pytest.mark.parametrize("names", [("rule", "id", "number"), ("v", "r", "f"), ("judged", "failures", "listed_numbers")])
+def test_columns_may_have_the_names_that_the_evaluation_uses(names: tuple[str, str, str]) -> None:
+    rows = pd.DataFrame({"a": [7, 8, 8, None], "b": [7, 7, 9, 1], "c": ["x", "y", "y", "z"]})
+    kinds = [
+        ("column_values_to_be_in_set", {"column": "a", "value_set": [7]}),
+        ("column_values_to_be_unique", {"column": "a"}),
+        ("compound_columns_to_be_unique", {"column_list": ["a", "c"]}),
+        ("column_pair_values_to_be_equal", {"column_A": "a", "column_B": "b"}),
+        ("column_values_to_match_regex", {"column": "c", "regex": "x"}),
+    ]
+    renamed = dict(zip("abc", names, strict=True))
+
+    def rename(argument: Any) -> Any:
+        return [renamed[c] for c in argument] if argument == ["a", "c"] else renamed.get(str(argument), argument)
+
+    plain = [rule(kind, **arguments) for kind, arguments in kinds]
+    awkward = [rule(kind, **{key: rename(argument) for key, argument in kw.items()}) for kind, kw in kinds]
+    expected = find_by_distinct_values(rows, plain)
+    assert expected == [[1, 2], [1, 2], [1, 2], [1, 2, 3], [1, 2, 3]]
+    assert find_by_distinct_values(rows.rename(columns=renamed), awkward) == expected
