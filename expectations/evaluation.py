@@ -191,7 +191,7 @@ def _read_row_failures(db: duckdb.DuckDBPyConnection) -> dict[str, dict[int, Row
     """
     failures: dict[str, dict[int, RowFailures]] = {}
     for partition, rule, count, rows in db.execute(
-        f"""select _partition, rule, count(*), min(_row, {SAMPLE_ROWS})
+        f"""select typed._partition, failures.rule, count(*), min(_row, {SAMPLE_ROWS})
         from failures join typed on typed.rowid = failures.id group by all"""
     ).fetchall():
         failures.setdefault(partition, {})[rule] = RowFailures(count, rows)

@@ -1,4 +1,4 @@
-"""A verdict says what it pages_by_name, applies each rule in time, and shows no value."""
+"""A verdict names what fails, applies each rule in time, and shows no value."""
 
 from __future__ import annotations
 
@@ -351,3 +351,46 @@ def test_a_condition_on_a_personal_column_is_masked():
     rule = Rule(type="expect_column_values_to_be_between", severity="info", kwargs=arguments, why="w")
     assert "Ann" not in rule.mask_personal({"name"}).expected
     assert rule.mask_personal({"counted"}).expected.endswith("where name == 'Ann'")
+
+
+INTERNAL_NAMES = (
+    "rule",
+    "id_",
+    "number",
+    "hash",
+    "numbers",
+    "status",
+    "reason",
+    "failures",
+    "typed",
+    "rivals",
+    "v",
+    "r",
+)
+
+
+def test_columns_may_have_the_names_that_the_validation_uses(tmp_path: Path) -> None:
+    columns = CALLS["columns"] | dict.fromkeys(INTERNAL_NAMES, "INTEGER")
+    calls = CALLS | {"columns": columns}
+    ws = make_workspace(tmp_path, sources={"calls": calls}, governance={"max_quarantined_share": 0.9})
+    days, extra = ["2013-03-10", "2013-03-11"], [7] * len(INTERNAL_NAMES)
+    rows = {
+        day: [(n, "north", f"{day} 16:00:00", 0.5, *extra) for n in range(3 * i, 3 * i + 3)]
+        for i, day in enumerate(days)
+    }
+    rows[days[0]][1] = (*rows[days[0]][1][:4], 9, *extra[1:])  # its column `rule` breaks the rule
+    for day in days:
+        land_extract(ws.landing, f"calls_{day}.csv", csv_text(calls, rows[day]))
+    checked = Rule(
+        type="expect_column_values_to_be_in_set",
+        severity="critical",
+        kwargs={"column": "rule", "value_set": [7]},
+        why="for the test",
+    )
+    suite = Suite(description="one rule", rows=[checked])
+    verdicts = validate_landed(ws, "calls", suite, days)
+    assert [(v.accepted_rows, v.quarantined) for v in verdicts.values()] == [(2, 1), (3, 0)]
+    moved = (0, "north", f"{days[1]} 16:00:00", 0.5, *extra)  # the key 0 moves to the other day
+    land_extract(ws.landing, "calls_later.csv", csv_text(calls, [moved]))
+    verdicts = validate_landed(ws, "calls", suite, days)
+    assert [(v.accepted_rows, v.quarantined) for v in verdicts.values()] == [(1, 1), (4, 0)]
