@@ -11,7 +11,7 @@ from desk import accounts, passwords
 from desk.login import WrongPasswordError, describe_wait, log_in
 from desk.roles import MENU_LABELS, PAGES_OF_ROLE, Grant
 from desk.sessions import Client, csrf_of
-from desk.throttle import FREE_ATTEMPTS
+from desk.throttle import FIRST_WAIT, FREE_ATTEMPTS
 from tests.desk.conftest import NEW_PASSWORD, PASSWORD, Person, RunningDesk, csrf_in
 
 NOW = datetime(2013, 3, 14, 12)
@@ -90,8 +90,9 @@ def test_a_wrong_password_tells_only_that_it_is_wrong(desk: RunningDesk) -> None
     for _ in range(FREE_ATTEMPTS - 1):
         assert person.log_in("decider", "a wrong one").status_code == 401
     page = person.log_in("decider")
-    assert (page.status_code, page.headers["retry-after"]) == (429, "10")
-    assert "Wait 10 seconds and try again." in page.text
+    wait = int(page.headers["retry-after"])  # less than the first wait if the machine is slow
+    assert page.status_code == 429 and 0 < wait <= FIRST_WAIT
+    assert f"Wait {wait} seconds and try again." in page.text
 
 
 def test_the_log_in_form_must_come_from_the_same_browser(desk: RunningDesk, decider: Person) -> None:
