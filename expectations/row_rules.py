@@ -6,7 +6,8 @@ unique, it gets each value that occurs more than once in a partition, twice. So 
 and the failing rows are the same. All other rules get every row, partition by partition.
 
 In a large table, a rule about the range of a column first gets only the smallest and the largest value, and a null if
-there is one. If it passes on them, it passes on all values between them.
+there is one. If it passes on them, it passes on all values between them. In a small table, a rule first gets the
+different values alone. Only for a rule that fails are they numbered and joined with the rows, which takes longer.
 
 Values reach Great Expectations in DataFrames of bounded size (see `value_frames`). Rows with long texts are evaluated
 portion by portion, because DuckDB works on 2048 rows at once. So any number of rows, of any width, takes bounded
@@ -27,6 +28,7 @@ from expectations.rule_catalog import BETWEEN, ROW_RULES, RULES, TEXT_RULES, UNI
 from expectations.rule_decimals import read_frame
 from expectations.rules import Rule
 from expectations.value_frames import (
+    SHARED_BYTES,
     ValueTable,
     create_value_table,
     insert_numbers,
@@ -129,10 +131,10 @@ class _RowEvaluator:
         """Evaluate rules about single columns on the columns' distinct values."""
         in_frame = {number: self._as_text(rule) for number, rule in rules.items()}
         sql_by_column = {rule.kwargs["column"]: sql for rule, sql in in_frame.values()}
-        extremes = self._read_extremes(table, [rule for rule, _ in in_frame.values()])
-        about_extremes = {n: rule for n, (rule, _) in in_frame.items() if rule.kwargs["column"] in extremes}
-        doubtful = _find_failing_values(self.name, about_extremes, extremes)
-        remaining = {n: rule for n, (rule, _) in in_frame.items() if n in doubtful or n not in about_extremes}
+        deciding = self._read_deciding_values(table, [rule for rule, _ in in_frame.values()], sql_by_column)
+        decided = {n: rule for n, (rule, _) in in_frame.items() if rule.kwargs["column"] in deciding}
+        doubtful = _find_failing_values(self.name, decided, deciding)
+        remaining = {n: rule for n, (rule, _) in in_frame.items() if n in doubtful or n not in decided}
         values: dict[str, ValueTable] = {}
         shared: dict[str, pd.Series[Any]] = {}
         for column in sorted({rule.kwargs["column"] for rule in remaining.values()}):
@@ -163,25 +165,44 @@ class _RowEvaluator:
         with_text = rule.model_copy(update={"kwargs": rule.kwargs | {"column": f"{column} (text)"}})
         return with_text, f"{identifier(column)}::varchar"
 
+    def _read_deciding_values(
+        self, table: str, rules: Iterable[Rule], sql_by_column: Mapping[str, str]
+    ) -> dict[str, pd.Series[Any]]:
+        """Return, for some columns, the values that decide whether all rules about the column pass.
+
+        They are all different values of a column of a small table, unless its texts are long, and the extremes of a
+        column of a large table. sql_by_column: SQL of each column that the rules check.
+        """
+        if self.db.sql(f"select count(*) > {SMALL_TABLE_ROWS} from {table}").fetchall() == [(True,)]:
+            return self._read_extremes(table, rules)
+        unbounded = [c for c in sql_by_column if not self.types.get(c, "").startswith(ORDERED_TYPES)]
+        lengths = [f"coalesce(max(strlen({sql_by_column[column]}::varchar)), 0)" for column in unbounded]
+        (longest,) = self.db.execute(f"select [{', '.join(lengths)}] from {table}").fetchall()[0] if lengths else ([],)
+        long_texts = {column for column, length in zip(unbounded, longest, strict=True) if length > SHARED_BYTES}
+        return {
+            column: read_frame(self.db, f"select distinct {sql} as {identifier(column)} from {table}")[column]
+            for column, sql in sql_by_column.items()
+            if column not in long_texts
+        }
+
     def _read_extremes(self, table: str, rules: Iterable[Rule]) -> dict[str, pd.Series[Any]]:
-        """Return, for some columns of a large table, the few values that decide whether the rules about them pass.
+        """Return, for some columns, the few values that decide whether the rules about them pass.
 
         They are the smallest and the largest value, and a null if there is one. If all rules about the column are about
-        nulls, any value will do. Columns with other rules are left out. So are all columns of a small table, because
-        their distinct values are read as fast.
+        nulls, any value will do. Columns with other rules are left out.
         """
         rule_types: dict[str, set[str]] = {}
         for rule in rules:
             rule_types.setdefault(rule.kwargs["column"], set()).add(rule.type)
         kind = {column: self.types.get(column, "") for column in rule_types}
-        extremes = {
-            column: _extremes_sql(column, not types <= set(NULL_RULES), kind[column])
+        extremes = [
+            _extremes_sql(column, not types <= set(NULL_RULES), kind[column])
             for column, types in rule_types.items()
             if types <= {BETWEEN, *NULL_RULES} and (BETWEEN not in types or kind[column].startswith(ORDERED_TYPES))
-        }
-        if not extremes or self.db.sql(f"select count(*) > {SMALL_TABLE_ROWS} from {table}").fetchall() != [(True,)]:
+        ]
+        if not extremes:
             return {}
-        frame = read_frame(self.db, f"select {', '.join(extremes.values())} from {table}")
+        frame = read_frame(self.db, f"select {', '.join(extremes)} from {table}")
         return {str(column): values for column, values in frame.items()}
 
     def _evaluate_combinations(self, table: str, number: int, rule: Rule) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 VALUES_PER_FRAME = 1 << 17
 FRAME_BYTES = 1 << 25  # texts that a DataFrame may hold
 SHARED_ROWS = 1 << 15
-SHARED_BYTES = 1 << 8  # the longest text that may be repeated in a shared DataFrame
+SHARED_BYTES = 1 << 8  # the longest text that may be in a shared DataFrame, or be repeated to fill it
 TEXT_TYPES = ("VARCHAR", "JSON", "BLOB")
 
 
