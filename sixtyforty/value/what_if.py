@@ -162,10 +162,7 @@ class WhatIf:
         return Answer(
             gain=round(balance.gain, 2),
             per_1000=per_1000,
-            balance=Balance(
-                *(round(amount, 2) for amount in (balance.gain, balance.build, balance.running, balance.net_impact)),
-                payback=balance.payback,
-            ),
+            balance=_to_the_cent(balance),
             break_evens=self._break_evens(changed, balance),
             activity=self._limit_activity(changed.get(CAPACITY)),
         )
@@ -244,6 +241,13 @@ class WhatIf:
 def name_variable(payoff: PayoffName) -> str:
     """Return the name of the variable of a payoff, such as `cost.standby`, or `shortage_cost` of an amount."""
     return f"{payoff.kind}.{payoff.action}" if payoff.action else payoff.kind
+
+
+def _to_the_cent(balance: Balance) -> Balance:
+    gain, build, running, net_impact = (
+        round(amount, 2) for amount in (balance.gain, balance.build, balance.running, balance.net_impact)
+    )
+    return Balance(gain, build, running, net_impact, balance.payback)
 
 
 def _zero_at(variable: Variable, assumed: float | None, amount: float, slope: float) -> float | None:
