@@ -29,6 +29,7 @@ from desk.review_page import review_page
 from desk.security_headers import SecurityHeaders
 from desk.security_page import security_page
 from desk.trace_page import trace_page
+from desk.what_if_page import what_if_page
 from sixtyforty.reports.page_templates import page_environment
 from sixtyforty.storage.security_log import DEFAULT_ADDRESS_DAYS
 from sixtyforty.workspace import Workspace
@@ -85,6 +86,7 @@ def _routes(desk: Desk) -> list[Route | Mount]:
         guarded("/review", review_page, "/review", "POST"),
         guarded("/impact", impact_page, "/impact"),
         guarded("/impact/chart", impact_chart, "/impact"),
+        guarded("/what-if", what_if_page, "/what-if", "POST"),
         guarded("/portfolio", portfolio_page, "/portfolio"),
         guarded("/people", people_page, "/people", "POST"),
         guarded("/maturity", maturity_page, "/maturity"),

@@ -17,6 +17,7 @@ MENU_LABELS = {  # label in the menu, by address of the page
     "/review": "Review",
     "/impact": "Impact",
     "/trace": "Trace",
+    "/what-if": "What if",
     "/portfolio": "Portfolio",
     "/people": "People",
     "/maturity": "Maturity",
@@ -26,8 +27,8 @@ MENU_LABELS = {  # label in the menu, by address of the page
 PAGES_OF_ROLE = {  # addresses of the pages that a role may open; the first page opens after the log-in
     "decider": ("/decisions", "/people", "/maturity"),
     "expert": ("/review", "/people", "/maturity", "/record"),
-    "owner": ("/impact", "/portfolio", "/people", "/maturity", "/record"),
-    "auditor": ("/trace", "/maturity", "/record", "/security"),
+    "owner": ("/impact", "/what-if", "/portfolio", "/people", "/maturity", "/record"),
+    "auditor": ("/trace", "/what-if", "/maturity", "/record", "/security"),
 }
 # For each page's address: the output that a person has read once the page has opened. See `reports.readership`.
 OUTPUT_OF_PAGE = {
@@ -87,6 +88,11 @@ def format_grants(grants: Iterable[Grant]) -> str:
 def covers_everything(grants: Iterable[Grant], page: str) -> bool:
     """Return whether a grant opens a page in all use cases, also in those that are removed."""
     return any(page in PAGES_OF_ROLE[grant.role] and not grant.use_case and not grant.team for grant in grants)
+
+
+def has_role(grants: Iterable[Grant], role: str, use_case: UseCase) -> bool:
+    """Return whether grants give a role in a use case."""
+    return any(grant.role == role and grant.covers(use_case) for grant in grants)
 
 
 def pages_in(grants: Iterable[Grant], use_case: UseCase) -> tuple[str, ...]:

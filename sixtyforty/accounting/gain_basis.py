@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sixtyforty.accounting import kpi_ledger
 from sixtyforty.accounting.refused_figures import require_sound_figures
@@ -17,6 +17,7 @@ from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
+from sixtyforty.value.activity import Activity, measure_activity
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.group_sums import SumsByGroup
 from sixtyforty.value.hits import ComparedHits, SegmentHits, compare_hits, compare_segments
@@ -34,9 +35,6 @@ from sixtyforty.value.sensitivity import (
 from sixtyforty.value.unit_sums import RIGHT, TOO_HIGH, TOO_LOW
 from sixtyforty.workspace import Workspace
 
-if TYPE_CHECKING:
-    from sixtyforty.value.payoff_base import Floats
-
 TOLERANCE = 0.005  # half a cent for each partition: the order in which doubles are added changes the last digits
 
 MEASURED_LIVE = (
@@ -51,22 +49,6 @@ AMOUNT_WORKS = "The action is an amount, which can be too low or too high. It ha
 NEED_UNKNOWN = "The action may change the outcome. So the outcome doesn't show on which {units} an action was needed."
 NO_COST = "No action costs anything, or both ways of deciding act equally often. So no opportunity cost is calculated."
 NO_GAIN = "The decisions and the current process gain the same from their actions, whatever share of the actions works."
-
-
-@dataclass(frozen=True)
-class Activity:
-    """The number of actions of one way of deciding. An amount counts as that many actions.
-
-    mean, peak: the mean and the largest number in a period. peak_period: the first period with the largest number.
-    """
-
-    mean: float
-    peak: float
-    peak_period: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields for JSON, the mean with two decimals."""
-        return asdict(self) | {"mean": round(self.mean, 2)}
 
 
 @dataclass(frozen=True)
@@ -181,8 +163,8 @@ def compute_basis(use_case: UseCase, track: Track, days: Sequence[DailyValue], s
         amounts=(_fit_amounts(payoffs, 0), _fit_amounts(payoffs, 1)) if kpi.amount else None,
         period="day" if by_day else use_case.partitions.every,
         activity=(
-            _measure_activity(sums.partitions, sums.acted),
-            _measure_activity(sums.partitions, sums.current_acted),
+            measure_activity(sums.partitions, sums.acted),
+            measure_activity(sums.partitions, sums.current_acted),
         ),
         notes=_explain_gaps(kpi, success, opportunity_cost, hits),
     )
@@ -217,13 +199,3 @@ def _fit_amounts(payoffs: SumsByGroup, policy: int) -> AmountFit:
     for key, sums in payoffs.items():
         counts[key[policy]] += int(sums[0])
     return AmountFit(*counts.values())
-
-
-def _measure_activity(partitions: Sequence[str], acted: Floats) -> Activity:
-    """Return the mean and the peak of the actions. The hours of a day are added up. acted: the actions by partition."""
-    by_period: dict[str, float] = {}
-    for partition, actions in zip(partitions, acted.tolist(), strict=True):
-        by_period[partition[:10]] = by_period.get(partition[:10], 0) + actions
-    peak_period = max(by_period, key=lambda period: by_period[period])
-    peak = by_period[peak_period]
-    return Activity(sum(by_period.values()) / len(by_period), int(peak) if peak.is_integer() else peak, peak_period)

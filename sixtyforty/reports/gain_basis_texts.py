@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sixtyforty.accounting.gain_basis import Activity, GainBasis
+from sixtyforty.accounting.gain_basis import GainBasis
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.money import format_exact_money, format_money
+from sixtyforty.value.activity import Activity
 from sixtyforty.value.sensitivity import PayoffName, PayoffSensitivity, VariedGain
 
 NO_BREAK_EVEN = "no amount"

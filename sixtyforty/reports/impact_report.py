@@ -23,6 +23,7 @@ from sixtyforty.reports import charts
 from sixtyforty.reports.arrival_notes import describe_replayed_arrivals
 from sixtyforty.reports.charts import Chart
 from sixtyforty.reports.figure_limits import describe_limits
+from sixtyforty.reports.headline import list_key_counts, write_headline
 from sixtyforty.reports.next_steps import Accounts, read_accounts, recommend_next_steps
 from sixtyforty.reports.page_templates import format_date, page_environment
 from sixtyforty.spec.kpi import Kpi
@@ -125,6 +126,8 @@ class ImpactFacts:
     forecasts: ForecastRecord
     target_progress: str
     next_steps: list[str]
+    headline: list[str]
+    key_counts: list[str]
     data_problems: DataProblems
     feed_outages: list[str]
     arrival_notes: list[str]
@@ -157,6 +160,7 @@ def collect_facts(ws: Workspace, track: Track) -> ImpactFacts:
     accounts = read_accounts(ws, track)
     summary = accounts.summary
     periods = group_by_period(accounts.days)
+    basis, next_steps = summarize_basis(ws, track, accounts.days), recommend_next_steps(use_case, accounts)
     return ImpactFacts(
         use_case=use_case,
         track=track,
@@ -172,12 +176,14 @@ def collect_facts(ws: Workspace, track: Track) -> ImpactFacts:
         withdrawals=describe_withdrawals(ws),
         forecasts=accounts.forecasts,
         target_progress=explain_target(use_case.kpi, summary.counted, summary.label, summary.invalid_because),
-        next_steps=recommend_next_steps(use_case, accounts),
+        next_steps=next_steps,
+        headline=write_headline(use_case, summary, basis, next_steps),
+        key_counts=list_key_counts(use_case, summary, basis, accounts.days),
         data_problems=count_data_problems(ws, accounts.days),
         feed_outages=describe_feed_outages(ws),
         arrival_notes=_note_arrivals(ws, track, accounts.days),
         break_even_sentences=explain_break_even(ws),
-        basis=summarize_basis(ws, track, accounts.days),
+        basis=basis,
         figure_limits=describe_limits(ws, track, accounts.days),
         charts=_draw_charts(ws, accounts, people),
     )

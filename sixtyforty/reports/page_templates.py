@@ -40,6 +40,7 @@ def page_environment(*packages: str) -> Environment:
         "count": format_count,
         "signed": format_signed,
         "percent": format_percent,
+        "plain": format_plain,
         "money": format_money,
         "signed_money": format_signed_money,
         "payoff": format_payoff,
@@ -78,6 +79,11 @@ def format_signed(number: float | None) -> str:
 def format_percent(share: float | None, digits: int = 0) -> str:
     """Return a share as a percentage, such as `22%`; a dash if it is None."""
     return UNKNOWN if share is None else f"{share:.{digits}%}"
+
+
+def format_plain(number: float | None) -> str:
+    """Return a number as programs write it, such as `2606050` or `2.5`; an empty text if it is None."""
+    return "" if number is None else f"{number:.15g}"
 
 
 def format_signed_money(amount: float | None, unit: str) -> str:

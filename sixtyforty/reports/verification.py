@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sixtyforty.accounting.assumption_ledger import open_assumption_ledger
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.delivery_reconciliation import (
     find_delivery_differences,
@@ -88,6 +89,7 @@ def list_ledgers(ws: Workspace) -> list[HashChain[Any]]:
         open_vendor_extract_ledger(ws),
         open_name_ledger(ws),
         open_findings(ws),
+        open_assumption_ledger(ws),
     ]
 
 

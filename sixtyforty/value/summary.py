@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate, takewhile
 from typing import Any
 
+from sixtyforty.spec.actions import Costs
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.partitions import DAYS_A_MONTH
 from sixtyforty.spec.track import Track
@@ -92,17 +93,23 @@ class Balance:
 
 
 def compute_balance(kpi: Kpi, days: Sequence[DailyValue], days_apart: float = 1.0) -> Balance:
-    """Compute the gain, the costs and the net benefit over partitions.
+    """Compute the gain, the costs and the net benefit over partitions. See `balance_gains`."""
+    gains = [day.model - day.current_process for day in days]
+    return balance_gains(kpi.costs, [day.partition for day in days], gains, days_apart)
 
-    days: must be sorted by partition. days_apart: the number of days from one partition to the next, which determines
-    each partition's share of the monthly costs. The build costs count as paid before the first partition.
+
+def balance_gains(costs: Costs, partitions: Sequence[str], gains: Sequence[float], days_apart: float = 1.0) -> Balance:
+    """Compute the balance of the gain of each partition, in the KPI's currency, with the costs.
+
+    partitions: must be sorted. days_apart: the number of days from one partition to the next, which determines each
+    partition's share of the monthly costs. The build costs count as paid before the first partition.
     """
-    running = kpi.costs.per_month / DAYS_A_MONTH * days_apart
-    build = kpi.costs.build if days else 0.0
-    balances = list(accumulate((day.model - day.current_process - running for day in days), initial=-build))
-    newest_first = zip(reversed(days), reversed(balances), strict=False)
-    covered = [day.partition for day, _ in takewhile(lambda pair: pair[1] >= 0, newest_first)]
-    gain, running_total = sum(day.model - day.current_process for day in days), running * len(days)
+    running = costs.per_month / DAYS_A_MONTH * days_apart
+    build = costs.build if partitions else 0.0
+    balances = list(accumulate((gain - running for gain in gains), initial=-build))
+    newest_first = zip(reversed(partitions), reversed(balances), strict=False)
+    covered = [partition for partition, _ in takewhile(lambda pair: pair[1] >= 0, newest_first)]
+    gain, running_total = sum(gains), running * len(partitions)
     return Balance(gain, build, running_total, gain - running_total - build, covered[-1] if covered else None)
 
 

@@ -273,3 +273,23 @@ def test_axe_reports_barriers(tabs: Tabs) -> None:
         '<img src="/static/desk.svg"><input name="x"><button></button>')"""
     )
     assert {b.split(" ")[0] for b in find_barriers(tab)} >= {"image-alt", "label", "button-name"}
+
+
+def test_an_owner_asks_what_if_in_three_clicks(desk: RunningDesk, tabs: Tabs) -> None:
+    tab = tabs.open("owner")
+    tab.get_by_role("link", name="What if").click()
+    cost = tab.get_by_label("Cost: call a second fitter in", exact=True)
+    before = tab.locator("#answer .card b").first.inner_text()
+    cost.click()
+    tab.keyboard.press("Control+A")
+    tab.keyboard.type("4.5")
+    tab.get_by_role("button", name="Calculate").click()
+    tab.get_by_text("Cost: call a second fitter in: EUR 4.50 instead of EUR 3").wait_for()
+    assert tab.locator("#answer .card b").first.inner_text() != before
+    assert "cost.act=4.5" in tab.url
+    assert find_barriers(tab) == []
+
+    tab.get_by_label("Cost: call a second fitter in (slider)").press("End")  # without a click, at once
+    tab.get_by_text("Cost: call a second fitter in: EUR 6 instead of EUR 3").wait_for()
+    assert cost.input_value() == "6" and "cost.act=6" in tab.url
+    assert tab.get_by_role("button", name="Sign this assumption").is_visible()

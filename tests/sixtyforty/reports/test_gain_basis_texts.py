@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sixtyforty.accounting.gain_basis import Activity, AmountFit, GainBasis
+from sixtyforty.accounting.gain_basis import AmountFit, GainBasis
 from sixtyforty.reports.gain_basis_texts import (
     describe_activity,
     describe_break_even,
@@ -20,6 +20,7 @@ from sixtyforty.reports.gain_basis_texts import (
 from sixtyforty.reports.page_templates import page_environment
 from sixtyforty.spec.actions import Action
 from sixtyforty.spec.kpi import Kpi
+from sixtyforty.value.activity import Activity
 from sixtyforty.value.hits import ComparedHits, HitCounts
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.value.sensitivity import PayoffName, PayoffSensitivity, Variation, VariedGain
