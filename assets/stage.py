@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
 
+import dagster as dg
+
 from assets.metadata import Metadata
 from assets.resources import BusinessClock, ProjectHome
 from sixtyforty.spec.partitions import SNAPSHOT, chunks
@@ -33,6 +35,18 @@ class StageCheck:
 
 
 @dataclass(frozen=True)
+class StageColumn:
+    """A column of a stage's rows. `origins` are the columns that it is read or calculated from: (stage, column).
+
+    type: such as VARCHAR; empty if it is known only when the stage runs.
+    """
+
+    type: str
+    meaning: str
+    origins: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True)
 class StageTarget:
     """The use case that a stage is built for and, for a stage with one asset per source, the source's name."""
 
@@ -43,6 +57,11 @@ class StageTarget:
     def source(self) -> Source:
         """The declaration of the source that `source_name` names."""
         return self.use_case.sources[self.source_name]
+
+
+def asset_key(use_case: str, stage: str) -> dg.AssetKey:
+    """Return the key of the asset of a use case's stage: `<use case>/<stage>`."""
+    return dg.AssetKey([use_case, *stage.split("/")])
 
 
 PerTarget: TypeAlias = (
@@ -71,7 +90,8 @@ class Stage:
     kinds: PerTarget[set[str]]
     inputs: PerTarget[Sequence[str]]
     checks: PerTarget[Sequence[StageCheck]] = ()
-    columns: PerTarget[Mapping[str, str]] = field(default_factory=dict)  # type or meaning of each column, by name
+    columns: PerTarget[Mapping[str, StageColumn]] = field(default_factory=dict)  # by name
+    links: PerTarget[Mapping[str, str]] = field(default_factory=dict)  # addresses of pages about the stage, by label
     partitioned: PerTarget[bool] = True
     pool: str | None = None
     each_source: bool = False  # one asset per source, `<name>/<source>`

@@ -37,11 +37,11 @@ def verdict_figures(verdict: Verdict) -> Metadata:
     }
 
 
-def verdict_check(name: str, verdict: Verdict, data_docs: str, partition: str | None) -> CheckResult:
+def verdict_check(name: str, verdict: Verdict, data_docs: dg.UrlMetadataValue, partition: str | None) -> CheckResult:
     """Return the result of the asset check that shows the verdict on a partition's rows.
 
     The check fails as an error if the partition is rejected, and as a warning if a rule failed or a row is in
-    quarantine. `data_docs` is the path of the Data Docs, which show the details.
+    quarantine. `data_docs` is the link to the Data Docs, which show the details.
     """
     failed = [rule for rule in verdict.rules if not rule.passed and rule.severity != "info"]
     problems = []
@@ -61,10 +61,10 @@ def verdict_check(name: str, verdict: Verdict, data_docs: str, partition: str | 
     )
 
 
-def rejected_partition(verdict: Verdict, data_docs: str, in_force: Entry | None) -> RejectedPartition:
+def rejected_partition(verdict: Verdict, data_docs: dg.UrlMetadataValue, in_force: Entry | None) -> RejectedPartition:
     """Return a rejected partition for Dagster's pages: the reason, the failed rules, and what is in force instead.
 
-    data_docs: the path of the Data Docs. in_force: the manifest of the earlier accepted version, if there is one.
+    data_docs: the link to the Data Docs. in_force: the manifest of the earlier accepted version, if there is one.
     """
     first = {"rejected because": _reason(verdict), "in force instead": _describe_in_force(in_force)}
     metadata = first | _check_metadata(verdict, data_docs)
@@ -111,8 +111,8 @@ def _describe_in_force(entry: Entry | None) -> str:
     )
 
 
-def _check_metadata(verdict: Verdict, data_docs: str) -> Metadata:
-    metadata = verdict_figures(verdict) | {"Data Docs": dg.MetadataValue.path(data_docs)}
+def _check_metadata(verdict: Verdict, data_docs: dg.UrlMetadataValue) -> Metadata:
+    metadata = verdict_figures(verdict) | {"Data Docs": data_docs}
     rows = [
         {
             "column": rule.column,

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from assets.resources import ProjectHome
-from assets.wiring import asset_key
+from assets.stage import asset_key
 from pipelines.runtime.dagster_internals import partition_range, partition_range_tags
 from sixtyforty.lifecycle.stale_work import StaleWork, join_reasons
 from sixtyforty.spec.track import Track
