@@ -10,6 +10,7 @@ import dagster as dg
 
 from assets.metadata import Metadata
 from assets.resources import BusinessClock, ProjectHome
+from sixtyforty.decisions.due_decisions import partitions_to_decide
 from sixtyforty.spec.partitions import SNAPSHOT, chunks
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.track import Track
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 # Metadata key of a failed check: the reason why the stage refused work. `sixtyforty run` then exits with code 1.
 REFUSED = "refused"
+UNDECIDED = "no decisions"  # version of a partition before the first day of the replay
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ class Stage:
     links: PerTarget[Mapping[str, str]] = field(default_factory=dict)  # addresses of pages about the stage, by label
     partitioned: PerTarget[bool] = True
     pool: str | None = None
+    holds_decisions: bool = False  # its partitions start with the first day of the replay
+    is_due_each_partition: bool = False  # Dagster shows whether the asset is fresh, if it has partitions
     each_source: bool = False  # one asset per source, `<name>/<source>`
     for_drafts: bool = False  # also built while a declaration has TODO fields
     applies: Callable[[StageTarget], bool] = always
@@ -198,6 +202,15 @@ class StageResult:
         reason = restated_by(run.use_case, before, entry, run.clock.time_limit())
         if reason:
             self.published[entry.partition].metadata["restated by"] = reason
+
+    def note_undecided(self, run: StageRun) -> None:
+        """Publish each partition before the first day of the replay as empty. Dagster would show it as missing."""
+        decided = set(partitions_to_decide(run.ws, run.track, run.partitions))
+        why = f"The replay decides nothing before its first day, {run.use_case.replay.first_day}."
+        for partition in run.partitions:
+            if partition not in decided and partition not in self.published:
+                metadata: Metadata = {"dagster/partition_row_count": 0, "why it is empty": why}
+                self.published[partition] = PublishedPartition(UNDECIDED, metadata)
 
     @property
     def newest_metadata(self) -> Metadata:

@@ -71,6 +71,7 @@ STAGES = (
         each_source=True,
         for_drafts=True,
         run=data.import_extracts,
+        is_due_each_partition=True,
         description=lambda t: (
             f"{t.source.description}\n\nThe raw rows of the source ({t.source.origin}): every line as text, with its"
             " file and line number."
@@ -88,6 +89,7 @@ STAGES = (
         each_source=True,
         for_drafts=True,
         run=data.validate_source,
+        is_due_each_partition=True,
         description=lambda t: (
             f"{suites.load_suite(t.use_case.name, t.source_name).description}\n\nTyped and checked rows of"
             f" {t.source_name}. Rows that break a rule are in quarantine, with the reason."
@@ -206,7 +208,9 @@ STAGES = (
     ),
     Stage(
         name="decisions",
+        holds_decisions=True,
         run=decide.decide_units,
+        is_due_each_partition=True,
         description=lambda t: (
             f"{t.use_case.people.process_step}\n\nThe decisions on the"
             f" {t.use_case.kpi.unit_plural}, taken by the champion in force at the decision time. Without a champion,"
@@ -220,6 +224,7 @@ STAGES = (
     ),
     Stage(
         name="review_queue",
+        holds_decisions=True,
         applies=lambda t: t.use_case.people.review is not None,
         run=decide.queue_decisions,
         description=_describe_review_queue,
@@ -231,6 +236,7 @@ STAGES = (
     ),
     Stage(
         name="delivery",
+        holds_decisions=True,
         run=decide.deliver,
         description="Every decision exactly once, in a CSV and Parquet file per partition and in a SQL table.",
         phase="deployment",
@@ -239,6 +245,7 @@ STAGES = (
     ),
     Stage(
         name="kpi_impact",
+        holds_decisions=True,
         run=value.account_kpi,
         description=lambda t: (
             f"{t.use_case.kpi.name}, in {t.use_case.kpi.currency}"
@@ -264,6 +271,7 @@ STAGES = (
     ),
     Stage(
         name="acceptance",
+        holds_decisions=True,
         applies=lambda t: t.use_case.people.responses is not None,
         run=value.account_acceptance,
         description=lambda t: (

@@ -24,7 +24,9 @@ REJECTED_NOW = StageCheck(
 
 def verdict_figures(verdict: Verdict) -> Metadata:
     """Return the row counts of a verdict, and the values recorded by rules of severity `info`, for Dagster's plots."""
-    recorded = {r.column: r.observed for r in verdict.rules if r.severity == "info" and r.observed is not None}
+    recorded = {
+        r.column.replace("_", " "): r.observed for r in verdict.rules if r.severity == "info" and r.observed is not None
+    }
     return {
         **recorded,
         "dagster/partition_row_count": verdict.accepted_rows,
@@ -32,8 +34,8 @@ def verdict_figures(verdict: Verdict) -> Metadata:
         "rows quarantined": verdict.quarantined,
         "duplicates dropped": verdict.duplicates,
         "rows superseded": verdict.superseded,
-        "warnings": len(verdict.warnings),
-        "verdict": verdict.id,
+        "rules that failed as a warning": len(verdict.warnings),
+        "id of the verdict": verdict.id,
     }
 
 

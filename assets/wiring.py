@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import dagster as dg
 
 from assets.allowed_sql import require_allowed_sql
+from assets.freshness import freshness_policy
 from assets.resources import BusinessClock, ProjectHome
 from assets.stage import (
     CheckResult,
@@ -98,6 +99,7 @@ class AssetPlan:
     checks: Sequence[StageCheck] = ()
     columns: Mapping[str, StageColumn] | None = None
     links: Mapping[str, str] | None = None
+    freshness: dg.FreshnessPolicy | None = None
     partitions: dg.TimeWindowPartitionsDefinition | None = None
     pool: str | None = None
 
@@ -122,12 +124,15 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
         import duckdb
 
         try:
-            return stage.run(run)
+            result = stage.run(run)
         except duckdb.Error as error:
             raise StageSqlError(
                 f"{use_case.name} {stage.name}: the SQL failed ({describe_sql_error(error)}). Correct the declared SQL,"
                 f" or find the row: run the SQL on the data of {partitions[0]} to {partitions[-1]}."
             ) from None
+        if stage.holds_decisions:
+            result.note_undecided(run)
+        return result
 
     name = f"{stage.name}/{target.source_name}" if stage.each_source else stage.name
     return AssetPlan(
@@ -142,6 +147,7 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
         checks=resolve(stage.checks, target),
         columns=resolve(stage.columns, target),
         links=resolve(stage.links, target),
+        freshness=freshness_policy(target) if stage.is_due_each_partition else None,
         partitions=partitions_definition(use_case) if resolve(stage.partitioned, target) else None,
         pool=stage.pool,
     )
@@ -222,6 +228,7 @@ def _asset_spec(plan: AssetPlan) -> dg.AssetSpec:
         kinds=plan.kinds,
         description=plan.description,
         metadata=_definition_metadata(plan),
+        freshness_policy=plan.freshness,
     )
 
 

@@ -40,4 +40,4 @@ def test_a_rejected_partition_fails_as_an_error_with_its_reasons() -> None:
 def test_the_figures_hold_what_info_rules_recorded() -> None:
     recorded = replace(FAILED_RULE, severity="info", column="mean_load", observed=0.4)
     figures = verdict_figures(replace(ACCEPTED, rules=[recorded], duplicates=2))
-    assert (figures["mean_load"], figures["duplicates dropped"], figures["rows landed"]) == (0.4, 2, 20)
+    assert (figures["mean load"], figures["duplicates dropped"], figures["rows landed"]) == (0.4, 2, 20)

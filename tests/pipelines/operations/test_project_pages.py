@@ -42,7 +42,9 @@ def test_a_report_is_served_and_may_run_no_script(settings: Settings) -> None:
     assert "script-src" not in answer.headers["Content-Security-Policy"]
 
 
-@pytest.mark.parametrize("file", ["../secret.html", "..%2Fsecret.html", ".hidden.html", "notes.json", "%2Fetc%2Fpasswd"])
+@pytest.mark.parametrize(
+    "file", ["../secret.html", "..%2Fsecret.html", ".hidden.html", "notes.json", "%2Fetc%2Fpasswd"]
+)
 def test_only_pages_below_the_reports_of_a_use_case_are_served(settings: Settings, file: str) -> None:
     reports = settings.home / "data" / "reports"
     (reports / USE_CASE).mkdir(parents=True)

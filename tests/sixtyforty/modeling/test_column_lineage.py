@@ -23,7 +23,9 @@ SPENT = [("orders", "price"), ("orders", "qty")]
         ("with recursive a as (select 1 as n union all select n + 1 from a) select n from a", "n", []),
     ],
 )
-def test_a_column_leads_back_to_the_columns_of_the_sources(sql: str, column: str, origins: list[tuple[str, str]]) -> None:
+def test_a_column_leads_back_to_the_columns_of_the_sources(
+    sql: str, column: str, origins: list[tuple[str, str]]
+) -> None:
     assert trace_columns(sql, COLUMNS) == {column: origins}
 
 
