@@ -6,11 +6,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import dagster as dg
-
 from assets.arrivals import check_arrivals, record_arrivals
 from assets.metadata import Metadata, TableRow, table
-from assets.stage import REFUSED, CheckResult, PublishedPartition, StageCheck, StageResult, StageRun, refusal_check
+from assets.page_links import data_docs_link
+from assets.stage import (
+    REFUSED,
+    CheckResult,
+    PublishedPartition,
+    StageCheck,
+    StageResult,
+    StageRun,
+    refusal_check,
+)
+from assets.stage_columns import describe_newest
 from assets.unbuilt_features import FEATURES_BUILT, leave_to_current_process, sql_faults
 from assets.verdict_checks import check_rejected_now, rejected_partition, verdict_check, verdict_figures
 from expectations.data_docs import build_docs
@@ -134,6 +142,7 @@ def validate_source(run: StageRun) -> StageResult:
     """
     result, suite, source = StageResult(), load_suite(run.use_case.name, run.source), run.use_case.sources[run.source]
     verdicts: dict[str, Verdict] = {}
+    docs = data_docs_link(run.use_case.name)
     for group in run.partition_groups():
         judged = validate(
             run.use_case, run.source, suite, run.ws.lake, group, run.clock.time_limit(), run.ws.code_version
@@ -141,11 +150,11 @@ def validate_source(run: StageRun) -> StageResult:
         entries = run.ws.lake.entries(f"validated/{run.source}", judged)
         for partition, verdict in judged.items():
             check_partition = partition if source.partition else None
-            result.checks.append(verdict_check(CONTRACT.name, verdict, _data_docs_path(run), check_partition))
+            result.checks.append(verdict_check(CONTRACT.name, verdict, docs, check_partition))
             if verdict.accepted:
                 result.published[partition] = PublishedPartition(entries[partition].version, verdict_figures(verdict))
             else:
-                result.rejected[partition] = rejected_partition(verdict, _data_docs_path(run), entries.get(partition))
+                result.rejected[partition] = rejected_partition(verdict, docs, entries.get(partition))
                 _log_rejection(run, verdict, has_earlier_version=partition in entries)
         record_arrivals(run, group)
         verdicts |= judged
@@ -190,14 +199,10 @@ def _log_rejection(run: StageRun, verdict: Verdict, has_earlier_version: bool) -
     run.log.error(f"validated {run.source} {verdict.partition}: rejected ({'; '.join(verdict.reasons)}){note}")
 
 
-def _data_docs_path(run: StageRun) -> str:
-    return str(run.ws.reports / "data_docs" / "index.html")
-
-
 def build_data_docs(run: StageRun) -> StageResult:
     """Write Great Expectations' pages, the Data Docs, about the newest partitions and all rejected partitions."""
-    path, shown = build_docs(run.use_case, run.ws.lake, run.ws.reports / "data_docs")
-    return StageResult.snapshot(digest(shown), {"Data Docs": dg.MetadataValue.path(str(path))})
+    _, shown = build_docs(run.use_case, run.ws.lake, run.ws.reports / "data_docs")
+    return StageResult.snapshot(digest(shown), {"Data Docs": data_docs_link(run.use_case.name)})
 
 
 def build_features(run: StageRun) -> StageResult:
@@ -230,6 +235,7 @@ def build_features(run: StageRun) -> StageResult:
             quarantined += _publish_features(run, result, judged, built.inputs, group_tainted)
             leaks += group_leaks
             tainted |= group_tainted
+    describe_newest(run, result, "features")
     result.checks.append(refusal_check(FEATURES_BUILT.name, faults, "features.sql can run"))
     leakage = _leakage_check(leaks, list(tainted.values()))
     if tainted or not faults:
@@ -281,9 +287,9 @@ def _publish_features(
 
     The current process decides the units of quarantined rows. tainted: the partitions whose features have leakage.
     """
-    accepted, verdicts, quarantined = {}, {}, 0
+    accepted, verdicts, quarantined, docs = {}, {}, 0, data_docs_link(run.use_case.name)
     for partition, (rows, verdict) in judged.items():
-        result.checks.append(verdict_check(FIT_FOR_MODEL.name, verdict, _data_docs_path(run), partition))
+        result.checks.append(verdict_check(FIT_FOR_MODEL.name, verdict, docs, partition))
         quarantined += verdict.quarantined
         if verdict.accepted:
             accepted[partition], verdicts[partition] = rows, verdict
@@ -292,7 +298,7 @@ def _publish_features(
     before = run.ws.lake.entries("features", judged)
     for partition in judged.keys() - accepted.keys():
         verdict = judged[partition][1]
-        result.rejected[partition] = rejected_partition(verdict, _data_docs_path(run), before.get(partition))
+        result.rejected[partition] = rejected_partition(verdict, docs, before.get(partition))
     accepted_tainted = [marked for partition, marked in tainted.items() if partition in accepted]
     taint.mark(run.ws.lake, accepted_tainted)
     marks = {marked.partition: marked.to_facts() for marked in accepted_tainted}
@@ -320,6 +326,7 @@ def record_outcomes(run: StageRun) -> StageResult:
             metadata = _describe_outcomes(kpi, rows)
             result.published[partition] = PublishedPartition(entries[partition].version, metadata)
             result.note_restatement(run, before.get(partition), entries[partition])
+    describe_newest(run, result, "outcomes")
     run.log.info(f"outcomes: recorded ({format_plural(len(result.published), 'partition')})")
     return result
 

@@ -112,7 +112,15 @@ def queue_decisions(run: StageRun) -> StageResult:
         for partition, entry in queue_reviews(run.ws, group, run.track, anew=run.rebuilds_replay).items():
             figures = QueueFigures.from_entry(entry)
             totals.update(queued=figures.queued, overflow=figures.overflow)
-            metadata = {"dagster/partition_row_count": entry.rows, **vars(figures), "track": run.track}
+            metadata: Metadata = {
+                "dagster/partition_row_count": entry.rows,
+                "decisions that qualify for a review": figures.candidates,
+                "decisions queued": figures.queued,
+                "decisions left out, because the reviewers have no time": figures.overflow,
+                "time of the queued reviews (minutes)": figures.minutes,
+                f"value of information ({run.use_case.kpi.currency})": figures.value_of_information,
+                "track": run.track,
+            }
             result.published[partition] = PublishedPartition(entry.version, metadata)
     run.log.info(
         f"review_queue: filled ({format_plural(totals['queued'], 'decision')} queued,"

@@ -105,7 +105,7 @@ def train_challengers(run: StageRun) -> StageResult:
     run.project_home.dvc_versions().snapshot([store.folder(plan.version) for plan in plans])
     if not plans:
         return StageResult()
-    metadata: Metadata = {"models": ", ".join(plan.version for plan in plans), "newly trained": trained}
+    metadata: Metadata = {"models": ", ".join(plan.version for plan in plans), "models trained in this run": trained}
     return StageResult.snapshot(digest([plan.version for plan in plans]), metadata)
 
 

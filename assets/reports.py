@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from assets.metadata import Metadata, MetadataItem, TableRow, table
+from assets.page_links import report_link
 from assets.stage import StageResult, StageRun
 from sixtyforty.accounting import kpi_ledger, kpi_summary
 from sixtyforty.accounting.refused_figures import describe_refusal
@@ -26,7 +27,7 @@ def describe_current_state(run: StageRun) -> StageResult:
     state = current_state.describe_current_state(run.ws, others, now)
     path = current_state.write_report(run.ws, state, now)
     metadata: Metadata = {
-        "page": dg.MetadataValue.path(str(path)),
+        "page": report_link(run.use_case.name, path.name),
         "sources": table([_source_row(source) for source in state.sources]),
         "value today, per 1,000 decisions": _value_today(state),
     }
@@ -110,11 +111,11 @@ def write_impact_report(run: StageRun) -> StageResult:
     path = impact_report.write_report(run.ws, run.track)
     if refusal := describe_refusal(run.ws, run.track):
         run.log.error(f"impact_report: page written without figures, because they can't be trusted ({refusal})")
-        refused: Metadata = {"page": dg.MetadataValue.path(str(path)), "refused": refusal}
+        refused: Metadata = {"page": report_link(run.use_case.name, path.name), "refused": refusal}
         return StageResult.snapshot(digest(path.read_bytes()), refused)
     summary = kpi_summary.summarize_kpi(run.ws, run.track)
     metadata: Metadata = {
-        "page": dg.MetadataValue.path(str(path)),
+        "page": report_link(run.use_case.name, path.name),
         f"gain over the current process, if every decision is followed ({summary.unit})": summary.gain,
         f"gain of what people did ({summary.unit})": summary.done.gain if summary.done else None,
         f"assumed cost of building and running ({summary.unit})": summary.build + summary.running,
@@ -131,7 +132,7 @@ def write_model_record(run: StageRun) -> StageResult:
     path = model_record.write_record(run.ws, run.track)
     versions = model_record.record_versions(run.ws, run.track)
     metadata: Metadata = {
-        "page": dg.MetadataValue.path(str(path)),
+        "page": report_link(run.use_case.name, path.name),
         "record": dg.MetadataValue.md(path.read_text()),
         "version": dg.MetadataValue.path(str(versions[-1])),
     }

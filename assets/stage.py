@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
 
+import dagster as dg
+
 from assets.metadata import Metadata
 from assets.resources import BusinessClock, ProjectHome
+from sixtyforty.decisions.due_decisions import partitions_to_decide
 from sixtyforty.spec.partitions import SNAPSHOT, chunks
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.track import Track
@@ -21,6 +24,7 @@ T = TypeVar("T")
 
 # Metadata key of a failed check: the reason why the stage refused work. `sixtyforty run` then exits with code 1.
 REFUSED = "refused"
+UNDECIDED = "no decisions"  # version of a partition before the first day of the replay
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,18 @@ class StageCheck:
     name: str
     description: str
     each_partition: bool = False
+
+
+@dataclass(frozen=True)
+class StageColumn:
+    """A column of a stage's rows. `origins` are the columns that it is read or calculated from: (stage, column).
+
+    type: such as VARCHAR; empty if it is known only when the stage runs.
+    """
+
+    type: str
+    meaning: str
+    origins: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -43,6 +59,11 @@ class StageTarget:
     def source(self) -> Source:
         """The declaration of the source that `source_name` names."""
         return self.use_case.sources[self.source_name]
+
+
+def asset_key(use_case: str, stage: str) -> dg.AssetKey:
+    """Return the key of the asset of a use case's stage: `<use case>/<stage>`."""
+    return dg.AssetKey([use_case, *stage.split("/")])
 
 
 PerTarget: TypeAlias = (
@@ -71,9 +92,12 @@ class Stage:
     kinds: PerTarget[set[str]]
     inputs: PerTarget[Sequence[str]]
     checks: PerTarget[Sequence[StageCheck]] = ()
-    columns: PerTarget[Mapping[str, str]] = field(default_factory=dict)  # type or meaning of each column, by name
+    columns: PerTarget[Mapping[str, StageColumn]] = field(default_factory=dict)  # by name
+    links: PerTarget[Mapping[str, str]] = field(default_factory=dict)  # addresses of pages about the stage, by label
     partitioned: PerTarget[bool] = True
     pool: str | None = None
+    holds_decisions: bool = False  # its partitions start with the first day of the replay
+    is_due_each_partition: bool = False  # Dagster shows whether the asset is fresh, if it has partitions
     each_source: bool = False  # one asset per source, `<name>/<source>`
     for_drafts: bool = False  # also built while a declaration has TODO fields
     applies: Callable[[StageTarget], bool] = always
@@ -178,6 +202,15 @@ class StageResult:
         reason = restated_by(run.use_case, before, entry, run.clock.time_limit())
         if reason:
             self.published[entry.partition].metadata["restated by"] = reason
+
+    def note_undecided(self, run: StageRun) -> None:
+        """Publish each partition before the first day of the replay as empty. Dagster would show it as missing."""
+        decided = set(partitions_to_decide(run.ws, run.track, run.partitions))
+        why = f"The replay decides nothing before its first day, {run.use_case.replay.first_day}."
+        for partition in run.partitions:
+            if partition not in decided and partition not in self.published:
+                metadata: Metadata = {"dagster/partition_row_count": 0, "why it is empty": why}
+                self.published[partition] = PublishedPartition(UNDECIDED, metadata)
 
     @property
     def newest_metadata(self) -> Metadata:

@@ -6,15 +6,25 @@ for a stage with one asset per source, the source. `wiring.build_stage_assets` t
 
 from __future__ import annotations
 
-from assets import arrivals, build_or_buy, data, decide, model, reports, stage_gate, training, value
+from assets import (
+    arrivals,
+    build_or_buy,
+    data,
+    decide,
+    model,
+    page_links,
+    reports,
+    stage_columns,
+    stage_gate,
+    training,
+    value,
+)
 from assets.stage import Stage, StageTarget
 from assets.unbuilt_features import FEATURES_BUILT
 from assets.verdict_checks import REJECTED_NOW
 from expectations import suites
-from sixtyforty.accounting import usage
 from sixtyforty.ingest.formats.registry import choose_format
 from sixtyforty.spec.draft import Draft
-from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES
 
 
 def _validated_inputs(target: StageTarget) -> list[str]:
@@ -55,32 +65,13 @@ def _describe_review_queue(target: StageTarget) -> str:
     )
 
 
-def _review_columns(target: StageTarget) -> dict[str, str]:
-    return {
-        "decision_id": "text",
-        "decided_at": "UTC",
-        "rank": "place in the review queue: the decision of rank 1 is reviewed first",
-        "value_of_information": f"{target.use_case.kpi.currency}, expected benefit of knowing the outcome",
-        "reviewer": "role of the people who review the decision",
-        "why": "text",
-        "action": "the action that was decided",
-        "alternative": "the other action that the reviewer considers",
-        "minutes": "time that the review of the decision takes, in minutes",
-    }
-
-
-def _kpi_columns(target: StageTarget) -> dict[str, str]:
-    kpi = target.use_case.kpi
-    candidates = [CANDIDATE_PREFIX + name for name in kpi.candidates]
-    return {"partition": "day", "decisions": "count", **dict.fromkeys([*POLICIES, *candidates], kpi.currency)}
-
-
 STAGES = (
     Stage(
         name="raw",
         each_source=True,
         for_drafts=True,
         run=data.import_extracts,
+        is_due_each_partition=True,
         description=lambda t: (
             f"{t.source.description}\n\nThe raw rows of the source ({t.source.origin}): every line as text, with its"
             " file and line number."
@@ -90,13 +81,15 @@ STAGES = (
         inputs=lambda t: [] if t.source_name in t.use_case.inputs else ["delivery"],
         partitioned=lambda t: t.source.partition is not None,
         checks=[data.EXTRACTS_READABLE],
-        columns=lambda t: dict.fromkeys(t.source.columns, "text, as it landed") | {"_extract": "file", "_row": "line"},
+        columns=stage_columns.raw_columns,
+        links=page_links.source_links("raw"),
     ),
     Stage(
         name="validated",
         each_source=True,
         for_drafts=True,
         run=data.validate_source,
+        is_due_each_partition=True,
         description=lambda t: (
             f"{suites.load_suite(t.use_case.name, t.source_name).description}\n\nTyped and checked rows of"
             f" {t.source_name}. Rows that break a rule are in quarantine, with the reason."
@@ -106,7 +99,8 @@ STAGES = (
         inputs=lambda t: [f"raw/{t.source_name}", *_reference_sources(t)],
         partitioned=lambda t: t.source.partition is not None,
         checks=lambda t: [data.CONTRACT, REJECTED_NOW, data.CONSERVATION, *arrivals.arrival_checks(t)],
-        columns=lambda t: t.source.columns,
+        columns=stage_columns.validated_columns,
+        links=page_links.source_links("validated"),
     ),
     Stage(
         name="data_docs",
@@ -118,6 +112,7 @@ STAGES = (
         kinds={"greatexpectations"},
         inputs=_validated_inputs,
         partitioned=False,
+        links=page_links.page_links(page_links.DATA_DOCS),
     ),
     Stage(
         name="current_state",
@@ -128,6 +123,7 @@ STAGES = (
         kinds={"duckdb", "html"},
         inputs=lambda t: [*_validated_inputs(t), *([] if _is_draft(t) else ["features", "outcomes"])],
         partitioned=False,
+        links=page_links.page_links("current_state.html"),
     ),
     Stage(
         name="features",
@@ -140,6 +136,7 @@ STAGES = (
         kinds={"duckdb", "parquet"},
         inputs=_validated_inputs,
         checks=[FEATURES_BUILT, data.FIT_FOR_MODEL, data.NO_LEAKAGE],
+        links=page_links.rows_links("features"),
     ),
     Stage(
         name="outcomes",
@@ -151,6 +148,7 @@ STAGES = (
         phase="data_preparation",
         kinds={"duckdb", "parquet"},
         inputs=lambda t: [f"validated/{source}" for source in t.use_case.partitioned],
+        links=page_links.rows_links("outcomes"),
     ),
     Stage(
         name="training_set",
@@ -210,7 +208,9 @@ STAGES = (
     ),
     Stage(
         name="decisions",
+        holds_decisions=True,
         run=decide.decide_units,
+        is_due_each_partition=True,
         description=lambda t: (
             f"{t.use_case.people.process_step}\n\nThe decisions on the"
             f" {t.use_case.kpi.unit_plural}, taken by the champion in force at the decision time. Without a champion,"
@@ -220,19 +220,23 @@ STAGES = (
         kinds={"scikitlearn", "parquet"},
         inputs=["features", "champion"],
         checks=lambda t: [decide.CHAMPION_SCORES, decide.FEATURES_CURRENT, *arrivals.snapshot_checks(t)],
+        links=lambda t: {**page_links.desk_links(t), **page_links.rows_links("decisions/replay", "decisions/live")(t)},
     ),
     Stage(
         name="review_queue",
+        holds_decisions=True,
         applies=lambda t: t.use_case.people.review is not None,
         run=decide.queue_decisions,
         description=_describe_review_queue,
         phase="deployment",
         kinds={"duckdb", "parquet"},
         inputs=["decisions"],
-        columns=_review_columns,
+        columns=stage_columns.review_columns,
+        links=page_links.desk_links,
     ),
     Stage(
         name="delivery",
+        holds_decisions=True,
         run=decide.deliver,
         description="Every decision exactly once, in a CSV and Parquet file per partition and in a SQL table.",
         phase="deployment",
@@ -241,6 +245,7 @@ STAGES = (
     ),
     Stage(
         name="kpi_impact",
+        holds_decisions=True,
         run=value.account_kpi,
         description=lambda t: (
             f"{t.use_case.kpi.name}, in {t.use_case.kpi.currency}"
@@ -251,7 +256,8 @@ STAGES = (
         kinds={"duckdb"},
         inputs=["decisions", "outcomes"],
         checks=value.kpi_checks,
-        columns=_kpi_columns,
+        columns=stage_columns.value_columns,
+        links=page_links.page_links("impact.html"),
     ),
     Stage(
         name="break_even",
@@ -265,6 +271,7 @@ STAGES = (
     ),
     Stage(
         name="acceptance",
+        holds_decisions=True,
         applies=lambda t: t.use_case.people.responses is not None,
         run=value.account_acceptance,
         description=lambda t: (
@@ -275,7 +282,8 @@ STAGES = (
         kinds={"duckdb"},
         inputs=lambda t: [f"validated/{t.use_case.people.responses}", "decisions", "outcomes"],
         checks=[value.PEOPLE_USE_DECISIONS, value.RESPONSES_MATCH],
-        columns=lambda t: dict.fromkeys(usage.COUNTS, "count") | {"gain": t.use_case.kpi.currency},
+        columns=stage_columns.usage_columns,
+        links=page_links.desk_links,
     ),
     Stage(
         name="stage_gate",
@@ -311,6 +319,7 @@ STAGES = (
             *(["acceptance"] if t.use_case.people.responses else []),
         ],
         partitioned=False,
+        links=page_links.page_links("impact.html"),
     ),
     Stage(
         name="model_record",

@@ -57,6 +57,19 @@ PEOPLE_USE_DECISIONS = StageCheck(
 RESPONSES_MATCH = StageCheck("responses_match", "Every response belongs to a decision of its partition.")
 
 
+USAGE_LABELS = {
+    "decisions": "decisions",
+    "seen": "decisions seen",
+    "accepted": "decisions accepted",
+    "overridden": "decisions overridden",
+    "known": "overrides with a known outcome",
+    "right": "overrides that were right",
+    "responses": "responses",
+    "simulated": "simulated responses",
+    "unmatched": "responses without a decision",
+}
+
+
 def kpi_checks(target: StageTarget) -> list[StageCheck]:
     """Return the checks of the stage kpi_impact, including HOLDOUT_INTACT if the use case has a holdout."""
     checks = [UNITS_CONSERVED, MONEY_RECONCILES, FIGURES_SOUND]
@@ -254,7 +267,7 @@ def account_acceptance(run: StageRun) -> StageResult:
         revised += deliver_answers(run.ws, run.track, list(accounts))  # includes answers from other systems
         for partition, entry in accounts.items():
             counted = usage.PartitionUsage.from_entry(entry)
-            counts = {column: getattr(counted, column) for column in usage.COUNTS}
+            counts = {label: getattr(counted, column) for column, label in USAGE_LABELS.items()}
             metadata = counts | {f"gain of the overrides ({kpi.currency})": round(counted.gain, 2)}
             result.published[partition] = PublishedPartition(entry.version, metadata)
     responses = acceptance.summarize_acceptance(run.ws, run.track)

@@ -24,7 +24,9 @@ REJECTED_NOW = StageCheck(
 
 def verdict_figures(verdict: Verdict) -> Metadata:
     """Return the row counts of a verdict, and the values recorded by rules of severity `info`, for Dagster's plots."""
-    recorded = {r.column: r.observed for r in verdict.rules if r.severity == "info" and r.observed is not None}
+    recorded = {
+        r.column.replace("_", " "): r.observed for r in verdict.rules if r.severity == "info" and r.observed is not None
+    }
     return {
         **recorded,
         "dagster/partition_row_count": verdict.accepted_rows,
@@ -32,16 +34,16 @@ def verdict_figures(verdict: Verdict) -> Metadata:
         "rows quarantined": verdict.quarantined,
         "duplicates dropped": verdict.duplicates,
         "rows superseded": verdict.superseded,
-        "warnings": len(verdict.warnings),
-        "verdict": verdict.id,
+        "rules that failed as a warning": len(verdict.warnings),
+        "id of the verdict": verdict.id,
     }
 
 
-def verdict_check(name: str, verdict: Verdict, data_docs: str, partition: str | None) -> CheckResult:
+def verdict_check(name: str, verdict: Verdict, data_docs: dg.UrlMetadataValue, partition: str | None) -> CheckResult:
     """Return the result of the asset check that shows the verdict on a partition's rows.
 
     The check fails as an error if the partition is rejected, and as a warning if a rule failed or a row is in
-    quarantine. `data_docs` is the path of the Data Docs, which show the details.
+    quarantine. `data_docs` is the link to the Data Docs, which show the details.
     """
     failed = [rule for rule in verdict.rules if not rule.passed and rule.severity != "info"]
     problems = []
@@ -61,10 +63,10 @@ def verdict_check(name: str, verdict: Verdict, data_docs: str, partition: str | 
     )
 
 
-def rejected_partition(verdict: Verdict, data_docs: str, in_force: Entry | None) -> RejectedPartition:
+def rejected_partition(verdict: Verdict, data_docs: dg.UrlMetadataValue, in_force: Entry | None) -> RejectedPartition:
     """Return a rejected partition for Dagster's pages: the reason, the failed rules, and what is in force instead.
 
-    data_docs: the path of the Data Docs. in_force: the manifest of the earlier accepted version, if there is one.
+    data_docs: the link to the Data Docs. in_force: the manifest of the earlier accepted version, if there is one.
     """
     first = {"rejected because": _reason(verdict), "in force instead": _describe_in_force(in_force)}
     metadata = first | _check_metadata(verdict, data_docs)
@@ -111,8 +113,8 @@ def _describe_in_force(entry: Entry | None) -> str:
     )
 
 
-def _check_metadata(verdict: Verdict, data_docs: str) -> Metadata:
-    metadata = verdict_figures(verdict) | {"Data Docs": dg.MetadataValue.path(data_docs)}
+def _check_metadata(verdict: Verdict, data_docs: dg.UrlMetadataValue) -> Metadata:
+    metadata = verdict_figures(verdict) | {"Data Docs": data_docs}
     rows = [
         {
             "column": rule.column,

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import dagster as dg
 
 from assets.allowed_sql import require_allowed_sql
+from assets.freshness import freshness_policy
 from assets.resources import BusinessClock, ProjectHome
 from assets.stage import (
     CheckResult,
@@ -25,11 +26,14 @@ from assets.stage import (
     RejectedPartition,
     Stage,
     StageCheck,
+    StageColumn,
     StageResult,
     StageRun,
     StageTarget,
+    asset_key,
     resolve,
 )
+from assets.stage_columns import describe_columns
 from sixtyforty.lifecycle.fixed_parts import require_fixed_parts
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.partitions import HOUR_FORMAT, SNAPSHOT, PartitionedModel
@@ -93,7 +97,9 @@ class AssetPlan:
     kinds: set[str]
     owners: Sequence[str] = ()
     checks: Sequence[StageCheck] = ()
-    columns: Mapping[str, str] | None = None
+    columns: Mapping[str, StageColumn] | None = None
+    links: Mapping[str, str] | None = None
+    freshness: dg.FreshnessPolicy | None = None
     partitions: dg.TimeWindowPartitionsDefinition | None = None
     pool: str | None = None
 
@@ -118,33 +124,33 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
         import duckdb
 
         try:
-            return stage.run(run)
+            result = stage.run(run)
         except duckdb.Error as error:
             raise StageSqlError(
                 f"{use_case.name} {stage.name}: the SQL failed ({describe_sql_error(error)}). Correct the declared SQL,"
                 f" or find the row: run the SQL on the data of {partitions[0]} to {partitions[-1]}."
             ) from None
+        if stage.holds_decisions:
+            result.note_undecided(run)
+        return result
 
     name = f"{stage.name}/{target.source_name}" if stage.each_source else stage.name
     return AssetPlan(
         key=asset_key(use_case.name, name),
         work=work,
         upstream=[asset_key(use_case.name, name) for name in resolve(stage.inputs, target)],
-        group=use_case.name,
+        group=f"{use_case.name}_{stage.name}" if stage.each_source else use_case.name,
         description=resolve(stage.description, target),
         phase=stage.phase,
         kinds=resolve(stage.kinds, target),
         owners=[use_case.owner],
         checks=resolve(stage.checks, target),
         columns=resolve(stage.columns, target),
+        links=resolve(stage.links, target),
+        freshness=freshness_policy(target) if stage.is_due_each_partition else None,
         partitions=partitions_definition(use_case) if resolve(stage.partitioned, target) else None,
         pool=stage.pool,
     )
-
-
-def asset_key(use_case: str, stage: str) -> dg.AssetKey:
-    """Return the key of the asset of a use case's stage: `<use case>/<stage>`."""
-    return dg.AssetKey([use_case, *stage.split("/")])
 
 
 def partitions_definition(model: PartitionedModel) -> dg.TimeWindowPartitionsDefinition:
@@ -212,7 +218,6 @@ def _asset_spec(plan: AssetPlan) -> dg.AssetSpec:
 
     A partition depends on the same partition upstream. An asset without partitions depends on all partitions upstream.
     """
-    columns = [dg.TableColumn(name, meaning) for name, meaning in (plan.columns or {}).items()]
     return dg.AssetSpec(
         plan.key,
         deps=list(plan.upstream),
@@ -222,8 +227,15 @@ def _asset_spec(plan: AssetPlan) -> dg.AssetSpec:
         tags={"crisp_dm": plan.phase},
         kinds=plan.kinds,
         description=plan.description,
-        metadata={"dagster/column_schema": dg.TableSchema(columns)} if columns else {},
+        metadata=_definition_metadata(plan),
+        freshness_policy=plan.freshness,
     )
+
+
+def _definition_metadata(plan: AssetPlan) -> dict[str, Any]:
+    """Return the links to the asset's pages, its columns, and the columns upstream that each of them comes from."""
+    metadata: dict[str, Any] = {label: dg.MetadataValue.url(address) for label, address in (plan.links or {}).items()}
+    return metadata | describe_columns(plan.key.path[0], plan.columns or {})
 
 
 def _check_specs(plan: AssetPlan) -> dict[str, dg.AssetCheckSpec]:

@@ -19,6 +19,7 @@ from expectations.gx_runner import create_context
 from expectations.rule_times import BOUNDS, EPOCH, parse_clock_time
 from expectations.rules import Rule, Suite, personal_names
 from expectations.suites import load_suite
+from sixtyforty.spec.clock import now
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.lake import Lake
@@ -115,7 +116,8 @@ def _index_page(use_case: UseCase, folder: Path, verdicts: Sequence[tuple[str, V
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>{_style_element()}</head>'
         f"<body><h1>{title}</h1><p>The newest {NEWEST_PARTITIONS} partitions of each source, and every rejected"
-        f" partition. Suites: {suites}.</p>{empty}"
+        f" partition, as of {now():%Y-%m-%d %H:%M} UTC. Each training and each run of the whole chain builds these"
+        f" pages again. Suites: {suites}.</p>{empty}"
         f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></body></html>"
     )
 

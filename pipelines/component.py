@@ -52,7 +52,7 @@ def build_chain(
     ]
     job = dg.define_asset_job(
         use_case.name,
-        selection=dg.AssetSelection.groups(use_case.name),
+        selection=dg.AssetSelection.key_prefixes(use_case.name),
         description=f"{use_case.title}: all stages of the chain, from the extracts to the impact report.",
         executor_def=dg.in_process_executor,
     )

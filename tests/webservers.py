@@ -27,7 +27,7 @@ def open_webserver(home: Path, *options: str, guarded: bool = True) -> Iterator[
     root = Path(catalog.FOLDER).parents[1]
     env = os.environ | {"DAGSTER_HOME": str(home / "data" / "dagster"), "SIXTYFORTY_HOME": str(home)}
     command = [
-        *(sys.executable, "-m", "pipelines.runtime.guarded_webserver" if guarded else "dagster_webserver"),
+        *(sys.executable, "-m", "pipelines.operations.guarded_webserver" if guarded else "dagster_webserver"),
         "-w",
         str(root / "workspace.yaml"),
         "-h",

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from assets.resources import ProjectHome
-from assets.wiring import asset_key
+from assets.stage import asset_key
 from pipelines.runtime.dagster_internals import partition_range, partition_range_tags
 from sixtyforty.lifecycle.stale_work import StaleWork, join_reasons
 from sixtyforty.spec.track import Track
@@ -22,19 +22,21 @@ from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.workspace import Workspace
 
-# Tags of a Dagster run: the use case, the kind (data, responses, retrain, approval), the hash of the work, and why the
-# run was requested.
-USE_CASE_TAG = "sixtyforty/use_case"
+# Tags of a Dagster run: the kind (data, responses, retrain, approval), the hash of the work, and in short why the run
+# was requested. The log of the sensor's tick has the whole reason. The job of the run names the use case.
 KIND_TAG = "sixtyforty/kind"
 WORK_TAG = "sixtyforty/work"
 WHY_TAG = "sixtyforty/why"
 TRACK_TAG = "sixtyforty/track"
-TAG_LENGTH = 250  # maximum length of a tag's value in Dagster, in characters
+WHY_LENGTH = 60  # characters of a reason that fit in the list of runs
 
 LIVE: Track = "live"
 DATA_STAGES = ("features", "outcomes", "decisions", "delivery", "kpi_impact", "impact_report")
 RESPONSE_STAGES = ("acceptance", "impact_report")
-RETRAIN_STAGES = ("training_set", "challenger", "backtest", "champion", "degradation", "break_even", "model_record")
+RETRAIN_STAGES = (
+    *("training_set", "challenger", "backtest", "champion", "degradation", "break_even", "model_record"),
+    "data_docs",  # nothing waits for these pages, so the runs for new data leave them out
+)
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -48,9 +50,10 @@ LONGEST_RETRY_SECONDS = 3600
 
 @dataclass
 class RequestedRuns:
-    """The runs that a sensor requests, and why it requests no run yet for other ranges of stale partitions."""
+    """The runs that a sensor requests, each with its reason, and why it requests no run yet for other partitions."""
 
     requests: list[dg.RunRequest] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
 
 
@@ -72,17 +75,21 @@ def request_catch_up(
     requested, ranges = RequestedRuns(), stale.ranges()
     busy = _busy_ranges(use_case, instance, kind) if ranges else []
     for first, last in ranges:
+        days = _name_range(first, last)
         reasons, work = join_reasons(stale.reasons_for(first, last)), stale.work_key(first, last)
         if any(first <= busy_last and busy_first <= last for busy_first, busy_last in busy):
-            requested.waiting.append(f"{first} to {last}: waits for the run that is processing these partitions")
+            requested.waiting.append(
+                f"{_name_range(first, last)}: waits for the run that is processing these partitions"
+            )
             continue
         attempt = find_next_attempt(instance, work)
         if attempt.wait_reason:
-            requested.waiting.append(f"{first} to {last}: {attempt.wait_reason} ({reasons})")
+            requested.waiting.append(f"{days}: {attempt.wait_reason} ({reasons})")
             continue
         sources = [f"{stage}/{source}" for source in sorted(stale.sources) for stage in ("raw", "validated")]
-        tags = {WORK_TAG: work, WHY_TAG: reasons[:TAG_LENGTH], **partition_range_tags(first, last)}
+        tags = {WORK_TAG: work, WHY_TAG: _shorten(reasons), **partition_range_tags(first, last)}
         run_key = f"{work}-{attempt.number}"
+        requested.reasons.append(f"{days}: {reasons}")
         requested.requests.append(request_run(use_case, kind, [*sources, *stages], now, run_key, tags))
     return requested
 
@@ -115,7 +122,7 @@ def request_retrain(
     """
     from sixtyforty.lifecycle.champions import reason_to_skip_training
 
-    if _find_runs(instance, {USE_CASE_TAG: use_case.name, KIND_TAG: "retrain"}, UNFINISHED):
+    if _find_runs(instance, {KIND_TAG: "retrain"}, UNFINISHED, use_case.name):
         return dg.SkipReason("a training is running")
     today, ws = local_date(use_case, now), project_home.workspace(use_case)
     reason = refusal_of_runs(ws) or ws.stage_ledger.end_reason_at(now) or reason_to_skip_training(ws, today)
@@ -138,7 +145,7 @@ def request_run(
     """
     clock = {"track": LIVE, "as_of": now.isoformat(timespec="seconds")}
     # The sensor's next evaluation requests failed work again, with newer data, so Dagster need not retry the run.
-    common = {USE_CASE_TAG: use_case.name, KIND_TAG: kind, TRACK_TAG: LIVE, "dagster/max_retries": "0"}
+    common = {KIND_TAG: kind, TRACK_TAG: LIVE, "dagster/max_retries": "0"}
     return dg.RunRequest(
         run_key=run_key,
         job_name=use_case.name,
@@ -190,15 +197,27 @@ def local_date(use_case: UseCase, now: datetime) -> date:
 
 def _busy_ranges(use_case: UseCase, instance: dg.DagsterInstance, kind: str) -> list[tuple[str, str]]:
     """Return the first and last partition of each unfinished run of one kind. kind: `data` or `responses`."""
-    records = _find_runs(instance, {USE_CASE_TAG: use_case.name, KIND_TAG: kind}, UNFINISHED)
+    records = _find_runs(instance, {KIND_TAG: kind}, UNFINISHED, use_case.name)
     ranges = (partition_range(record.dagster_run.tags) for record in records)
     return [busy for busy in ranges if busy]
 
 
 def _find_runs(
-    instance: dg.DagsterInstance, tags: Mapping[str, str], statuses: Sequence[dg.DagsterRunStatus] | None = None
+    instance: dg.DagsterInstance,
+    tags: Mapping[str, str],
+    statuses: Sequence[dg.DagsterRunStatus] | None = None,
+    job_name: str | None = None,
 ) -> list[dg.RunRecord]:
-    return list(instance.get_run_records(dg.RunsFilter(tags=dict(tags), statuses=statuses)))
+    runs = dg.RunsFilter(job_name=job_name, tags=dict(tags), statuses=statuses)
+    return list(instance.get_run_records(runs))
+
+
+def _name_range(first: str, last: str) -> str:
+    return first if first == last else f"{first} to {last}"
+
+
+def _shorten(reason: str) -> str:
+    return reason if len(reason) <= WHY_LENGTH else f"{reason[: WHY_LENGTH - 1].rstrip()}…"
 
 
 def _is_done(instance: dg.DagsterInstance, work: str) -> bool:

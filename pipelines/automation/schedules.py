@@ -18,7 +18,8 @@ def nightly_training(use_case: UseCase) -> dg.ScheduleDefinition:
         job_name=use_case.name,
         cron_schedule=str(use_case.automation.retrain_cron),
         execution_timezone=use_case.timezone,
-        description="Trains a challenger if data, the recipe or a library is new. The gate then judges the challenger.",
+        description="Waits for the time of `automation.retrain_cron`. Then it trains a challenger if data, the recipe"
+        " or a library is new, and the gate judges the challenger. A skipped tick says why nothing was trained.",
     )
     def schedule(context: dg.ScheduleEvaluationContext, project_home: dg.ResourceParam[ProjectHome]) -> Any:
         # Use the current time, not the scheduled time: after several missed nights, one training is enough.

@@ -32,8 +32,10 @@ def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
         name=f"{use_case.name}_new_data",
         job_name=use_case.name,
         minimum_interval_seconds=NEW_DATA_SECONDS,
-        description="Looks for new, changed and late extracts, ended partitions, due decisions, and responses. Starts"
-        " one run for each range of partitions, and none for partitions that a run is already processing.",
+        description="Waits for new, changed and late extracts, ended partitions, due decisions, and responses. Then it"
+        " starts one run for each range of partitions, but none for partitions that a run is already processing. The"
+        " log of a tick says why it started runs, and a skipped tick says what the sensor waits for. The cursor counts"
+        " the ticks. It only chooses which part of a long history is checked next.",
     )
     def sensor(context: dg.SensorEvaluationContext, project_home: dg.ResourceParam[ProjectHome]) -> Any:
         from sixtyforty.lifecycle.stale_partitions import find_stale_partitions, find_stale_responses
@@ -53,8 +55,13 @@ def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
                 context.log.error(f"{use_case.name}: a source can't be read; new rows are imported later ({reason})")
             requested = request_catch_up(use_case, context.instance, kind, stale, stages, current_time)
             requests += requested.requests
+            for reason in requested.reasons:
+                context.log.info(f"run requested: {reason}")
             skipped += [*stale.unreachable.values(), *requested.waiting]
-        up_to_date = "all extracts are imported and all due decisions are taken"
+        up_to_date = (
+            "waits for the next extract, decision time or response: all extracts are imported, and all due decisions"
+            " are taken"
+        )
         return requests or dg.SkipReason("; ".join(skipped) or up_to_date)
 
     return sensor
@@ -82,8 +89,9 @@ def retrain_sensor(use_case: UseCase) -> dg.SensorDefinition:
         name=f"{use_case.name}_retrain",
         job_name=use_case.name,
         minimum_interval_seconds=RETRAIN_SECONDS,
-        description="Promotes an approved challenger. Trains a new challenger at once when the champion's recent gain"
-        " is below `automation.decay_lift`.",
+        description="Waits for the approval of a challenger, and then promotes it. Trains a new challenger at once"
+        " when the champion's recent gain is below `automation.decay_lift`. A skipped tick says what the sensor waits"
+        " for.",
     )
     def sensor(context: dg.SensorEvaluationContext, project_home: dg.ResourceParam[ProjectHome]) -> Any:
         from sixtyforty.lifecycle.champions import find_decay, list_approved
@@ -98,7 +106,8 @@ def retrain_sensor(use_case: UseCase) -> dg.SensorDefinition:
         if find_decay(ws, LIVE, local_date(use_case, current_time)):
             return request_retrain(use_case, project_home, context.instance, current_time, "decay")
         return dg.SkipReason(
-            "no challenger waits for promotion, and the champion's recent gain is unknown or not below decay_lift"
+            "waits for an approval or for a low gain: no challenger waits for promotion, and the champion's recent gain"
+            " is unknown or not below decay_lift"
         )
 
     return sensor
@@ -110,13 +119,15 @@ def digest_sensor(use_case: UseCase) -> dg.SensorDefinition:
     @dg.sensor(
         name=f"{use_case.name}_digests",
         minimum_interval_seconds=DIGEST_SECONDS,
-        description="Sends each subscribed role its digest, once a day, week or month. A failed digest is sent again.",
+        description="Waits for the end of a day, week or month, and then sends each subscribed role its digest. A"
+        " failed digest is sent again. The sensor starts no run, so each tick is skipped. The reason of the tick"
+        " names the digests that were sent.",
     )
     def sensor(context: dg.SensorEvaluationContext, project_home: dg.ResourceParam[ProjectHome]) -> dg.SkipReason:
         from sixtyforty.reports.alerts import send_by_apprise
         from sixtyforty.reports.digests import describe_receipt, send_digests
 
         receipts = send_digests(project_home.workspace(use_case), LIVE, now(), os.environ, send_by_apprise)
-        return dg.SkipReason("; ".join(map(describe_receipt, receipts)) or "no digest is due")
+        return dg.SkipReason("; ".join(map(describe_receipt, receipts)) or "waits for the next digest: none is due")
 
     return sensor

@@ -94,17 +94,19 @@ class BackfillPart:
 
     def launch(self, instance: dg.DagsterInstance) -> None:
         """Launch a new run of this part of the backfill on a worker of the cluster."""
+        from pipelines.automation.run_requests import TRACK_TAG
         from pipelines.definitions import defs
-        from pipelines.runtime.dagster_internals import code_origin, partition_range_tags
+        from pipelines.runtime.dagster_internals import code_origin, partition_range_tags, runs_of_code_location
 
         range_tags = partition_range_tags(self.partitions[0], self.partitions[-1]) if self.partitions else {}
-        run = instance.create_run_for_job(
-            defs().resolve_job_def(self.use_case),
-            run_config=run_config(self.track, self.as_of),
-            asset_selection={asset_key(self.use_case, stage) for stage in self.stages},
-            tags={"sixtyforty/track": self.track, **range_tags},
-            job_code_origin=code_origin("pipelines.definitions", "defs", self.use_case),
-        )
+        with runs_of_code_location(instance, self.use_case):
+            run = instance.create_run_for_job(
+                defs().resolve_job_def(self.use_case),
+                run_config=run_config(self.track, self.as_of),
+                asset_selection={asset_key(self.use_case, stage) for stage in self.stages},
+                tags={TRACK_TAG: self.track, **range_tags},
+                job_code_origin=code_origin("pipelines.definitions", "defs", self.use_case),
+            )
         self.run_ids.append(run.run_id)
         instance.launch_run(run.run_id, workspace=None)  # type: ignore[arg-type]
 

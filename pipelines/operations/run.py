@@ -45,8 +45,9 @@ def run_range(
 
     from pipelines.authoring.catalog import load_use_case
     from pipelines.automation.housekeeping import fail_dead_runs
+    from pipelines.automation.run_requests import TRACK_TAG
     from pipelines.definitions import defs
-    from pipelines.runtime.dagster_internals import new_run_id, partition_range_tags
+    from pipelines.runtime.dagster_internals import new_run_id, partition_range_tags, runs_of_code_location
     from pipelines.runtime.launcher import name_process
 
     partitions = open_partitions(load_use_case(use_case), first, last)
@@ -55,14 +56,15 @@ def run_range(
         # A run that was killed earlier still occupies a slot in its concurrency pool, until it is marked as failed.
         fail_dead_runs(instance)
         name_process(run_id)
-        run = job.execute_in_process(
-            instance=instance,
-            run_id=run_id,
-            asset_selection=[asset_key(use_case, stage) for stage in select] if select else None,
-            run_config=run_config(track, as_of, partitions[0] if rebuild_replay else None),
-            tags={**partition_range_tags(partitions[0], partitions[-1]), "sixtyforty/track": track, **NO_RETRY},
-            raise_on_error=False,
-        )
+        with runs_of_code_location(instance, use_case):
+            run = job.execute_in_process(
+                instance=instance,
+                run_id=run_id,
+                asset_selection=[asset_key(use_case, stage) for stage in select] if select else None,
+                run_config=run_config(track, as_of, partitions[0] if rebuild_replay else None),
+                tags={**partition_range_tags(partitions[0], partitions[-1]), TRACK_TAG: track, **NO_RETRY},
+                raise_on_error=False,
+            )
         refusals = list_refusals(instance, [run_id])
     return _finished_run_id(run, refusals)
 
@@ -122,10 +124,12 @@ def run_portfolio() -> str:
     prepare_dagster_home()
     import dagster as dg
 
+    from pipelines.automation.portfolio_job import JOB_NAME
     from pipelines.definitions import defs
+    from pipelines.runtime.dagster_internals import runs_of_code_location
 
-    with dg.DagsterInstance.get() as instance:
-        job = defs().resolve_job_def("portfolio_job")
+    job = defs().resolve_job_def(JOB_NAME)
+    with dg.DagsterInstance.get() as instance, runs_of_code_location(instance, JOB_NAME):
         run = job.execute_in_process(instance=instance, run_config={"loggers": CONSOLE}, raise_on_error=False)
     return _finished_run_id(run)
 

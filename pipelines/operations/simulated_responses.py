@@ -7,6 +7,7 @@ from datetime import date
 from pipelines.authoring import catalog
 from pipelines.operations.run import run_range
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.use_case import UseCase
 
 
 class NoResponsesError(SixtyfortyError):
@@ -16,8 +17,8 @@ class NoResponsesError(SixtyfortyError):
 def add_simulated_responses(use_case: str, first: date | None = None, last: date | None = None, seed: int = 0) -> int:
     """Simulate people's responses to the decisions of the local days `first` to `last`. Return their number.
 
-    Then run the stages that read responses, up to the impact report. The days default to all days of the replay. Raises
-    NoResponsesError if the use case declares no source of responses.
+    Then run all stages that read responses, so that every page shows the same ones. The days default to all days of
+    the replay. Raises NoResponsesError if the use case declares no source of responses.
     """
     from sixtyforty.decisions.simulation import simulate_responses
 
@@ -30,5 +31,12 @@ def add_simulated_responses(use_case: str, first: date | None = None, last: date
     first = first or ws.use_case.replay.first_day
     last = last or ws.use_case.partitions.end or date.today()
     added = simulate_responses(ws, ws.use_case.covering_days(first, last), seed)
-    run_range(use_case, first, last, select=[f"raw/{source}", f"validated/{source}", "acceptance", "impact_report"])
+    run_range(
+        use_case, first, last, select=[f"raw/{source}", f"validated/{source}", *readers_of_responses(ws.use_case)]
+    )
     return added
+
+
+def readers_of_responses(use_case: UseCase) -> list[str]:
+    """Return the stages whose pages show what people did with the decisions."""
+    return ["acceptance", *(["stage_gate"] if use_case.stages else []), "impact_report", "model_record"]

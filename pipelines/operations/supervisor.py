@@ -45,7 +45,7 @@ class Program:
 
 STOP_SECONDS = 6  # A stopped service has this time to end. Then it is killed, with the processes that it started.
 CODE = "-m pipelines.definitions --socket {socket} --location-name sixtyforty --log-format {log_format}"
-GUARDED_WEBSERVER = "python -m pipelines.runtime.guarded_webserver -h 127.0.0.1 --log-format {log_format}"
+GUARDED_WEBSERVER = "python -m pipelines.operations.guarded_webserver -h 127.0.0.1 --log-format {log_format}"
 PROGRAMS = (
     Program("code", f"dagster api grpc {CODE}", 1),
     Program("webserver", GUARDED_WEBSERVER + " -p {port} -w {workspace}", 2),

@@ -19,7 +19,7 @@ from pydantic import Field
 from sixtyforty.accounting.build_or_buy import SourcingError
 from sixtyforty.decisions.delivery import escape_formulas
 from sixtyforty.ingest.contract_rows import select_validated_rows
-from sixtyforty.modeling.personal_lineage import find_impersonal_columns
+from sixtyforty.modeling.personal_lineage import impersonal_columns, personal_columns
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.files import write_atomic
 from sixtyforty.storage.hash_chain import ChainedRow, HashChain
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import duckdb
 
 INTERNAL_COLUMNS = ("current_action", "suspect", "_partition")  # vendors must not learn the current process
+FEATURE_FILES = ("units", "features")  # SQL files whose columns an extract holds
 # A text column is a copy of a personal column if that column holds more than this share of its distinct values.
 COPY_SHARE = 0.5
 
@@ -109,15 +110,11 @@ def _check_allowed(use_case: UseCase, vendor: str) -> None:
             f"{use_case.name}: the vendor '{vendor}' is not in sourcing.vendors."
             f" Declared vendors: {', '.join(declared.vendors) or 'none'}."
         )
-    if personal_key := sorted(_personal_columns(use_case) & set(use_case.decision.key)):
+    if personal_key := sorted(personal_columns(use_case) & set(use_case.decision.key)):
         raise SourcingError(
             f"{use_case.name}: the decision key holds personal columns ({', '.join(personal_key)}), which an extract"
             " must leave out. Declare a key without personal columns."
         )
-
-
-def _personal_columns(use_case: UseCase) -> set[str]:
-    return {column for source in use_case.sources.values() for column in source.personal}
 
 
 def _read_extract(ws: Workspace, entries: Mapping[str, Entry]) -> tuple[list[str], list[str], int, bytes]:
@@ -127,27 +124,15 @@ def _read_extract(ws: Workspace, entries: Mapping[str, Entry]) -> tuple[list[str
         types = {name: type_ for name, type_, *_ in db.execute("describe extract_rows").fetchall()}
         names = [c for c in types if c not in INTERNAL_COLUMNS and not c.startswith("_")]
         copies = _find_personal_copies(db, ws, [c for c in names if types[c] == "VARCHAR"])
-        derived = set(names) - _impersonal_columns(ws.use_case, names)
+        derived = set(names) - impersonal_columns(ws.use_case, FEATURE_FILES, names)
         _refuse_derived_key(ws.use_case, derived)
         allowed = set(ws.use_case.sourcing.vendor_columns) if ws.use_case.sourcing else set[str]()
-        left_out = {c for c in names if c in _personal_columns(ws.use_case)} | ((copies | derived) - allowed)
+        left_out = {c for c in names if c in personal_columns(ws.use_case)} | ((copies | derived) - allowed)
         columns = [c for c in names if c not in left_out]
         order = identifiers(["decided_at", *ws.use_case.decision.key])
         rows = db.sql(f"select {identifiers(columns)} from extract_rows order by {order}").to_arrow_table()
         content = escape_formulas(rows).to_pandas().to_csv(index=False).encode()
     return columns, sorted(left_out), rows.num_rows, content
-
-
-def _impersonal_columns(use_case: UseCase, names: Sequence[str]) -> set[str]:
-    """Return those of the columns of the features that the declared SQL calculates from no personal column."""
-    texts = [use_case.folder / f"{stage}.sql" for stage in ("units", "features")]
-    queries = [file.read_text() for file in texts if file.exists()]
-    queries.append(f"select {use_case.decision.decided_at} as decided_at from units")
-    columns = [column for source in use_case.sources.values() for column in source.columns]
-    for source in use_case.sources.values():
-        queries += [f"select {sql} as {identifier(column)} from units" for column, sql in source.derived.items()]
-    safe = find_impersonal_columns(queries, columns, _personal_columns(use_case))
-    return {name for name in names if name.lower() in safe}
 
 
 def _refuse_derived_key(use_case: UseCase, derived: set[str]) -> None:

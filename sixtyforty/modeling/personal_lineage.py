@@ -10,6 +10,28 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from sixtyforty.modeling.sql_tree import Node, node_type, parse_sql, walk
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.sql import identifier
+
+
+def personal_columns(use_case: UseCase) -> set[str]:
+    """Return the names of the columns that any source declares as personal."""
+    return {column for source in use_case.sources.values() for column in source.personal}
+
+
+def impersonal_columns(use_case: UseCase, stages: Sequence[str], names: Sequence[str]) -> set[str]:
+    """Return those of the named columns that the declared SQL calculates from no personal column.
+
+    stages: the SQL files to follow, without their ending, such as `features`. Files that don't exist are left out.
+    """
+    files = [use_case.folder / f"{stage}.sql" for stage in stages]
+    queries = [file.read_text() for file in files if file.exists()]
+    queries.append(f"select {use_case.decision.decided_at} as decided_at from units")
+    columns = [column for source in use_case.sources.values() for column in source.columns]
+    for source in use_case.sources.values():
+        queries += [f"select {sql} as {identifier(column)} from units" for column, sql in source.derived.items()]
+    safe = find_impersonal_columns(queries, columns, personal_columns(use_case))
+    return {name for name in names if name.lower() in safe}
 
 
 def find_impersonal_columns(texts: Sequence[str], columns: Collection[str], personal: Collection[str]) -> set[str]:

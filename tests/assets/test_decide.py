@@ -93,8 +93,8 @@ def test_reviews_are_queued_up_to_the_reviewers_time(tmp_path: Path) -> None:
     decide.decide_units(make_run(ws, DECIDED))
     result = decide.queue_decisions(run := make_run(ws, DECIDED))
     assert set(result.published) == set(DECIDED)
-    queued = sum(p.metadata["queued"] for p in result.published.values())
-    assert all(p.metadata["queued"] <= 1 for p in result.published.values())
+    queued = sum(p.metadata["decisions queued"] for p in result.published.values())
+    assert all(p.metadata["decisions queued"] <= 1 for p in result.published.values())
     assert run.log.lines[0].startswith(f"INFO: review_queue: filled ({queued} decision")
 
 

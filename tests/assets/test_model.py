@@ -77,9 +77,9 @@ def test_the_model_stages_in_their_order(ws: Workspace) -> None:
     assert [line for line in run.log.lines if " rows)" in line] == run.log.lines
     assert len(run.log.lines) == plans
     (challenger,) = trained.published.values()
-    assert challenger.metadata["newly trained"] == plans
+    assert challenger.metadata["models trained in this run"] == plans
     again = model.train_challengers(run_of(ws))
-    assert [entry.metadata["newly trained"] for entry in again.published.values()] == [0]
+    assert [entry.metadata["models trained in this run"] for entry in again.published.values()] == [0]
     assert [entry.version for entry in again.published.values()] == [challenger.version]
 
     (backtest,) = model.run_backtest(run_of(ws)).published.values()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from assets import reports
+from assets.page_links import report_address
 from assets.resources import ProjectHome
 from assets.stage import StageRun
 from pipelines.authoring import loader
@@ -68,7 +69,8 @@ def test_the_impact_report_shows_the_figures_of_the_summary(tmp_path: Path, monk
     assert entry.metadata["net benefit (EUR)"] == summary.net_impact
     assert entry.metadata["gain over the current process, if every decision is followed (EUR)"] == summary.gain
     assert entry.metadata["assumed cost of building and running (EUR)"] == summary.build + summary.running
-    assert Path(entry.metadata["page"].path).exists()
+    assert entry.metadata["page"].url == report_address(ws.use_case.name, "impact.html")
+    assert (ws.reports / "impact.html").exists()
 
 
 def test_without_known_outcomes_there_is_no_impact_report(workspace: Workspace) -> None:

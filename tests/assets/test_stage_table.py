@@ -189,5 +189,5 @@ def test_without_a_champion_no_decision_differs_and_no_review_is_queued(three_ru
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
     newest = plain(three_runs.complete.materialized("kpi_impact")[AFTER].metadata)
     assert newest["candidate airport_now (USD)"] != newest["current process (USD)"]
-    queued = [plain(m.metadata)["queued"] for m in three_runs.complete.materialized("review_queue").values()]
+    queued = [plain(m.metadata)["decisions queued"] for m in three_runs.complete.materialized("review_queue").values()]
     assert queued == [0] * len(DAYS)

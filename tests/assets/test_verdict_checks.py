@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from assets.page_links import data_docs_link
 from assets.verdict_checks import verdict_check, verdict_figures
 from sixtyforty.storage.verdicts import RuleResult, Verdict
 
@@ -13,7 +14,7 @@ FAILED_RULE = RuleResult("be_between", "load", "warning", False, failed=2, of=20
 
 
 def check_of(verdict: Verdict) -> Any:
-    return verdict_check("contract", verdict, "data_docs/index.html", verdict.partition)
+    return verdict_check("contract", verdict, data_docs_link("calls"), verdict.partition)
 
 
 def test_a_sound_partition_passes() -> None:
@@ -39,4 +40,4 @@ def test_a_rejected_partition_fails_as_an_error_with_its_reasons() -> None:
 def test_the_figures_hold_what_info_rules_recorded() -> None:
     recorded = replace(FAILED_RULE, severity="info", column="mean_load", observed=0.4)
     figures = verdict_figures(replace(ACCEPTED, rules=[recorded], duplicates=2))
-    assert (figures["mean_load"], figures["duplicates dropped"], figures["rows landed"]) == (0.4, 2, 20)
+    assert (figures["mean load"], figures["duplicates dropped"], figures["rows landed"]) == (0.4, 2, 20)

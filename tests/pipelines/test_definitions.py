@@ -45,11 +45,16 @@ def snapshot(group: str) -> Path:
     return Path(__file__).with_name(f"{group}.yaml")
 
 
+def is_below(key: dg.AssetKey, group: str) -> bool:
+    """Return whether an asset belongs to a use case or, for the group `portfolio`, to all use cases."""
+    return key.path[0] == group if group in USE_CASES else key.path[0] not in USE_CASES
+
+
 def describe(definitions: dg.Definitions, group: str) -> dict[str, object]:
     """Return what people see of a group's definitions, as plain data."""
     graph = definitions.resolve_asset_graph()
     assets = {}
-    for key in sorted(k for k in graph.get_all_asset_keys() if graph.get(k).group_name == group):
+    for key in sorted(k for k in graph.get_all_asset_keys() if is_below(k, group)):
         node = graph.get(key)
         assets[key.to_user_string()] = {
             "after": sorted(k.to_user_string() for k in node.parent_keys),
@@ -68,9 +73,11 @@ def describe(definitions: dg.Definitions, group: str) -> dict[str, object]:
     return {"assets": assets, "jobs": jobs}
 
 
-def test_each_use_case_and_the_portfolio_has_a_group(definitions):
+def test_raw_and_validated_rows_of_a_source_are_in_groups_of_their_own(definitions):
+    """Dagster's graph names an asset by the last part of its key, so both would have the same label in one group."""
     graph = definitions.resolve_asset_graph()
-    assert {graph.get(k).group_name for k in graph.get_all_asset_keys()} == set(GROUPS)
+    groups = {graph.get(k).group_name for k in graph.get_all_asset_keys()}
+    assert groups == {*GROUPS, *(f"{name}_{stage}" for name in USE_CASES for stage in ("raw", "validated"))}
     assert catalog.list_use_cases() == USE_CASES
 
 
@@ -84,7 +91,7 @@ def test_the_chain_is_as_its_snapshot_describes(definitions, group):
 def test_every_asset_has_a_description_and_every_source_its_columns(definitions, name):
     graph = definitions.resolve_asset_graph()
     use_case = catalog.load_use_case(name)
-    for key in (k for k in graph.get_all_asset_keys() if graph.get(k).group_name == name):
+    for key in (k for k in graph.get_all_asset_keys() if is_below(k, name)):
         node = graph.get(key)
         assert node.description and not node.description.isspace()
         assert key.path[0] == name
@@ -94,6 +101,9 @@ def test_every_asset_has_a_description_and_every_source_its_columns(definitions,
     for feed, source in use_case.sources.items():
         schema = graph.get(dg.AssetKey([name, "validated", feed])).metadata["dagster/column_schema"]
         assert {c.name: c.type for c in schema.columns} == source.columns
+        lineage = graph.get(dg.AssetKey([name, "validated", feed])).metadata["dagster/column_lineage"]
+        raw = dg.AssetKey([name, "raw", feed])
+        assert lineage.deps_by_column == {c: [dg.TableColumnDep(raw, c)] for c in source.columns}
 
 
 def test_definitions_are_built_once_and_again_when_a_declaration_changes(tmp_path, monkeypatch):

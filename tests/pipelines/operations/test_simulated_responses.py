@@ -38,6 +38,6 @@ def test_the_stages_that_read_responses_run_over_the_replay(monkeypatch: pytest.
     assert add_simulated_responses("flight_delays", seed=3) == 7
     use_case = catalog.load_use_case("flight_delays")
     source = use_case.people.responses
-    stages = [f"raw/{source}", f"validated/{source}", "acceptance", "impact_report"]
+    stages = [f"raw/{source}", f"validated/{source}", "acceptance", "stage_gate", "impact_report", "model_record"]
     assert runs == [("flight_delays", use_case.replay.first_day, use_case.partitions.end, stages)]
     assert simulated == [(f"{use_case.replay.first_day}", f"{use_case.partitions.end}", 3)]

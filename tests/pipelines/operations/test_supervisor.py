@@ -67,8 +67,8 @@ def test_every_web_server_of_ui_and_up_is_guarded(tmp_path: Path, monkeypatch: p
     settings = use_home(monkeypatch, tmp_path)
     commands = ui_commands(settings, 3010)
     assert commands.keys() == {"code", "webserver", "daemon"}
-    assert commands["webserver"][1:3] == ["-m", "pipelines.runtime.guarded_webserver"]
+    assert commands["webserver"][1:3] == ["-m", "pipelines.operations.guarded_webserver"]
     assert "127.0.0.1" in commands["webserver"] and "3010" in commands["webserver"]
     dagster_pages = [program for program in PROGRAMS if "-p {" in program.command]
     assert len(dagster_pages) == 2
-    assert all("pipelines.runtime.guarded_webserver" in program.command for program in dagster_pages)
+    assert all("pipelines.operations.guarded_webserver" in program.command for program in dagster_pages)

@@ -18,7 +18,7 @@ import pytest
 from dagster_graphql import DagsterGraphQLClient
 
 from desk.request_guard import WebRequest
-from pipelines.runtime.guarded_webserver import REPORT_HEADER, refuse_unsafe_call
+from pipelines.operations.guarded_webserver import REPORT_HEADER, refuse_unsafe_call
 from pipelines.settings import prepare_dagster_home
 from tests.browsers import open_chromium
 from tests.homes import use_home

@@ -1,17 +1,19 @@
-"""Run Dagster's web server with the guard that refuses requests of other websites.
+"""Run Dagster's web server with the project's own pages, behind the guard that refuses requests of other websites.
 
-`python -m pipelines.runtime.guarded_webserver` takes the arguments of `dagster-webserver`. Every port that serves
+`python -m pipelines.operations.guarded_webserver` takes the arguments of `dagster-webserver`. Every port that serves
 Dagster's pages runs this module: `make ui`, and both web servers of `make up`.
 """
 
 from __future__ import annotations
 
+import sys
 from urllib.parse import parse_qsl
 
 from starlette.middleware import Middleware
 
 from desk.request_guard import Refusal, RequestGuard, WebRequest
-from pipelines.runtime.dagster_internals_webserver import put_middleware_first
+from pipelines.operations.project_pages import ProjectPages
+from pipelines.runtime.dagster_internals_webserver import end_partitions_at_their_end, put_middleware_first
 from pipelines.settings import load_settings
 
 REPORT_HEADER = "sixtyforty-report"  # A page of another website can't send a header of this kind without permission.
@@ -44,9 +46,14 @@ def _only_queries(url_query: str) -> bool:
 
 
 def main() -> None:
-    """Run `dagster-webserver` with the arguments of this process, behind the guard."""
+    """Run `dagster-webserver` with the arguments of this process, behind the guard.
+
+    The read-only pages are for more people than the pages of the engineers, so they show no rows.
+    """
     from dagster_webserver.cli import main as run_webserver
 
+    end_partitions_at_their_end()
+    put_middleware_first(Middleware(ProjectPages, shows_rows="--read-only" not in sys.argv))
     put_middleware_first(Middleware(RequestGuard, hosts=load_settings().pages_hosts, rule=refuse_unsafe_call))
     run_webserver()
 

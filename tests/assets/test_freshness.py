@@ -1,0 +1,28 @@
+"""How fresh sources and decisions must be."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from assets.freshness import freshness_policy
+from assets.stage import StageTarget
+from tests.helpers import make_use_case
+
+
+def policy_of(folder: Path, source: str = "", **changes: object) -> dg.FreshnessPolicy | None:
+    return freshness_policy(StageTarget(make_use_case(folder, **changes), source))
+
+
+def test_a_policy_allows_the_declared_silence_and_closed_weekdays(tmp_path: Path) -> None:
+    partitions = {"end": None, "closed_weekdays": ["saturday", "sunday"]}
+    policy = policy_of(tmp_path, "calls", partitions=partitions, watch={"max_silent_partitions": 2})
+    assert policy == dg.FreshnessPolicy.time_window(fail_window=timedelta(6), warn_window=timedelta(5))
+    assert policy_of(tmp_path, partitions=partitions, watch={"max_silent_partitions": 2}) == policy
+
+
+def test_a_snapshot_and_a_use_case_that_has_ended_need_no_new_data(tmp_path: Path) -> None:
+    assert policy_of(tmp_path, "sites", partitions={"end": None}) is None
+    assert policy_of(tmp_path, "calls", partitions={"end": "2013-12-31"}) is None
