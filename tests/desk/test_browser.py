@@ -249,8 +249,9 @@ def test_every_page_is_accessible_fits_a_phone_and_prints(desk: RunningDesk, tab
         for address in addresses:
             tab.goto(address.format(decision_id=row.decision_id))
             tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-            for width in (1280, 390):
+            for width, theme in ((1280, "light"), (390, "dark")):
                 tab.set_viewport_size({"width": width, "height": 844})
+                tab.emulate_media(color_scheme=theme)
                 barriers[f"{address} {width}"] = find_barriers(tab)
                 assert tab.evaluate("document.documentElement.scrollWidth") <= width, (address, width)
             tab.emulate_media(media="print")
