@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from desk.access import guard_page
 from desk.account_page import account_page
-from desk.decision_day import format_clock_time, local_time
+from desk.decision_day import format_clock_time, format_fact, local_time
 from desk.decisions_page import decisions_page
 from desk.impact_page import impact_chart, impact_page
 from desk.login import log_out, login_page
@@ -55,6 +55,8 @@ def build_app(
     templates = page_environment("desk")
     templates.filters["local_time"] = lambda time, ws: f"{local_time(ws.use_case, time):%Y-%m-%d %H:%M}"
     templates.filters["clock_time"] = format_clock_time
+    templates.filters["fact"] = format_fact
+    templates.filters["merged"] = lambda options, more: {**options, **more}
     desk = Desk(workspaces, database, templates, secure, address_days, provider.settings.host if provider else "")
     app = Starlette(
         routes=[*_provider_routes(desk, provider), *_routes(desk)],

@@ -1,4 +1,4 @@
-"""The desk's cache: explanations of decisions, figures of the impact, what-if and portfolio pages, check of a log.
+"""The desk's cache: explanations, facts of units, figures of impact, what-if and portfolio pages, check of a log.
 
 The cache computes entries of one kind one at a time. If many people open a page at the same time, the page's figures
 are computed once, and the other requests wait for the figures.
@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, get_args
 from sixtyforty.storage.bounded_cache import BoundedCache
 
 T = TypeVar("T")
-Kind = Literal["explanations", "impact", "portfolio", "security", "what if"]
+Kind = Literal["explanations", "units", "impact", "portfolio", "security", "what if"]
 MAX_ENTRIES = 20_000
 
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from desk.page_request import PageRequest, Problem
 from sixtyforty.decisions.answers_in_force import JudgedAnswer, judge_answer
 from sixtyforty.decisions.assignment import HELD_OUT
-from sixtyforty.decisions.decision_table import StoredDecision, read_decisions
+from sixtyforty.decisions.decision_table import StoredDecision, decisions_dataset, read_decisions
 from sixtyforty.decisions.explanations import explain_decisions
+from sixtyforty.decisions.listed_units import ListedUnit, list_inputs, read_listed_units
+from sixtyforty.decisions.missing_feeds import MissingFeed, find_missing_feeds
 from sixtyforty.decisions.responses import responses_by_decision
 from sixtyforty.spec.clock import now
+from sixtyforty.spec.money import UNKNOWN
 from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.duckdb_session import describe_sql_error
 from sixtyforty.storage.response_log import ANSWERS, Response
+from sixtyforty.workspace import Workspace
+
+NO_UNIT = ListedUnit()
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,9 @@ class ShownDecision:
     """A decision as a page of the desk shows it.
 
     - unit: the key columns and values that identify the unit on the page.
+    - label: what people call the unit; empty if the use case declares no label, or the unit is no longer listed.
+    - facts: what people act on, by name; times are in the use case's time zone.
+    - due: the time by which the list is sorted, in the use case's time zone; None if it isn't sorted by a time.
     - decided_at: the decision time in the use case's time zone.
     - other_actions: the actions that a person can choose instead.
     - differs: whether the action differs from the current process.
@@ -37,6 +48,7 @@ class ShownDecision:
     unit: Mapping[str, object]
     decided_at: datetime
     action: str
+    current_action: str
     other_actions: list[str]
     differs: bool
     is_active: bool
@@ -44,6 +56,9 @@ class ShownDecision:
     answer: Response | None
     judged: JudgedAnswer | None
     rating: int | None
+    label: str = field(default="", kw_only=True)
+    facts: Mapping[str, object] = field(default_factory=dict, kw_only=True)
+    due: datetime | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -51,13 +66,16 @@ class DecisionDay:
     """The decisions of a partition for a page of the desk.
 
     partitions: all partitions that the page can show, sorted. common: the key columns that have the same value for all
-    units of the partition, with this value.
+    units of the partition, with this value. missing: the feeds that the decisions did without. problem: why the
+    declared facts of the units can't be shown; empty if they can.
     """
 
     partition: str
     partitions: list[str]
     common: Mapping[str, object]
     decisions: list[ShownDecision]
+    missing: Sequence[MissingFeed] = field(default=(), kw_only=True)
+    problem: str = field(default="", kw_only=True)
 
     @property
     def date(self) -> date:
@@ -92,10 +110,53 @@ def load_day(request: PageRequest, dataset: str, empty_title: str) -> DecisionDa
     common = {c: stored[0].unit[c] for c in key if len(stored) > 1 and len({d.unit[c] for d in stored}) == 1}
     responses = responses_by_decision(ws, [d.decision_id for d in stored])
     columns = [c for c in key if c not in common]
+    units, problem = _load_units(request, partition)
     decisions = [
-        show_decision(ws.use_case, d, columns, responses.get(d.decision_id, []), request.session.person) for d in stored
+        show_decision(
+            ws.use_case,
+            d,
+            columns,
+            responses.get(d.decision_id, []),
+            request.session.person,
+            units.get(d.decision_id, NO_UNIT),
+        )
+        for d in stored
     ]
-    return DecisionDay(partition, partitions, common, decisions)
+    missing = find_missing_feeds(ws, partition, request.track)
+    return DecisionDay(partition, partitions, common, sort_decisions(ws, decisions), missing=missing, problem=problem)
+
+
+def _load_units(request: PageRequest, partition: str) -> tuple[Mapping[str, ListedUnit], str]:
+    """Return the listed units by decision id, and why they can't be shown; empty if they can.
+
+    They are cached until the decisions or the units' data change.
+    """
+    import duckdb
+
+    ws, track = request.ws, request.track
+    inputs = list_inputs(ws, partition)
+    entries = [*ws.lake.entries(decisions_dataset(track), [partition]).values()]
+    entries += [entry for by_partition in inputs.values() for entry in by_partition.values()]
+    key = (ws.use_case.name, track, partition, *sorted(entry.version for entry in entries))
+    try:
+        return request.desk.cache.get(
+            "units", key, lambda: read_listed_units(ws, partition, track, inputs), math.inf
+        ), ""
+    except duckdb.Error as error:
+        return {}, f"The facts of `decision_list` can't be shown: {describe_sql_error(error)}."
+
+
+def sort_decisions(ws: Workspace, decisions: Sequence[ShownDecision]) -> list[ShownDecision]:
+    """Return decisions by the fact that `decision_list.sort` names: times to come, then times that have passed.
+
+    Units without the fact come last. Without a declared order, the decisions stay as they are.
+    """
+    name, today = ws.use_case.decision_list.sort, local_time(ws.use_case, now())
+    if name is None:
+        return list(decisions)
+    listed = [d for d in decisions if d.facts.get(name) is not None]
+    others = [d for d in decisions if d.facts.get(name) is None]
+    return sorted(listed, key=lambda d: (d.due is not None and d.due < today, d.facts[name])) + others
 
 
 def _requested_partition(request: PageRequest, partitions: Sequence[str]) -> str:
@@ -108,20 +169,29 @@ def _requested_partition(request: PageRequest, partitions: Sequence[str]) -> str
 
 
 def show_decision(
-    use_case: UseCase, decision: StoredDecision, columns: Sequence[str], responses: Sequence[Response], person: str
+    use_case: UseCase,
+    decision: StoredDecision,
+    columns: Sequence[str],
+    responses: Sequence[Response],
+    person: str,
+    unit: ListedUnit = NO_UNIT,
 ) -> ShownDecision:
     """Return a decision as a page of the desk shows it to a person.
 
     columns: the key columns to show. responses: all people's responses to the decision. The expected outcome of a unit
-    in the holdout stays hidden, because it could influence what people do and so bias the experiment.
+    in the holdout stays hidden, because it could influence what people do and so bias the experiment. unit: the label
+    and the facts of the unit.
     """
     action = decision.action
+    facts = {name: _as_local(use_case, fact) for name, fact in unit.facts.items()}
+    due = facts.get(use_case.decision_list.sort or "")
     is_held_out = decision.decided_by in HELD_OUT
     return ShownDecision(
         id=decision.decision_id,
         unit={c: decision.unit[c] for c in columns},
         decided_at=local_time(use_case, decision.decided_at),
         action=action,
+        current_action=decision.current_action,
         other_actions=[a for a in use_case.kpi.actions if a != action],
         differs=action != decision.current_action,
         is_active=action != use_case.kpi.idle_action,
@@ -131,7 +201,17 @@ def show_decision(
             use_case, decision.decision_id, decision.decided_at, decision.decided_by, decision.action, responses
         ),
         rating=next((r.rating for r in reversed(responses) if r.event == "rated" and r.person == person), None),
+        label=unit.label,
+        facts=facts,
+        due=due if isinstance(due, datetime) else None,
     )
+
+
+def _as_local(use_case: UseCase, fact: object) -> object:
+    """Return a fact with its time in the use case's time zone. A time without an offset is UTC."""
+    if not isinstance(fact, datetime):
+        return fact
+    return fact.astimezone(use_case.zone) if fact.tzinfo else local_time(use_case, fact)
 
 
 def load_reasons(request: PageRequest, partition: str, decision_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -162,17 +242,12 @@ def format_clock_time(time: datetime, today: date) -> str:
     return f"{time:%H:%M}" if time.date() == today else f"{time:%H:%M on %-d %B}"
 
 
-def filter_decisions(
-    decisions: Sequence[ShownDecision], words: str, common: Mapping[str, object]
-) -> list[ShownDecision]:
-    """Return the decisions that match all words of a search.
-
-    A word matches if the decision's id, or a word of a key value, starts with it. common: see `DecisionDay`.
-    """
-    prefixes = words.lower().split()
-    return [d for d in decisions if all(any(p.startswith(prefix) for p in _parts(d, common)) for prefix in prefixes)]
-
-
-def _parts(decision: ShownDecision, common: Mapping[str, object]) -> list[str]:
-    values = [*decision.unit.values(), *common.values()]
-    return [decision.id, *(word for value in values for word in str(value).lower().split())]
+def format_fact(fact: object, today: date) -> str:
+    """Return a fact about a unit for people: a local time as `14:05`, a number without needless digits."""
+    if fact is None:
+        return UNKNOWN
+    if isinstance(fact, bool):
+        return "yes" if fact else "no"
+    if isinstance(fact, datetime):
+        return format_clock_time(fact, today)
+    return f"{fact:,.10g}" if isinstance(fact, float) else str(fact)

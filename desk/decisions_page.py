@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from starlette.responses import RedirectResponse, Response
 
 from desk.answers import RejectedAnswer, record_answer
-from desk.decision_day import DecisionDay, ShownDecision, filter_decisions, load_day, load_reasons
-from desk.page_request import PageRequest, Problem, page_number, search_words
+from desk.decision_day import DecisionDay, load_day, load_reasons, local_time
+from desk.decision_filters import fact_filters, filter_decisions, list_conditions, require_list
+from desk.page_request import PageRequest, page_number, search_words
 from sixtyforty.decisions.decision_table import decisions_dataset
-from sixtyforty.decisions.responses import record_seen
+from sixtyforty.decisions.responses import find_seen, record_seen
+from sixtyforty.spec.clock import now
 
 PAGE_SIZE = 50
-LISTS: dict[str, tuple[str, Callable[[ShownDecision], bool]]] = {  # by a list's name: label and condition
-    "act": ("with action", lambda decision: decision.is_active),
-    "differ": ("differ from the current process", lambda decision: decision.differs),
-    "all": ("in total", lambda decision: True),
-}
 
 
 def decisions_page(request: PageRequest) -> Response:
@@ -38,32 +34,40 @@ def _load(request: PageRequest) -> DecisionDay:
 
 
 def _render(request: PageRequest, day: DecisionDay, rejected: RejectedAnswer | None) -> Response:
-    show, words = request.query.get("show", "act"), search_words(request.query.get("q", ""))
-    if show not in LISTS:
-        labels = ", ".join(label for label, _ in LISTS.values())
-        raise Problem(404, "This list doesn't exist", f"Choose one of the lists: {labels}.")
-    matches = {
-        name: filter_decisions([d for d in day.decisions if is_listed(d)], words, day.common)
-        for name, (_, is_listed) in LISTS.items()
-    }
-    pages = max(math.ceil(len(matches[show]) / PAGE_SIZE), 1)
+    words, only_unanswered = search_words(request.query.get("q", "")), bool(request.query.get("open"))
+    lists, filters = list_conditions(request, day), fact_filters(request, day)
+    default = "all" if request.ws.use_case.kpi.amount else "act"
+    show = require_list(lists, request.query.get("show") or default)
+    matching = filter_decisions(day.decisions, day, filters, words)
+    listed = {name: [d for d in matching if is_listed(d)] for name, (_, is_listed) in lists.items()}
+    unanswered = [d for d in listed[show] if d.answer is None]
+    in_list = unanswered if only_unanswered else listed[show]
+    pages = max(math.ceil(len(in_list) / PAGE_SIZE), 1)
     number = page_number(request.query.get("page", "1"), pages)
-    shown = matches[show][(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
+    shown = in_list[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
     ids = [d.id for d in shown]
+    unseen = {d.id for d in in_list} - find_seen(request.ws, request.session.person, [d.id for d in in_list])
     if request.is_reading:
         record_seen(request.ws, request.session.person, "decider", ids)
     return request.render(
         "decisions.html",
         rejected.status if rejected else 200,
         day=day,
+        today=local_time(request.ws.use_case, now()).date(),
         shown=shown,
         reasons=load_reasons(request, day.partition, ids),
-        lists={name: label for name, (label, _) in LISTS.items()},
+        lists={name: label for name, (label, _) in lists.items()},
         show=show,
-        counts={name: len(decisions) for name, decisions in matches.items()},
+        filters=filters,
+        chosen=any(f.chosen for f in filters),
+        only_unanswered=only_unanswered,
+        counts={name: len(decisions) for name, decisions in listed.items()},
+        unseen=unseen,
+        new=len(unseen),
         words=words,
         number=number,
         pages=pages,
+        unanswered=len(unanswered),
         answered=sum(d.answer is not None for d in day.decisions),
         rejected=rejected,
     )

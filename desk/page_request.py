@@ -35,7 +35,8 @@ SESSION_COOKIE, VISITOR_COOKIE = "desk", "desk-visitor"
 HOST_PREFIX = "__Host-"  # by https, browsers then take the cookie only from this host itself, not from a neighbour
 MAX_WORDS, MAX_SEARCH = 10, 200  # words and characters of a search; what is longer is ignored
 MAX_DIGITS = 9  # of a page number; Python refuses to read numbers of thousands of digits
-CARRIED_PARAMETERS = ("use_case", "track", "date", "show", "q", "page")  # parameters that links to the same page repeat
+CARRIED_PARAMETERS = ("use_case", "track", "date", "show", "open", "q", "page")  # links to the same page repeat them
+FILTER_PREFIX = "only_"  # starts the name of a parameter that filters by a declared fact; links repeat it, too
 TRACKS: tuple[Track, ...] = get_args(Track)
 
 
@@ -208,9 +209,13 @@ class PageRequest:
 
     def parameters(self, **changes: Any) -> str:
         """Return the parameters of this page's address, such as `?track=live`, with some of them changed."""
-        current = {name: self.query[name] for name in CARRIED_PARAMETERS if self.query.get(name)}
-        parameters = {k: v for k, v in (current | changes).items() if v not in (None, "")}
-        return f"?{urlencode(parameters)}" if parameters else ""
+        filters = [name for name in self.query if name.startswith(FILTER_PREFIX)]
+        current = {name: self.query[name] for name in (*CARRIED_PARAMETERS, *filters) if self.query.get(name)}
+        return _encode(current | changes)
+
+    def menu_link(self, address: str) -> str:
+        """Return the address of another page, for the same use case and track."""
+        return address + _encode({name: self.query.get(name) for name in ("use_case", "track")})
 
     def render(self, template: str, status: int = 200, **variables: Any) -> HTMLResponse:
         """Return the page of a template as an HTML response, with the menu of the person's role."""
@@ -231,6 +236,11 @@ class PageRequest:
 
 
 Page = Callable[[PageRequest], Response]
+
+
+def _encode(parameters: Mapping[str, Any]) -> str:
+    filled_in = {name: text for name, text in parameters.items() if text not in (None, "")}
+    return f"?{urlencode(filled_in)}" if filled_in else ""
 
 
 def page_number(text: str, pages: int) -> int:

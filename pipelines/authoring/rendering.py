@@ -23,6 +23,7 @@ TEMPLATES = ("defs.yaml", "features.sql", "outcomes.sql", "current_process.sql",
 LOOKBACK_PARTITIONS = {"hour": 168, "day": 28, "week": 12, "month": 12}
 HISTORICAL_DAYS = 60  # if the newest extract is older than this, no new extracts are expected
 EXAMPLE_DAYS = date(2026, 1, 1), date(2026, 1, 31)  # first and last day of a use case that is drafted without extracts
+MAX_FACTS = 3  # at most this many columns are drafted as facts of the list of decisions
 MAX_NUMBERS = 8  # at most this many numeric columns become drafted features
 DAYS_PER_PARTITION = {"day": 1, "week": 7, "month": 28}
 
@@ -36,6 +37,8 @@ class MainSource:
     - `is_unit_per_partition`: whether each partition is a unit; otherwise each row is a unit.
     - `time_column`, `other_columns`: SQL names. `time_column_yaml` and `key_yaml` are the same names in YAML.
     - `partition_unit_sql`: SQL that computes a unit's key from `starts_at`, the start of its partition in UTC.
+    - `label_sql`: SQL of what people call a row. `facts`: names and SQL of the columns that people see in a list of
+      decisions, the time column first. Both are in YAML.
     - `numbers`: for each numeric column, the name of a feature and the SQL of the column.
     """
 
@@ -50,6 +53,8 @@ class MainSource:
     key_yaml: list[str]
     numbers: list[tuple[str, str]]
     other_columns: list[str]
+    label_sql: str
+    facts: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,26 @@ def _main_source(feed: ExtractFeed, history: TimeProfile, every: str, days: int)
         key_yaml=[as_yaml(column) for column in feed.key],
         numbers=list(numbers.items())[:MAX_NUMBERS],
         other_columns=[bare_identifier(c.name) for c in feed.profile.columns if c.name not in feed.key],
+        label_sql=as_yaml(" || ' ' || ".join(bare_identifier(column) for column in feed.key[:MAX_FACTS])),
+        facts=_facts(feed, history.column),
     )
+
+
+def _facts(feed: ExtractFeed, time_column: str) -> list[tuple[str, str]]:
+    """Return the names and the SQL, in YAML, of the time column and of the first columns outside the key.
+
+    Personal columns are left out.
+    """
+    left_out = {*feed.key, *feed.draft_source().personal, time_column}
+    others = [column.name for column in feed.profile.columns if column.name not in left_out]
+    columns = [time_column, *others][:MAX_FACTS]
+    return list({_fact_name(column): as_yaml(bare_identifier(column)) for column in columns}.items())
+
+
+def _fact_name(column: str) -> str:
+    """Return a column name as the name of a fact: lower-case letters, digits and underscores, after a letter."""
+    name = re.sub(r"[^a-z0-9_]+", "_", column.lower())
+    return name if name[:1].isalpha() else f"x{name}"
 
 
 def _has_unit_per_partition(feed: ExtractFeed, history: TimeProfile, days: int) -> bool:

@@ -25,11 +25,13 @@ EXAMPLE_SOURCE = "orders"  # the source that the template declares for a use cas
 OWN_FIELDS = {  # fields that are never copied from another use case
     *("name", "former_names", "title", "owner", "vision", "people")
 }
+OPTIONAL_FIELDS = {"former_names", "decision_list"}  # left out if the drafted declaration doesn't have them
 DATA_FIELDS = {  # fields that are copied from another use case only if the new use case has no extracts
     "sources",
     "partitions",
     "timezone",
     "decision",
+    "decision_list",
     "replay",
     "lookback_partitions",
     "outcome_horizon_partitions",
@@ -126,7 +128,7 @@ def _copied_texts(other: Path, name: str, drafted: Mapping[str, str], has_feeds:
     drafted_fields = _split_fields(drafted["defs.yaml"])
     own_fields = OWN_FIELDS | DATA_FIELDS if has_feeds else OWN_FIELDS
     fields = [
-        drafted_fields.get(field, "" if field == "former_names" else text)
+        drafted_fields.get(field, "" if field in OPTIONAL_FIELDS else text)
         if field in own_fields
         else text.replace(other.name, name)
         for field, text in _split_fields((other / "defs.yaml").read_text()).items()

@@ -38,6 +38,10 @@ MAX_FACTS = 3  # the largest number of facts that explain a decision
 MIN_CHANGE = 0.005  # a fact that changes a probability by less than half a percentage point isn't mentioned
 INPUTS_CORRECTED = "The inputs of this decision were corrected later. The decision stays as it was taken."
 PLACEHOLDER = re.compile(r"\{value[^{}]*\}")
+# A placeholder with its unit: the next word, unless the word only continues the sentence.
+WITH_UNIT = re.compile(
+    r"\{value[^{}%]*\}(?: (?!(?:of|in|at|on|and|or|than|above|below|from)\b)[^\s{}]+)?|\{value[^{}]*\}"
+)
 NOTHING_UNUSUAL = "Nothing that is known about this unit is unusual."
 MODEL_UNREADABLE = "The model's files can't be read, so the features that mattered for this decision aren't known."
 
@@ -86,7 +90,7 @@ def explain_rows(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[s
     import numpy as np
 
     kpi, words = ws.use_case.kpi, ws.use_case.model.reasons
-    changes = _expected_changes(ws, version, rows)
+    typical, changes = _expected_changes(ws, version, rows)
     min_change = MIN_CHANGE if kpi.outcome_type == "binary" else 0.0
     no_facts = [NOTHING_UNUSUAL] if words else []
     features = list(changes)
@@ -97,7 +101,8 @@ def explain_rows(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[s
         facts = [(features[position], matrix[position, row]) for position in order]
         sentences.append(
             [
-                f"{describe_effect(kpi, change)}: {_describe_fact(words[feature], rows[feature].iloc[row])}."
+                f"{describe_effect(kpi, change)}: "
+                f"{_describe_fact(words[feature], rows[feature].iloc[row], typical[feature])}."
                 for feature, change in facts
                 if change and abs(change) >= min_change
             ]
@@ -106,8 +111,18 @@ def explain_rows(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[s
     return sentences
 
 
-def _describe_fact(text: str, fact: FeatureValue) -> str:
-    """Return the declared text of a feature with the feature's value in place of `{value}`.
+def _describe_fact(text: str, fact: FeatureValue, typical: FeatureValue) -> str:
+    """Return the declared text of a feature with the feature's value, and the typical value if it is another number."""
+    described = _fill_in(text, fact)
+    quantities = WITH_UNIT.findall(text)
+    if len(quantities) != 1 or isinstance(typical, (str, bool, datetime)) or not math.isfinite(typical):
+        return described
+    usual = _fill_in(quantities[0], typical).rstrip(",;.")
+    return described if usual in described else f"{described} (usually {usual})"
+
+
+def _fill_in(text: str, fact: FeatureValue) -> str:
+    """Return a declared text with a value in place of `{value}`.
 
     If the declared format, such as the `.0%` in `{value:.0%}`, doesn't suit the value, the value is shown unformatted.
     """
@@ -127,8 +142,10 @@ def describe_effect(kpi: Kpi, change: float) -> str:
     return f"{verb} the chance" if is_gain else f"{verb} the risk"
 
 
-def _expected_changes(ws: Workspace, version: str, rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
-    """Return by how much each feature with a text in `model.reasons` changes the expected outcome, shape (rows,).
+def _expected_changes(
+    ws: Workspace, version: str, rows: pd.DataFrame
+) -> tuple[Mapping[str, FeatureValue], dict[str, NDArray[np.float64]]]:
+    """Return the typical value of each feature with a text in `model.reasons`, and the feature's effect, shape (rows,).
 
     The effect is the expected outcome minus the expected outcome with the feature's typical value. An unknown value has
     the effect 0.
@@ -147,7 +164,7 @@ def _expected_changes(ws: Workspace, version: str, rows: pd.DataFrame) -> dict[s
         change = as_known - expected(rows.assign(**{feature: typical[feature]}))
         change[rows[feature].isna().to_numpy()] = 0.0
         changes[feature] = change
-    return changes
+    return typical, changes
 
 
 @lru_cache(maxsize=32)

@@ -180,15 +180,24 @@ def record_seen(ws: Workspace, person: str, role: Role, decision_ids: Iterable[s
 
     at: UTC time (naive), or None for the current time.
     """
+    at = at or now()
+    ids = sorted(set(decision_ids))
+    known = find_seen(ws, person, ids)
+    return add_responses(ws, [Response(id_, person, role, "seen", at=at) for id_ in ids if id_ not in known])
+
+
+def find_seen(ws: Workspace, person: str, decision_ids: Sequence[str]) -> set[str]:
+    """Return those of some decisions that a person has seen."""
     import sqlalchemy as sa
 
     engine, table = open_log(ws)
-    at = at or now()
-    ids = sorted(set(decision_ids))
-    seen_by_person = (table.c.person == person, table.c.event == "seen", table.c.decision_id.in_(ids))
+    seen: set[str] = set()
     with engine.connect() as connection:
-        known = set(connection.scalars(sa.select(table.c.decision_id).where(*seen_by_person)))
-    return add_responses(ws, [Response(id_, person, role, "seen", at=at) for id_ in ids if id_ not in known])
+        for start in range(0, len(decision_ids), IDS_PER_QUERY):
+            some = table.c.decision_id.in_(decision_ids[start : start + IDS_PER_QUERY])
+            by_person = sa.select(table.c.decision_id).where(table.c.person == person, table.c.event == "seen", some)
+            seen.update(connection.scalars(by_person))
+    return seen
 
 
 def add_responses(ws: Workspace, responses: Sequence[Response]) -> int:

@@ -42,6 +42,7 @@ def all_declared_sql(use_case: UseCase) -> list[tuple[str, str]]:
     ]
     expressions = [
         *(e for name, source in use_case.sources.items() for e in source_expressions(use_case, name, source, True)),
+        *(list_expressions(use_case) if "decision_list" in parts else ()),
         *feature_expressions(use_case, parts),
         *(target_expressions(use_case.model) if "model" in parts else ()),
     ]
@@ -59,6 +60,15 @@ def source_expressions(use_case: UseCase, name: str, source: Source, known_at_co
         yield DeclaredSql(f"sources.{name}.known_at", source.known_at, f"({source.known_at})::timestamp")
     for column, sql in source.derived.items():
         yield DeclaredSql(f"sources.{name}.derived.{column}", sql, f"({sql})")
+
+
+def list_expressions(use_case: UseCase) -> Iterator[DeclaredSql]:
+    """Yield the SQL expressions over the units' columns that the list of decisions shows."""
+    shown = use_case.decision_list
+    if shown.label:
+        yield DeclaredSql("decision_list.label", shown.label, f"({shown.label})::varchar")
+    for name, sql in shown.show.items():
+        yield DeclaredSql(f"decision_list.show.{name}", sql, f"({sql})")
 
 
 def feature_expressions(use_case: UseCase, parts: Collection[str]) -> Iterator[DeclaredSql]:

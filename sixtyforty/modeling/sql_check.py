@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sixtyforty.modeling.declared_sql import (
     DeclaredSql,
     feature_expressions,
+    list_expressions,
     named_features,
     source_expressions,
     target_expressions,
@@ -48,6 +49,8 @@ def check_sql(use_case: UseCase, parts: Collection[str], stages: Collection[str]
         problems = list(_check_units(db, use_case, stages))
         if problems:
             return problems, []
+        if "decision_list" in parts:
+            problems += _check_expressions(db, "units", list_expressions(use_case))
         problems += _check_stages(db, use_case, parts, stages)
         if "features" not in stages:
             return problems, []

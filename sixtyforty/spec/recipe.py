@@ -73,7 +73,8 @@ class Model(DeclaredModel):
         default_factory=dict,
         description="Features in words, to explain decisions to the people who decide. Each text is a clause in lower"
         " case with {value}, formatted as in Python: '{value:.0%} of the departures in the last hour were late'."
-        " Pages show the clause after 'Raises the risk: ' or 'Lowers the risk: '.",
+        " Pages show the clause after 'Raises the risk: ' or 'Lowers the risk: '. A number is followed by the usual one"
+        " in the same unit, which is the next word: '24 min late (usually 8 min)'.",
     )
 
     def with_alternative(self, name: str) -> Model:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from sixtyforty.spec.base import VARIABLE, Name
 from sixtyforty.spec.decision_chain import DecisionChain
+from sixtyforty.spec.decision_list import DecisionList
 from sixtyforty.spec.kpi import EvidenceLabel
 from sixtyforty.spec.operation import Retention
 from sixtyforty.spec.people import People, Subscription
@@ -37,6 +38,9 @@ class UseCase(DecisionChain):
     owner: str = Field(description="The person or team responsible: an e-mail address, or `team:name`.")
     vision: str = Field(description="What the use case should achieve, and for whom.")
     people: People = Field(description="Who decides today, and how they will adopt the model's decisions.")
+    decision_list: DecisionList = Field(
+        default_factory=DecisionList, description="What people read on each line of the list of decisions."
+    )
     alerts: dict[Name, list[Annotated[str, Field(pattern=VARIABLE)]]] = Field(
         default_factory=dict,
         description="Recipients of alerts: each role, with the environment variables that hold its addresses (Apprise"

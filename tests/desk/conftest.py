@@ -8,9 +8,10 @@ import re
 import shutil
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -25,8 +26,11 @@ from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.responses import answers_by_decision, open_log
 from sixtyforty.decisions.review_queue import queue_reviews
+from sixtyforty.spec.clock import CLOCK_FILE_VARIABLE
+from sixtyforty.spec.decision_list import DecisionList
 from sixtyforty.storage.response_log import Response
 from sixtyforty.workspace import Workspace
+from tests.browsers import open_chromium
 from tests.helpers import make_workspace, publish_days, put_champion_in_force
 from tests.postgres import Postgres
 
@@ -56,6 +60,13 @@ GATE = {
     "minimum_findings": 1,
     "minimum_trained_share": 0.5,
 }
+DECISION_LIST = DecisionList(
+    label="'Call ' || id",
+    show={"due": "call_hour", "site": "site"},
+    sort="due",
+    filter=["site", "due"],
+    override_reasons=["the road is closed", "a fitter is there"],
+)
 REVIEW = {"reviewers": {"ann": 12, "bo": 9}, "minutes_per_review": 5, "abstain_below": 2, "rule": "busy"}
 CODE_AS_TEXT = [  # what people may type as a reason: it must never run
     "<script>alert(1)</script>",
@@ -246,3 +257,83 @@ def expert(desk: RunningDesk) -> Person:
 @pytest.fixture
 def auditor(desk: RunningDesk) -> Person:
     return desk.person("auditor")
+
+
+@pytest.fixture
+def listed_ws(ws: Workspace) -> Workspace:
+    """The same home, whose declaration says what people read on a line."""
+    return Workspace(ws.use_case.model_copy(update={"decision_list": DECISION_LIST}), ws.home, ws.database_url)
+
+
+@pytest.fixture
+def listed_desk(listed_ws: Workspace) -> Iterator[RunningDesk]:
+    running = RunningDesk({listed_ws.use_case.name: listed_ws})
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def freeze_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Set the current time of the project to a UTC time."""
+
+    def freeze(now: datetime) -> None:
+        (tmp_path / "clock").write_text(now.isoformat())
+        monkeypatch.setenv(CLOCK_FILE_VARIABLE, str(tmp_path / "clock"))
+
+    return freeze
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The system's Chromium."""
+    with open_chromium() as chromium:
+        yield chromium
+
+
+class Tabs:
+    """Browser windows, each of one person. `problems` collects what goes wrong in any of them."""
+
+    def __init__(self, browser: Any, desk: RunningDesk) -> None:
+        self._browser, self._desk = browser, desk
+        self._contexts: list[Any] = []
+        self.problems: list[str] = []
+
+    def open(self, name: str, press_log_in: bool = False, **options: Any) -> Any:
+        """Return a window in which a person has logged in. press_log_in: by a click instead of the Enter key."""
+        self._contexts.append(self._browser.new_context(base_url=self._desk.url, **options))
+        tab = self._contexts[-1].new_page()
+        tab.set_default_timeout(60_000)
+        tab.on("pageerror", lambda e: self.problems.append(f"{e}"))
+        tab.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
+        tab.on("dialog", lambda d: (self.problems.append(f"dialog: {d.message}"), d.dismiss()))
+        tab.on("request", lambda r: None if r.url.startswith(self._desk.url) else self.problems.append(r.url))
+        tab.goto("/")
+        tab.get_by_label("Name").fill(name)
+        tab.get_by_label("Password").fill(PASSWORD)
+        if press_log_in:
+            tab.get_by_role("button", name="Log in").click()
+        else:
+            tab.keyboard.press("Enter")
+        tab.get_by_role("button", name="Log out").wait_for()
+        return tab
+
+    def close(self) -> None:
+        for context in self._contexts:
+            context.close()
+
+
+@pytest.fixture
+def tabs(browser: Any, desk: RunningDesk) -> Iterator[Tabs]:
+    yield from _open_tabs(browser, desk)
+
+
+@pytest.fixture
+def tabs_of_list(browser: Any, listed_desk: RunningDesk) -> Iterator[Tabs]:
+    yield from _open_tabs(browser, listed_desk)
+
+
+def _open_tabs(browser: Any, desk: RunningDesk) -> Iterator[Tabs]:
+    windows = Tabs(browser, desk)
+    yield windows
+    windows.close()
+    assert [p for p in windows.problems if "the server responded with a status of 4" not in p] == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,8 +14,7 @@ from sixtyforty.reports import impact_report
 from sixtyforty.reports.model_record import record_finding, write_record
 from sixtyforty.spec.money import format_money
 from sixtyforty.storage.response_log import Response
-from tests.browsers import open_chromium
-from tests.desk.conftest import CODE_AS_TEXT, DAY, PASSWORD, RunningDesk, answers_of_day
+from tests.desk.conftest import CODE_AS_TEXT, DAY, RunningDesk, Tabs, answers_of_day
 
 pytestmark = pytest.mark.browser
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]  # of axe-core
@@ -30,50 +28,6 @@ def find_barriers(tab: Any) -> list[str]:
         for v in violations
         if v["impact"] != "minor"
     ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """The system's Chromium."""
-    with open_chromium() as chromium:
-        yield chromium
-
-
-class Tabs:
-    """Browser windows, each of one person. `problems` collects what goes wrong in any of them."""
-
-    def __init__(self, browser: Any, desk: RunningDesk) -> None:
-        self._browser, self._desk = browser, desk
-        self._contexts: list[Any] = []
-        self.problems: list[str] = []
-
-    def open(self, name: str, **options: Any) -> Any:
-        """Return a window in which a person has logged in."""
-        self._contexts.append(self._browser.new_context(base_url=self._desk.url, **options))
-        tab = self._contexts[-1].new_page()
-        tab.set_default_timeout(60_000)
-        tab.on("pageerror", lambda e: self.problems.append(f"{e}"))
-        tab.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
-        tab.on("dialog", lambda d: (self.problems.append(f"dialog: {d.message}"), d.dismiss()))
-        tab.on("request", lambda r: None if r.url.startswith(self._desk.url) else self.problems.append(r.url))
-        tab.goto("/")
-        tab.get_by_label("Name").fill(name)
-        tab.get_by_label("Password").fill(PASSWORD)
-        tab.keyboard.press("Enter")
-        tab.get_by_role("button", name="Log out").wait_for()
-        return tab
-
-    def close(self) -> None:
-        for context in self._contexts:
-            context.close()
-
-
-@pytest.fixture
-def tabs(browser: Any, desk: RunningDesk) -> Iterator[Tabs]:
-    windows = Tabs(browser, desk)
-    yield windows
-    windows.close()
-    assert [p for p in windows.problems if "the server responded with a status of 4" not in p] == []
 
 
 def wait_for_focus(tab: Any, decision_id: str) -> None:
@@ -249,8 +203,9 @@ def test_every_page_is_accessible_fits_a_phone_and_prints(desk: RunningDesk, tab
         for address in addresses:
             tab.goto(address.format(decision_id=row.decision_id))
             tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-            for width in (1280, 390):
+            for width, theme in ((1280, "light"), (390, "dark")):
                 tab.set_viewport_size({"width": width, "height": 844})
+                tab.emulate_media(color_scheme=theme)
                 barriers[f"{address} {width}"] = find_barriers(tab)
                 assert tab.evaluate("document.documentElement.scrollWidth") <= width, (address, width)
             tab.emulate_media(media="print")

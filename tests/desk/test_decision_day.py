@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 import pytest
 
-from desk.decision_day import DecisionDay, ShownDecision, filter_decisions, format_clock_time, local_time, show_decision
+from desk.decision_day import DecisionDay, ShownDecision, format_clock_time, format_fact, local_time, show_decision
 from desk.page_request import Problem
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.responses import responses_to
@@ -44,18 +44,16 @@ def test_a_day_knows_its_neighbours_and_its_decisions(home: Workspace) -> None:
         day.decision("another")
 
 
-def test_each_word_of_a_search_begins_a_part_of_the_unit_or_the_id(home: Workspace) -> None:
-    decision = shown(home)
-    decisions = [decision]
-    assert filter_decisions(decisions, "", {}) == decisions
-    assert filter_decisions(decisions, f"{decision.unit['id']} {decision.id[:9].upper()}", {}) == decisions
-    assert filter_decisions(decisions, f"{decision.unit['id']} zebra", {}) == []
-
-
 def test_times_are_in_the_use_cases_zone_with_the_day_where_it_differs(home: Workspace) -> None:
     noon = local_time(home.use_case, datetime(2013, 3, 14, 12, 5))
     assert format_clock_time(noon, date(2013, 3, 14)) == "08:05"
     assert format_clock_time(noon, date(2013, 3, 15)) == "08:05 on 14 March"
+
+
+def test_facts_are_formatted_for_people() -> None:
+    facts = [None, True, 3, 12.50, "JFK", datetime(2013, 3, 14, 5, 15), date(2013, 3, 14)]
+    shown_as = ["–", "yes", "3", "12.5", "JFK", "05:15", "2013-03-14"]
+    assert [format_fact(fact, date(2013, 3, 14)) for fact in facts] == shown_as
 
 
 def test_another_day_is_one_link_away(desk: RunningDesk, decider: Person) -> None:

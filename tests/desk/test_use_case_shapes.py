@@ -68,6 +68,18 @@ SHAPES = {
         BIGINT.values,
         {"model": {"reasons": {"load": "the load is {value:.0%}", "kind": "its kind is {value:.1f}"}}},
     ),
+    "a list": Shape(
+        TIMESTAMP.key,
+        TIMESTAMP.values,
+        {
+            "decision_list": {
+                "label": "'slot ' || slot",
+                "show": {"seen": "seen_at", "kind": "kind", "day": "seen_at::date", "much": "load > 0.5"},
+                "sort": "seen",
+                "filter": ["seen", "kind"],
+            }
+        },
+    ),
     "a review": Shape(DATE.key, DATE.values, {"people": {"review": REVIEW}}),
     "a ranking": Shape(
         TEXT.key,

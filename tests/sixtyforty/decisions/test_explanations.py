@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sixtyforty.decisions import explanations
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.explanations import (
@@ -59,7 +61,7 @@ def test_the_most_important_fact_is_named_with_its_value_and_direction(ws: Works
     for decision in decisions:
         explanation = sentences[decision.decision_id]
         if decision.expected > 0.6:
-            assert explanation[0] == f"Raises the risk: The load is {load[decision.unit['id']]:.0%}."
+            assert explanation[0].startswith(f"Raises the risk: The load is {load[decision.unit['id']]:.0%} (usually ")
         assert 1 <= len(explanation) <= 3
 
 
@@ -68,7 +70,27 @@ def test_a_fact_that_lowers_the_risk_says_so(ws: Workspace, monkeypatch: pytest.
         "sixtyforty.decisions.explanations.typical_values", lambda path, columns: dict.fromkeys(columns, 1.0)
     )
     rows = read_features(ws).head(1).assign(load=0.0)
-    assert explain_rows(ws, ws.models.versions()[0], rows) == [["Lowers the risk: The load is 0%."]]
+    assert explain_rows(ws, ws.models.versions()[0], rows) == [["Lowers the risk: The load is 0% (usually 100%)."]]
+
+
+@pytest.mark.parametrize(
+    ("text", "fact", "typical", "described"),
+    [
+        ("it left {value:.0f} min late", 24.0, 8.0, "it left 24 min late (usually 8 min)"),
+        ("{value:.0%} of the departures were late", 0.3, 0.2, "30% of the departures were late (usually 20%)"),
+        ("the number is {value:.0f}", 7.0, 1.4, "the number is 7 (usually 1)"),
+        ("it is {value:.0f} °F", 74.2, 74.4, "it is 74 °F"),
+        ("{value:.1f} of all, wet", 2.0, 1.0, "2.0 of all, wet (usually 1.0)"),
+        ("between {value:.0f}:00 and {value:.0f}:59", 7.0, 9.0, "between 7:00 and 7:59"),
+        ("the carrier is {value}", "EV", "UA", "the carrier is EV"),
+        ("the load is {value:.1f}", 2.0, math.nan, "the load is 2.0"),
+        ("it is {value}", True, False, "it is True"),
+    ],
+)
+def test_a_number_is_compared_with_the_usual_one_in_its_unit(
+    text: str, fact: object, typical: object, described: str
+) -> None:
+    assert explanations._describe_fact(text, fact, typical) == described  # type: ignore[arg-type]
 
 
 def test_the_direction_fits_the_kind_of_outcome() -> None:
@@ -96,7 +118,7 @@ def test_typical_and_unknown_values_are_no_reasons(ws: Workspace) -> None:
     rows = rows.assign(load=[None, 1.0])
     assert [sentences[0] for sentences in explain_rows(ws, version, rows)] == [
         NOTHING_UNUSUAL,
-        "Raises the risk: The load is 100%.",
+        f"Raises the risk: The load is 100% (usually {typical['load']:.0%}).",
     ]
 
 
