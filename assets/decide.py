@@ -41,6 +41,7 @@ def decide_units(run: StageRun) -> StageResult:
             result.published[partition] = PublishedPartition(taken.entry.version, _decision_figures(run, taken))
             if taken.new:
                 new_unscored[partition] = taken.unscored
+            _log_fallback(run, partition, taken)
     result.checks += [_check_champion(run, new_unscored), _check_features_are_current(run)]
     result.checks += check_snapshots(run)
     if run.track == "live" and live_since(run.ws, "live") is None:
@@ -55,6 +56,12 @@ def decide_units(run: StageRun) -> StageResult:
         f"{held_back})"
     )
     return result
+
+
+def _log_fallback(run: StageRun, partition: str, taken: TakenDecisions) -> None:
+    """Write one line for each hour and reason for which the current process took live decisions in this run."""
+    for batch in taken.new_fallback:
+        run.log.warning(f"fallback {run.use_case.name} {partition}: {batch.text} (run {run.run_id})")
 
 
 def _decision_figures(run: StageRun, taken: TakenDecisions) -> Metadata:
@@ -80,9 +87,7 @@ def _check_champion(run: StageRun, new_unscored: Mapping[str, Sequence[UnscoredD
     reasons = []
     for partition, parts in new_unscored.items():
         for part in parts:
-            count = format_plural(part.decisions, "decision")
             reasons.append(f"the champion {part.champion} can't score {partition} ({part.reason})")
-            run.log.error(f"decisions {partition}: the champion {part.champion} couldn't score {count} ({part.reason})")
     now = run.clock.current_time()
     if not new_unscored and (outage := current_outage(run.ws, run.track, now)):
         reasons.append(outage.text.rstrip("."))

@@ -123,6 +123,7 @@ class StageRun:
     log: Any
     source: str = ""  # name of the source, for a stage with one asset per source
     load_use_cases: Callable[[], Sequence[UseCase]] = tuple  # function that returns all use cases, including drafts
+    run_id: str = field(default="", kw_only=True)
 
     @property
     def track(self) -> Track:

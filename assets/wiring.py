@@ -119,7 +119,15 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
         require_fixed_parts(ws)
         require_allowed_sql(use_case, clock.track)
         run = StageRun(
-            use_case, ws, project_home, clock, partitions, context.log, target.source_name, wiring.load_use_cases
+            use_case,
+            ws,
+            project_home,
+            clock,
+            partitions,
+            context.log,
+            target.source_name,
+            wiring.load_use_cases,
+            run_id=context.run_id,
         )
         import duckdb
 

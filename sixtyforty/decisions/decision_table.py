@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,6 +32,7 @@ from sixtyforty.decisions.decision_facts import DecisionFacts, UnscoredDecisions
 from sixtyforty.decisions.decision_records import record_to_dict, records_from_rows
 from sixtyforty.decisions.decision_rows import merge_decisions
 from sixtyforty.decisions.declared_version import declared_versions
+from sixtyforty.decisions.fallback_batches import FallbackBatch, count_fallback
 from sixtyforty.decisions.unscored import summarize_unscored
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.manifests import Entry
@@ -76,6 +77,7 @@ class TakenDecisions:
     `by_model` counts the model's decisions. `fallback` counts decisions of the current process because of no champion,
     unsound data, no action of known price, or a review that isn't answered yet. `held_out` counts decisions in the
     holdout or in shadow. `unscored` counts those `fallback` decisions that the champion in force couldn't take.
+    `new_fallback` are the decisions among `new` that the current process took as fallback, by hour and reason.
     """
 
     entry: Entry
@@ -84,13 +86,15 @@ class TakenDecisions:
     fallback: int
     held_out: int
     unscored: Sequence[UnscoredDecisions] = ()
+    new_fallback: Sequence[FallbackBatch] = field(default=(), kw_only=True)
 
     @classmethod
-    def from_entry(cls, entry: Entry, new: int) -> TakenDecisions:
-        """Read the counts from a manifest of decisions. new: the number of decisions that this run took."""
+    def from_entry(cls, entry: Entry, new: int, new_fallback: Sequence[FallbackBatch] = ()) -> TakenDecisions:
+        """Read the counts from a manifest of decisions. new, new_fallback: of the decisions that this run took."""
         facts = DecisionFacts.from_entry(entry)
         fallback = facts.fallback + facts.current_process + facts.review
-        return cls(entry, new, facts.model, fallback, facts.held_out, facts.unscored)
+        counts = (facts.model, fallback, facts.held_out, facts.unscored)
+        return cls(entry, new, *counts, new_fallback=new_fallback)
 
 
 def decisions_dataset(track: Track) -> str:
@@ -143,7 +147,7 @@ def write_decisions(
     )
     dataset, stored = decisions_dataset(track), facts.to_facts()
     entry = ws.lake.write(dataset, partition, rows, inputs=inputs, code=ws.code_version, facts=stored)
-    return TakenDecisions.from_entry(entry, new.num_rows)
+    return TakenDecisions.from_entry(entry, new.num_rows, count_fallback(new) if track == "live" else ())
 
 
 def read_decisions(

@@ -53,4 +53,5 @@ def make_run(
         RecordingLog(),
         source,
         load_use_cases,
+        run_id="run-1",
     )

@@ -79,8 +79,13 @@ def test_a_champion_that_can_not_score_fails_the_check_and_the_decisions_are_tak
     assert "is missing" in result.published[DECIDED[0]].metadata["why the champion can't score some units"]
     (check,) = [check for check in result.checks if check.name == "champion_scores"]
     assert (check.passed, check.warn, version in check.metadata[REFUSED]) == (False, False, True)
-    assert f"ERROR: decisions {DECIDED[0]}: the champion {version} couldn't score 4 decisions" in run.log.lines[0]
-    again = decide.decide_units(make_run(ws, DECIDED[:1], track="live", as_of="2013-04-06T13:00:00"))
+    lines = [line for line in run.log.lines if "fallback" in line]
+    first = f"WARNING: fallback calls_in_time {DECIDED[0]}: 1 decision due in the hour from 2013-04-05 "
+    assert len(lines) == len({*lines}) == 4, "each call has an hour of its own"
+    assert lines[0].startswith(first) and "because the champion can't score: " in lines[0]
+    assert lines[0].endswith("is missing (run run-1)")
+    again = decide.decide_units(later := make_run(ws, DECIDED[:1], track="live", as_of="2013-04-06T13:00:00"))
+    assert not [line for line in later.log.lines if "fallback" in line], "no decision is logged twice"
     assert not again.checks[0].passed, "nothing is new, and the newest decisions are still unscored"
     model.write_bytes(content)
     cured = decide.decide_units(make_run(ws, DECIDED[1:2], track="live", as_of="2013-04-07T12:00:00"))
