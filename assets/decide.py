@@ -17,7 +17,9 @@ from sixtyforty.decisions.delivery import deliver_decisions
 from sixtyforty.decisions.due_decisions import live_since, partitions_to_decide
 from sixtyforty.decisions.review_queue import QueueFigures, queue_reviews
 from sixtyforty.decisions.unscored import current_outage
+from sixtyforty.decisions.webhook import WebhookError, send_due
 from sixtyforty.modeling.lineage import find_outdated
+from sixtyforty.spec.clock import now as current_time
 from sixtyforty.spec.wording import format_plural
 
 CHAMPION_SCORES = StageCheck(
@@ -149,4 +151,17 @@ def deliver(run: StageRun) -> StageResult:
             }
             result.published[partition] = PublishedPartition(entries[partition].version, metadata)
     run.log.info(f"delivery: delivered ({format_plural(new, 'new decision')})")
+    if run.track == "live":
+        _send_to_webhook(run)
     return result
+
+
+def _send_to_webhook(run: StageRun) -> None:
+    """Send the new decisions to the webhook, if one is declared. A failure stops no run: the watch sends them again."""
+    try:
+        counts = send_due(run.ws, current_time())
+    except WebhookError as error:
+        run.log.error(f"webhook: {error}")
+        return
+    if counts.problem:
+        run.log.warning(f"webhook: {counts.problem}; {counts.waiting + counts.failed:,} decisions wait")

@@ -34,6 +34,7 @@ from pipelines.cli import (  # noqa: F401 (importing a module registers its comm
     run,
     sourcing,
     verification,
+    webhook,
 )
 from pipelines.cli.commands import app
 

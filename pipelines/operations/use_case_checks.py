@@ -8,6 +8,7 @@ from functools import partial
 from pipelines.authoring import catalog
 from pipelines.operations.examination import Check, NotAvailableError
 from pipelines.settings import load_settings
+from sixtyforty.decisions.webhook import read_webhook
 from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import DeclarationError
 from sixtyforty.spec.wording import format_plural
@@ -118,9 +119,13 @@ def _variables(name: str) -> str:
     use_case = catalog.load_use_case(name)
     variables = {source.database for source in use_case.sources.values() if source.database}
     variables |= {variable for addresses in use_case.alerts.values() for variable in addresses}
+    webhook = None if isinstance(use_case, Draft) else use_case.webhook
+    variables |= {webhook.url, webhook.secret} if webhook else set()
     missing = sorted(variable for variable in variables if not os.environ.get(variable))
     if missing:
         raise NotAvailableError(f"environment variables not set: {', '.join(missing)}")
+    if webhook:
+        read_webhook(webhook)
     receivers = ", ".join(use_case.alerts) or "the console"
     summary = f"environment variables set: {len(variables)} of {len(variables)}; alerts go to {receivers}"
     # A digest without an address is mentioned, but the chain runs without it, so the check passes.

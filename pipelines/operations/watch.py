@@ -19,6 +19,7 @@ from pipelines.operations.dagster_watch import Automation, failed_runs, is_switc
 from pipelines.operations.heartbeat import report_look
 from pipelines.operations.machine_watch import MACHINE_KINDS, find_machine_alerts
 from pipelines.settings import load_settings, prepare_dagster_home
+from sixtyforty.decisions.webhook import WebhookError, send_due
 from sixtyforty.reports.alert_rules import RULES
 from sixtyforty.reports.alerts import (
     Alert,
@@ -31,6 +32,7 @@ from sixtyforty.reports.alerts import (
     send_by_apprise,
 )
 from sixtyforty.reports.feed_alerts import find_silent_feeds
+from sixtyforty.reports.webhook_alerts import find_failing_webhook
 from sixtyforty.spec.clock import now as current_time
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.receipts import Receipts
@@ -107,8 +109,17 @@ def watch_use_case(
         "Dagster",
         lambda: _dagster_alerts(ws, automation, now),
     )
+    look_for({"webhook fails"}, "the webhook", lambda: _send_to_webhook(ws))
     receipts = Receipts(ws.alert_receipts, parse_receipt)
     return send_alerts(ws.use_case.name, receipts, alerts, examined, ws.use_case.alerts, os.environ, send)
+
+
+def _send_to_webhook(ws: Workspace) -> list[Alert]:
+    """Send the decisions that the webhook still has to get. Return an alert if it doesn't take them."""
+    try:
+        return find_failing_webhook(ws.use_case.name, send_due(ws, current_time()))
+    except WebhookError as error:
+        return [Alert("webhook fails", "settings", str(error))]
 
 
 def _dagster_alerts(ws: Workspace, automation: Automation, now: float) -> list[Alert]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sixtyforty.decisions.delivery_table import delivery_table_name
+from sixtyforty.decisions.webhook_outbox import outbox_table_name
 from sixtyforty.storage.databases import is_sqlite, open_engine, parse_database_url
 from sixtyforty.storage.files import parquet_bytes, write_atomic
 from sixtyforty.storage.object_store import StoragePath
@@ -28,6 +29,7 @@ def table_names(use_case: str) -> list[str]:
         delivery_table_name(use_case, "replay"),
         table_name(use_case),
         seal_table_name(use_case),
+        outbox_table_name(use_case),
     ]
 
 

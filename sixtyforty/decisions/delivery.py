@@ -1,4 +1,4 @@
-"""Deliver decisions to the business process, as table rows and files. Add another target, such as a webhook, here.
+"""Deliver decisions to the business process, as table rows and files. A webhook sends what the table holds.
 
 Each partition becomes rows of the table, one CSV file and one Parquet file. A second delivery adds the missing
 decisions. A person's answer that takes effect revises the delivered row, but never the decision in the lake.

@@ -1,12 +1,14 @@
 """Deliver decisions to a SQL table: one row for each decision, with the decision id as key.
 
+If the use case has a webhook, each new or changed live row also goes into the webhook's outbox.
+
 A live row changes only if a person's answer to the decision takes effect: then the row gets the action in force and a
 new revision. The decision that was taken stays unchanged in the lake.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty.decisions.answers_in_force import JudgedAnswer
 from sixtyforty.decisions.decision_records import record_to_dict, records_from_rows
 from sixtyforty.decisions.decision_table import DecidedBy
+from sixtyforty.decisions.webhook_outbox import OutboxKey, enqueue, outbox_table
 from sixtyforty.spec.track import Track
 from sixtyforty.storage import stored_tables
 from sixtyforty.storage.databases import add_missing_columns, create_database_folder, open_engine
@@ -109,13 +112,19 @@ def insert_decisions(ws: Workspace, track: Track, tables: Mapping[str, Rows]) ->
     create_database_folder(ws.database_url)
     engine = open_engine(ws.database_url)
     target = delivery_table(ws, track, sa.MetaData())
+    outbox = _outbox_of(ws, track, target.metadata)
     try:
         target.metadata.create_all(engine)
         with engine.begin() as connection:
             add_missing_columns(connection, target, REVISION_COLUMNS)
-            return {partition: _insert(connection, target, partition, rows) for partition, rows in tables.items()}
+            return {p: _insert(connection, target, outbox, p, rows) for p, rows in tables.items()}
     finally:
         engine.dispose()
+
+
+def _outbox_of(ws: Workspace, track: Track, metadata: sa.MetaData) -> sa.Table | None:
+    """Return the table of the webhook's outbox; None if no webhook gets the decisions of the track."""
+    return outbox_table(ws.use_case.name, metadata) if ws.use_case.webhook and track == "live" else None
 
 
 def revise_rows(ws: Workspace, track: Track, answers: Iterable[JudgedAnswer]) -> int:
@@ -127,7 +136,15 @@ def revise_rows(ws: Workspace, track: Track, answers: Iterable[JudgedAnswer]) ->
     if not effective:
         return 0
     with _open_delivered(ws, track) as delivered:
-        return sum(_revise(*delivered, answer) for answer in effective.values()) if delivered else 0
+        if delivered is None:
+            return 0
+        connection, target = delivered
+        revised = [answer for answer in effective.values() if _revise(connection, target, answer)]
+        outbox = _outbox_of(ws, track, target.metadata)
+        if outbox is not None:
+            outbox.create(connection, checkfirst=True)
+            enqueue(connection, outbox, (OutboxKey(answer.decision_id, answer.revision) for answer in revised))
+        return len(revised)
 
 
 @contextmanager
@@ -203,8 +220,16 @@ def delete_delivered(ws: Workspace, track: Track, partitions: Collection[str]) -
         if delivered is None:
             return 0
         connection, target = delivered
-        deletions = [sa.delete(target).where(target.c.partition == partition) for partition in partitions]
-        return sum(connection.execute(deletion).rowcount for deletion in deletions)
+        outbox = _outbox_of(ws, track, target.metadata)
+        has_outbox = outbox is not None and sa.inspect(connection).has_table(outbox.name)
+        deleted = 0
+        for partition in partitions:
+            expired = target.c.partition == partition
+            if outbox is not None and has_outbox:
+                ids = sa.select(target.c.decision_id).where(expired)
+                connection.execute(sa.delete(outbox).where(outbox.c.decision_id.in_(ids)))
+            deleted += connection.execute(sa.delete(target).where(expired)).rowcount
+        return deleted
 
 
 def _replaced_ids(connection: sa.Connection, target: sa.Table, partition: str, rows: Rows) -> list[str]:
@@ -223,7 +248,7 @@ def _replaced_ids(connection: sa.Connection, target: sa.Table, partition: str, r
         return [row[0] for row in delivered if hash(tuple(row)) not in current]
 
 
-def _insert(connection: sa.Connection, target: sa.Table, partition: str, rows: Rows) -> int:
+def _insert(connection: sa.Connection, target: sa.Table, outbox: sa.Table | None, partition: str, rows: Rows) -> int:
     """Insert the decisions of a partition that the SQL table lacks, in portions. Return their number."""
     import numpy as np
     import pyarrow as pa
@@ -240,6 +265,8 @@ def _insert(connection: sa.Connection, target: sa.Table, partition: str, rows: R
             new = portion.filter(pa.array(~is_delivered))
         if new.num_rows:
             _execute_insert(connection, target, _table_columns(connection, target, partition, new))
+            if outbox is not None:
+                enqueue(connection, outbox, (OutboxKey(name, 0) for name in new["decision_id"].to_pylist()))
             count += new.num_rows
     return count
 
@@ -277,13 +304,14 @@ def _execute_insert(connection: sa.Connection, target: sa.Table, columns: dict[s
 
 def read_delivery(ws: Workspace, track: Track, decision_id: str) -> DeliveredDecision | None:
     """Return the row of a decision in the delivery table, or None if the decision wasn't delivered."""
-    return next(iter(read_deliveries(ws, track, decision_id)), None)
+    return next(iter(read_deliveries(ws, track, [decision_id])), None)
 
 
-def read_deliveries(ws: Workspace, track: Track, decision_id: str | None = None) -> list[DeliveredDecision]:
+def read_deliveries(ws: Workspace, track: Track, decision_ids: Sequence[str] | None = None) -> list[DeliveredDecision]:
     """Return the rows of the delivery table, or an empty list if the table doesn't exist.
 
-    decision_id: the decision whose rows are returned; None returns all rows.
+    decision_ids: the decisions whose rows are returned, at most as many as a statement may have parameters; None
+    returns all rows.
     """
     import sqlalchemy as sa
 
@@ -295,8 +323,8 @@ def read_deliveries(ws: Workspace, track: Track, decision_id: str | None = None)
         present = {column["name"] for column in sa.inspect(engine).get_columns(target.name)}
         columns = [_column_or_default(column, present) for column in target.columns]
         selected = sa.select(*columns)
-        if decision_id is not None:
-            selected = selected.where(target.c.decision_id == decision_id)
+        if decision_ids is not None:
+            selected = selected.where(target.c.decision_id.in_(decision_ids))
         with engine.connect() as connection:
             rows = connection.execute(selected).all()
     finally:

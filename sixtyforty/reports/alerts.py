@@ -30,6 +30,7 @@ AlertKind = Literal[
     "key or calendar changed",
     "late arrivals",
     "fallback in force",
+    "webhook fails",
     "automation silent",
     "retrain overdue",
     "decay",

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from sixtyforty.spec.base import DeclaredModel
+from sixtyforty.spec.base import VARIABLE, DeclaredModel
 
 
 class Replay(DeclaredModel):
@@ -62,6 +62,20 @@ class Retention(DeclaredModel):
         description="Days after which the name of the person and the reason are removed from a response in the response"
         " log. The response itself stays. If left out, names are kept.",
     )
+
+
+class Webhook(DeclaredModel):
+    """A web address that gets each live decision, and each revision by a person's answer, as signed JSON."""
+
+    url: str = Field(
+        pattern=VARIABLE, description="Environment variable that holds the address, such as https://ops.example/hook."
+    )
+    secret: str = Field(
+        pattern=VARIABLE,
+        description="Environment variable that holds the signing secret of at least 24 characters. While a secret is"
+        " replaced, it holds the new and the old one, separated by a space.",
+    )
+    batch_size: int = Field(default=100, ge=1, le=1000, description="Largest number of decisions in one request.")
 
 
 class Rollout(DeclaredModel):

@@ -11,7 +11,7 @@ from sixtyforty.spec.base import VARIABLE, Name
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.decision_list import DecisionList
 from sixtyforty.spec.kpi import EvidenceLabel
-from sixtyforty.spec.operation import Retention
+from sixtyforty.spec.operation import Retention, Webhook
 from sixtyforty.spec.people import People, Subscription
 from sixtyforty.spec.sourcing import Sourcing
 from sixtyforty.spec.stages import Stage, Stages
@@ -53,6 +53,12 @@ class UseCase(DecisionChain):
 
     retention: Retention = Field(
         default_factory=Retention, description="How long extracts, deliveries and people's names are kept."
+    )
+
+    webhook: Webhook | None = Field(
+        default=None,
+        description="Web address that gets the live decisions, in addition to the table and the files. If left out,"
+        " there is none.",
     )
 
     def is_delivery_expired(self, partition: str, now: datetime) -> bool:
