@@ -147,7 +147,7 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
         key=asset_key(use_case.name, name),
         work=work,
         upstream=[asset_key(use_case.name, name) for name in resolve(stage.inputs, target)],
-        group=f"{use_case.name}_{stage.name}" if stage.each_source else use_case.name,
+        group=_group(stage, target),
         description=resolve(stage.description, target),
         phase=stage.phase,
         kinds=resolve(stage.kinds, target),
@@ -159,6 +159,16 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
         partitions=partitions_definition(use_case) if resolve(stage.partitioned, target) else None,
         pool=stage.pool,
     )
+
+
+def _group(stage: Stage, target: StageTarget) -> str:
+    """Return the group of an asset, which Dagster's graph draws as a box.
+
+    The graph names an asset by the last part of its key only. So raw and validated rows of the inputs have boxes of
+    their own. Responses come after the decisions and stay with the other stages, so that boxes follow each other.
+    """
+    use_case = target.use_case
+    return f"{use_case.name}_{stage.name}" if target.source_name in use_case.inputs else use_case.name
 
 
 def partitions_definition(model: PartitionedModel) -> dg.TimeWindowPartitionsDefinition:

@@ -9,7 +9,7 @@ import dagster as dg
 
 from assets.freshness import freshness_policy
 from assets.stage import StageTarget
-from tests.helpers import make_use_case
+from tests.helpers import SITES, make_use_case
 
 
 def policy_of(folder: Path, source: str = "", **changes: object) -> dg.FreshnessPolicy | None:
@@ -24,5 +24,5 @@ def test_a_policy_allows_the_declared_silence_and_closed_weekdays(tmp_path: Path
 
 
 def test_a_snapshot_and_a_use_case_that_has_ended_need_no_new_data(tmp_path: Path) -> None:
-    assert policy_of(tmp_path, "sites", partitions={"end": None}) is None
+    assert policy_of(tmp_path, "sites", sources={"sites": SITES}, partitions={"end": None}) is None
     assert policy_of(tmp_path, "calls", partitions={"end": "2013-12-31"}) is None
