@@ -18,7 +18,7 @@ from desk.access import guard_page
 from desk.account_page import account_page
 from desk.decision_day import format_clock_time, local_time
 from desk.decisions_page import decisions_page
-from desk.impact_page import impact_chart, impact_page
+from desk.impact_page import impact_chart, impact_csv, impact_page
 from desk.login import log_out, login_page
 from desk.oidc import CALLBACK, OidcProvider
 from desk.oidc_login import callback_page, start_page
@@ -86,6 +86,7 @@ def _routes(desk: Desk) -> list[Route | Mount]:
         guarded("/review", review_page, "/review", "POST"),
         guarded("/impact", impact_page, "/impact"),
         guarded("/impact/chart", impact_chart, "/impact"),
+        guarded("/impact/csv", impact_csv, "/impact"),
         guarded("/what-if", what_if_page, "/what-if", "POST"),
         guarded("/portfolio", portfolio_page, "/portfolio"),
         guarded("/people", people_page, "/people", "POST"),
