@@ -28,7 +28,7 @@ from desk.request_guard import RequestGuard
 from desk.review_page import review_page
 from desk.security_headers import SecurityHeaders
 from desk.security_page import security_page
-from desk.trace_page import trace_page
+from desk.trace_page import trace_export, trace_page
 from desk.what_if_page import what_if_page
 from sixtyforty.reports.page_templates import page_environment
 from sixtyforty.storage.security_log import DEFAULT_ADDRESS_DAYS
@@ -92,6 +92,7 @@ def _routes(desk: Desk) -> list[Route | Mount]:
         guarded("/people", people_page, "/people", "POST"),
         guarded("/maturity", maturity_page, "/maturity"),
         guarded("/trace", trace_page, "/trace"),
+        guarded("/trace/export", trace_export, "/trace"),
         guarded("/record", record_page, "/record"),
         guarded("/security", security_page, "/security"),
         guarded("/account", account_page, None, "POST"),

@@ -160,7 +160,8 @@ def _correct(ws: Workspace, partition: str, was_closed: bool, at: datetime) -> N
 
 def test_no_message_holds_a_persons_name(tmp_path: Path) -> None:
     ws = make_accounted_home(tmp_path, sources={"calls": {"personal": ["site"]}})
-    rows = pa.table({"id": [1], "decided_at": [NOON], "action": ["act"], "site": ["Mrs Miller"], "reason": ["Mrs Miller"]})
+    texts = {"action": ["act"], "site": ["Mrs Miller"], "reason": ["Mrs Miller"]}
+    rows = pa.table({"id": [1], "decided_at": [NOON]} | texts)
     facts = {"model": 1, "fallback": 0, "current_process": 0}
     ws.lake.write(decisions_dataset("replay"), DECIDED_DAY, rows, facts=facts)
     append_verdict(ws, DECIDED_DAY, kind="rollback", by="Ada Miller", reasons=["Mrs Miller asked"])
