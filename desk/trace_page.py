@@ -56,11 +56,11 @@ def trace_page(request: PageRequest) -> Response:
 
 def _read_filter(request: PageRequest) -> SearchFilter:
     """Return the filter in the address. Raises Problem if a day isn't a date, or the list doesn't exist."""
-    days = []
+    days: dict[str, date | None] = {}
     for name in ("from", "to"):
         text = request.query.get(name, "")
         try:
-            days.append(date.fromisoformat(text) if text else None)
+            days[name] = date.fromisoformat(text) if text else None
         except ValueError as error:
             raise Problem(
                 400, "This day doesn't exist", "Enter both days as YYYY-MM-DD, such as 2013-12-20."
@@ -68,9 +68,9 @@ def _read_filter(request: PageRequest) -> SearchFilter:
     show = request.query.get("show", "")
     if show not in LISTS:
         raise Problem(404, "This list doesn't exist", f"Choose one of the lists: {', '.join(LISTS.values())}.")
-    if date.max in days:
+    if date.max in days.values():
         raise Problem(400, "This day doesn't exist", "Enter an earlier day.")
-    return SearchFilter(*days, only_open=show == "open")
+    return SearchFilter(days["from"], days["to"], show == "open")
 
 
 def _trace(request: PageRequest, decision_id: str) -> DecisionTrace:
