@@ -18,7 +18,7 @@ from desk.access import guard_page
 from desk.account_page import account_page
 from desk.decision_day import format_clock_time, format_fact, local_time
 from desk.decisions_page import decisions_page
-from desk.impact_page import impact_chart, impact_page
+from desk.impact_page import impact_chart, impact_csv, impact_page
 from desk.login import log_out, login_page
 from desk.oidc import CALLBACK, OidcProvider
 from desk.oidc_login import callback_page, start_page
@@ -28,7 +28,7 @@ from desk.request_guard import RequestGuard
 from desk.review_page import review_page
 from desk.security_headers import SecurityHeaders
 from desk.security_page import security_page
-from desk.trace_page import trace_page
+from desk.trace_page import trace_export, trace_page
 from desk.what_if_page import what_if_page
 from sixtyforty.reports.page_templates import page_environment
 from sixtyforty.storage.security_log import DEFAULT_ADDRESS_DAYS
@@ -88,11 +88,13 @@ def _routes(desk: Desk) -> list[Route | Mount]:
         guarded("/review", review_page, "/review", "POST"),
         guarded("/impact", impact_page, "/impact"),
         guarded("/impact/chart", impact_chart, "/impact"),
+        guarded("/impact/csv", impact_csv, "/impact"),
         guarded("/what-if", what_if_page, "/what-if", "POST"),
         guarded("/portfolio", portfolio_page, "/portfolio"),
         guarded("/people", people_page, "/people", "POST"),
         guarded("/maturity", maturity_page, "/maturity"),
         guarded("/trace", trace_page, "/trace"),
+        guarded("/trace/export", trace_export, "/trace"),
         guarded("/record", record_page, "/record"),
         guarded("/security", security_page, "/security"),
         guarded("/account", account_page, None, "POST"),

@@ -7,6 +7,7 @@ from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
 from desk.page_request import PageRequest, Problem, search_words
+from desk.roles import has_role, roles_of_training
 from sixtyforty.lifecycle import maturity, stage_gate, stage_history, training
 from sixtyforty.reports.knowledge import failed_attempts, search_knowledge
 from sixtyforty.reports.model_record import record_versions
@@ -38,9 +39,18 @@ def maturity_page(request: PageRequest) -> Response:
 def people_page(request: PageRequest) -> Response:
     """Show a use case's vision, user research, concerns and training. A sent form records a completed training task."""
     ws = request.ws
+    own_tasks = [
+        name
+        for name, role in roles_of_training(ws.use_case.people).items()
+        if has_role(request.session.grants, role, ws.use_case)
+    ]
     if request.form is not None:
+        task = request.form.get("task", "")
+        if task in ws.use_case.people.change.training and task not in own_tasks:
+            role = ws.use_case.people.change.training[task].role
+            raise Problem(403, "This training is for another role", f"Nothing was saved. Only a {role} completes it.")
         try:
-            training.record_completion(ws, request.form.get("task", ""), request.session.person)
+            training.record_completion(ws, task, request.session.person)
         except training.TrainingError as error:
             raise Problem(404, "This training task doesn't exist", "Nothing was saved. Open the page again.") from error
         return RedirectResponse(request.link(), 303)
@@ -48,6 +58,7 @@ def people_page(request: PageRequest) -> Response:
         "people.html",
         people=ws.use_case.people,
         completed_by=training.list_trained_people(ws),
+        own_tasks=own_tasks,
         completed_share=training.share_trained(ws),
         stage=stage_history.current_stage(ws),
         gate=stage_gate.read_stage_status(ws, now()).gate if ws.use_case.stages else None,

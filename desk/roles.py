@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.people import People
 from sixtyforty.spec.use_case import UseCase
 
 MENU_LABELS = {  # label in the menu, by address of the page
@@ -93,6 +94,26 @@ def covers_everything(grants: Iterable[Grant], page: str) -> bool:
 def has_role(grants: Iterable[Grant], role: str, use_case: UseCase) -> bool:
     """Return whether grants give a role in a use case."""
     return any(grant.role == role and grant.covers(use_case) for grant in grants)
+
+
+def roles_of_training(people: People) -> dict[str, str]:
+    """Return the role of the desk that completes each training task, by the task's name.
+
+    A task names a role of the business. The people who decide are deciders, the reviewers are experts, and everybody
+    else who is trained answers for the use case as an owner.
+    """
+    reviewers = {_in_words(name) for name in people.review.reviewers} if people.review else set()
+
+    def role_of(name: str) -> str:
+        if _in_words(name) == _in_words(people.role):
+            return "decider"
+        return "expert" if _in_words(name) in reviewers else "owner"
+
+    return {name: role_of(task.role) for name, task in people.change.training.items()}
+
+
+def _in_words(role: str) -> str:
+    return role.replace("_", " ").casefold().strip()
 
 
 def pages_in(grants: Iterable[Grant], use_case: UseCase) -> tuple[str, ...]:

@@ -133,14 +133,16 @@ def write_verdicts(ws: Workspace, first: date = FIRST, last: date = LAST, reject
 
 def write_decisions(ws: Workspace, day: str, track: Track = "replay", queued: int = 3) -> None:
     """Write 12 decisions of a day, some of them queued for review."""
+    at = ws.use_case.closes_at(day)
     rows = {
+        "id": range(12),
+        "decided_at": [at] * 12,
         "action": ["act"] * 5 + ["wait"] * 7,
         "decided_by": ["model"] * 10 + ["fallback"] * 2,
         "reason": [None] * 10 + ["late"] * 2,
     }
     facts = DecisionFacts(model=10, fallback=2, declared_versions=declared_versions(ws.use_case, None))
     ws.lake.write(decisions_dataset(track), day, pa.table(rows), facts=facts.to_facts())
-    at = ws.use_case.closes_at(day)
     reviews = [
         QueuedReview(f"{track}-{day}-{i:016x}", at, i + 1, 411.5, "shift_manager", "Nearly even.", "act", "wait", 5.0)
         for i in range(queued)

@@ -27,13 +27,13 @@ Form = Literal["png", "svg"]
 AxesPosition = tuple[float, float, float, float]  # left, bottom, width, height: shares of the figure's size
 
 MAX_POINTS = 1000  # points of one line in a chart; more points would not be visible
-DAILY_AXES: AxesPosition = (0.11, 0.08, 0.53, 0.88)
+DAILY_AXES: AxesPosition = (0.11, 0.13, 0.86, 0.69)
 MAX_FIXED_AMOUNT = 1e9  # labels of larger amounts don't fit next to DAILY_AXES
 MAX_WEEK_LABELS = 8
 MAX_DATE_LABELS = 6
 INK, GRID = "#1d2939", "#eaecf0"
 MODEL, CURRENT_PROCESS, RANDOM_CHOICE, FORESIGHT = "#0b6e99", "#b54708", "#98a2b3", "#667085"
-OUTSIDE = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}  # a legend to the right of the axes
+ABOVE = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.2}  # a legend above the axes
 POLICY_LINES = (  # field of DailyValue, legend, color, line style
     ("model", "decisions taken", MODEL, "-"),
     ("current_process", "current process", CURRENT_PROCESS, "-"),
@@ -63,7 +63,7 @@ def draw_cumulative_value(kpi: Kpi, days: Sequence[DailyValue], form: Form = "pn
     """Draw the cumulative value of each way of deciding, by day.
 
     days: must be sorted by partition. The line of perfect foresight may leave the chart, because the value axis is
-    scaled to the other lines.
+    scaled to the other lines. A note then says so.
     """
     from matplotlib.dates import AutoDateLocator
 
@@ -82,13 +82,22 @@ def draw_cumulative_value(kpi: Kpi, days: Sequence[DailyValue], form: Form = "pn
             axes.plot(dates, line[shown], color=colour, ls=style, lw=width, label=label)
     top = max([0.0, *(max(line) for policy, line in known.items() if policy != "perfect_foresight")])
     low = min([0.0, *known.get("random_choice", totals["current_process"])])
-    axes.set_ylim(low * 1.05, top * 1.15 or 1)
+    ends = (low * 1.05, top * 1.15 or 1)
+    axes.set_ylim(*ends)
+    clipped = [legend for policy, legend, *_ in POLICY_LINES if policy in known and _leaves(known[policy], ends)]
+    if clipped:
+        axes.set_xlabel(f"The axis is clipped: {' and '.join(clipped)} leaves the chart.", color=INK, fontsize=8)
     _format_amounts(axes)
     axes.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=MAX_DATE_LABELS))
     axes.set_ylabel(f"{kpi.currency}, cumulative since {days[0].partition}", color=INK, fontsize=9)
     axes.axhline(0, color=INK, lw=0.8)
-    axes.legend(frameon=False, fontsize=9, **OUTSIDE)
+    axes.legend(frameon=False, fontsize=9, ncols=2, **ABOVE)
     return _to_bytes(figure, form)
+
+
+def _leaves(line: Sequence[float], ends: tuple[float, float]) -> bool:
+    """Return whether a line leaves an axis with these two ends."""
+    return min(line) < ends[0] or max(line) > ends[1]
 
 
 def draw_gain_by_period(kpi: Kpi, days: Sequence[DailyValue], form: Form = "svg") -> bytes:
@@ -130,7 +139,7 @@ def draw_break_even(kpi: Kpi, points: Sequence[CurvePoint], form: Form = "png") 
     _format_amounts(axes)
     axes.set_xlabel("Share of the model's information that is missing", color=INK, fontsize=9)
     axes.set_ylabel(f"{kpi.currency} per 1,000 {kpi.unit_plural}", color=INK, fontsize=9)
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(frameon=False, fontsize=9, ncols=2, **ABOVE)
     return _to_bytes(figure, form)
 
 
@@ -152,7 +161,7 @@ def draw_weekly_answers(weeks: Sequence[UsageWeek], label: str, form: Form = "pn
     remark = f" ({label})" if label else ""
     axes.set_xlabel(f"First day of the week. Above each bar: active deciders{remark}", color=INK, fontsize=9)
     axes.set_ylabel("Answers per week", color=INK, fontsize=9)
-    axes.legend(frameon=False, fontsize=9, **OUTSIDE)
+    axes.legend(frameon=False, fontsize=9, ncols=4, **ABOVE)
     return _to_bytes(figure, form)
 
 
@@ -173,7 +182,7 @@ def draw_forecasts(kpi: Kpi, terms: Sequence[ChampionTerm], form: Form = "svg") 
     _format_amounts(axes)
     axes.set_xlabel("In force since", color=INK, fontsize=9)
     axes.set_ylabel(f"Gain, {kpi.currency} per 1,000 {kpi.unit_plural}", color=INK, fontsize=9)
-    axes.legend(frameon=False, fontsize=9, **OUTSIDE)
+    axes.legend(frameon=False, fontsize=9, ncols=4, **ABOVE)
     return _to_bytes(figure, form)
 
 

@@ -20,6 +20,13 @@ from sixtyforty.spec.wording import capitalize_first, format_plural
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+DECIDERS = {  # who decided, in words
+    "fallback": "current process, as a fallback",
+    "review": "current process, until a reviewer answers",
+    "holdout": "current process, in the holdout",
+    "shadow": "current process, while the model runs in shadow",
+}
+
 
 def page_environment(*packages: str) -> Environment:
     """Return the Jinja environment with the templates in `templates/` and the filters of this module.
@@ -48,6 +55,9 @@ def page_environment(*packages: str) -> Environment:
         "plural": format_plural,
         "stage": format_stage,
         "capitalized": capitalize_first,
+        "describe_decider": describe_decider,
+        "describe_dataset": describe_dataset,
+        "rounded": format_rounded,
         "cell": escape_table_cell,
         "quoted": escape_quotation,
         "describe_action": describe_action,
@@ -104,6 +114,28 @@ def format_date(day: date | str) -> str:
         except ValueError:
             return str(day)
     return f"{day.day} {day:%B %Y}"
+
+
+def describe_decider(decided_by: str) -> str:
+    """Return who decided in words, such as `current process, as a fallback`."""
+    return DECIDERS.get(decided_by, decided_by.replace("_", " "))
+
+
+def describe_dataset(dataset: str) -> str:
+    """Return the name of a dataset in words: `validated/check_ins` becomes `check ins, validated`."""
+    kind, _, name = dataset.rpartition("/")
+    return f"{name}, {kind}".replace("_", " ") if kind else name.replace("_", " ")
+
+
+def format_rounded(content: object) -> str:
+    """Return a stored value for people: a number with four significant digits, `yes` or `no`, or its text."""
+    if content is None:
+        return "not known"
+    if isinstance(content, bool):
+        return "yes" if content else "no"
+    if isinstance(content, float):
+        return "not known" if math.isnan(content) else f"{content:,.0f}" if abs(content) >= 1000 else f"{content:.4g}"
+    return str(content)
 
 
 def format_stage(stage: str) -> str:

@@ -130,6 +130,17 @@ class PortfolioLine:
         return self.net / self.costs.total if self.costs.total else None
 
     @property
+    def gate_note(self) -> str:
+        """Why the stage gate is passed although the costs aren't covered; empty if that isn't so."""
+        if self.verdict != "pass" or self.refusal or self.net >= 0:
+            return ""
+        missing = format_money(-self.net, self.currency)
+        return (
+            "The stage gate is passed, but the costs are not covered: they are still"
+            f" {missing} above the gain. The gate judges the gain of each decision. It doesn't judge the costs."
+        )
+
+    @property
     def cost_per_used(self) -> float | None:
         """The costs divided by the number of decisions that people followed; None if people followed no decision."""
         return self.costs.total / self.usage.used if self.usage.used else None

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import re
 import shutil
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
+from sixtyforty.accounting.kpi_summary import summarize_kpi
 from sixtyforty.lifecycle.withdrawal import withdraw_model
 from sixtyforty.reports import impact_report
 from sixtyforty.reports.model_record import render_record
@@ -39,6 +44,17 @@ def test_a_chart_or_an_impact_that_does_not_exist_is_explained(desk: RunningDesk
     page = owner.get("/impact?track=live")
     assert page.status_code == 404
     assert "There is no impact to show yet" in page.text
+
+
+def test_the_table_is_a_csv_file_whose_lines_add_up(desk: RunningDesk) -> None:
+    answer = desk.person("owner").get("/impact/csv")
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert "attachment" in answer.headers["content-disposition"]
+    *periods, total = csv.DictReader(io.StringIO(answer.text))
+    assert total["month"] == "total"
+    for column in ("decisions", "actions", "value_of_the_decisions", "gain_over_the_current_process"):
+        assert sum(float(line[column]) for line in periods) == pytest.approx(float(total[column]), abs=0.011)
+    assert float(total["gain_over_the_current_process"]) == summarize_kpi(desk.ws, "replay").gain
 
 
 def test_an_outdated_replay_says_so_beside_its_figures(ws: Workspace, desk: RunningDesk) -> None:

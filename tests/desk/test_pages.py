@@ -101,7 +101,12 @@ def test_a_completed_training_is_recorded_once_for_each_person(desk: RunningDesk
     text = visible_text(decider.get("/people").text)
     assert "1 of 2 completed: decider" in text
     assert "Mark as completed by me" not in text
-    assert "Mark as completed by me" in visible_text(desk.person("expert").get("/people").text)
+    for role in ("expert", "owner"):
+        other = desk.person(role)
+        text = visible_text(other.get("/people").text)
+        assert "Only a dispatcher marks this as completed." in text and "Mark as completed by me" not in text
+        assert other.send("/people", task="lists").status_code == 403
+    assert training.list_trained_people(desk.ws) == {"lists": ["decider"]}
     assert decider.send("/people", task="swimming").status_code == 404
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from sixtyforty.decisions.decision_trace import UnknownFiles, UnknownVerdict
 from sixtyforty.decisions.delivery import deliver_decisions
 from sixtyforty.decisions.provenance import trace_decision
 from sixtyforty.storage.duckdb_session import QueryTooSlowError
-from tests.desk.conftest import DAY, Person, RunningDesk, visible_text
+from tests.desk.conftest import DAY, PREVIOUS_DAY, Person, RunningDesk, visible_text
 
 
 def test_a_decision_is_found_by_words_and_traced_by_id(desk: RunningDesk, auditor: Person) -> None:
@@ -44,6 +45,30 @@ def test_a_decision_is_found_by_words_and_traced_by_id(desk: RunningDesk, audito
             assert expected in text, expected
 
 
+def test_the_whole_thread_is_exported(desk: RunningDesk, auditor: Person) -> None:
+    row = read_decisions(desk.ws, DAY, "replay")[3]
+    desk.person("decider").accept(row.decision_id)
+    page = auditor.get(f"/trace?id={row.decision_id}").text
+    link = re.search(r'href="([^"]+)">Export the whole thread', page)
+    assert link
+    answer = auditor.get(html.unescape(link[1]))
+    assert f'filename="thread_{row.decision_id}.json"' in answer.headers["content-disposition"]
+    thread = answer.json()
+    assert thread["trace"]["decision"]["decision_id"] == thread["decision_id"] == row.decision_id
+    assert ("accepted", "decider") in [(r["event"], r["person"]) for r in thread["responses"]]
+    assert thread["exported_by"] == "auditor"
+    assert auditor.get("/trace/export?id=replay-nothing").status_code == 404
+    assert desk.person("owner").get(f"/trace/export?id={row.decision_id}").status_code == 403
+
+
+def test_days_and_open_decisions_are_filters(desk: RunningDesk, auditor: Person) -> None:
+    page = auditor.get(f"/trace?from={DAY}&to={DAY}").text
+    assert f"replay-{DAY}-" in page and f"replay-{PREVIOUS_DAY}-" not in page
+    assert "outcome not known yet" in visible_text(auditor.get("/trace?show=open").text)
+    for query, status in (("from=yesterday", 400), ("to=9999-12-31", 400), ("from=0001-01-01", 200), ("show=x", 404)):
+        assert auditor.get(f"/trace?{query}").status_code == status, query
+
+
 def test_the_trace_says_which_parts_are_no_longer_stored(desk: RunningDesk, auditor: Person) -> None:
     decision_id = read_decisions(desk.ws, DAY, "replay")[0].decision_id
     trace = trace_decision(desk.ws, decision_id)
@@ -58,7 +83,7 @@ def test_the_trace_says_which_parts_are_no_longer_stored(desk: RunningDesk, audi
         text = visible_text(auditor.get(f"/trace?id={decision_id}").text)
     assert "The features were restated after the decision" in text
     assert "features the manifest of the version that the decision used is no longer stored \u2013 \u2013" in text
-    assert f"validated/calls the manifest of the version that the decision used is no longer stored {DAY}" in text
+    assert f"calls, validated the manifest of the version that the decision used is no longer stored {DAY}" in text
     assert "1 of the verdicts did not accept the data" in text
 
 
@@ -72,7 +97,7 @@ def test_a_search_is_bounded_in_words_and_time(auditor: Person, monkeypatch: pyt
     """Each word is a condition of the query, so a search of thousands of words would occupy the desk."""
     searched: list[str] = []
 
-    def search(_: object, __: object, words: str, ___: object) -> list[object]:
+    def search(_: object, __: object, words: str, *___: object) -> list[object]:
         searched.append(words)
         raise QueryTooSlowError("The query took longer than 20 seconds.")
 

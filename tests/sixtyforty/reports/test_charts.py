@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,6 +50,13 @@ def test_an_unknown_line_is_left_out(kpi) -> None:
     days = make_days(1000.0, random_choice=UNKNOWN)
     assert b"random choice" not in charts.draw_cumulative_value(kpi, days, "svg")
     assert b"random choice" in charts.draw_cumulative_value(kpi, make_days(1000.0), "svg")
+
+
+def test_a_clipped_axis_is_noted(kpi) -> None:
+    note = b"The axis is clipped: perfect foresight leaves the chart."
+    assert note in charts.draw_cumulative_value(kpi, make_days(1000.0), "svg")
+    days = [replace(day, perfect_foresight=day.model) for day in make_days(1000.0)]
+    assert b"The axis is clipped" not in charts.draw_cumulative_value(kpi, days, "svg")
 
 
 def test_equal_figures_give_equal_bytes(kpi) -> None:

@@ -74,6 +74,8 @@ def test_a_decider_reads_todays_actions(ws: Workspace) -> None:
         "12 calls decided so far:",
         "- call a second fitter in: 5",
         "- call nobody: 7",
+        "What to do:",
+        *(f"- id {n}: call a second fitter in" for n in range(5)),
         "The current process decided 2 of them because there was no model or no sound data.",
         "3 decisions queued for review, 2 of them not answered yet.",
         "Up to EUR 823 at stake in about 10 minutes of review.",
@@ -81,6 +83,13 @@ def test_a_decider_reads_todays_actions(ws: Workspace) -> None:
         "",
         "This is a replay of past decisions.",
     ]
+
+
+def test_no_unit_with_personal_data_is_named(ws: Workspace) -> None:
+    source = ws.use_case.sources["calls"].model_copy(update={"personal": ["id"]})
+    use_case = ws.use_case.model_copy(update={"sources": ws.use_case.sources | {"calls": source}})
+    text = compose_digest(replace(ws, use_case=use_case), "replay", "decider", BEFORE_DECIDED_DAY).text
+    assert "call a second fitter in: 5" in text and "What to do" not in text
 
 
 def test_an_expert_reads_the_state_of_the_queue(ws: Workspace) -> None:
@@ -97,6 +106,7 @@ def test_an_owner_reads_money_target_people_losing_weeks_and_next_steps(ws: Work
     total = gain("2013-04-01", "2013-05-31")
     for line in (
         f"- {money(gained)} over the current process, on 620 calls ({money(gained / 0.62)} per 1,000).",
+        "- The same days: 620 decisions with 186 actions, at most 6 in a partition; 124 differed from the current",
         f"- In total since 1 April 2013: {money(total)} over the current process",
         "The target is EUR 500 per 1,000 calls by 30 June 2013.",
         "- Gain forecast for next month: EUR 1,000 per 1,000 calls, between EUR 700 and EUR 1,300.",
@@ -150,7 +160,8 @@ def _correct(ws: Workspace, partition: str, was_closed: bool, at: datetime) -> N
 
 def test_no_message_holds_a_persons_name(tmp_path: Path) -> None:
     ws = make_accounted_home(tmp_path, sources={"calls": {"personal": ["site"]}})
-    rows = pa.table({"action": ["act"], "site": ["Mrs Miller"], "reason": ["Mrs Miller"]})
+    texts = {"action": ["act"], "site": ["Mrs Miller"], "reason": ["Mrs Miller"]}
+    rows = pa.table({"id": [1], "decided_at": [NOON]} | texts)
     facts = {"model": 1, "fallback": 0, "current_process": 0}
     ws.lake.write(decisions_dataset("replay"), DECIDED_DAY, rows, facts=facts)
     append_verdict(ws, DECIDED_DAY, kind="rollback", by="Ada Miller", reasons=["Mrs Miller asked"])

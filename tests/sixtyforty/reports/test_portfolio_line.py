@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -59,6 +60,16 @@ def test_the_next_gate_is_the_first_that_is_not_passed(tmp_path: Path) -> None:
     lines = {ws.use_case.name: build_line(ws, 0.0, NOW) for ws in (ready, without_pilot)}
     assert lines["ready"].next_gate == "pilot: EUR 500 per 1,000 units by 1 February 2014"
     assert lines["without_pilot"].next_gate == "pilot: no gate is declared"
+
+
+def test_a_gate_passed_at_a_negative_return_is_explained(tmp_path: Path) -> None:
+    gate = {"target": 500, "minimum_gain": 100, "stop_date": "2013-08-15"}
+    changes = {"kpi": {"costs": {"build": 1_000_000}}, "stages": {"poc": gate}}
+    dear = build_line(make_gaining_use_case(tmp_path, "dear", 90.0, **changes), 0.0, NOW)
+    assert (dear.verdict, dear.roi is not None and dear.roi < 0) == ("pass", True)
+    assert dear.gate_note.startswith("The stage gate is passed, but the costs are not covered: they are still EUR ")
+    cheap = replace(dear, costs=replace(dear.costs, build=0.0, running=0.0))
+    assert cheap.gate_note == ""
 
 
 def test_a_line_as_json_is_flat_and_rounded(tmp_path: Path) -> None:
