@@ -28,16 +28,19 @@ CONFLICTS := /^(The package|Package) / && !/`(hydra-core|omegaconf)` requires `a
 	/^(Checked|All) / {checked = 1} END {exit failed || !checked}
 
 .DEFAULT_GOAL := help
-.PHONY: help demo drill ui desk up down bench test prove lint lock sbom reference docs clean
+.PHONY: help demo drill drill-all ui desk up down bench test prove lint lock sbom reference docs clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/.installed ## Run the whole chain on a year of demo data, and show what the decisions earned
 	@.venv/bin/sixtyforty demo
 
 drill: .venv/.installed ## Simulate a week with broken extracts and killed processes, and check every decision
 	@.venv/bin/sixtyforty drill
+
+drill-all: .venv/.installed ## Plant every kind of fault in a live home, and write who was told into docs/reference/faults.md
+	@OMP_NUM_THREADS=1 .venv/bin/python -m pipelines.demo.fault_drill
 
 ui: .venv/.installed ## Serve Dagster's pages on this machine only
 	@.venv/bin/sixtyforty ui

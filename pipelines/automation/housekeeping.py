@@ -175,13 +175,17 @@ def _apply_retention(context: dg.OpExecutionContext, project_home: dg.ResourcePa
 
 @dg.op(
     name="verify_records",
-    description="Verify ledgers, models and the newest decisions, and send the heads of the ledgers to the witness.",
+    description="Verify all that is stored, by its hashes, and send the heads of the ledgers to the witness.",
+    config_schema={
+        "quick": dg.Field(bool, default_value=False, description="Leave out what takes longer with each day of data.")
+    },
 )
 def _verify_records(context: dg.OpExecutionContext, project_home: dg.ResourceParam[ProjectHome]) -> None:
+    config: Mapping[str, bool] = context.op_config
     differences = list[str]()
     for use_case in _complete_use_cases():
         ws = project_home.workspace(use_case)
-        verification = verify_use_case(ws, quick=True, known_heads=read_heads(witness_address()))
+        verification = verify_use_case(ws, quick=config["quick"], known_heads=read_heads(witness_address()))
         send_to_witness(verification)
         context.log.info(f"verification {use_case.name}: done ({verification.summary})")
         differences += [f"{use_case.name}: {difference}" for difference in verification.differences]

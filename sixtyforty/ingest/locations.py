@@ -62,6 +62,8 @@ class Folder:
         """List all files in the folder that match a glob. `recall` has no effect: a folder is never listed in parts."""
         if self.required and not self.root.is_dir():
             raise FileNotFoundError("the folder of the source's extracts doesn't exist; create the folder")
+        if self.root.exists() and not self.root.is_dir():  # as a failed mount leaves it
+            raise NotADirectoryError("a file is in the place of the folder of the extracts; put the folder back")
         files = []
         for name, path in self._matching(pattern):
             try:

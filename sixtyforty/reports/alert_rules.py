@@ -16,7 +16,12 @@ from sixtyforty.lifecycle.champions import measure_recent_lift
 from sixtyforty.modeling import taint
 from sixtyforty.reports.alerts import Alert, AlertKind
 from sixtyforty.reports.arrival_notes import find_late_arrivals
-from sixtyforty.reports.feed_alerts import find_fallback, find_refused_extracts, find_unreachable_sources
+from sixtyforty.reports.feed_alerts import (
+    find_fallback,
+    find_quarantined_rows,
+    find_refused_extracts,
+    find_unreachable_sources,
+)
 from sixtyforty.reports.page_templates import format_stage
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.money import format_money
@@ -156,6 +161,7 @@ def find_stop(ws: Workspace, track: Track) -> list[Alert]:
 RULES: dict[AlertKind, AlertRule] = {
     "source unreachable": find_unreachable_sources,
     "refused extract": find_refused_extracts,
+    "quarantined rows": find_quarantined_rows,
     "rejected batch": find_rejected_batches,
     "leakage": find_tainted_partitions,
     "champion revoked": find_revoked_champion,

@@ -18,6 +18,7 @@ AlertKind = Literal[
     "failed run",
     "source unreachable",
     "refused extract",
+    "quarantined rows",
     "silent feed",
     "disk nearly full",
     "no backup",

@@ -17,6 +17,7 @@ from sixtyforty.reports.alerts import Alert
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.verdicts import read_verdict
 from sixtyforty.workspace import Workspace
 
 COMMON_ENDING = ": the current process decides"
@@ -58,6 +59,27 @@ def _refusal_text(source: str, arrival: Arrival) -> str:
         f"{source}: the extract {arrival.name} is refused, and none of its rows are used. `sixtyforty check-extract`"
         " shows why. Ask the sender for a corrected extract."
     )
+
+
+def find_quarantined_rows(ws: Workspace, track: Track) -> list[Alert]:
+    """Return an alert for each source whose newest accepted partition has quarantined rows, such as a cut last line.
+
+    The alert is resolved when the rows are corrected, or when the next partition has none. A rejected partition has an
+    alert of its own. The argument `track` isn't used.
+    """
+    alerts = []
+    for source in ws.use_case.partitioned:
+        newest = max(ws.lake.partitions(f"validated/{source}"), default=None)
+        entry = ws.lake.entry(f"validated/{source}", newest) if newest else None
+        verdict = read_verdict(entry) if entry else None
+        if verdict and verdict.quarantined:
+            text = (
+                f"{source} of {newest}: {verdict.quarantined:,} of {verdict.landed:,} landed rows are in quarantine."
+                " The rest is accepted. `sixtyforty quarantine` shows the reason of each row."
+                " Ask the sender for a corrected extract."
+            )
+            alerts.append(Alert("quarantined rows", f"{source} {newest}", text))
+    return alerts
 
 
 def find_silent_feeds(ws: Workspace, now: datetime) -> list[Alert]:

@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -92,10 +93,16 @@ class DrillHome:
 
     def evaluate(self, function: Callable[[], T]) -> T:
         """Call a function in this process with the environment variables of this home, and return what it returns."""
+        with self.entered():
+            return function()
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Use the environment variables of this home in this process, until the block ends."""
         before = dict(os.environ)
         os.environ.update(self.environment)
         try:
-            return function()
+            yield
         finally:
             os.environ.clear()
             os.environ.update(before)

@@ -8,10 +8,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickData, TickStatus
+from dagster._core.scheduler.instigation import InstigatorStatus
 from dagster._core.storage.tags import WILL_RETRY_TAG
-from dagster._daemon.types import DaemonHeartbeat
-from dagster._utils.error import SerializableErrorInfo
 
 from pipelines.authoring import catalog
 from pipelines.operations.dagster_watch import (
@@ -21,8 +19,13 @@ from pipelines.operations.dagster_watch import (
     longest_pause,
     silent_automation,
 )
+from pipelines.runtime.dagster_internals_daemon import (
+    record_heartbeats,
+    record_tick,
+    running_schedule,
+    running_sensor,
+)
 from pipelines.runtime.dagster_internals_events import MARK_TAG
-from tests.instigators import running_schedule, running_sensor
 
 NOW = time.time()
 HOUR = 3600
@@ -38,12 +41,6 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield test_instance
 
 
-def add_heartbeats(instance: dg.DagsterInstance, at: float = NOW) -> None:
-    """Record a heartbeat of each required daemon."""
-    for kind in instance.get_required_daemon_types():
-        instance.add_daemon_heartbeat(DaemonHeartbeat(at, kind, None, None))
-
-
 def add_automation(
     instance: dg.DagsterInstance, name: str, last_tick: float, error: Exception | None = None, on: bool = True
 ) -> None:
@@ -53,37 +50,13 @@ def add_automation(
     if not on:
         state = state.with_status(InstigatorStatus.STOPPED)
     instance.add_instigator_state(state)
-    create_tick(instance, state, last_tick, error)
+    record_tick(instance, state, last_tick, error)
 
 
 def add_tick(instance: dg.DagsterInstance, name: str, at: float, error: Exception | None = None) -> None:
     """Record a later tick of a sensor or schedule that is recorded already."""
     (state,) = [state for state in instance.all_instigator_state() if state.name == name]
-    create_tick(instance, state, at, error)
-
-
-def create_tick(
-    instance: dg.DagsterInstance, state: InstigatorState, last_tick: float, error: Exception | None
-) -> None:
-    """Record a tick."""
-    instance.create_tick(
-        TickData(
-            state.instigator_origin_id,
-            state.name,
-            state.instigator_type,
-            TickStatus.FAILURE if error else TickStatus.SKIPPED,
-            last_tick,
-            selector_id=state.selector_id,
-            error=as_stored(error),
-        )
-    )
-
-
-def as_stored(error: BaseException | None) -> SerializableErrorInfo | None:
-    """Return an error as Dagster stores it with a tick, with its causes."""
-    if error is None:
-        return None
-    return SerializableErrorInfo(str(error), [], type(error).__name__, as_stored(error.__cause__))
+    record_tick(instance, state, at, error)
 
 
 def alert_texts(instance: dg.DagsterInstance, automation: Automation = DECLARED, now: float = NOW) -> dict[str, str]:
@@ -192,14 +165,14 @@ def add_run(instance: dg.DagsterInstance, **tags: str) -> None:
 def test_a_daemon_without_a_heartbeat_is_the_only_alert(instance: dg.DagsterInstance) -> None:
     add_automation(instance, SENSOR, NOW - HOUR)
     assert alert_texts(instance).keys() == {"daemon"}
-    add_heartbeats(instance, NOW - HOUR)
+    record_heartbeats(instance, NOW - HOUR)
     assert alert_texts(instance).keys() == {"daemon"}
-    add_heartbeats(instance)
+    record_heartbeats(instance, NOW)
     assert alert_texts(instance).keys() == {SENSOR}
 
 
 def test_a_silent_sensor_is_an_alert_unless_it_is_no_longer_declared(instance: dg.DagsterInstance) -> None:
-    add_heartbeats(instance)
+    record_heartbeats(instance, NOW)
     add_automation(instance, SENSOR, NOW - 100)
     assert alert_texts(instance) == {}
     undeclared = f"{USE_CASE}_promotion"
@@ -210,7 +183,7 @@ def test_a_silent_sensor_is_an_alert_unless_it_is_no_longer_declared(instance: d
 
 
 def test_ticks_from_before_the_clock_was_set_back_hide_nothing(instance: dg.DagsterInstance) -> None:
-    add_heartbeats(instance)
+    record_heartbeats(instance, NOW)
     add_automation(instance, SENSOR, NOW + HOUR)
     assert alert_texts(instance) == {}
     add_tick(instance, SENSOR, NOW - 10, RuntimeError("x"))
@@ -218,7 +191,7 @@ def test_ticks_from_before_the_clock_was_set_back_hide_nothing(instance: dg.Dags
 
 
 def test_a_failing_sensor_is_described_by_the_type_of_its_error_alone(instance: dg.DagsterInstance) -> None:
-    add_heartbeats(instance)
+    record_heartbeats(instance, NOW)
     error = RuntimeError("while looking")
     error.__cause__ = PermissionError("Mrs Miller, 5 Elm Street")
     add_automation(instance, SENSOR, NOW, error)
@@ -228,16 +201,16 @@ def test_a_failing_sensor_is_described_by_the_type_of_its_error_alone(instance: 
 
 
 def test_a_sensor_that_is_switched_off_is_no_alert(instance: dg.DagsterInstance) -> None:
-    add_heartbeats(instance)
+    record_heartbeats(instance, NOW)
     add_automation(instance, SENSOR, NOW - HOUR, on=False)
     assert alert_texts(instance) == {}
 
 
 def test_a_schedule_is_an_alert_after_more_than_its_pause(instance: dg.DagsterInstance) -> None:
-    add_heartbeats(instance)
+    record_heartbeats(instance, NOW)
     add_automation(instance, SCHEDULE, NOW - 26 * HOUR)
     assert alert_texts(instance) == {}
-    add_heartbeats(instance, NOW + 5 * HOUR)
+    record_heartbeats(instance, NOW + 5 * HOUR)
     assert list(alert_texts(instance, now=NOW + 5 * HOUR)) == [SCHEDULE]
 
 

@@ -13,12 +13,12 @@ import pytest
 from pipelines.authoring import catalog
 from pipelines.operations import installation_checks, machine_watch, use_case_checks
 from pipelines.operations.examination import Check, NotAvailableError, examine_check
+from pipelines.runtime.dagster_internals_daemon import running_sensor
 from pipelines.settings import prepare_dagster_home
 from sixtyforty.accounting import row_accounts
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_use_case
-from tests.instigators import running_sensor
 from tests.pipelines.conftest import RunCli
 
 INSTALLATION = {"storage", "disk", "database", "dvc_remote", "daemon"}

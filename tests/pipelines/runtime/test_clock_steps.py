@@ -11,9 +11,9 @@ import pytest
 from dagster._daemon.sensor import is_under_min_interval
 
 from pipelines.runtime.clock_steps import without_future_ticks
+from pipelines.runtime.dagster_internals_daemon import running_schedule, running_sensor
 from pipelines.settings import prepare_dagster_home
 from tests.homes import use_home
-from tests.instigators import running_schedule, running_sensor
 
 HOUR = 3600.0
 SENSOR = SimpleNamespace(min_interval_seconds=30)

@@ -6,10 +6,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from sixtyforty.ingest.landing_zone import LandingZone
-from sixtyforty.reports.feed_alerts import find_refused_extracts, find_silent_feeds, find_unreachable_sources
+from sixtyforty.reports.feed_alerts import (
+    find_quarantined_rows,
+    find_refused_extracts,
+    find_silent_feeds,
+    find_unreachable_sources,
+)
+from sixtyforty.storage.verdicts import Verdict, verdict_facts
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace
 
@@ -53,6 +60,27 @@ def test_an_unreachable_source_is_named_with_the_reason(workspace: Workspace, mo
     monkeypatch.setattr(LandingZone, "list_files", fail)
     (alert,) = find_unreachable_sources(workspace, "live")
     assert (alert.subject, alert.text) == ("calls", str(unreachable))
+
+
+def test_a_file_in_place_of_the_landing_zone_makes_its_sources_unreachable(workspace: Workspace) -> None:
+    """Once, a failed mount looked like a landing zone without new extracts."""
+    folder = Path(str(workspace.landing.folder))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.touch()
+    alerts = find_unreachable_sources(workspace, "live")
+    assert {alert.subject for alert in alerts} == set(workspace.use_case.sources)
+    assert "a file is in the place of the folder" in alerts[0].text
+
+
+def test_quarantined_rows_of_the_newest_partition_are_an_alert(workspace: Workspace) -> None:
+    """Once, nobody heard of an extract that was cut within a line: its whole lines were accepted."""
+    for day, quarantined in (("2013-03-01", 0), ("2013-03-02", 1)):
+        assert find_quarantined_rows(workspace, "live") == []
+        verdict = Verdict("calls", day, True, 20, 20 - quarantined, quarantined, 0, 0, [], [])
+        workspace.lake.write("validated/calls", day, pa.table({"x": [1]}), facts=verdict_facts(verdict))
+    (alert,) = find_quarantined_rows(workspace, "live")
+    assert alert.subject == "calls 2013-03-02"
+    assert "1 of 20 landed rows are in quarantine" in alert.text
 
 
 def test_a_feed_that_never_came_is_an_alert_from_the_third_complete_partition_on(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""A seeded part of the drill of faults: each planted fault is reported within two looks, and nothing is lost.
+
+`make drill-all` plants all faults in a home with a champion. Here the home has one day of extracts and no champion.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pipelines.demo.fault_drill.base_home import build_base_home
+from pipelines.demo.fault_drill.fault import Fault, FaultReport
+from pipelines.demo.fault_drill.fault_drill import FAULTS, as_table, plant_and_watch
+from pipelines.demo.fault_drill.scene import LIVE, Scene
+
+SEED, SAMPLE = 22, 5
+WITHOUT_RUN = [fault for fault in FAULTS if not fault.hours and fault.name != "run: killed"]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", "")
+        yield build_base_home(tmp_path_factory.mktemp("faults"), first=LIVE - timedelta(days=1), hours=2)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *random.Random(SEED).sample(WITHOUT_RUN, SAMPLE),
+        *(fault for fault in FAULTS if fault.name == "movements: empty"),
+    ],
+    ids=lambda fault: fault.name,
+)
+def test_a_fault_is_reported_within_two_looks(
+    base: Scene, fault: Fault, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    report = plant_and_watch(base, tmp_path_factory.getbasetemp() / "copy", fault, {})
+    assert report.ok, as_table([report])
+    assert report.recipient == "owner"
+    assert report.look in (1, 2)
+
+
+def test_a_fault_that_nobody_hears_of_fails(base: Scene, tmp_path: Path) -> None:
+    harmless = Fault("harmless", lambda scene: None, ("no alert holds this",))
+    report = plant_and_watch(base, tmp_path / "copy", harmless, {})
+    assert (report.ok, report.recipient, report.lost) == (False, "", "")
+
+
+def test_the_drill_has_at_least_forty_kinds_of_faults() -> None:
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 40
+
+
+def test_the_table_has_a_row_for_each_fault() -> None:
+    reports = [
+        FaultReport("disk: full", "the chain goes on", "", "owner", 1, 0.26),
+        FaultReport("feed: silent", "0 decisions taken", "3 due decisions missing", "", 0, 0.0),
+    ]
+    assert as_table(reports).splitlines() == [
+        "| fault | what happened | lost | recipient, after how long |",
+        "| --- | --- | --- | --- |",
+        "| disk: full | the chain goes on | nothing | owner, look 1 (0.3 s) |",
+        "| feed: silent | 0 decisions taken | 3 due decisions missing | nobody |",
+    ]
+    assert [report.ok for report in reports] == [True, False]
