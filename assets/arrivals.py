@@ -1,6 +1,6 @@
-"""Asset checks of arrival times: whether rows arrive by their `known_at`, and whether snapshots change after decisions.
+"""Arrivals: whether rows arrive by their `known_at`, whether snapshots change after decisions, and empty feeds.
 
-Both checks only warn. They block no run, because live decisions used only the rows that had arrived.
+The two checks only warn. They block no run, because live decisions used only the rows that had arrived.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from assets.metadata import Metadata
 from assets.stage import CheckResult, StageCheck, StageRun, StageTarget
 from sixtyforty.ingest.arrival_delays import read_source_delays
 from sixtyforty.ingest.arrival_times import is_measured_by, newest_records, record_arrival_times
+from sixtyforty.ingest.arrivals import Arrival, arrivals_for
 from sixtyforty.modeling.snapshot_changes import find_late_snapshots, record_snapshot_changes
 from sixtyforty.spec.draft import Draft
+from sixtyforty.spec.shown_url import hide_passwords
 
 ARRIVES_AS_DECLARED = StageCheck(
     "arrives_as_declared",
@@ -81,3 +83,17 @@ def check_snapshots(run: StageRun) -> list[CheckResult]:
     metadata: Metadata = {"partitions": ", ".join(sorted({p for snapshot in late for p in snapshot.partitions}))}
     summary = "; ".join(map(str, late)) or "no snapshot is known to have changed after the decision times of the run"
     return [CheckResult(SNAPSHOTS_AS_KNOWN.name, not late, metadata, warn=True, description=summary)]
+
+
+def refuse_feed(run: StageRun, extracts: Sequence[Arrival]) -> str:
+    """Return why a source has nothing that a run can use; empty if it has. extracts: all extracts of the source."""
+    if not extracts:
+        contract = run.use_case.sources[run.source]
+        if contract.query:
+            return f"{contract.database_label} has returned no row since the source was declared. Check its query."
+        location = hide_passwords(contract.location or "") or f"its landing folder, data/landing/{run.use_case.name}"
+        return f"no extract has arrived. Land a file that matches '{contract.files}' in {location}."
+    requested = arrivals_for(extracts, run.partitions)
+    if not requested or not all(extract.problem for extract in requested):
+        return ""
+    return f"no extract of the run's partitions can be used. {requested[0].name}: {requested[0].problem}"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from assets.arrivals import check_arrivals, record_arrivals
+from assets.arrivals import check_arrivals, record_arrivals, refuse_feed
 from assets.metadata import Metadata, TableRow, table
 from assets.page_links import data_docs_link
 from assets.stage import (
@@ -25,7 +25,7 @@ from expectations.data_docs import build_docs
 from expectations.serving_gate import check_features
 from expectations.suites import load_suite
 from expectations.validation import validate
-from sixtyforty.ingest.arrivals import Arrival, arrivals_for
+from sixtyforty.ingest.arrivals import Arrival
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.ingest.retyped_columns import find_misfits
 from sixtyforty.ingest.schema_drift import compare_columns
@@ -92,11 +92,8 @@ def import_extracts(run: StageRun) -> StageResult:
     for note in header_notes:
         run.log.info(f"raw {run.source}: new extracts read ({note})")
     metadata: Metadata = {"extracts refused": table(rows)}
-    requested = arrivals_for(extracts, run.partitions)
-    if requested and all(extract.problem for extract in requested):
-        metadata[REFUSED] = (
-            f"no extract of the run's partitions can be used. {requested[0].name}: {requested[0].problem}"
-        )
+    if refusal := refuse_feed(run, extracts):
+        metadata[REFUSED] = refusal
     if undeclared := _undeclared_columns(run, extracts):
         metadata["undeclared columns"] = undeclared
         run.log.info(
@@ -104,7 +101,8 @@ def import_extracts(run: StageRun) -> StageResult:
         )
     if header_notes:
         metadata["headers of new extracts"] = "\n".join(header_notes)
-    result.checks.append(CheckResult(EXTRACTS_READABLE.name, not rows, metadata, warn=True, description=summary))
+    is_readable = bool(extracts) and not rows
+    result.checks.append(CheckResult(EXTRACTS_READABLE.name, is_readable, metadata, warn=True, description=summary))
     run.log.info(f"raw {run.source}: imported ({format_plural(len(result.published), 'partition')}, {summary})")
     return result
 

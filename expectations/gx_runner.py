@@ -247,6 +247,10 @@ def _evaluate(
         validator = _create_validator(frame)
         configurations = validator.process_expectations_for_validation(suite.expectation_configurations)
         validations = validator.graph_validate(configurations, {"result_format": dict(result_format)})
+        # The validator refers to itself, so Python would hold its DataFrame until the next garbage collection.
+        batches = validator.execution_engine.batch_manager
+        batches.reset_batch_cache()
+        batches.batch_data_cache.clear()
     outcomes = {}
     for outcome in validations:
         number = numbers[(outcome.expectation_config.meta or {})["number"]]

@@ -36,7 +36,7 @@ from expectations.value_frames import (
     reads_text,
     share_frame,
 )
-from sixtyforty.storage.sql import identifier, identifiers, literal
+from sixtyforty.storage.sql import digest_sql, identifier, identifiers, literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -259,8 +259,7 @@ class _RowEvaluator:
         name = identifier(column)
         if not is_text(self.types.get(column, "")):
             return name
-        text = f"{name}::varchar"
-        return f"case when strlen({text}) > {LONG_TEXT} then 'sha256 of ' || sha256({text}) else {text} end"
+        return digest_sql(f"{name}::varchar", LONG_TEXT)
 
     def _compare_all(self, number: int, rule: Rule, table: str) -> None:
         """Evaluate a rule on all rows of each partition, such as a rule that values increase."""

@@ -94,7 +94,7 @@ def partition_rule_results(
 def _rejection_reason(rule: Rule, observed: Any, has_rows: bool, is_masked: bool) -> str:
     metric = rule.column.replace("_", " ")
     if not has_rows:
-        measured = f"no rows, so no {metric}"
+        measured = "no rows" if metric == "rows" else f"no rows, so no {metric}"
     elif is_masked:
         measured = f"{metric} is not shown"
     elif observed is None:

@@ -21,7 +21,7 @@ from sixtyforty.ingest.type_inference import InferredType, infer_type
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.wording import format_plural
-from sixtyforty.storage.sql import identifier, literal
+from sixtyforty.storage.sql import digest_sql, identifier, literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 NULL_TEXTS = ("NA", "NaN", "nan", "NULL", "null", "None", "N/A", "n/a", "-", "?")  # usual spellings of a missing value
 UNDECODABLE = "UTF-8"  # the reason for a refusal or a broken line contains this if a text is not UTF-8
 OTHER_ENCODING = "cp1252"  # the encoding of most files that are not UTF-8; it contains Latin-1
+LONGEST_TEXT = 1000  # a profile has the digest of a longer text, which is neither a number nor a time
 NUMBER = re.compile(r"-?[\d.,]*")
 
 
@@ -59,6 +60,19 @@ class UndecodableExtractError(SixtyfortyError):
 def optional_columns(files: Sequence[Path]) -> tuple[str, ...]:
     """Return the columns that some of the files lack. Raises UnreadableExtractError if a file can't be read."""
     return _lacked_names([read_column_names(file, None) for file in files])
+
+
+def select_short_texts(db: duckdb.DuckDBPyConnection, rows: str) -> str:
+    """Return SQL for rows in which each long text is replaced by its digest, so that a profile takes little memory.
+
+    rows: SQL query. DuckDB works on 2048 rows at once, which may be gigabytes if the rows have long texts.
+    """
+    table = db.sql(f"select * from ({rows}) limit 0")
+    texts = [name for name, kind in zip(table.columns, map(str, table.types), strict=True) if kind == "VARCHAR"]
+    if not texts:
+        return rows
+    digests = ", ".join(f"{digest_sql(identifier(name), LONGEST_TEXT)} as {identifier(name)}" for name in texts)
+    return f"select * replace ({digests}) from ({rows})"
 
 
 def _lacked_names(names_by_file: Sequence[Sequence[str]]) -> tuple[str, ...]:
@@ -147,7 +161,7 @@ def _insert_rows(db: duckdb.DuckDBPyConnection, file: Path, source: Source) -> s
         if source.encoding is None and any(UNDECODABLE in line.reason for line in chunk.broken):
             raise UndecodableExtractError(file.name)
         db.register("chunk", chunk.rows)
-        db.execute("insert into landed_texts select * exclude (_row) from chunk")
+        db.execute(f"insert into landed_texts {select_short_texts(db, 'select * exclude (_row) from chunk')}")
         db.unregister("chunk")
         row_count += chunk.rows.num_rows
         broken_count += len(chunk.broken)

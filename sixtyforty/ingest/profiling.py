@@ -17,11 +17,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from sixtyforty.ingest.formats.base import UnreadableExtractError, sql_list
 from sixtyforty.ingest.formats.registry import describe_formats, format_of_name
 from sixtyforty.ingest.number_forms import PLAIN, NumberForm
-from sixtyforty.ingest.profiled_texts import NULL_TEXTS, LoadedTexts, load_texts, optional_columns
+from sixtyforty.ingest.profiled_texts import (
+    NULL_TEXTS,
+    LoadedTexts,
+    load_texts,
+    optional_columns,
+    select_short_texts,
+)
 from sixtyforty.ingest.type_inference import InferredType
 from sixtyforty.spec.contract_types import parse_type
 from sixtyforty.storage.duckdb_session import connect
-from sixtyforty.storage.sql import bare_identifier
+from sixtyforty.storage.sql import DIGEST, bare_identifier
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,7 +56,7 @@ class ColumnProfile:
     - nulls: the number of rows without a value.
     - distinct: the number of distinct values.
     - low, high: the smallest and the largest value.
-    - values: all distinct values, sorted; empty if there are more than MAX_LISTED_VALUES.
+    - values: all distinct values, sorted; empty if there are more than MAX_LISTED_VALUES, or if a text is long.
     """
 
     name: str
@@ -150,9 +156,8 @@ def profile_files(files: Sequence[Path], null_texts: Sequence[str] = NULL_TEXTS)
         try:
             if extract_format.typed_reader:
                 listed = sql_list(list(map(str, paths)))
-                db.execute(
-                    f"create temp table landed as from {extract_format.typed_reader}({listed}, union_by_name = true)"
-                )
+                rows = f"from {extract_format.typed_reader}({listed}, union_by_name = true)"
+                db.execute(f"create temp table landed as {select_short_texts(db, rows)}")
                 loaded = LoadedTexts(optional=optional_columns(files))
             else:
                 loaded = load_texts(db, files, null_texts if extract_format.kind == "csv" else ())
@@ -202,6 +207,8 @@ def _profile_column(db: duckdb.DuckDBPyConnection, table: str, name: str, duckdb
     if distinct <= MAX_LISTED_VALUES:
         rows = db.execute(f"select distinct {column} from {table} where {column} is not null order by 1").fetchall()
         values = tuple(row[0] for row in rows)
+        if any(isinstance(text, str) and text.startswith(DIGEST) for text in values):
+            values = ()
     return ColumnProfile(name, _contract_type(duckdb_type), column, nulls, distinct, low, high, values)
 
 

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 from sixtyforty.storage.files import access_errors
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.memory import staging_limit
+from sixtyforty.storage.parquet_files import row_groups
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 1 << 16  # the rows that are read at once from a file of staged lines
-SMALL_BATCH_ROWS = 1 << 12  # smaller record batches are combined, because each batch takes some time and space
 
 
 @dataclass(frozen=True)
@@ -148,12 +148,13 @@ class StagedLines:
             pa.ipc.new_file(sink, schema, options=options) as writer,
         ):
             for partition, parts in tables.items():
-                batches = _batches(parts)
-                for batch in batches:
+                end = start
+                for batch in _batches(parts):
                     writer.write_batch(batch)
-                if batches:
-                    new_parts[partition] = _FilePart(file, range(start, start + len(batches)))
-                start += len(batches)
+                    end += 1
+                if end > start:
+                    new_parts[partition] = _FilePart(file, range(start, end))
+                start = end
         for partition, part in new_parts.items():  # the lines leave the memory only when the file is complete
             on_disk = [earlier for earlier in self._parts[partition] if isinstance(earlier, _FilePart)]
             self._parts[partition] = [*on_disk, part]
@@ -161,13 +162,9 @@ class StagedLines:
         self._holdings.byte_count = 0
 
 
-def _batches(tables: Sequence[pa.Table]) -> list[pa.RecordBatch]:
-    """Combine the rows of tables into as few Arrow record batches as possible."""
-    import pyarrow as pa
-
+def _batches(tables: Sequence[pa.Table]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of tables in record batches that are neither small nor large. A row of long texts may be large."""
     if not tables:
-        return []
-    lines = pa.concat_tables(tables)
-    if lines.num_rows < len(tables) * SMALL_BATCH_ROWS:
-        lines = lines.combine_chunks()
-    return list(lines.to_batches(max_chunksize=BATCH_ROWS))
+        return
+    for group in row_groups((batch for table in tables for batch in table.to_batches()), tables[0].schema):
+        yield from group.to_batches(max_chunksize=BATCH_ROWS)

@@ -12,6 +12,7 @@ from pathlib import Path
 from sixtyforty.accounting import exactness
 from sixtyforty.ingest.arrival_delays import read_source_delays
 from sixtyforty.ingest.contract_rows import select_validated_rows
+from sixtyforty.ingest.profiled_texts import select_short_texts
 from sixtyforty.ingest.profiling import ColumnProfile, profile_columns
 from sixtyforty.reports.findings import open_findings
 from sixtyforty.reports.page_templates import page_environment
@@ -202,10 +203,8 @@ def _profile_columns(ws: Workspace, source: Source, entries: Sequence[Entry]) ->
     """Profile each column of a source in these partitions, and count the duplicate rows."""
     with ws.lake.open_session(ws.use_case.timezone) as db:
         # The profile runs dozens of queries over rows in many files. Copying them to a table first is faster.
-        db.execute(
-            f"create or replace temp table profiled as"
-            f" select {identifiers(source.columns)} from {select_validated_rows(ws.lake, source, entries)}"
-        )
+        rows = f"select {identifiers(source.columns)} from {select_validated_rows(ws.lake, source, entries)}"
+        db.execute(f"create or replace temp table profiled as {select_short_texts(db, rows)}")
         profile = profile_columns(db, "profiled")
     return profile.columns, profile.duplicates
 

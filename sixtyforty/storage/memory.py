@@ -3,7 +3,7 @@
 The setting is a number of bytes, such as `2000000000`, or a number with a unit, such as `1GB`, `512MB` or `1.5GiB`. The
 default is a quarter of the memory of the machine or container, but at least 512 MB. The limit covers data on the way
 from an extract to delivered decisions: what DuckDB holds, and rows that wait to be written. It doesn't cover training
-sets, which are held in memory as a whole. The libraries need about 350 MB more.
+sets, which are held in memory as a whole. A process needs up to 420 MB more, of which the libraries take 350 MB.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+DIGEST = "sha256 of "  # the start of a digest that stands for a long text
 RESERVED_WORDS = frozenset(
     [
         "all",
@@ -119,6 +120,14 @@ def identifiers(names: Iterable[str], prefix: str = "") -> str:
     prefix: text before each name, such as `t.`.
     """
     return ", ".join(prefix + identifier(name) for name in names)
+
+
+def digest_sql(text: str, longest: int) -> str:
+    """Return SQL for a text that is equal for equal texts only, and never long: a longer text becomes its digest.
+
+    text: SQL expression of a text. longest: the bytes of the longest text that stays as it is.
+    """
+    return f"case when strlen({text}) > {longest} then {literal(DIGEST)} || sha256({text}) else {text} end"
 
 
 def literal(text: object) -> str:

@@ -76,6 +76,19 @@ def test_a_feed_without_any_usable_extract_or_row_is_a_refusal(workspace: Worksp
     assert reason.startswith(f"no partition of the run is accepted. {KEYS[1]}: calls_{KEYS[1]}.csv:")
 
 
+def test_a_feed_without_any_extract_is_a_refusal(workspace: Workspace) -> None:
+    """A run whose source had a wrong location or glob succeeded."""
+    (check,) = data.import_extracts(make_run(workspace, KEYS, "calls")).checks
+    assert (check.passed, check.warn, check.description) == (False, True, "0 of 0 extracts refused")
+    assert check.metadata[REFUSED] == (
+        "no extract has arrived. Land a file that matches 'calls_*.csv' in its landing folder,"
+        " data/landing/calls_in_time."
+    )
+    land_days(workspace, DAYS[:1])
+    (check,) = data.import_extracts(make_run(workspace, KEYS[1:], "calls")).checks
+    assert check.passed and REFUSED not in check.metadata, "a day without an extract is no fault"
+
+
 def test_a_run_names_a_column_of_another_type_once(workspace: Workspace, rules: Path) -> None:
     """In the second extract, each number has a letter: one warning names the column, besides the rows' own reasons."""
     land_days(workspace, DAYS[:1])

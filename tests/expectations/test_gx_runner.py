@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from contextlib import nullcontext
 from typing import Any
 
@@ -173,3 +175,16 @@ def test_metrics_may_be_dates():
     assert find_failing_rows("weather", metrics, [rule]) == [[1]]
     with pytest.raises(RuleError, match="neither a date nor a time"):
         find_failing_rows("weather", metrics, [make_rule(column="last_day", max_value=5)])
+
+
+def test_a_judged_frame_is_released_at_once():
+    """Great Expectations' objects refer to each other, so seven DataFrames of long texts were in memory at once."""
+    frame = pd.DataFrame({"temp": [5.0, 50.0]})
+    reference = weakref.ref(frame)
+    gc.disable()
+    try:
+        assert find_failing_rows("weather", frame, [make_rule()]) == [[1]]
+        del frame
+        assert reference() is None
+    finally:
+        gc.enable()

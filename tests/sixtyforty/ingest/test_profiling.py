@@ -7,6 +7,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sixtyforty.ingest import profiled_texts, profiling
@@ -192,3 +194,16 @@ def test_profiling_is_bounded_by_the_memory_setting(tmp_path: Path, monkeypatch:
     profile_files([tmp_path / "calls.csv"])
     with connect("UTC") as db:
         assert limits == db.execute("select current_setting('memory_limit')").fetchall()
+
+
+@pytest.mark.parametrize("name", ["notes.csv", "notes.parquet"])
+def test_long_texts_are_profiled_by_their_digests(tmp_path: Path, name: str) -> None:
+    """With 400 MB of texts of 130,000 characters, the profile didn't fit into half of the smallest setting."""
+    texts = ["a" * 5000 + str(n % 3) for n in range(9)]
+    if name.endswith("csv"):
+        write_csv(tmp_path, "id,note", [f"{n},{text}" for n, text in enumerate(texts)], name)
+    else:
+        pq.write_table(pa.table({"id": range(9), "note": texts}), tmp_path / name)
+    note = profile_files([tmp_path / name]).column("note")
+    assert (note.kind, note.nulls, note.distinct, note.values) == ("VARCHAR", 0, 3, ())
+    assert len(note.low) < 100

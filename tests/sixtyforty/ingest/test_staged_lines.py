@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sixtyforty.ingest import staged_lines
 from sixtyforty.ingest.staged_lines import StagedLines, StagingArea
+from sixtyforty.storage import parquet_files
 from sixtyforty.storage.files import FREE_SPACE, FileAccessError
 from sixtyforty.storage.lake import Lake
 from tests.staged import fail_on_full_disk, lines_by_partition
@@ -101,3 +102,13 @@ def test_a_full_disk_is_an_error_with_its_cure_and_leaves_the_lines_as_they_were
         assert [table["n"].to_pylist() for table in lines_by_partition(lines).values()] == [[1, 2]]
     lines.append({"b": numbers(3)})
     assert [table["n"].to_pylist() for table in lines_by_partition(lines).values()] == [[1, 2], [3]]
+
+
+def test_long_lines_are_read_from_a_file_in_small_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(staged_lines, "staging_limit", lambda: 0)
+    monkeypatch.setattr(parquet_files, "GROUP_TEXT_BYTES", 50)
+    lines = StagedLines(StagingArea(Lake(tmp_path)))
+    lines.append({"a": numbers(*range(20))})
+    tables = list(lines.tables("a"))
+    assert [table.num_rows for table in tables] == [8, 7, 5]
+    assert pa.concat_tables(tables)["n"].to_pylist() == list(range(20))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from itertools import accumulate, pairwise
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +14,14 @@ from hypothesis import strategies as st
 
 from sixtyforty.storage import parquet_files
 from sixtyforty.storage.files import parquet_bytes
-from sixtyforty.storage.parquet_files import GROUP_ROWS, SMALL_GROUP_ROWS, row_groups, write_parquet
+from sixtyforty.storage.parquet_files import (
+    GROUP_ROWS,
+    PAGE_BYTES,
+    PAGE_ROWS,
+    SMALL_GROUP_ROWS,
+    row_groups,
+    write_parquet,
+)
 
 
 def stream_bytes(rows: pa.Table) -> bytes:
@@ -82,3 +90,19 @@ def test_groups_are_full_and_do_not_depend_on_the_batches(
         assert len(size) == group_rows or sum(size) + following[0] > group_bytes
     assert all(len(size) <= group_rows and (len(size) == 1 or sum(size) <= group_bytes) for size in sizes if size)
     assert list(accumulate(map(len, sizes)))[-1] == len(texts)
+
+
+@pytest.mark.parametrize(("length", "expected"), [(10, PAGE_ROWS), (100_000, 10), (2 * PAGE_BYTES, 1)])
+def test_long_texts_are_added_to_pages_one_by_one(length: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of 1024 texts of 130,000 characters was as large as its row group, and the writer copied it four times."""
+    counts = []
+
+    class RecordedWriter(pq.ParquetWriter):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            counts.append(options["write_batch_size"])
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(pq, "ParquetWriter", RecordedWriter)
+    rows = pa.table({"text": [f"{n}".zfill(length) for n in range(4)]})
+    assert pq.read_table(io.BytesIO(stream_bytes(rows))).equals(rows)
+    assert counts == [expected]
