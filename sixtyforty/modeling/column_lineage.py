@@ -23,8 +23,8 @@ def trace_columns(sql: str, columns: Mapping[str, Sequence[str]]) -> dict[str, l
     """
     reads, tables, outputs = _read_names(sql)
     owners = defaultdict(list)
-    for source, names in columns.items():
-        for name in names if source.lower() in tables else ():
+    for source, source_columns in columns.items():
+        for name in source_columns if source.lower() in tables else ():
             owners[name.lower()].append((source, name))
     traced = {}
     for output in outputs:
@@ -38,7 +38,8 @@ def _read_names(sql: str) -> tuple[dict[str, set[str]], set[str], list[str]]:
     """Return the names that each named column of a query reads, the names of its tables, and its output columns."""
     tree = parse_sql(sql)
     root: Node = tree.root if tree else {}
-    reads, tables = defaultdict(set), set[str]()
+    reads: defaultdict[str, set[str]] = defaultdict(set)
+    tables: set[str] = set()
     for node in walk(root):
         if node_type(node) == "SELECT_NODE":
             for expression in node["select_list"]:
