@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+import json
+from datetime import date, datetime
 from pathlib import Path
+
+import pytest
 
 from assets import decide
 from assets.stage import REFUSED
@@ -11,6 +14,7 @@ from sixtyforty.lifecycle.champions import adopt_champion
 from sixtyforty.workspace import Workspace
 from tests.assets.conftest import make_run
 from tests.helpers import land_days, make_workspace, publish_days, publish_landed_days, put_champion_in_force
+from tests.webhook_receiver import SECRET, WEBHOOK, running_receiver
 
 DAYS = [date(2013, 4, day) for day in range(1, 9)]
 KEYS = [day.isoformat() for day in DAYS]
@@ -111,3 +115,21 @@ def test_each_decision_is_delivered_once(tmp_path: Path) -> None:
     assert run.log.lines == ["INFO: delivery: delivered (16 new decisions)"]
     assert Path(first.published[DECIDED[0]].metadata["file"].path).exists()
     assert {p.metadata["new decisions"] for p in decide.deliver(make_run(ws, DECIDED)).published.values()} == {0}
+
+
+def test_live_decisions_go_to_the_webhook_and_a_failure_stops_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ws = decided_home(tmp_path)
+    ws = Workspace(ws.use_case.model_copy(update={"webhook": WEBHOOK}), ws.home, ws.database_url)
+    adopt_champion(ws, by="Ada", why="it pays", now=datetime(2013, 4, 7))
+    live = {"track": "live", "as_of": "2013-04-09T00:00:00"}
+    decide.decide_units(make_run(ws, DECIDED[-1:], **live))
+    monkeypatch.setenv("HOOK_SECRET", SECRET)
+    delivered = decide.deliver(run := make_run(ws, DECIDED[-1:], **live))
+    assert run.log.lines[-1].startswith("ERROR: webhook: HOOK_URL holds no https address")
+    count = sum(int(p.metadata["new decisions"]) for p in delivered.published.values())
+    with running_receiver(204) as (url, bodies):
+        monkeypatch.setenv("HOOK_URL", url)
+        decide.deliver(make_run(ws, DECIDED[-1:], **live))
+    assert count and sum(len(json.loads(body)["decisions"]) for body in bodies) == count

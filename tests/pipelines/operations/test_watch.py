@@ -18,6 +18,7 @@ from pipelines.operations.watch import ShownReceipt, describe_receipt, watch_all
 from pipelines.settings import ROOT
 from sixtyforty.reports.alerts import AlertReceipt, ResolvedAlert
 from sixtyforty.workspace import Workspace
+from tests.webhook_receiver import SECRET, WEBHOOK, deliver, running_receiver
 
 NOW = time.time()
 DECLARED = Automation(frozenset({"flight_delays_new_data"}))
@@ -38,6 +39,24 @@ def test_a_look_that_fails_is_an_alert_itself_and_hides_no_other(
     assert isinstance(receipts[0], AlertReceipt) and receipts[0].subject == "Dagster"
     assert "The watch cannot examine Dagster" in receipts[0].text
     assert watch_use_case(workspace, "live", send, DECLARED, NOW) == []
+
+
+def test_the_watch_sends_to_the_webhook_and_alerts_while_it_fails(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ws = Workspace(workspace.use_case.model_copy(update={"webhook": WEBHOOK}), workspace.home, workspace.database_url)
+    monkeypatch.setenv("HOOK_SECRET", SECRET)
+    deliver(ws, 2)
+
+    def webhook_receipts() -> list[str]:
+        receipts = watch_use_case(ws, "live", lambda *_: None, DECLARED, NOW)
+        return [type(receipt).__name__ for receipt in receipts if receipt.kind == "webhook fails"]
+
+    assert webhook_receipts() == ["AlertReceipt"]  # HOOK_URL isn't set
+    with running_receiver(204) as (url, bodies):
+        monkeypatch.setenv("HOOK_URL", url)
+        assert webhook_receipts() == ["ResolvedAlert"]
+    assert len(json.loads(bodies[0])["decisions"]) == 2
 
 
 def test_a_broken_declaration_is_shown_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

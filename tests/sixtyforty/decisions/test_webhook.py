@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from sixtyforty.decisions.answers_in_force import JudgedAnswer
-from sixtyforty.decisions.decision_table import decision_schema
-from sixtyforty.decisions.delivery_table import delete_delivered, insert_decisions, read_deliveries, revise_rows
+from sixtyforty.decisions.delivery_table import delete_delivered, read_deliveries, revise_rows
 from sixtyforty.decisions.webhook import (
     MOST_ATTEMPTS,
     Reply,
@@ -30,13 +25,11 @@ from sixtyforty.decisions.webhook import (
     sign,
 )
 from sixtyforty.reports.webhook_alerts import find_failing_webhook
-from sixtyforty.spec.operation import Webhook
-from sixtyforty.storage.stored_tables import TableStore
 from sixtyforty.workspace import Workspace
+from tests.webhook_receiver import DAY, SECRET, WEBHOOK, deliver, running_receiver
 
-URL, SECRET = "https://ops.example/hook", "a-secret-of-enough-characters"
+URL = "https://ops.example/hook"
 NOW = datetime(2100, 1, 1)  # later than the real time at which the outbox gets decisions
-DAY = "2013-03-13"
 
 
 class Receiver:
@@ -66,23 +59,7 @@ class Receiver:
 def ws(ready: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     monkeypatch.setenv("HOOK_URL", URL)
     monkeypatch.setenv("HOOK_SECRET", SECRET)
-    webhook = Webhook(url="HOOK_URL", secret="HOOK_SECRET", batch_size=4)
-    return Workspace(ready.use_case.model_copy(update={"webhook": webhook}), ready.home, ready.database_url)
-
-
-def deliver(ws: Workspace, count: int, track: str = "live") -> list[str]:
-    """Deliver some decisions, and return their ids."""
-    key = ws.use_case.decision.key
-    schema = decision_schema(ws, pa.schema([(column, pa.int64()) for column in key]))
-    ids = [f"{track}-{DAY}-{number:012x}" for number in range(count)]
-    texts = {"decision_id": ids, "action": ["call"] * count, "decided_by": ["model"] * count, "reason": ["x"] * count}
-    numbers = {column: list(range(count)) for column in key}
-    rows = {**texts, **numbers, "decided_at": [datetime(2013, 3, 13, 9)] * count}
-    columns = [pa.array(rows.get(field.name, [None] * count), field.type) for field in schema]
-    store = TableStore(ws.lake.scratch)
-    table = store.keep(pa.Table.from_arrays(columns, schema=schema))
-    insert_decisions(ws, track, {DAY: table})  # type: ignore[arg-type]
-    return ids
+    return Workspace(ready.use_case.model_copy(update={"webhook": WEBHOOK}), ready.home, ready.database_url)
 
 
 def answer(ws: Workspace, decision_id: str, action: str, revision: int) -> None:
@@ -105,7 +82,7 @@ def read_secret(text: str) -> bytes:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOOK_URL", URL)
         patch.setenv("HOOK_SECRET", text)
-        return read_webhook(Webhook(url="HOOK_URL", secret="HOOK_SECRET"))[1][0]
+        return read_webhook(WEBHOOK)[1][0]
 
 
 def test_each_decision_is_sent_once_in_batches(ws: Workspace) -> None:
@@ -244,28 +221,6 @@ def test_wrong_settings_are_named_without_their_contents(
         send_due(ws, NOW, Receiver())
     assert not url or url not in str(error.value)
     assert count_decisions(ws).waiting == 1
-
-
-@contextmanager
-def running_receiver(status: int) -> Iterator[tuple[str, list[bytes]]]:
-    """Serve a web address on this machine. Yield it, with the bodies that it gets."""
-    bodies: list[bytes] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            bodies.append(self.rfile.read(int(self.headers["content-length"])))
-            self.send_response(status)
-            self.send_header("location", "/elsewhere")
-            self.send_header("retry-after", "90")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/hook", bodies
-        server.shutdown()
 
 
 @pytest.mark.parametrize("status", [204, 302, 503])
