@@ -170,8 +170,10 @@ class _RowEvaluator:
     ) -> dict[str, pd.Series[Any]]:
         """Return, for some columns, the values that decide whether all rules about the column pass.
 
-        They are all different values of a column of a small table, unless its texts are long, and the extremes of a
-        column of a large table. sql_by_column: SQL of each column that the rules check.
+        - In a small table: all different values of the column. Columns with long texts are left out.
+        - In a large table: the extremes of the column.
+
+        sql_by_column: SQL of each column that the rules check.
         """
         if self.db.sql(f"select count(*) > {SMALL_TABLE_ROWS} from {table}").fetchall() == [(True,)]:
             return self._read_extremes(table, rules)

@@ -154,8 +154,8 @@ def send_due(ws: Workspace, now: datetime, send: Post = post) -> OutboxCounts:
     """Send all decisions that are due at a time (UTC, naive), in batches. Return the counts afterwards.
 
     A failed batch is sent again after a wait that doubles from FIRST_WAIT to LONGEST_WAIT, at most MOST_ATTEMPTS times.
-    The other batches then wait as well, unless the webhook refuses the content of this batch: then it gets each half by
-    itself, so that one decision can't stop the others. While another process sends, nothing is sent. Once the use case
+    The other batches then wait as well. If the webhook refuses the content of a batch, it gets each half by itself, so
+    that one decision can't stop the others. While another process sends, nothing is sent. Once the use case
     is retired, nothing is sent. Raises WebhookError if the address or the secret is missing or wrong.
     """
     webhook = ws.use_case.webhook
@@ -209,7 +209,7 @@ class _Sender:
                 return
 
     def _send_batch(self, batch: Sequence[OutboxKey]) -> bool:
-        """Send one batch, and record what became of it. Return whether further batches may follow."""
+        """Send one batch, and record the answer. Return whether further batches may follow."""
         delivered = read_deliveries(self.ws, "live", [key.decision_id for key in batch])
         decisions = {OutboxKey(d.decision_id, d.revision): asdict(d) for d in delivered}
         outdated = [key for key in batch if key not in decisions]

@@ -29,9 +29,11 @@ class OutboxKey:
 class OutboxCounts:
     """The decisions in an outbox.
 
-    sent: how many the webhook has got. waiting: how many will be sent or sent again. failed: how many aren't sent again
-    before somebody asks for it. attempts: the largest number of failed attempts of a decision that wasn't sent.
-    problem: why the newest of these attempts failed; None without any.
+    - sent: how many the webhook has got.
+    - waiting: how many will be sent or sent again.
+    - failed: how many aren't sent again before somebody asks for it.
+    - attempts: the largest number of failed attempts of a decision that wasn't sent.
+    - problem: why the newest of these attempts failed; None without any.
     """
 
     sent: int

@@ -6,7 +6,7 @@ from sixtyforty.decisions.webhook_outbox import OutboxCounts
 from sixtyforty.reports.alerts import Alert
 from sixtyforty.spec.wording import format_plural
 
-PATIENCE = 2  # failed attempts of a decision from which people are told
+PATIENCE = 2  # failed attempts of a decision that raise the alert
 
 
 def find_failing_webhook(use_case: str, counts: OutboxCounts) -> list[Alert]:
