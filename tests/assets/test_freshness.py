@@ -9,6 +9,7 @@ import dagster as dg
 
 from assets.freshness import freshness_policy
 from assets.stage import StageTarget
+from sixtyforty.spec.draft import Draft, PartialUseCase
 from tests.helpers import SITES, make_use_case
 
 
@@ -26,3 +27,9 @@ def test_a_policy_allows_the_declared_silence_and_closed_weekdays(tmp_path: Path
 def test_a_snapshot_and_a_use_case_that_has_ended_need_no_new_data(tmp_path: Path) -> None:
     assert policy_of(tmp_path, "sites", sources={"sites": SITES}, partitions={"end": None}) is None
     assert policy_of(tmp_path, "calls", partitions={"end": "2013-12-31"}) is None
+
+
+def test_a_draft_needs_no_new_data(tmp_path: Path) -> None:
+    """Its people aren't declared yet; reading them once stopped every run of a draft."""
+    partial = PartialUseCase.model_construct(name="calls_in_time", sources=make_use_case(tmp_path).sources)
+    assert freshness_policy(StageTarget(Draft.from_partial(partial, []), "calls")) is None
