@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.authoring import catalog
 from pipelines.demo import flights
-from pipelines.demo.drill.home import DrillHome
+from pipelines.demo.drill.home import DrillError, DrillHome
 from pipelines.operations.dagster_watch import Automation
 from pipelines.operations.run import RunFailedError, run_range
 from pipelines.operations.watch import watch_use_case
@@ -202,7 +202,10 @@ class Scene:
 
 
 def read_decisions(scene: Scene) -> Mapping[str, Decision]:
-    """Return the live decisions that the delivery table or the lake holds, by decision id."""
+    """Return the live decisions that the delivery table or the lake holds, by decision id.
+
+    Raises SixtyfortyError if one of the two can't be read.
+    """
     from sixtyforty.decisions.delivery_table import read_deliveries
 
     delivered = {
@@ -222,11 +225,15 @@ class Decision:
 
 
 def _read_lake(ws: Workspace) -> dict[str, Decision]:
+    import duckdb
+
     entries = ws.lake.entries("decisions/live").values()
     if not entries:
         return {}
-    with ws.lake.open_session(ws.use_case.timezone) as db:
-        rows = db.execute(
-            f"select decision_id, decided_at, action, decided_by from {ws.lake.select_rows(entries)}"
-        ).fetchall()
+    query = f"select decision_id, decided_at, action, decided_by from {ws.lake.select_rows(entries)}"
+    try:
+        with ws.lake.open_session(ws.use_case.timezone) as db:
+            rows = db.execute(query).fetchall()
+    except duckdb.Error as error:
+        raise DrillError(f"the lake's decisions can't be read ({type(error).__name__})") from error
     return {decision_id: Decision(*fields) for decision_id, *fields in rows}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from pipelines.demo import flights
-from pipelines.demo.drill.home import unfinished_runs
+from pipelines.demo.drill.home import DrillError, unfinished_runs
 from pipelines.demo.drill.plan import binary_garbage
 from pipelines.demo.fault_drill.fault import Fault
 from pipelines.demo.fault_drill.scene import SENSOR, Scene
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
 HOUR = 3600.0
-START_SECONDS = 120
+START_SECONDS = 300
 
 
 def kill_run(scene: Scene) -> None:
@@ -35,17 +35,21 @@ def kill_run(scene: Scene) -> None:
 
     command = [sys.executable, "-m", "pipelines.cli", "run", flights.USE_CASE, "--from", "2013-02-05", "--to"]
     process = subprocess.Popen(
-        [*command, "2013-02-05", "--select", "raw/weather,validated/weather,features", "--rebuild-replay"],
+        [*command, "2013-02-05", "--select", "raw/weather,validated/weather,features"],
         env=scene.home.environment,
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and not scene.home.evaluate(unfinished_runs):
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not scene.home.evaluate(unfinished_runs):
+            if time.monotonic() > deadline or process.poll() is not None:
+                raise DrillError(f"The run that the drill kills did not start in {START_SECONDS} s.")
+            time.sleep(0.05)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
     scene.with_instance(fail_dead_runs)
 
 

@@ -117,7 +117,11 @@ FAULTS = [
         is_found_at_night=True,
     ),
     Fault(
-        "lake: manifest of features cut", change_in_lake("features", ".json", cut), (*FAILED, "cannot examine"), hours=1
+        "lake: manifest of features cut",
+        change_in_lake("features", ".json", cut),
+        ("verify_records",),
+        hours=1,
+        is_found_at_night=True,
     ),
     Fault(
         "lake: manifest of decisions overwritten",
