@@ -76,12 +76,12 @@ def calculated_columns(target: StageTarget, stage: str, types: Mapping[str, obje
     return columns
 
 
-def describe_newest(run: StageRun, result: StageResult, stage: str) -> None:
+def describe_newest(run: StageRun, built: StageResult, stage: str) -> None:
     """Describe the columns of the newest published partition, which people open first. stage: features or outcomes."""
-    entry = run.ws.lake.entry(stage, max(result.published)) if result.published else None
+    entry = run.ws.lake.entry(stage, max(built.published)) if built.published else None
     if entry is not None:
         columns = calculated_columns(StageTarget(run.use_case), stage, run.ws.lake.columns(entry))
-        result.newest_metadata.update(describe_columns(run.use_case.name, columns))
+        built.newest_metadata.update(describe_columns(run.use_case.name, columns))
 
 
 def _describe_origins(origins: list[tuple[str, str]]) -> str:

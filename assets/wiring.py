@@ -132,15 +132,15 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
         import duckdb
 
         try:
-            result = stage.run(run)
+            stage_result = stage.run(run)
         except duckdb.Error as error:
             raise StageSqlError(
                 f"{use_case.name} {stage.name}: the SQL failed ({describe_sql_error(error)}). Correct the declared SQL,"
                 f" or find the row: run the SQL on the data of {partitions[0]} to {partitions[-1]}."
             ) from None
         if stage.holds_decisions:
-            result.note_undecided(run)
-        return result
+            stage_result.note_undecided(run)
+        return stage_result
 
     name = f"{stage.name}/{target.source_name}" if stage.each_source else stage.name
     return AssetPlan(

@@ -9,7 +9,6 @@ each name states its purpose, and what to do without the name if Dagster removes
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
@@ -21,11 +20,7 @@ from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
 from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
-from dagster._core.remote_origin import (
-    ManagedGrpcPythonEnvCodeLocationOrigin,
-    RemoteJobOrigin,
-    RemoteRepositoryOrigin,
-)
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.scheduler.instigation import InstigatorState
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
@@ -40,7 +35,6 @@ from dagster._core.storage.sqlite_storage import (
     _schedule_directory,
 )
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG, WILL_RETRY_TAG
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.utils import make_new_run_id
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
@@ -76,7 +70,7 @@ __all__ = [  # noqa: RUF022
     "WILL_RETRY_TAG",
 ]
 
-CODE_MODULE, CODE_LOCATION = "pipelines.definitions", "sixtyforty"  # as in workspace.yaml
+CODE_LOCATION = "sixtyforty"  # as in workspace.yaml
 
 # Purpose: modules that a run's process imports; the fork server imports them once for all runs. Without it: remove the
 # module's name here, which makes each run start more slowly.
@@ -139,9 +133,8 @@ def runs_of_code_location(instance: dg.DagsterInstance, job_name: str) -> Iterat
     Purpose: list the runs of commands below their job and in the timeline, where Dagster shows only runs that a code
     location started. If Dagster removes `RemoteJobOrigin`: leave this out, and find the runs in the list of all runs.
     """
-    code = LoadableTargetOrigin(executable_path=sys.executable, module_name=CODE_MODULE)
-    location = ManagedGrpcPythonEnvCodeLocationOrigin(code, CODE_LOCATION)
-    origin = RemoteJobOrigin(RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME), job_name)
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(CODE_LOCATION), SINGLETON_REPOSITORY_NAME)
+    origin = RemoteJobOrigin(repository, job_name)
     create = instance.create_run_for_job
     instance.create_run_for_job = partial(create, remote_job_origin=origin)  # type: ignore[method-assign]
     try:

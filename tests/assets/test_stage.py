@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pyarrow as pa
 
 from assets.stage import PublishedPartition, Stage, StageResult, StageTarget, resolve
@@ -68,3 +70,16 @@ def test_the_newest_metadata_is_that_of_the_last_partition() -> None:
     assert result.newest_metadata == {"day": "2013-04-02"}
     assert StageResult().newest_metadata == {}
     assert set(StageResult.snapshot("v1", {}).published) == {SNAPSHOT}
+
+
+def test_a_partition_before_the_replay_is_empty_and_says_why(workspace: Workspace) -> None:
+    """Dagster would show it as missing, as if a run were outstanding."""
+    first = workspace.use_case.replay.first_day
+    before, decided = f"{first - timedelta(1)}", f"{first}"
+    result = StageResult({decided: PublishedPartition("v1")})
+    result.note_undecided(make_run(workspace, [before, decided]))
+    assert result.published[decided].version == "v1"
+    assert f"{first}" in str(result.published[before].metadata["why it is empty"])
+    live = StageResult()
+    live.note_undecided(make_run(workspace, [before], track="live"))
+    assert live.published == {}

@@ -100,10 +100,10 @@ def test_every_asset_has_a_description_and_every_source_its_columns(definitions,
             assert graph.get(check).description
     for feed, source in use_case.sources.items():
         schema = graph.get(dg.AssetKey([name, "validated", feed])).metadata["dagster/column_schema"]
-        assert {c.name: c.type for c in schema.columns} == source.columns
+        assert {c.name: c.type for c in schema.schema.columns} == source.columns
         lineage = graph.get(dg.AssetKey([name, "validated", feed])).metadata["dagster/column_lineage"]
         raw = dg.AssetKey([name, "raw", feed])
-        assert lineage.deps_by_column == {c: [dg.TableColumnDep(raw, c)] for c in source.columns}
+        assert lineage.column_lineage.deps_by_column == {c: [dg.TableColumnDep(raw, c)] for c in source.columns}
 
 
 def test_definitions_are_built_once_and_again_when_a_declaration_changes(tmp_path, monkeypatch):

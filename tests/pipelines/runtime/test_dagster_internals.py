@@ -234,3 +234,17 @@ def test_a_sensor_under_a_new_name_keeps_its_state_and_cursor(home: Path) -> Non
             assert states["visits_new_data"].instigator_data == data
         internals.rename_automation(instance, {"visits_new_data": None})
         assert [state.name for state in instance.all_instigator_state()] == ["calls_late_new_data"]
+
+
+def test_a_run_of_a_command_names_the_code_location_of_the_pages(home: Path) -> None:
+    """Dagster lists a run below its job, and in the timeline, only if the run names repository and code location."""
+    label = {"location": internals.CODE_LOCATION, "repository": "__repository__"}
+    with dg.DagsterInstance.get() as instance:
+        with internals.runs_of_code_location(instance, idle_job.name):
+            run_id = idle_job.execute_in_process(instance=instance).run_id
+        other = idle_job.execute_in_process(instance=instance).run_id
+        tag = {".dagster/repository": "{repository}@{location}".format(**label)}
+        assert [run.run_id for run in instance.get_runs(dg.RunsFilter(tags=tag))] == [run_id]
+        origin = instance.get_run_by_id(run_id).remote_job_origin
+        assert (origin.job_name, origin.location_name) == (idle_job.name, internals.CODE_LOCATION)
+        assert instance.get_run_by_id(other).remote_job_origin is None
