@@ -127,7 +127,7 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
             context.log,
             target.source_name,
             wiring.load_use_cases,
-            run_id=context.run_id,
+            run_id=context.run.run_id,
         )
         import duckdb
 
