@@ -32,7 +32,8 @@ def end_partitions_at_their_end() -> None:
     """Let Dagster's query of the newest partitions start at the last declared partition, not at today's date.
 
     Purpose: the plots by partition ask for the newest 100 partitions. Dagster 1.13 counts them back from today also if
-    `end_date` is long past, so it plots partitions that don't exist. If Dagster heeds `end_date`, delete this function.
+    `end_date` is long past, so it plots partitions that don't exist. If Dagster removes the method, or heeds
+    `end_date`: delete this function.
     """
     paginate = TimeWindowPartitionsDefinition.get_paginated_partition_keys
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from assets.page_links import rows_address
 from pipelines.authoring import catalog
 from pipelines.demo import flights
 from pipelines.operations.run import RunFailedError, run_range
@@ -87,3 +88,29 @@ def test_the_run_list_has_a_failed_run_for_each_rejection(pages: tuple[Any, str]
     tab.goto(f"{address.partition('/assets')[0]}/runs")
     tab.get_by_text("sixtyforty/rejected_by").first.wait_for()
     assert tab.get_by_text("Failure", exact=True).count() == 2
+
+
+def test_a_link_opens_the_first_rows_on_the_same_port(pages: tuple[Any, str]) -> None:
+    tab, address = pages
+    tab.goto(f"{address}?view=overview")
+    with tab.context.expect_page() as opened:
+        tab.get_by_role("link", name=rows_address("flight_delays", "validated/weather")).first.click()
+    rows = opened.value
+    rows.get_by_role("heading", name="validated/weather").wait_for()
+    assert f"Partition {LAST}" in rows.locator("p.lead").inner_text()
+    rows.get_by_role("link", name=f"{FIRST}").click()
+    rows.get_by_text(f"Partition {FIRST}").wait_for()
+    rows.close()
+
+
+def test_runs_of_commands_are_listed_below_their_job(pages: tuple[Any, str]) -> None:
+    tab, address = pages
+    tab.goto(f"{address.partition('/assets')[0]}/locations/sixtyforty/jobs/flight_delays/runs")
+    tab.get_by_text("Success", exact=True).first.wait_for()
+
+
+def test_the_graph_shows_raw_and_validated_rows_in_boxes_of_their_own(pages: tuple[Any, str]) -> None:
+    tab, address = pages
+    tab.goto(f"{address.partition('/assets')[0]}/asset-groups")
+    for group in ("flight_delays_raw", "flight_delays_validated"):
+        tab.get_by_text(group, exact=True).first.wait_for()

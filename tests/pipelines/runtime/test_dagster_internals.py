@@ -15,6 +15,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteInst
 from dagster._core.scheduler.instigation import InstigatorStatus, InstigatorType, SensorInstigatorData
 
 from pipelines.runtime import dagster_internals as internals
+from pipelines.runtime import dagster_internals_daemon as daemon_internals
 from pipelines.runtime import dagster_internals_events as events_internals
 from pipelines.runtime import dagster_internals_webserver as webserver_internals
 from pipelines.settings import ROOT, prepare_dagster_home
@@ -42,7 +43,8 @@ def idle_job() -> None:
 
 
 def test_no_other_product_module_uses_private_names() -> None:
-    allowed = {Path(module.__file__) for module in (internals, events_internals, webserver_internals)}
+    modules = (internals, daemon_internals, events_internals, webserver_internals)
+    allowed = {Path(module.__file__) for module in modules}
     private = re.compile(r"\bdagster(_\w+)?\._|\bdg\._")
     files = [f for package in PRODUCT_PACKAGES for f in (ROOT / package).rglob("*.py") if f not in allowed]
     assert [str(f.relative_to(ROOT)) for f in files if private.search(f.read_text())] == []
