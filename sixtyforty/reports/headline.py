@@ -31,6 +31,8 @@ def write_headline(use_case: UseCase, summary: KpiSummary, basis: GainBasis, nex
 
 def _what_it_brought(use_case: UseCase, summary: KpiSummary) -> str:
     counted, currency = summary.counted, use_case.kpi.currency
+    if summary.invalid_because:
+        return "A gain a year isn't calculated from these figures."
     if counted.gain is None or counted.standing == "not known":
         return counted.note
     gain, units = format_money(abs(counted.gain), currency), use_case.kpi.unit_plural
@@ -47,12 +49,9 @@ def _what_it_brought(use_case: UseCase, summary: KpiSummary) -> str:
         case "assumed":
             return f"If the assumptions hold, the decisions bring {gain} {side} than the current process, {on_units}."
         case "retired":
-            return f"Until it retired, the use case brought {gain} {side} than the current process, {on_units}."
+            return f"Until the use case retired, the figure was {gain} {side} than the current process, {on_units}."
         case _:
-            return (
-                f"No gain is shown yet: the decisions brought {gain} {side} than the current process, {on_units}, which"
-                " may be chance."
-            )
+            return f"No gain is shown yet: {gain} {side} than the current process, {on_units}, may be chance."
 
 
 def _how_sure(kpi: Kpi, summary: KpiSummary, basis: GainBasis) -> str:
@@ -72,8 +71,9 @@ def _how_sure(kpi: Kpi, summary: KpiSummary, basis: GainBasis) -> str:
 def list_key_counts(use_case: UseCase, summary: KpiSummary, basis: GainBasis, days: Sequence[DailyValue]) -> list[str]:
     """Return sentences with the figures that an owner asks for first.
 
-    They are: hits, misses and false alarms; the peak of the actions against the current process; the worst month; the
-    gain a year with its caveat; and the cost of a unit if the KPI is a cost.
+    - hits, misses and false alarms; the peak of the actions against the current process
+    - the worst month, and the gain a year with its caveat
+    - the cost of a unit, if the KPI is a cost
     """
     kpi = use_case.kpi
     sentences = [*_cost_of_a_unit(kpi, summary)]
@@ -111,11 +111,11 @@ def _hits_sentence(name: str, hits: HitCounts, kpi: Kpi) -> str:
 
 
 def _worst_month(kpi: Kpi, days: Sequence[DailyValue]) -> Iterator[str]:
-    gains = {
-        m: sum(day.model - day.current_process for day in of_month) for m, of_month in group_by_month(days).items()
-    }
-    if len(gains) < 2:
+    """Yield a sentence on the month with the smallest gain, of the months in which decisions differed."""
+    months = {name: of_month for name, of_month in group_by_month(days).items() if any(day.differ for day in of_month)}
+    if len(months) < 2:
         return
+    gains = {name: sum(day.model - day.current_process for day in of_month) for name, of_month in months.items()}
     month = min(gains, key=lambda name: gains[name])
     amount = format_money(gains[month], kpi.currency, signed=True)
     yield f"The worst month was {period_name(month)}: {amount} compared with the current process."
@@ -133,7 +133,9 @@ def _a_year(use_case: UseCase, summary: KpiSummary, days: Sequence[DailyValue]) 
     ends = (counted.gain * a_year, counted.lift.low * units, counted.lift.high * units)
     gain, low, high = (format_money(amount, use_case.kpi.currency) for amount in ends)
     season = "" if covered >= DAYS_A_YEAR - 1 else " Seasons that these days don't cover may differ."
+    verb = "is" if counted.standing in ("earned", "lost") else "would be"
+    assumed = ", assumed" if summary.label == "assumed" else ""
     return (
-        f"At this rate, the gain is {gain} a year (95% confidence interval: {low} to {high}). This extends"
+        f"At this rate, the gain {verb} {gain} a year{assumed} (95% confidence interval: {low} to {high}). This extends"
         f" {format_plural(covered, 'day')}; it is no forecast.{season}"
     )

@@ -82,8 +82,12 @@ def _about_the_gain(use_case: UseCase, summary: KpiSummary) -> str:
     is_above = gain.value >= kpi.target
     if counted.standing == "replay":
         shown = f"The replay shows a gain {'above' if is_above else 'below'} the target of {target}."
-        return f"{shown} Agree with {people.team} on a first live month." if is_above else shown
-    return f"The gain is proven {'and above' if is_above else 'but below'} the target of {target}."
+        to_do = (
+            f"Agree with {people.team} on a first live month." if is_above else "Improve the model before you go live."
+        )
+        return f"{shown} {to_do}"
+    standing = f"The gain is proven {'and above' if is_above else 'but below'} the target of {target}."
+    return f"{standing} {'Extend the use case.' if is_above else 'Keep it running, and improve the model.'}"
 
 
 def _about_losses(accounts: Accounts) -> Iterator[str]:

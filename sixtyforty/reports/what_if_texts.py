@@ -13,6 +13,7 @@ from sixtyforty.spec.wording import format_plural
 from sixtyforty.value.sensitivity import PayoffName
 from sixtyforty.value.what_if import BUILD, CAPACITY, PER_MONTH, SUCCESS, Answer, Assumption, Variable
 
+CURRENT_UNLIMITED = "The current process keeps no capacity, and actions that it decided are never cut."
 AS_DECLARED = "Nothing is assumed: these are the figures of the account."
 
 
@@ -71,7 +72,8 @@ def describe_answer(accounts: WhatIfAccounts, assumption: Assumption, answer: An
         parts.append(f"the gain would be {gains[0]} instead of {gains[1]}")
     nets = format_money(answer.balance.net_impact, currency), format_money(account.net_impact, currency)
     parts.append(f"the net benefit would be {nets[0]} instead of {nets[1]}")
-    return f"With this assumption, {' and '.join(parts)}."
+    sentence = f"With this assumption, {' and '.join(parts)}."
+    return f"{sentence} {CURRENT_UNLIMITED}" if CAPACITY in changed else sentence
 
 
 def describe_variable_limit(variable: Variable, kpi: Kpi) -> str:

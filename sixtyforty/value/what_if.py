@@ -78,8 +78,8 @@ class Answer:
 
     - gain, per_1000: the gain over the current process in total, and per 1,000 decisions with its interval.
     - balance: the costs, the net benefit, and the partition from which the gain covers the costs.
-    - break_evens: by name of a variable, the number for which the gain is zero, or for which the net benefit is zero if
-      the variable is a cost of the use case. The other variables stay as assumed. None if no possible number does.
+    - break_evens: by name of a variable, the number for which the gain is zero. For the costs of the use case, it is
+      the number for which the net benefit is zero. The other variables stay as assumed. None if no number is possible.
     - activity: the actions of the decisions taken, at most the capacity; None if they aren't known.
     """
 

@@ -232,7 +232,7 @@ def test_axe_reports_barriers(tabs: Tabs) -> None:
 
 def test_an_owner_asks_what_if_in_three_clicks(desk: RunningDesk, tabs: Tabs) -> None:
     tab = tabs.open("owner")
-    tab.get_by_role("link", name="What if").click()
+    tab.get_by_role("link", name="What if", exact=True).click()
     cost = tab.get_by_label("Cost: call a second fitter in", exact=True)
     before = tab.locator("#answer .card b").first.inner_text()
     cost.click()

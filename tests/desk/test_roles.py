@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from desk.roles import (
@@ -13,7 +15,9 @@ from desk.roles import (
     format_grants,
     parse_grant,
     parse_grants,
+    roles_of_training,
 )
+from tests.helpers import make_use_case
 
 
 def test_every_page_belongs_to_a_role_and_has_a_label() -> None:
@@ -55,3 +59,11 @@ def test_a_grant_is_written_as_it_is_read(text: str, grant: Grant) -> None:
 def test_a_text_that_is_no_grant_is_refused(text: str) -> None:
     with pytest.raises(GrantError):
         parse_grant(text)
+
+
+def test_each_training_task_is_for_one_role_of_the_desk(tmp_path: Path) -> None:
+    roles = {"a": "Dispatcher", "b": "shift manager", "c": "head of desk"}
+    training = {name: {"title": name, "role": role, "headcount": 1} for name, role in roles.items()}
+    review = {"reviewers": {"shift_manager": 3}, "minutes_per_review": 5, "abstain_below": 1}
+    people = make_use_case(tmp_path, people={"review": review, "change": {"training": training}}).people
+    assert roles_of_training(people) == {"a": "decider", "b": "expert", "c": "owner"}
