@@ -39,7 +39,7 @@ demo: .venv/.installed ## Run the whole chain on a year of demo data, and show w
 drill: .venv/.installed ## Simulate a week with broken extracts and killed processes, and check every decision
 	@.venv/bin/sixtyforty drill
 
-drill-all: .venv/.installed ## Plant every kind of fault in a live home, and write who was told into docs/reference/faults.md
+drill-all: .venv/.installed ## Plant every kind of fault in a live home, and write who was alerted into docs/reference/faults.md
 	@OMP_NUM_THREADS=1 .venv/bin/python -m pipelines.demo.fault_drill
 
 ui: .venv/.installed ## Serve Dagster's pages on this machine only

@@ -1,4 +1,4 @@
-"""`make drill-all`: plant every kind of fault, write the page, and fail if something was lost or nobody was told."""
+"""`make drill-all`: plant every kind of fault, write the page, and fail if something was lost or nobody was alerted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipelines.settings import ROOT
 from sixtyforty.storage.files import write_atomic
 
 PAGE = ROOT / "docs" / "reference" / "faults.md"
-TEXT = """# Faults and who is told
+TEXT = """# Faults and who is alerted
 
 `make drill-all` writes this page. For each kind of fault, it copies a live home of the flights, plants the fault, and
 lets the chain run until the first sign. `sixtyforty watch` then looks twice; usually it looks once a minute. After
@@ -38,7 +38,7 @@ def show_progress(text: str) -> None:
 
 
 def main() -> int:
-    """Run the drill, write the page, and return 1 if anything was lost or nobody was told."""
+    """Run the drill, write the page, and return 1 if anything was lost or nobody was alerted."""
     parser = argparse.ArgumentParser(prog="make drill-all", description=__doc__)
     parser.add_argument("--folder", type=Path, help="Keep the homes in this empty folder.")
     commit = subprocess.run(
@@ -47,7 +47,7 @@ def main() -> int:
     reports = run_fault_drill(parser.parse_args().folder, show_progress)
     failed = [report.name for report in reports if not report.ok]
     problems = (
-        f"{len(failed)} of them lost something or told nobody" if failed else "nothing lost, all of them reported"
+        f"{len(failed)} of them lost something or alerted nobody" if failed else "nothing lost, all of them reported"
     )
     page = TEXT.format(
         day=f"{datetime.now(UTC):%Y-%m-%d}",

@@ -35,7 +35,7 @@ class FaultReport:
 
     - effect: what happened to the chain.
     - lost: what was lost for good; empty if nothing was.
-    - recipient: who was told; empty if nobody was.
+    - recipient: who was alerted; empty if nobody was.
     - look: the number of the look after the first sign, 1 or 2.
     - seconds: from the first sign to the alert.
     """
@@ -49,5 +49,5 @@ class FaultReport:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was lost and somebody was told."""
+        """Whether nothing was lost and somebody was alerted."""
         return not self.lost and bool(self.recipient)

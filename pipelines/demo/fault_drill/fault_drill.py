@@ -74,8 +74,8 @@ def live_without_fault(base: Scene, folder: Path, hours: int) -> Mapping[str, De
 def plant_and_watch(base: Scene, folder: Path, fault: Fault, due: Mapping[str, Decision]) -> FaultReport:
     """Plant a fault in a copy of a home, let the watch look twice, mend the fault, and count what was lost.
 
-    folder: for the copy. It is the same for all faults of a process, which then loads the definitions once. due: the
-    decisions that a home without a fault takes, until later than this fault needs.
+    - folder: for the copy. It is the same for all faults of a process, which then loads the definitions once.
+    - due: the decisions that a home without a fault takes, until later than this fault needs.
     """
     scene = copy_scene(base, folder)
     before = read_decisions(scene)
@@ -146,5 +146,5 @@ def as_table(reports: Sequence[FaultReport]) -> str:
 
 
 def _fields(report: FaultReport) -> list[str]:
-    told = f"{report.recipient}, look {report.look} ({report.seconds:.1f} s)" if report.recipient else "nobody"
-    return [report.name, report.effect, report.lost or "nothing", told]
+    alerted = f"{report.recipient}, look {report.look} ({report.seconds:.1f} s)" if report.recipient else "nobody"
+    return [report.name, report.effect, report.lost or "nothing", alerted]
