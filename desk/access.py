@@ -13,6 +13,7 @@ from desk.forms import check_form_token, read_form
 from desk.login import ACCOUNT_PAGE
 from desk.page_request import Desk, Page, PageRequest, Problem, client_of
 from desk.request_guard import OWN_SITES
+from desk.return_address import ReturnAddress, forget_return_address, read_return_address
 from desk.roles import OUTPUT_OF_PAGE, labels_of
 from desk.sessions import find_session
 from sixtyforty.reports.readership import record_reading
@@ -21,26 +22,35 @@ from sixtyforty.spec.clock import now
 OPEN_BEFORE_CHANGE = (ACCOUNT_PAGE, "/logout")  # the pages of a person who must choose a new password first
 
 
-def guard_page(desk: Desk, page: Page, menu_address: str | None) -> Callable[[Request], Any]:
+def guard_page(
+    desk: Desk, page: Page, menu_address: str | None, keeps_session: bool = True
+) -> Callable[[Request], Any]:
     """Return the endpoint of a page for logged-in people. It redirects everybody else to the log-in page.
 
     menu_address: the address that `roles.PAGES_OF_ROLE` must list for the person's role; None if every role may open
-    the page.
+    the page. keeps_session: whether a request keeps the session open, because a person makes it.
     """
 
     async def endpoint(request: Request) -> Response:
         form = await read_form(request)
-        return await run_in_threadpool(_answer, desk, page, menu_address, request, form)
+        return await run_in_threadpool(_answer, desk, page, menu_address, request, form, keeps_session)
 
     return endpoint
 
 
 def _answer(
-    desk: Desk, page: Page, menu_address: str | None, request: Request, form: Mapping[str, str] | None
+    desk: Desk,
+    page: Page,
+    menu_address: str | None,
+    request: Request,
+    form: Mapping[str, str] | None,
+    keeps_session: bool,
 ) -> Response:
-    session = find_session(desk.database, request.cookies.get(desk.session_cookie, ""), now())
+    session = find_session(desk.database, request.cookies.get(desk.session_cookie, ""), now(), keeps_session)
     if session is None:
-        return RedirectResponse("/", 303)
+        address = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+        return ReturnAddress.from_request(address, form).set_cookie(desk, RedirectResponse("/", 303))
+    returned = read_return_address(desk, request.cookies)
     if session.must_change and request.url.path not in OPEN_BEFORE_CHANGE:
         return RedirectResponse(ACCOUNT_PAGE, 303)
     page_request = PageRequest(
@@ -52,6 +62,7 @@ def _answer(
         client=client_of(request),
         menu_address=menu_address,
         is_reading=_is_reading(request),
+        returned=returned if returned and returned.person == session.person else None,
     )
     try:
         check_access(page_request)
@@ -59,7 +70,8 @@ def _answer(
             check_form_token(form, session.token)
         response = page(page_request)
         _record_reading(page_request)
-        return response
+        is_back = returned is not None and page_request.is_reading and request.url.path == returned.path
+        return forget_return_address(desk, response) if is_back else response
     except Problem as problem:
         if problem.status == 403:
             page_request.record("access denied", f"{request.method} {request.url.path}: {problem.title}")

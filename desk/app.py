@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from desk.access import guard_page
 from desk.account_page import account_page
 from desk.decision_day import format_clock_time, format_fact, local_time
-from desk.decisions_page import decisions_page
+from desk.decisions_page import decisions_page, news_page
 from desk.impact_page import impact_chart, impact_csv, impact_page
 from desk.login import log_out, login_page
 from desk.oidc import CALLBACK, OidcProvider
@@ -85,6 +85,7 @@ def _routes(desk: Desk) -> list[Route | Mount]:
         Route("/static/style.css", Response(style, media_type="text/css")),
         Mount("/static", StaticFiles(packages=[("desk", "static")])),
         guarded("/decisions", decisions_page, "/decisions", "POST"),
+        Route("/decisions/news", guard_page(desk, news_page, "/decisions", keeps_session=False), methods=["GET"]),
         guarded("/review", review_page, "/review", "POST"),
         guarded("/impact", impact_page, "/impact"),
         guarded("/impact/chart", impact_chart, "/impact"),

@@ -20,6 +20,7 @@ from desk.accounts import MAX_PASSWORD, normalize_name
 from desk.forms import check_form_token, read_form
 from desk.page_request import Desk, PageRequest, Problem, client_of
 from desk.passwords import password_matches
+from desk.return_address import ReturnAddress, forget_return_address, read_return_address
 from desk.roles import pages_anywhere
 from desk.sessions import Client
 from desk.tables import ACCOUNTS
@@ -48,8 +49,11 @@ def _answer(desk: Desk, request: Request, form: Mapping[str, str] | None) -> Res
     visitor = request.cookies.get(desk.visitor_cookie, "")
     session_token = request.cookies.get(desk.session_cookie, "")
     session = sessions.find_session(desk.database, session_token, clock.now())
+    if form is None and session:
+        returned = read_return_address(desk, request.cookies)
+        return RedirectResponse(_page_after_login(desk, session, returned), 303)
     if form is None:
-        return RedirectResponse(first_page(desk, session), 303) if session else render_login(desk, visitor)
+        return render_login(desk, visitor)
     name, client = form.get("name", ""), client_of(request)
     try:
         check_form_token(form, visitor)
@@ -73,6 +77,12 @@ def open_desk(desk: Desk, person: str, client: Client, token: str, earlier: sess
     response = RedirectResponse("/", 303)
     response.delete_cookie(desk.visitor_cookie, secure=desk.secure)
     return desk.set_session(response, token)
+
+
+def _page_after_login(desk: Desk, session: sessions.Session, returned: ReturnAddress | None) -> str:
+    """Return the address of the page that the person wanted, if the person may open it; else of the first page."""
+    pages = pages_anywhere(session.grants, (ws.use_case for ws in desk.workspaces.values()))
+    return returned.address if returned and returned.path in pages else first_page(desk, session)
 
 
 def first_page(desk: Desk, session: sessions.Session) -> str:
@@ -117,6 +127,7 @@ def log_out(request: PageRequest) -> Response:
         sessions.close_session(request.desk.database, request.session.token)
         request.record("log-out")
         response.delete_cookie(request.desk.session_cookie, secure=request.desk.secure)
+        forget_return_address(request.desk, response)
         response.headers["Clear-Site-Data"] = '"cache", "storage"'  # also pages that "back" would show
     return response
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from jinja2 import Environment
 
+    from desk.return_address import ReturnAddress
+
 SESSION_COOKIE, VISITOR_COOKIE = "desk", "desk-visitor"
 HOST_PREFIX = "__Host-"  # by https, browsers then take the cookie only from this host itself, not from a neighbour
 MAX_WORDS, MAX_SEARCH = 10, 200  # words and characters of a search; what is longer is ignored
@@ -118,6 +120,7 @@ class PageRequest:
     - form: the fields of the sent form by name; None without a form.
     - menu_address: the address of the page in the menu; None for a page that every role may open.
     - is_reading: whether a person opens the page, which counts as use of the decisions and reports on it.
+    - returned: the answer that the person sent before the log-in, without a session; None without one.
     """
 
     desk: Desk
@@ -128,6 +131,7 @@ class PageRequest:
     client: Client = field(default_factory=Client, kw_only=True)
     menu_address: str | None = field(default=None, kw_only=True)
     is_reading: bool = field(default=False, kw_only=True)
+    returned: ReturnAddress | None = field(default=None, kw_only=True)
 
     @cached_property
     def workspaces(self) -> Mapping[str, Workspace]:

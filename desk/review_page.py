@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from starlette.responses import RedirectResponse, Response
 
-from desk.answers import RejectedAnswer, record_answer
-from desk.decision_day import DecisionDay, load_day, load_reasons
+from desk.answers import UNDO_SECONDS, RejectedAnswer, record_answer, restore_typed
+from desk.decision_day import DecisionDay, load_day, load_reasons, local_time
 from desk.page_request import PageRequest, Problem
 from sixtyforty.decisions.review_queue import QueuedReview, QueueFigures, read_queue, review_dataset
+from sixtyforty.spec.clock import now
 
 
 def review_page(request: PageRequest) -> Response:
@@ -25,7 +27,7 @@ def review_page(request: PageRequest) -> Response:
         if rejected is None:
             return RedirectResponse(f"{request.link()}#{_next_open(day, ids, decision_id)}", 303)
         day = _load(request)  # another person may have answered in the meantime
-    return _render(request, day, queue, rejected)
+    return _render(request, day, queue, rejected or restore_typed(request, day.decisions))
 
 
 def _load(request: PageRequest) -> DecisionDay:
@@ -55,5 +57,7 @@ def _render(
         minutes=sum(item.minutes for item, decision in shown if decision.answer is None),
         answered=sum(decision.answer is not None for _, decision in shown),
         overflow=QueueFigures.from_entry(entry).overflow if entry else 0,
+        undo_from=now() - timedelta(seconds=UNDO_SECONDS),
+        today=local_time(request.ws.use_case, now()).date(),
         rejected=rejected,
     )

@@ -84,10 +84,11 @@ def open_session(connection: sa.Connection, person: str, client: Client, now: da
     return token
 
 
-def find_session(database: sa.Engine, token: str, now: datetime) -> Session | None:
+def find_session(database: sa.Engine, token: str, now: datetime, keeps_open: bool = True) -> Session | None:
     """Return the session with a token, or None if it doesn't exist or has expired.
 
-    now: the current time (UTC, naive). The call counts as a request of the person, so it keeps the session open.
+    now: the current time (UTC, naive). keeps_open: whether the call counts as a request of the person, which keeps the
+    session open.
     """
     has_token = SESSIONS.c.token == session_key(token)
     query = sa.select(ACCOUNTS, SESSIONS.c.seen_at).join(SESSIONS, SESSIONS.c.account == ACCOUNTS.c.name)
@@ -95,7 +96,7 @@ def find_session(database: sa.Engine, token: str, now: datetime) -> Session | No
         row = connection.execute(query.where(has_token, _is_valid(now))).first()
     if row is None:
         return None
-    if now - row.seen_at >= SEEN_PRECISION:  # so that most requests write nothing
+    if keeps_open and now - row.seen_at >= SEEN_PRECISION:  # so that most requests write nothing
         with database.begin() as connection:
             connection.execute(sa.update(SESSIONS).where(has_token).values(seen_at=now))
     return Session(row.name, parse_grants(row.role), token, row.must_change, bool(row.password))

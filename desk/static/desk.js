@@ -20,8 +20,9 @@ function focusItem(step) {
 function openOverride(item) {
   const details = item.querySelector("details");
   if (!details) return;
-  details.open = true;
-  details.querySelector("[name=reason]").focus();
+  const shown = item.querySelector("details[open]") ?? details;
+  shown.open = true;
+  shown.querySelector("input[name=reason]").focus();
 }
 
 const keys = {
@@ -42,7 +43,7 @@ document.addEventListener("keydown", (event) => {
   if (event.target.matches("input, select, textarea")) {
     if (event.key === "Escape" && current()) {
       const item = current();
-      item.querySelector("details").open = false;
+      item.querySelectorAll("details").forEach((details) => (details.open = false));
       item.focus();
     }
     return;
@@ -67,3 +68,17 @@ for (const form of document.querySelectorAll("form[method=post]")) {
 }
 // The browser's back button may show the page from memory. Allow its forms to be sent again.
 addEventListener("pageshow", () => document.querySelectorAll("form").forEach((form) => delete form.dataset.sent));
+
+// Ask the desk every half minute what is new. Without this script, the page has a link to refresh it.
+const NEWS_MILLISECONDS = 30_000;
+const news = document.querySelector("[data-news]");
+
+async function showNews() {
+  if (document.hidden) return;
+  const answer = await fetch(news.dataset.news).catch(() => null);
+  if (!answer) news.textContent = "The desk doesn't answer. What you type stays on this page.";
+  else if (answer.redirected) news.textContent = "Your session has ended. Send your answer to log in; its reason is kept.";
+  else if (answer.ok) news.innerHTML = await answer.text();
+}
+
+if (news) setInterval(showNews, NEWS_MILLISECONDS);

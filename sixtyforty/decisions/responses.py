@@ -15,9 +15,11 @@ from sixtyforty.decisions.answers_in_force import answer_deadline, find_withdraw
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.response_rules import ResponseError, check_not_simulated_live, check_response
 from sixtyforty.spec.clock import now
+from sixtyforty.spec.track import Track
 from sixtyforty.storage.databases import open_engine
 from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.storage.response_log import (
+    ANSWER_EVENTS,
     ANSWERS,
     Response,
     Role,
@@ -198,6 +200,17 @@ def find_seen(ws: Workspace, person: str, decision_ids: Sequence[str]) -> set[st
             by_person = sa.select(table.c.decision_id).where(table.c.person == person, table.c.event == "seen", some)
             seen.update(connection.scalars(by_person))
     return seen
+
+
+def count_answers(ws: Workspace, track: Track, partition: str) -> int:
+    """Return how often people answered the decisions of a partition, or withdrew an answer."""
+    import sqlalchemy as sa
+
+    engine, table = open_log(ws)
+    of_partition = table.c.decision_id.like(f"{track}-{partition}-%")
+    query = sa.select(sa.func.count()).where(of_partition, table.c.event.in_(ANSWER_EVENTS))
+    with engine.connect() as connection:
+        return connection.scalar(query) or 0
 
 
 def add_responses(ws: Workspace, responses: Sequence[Response]) -> int:

@@ -67,14 +67,14 @@ def test_an_answer_shows_what_was_decided_and_what_is_done_until_it_is_withdrawn
     ann, decision_id = desk.person("ann"), shown_ids(decider.get("/decisions").text)[0]
     decider.override(decision_id, "wait", "the road is closed")
     text = decision_text(decider.get("/decisions").text, decision_id)
-    assert "Decided: Call a second fitter in. Done: Call nobody." in text and "Withdraw this answer" in text
-    assert "Withdraw this answer" not in decision_text(ann.get("/decisions").text, decision_id)
+    assert "Decided: Call a second fitter in. Done: Call nobody." in text and " Undo " in text
+    assert " Undo " not in decision_text(ann.get("/decisions").text, decision_id)
     refused = ann.send("/decisions", decision_id=decision_id, event="withdrawn")
     assert refused.status_code == 422 and "answered by somebody else" in refused.text
     assert decider.send("/decisions", decision_id=decision_id, event="withdrawn").status_code == 303
     text = decision_text(decider.get("/decisions").text, decision_id)
     assert "Done: Call a second fitter in. The answer was withdrawn at" in text
-    assert "Withdraw this answer" not in text and "Accept" not in text.replace("Accepted", "")
+    assert " Undo " not in text and "Accept" not in text.replace("Accepted", "")
 
 
 def test_an_invalid_answer_is_refused(desk: RunningDesk, decider: Person) -> None:
