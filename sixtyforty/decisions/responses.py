@@ -218,7 +218,8 @@ def count_answers(ws: Workspace, track: Track, partition: str) -> int:
     import sqlalchemy as sa
 
     engine, table = open_log(ws)
-    of_partition = table.c.decision_id.like(f"{track}-{partition}-%")
+    prefix = f"{track}-{partition}-"
+    of_partition = table.c.decision_id.between(prefix, f"{prefix}g")  # hashes are hexadecimal, so `g` follows them all
     query = sa.select(sa.func.count()).where(of_partition, table.c.event.in_(ANSWER_EVENTS))
     with engine.connect() as connection:
         return connection.scalar(query) or 0

@@ -1,4 +1,6 @@
-"""Alerts: messages to people about problems of a use case, or due decisions. Each role receives an alert once, and a receipt records it.
+"""Alerts: messages to people about problems of a use case, or about decisions that are due.
+
+Each role receives an alert once, and a receipt records it.
 
 A receipt is a line of `data/alerts/<use case>.jsonl`. It records that an alert was sent, that sending failed, or that
 the problem was resolved. An alert is sent again if sending failed, or if its problem returns. The use case names the
