@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from desk.access import guard_page
 from desk.account_page import account_page
+from desk.afterwards_page import afterwards_page
 from desk.decision_day import format_clock_time, format_fact, local_time
 from desk.decisions_page import decisions_page, news_page
 from desk.impact_page import impact_chart, impact_csv, impact_page
@@ -86,6 +87,7 @@ def _routes(desk: Desk) -> list[Route | Mount]:
         Mount("/static", StaticFiles(packages=[("desk", "static")])),
         guarded("/decisions", decisions_page, "/decisions", "POST"),
         Route("/decisions/news", guard_page(desk, news_page, "/decisions", keeps_session=False), methods=["GET"]),
+        guarded("/afterwards", afterwards_page, "/afterwards"),
         guarded("/review", review_page, "/review", "POST"),
         guarded("/impact", impact_page, "/impact"),
         guarded("/impact/chart", impact_chart, "/impact"),

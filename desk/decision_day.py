@@ -60,6 +60,13 @@ class ShownDecision:
     facts: Mapping[str, object] = field(default_factory=dict, kw_only=True)
     due: datetime | None = field(default=None, kw_only=True)
 
+    @property
+    def judged_accepts(self) -> bool:
+        """Whether a person's acceptance is in force."""
+        return bool(
+            self.answer and self.judged and self.answer.event == "accepted" and self.judged.effect == "in force"
+        )
+
 
 @dataclass(frozen=True)
 class DecisionDay:
@@ -110,7 +117,7 @@ def load_day(request: PageRequest, dataset: str, empty_title: str) -> DecisionDa
     common = {c: stored[0].unit[c] for c in key if len(stored) > 1 and len({d.unit[c] for d in stored}) == 1}
     responses = responses_by_decision(ws, [d.decision_id for d in stored])
     columns = [c for c in key if c not in common]
-    units, problem = _load_units(request, partition)
+    units, problem = load_units(request, partition)
     decisions = [
         show_decision(
             ws.use_case,
@@ -126,7 +133,7 @@ def load_day(request: PageRequest, dataset: str, empty_title: str) -> DecisionDa
     return DecisionDay(partition, partitions, common, sort_decisions(ws, decisions), missing=missing, problem=problem)
 
 
-def _load_units(request: PageRequest, partition: str) -> tuple[Mapping[str, ListedUnit], str]:
+def load_units(request: PageRequest, partition: str) -> tuple[Mapping[str, ListedUnit], str]:
     """Return the listed units by decision id, and why they can't be shown; empty if they can.
 
     They are cached until the decisions or the units' data change.

@@ -16,6 +16,7 @@ from sixtyforty.spec.use_case import UseCase
 MENU_LABELS = {  # label in the menu, by address of the page
     "/decisions": "Decisions",
     "/review": "Review",
+    "/afterwards": "Afterwards",
     "/impact": "Impact",
     "/trace": "Trace",
     "/what-if": "What if",
@@ -26,8 +27,8 @@ MENU_LABELS = {  # label in the menu, by address of the page
     "/security": "Security log",
 }
 PAGES_OF_ROLE = {  # addresses of the pages that a role may open; the first page opens after the log-in
-    "decider": ("/decisions", "/people", "/maturity"),
-    "expert": ("/review", "/people", "/maturity", "/record"),
+    "decider": ("/decisions", "/afterwards", "/people", "/maturity"),
+    "expert": ("/review", "/afterwards", "/people", "/maturity", "/record"),
     "owner": ("/impact", "/what-if", "/portfolio", "/people", "/maturity", "/record"),
     "auditor": ("/trace", "/what-if", "/maturity", "/record", "/security"),
 }

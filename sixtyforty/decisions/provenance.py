@@ -75,7 +75,7 @@ def trace_decision(ws: Workspace, decision_id: str) -> DecisionTrace:
         policy=TracedPolicy(decision.policy, ws.use_case.kpi.actions),
         code_version=decision.code_version,
         delivery=read_delivery(ws, track, decision_id),
-        outcome=_trace_outcome(ws, track, partition, decision, answer),
+        outcome=trace_outcome(ws, track, partition, decision, answer),
         answer=answer,
     )
 
@@ -173,7 +173,7 @@ def _trace_champion(ws: Workspace, track: Track, version: str | None) -> TracedC
     )
 
 
-def _trace_outcome(
+def trace_outcome(
     ws: Workspace, track: Track, partition: str, decision: StoredDecision, answer: JudgedAnswer | None
 ) -> TracedOutcome | None:
     """Return the outcome and the value of a decision, or None if the partition's outcomes haven't been built.

@@ -202,12 +202,24 @@ def find_seen(ws: Workspace, person: str, decision_ids: Sequence[str]) -> set[st
     return seen
 
 
+def answered_by_person(ws: Workspace, person: str, track: Track, limit: int) -> list[str]:
+    """Return the ids of the decisions that a person answered, the newest answer first, at most `limit`."""
+    import sqlalchemy as sa
+
+    engine, table = open_log(ws)
+    by_person = (table.c.person == person, table.c.event.in_(ANSWERS), table.c.decision_id.like(f"{track}-%"))
+    query = sa.select(table.c.decision_id).where(*by_person).order_by(table.c.number.desc()).limit(limit)
+    with engine.connect() as connection:
+        return list(connection.scalars(query))
+
+
 def count_answers(ws: Workspace, track: Track, partition: str) -> int:
     """Return how often people answered the decisions of a partition, or withdrew an answer."""
     import sqlalchemy as sa
 
     engine, table = open_log(ws)
-    of_partition = table.c.decision_id.like(f"{track}-{partition}-%")
+    prefix = f"{track}-{partition}-"
+    of_partition = table.c.decision_id.between(prefix, f"{prefix}g")  # hashes are hexadecimal, so `g` follows them all
     query = sa.select(sa.func.count()).where(of_partition, table.c.event.in_(ANSWER_EVENTS))
     with engine.connect() as connection:
         return connection.scalar(query) or 0

@@ -16,6 +16,7 @@ from sixtyforty.lifecycle.champions import measure_recent_lift
 from sixtyforty.modeling import taint
 from sixtyforty.reports.alerts import Alert, AlertKind
 from sixtyforty.reports.arrival_notes import find_late_arrivals
+from sixtyforty.reports.due_notices import find_due_decisions
 from sixtyforty.reports.feed_alerts import (
     find_fallback,
     find_quarantined_rows,
@@ -175,4 +176,5 @@ RULES: dict[AlertKind, AlertRule] = {
     "rubber stamp": _usage_rule("rubber stamp"),
     "low uptake": _usage_rule("low uptake"),
     "stopped": find_stop,
+    "decisions due": find_due_decisions,
 }

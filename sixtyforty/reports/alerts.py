@@ -1,4 +1,6 @@
-"""Alerts: messages to people about problems of a use case. Each role receives an alert once, and a receipt records it.
+"""Alerts: messages to people about problems of a use case, or about decisions that are due.
+
+Each role receives an alert once, and a receipt records it.
 
 A receipt is a line of `data/alerts/<use case>.jsonl`. It records that an alert was sent, that sending failed, or that
 the problem was resolved. An alert is sent again if sending failed, or if its problem returns. The use case names the
@@ -39,8 +41,11 @@ AlertKind = Literal[
     "rubber stamp",
     "low uptake",
     "stopped",
+    "decisions due",
 ]
 ALERT_KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
+FOR_DECIDERS: frozenset[AlertKind] = frozenset({"decisions due"})
+DECIDER = "decider"  # the role that alone receives the alerts FOR_DECIDERS, if a use case declares it
 CONSOLE = "console"  # receives the alerts of a use case that names no roles
 MAX_ALERTS_IN_MESSAGE = 20
 NEVER_SENT = "never sent"
@@ -166,7 +171,8 @@ def send_alerts(
         ]
         for role, variables in (roles or {CONSOLE: [CONSOLE]}).items():
             for variable in variables:
-                unsent = history.unsent_alerts(alerts, f"{role}:{variable}")
+                own = [a for a in alerts if a.kind not in FOR_DECIDERS or role == DECIDER or DECIDER not in roles]
+                unsent = history.unsent_alerts(own, f"{role}:{variable}")
                 why = _send_message(use_case, unsent, variable, environment, send) if unsent else None
                 news = _new_receipts(history, unsent, f"{role}:{variable}", why)
                 new_receipts += [receipts.append(receipt) for receipt in news]

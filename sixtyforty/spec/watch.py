@@ -51,3 +51,10 @@ class Watch(DeclaredModel):
         description="Number of complete partitions without a row of a feed, after which an alert is sent. A feed that"
         " always arrives later may lack as many more.",
     )
+    due_notice_minutes: int | None = Field(
+        default=None,
+        gt=0,
+        description="Number of minutes before unanswered live decisions with action are due, at which a notice is sent."
+        " A decision is due at the time of `decision_list.sort`, or at the deadline of `people.answer_within_minutes`."
+        " If `alerts` names the role `decider`, only this role gets the notice. If left out, no notice is sent.",
+    )

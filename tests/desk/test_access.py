@@ -34,7 +34,7 @@ def test_each_role_opens_its_pages_and_no_others(desk: RunningDesk) -> None:
 
 def test_a_refused_page_names_the_pages_that_the_person_can_open(decider: Person) -> None:
     page = html.unescape(decider.get("/impact").text)
-    assert "You are logged in as decider. You can open: Decisions, People, Maturity." in page
+    assert "You are logged in as decider. You can open: Decisions, Afterwards, People, Maturity." in page
 
 
 GRANTS = st.builds(

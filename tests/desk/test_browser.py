@@ -182,7 +182,7 @@ def test_the_main_paths_work_without_javascript(desk: RunningDesk, tabs: Tabs) -
 
 
 PAGES = {
-    "decider": ["/decisions", "/decisions?show=all&q=nothing", "/impact", "/people", "/account"],
+    "decider": ["/decisions", "/decisions?show=all&q=nothing", "/afterwards", "/impact", "/people", "/account"],
     "expert": ["/review", "/record"],
     "owner": ["/impact", "/portfolio", "/maturity", "/record?q=gate"],
     "auditor": ["/trace", "/trace?q=2013", "/trace?id={decision_id}", "/security"],
