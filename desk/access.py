@@ -27,8 +27,9 @@ def guard_page(
 ) -> Callable[[Request], Any]:
     """Return the endpoint of a page for logged-in people. It redirects everybody else to the log-in page.
 
-    menu_address: the address that `roles.PAGES_OF_ROLE` must list for the person's role; None if every role may open
-    the page. keeps_session: whether a request keeps the session open, because a person makes it.
+    - menu_address: the address that `roles.PAGES_OF_ROLE` must list for the person's role; None if every role may open
+      the page.
+    - keeps_session: whether a request keeps the session open, because a person makes it.
     """
 
     async def endpoint(request: Request) -> Response:

@@ -74,13 +74,13 @@ def judge_winner(shown: ShownDecision, outcome: TracedOutcome | None) -> tuple[W
     if outcome is None or outcome.known_at is None:
         return "open", 0.0
     is_overridden = outcome.value_done is not None
-    mine, other = (
+    taken, other = (
         (outcome.value_done, outcome.value) if is_overridden else (outcome.value, outcome.value_current_process)
     )
-    if mine is None or other is None:
+    if taken is None or other is None:
         return "unknown", 0.0
-    if mine == other:
+    if taken == other:
         return "nobody", 0.0
-    if mine > other:
-        return ("you" if is_overridden or shown.judged_accepts else "the decision"), mine - other
-    return ("the decision" if is_overridden else "the current process"), other - mine
+    if taken > other:
+        return ("you" if is_overridden or shown.judged_accepts else "the decision"), taken - other
+    return ("the decision" if is_overridden else "the current process"), other - taken

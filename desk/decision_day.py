@@ -72,9 +72,10 @@ class ShownDecision:
 class DecisionDay:
     """The decisions of a partition for a page of the desk.
 
-    partitions: all partitions that the page can show, sorted. common: the key columns that have the same value for all
-    units of the partition, with this value. missing: the feeds that the decisions did without. problem: why the
-    declared facts of the units can't be shown; empty if they can.
+    - partitions: all partitions that the page can show, sorted.
+    - common: the key columns that have the same value for all units of the partition, with this value.
+    - missing: the feeds that the decisions did without.
+    - problem: why the declared facts of the units can't be shown; empty if they can.
     """
 
     partition: str
@@ -185,9 +186,12 @@ def show_decision(
 ) -> ShownDecision:
     """Return a decision as a page of the desk shows it to a person.
 
-    columns: the key columns to show. responses: all people's responses to the decision. The expected outcome of a unit
-    in the holdout stays hidden, because it could influence what people do and so bias the experiment. unit: the label
-    and the facts of the unit.
+    - columns: the key columns to show.
+    - responses: all people's responses to the decision.
+    - unit: the label and the facts of the unit.
+
+    The expected outcome of a unit in the holdout stays hidden, because it could influence what people do and so bias
+    the experiment.
     """
     action = decision.action
     facts = {name: _as_local(use_case, fact) for name, fact in unit.facts.items()}

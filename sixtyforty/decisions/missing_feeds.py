@@ -24,9 +24,8 @@ class MissingFeed:
 def find_missing_feeds(ws: Workspace, partition: str, track: Track) -> list[MissingFeed]:
     """Return the feeds that the newest decisions of a partition did without, in the order of their declaration.
 
-    A feed is missing if the features of the partition were built without any row of the partition, and the features of
-    most partitions with decisions before were built with such rows. A feed that always comes after the decision isn't
-    missing.
+    A feed is missing if the features of the partition were built without a row of the partition. The features of most
+    earlier partitions must have had such rows, so a feed that always comes after the decision isn't missing.
     """
     known = _known_feeds(ws, partition, track)
     if known is None:
