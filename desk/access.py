@@ -50,8 +50,8 @@ def _answer(
     session = find_session(desk.database, request.cookies.get(desk.session_cookie, ""), now(), keeps_session)
     if session is None:
         address = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
-        return ReturnAddress.from_request(address, form).set_cookie(desk, RedirectResponse("/", 303))
-    returned = read_return_address(desk, request.cookies)
+        return ReturnAddress.from_request(address, form).set_cookie(RedirectResponse("/", 303), desk.secure)
+    returned = read_return_address(request.cookies, desk.secure)
     if session.must_change and request.url.path not in OPEN_BEFORE_CHANGE:
         return RedirectResponse(ACCOUNT_PAGE, 303)
     page_request = PageRequest(
@@ -72,7 +72,7 @@ def _answer(
         response = page(page_request)
         _record_reading(page_request)
         is_back = returned is not None and page_request.is_reading and request.url.path == returned.path
-        return forget_return_address(desk, response) if is_back else response
+        return forget_return_address(response, desk.secure) if is_back else response
     except Problem as problem:
         if problem.status == 403:
             page_request.record("access denied", f"{request.method} {request.url.path}: {problem.title}")

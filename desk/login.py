@@ -50,7 +50,7 @@ def _answer(desk: Desk, request: Request, form: Mapping[str, str] | None) -> Res
     session_token = request.cookies.get(desk.session_cookie, "")
     session = sessions.find_session(desk.database, session_token, clock.now())
     if form is None and session:
-        returned = read_return_address(desk, request.cookies)
+        returned = read_return_address(request.cookies, desk.secure)
         return RedirectResponse(_page_after_login(desk, session, returned), 303)
     if form is None:
         return render_login(desk, visitor)
@@ -127,7 +127,7 @@ def log_out(request: PageRequest) -> Response:
         sessions.close_session(request.desk.database, request.session.token)
         request.record("log-out")
         response.delete_cookie(request.desk.session_cookie, secure=request.desk.secure)
-        forget_return_address(request.desk, response)
+        forget_return_address(response, request.desk.secure)
         response.headers["Clear-Site-Data"] = '"cache", "storage"'  # also pages that "back" would show
     return response
 

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from desk.page_request import HOST_PREFIX, Desk
 from desk.roles import MENU_LABELS
 
 COOKIE = "desk-return"
@@ -50,37 +49,40 @@ class ReturnAddress:
         parts = urlsplit(self.address)
         return parts.path if parts.path in MENU_LABELS and not parts.scheme and not parts.netloc else ""
 
-    def set_cookie(self, desk: Desk, response: Response) -> Response:
-        """Set the cookie of a response, and return the response. An address outside the menu sets nothing."""
+    def set_cookie(self, response: Response, secure: bool) -> Response:
+        """Set the cookie of a response, and return the response. An address outside the menu sets nothing.
+
+        secure: whether people reach the desk by https only.
+        """
         if self.path:
             text = json.dumps(asdict(self), ensure_ascii=False).encode()
             response.set_cookie(
-                cookie_name(desk),
+                cookie_name(secure),
                 urlsafe_b64encode(text).decode(),
                 max_age=MAX_AGE,
                 httponly=True,
                 samesite="lax",
-                secure=desk.secure,
+                secure=secure,
             )
         return response
 
 
-def cookie_name(desk: Desk) -> str:
-    """Return the name of the cookie with the return address."""
-    return HOST_PREFIX * desk.secure + COOKIE
+def cookie_name(secure: bool) -> str:
+    """Return the name of the cookie. By https, browsers take it only from this host itself."""
+    return "__Host-" * secure + COOKIE
 
 
-def read_return_address(desk: Desk, cookies: Mapping[str, str]) -> ReturnAddress | None:
+def read_return_address(cookies: Mapping[str, str], secure: bool) -> ReturnAddress | None:
     """Return the return address of a browser; None without one, or if it isn't a page in the menu."""
     try:
-        fields = json.loads(urlsafe_b64decode(cookies.get(cookie_name(desk), "")))
+        fields = json.loads(urlsafe_b64decode(cookies.get(cookie_name(secure), "")))
         returned = ReturnAddress(**{name: str(text) for name, text in fields.items()})
     except (binascii.Error, ValueError, TypeError, AttributeError, RecursionError):
         return None
     return returned if returned.path else None
 
 
-def forget_return_address(desk: Desk, response: Response) -> Response:
+def forget_return_address(response: Response, secure: bool) -> Response:
     """Delete the cookie, and return the response."""
-    response.delete_cookie(cookie_name(desk), secure=desk.secure, httponly=True, samesite="lax")
+    response.delete_cookie(cookie_name(secure), secure=secure, httponly=True, samesite="lax")
     return response
