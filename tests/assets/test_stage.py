@@ -76,10 +76,10 @@ def test_a_partition_before_the_replay_is_empty_and_says_why(workspace: Workspac
     """Dagster would show it as missing, as if a run were outstanding."""
     first = workspace.use_case.replay.first_day
     before, decided = f"{first - timedelta(1)}", f"{first}"
-    result = StageResult({decided: PublishedPartition("v1")})
-    result.note_undecided(make_run(workspace, [before, decided]))
-    assert result.published[decided].version == "v1"
-    assert f"{first}" in str(result.published[before].metadata["why it is empty"])
+    replay = StageResult({decided: PublishedPartition("v1")})
+    replay.note_undecided(make_run(workspace, [before, decided]))
+    assert replay.published[decided].version == "v1"
+    assert f"{first}" in str(replay.published[before].metadata["why it is empty"])
     live = StageResult()
     live.note_undecided(make_run(workspace, [before], track="live"))
     assert live.published == {}
