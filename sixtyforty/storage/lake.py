@@ -81,7 +81,8 @@ class Lake:
         """Return the current manifest of a partition; None if the partition doesn't exist."""
         try:
             if isinstance(self.root, ObjectPath):
-                return parse_manifest(self._manifest_path(dataset, partition).read_bytes())
+                manifest = self._manifest_path(dataset, partition)
+                return parse_manifest(manifest.read_bytes(), f"{manifest}")
             path = f"{self.root}/{dataset}/{partition}.json"  # the path is a text, because joining Path objects is slow
             status = os.stat(path)  # noqa: PTH116
         except FileNotFoundError:
@@ -120,7 +121,7 @@ class Lake:
     def replaced_entry(self, version: str) -> Entry | None:
         """Return the manifest of a replaced version of a partition; None if the lake no longer has the manifest."""
         try:
-            return Entry(**json.loads((self.root / HISTORY / f"{version}.json").read_bytes()))
+            return parse_manifest((file := self.root / HISTORY / f"{version}.json").read_bytes(), f"{file}")
         except FileNotFoundError:
             return None
 
@@ -137,7 +138,7 @@ class Lake:
         else:
             modified = {path.name: path.stat().st_mtime for path in history.glob("*.json")}
         files = [history / name for name, time in modified.items() if first <= time < last]
-        entries = [Entry(**json.loads(file.read_bytes())) for file in files]
+        entries = [parse_manifest(file.read_bytes(), f"{file}") for file in files]
         return sorted(entries, key=lambda entry: (entry.dataset, entry.partition))
 
     def local_file(self, entry: Entry) -> Path:
@@ -324,7 +325,7 @@ def _changed_file(path: StoragePath) -> LakeError:
 def _listed_manifests(folder: ObjectPath, partitions: Sequence[str] | None) -> dict[str, Entry]:
     names = None if partitions is None else [f"{partition}.json" for partition in partitions]
     contents = folder.read_listed(".json", names)
-    entries = {name.removesuffix(".json"): parse_manifest(content) for name, content in contents.items()}
+    entries = {n.removesuffix(".json"): parse_manifest(content, f"{folder}/{n}") for n, content in contents.items()}
     return {partition: entries[partition] for partition in (partitions or sorted(entries)) if partition in entries}
 
 

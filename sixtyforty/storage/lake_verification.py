@@ -33,13 +33,14 @@ class LakeIndex:
 
 def index_lake(lake: Lake) -> LakeIndex:
     """Read all manifests of a lake."""
-    current, known, problems = [], set[str](), []
+    current, known, problems, unread = [], set[str](), [], []
     for name in _list_files(lake.root, ".json"):
         folder, _, file = name.rpartition("/")
         entry = _read_manifest(lake.root / name)
         if entry is None:
             if folder == HISTORY:
                 problems.append(f"{name}: the replaced manifest can't be read")
+            unread.append((folder, name))
         elif folder == HISTORY:
             known.add(entry.version)
             if file != f"{entry.version}.json":
@@ -49,6 +50,8 @@ def index_lake(lake: Lake) -> LakeIndex:
         else:
             current.append(entry)
             known.add(entry.version)
+    datasets = {name.rpartition("/")[0] for name in _list_files(lake.root, ".parquet")} if unread else set()
+    problems += [f"{name}: the manifest is damaged" for folder, name in unread if folder in datasets]
     return LakeIndex(current, frozenset(known), problems)
 
 

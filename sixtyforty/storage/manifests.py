@@ -14,9 +14,14 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.files import access_errors, digest
 
 MANIFESTS_IN_MEMORY = 1 << 15
+
+
+class ManifestError(SixtyfortyError):
+    """A manifest file is damaged."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +67,27 @@ def read_manifest(path: str, *_stamp: int) -> Entry:
     """Read a manifest file. The parsed manifest stays in memory until the file is replaced.
 
     _stamp: the cache key: inode, time and size of the file, which change when the file is replaced.
+    Raises ManifestError if the file is damaged.
     """
     with access_errors(path):
         content = Path(path).read_bytes()
-    return Entry(**json.loads(content))
+    return _parse(content, path)
 
 
 @lru_cache(maxsize=MANIFESTS_IN_MEMORY)
-def parse_manifest(content: bytes) -> Entry:
-    """Return the manifest from the bytes of a manifest file."""
-    return Entry(**json.loads(content))
+def parse_manifest(content: bytes, path: str) -> Entry:
+    """Return the manifest from the bytes of a manifest file. path: names the file in error messages."""
+    return _parse(content, path)
+
+
+def _parse(content: bytes, path: str) -> Entry:
+    try:
+        return Entry(**json.loads(content))
+    except (ValueError, TypeError) as error:
+        raise ManifestError(
+            f"{path} is damaged: it holds no manifest of a partition. Restore the file from a backup, then run:"
+            " sixtyforty verify"
+        ) from error
 
 
 def versions_by_partition(entries: Mapping[str, Entry]) -> dict[str, str]:

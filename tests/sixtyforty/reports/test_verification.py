@@ -96,6 +96,14 @@ def test_a_history_without_the_features_of_a_decision_is_named(ws: Workspace) ->
     )
 
 
+def test_a_cut_manifest_is_named(ws: Workspace) -> None:
+    """It once counted as no manifest at all, so nobody heard of it."""
+    assert isinstance(ws.lake.root, Path)
+    manifest = sorted((ws.lake.root / "features").glob("*.json"))[0]
+    manifest.write_bytes(manifest.read_bytes()[:100])
+    assert f"features/{manifest.name}: the manifest is damaged." in verify_use_case(ws).differences
+
+
 def test_nothing_is_appended_to_a_ledger_with_a_forged_row_until_a_person_accepts_it(ws: Workspace) -> None:
     forge_row(ws.rollout_ledger)
     with pytest.raises(LedgerError, match=r"row 2 of rollout\.jsonl has no anchor"):

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from sixtyforty.storage.files import canonical_json, file_stamp, write_atomic
-from sixtyforty.storage.manifests import Entry, parse_manifest, read_manifest, split_by_rows, versions_by_partition
+from sixtyforty.storage.manifests import (
+    Entry,
+    ManifestError,
+    parse_manifest,
+    read_manifest,
+    split_by_rows,
+    versions_by_partition,
+)
 
 ENTRY = Entry(
     "validated/calls", "2013-03-10", "2013-03-10.aa.parquet", 2, "aa", {"raw/calls": {"x": "y"}}, "c", {"a": 1}
@@ -39,8 +46,20 @@ def test_a_change_of_any_field_changes_the_version(change: dict[str, Any]) -> No
 def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
     content = canonical_json(ENTRY.manifest).encode()
     write_atomic(tmp_path / "m.json", content)
-    assert parse_manifest(content) == ENTRY
+    assert parse_manifest(content, "a.json") == ENTRY
     assert read_manifest(str(tmp_path / "m.json"), *file_stamp(tmp_path / "m.json")) == ENTRY
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b'{"dataset": "raw/calls"', b"damaged by a disk", b"[]", b'{"dataset": "raw"}']
+)
+def test_a_damaged_manifest_is_one_error_that_names_the_file(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "2013-03-10.json"
+    write_atomic(file, content)
+    with pytest.raises(ManifestError, match=r"2013-03-10\.json is damaged"):
+        read_manifest(str(file), *file_stamp(file))
+    with pytest.raises(ManifestError, match=r"2013-03-10\.json is damaged"):
+        parse_manifest(content, str(file))
 
 
 def test_a_replaced_manifest_is_read_again(tmp_path: Path) -> None:
