@@ -159,7 +159,7 @@ def test_a_decider_opens_no_page_of_an_owner(tabs: Tabs) -> None:
         tab.goto(address)
         assert tab.locator("h1").inner_text() == "You don't have access to this page"
         menu = tab.get_by_role("navigation").get_by_role("link").all_inner_texts()
-        assert menu == ["Decisions", "People", "Maturity"]
+        assert menu == ["Decisions", "Afterwards", "People", "Maturity"]
     tab.get_by_role("button", name="Log out").click()
     tab.get_by_role("heading", name="Log in").wait_for()
     tab.go_back()
