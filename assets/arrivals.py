@@ -86,11 +86,15 @@ def check_snapshots(run: StageRun) -> list[CheckResult]:
 
 
 def refuse_feed(run: StageRun, extracts: Sequence[Arrival]) -> str:
-    """Return why a source has nothing that a run can use; empty if it has. extracts: all extracts of the source."""
+    """Return why a source has nothing that a run can use; empty if it has. extracts: all extracts of the source.
+
+    A query may return nothing, because a table can be empty. People needn't respond, so responses may be missing.
+    """
     if not extracts:
         contract = run.use_case.sources[run.source]
-        if contract.query:
-            return f"{contract.database_label} has returned no row since the source was declared. Check its query."
+        responses = None if isinstance(run.use_case, Draft) else run.use_case.people.responses
+        if contract.query or run.source == responses:
+            return ""
         location = hide_passwords(contract.location or "") or f"its landing folder, data/landing/{run.use_case.name}"
         return f"no extract has arrived. Land a file that matches '{contract.files}' in {location}."
     requested = arrivals_for(extracts, run.partitions)

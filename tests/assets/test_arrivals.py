@@ -14,7 +14,16 @@ from sixtyforty.ingest.arrival_delays import IN_BULK
 from sixtyforty.spec.draft import Draft, PartialUseCase
 from sixtyforty.workspace import Workspace
 from tests.assets.conftest import make_run
-from tests.helpers import RESPONSES, SITES, csv_text, land_days, land_extract, make_workspace, publish_landed_days
+from tests.helpers import (
+    RESPONSES,
+    SITES,
+    WITH_RESPONSES,
+    csv_text,
+    land_days,
+    land_extract,
+    make_workspace,
+    publish_landed_days,
+)
 from tests.live_landings import Clock, land_late_days
 
 DAYS = [date(2013, 4, 1) + timedelta(days=i) for i in range(6)]
@@ -113,3 +122,13 @@ def test_each_source_has_the_check_that_fits(tmp_path: Path) -> None:
     assert arrivals.snapshot_checks(StageTarget(make_workspace(tmp_path / "other").use_case)) == []
     draft = Draft.from_partial(PartialUseCase.model_construct(name="calls_in_time", sources=use_case.sources), [])
     assert arrivals.arrival_checks(StageTarget(draft, "calls")) == []
+
+
+def test_a_table_may_be_empty_and_nobody_need_respond(tmp_path: Path) -> None:
+    """Refusing them failed the first run of each use case with responses."""
+    ws = make_workspace(tmp_path, **WITH_RESPONSES)
+    assert arrivals.refuse_feed(make_run(ws, KEYS, "responses"), []) == ""
+    in_files = {"responses": RESPONSES | {"query": None, "cursor_column": None, "files": "responses_*.csv"}}
+    ws = make_workspace(tmp_path / "files", **WITH_RESPONSES | {"sources": in_files})
+    assert arrivals.refuse_feed(make_run(ws, KEYS, "responses"), []) == ""
+    assert arrivals.refuse_feed(make_run(ws, KEYS, "calls"), []).startswith("no extract has arrived")
