@@ -47,6 +47,7 @@ NAMES = {
     *("decisions", "explain", "champion", "replay", "impact", "holdout", "portfolio", "model-record", "knowledge"),
     *("acceptance", "answer", "simulate-responses", "training", "add-finding", "digest", "desk-account"),
     *("doctor", "watch", "ui", "desk", "up", "down", "drill", "backup", "restore-backup", "verify", "rotate-seals"),
+    "webhook",
 }
 
 
