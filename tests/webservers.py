@@ -14,6 +14,8 @@ from pathlib import Path
 
 from pipelines.authoring import catalog
 
+MOST_TRIES = 400  # half a second apart: a busy machine takes minutes to start it
+
 
 @contextmanager
 def open_webserver(home: Path, *options: str, guarded: bool = True) -> Iterator[str]:
@@ -38,12 +40,14 @@ def open_webserver(home: Path, *options: str, guarded: bool = True) -> Iterator[
     ]
     server = subprocess.Popen(command, cwd=root, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(120):
+        for _ in range(MOST_TRIES):
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=5).read()
                 break
             except OSError:
                 time.sleep(0.5)
+        else:
+            raise AssertionError("Dagster's webserver didn't start")
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()

@@ -21,7 +21,7 @@ class DecisionList(DeclaredModel):
 
     label: str | None = Field(
         default=None,
-        description="SQL expression: what people call the unit, such as `carrier || ' ' || flight`. If left out, the"
+        description="SQL expression: what people call the unit, such as `shop || ' ' || shelf`. If left out, the"
         " desk shows the columns of `decision.key`.",
     )
     show: dict[Name, str] = Field(

@@ -37,7 +37,7 @@ def test_an_empty_home_is_examined_with_cures(run_cli: RunCli, monkeypatch: pyte
     assert not things["landing zone of flight_delays"]["ok"]
     assert "sixtyforty land-demo-data flight_delays" in things["landing zone of flight_delays"]["cure"]
     assert "no sensor or schedule is switched on" in things["daemon"]["found"]
-    assert things["verification of flight_delays"]["found"] == "8 ledgers"
+    assert things["verification of flight_delays"]["found"] == "9 ledgers"
 
 
 def test_a_row_that_no_verdict_counts_is_reported(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
