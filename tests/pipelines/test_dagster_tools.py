@@ -24,7 +24,7 @@ WEATHER = {"flight_delays/raw/weather", "flight_delays/validated/weather"}
         ('1+key:"flight_delays/validated/weather"', WEATHER),
         ('key:"flight_delays/*/weather"', WEATHER),
         ('key:"flight_delays/raw/weather" or key:"flight_delays/validated/weather"', WEATHER),
-        ('group:"flight_delays" and not (key:"flight_delays/raw/weather"+)', None),
+        ('group:"flight_delays_raw" and not (key:"flight_delays/raw/weather"+)', None),
     ],
 )
 def test_selections_are_parsed(selection: str, expected: set[str] | None) -> None:

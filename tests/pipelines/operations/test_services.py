@@ -11,7 +11,6 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +64,6 @@ def pids(settings: Settings) -> dict[str, int]:
     return {program["name"]: program["pid"] for program in control(settings).supervisor.getAllProcessInfo()}
 
 
-def read_logs(settings: Settings) -> dict[str, list[str]]:
-    """Return the lines that each service logged, without its old files."""
-    return {path.stem: path.read_text().splitlines() for path in (settings.home / "data/services/logs").glob("*.log")}
-
-
 def query(address: str, graphql: str) -> Any:
     """Send a GraphQL query to Dagster's pages."""
     content = json.dumps({"query": graphql}).encode()
@@ -109,22 +103,6 @@ def test_they_start_once_and_doctor_finds_them(installation: Installation, capsy
     assert not any("demo" in things[name]["cure"] for name in not_ok)
     assert things["services"]["ok"] and "daemon RUNNING" in things["services"]["found"]
     assert "postgresql 18" in things["database"]["found"]
-
-
-@pytest.mark.e2e
-def test_a_clean_start_logs_no_traceback_and_an_outage_doubles_no_line(
-    installation: Installation, postgres: Postgres
-) -> None:
-    logs = read_logs(installation.settings)
-    assert logs["daemon"]
-    assert [(name, line) for name, lines in logs.items() for line in lines if "Traceback" in line] == []
-    postgres.control("restart")
-    wait_for(lambda: "Checking for" in "".join(read_logs(installation.settings)["daemon"][len(logs["daemon"]) :]))
-    after = {name: lines[len(logs.get(name, ())) :] for name, lines in read_logs(installation.settings).items()}
-    doubled = [
-        (name, line) for name, lines in after.items() for line, next_line in pairwise(lines) if line == next_line
-    ]
-    assert [(name, line) for name, line in doubled if line.strip()] == []
 
 
 @pytest.mark.e2e
