@@ -26,6 +26,7 @@ from sixtyforty.decisions.webhook import (
 )
 from sixtyforty.reports.webhook_alerts import find_failing_webhook
 from sixtyforty.workspace import Workspace
+from tests.postgres import Postgres
 from tests.webhook_receiver import DAY, SECRET, WEBHOOK, deliver, running_receiver
 
 URL = "https://ops.example/hook"
@@ -192,6 +193,18 @@ def test_a_killed_sender_sends_the_same_ids_again(ws: Workspace) -> None:
     assert send_due(ws, NOW, receiver).sent == 6
     assert len(receiver.ids) == 10 and sorted(set(receiver.ids)) == with_revision(ids)
     assert receiver.requests[0].headers["webhook-id"] == receiver.requests[1].headers["webhook-id"]
+
+
+def test_the_outbox_works_on_postgresql(ws: Workspace, postgres: Postgres) -> None:
+    ws = Workspace(ws.use_case, ws.home, postgres.database())
+    ids, receiver = deliver(ws, 6), Receiver(500)
+    answer(ws, ids[0], "wait", 1)
+    assert send_due(ws, NOW, receiver).attempts == 1
+    assert retry(ws, NOW) == 6  # the first revision of the answered decision was dropped when it was due
+    assert send_due(ws, NOW, receiver).sent == 6
+    assert sorted(receiver.ids) == sorted([f"{ids[0]}:1", *with_revision(ids[1:])])
+    delete_delivered(ws, "live", [DAY])
+    assert count_decisions(ws).sent == 0
 
 
 def test_rows_whose_retention_has_ended_are_not_sent(ws: Workspace) -> None:
