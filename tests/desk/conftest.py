@@ -283,7 +283,7 @@ def freeze_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[d
     return freeze
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # an open browser keeps an event loop running, which other tests need for themselves
 def browser() -> Iterator[Any]:
     """The system's Chromium."""
     with open_chromium() as chromium:

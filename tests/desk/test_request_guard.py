@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -118,9 +117,7 @@ def test_a_websocket_is_closed_before_it_is_accepted_and_startup_passes() -> Non
     for kind, origin in (("lifespan", ""), ("websocket", "http://attacker.example"), ("websocket", f"http://{HOST}")):
         headers = [(b"host", HOST.encode()), (b"origin", origin.encode())]
         scope = {"type": kind, "path": "/graphql", "query_string": b"", "headers": headers}
-        # In a thread of its own, because the browser of other tests may leave a running event loop in this one.
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, RequestGuard(app)(scope, receive, send)).result()
+        asyncio.run(RequestGuard(app)(scope, receive, send))
     assert seen == ["lifespan", "websocket.close", "websocket"]
 
 
