@@ -24,7 +24,7 @@ def main() -> None:
     """Print `decisions`, the number of decisions of the shown day, and `seconds`: a list for each page, by address."""
     from desk import accounts, sessions, tables
     from desk.app import build_app
-    from desk.roles import PAGES_OF_ROLE
+    from desk.roles import PAGES_OF_ROLE, Grant
     from pipelines.authoring import catalog
     from pipelines.settings import prepare_dagster_home
     from sixtyforty.decisions.decision_table import decisions_dataset
@@ -36,7 +36,7 @@ def main() -> None:
     entry = ws.lake.entries(decisions_dataset("replay"), [newest])[newest]
     database = tables.open_database(ws.database_url)
     tables.create_tables(database)
-    accounts.save_account(database, PERSON, ",".join(PAGES_OF_ROLE), secrets.token_urlsafe(16))
+    accounts.save_account(database, PERSON, [Grant(role) for role in PAGES_OF_ROLE], secrets.token_urlsafe(16))
     with database.begin() as connection:
         token = sessions.open_session(connection, PERSON, sessions.Client("127.0.0.1", "bench"), now())
     addresses = list(dict.fromkeys(page for pages in PAGES_OF_ROLE.values() for page in pages))
