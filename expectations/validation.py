@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 
 from expectations.evaluation import SuiteEvaluator
@@ -44,8 +44,10 @@ def validate(
     """
     verdicts: dict[str, Verdict] = {}
     rows_per_group = memory_limit() // BYTES_PER_ROW
-    for group in split_by_rows(lake.entries(f"raw/{source}", partitions), rows_per_group):
-        verdicts |= _validate_group(use_case, source, suite, lake, group, now, code)
+    groups = list(split_by_rows(lake.entries(f"raw/{source}", partitions), rows_per_group))
+    for number, group in enumerate(groups, start=1):
+        later = {partition for following in groups[number:] for partition in following}
+        verdicts |= _validate_group(use_case, source, suite, lake, group, later, now, code)
     return verdicts
 
 
@@ -55,13 +57,17 @@ def _validate_group(
     suite: Suite,
     lake: Lake,
     raw: Mapping[str, Entry],
+    later: Set[str],
     now: datetime | None,
     code: str,
 ) -> dict[str, Verdict]:
-    """Validate raw partitions of a source together, as `validate` does. raw: their manifests, by partition."""
+    """Validate raw partitions of a source together, as `validate` does.
+
+    raw: their manifests, by partition. later: the partitions of the groups that follow.
+    """
     contract, requested = use_case.sources[source], set(raw)
     with lake.open_session(use_case.timezone) as db:
-        shared_keys = SharedKeys(db, use_case, source, lake)
+        shared_keys = SharedKeys(db, use_case, source, lake, later=later)
         raw, has_own_keys = shared_keys.type_landed(raw)
         before = _read_judged(lake, source, raw)
         shared = shared_keys.set_compared_aside(raw)

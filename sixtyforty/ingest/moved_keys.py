@@ -12,7 +12,7 @@ the partition where it landed. So partitions that share a key are validated toge
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -46,6 +46,8 @@ class SharedKeys:
     """Finds the keys that occur in more than one partition of a source.
 
     db: a session of the lake.
+    later: the partitions that the run validates after these. They need not be in the key index yet: when their turn
+    comes, they are compared with all partitions that are.
     compared: the raw manifests of the compared partitions; empty until `type_landed` adds them. A compared partition
     isn't validated, but shares a key with a partition that is validated.
     """
@@ -54,6 +56,7 @@ class SharedKeys:
     use_case: DecisionChain
     source: str
     lake: Lake
+    later: Set[str] = field(default=frozenset(), kw_only=True)
     compared: dict[str, Entry] = field(default_factory=dict)
 
     @cached_property
@@ -163,7 +166,7 @@ class SharedKeys:
         """Add the keys of some partitions of the table `typed` to the key index.
 
         Return all partitions that may hold one of these keys, and whether two rows of the given partitions have the
-        same key. All other raw partitions that the index lacks are added first.
+        same key. Other raw partitions that the index lacks are added first, unless the run validates them later.
 
         All processes that write to a lake in a folder share one index, so the index is complete unless its files were
         lost. Other machines write to an object store, too, so each partition's tag is compared with the indexed tag.
@@ -172,7 +175,8 @@ class SharedKeys:
         with exclusive_lock(folder / "index.lock", f"index the keys of {self.source}"):
             index, stamps = KeyIndex(folder, self._identity), self._stamps()
             partitions = list(partitions)
-            missing = [p for p, stamp in stamps.items() if index.stamps.get(p) != stamp and p not in partitions]
+            own_turn = self.later.union(partitions)
+            missing = [p for p, stamp in stamps.items() if index.stamps.get(p) != stamp and p not in own_turn]
             for portion in split_by_rows(self._raw(missing), ROWS_PER_QUERY):
                 rows = select_typed(self._contract, self._contract.key, self._landed(portion), ["_partition"])
                 keys = _SortedKeys(self._keys(f"({rows})", index.number(portion)))

@@ -15,6 +15,7 @@ from expectations.suites import Suite
 from expectations.validation import validate
 from sixtyforty.ingest.moved_keys import SharedKeys
 from sixtyforty.ingest.raw import ingest
+from sixtyforty.storage.memory import memory_limit
 from sixtyforty.storage.restatement import partitions_sharing_keys
 from sixtyforty.storage.verdicts import Verdict, read_verdict
 from sixtyforty.workspace import Workspace
@@ -308,6 +309,27 @@ def test_one_run_and_many_runs_give_the_same_rows(
     validate_all(many)
     assert lake_content(many) == lake_content(one)
     assert all(verdict.conserved for verdict in verdicts(many).values())
+
+
+@settings(max_examples=10)
+@given(extracts=EXTRACTS)
+def test_groups_of_one_partition_give_the_same_rows(
+    tmp_path_factory: pytest.TempPathFactory, extracts: list[tuple[str, list[Call]]]
+) -> None:
+    together, grouped = (
+        make_workspace(tmp_path_factory.mktemp("home"), governance={"max_quarantined_share": 0.99}) for _ in range(2)
+    )
+    extracts = [("valid", [(number, day, 0.1) for number, day in enumerate(DAYS, 100)]), *extracts]
+    for ws in (together, grouped):
+        for name, calls in extracts:
+            land_calls(ws, name, *calls)
+            pending_extracts(ws.landing, "calls")
+    validate_all(together)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("expectations.validation.BYTES_PER_ROW", memory_limit())
+        validate_all(grouped)
+    assert in_force(grouped) == expected_rows(extracts)
+    assert lake_content(grouped) == lake_content(together)
 
 
 def full_workspace(folder: Path) -> Workspace:
