@@ -6,8 +6,8 @@ unique, it gets each value that occurs more than once in a partition, twice. So 
 and the failing rows are the same. All other rules get every row, partition by partition.
 
 In a large table, a rule about the range of a column first gets only the smallest and the largest value, and a null if
-there is one. If it passes on them, it passes on all values between them. In a small table, a rule first gets the
-different values alone. Only for a rule that fails are they numbered and joined with the rows, which takes longer.
+there is one. If it passes on them, it passes on all values between them. Otherwise, the values are numbered and joined
+with the rows. The columns of a small table are read as a whole (see `small_tables`).
 
 Values reach Great Expectations in DataFrames of bounded size (see `value_frames`). Rows with long texts are evaluated
 portion by portion, because DuckDB works on 2048 rows at once. So any number of rows, of any width, takes bounded
@@ -27,8 +27,8 @@ from expectations.row_conditions import CONDITION, PARSER
 from expectations.rule_catalog import BETWEEN, ROW_RULES, RULES, TEXT_RULES, UNIQUE_RULES, VALUE_RULES
 from expectations.rule_decimals import read_frame
 from expectations.rules import Rule
+from expectations.small_tables import is_small, read_columns
 from expectations.value_frames import (
-    SHARED_BYTES,
     ValueTable,
     create_value_table,
     insert_numbers,
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-SMALL_TABLE_ROWS = 1 << 15
 LONG_TEXT = 64  # a longer text is compared with others by its digest
 NULL_RULES = ("expect_column_values_to_be_null", "expect_column_values_to_not_be_null")
 ORDERED_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "DECIMAL", "DOUBLE", "DATE", "TIMESTAMP")
@@ -131,10 +130,9 @@ class _RowEvaluator:
         """Evaluate rules about single columns on the columns' distinct values."""
         in_frame = {number: self._as_text(rule) for number, rule in rules.items()}
         sql_by_column = {rule.kwargs["column"]: sql for rule, sql in in_frame.values()}
-        deciding = self._read_deciding_values(table, [rule for rule, _ in in_frame.values()], sql_by_column)
-        decided = {n: rule for n, (rule, _) in in_frame.items() if rule.kwargs["column"] in deciding}
-        doubtful = _find_failing_values(self.name, decided, deciding)
-        remaining = {n: rule for n, (rule, _) in in_frame.items() if n in doubtful or n not in decided}
+        by_number = {number: rule for number, (rule, _) in in_frame.items()}
+        judge = self._judge_small if is_small(self.db, table) else self._judge_extremes
+        remaining = judge(table, by_number, sql_by_column)
         values: dict[str, ValueTable] = {}
         shared: dict[str, pd.Series[Any]] = {}
         for column in sorted({rule.kwargs["column"] for rule in remaining.values()}):
@@ -165,27 +163,27 @@ class _RowEvaluator:
         with_text = rule.model_copy(update={"kwargs": rule.kwargs | {"column": f"{column} (text)"}})
         return with_text, f"{identifier(column)}::varchar"
 
-    def _read_deciding_values(
-        self, table: str, rules: Iterable[Rule], sql_by_column: Mapping[str, str]
-    ) -> dict[str, pd.Series[Any]]:
-        """Return, for some columns, the values that decide whether all rules about the column pass.
-
-        - In a small table: all different values of the column. Columns with long texts are left out.
-        - In a large table: the extremes of the column.
+    def _judge_small(self, table: str, rules: Mapping[int, Rule], sql_by_column: Mapping[str, str]) -> dict[int, Rule]:
+        """Evaluate rules on the columns of a small table. Return the rules about the columns that were left out.
 
         sql_by_column: SQL of each column that the rules check.
         """
-        if self.db.sql(f"select count(*) > {SMALL_TABLE_ROWS} from {table}").fetchall() == [(True,)]:
-            return self._read_extremes(table, rules)
-        unbounded = [c for c in sql_by_column if not self.types.get(c, "").startswith(ORDERED_TYPES)]
-        lengths = [f"coalesce(max(strlen({sql_by_column[column]}::varchar)), 0)" for column in unbounded]
-        (longest,) = self.db.execute(f"select [{', '.join(lengths)}] from {table}").fetchall()[0] if lengths else ([],)
-        long_texts = {column for column, length in zip(unbounded, longest, strict=True) if length > SHARED_BYTES}
-        return {
-            column: read_frame(self.db, f"select distinct {sql} as {identifier(column)} from {table}")[column]
-            for column, sql in sql_by_column.items()
-            if column not in long_texts
-        }
+        columns = read_columns(self.db, table, sql_by_column, self.types)
+        judged = {number: rule for number, rule in rules.items() if rule.kwargs["column"] in columns}
+        values = {column: of_column.values for column, of_column in columns.items()}
+        for number, positions in _find_failing_values(self.name, judged, values).items():
+            failing_rows = columns[rules[number].kwargs["column"]].find_rows(positions)
+            insert_numbers(self.db, "failures", number, failing_rows)
+        return {number: rule for number, rule in rules.items() if number not in judged}
+
+    def _judge_extremes(
+        self, table: str, rules: Mapping[int, Rule], sql_by_column: Mapping[str, str]
+    ) -> dict[int, Rule]:
+        """Evaluate rules on the extremes of the columns. Return the rules that may fail. See `_judge_small`."""
+        extremes = self._read_extremes(table, rules.values())
+        judged = {number: rule for number, rule in rules.items() if rule.kwargs["column"] in extremes}
+        passing = judged.keys() - _find_failing_values(self.name, judged, extremes).keys()
+        return {number: rule for number, rule in rules.items() if number not in passing}
 
     def _read_extremes(self, table: str, rules: Iterable[Rule]) -> dict[str, pd.Series[Any]]:
         """Return, for some columns, the few values that decide whether the rules about them pass.

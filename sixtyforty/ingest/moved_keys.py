@@ -175,7 +175,7 @@ class SharedKeys:
         with exclusive_lock(folder / "index.lock", f"index the keys of {self.source}"):
             index, stamps = KeyIndex(folder, self._identity), self._stamps()
             partitions = list(partitions)
-            own_turn = self.later.union(partitions)
+            own_turn = {*self.later, *partitions}
             missing = [p for p, stamp in stamps.items() if index.stamps.get(p) != stamp and p not in own_turn]
             for portion in split_by_rows(self._raw(missing), ROWS_PER_QUERY):
                 rows = select_typed(self._contract, self._contract.key, self._landed(portion), ["_partition"])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from expectations import row_rules, value_frames
+from expectations import row_rules, small_tables, value_frames
 from expectations.gx_runner import RuleError, find_failing_rows
 from expectations.row_rules import record_failing_rows
 from expectations.rules import Rule
@@ -65,7 +65,7 @@ def test_the_extreme_values_of_a_large_table_find_the_same_rows_as_all_rows(
             "day": pd.Series(([days[0]] * len(values) + days)[-len(values) - 1 :], dtype="datetime64[s]"),
         }
     )
-    monkeypatch.setattr(row_rules, "SMALL_TABLE_ROWS", 0)
+    monkeypatch.setattr(small_tables, "MOST_ROWS", 0)
     assert find_by_distinct_values(rows, rules) == find_failing_rows("test", rows, rules)
 
 
