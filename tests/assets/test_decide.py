@@ -10,6 +10,7 @@ import pytest
 
 from assets import decide
 from assets.stage import REFUSED
+from pipelines.demo.drill.manipulations import cut_tail
 from sixtyforty.lifecycle.champions import adopt_champion
 from sixtyforty.workspace import Workspace
 from tests.assets.conftest import make_run
@@ -57,14 +58,14 @@ def test_live_decisions_wait_for_an_adoption(tmp_path: Path) -> None:
 
 def test_decisions_on_outdated_features_fail_the_check(tmp_path: Path) -> None:
     ws = decided_home(tmp_path)
-    scores, current = decide.decide_units(make_run(ws, DECIDED)).checks
+    scores, current, _ = decide.decide_units(make_run(ws, DECIDED)).checks
     assert (scores.passed, scores.description) == (True, "the champion in force scores every unit")
     assert (current.passed, current.description) == (True, "no decision uses outdated features")
     land_days(ws, DAYS[4:5], count=5)  # a late call
     from tests.helpers import accept_partitions
 
     accept_partitions(ws, KEYS[4:5])
-    _, outdated = decide.decide_units(make_run(ws, DECIDED)).checks
+    _, outdated, _ = decide.decide_units(make_run(ws, DECIDED)).checks
     assert not outdated.passed
     assert "2013-04-05" in outdated.metadata["partitions"]
     publish_landed_days(ws, KEYS)
@@ -133,3 +134,16 @@ def test_live_decisions_go_to_the_webhook_and_a_failure_stops_no_run(
         monkeypatch.setenv("HOOK_URL", url)
         decide.deliver(make_run(ws, DECIDED[-1:], **live))
     assert count and sum(len(json.loads(body)["decisions"]) for body in bodies) == count
+
+
+def test_a_cut_ledger_fails_the_check_and_the_current_process_decides(tmp_path: Path) -> None:
+    ws = decided_home(tmp_path, automation={"late_after_minutes": 100_000})
+    adopt_champion(ws, by="Ada", why="it pays", now=ws.use_case.day_start(DAYS[4]))
+    decide.decide_units(make_run(ws, DECIDED[:1], track="live", as_of="2013-04-06T12:00:00"))
+    cut_tail(ws)
+    result = decide.decide_units(run := make_run(ws, DECIDED[1:2], track="live", as_of="2013-04-07T12:00:00"))
+    checks = {check.name: check for check in result.checks}
+    assert result.published[DECIDED[1]].metadata["by the current process"] == 4
+    assert "of champion.jsonl " in checks["ledgers_sound"].metadata[REFUSED]
+    assert checks["champion_scores"].passed, "one cause fails one check"
+    assert "by the current process (row " in run.log.lines[0]
