@@ -19,6 +19,7 @@ from sixtyforty.decisions.ledger_check import LedgerCheck, check_deciding_ledger
 from sixtyforty.decisions.review_queue import QueueFigures, queue_reviews
 from sixtyforty.decisions.unscored import current_outage
 from sixtyforty.decisions.webhook import WebhookError, send_due
+from sixtyforty.modeling.gate_evidence import describe_unfit_champion
 from sixtyforty.modeling.lineage import find_outdated
 from sixtyforty.spec.clock import now as current_time
 from sixtyforty.spec.wording import format_plural
@@ -50,7 +51,7 @@ def decide_units(run: StageRun) -> StageResult:
             totals.update(new=taken.new, fallback=taken.fallback, held_back=taken.held_out)
             result.published[partition] = PublishedPartition(taken.entry.version, _decision_figures(run, taken))
             if taken.new:
-                new_unscored[partition] = taken.unscored
+                new_unscored[partition] = taken.new_unscored
             _log_fallback(run, partition, taken)
     result.checks += [_check_champion(run, new_unscored, ledgers), _check_features_are_current(run)]
     result.checks.append(refusal_check(LEDGERS_SOUND.name, list(ledgers.problems.values()), "no ledger differs"))
@@ -107,8 +108,8 @@ def _check_champion(
 ) -> CheckResult:
     """Check that a champion could score every unit that this run decided.
 
-    If the run decided no unit, check that the champion in force scored the newest decisions. While a ledger differs,
-    no champion is in force.
+    If the run decided no unit, check that the champion in force scored the newest decisions, or that it can score since
+    its files were mended. While a ledger differs, no champion is in force.
     """
     reasons = []
     for partition, parts in new_unscored.items():
@@ -116,7 +117,10 @@ def _check_champion(
             reasons.append(f"the champion {part.champion} can't score {partition} ({part.reason})")
     now = run.clock.current_time()
     if not new_unscored and not ledgers.problems and (outage := current_outage(run.ws, run.track, now)):
-        reasons.append(outage.text.rstrip("."))
+        champion = run.ws.champion_ledger.champion_at(run.track, now)
+        stores = (run.use_case, run.ws.lake, run.ws.models)
+        if champion and describe_unfit_champion(*stores, "live", champion):
+            reasons.append(outage.text.rstrip("."))
     if reasons and run.track == "replay":
         reasons.append(
             "to decide the replay's days again, run"

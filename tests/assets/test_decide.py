@@ -93,8 +93,24 @@ def test_a_champion_that_can_not_score_fails_the_check_and_the_decisions_are_tak
     assert not [line for line in later.log.lines if "fallback" in line], "no decision is logged twice"
     assert not again.checks[0].passed, "nothing is new, and the newest decisions are still unscored"
     model.write_bytes(content)
+    mended = decide.decide_units(make_run(ws, DECIDED[:1], track="live", as_of="2013-04-06T13:00:00"))
+    assert mended.checks[0].passed, "nothing is new, and the champion can score again"
     cured = decide.decide_units(make_run(ws, DECIDED[1:2], track="live", as_of="2013-04-07T12:00:00"))
     assert cured.checks[0].passed
+
+
+def test_after_a_mended_model_the_unscored_decisions_of_the_same_day_fail_no_run(tmp_path: Path) -> None:
+    ws = decided_home(tmp_path, automation={"late_after_minutes": 100_000})
+    adopt_champion(ws, by="Ada", why="it pays", now=ws.use_case.day_start(DAYS[4]))
+    model = Path(str(ws.models.folder(ws.champion_ledger.promotions("live")[0].version)), "model.skops")
+    content = model.read_bytes()
+    model.unlink()
+    broken = decide.decide_units(make_run(ws, DECIDED[:1], track="live", as_of="2013-04-05T13:30:00"))
+    assert not broken.checks[0].passed
+    model.write_bytes(content)
+    mended = decide.decide_units(make_run(ws, DECIDED[:1], track="live", as_of="2013-04-06T12:00:00"))
+    assert mended.published[DECIDED[0]].metadata["by the model"] > 0
+    assert mended.checks[0].passed
 
 
 def test_reviews_are_queued_up_to_the_reviewers_time(tmp_path: Path) -> None:
