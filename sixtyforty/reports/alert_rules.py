@@ -55,7 +55,7 @@ def _rejection_text(source: str, verdict: Verdict) -> str:
     return (
         f"{source} of {verdict.partition} was rejected: {verdict.quarantined:,} of"
         f" {format_plural(verdict.landed, 'row')} are invalid.{why}"
-        " Read the details in Data Docs, then ask the sender for a corrected extract."
+        " Read the details in Data Docs, then ask the sender for a corrected extract of the same name."
     )
 
 

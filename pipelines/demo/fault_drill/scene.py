@@ -102,7 +102,7 @@ class Scene:
         return {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
 
     def mend(self) -> None:
-        """Undo the planted changes: put changed files back, and land spoiled extracts again under another name."""
+        """Undo the planted changes: put changed files back, and land corrected extracts under the spoiled ones' names."""
         for step in self.undo:
             step()
         for path, content in self.kept.items():
@@ -112,9 +112,7 @@ class Scene:
             if content is not None:
                 path.write_bytes(content)
         for path in sorted((self.home.folder / SPOILED).glob("*")):
-            landed = self.home.landing_zone / path.name
-            landed.unlink(missing_ok=True)
-            shutil.copy2(path, landed.with_stem(f"{path.stem}_corrected"))
+            shutil.copy2(path, self.home.landing_zone / path.name)
         self.undo, self.kept, self.spoiled, self.problem = [], {}, {}, ""
         self.address_problem, self.is_daemon_alive, self.watch_ahead = None, True, 0.0
 
