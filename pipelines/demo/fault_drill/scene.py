@@ -102,7 +102,7 @@ class Scene:
         return {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
 
     def mend(self) -> None:
-        """Undo the planted changes: put changed files back, and land corrected extracts under the spoiled ones' names."""
+        """Undo the planted changes: put changed files back, and land corrected extracts under the same names."""
         for step in self.undo:
             step()
         for path, content in self.kept.items():
