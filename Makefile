@@ -39,8 +39,9 @@ demo: .venv/.installed ## Run the whole chain on a year of demo data, and show w
 drill: .venv/.installed ## Simulate a week with broken extracts and killed processes, and check every decision
 	@.venv/bin/sixtyforty drill
 
+# `make drill-all ONLY="disk, model"` drills the faults whose names hold one of these texts, and writes their rows.
 drill-all: .venv/.installed ## Plant every kind of fault in a live home, and write who was alerted into docs/reference/faults.md
-	@OMP_NUM_THREADS=1 .venv/bin/python -m pipelines.demo.fault_drill
+	@OMP_NUM_THREADS=1 .venv/bin/python -m pipelines.demo.fault_drill --only "$(ONLY)"
 
 ui: .venv/.installed ## Serve Dagster's pages on this machine only
 	@.venv/bin/sixtyforty ui

@@ -15,36 +15,46 @@ from sixtyforty.decisions.decision_facts import UnscoredDecisions
 from sixtyforty.decisions.decision_table import TakenDecisions, decisions_dataset
 from sixtyforty.decisions.delivery import deliver_decisions
 from sixtyforty.decisions.due_decisions import live_since, partitions_to_decide
+from sixtyforty.decisions.ledger_check import LedgerCheck, check_deciding_ledgers
 from sixtyforty.decisions.review_queue import QueueFigures, queue_reviews
 from sixtyforty.decisions.unscored import current_outage
 from sixtyforty.decisions.webhook import WebhookError, send_due
+from sixtyforty.modeling.gate_evidence import describe_unfit_champion
 from sixtyforty.modeling.lineage import find_outdated
 from sixtyforty.spec.clock import now as current_time
 from sixtyforty.spec.wording import format_plural
+from sixtyforty.storage.ledger_anchors import CURE
 
 CHAMPION_SCORES = StageCheck(
     "champion_scores", "The champion in force can score the units. Where it can't, the current process decides."
 )
+LEDGERS_SOUND = StageCheck(
+    "ledgers_sound",
+    "The ledgers that deciding reads match their hashes and anchors. While they don't, the current process decides.",
+)
 FEATURES_CURRENT = StageCheck(
     "features_current", "No decision uses features that are older than the validated data in force."
 )
+CHECKS = (CHAMPION_SCORES, FEATURES_CURRENT, LEDGERS_SOUND)
 
 
 def decide_units(run: StageRun) -> StageResult:
     """Decide each unit once, after its decision time. A decision never changes, except when a replay is rebuilt."""
     result, totals, new_unscored = StageResult(), Counter[str](), dict[str, Sequence[UnscoredDecisions]]()
+    ledgers = _check_ledgers(run)
     for group in run.partition_groups():
         partitions = partitions_to_decide(run.ws, run.track, group)
         taken_by_partition = take_decisions(
-            run.ws, partitions, run.track, run.clock.time_limit(), anew=run.rebuilds_replay
+            run.ws, partitions, run.track, run.clock.time_limit(), anew=run.rebuilds_replay, ledgers=ledgers
         )
         for partition, taken in taken_by_partition.items():
             totals.update(new=taken.new, fallback=taken.fallback, held_back=taken.held_out)
             result.published[partition] = PublishedPartition(taken.entry.version, _decision_figures(run, taken))
             if taken.new:
-                new_unscored[partition] = taken.unscored
+                new_unscored[partition] = taken.new_unscored
             _log_fallback(run, partition, taken)
-    result.checks += [_check_champion(run, new_unscored), _check_features_are_current(run)]
+    result.checks += [_check_champion(run, new_unscored, ledgers), _check_features_are_current(run)]
+    result.checks.append(refusal_check(LEDGERS_SOUND.name, list(ledgers.problems.values()), "no ledger differs"))
     result.checks += check_snapshots(run)
     if run.track == "live" and live_since(run.ws, "live") is None:
         run.log.warning(
@@ -58,6 +68,18 @@ def decide_units(run: StageRun) -> StageResult:
         f"{held_back})"
     )
     return result
+
+
+def _check_ledgers(run: StageRun) -> LedgerCheck:
+    """Compare the ledgers with their anchors, and log what differs. A replay reads its ledgers when it decides."""
+    if run.track == "replay":
+        return LedgerCheck()
+    check = check_deciding_ledgers(run.ws)
+    for problem in check.problems.values():
+        run.log.error(f"decisions: by the current process ({problem}). {CURE}")
+    if check.unread:
+        run.log.error(f"decisions: the ledgers were not compared with their anchors ({check.unread})")
+    return check
 
 
 def _log_fallback(run: StageRun, partition: str, taken: TakenDecisions) -> None:
@@ -81,18 +103,24 @@ def _decision_figures(run: StageRun, taken: TakenDecisions) -> Metadata:
     return figures
 
 
-def _check_champion(run: StageRun, new_unscored: Mapping[str, Sequence[UnscoredDecisions]]) -> CheckResult:
+def _check_champion(
+    run: StageRun, new_unscored: Mapping[str, Sequence[UnscoredDecisions]], ledgers: LedgerCheck
+) -> CheckResult:
     """Check that a champion could score every unit that this run decided.
 
-    If the run decided no unit, check that the champion in force scored the newest decisions.
+    If the run decided no unit, check that the champion in force scored the newest decisions, or that it can score since
+    its files were mended. While a ledger differs, no champion is in force.
     """
     reasons = []
     for partition, parts in new_unscored.items():
         for part in parts:
             reasons.append(f"the champion {part.champion} can't score {partition} ({part.reason})")
     now = run.clock.current_time()
-    if not new_unscored and (outage := current_outage(run.ws, run.track, now)):
-        reasons.append(outage.text.rstrip("."))
+    if not new_unscored and not ledgers.problems and (outage := current_outage(run.ws, run.track, now)):
+        champion = run.ws.champion_ledger.champion_at(run.track, now)
+        stores = (run.use_case, run.ws.lake, run.ws.models)
+        if champion and describe_unfit_champion(*stores, "live", champion):
+            reasons.append(outage.text.rstrip("."))
     if reasons and run.track == "replay":
         reasons.append(
             "to decide the replay's days again, run"

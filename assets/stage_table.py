@@ -219,7 +219,7 @@ STAGES = (
         phase="deployment",
         kinds={"scikitlearn", "parquet"},
         inputs=["features", "champion"],
-        checks=lambda t: [decide.CHAMPION_SCORES, decide.FEATURES_CURRENT, *arrivals.snapshot_checks(t)],
+        checks=lambda t: [*decide.CHECKS, *arrivals.snapshot_checks(t)],
         links=lambda t: {**page_links.desk_links(t), **page_links.rows_links("decisions/replay", "decisions/live")(t)},
     ),
     Stage(

@@ -20,6 +20,7 @@ from desk.cache import PageCache
 from desk.roles import covers_everything, labels_of, pages_anywhere, pages_in
 from desk.sessions import Client
 from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.decisions.ledger_check import check_deciding_ledgers
 from sixtyforty.decisions.unscored import current_outage
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.errors import SixtyfortyError
@@ -191,7 +192,7 @@ class PageRequest:
         """The warning at the top of every page of the requested use case; empty if there is nothing to warn of.
 
         The use case can't run after an edit of its calendar, a source's key or the units' key. The page also warns if
-        the champion can't score the units.
+        a ledger that deciding reads differs, or if the champion can't score the units.
         """
         name = self.query.get("use_case") or next(iter(self.page_workspaces or self.workspaces), "")
         ws = self.workspaces.get(name)
@@ -200,6 +201,8 @@ class PageRequest:
         if ws.refusal:
             return ws.refusal
         try:
+            if doubt := check_deciding_ledgers(ws).reason:
+                return f"{ws.use_case.title}: {doubt}."
             outage = current_outage(ws, "live", now())
         except SixtyfortyError as error:  # show the error as the warning, so that the page opens
             return f"{ws.use_case.title}: {error}"

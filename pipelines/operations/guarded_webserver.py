@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl
 from starlette.middleware import Middleware
 
 from desk.request_guard import Refusal, RequestGuard, WebRequest
+from pipelines.operations.code_server_wait import wait_for_code_server
+from pipelines.operations.dagster_service import log_each_line_once
 from pipelines.operations.project_pages import ProjectPages
 from pipelines.runtime.dagster_internals_webserver import end_partitions_at_their_end, put_middleware_first
 from pipelines.settings import load_settings
@@ -55,6 +57,8 @@ def main() -> None:
     end_partitions_at_their_end()
     put_middleware_first(Middleware(ProjectPages, shows_rows="--read-only" not in sys.argv))
     put_middleware_first(Middleware(RequestGuard, hosts=load_settings().pages_hosts, rule=refuse_unsafe_call))
+    log_each_line_once()
+    wait_for_code_server(sys.argv)
     run_webserver()
 
 

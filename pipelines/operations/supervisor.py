@@ -46,17 +46,19 @@ class Program:
 STOP_SECONDS = 6  # A stopped service has this time to end. Then it is killed, with the processes that it started.
 CODE = "-m pipelines.definitions --socket {socket} --location-name sixtyforty --log-format {log_format}"
 GUARDED_WEBSERVER = "python -m pipelines.operations.guarded_webserver -h 127.0.0.1 --log-format {log_format}"
+SERVICE = "python -m pipelines.operations.dagster_service"
+DAEMON = f"{SERVICE} daemon run"
 PROGRAMS = (
-    Program("code", f"dagster api grpc {CODE}", 1),
+    Program("code", f"{SERVICE} code api grpc {CODE}", 1),
     Program("webserver", GUARDED_WEBSERVER + " -p {port} -w {workspace}", 2),
     Program("readonly", GUARDED_WEBSERVER + " -p {readonly_port} -w {workspace} --read-only", 2),
     Program("desk", "sixtyforty desk --port {desk_port}", 2),
-    Program("daemon", "dagster-daemon run -w {workspace} --log-format {log_format}", 3, keeps_children=True),
+    Program("daemon", DAEMON + " -w {workspace} --log-format {log_format}", 3, keeps_children=True),
     Program("watch", "sixtyforty watch --port {watch_port}", 4),
 )
 # The services of `make ui`. Its code server imports edited code when somebody reloads the definitions on the pages.
 UI_PROGRAMS = (
-    Program("code", f"dagster code-server start {CODE}", 1),
+    Program("code", f"{SERVICE} code code-server start {CODE}", 1),
     *(program for program in PROGRAMS if program.name in ("webserver", "daemon")),
 )
 

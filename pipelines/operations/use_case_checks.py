@@ -182,7 +182,7 @@ def _champion(name: str) -> str:
     champion = ws.champion_ledger.champion_at("live", now())
     if champion is None:
         return "no live champion: the current process decides"
-    if problem := describe_unfit_champion(ws.use_case, ws.lake, ws.models, "live", champion.version):
+    if problem := describe_unfit_champion(ws.use_case, ws.lake, ws.models, "live", champion):
         raise NotAvailableError(problem)
     if outage := current_outage(ws, "live", now()):
         raise NotAvailableError(f"{outage.text} {describe_outlook(ws)}")

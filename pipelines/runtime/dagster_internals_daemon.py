@@ -1,4 +1,4 @@
-"""Write the records of Dagster's daemon, with private Dagster names. See `dagster_internals` for all others.
+"""Run Dagster's daemon, or write its records, with private Dagster names. See `dagster_internals` for all others.
 
 Purpose: the drill of faults and the tests write what a daemon would have written, so that no daemon must run. If
 Dagster moves these classes: run a daemon (`pipelines/demo/drill/home.py`) instead.
@@ -24,6 +24,20 @@ from dagster._core.scheduler.instigation import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._daemon.types import DaemonHeartbeat
 from dagster_shared.error import SerializableErrorInfo
+
+
+def run_daemon_command() -> None:
+    """Run `dagster-daemon` with the arguments of this process. If Dagster moves its function: start the program."""
+    from dagster._daemon.cli import main
+
+    main()
+
+
+def run_dagster_command() -> None:
+    """Run `dagster` with the arguments of this process. If Dagster moves its function: start the program."""
+    from dagster._cli import main
+
+    main()
 
 
 def record_heartbeats(instance: dg.DagsterInstance, at: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,9 @@ from sixtyforty.decisions.decision_rows import keep_sorted
 from sixtyforty.decisions.decision_table import TakenDecisions, decision_schema, decisions_dataset, write_decisions
 from sixtyforty.decisions.declaration_record import record_declaration
 from sixtyforty.decisions.drafted_portion import DraftedPortion, choose_actions, join_times
-from sixtyforty.decisions.due_decisions import live_since
+from sixtyforty.decisions.due_decisions import live_since, scope_condition
 from sixtyforty.decisions.due_units import count_taken, read_due_units
+from sixtyforty.decisions.ledger_check import LedgerCheck, check_deciding_ledgers
 from sixtyforty.modeling.lineage import find_outdated
 from sixtyforty.modeling.taint import select_tainted
 from sixtyforty.spec.track import Track
@@ -44,12 +46,18 @@ LATE_REASON = "late: the inputs arrived after the decision time"
 
 
 def take_decisions(
-    ws: Workspace, partitions: Sequence[str], track: Track, as_of: datetime | None, anew: bool = False
+    ws: Workspace,
+    partitions: Sequence[str],
+    track: Track,
+    as_of: datetime | None,
+    anew: bool = False,
+    ledgers: LedgerCheck | None = None,
 ) -> dict[str, TakenDecisions]:
     """Take and store the due decisions of some partitions. Return a summary of each partition's decisions.
 
     as_of: only units with a decision time up to this UTC time are decided; None decides all units. anew: whether a
-    replay's existing decisions are replaced. Existing live decisions are never replaced.
+    replay's existing decisions are replaced. Existing live decisions are never replaced. ledgers: the comparison of the
+    ledgers with their anchors; None compares them here. While they differ, the current process takes live decisions.
 
     Nothing is decided in partitions without features, or whose features are older than the current validated data.
     Their features must be built again first. Partitions without any decision are absent from the returned dict.
@@ -62,9 +70,11 @@ def take_decisions(
         return {}
     is_replaced = anew and track == "replay"
     before = {} if is_replaced else ws.lake.entries(decisions_dataset(track), partitions)
+    doubt = (ledgers or check_deciding_ledgers(ws)).reason if track == "live" else ""
+    terms = _Terms(track, start, as_of, "true" if doubt else scope_condition(ws, track), doubt)
     new: dict[str, Rows] = {}
     for group in ws.lake.group_by_columns(features.values()):
-        new |= _decide_group(ws, track, {entry.partition: entry for entry in group}, before, start, as_of)
+        new |= _decide_group(ws, terms, {entry.partition: entry for entry in group}, before)
     if new:
         record_declaration(ws)
     written = run_for_tables(lambda p: write_decisions(ws, track, p, new[p], before.get(p), features[p]), new)
@@ -72,13 +82,24 @@ def take_decisions(
     return unchanged | written
 
 
+@dataclass(frozen=True)
+class _Terms:
+    """Which units a call of `take_decisions` decides.
+
+    - start, as_of: the UTC times from which and up to which units are decided; None as `as_of` for all units.
+    - scope: the SQL condition for the units.
+    - doubt: why no ledger is followed, so that the current process decides; empty if the ledgers are sound.
+    """
+
+    track: Track
+    start: datetime
+    as_of: datetime | None
+    scope: str
+    doubt: str
+
+
 def _decide_group(
-    ws: Workspace,
-    track: Track,
-    features: dict[str, Entry],
-    before: dict[str, Entry],
-    start: datetime,
-    as_of: datetime | None,
+    ws: Workspace, terms: _Terms, features: dict[str, Entry], before: dict[str, Entry]
 ) -> dict[str, Rows]:
     """Return the new decisions of partitions whose features have equal columns, by partition.
 
@@ -86,13 +107,14 @@ def _decide_group(
     """
     import pyarrow.parquet as pq
 
+    track = terms.track
     decided_before = {partition: entry for partition, entry in before.items() if partition in features}
     has_limits = ws.use_case.kpi.has_limits
     taken = count_taken(ws, decided_before) if has_limits else {}
     schema = decision_schema(ws, pq.read_schema(ws.lake.local_file(next(iter(features.values())))))
     drafted = (
-        _draft_decisions(ws, units, track, features, as_of, schema)
-        for units in read_due_units(ws, track, features, decided_before, start, as_of)
+        _draft_decisions(ws, units, terms, features, schema)
+        for units in read_due_units(ws, track, features, decided_before, terms.start, terms.as_of, terms.scope)
     )
     groups = join_times(drafted, TableStore(ws.lake.scratch)) if has_limits else ([portion] for portion in drafted)
     policy = Policy.from_use_case(ws.use_case)
@@ -109,24 +131,25 @@ def _decide_group(
 def _draft_decisions(
     ws: Workspace,
     units: pd.DataFrame,
-    track: Track,
+    terms: _Terms,
     features: dict[str, Entry],
-    as_of: datetime | None,
     schema: pa.Schema,
 ) -> DraftedPortion:
     """Decide on the units as far as other units don't matter. schema: the Arrow schema of decisions."""
     import numpy as np
     import pyarrow as pa
 
-    champions = ws.champion_ledger.sound_promotions(track)
-    draft = DecisionDraft.by_current_process(units, _reason_without_champion(ws, track))
+    track = terms.track
+    champions = [] if terms.doubt else ws.champion_ledger.sound_promotions(track)
+    draft = DecisionDraft.by_current_process(units, terms.doubt or _reason_without_champion(ws, track))
     in_force = _champions_in_force(units, champions)
-    _apply_endings(ws, units, track, draft, in_force)
-    unfit_reasons = _unfit_reasons(ws, units, track, as_of, features)
+    if not terms.doubt:
+        _apply_endings(ws, units, track, draft, in_force)
+    unfit_reasons = _unfit_reasons(ws, units, track, terms.as_of, features)
     unfit = np.array([reason is not None for reason in unfit_reasons], bool)
     held_out = None
     held = np.zeros(len(units), bool)
-    if assignment.has_assignment(ws.use_case, track):
+    if assignment.has_assignment(ws.use_case, track) and not terms.doubt:
         held_out = assignment.HeldOutUnits.draw(ws, units, in_force >= 0)
         held = held_out.in_holdout
     numbers = np.unique(in_force[in_force >= 0]).tolist()

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -78,6 +78,7 @@ class TakenDecisions:
     unsound data, no action of known price, or a review that isn't answered yet. `held_out` counts decisions in the
     holdout or in shadow. `unscored` counts those `fallback` decisions that the champion in force couldn't take.
     `new_fallback` are the decisions among `new` that the current process took as fallback, by hour and reason.
+    `new_unscored` counts those of `unscored` that this run took.
     """
 
     entry: Entry
@@ -87,14 +88,15 @@ class TakenDecisions:
     held_out: int
     unscored: Sequence[UnscoredDecisions] = ()
     new_fallback: Sequence[FallbackBatch] = field(default=(), kw_only=True)
+    new_unscored: Sequence[UnscoredDecisions] = field(default=(), kw_only=True)
 
     @classmethod
-    def from_entry(cls, entry: Entry, new: int, new_fallback: Sequence[FallbackBatch] = ()) -> TakenDecisions:
-        """Read the counts from a manifest of decisions. new, new_fallback: of the decisions that this run took."""
+    def from_entry(cls, entry: Entry, new: int) -> TakenDecisions:
+        """Read the counts from a manifest of decisions. new: the number of decisions that this run took."""
         facts = DecisionFacts.from_entry(entry)
         fallback = facts.fallback + facts.current_process + facts.review
         counts = (facts.model, fallback, facts.held_out, facts.unscored)
-        return cls(entry, new, *counts, new_fallback=new_fallback)
+        return cls(entry, new, *counts)
 
 
 def decisions_dataset(track: Track) -> str:
@@ -147,7 +149,9 @@ def write_decisions(
     )
     dataset, stored = decisions_dataset(track), facts.to_facts()
     entry = ws.lake.write(dataset, partition, rows, inputs=inputs, code=ws.code_version, facts=stored)
-    return TakenDecisions.from_entry(entry, new.num_rows, count_fallback(new) if track == "live" else ())
+    taken = TakenDecisions.from_entry(entry, new.num_rows)
+    new_fallback = count_fallback(new) if track == "live" else ()
+    return replace(taken, new_fallback=new_fallback, new_unscored=summarize_unscored(new))
 
 
 def read_decisions(

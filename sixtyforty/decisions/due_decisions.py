@@ -9,6 +9,7 @@ from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.bounded_cache import BoundedCache
+from sixtyforty.storage.hash_chain import LedgerError
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifiers
 from sixtyforty.workspace import Workspace
@@ -22,12 +23,29 @@ _completely_decided: BoundedCache[tuple[str, str], bool] = BoundedCache(1 << 15)
 def live_since(ws: Workspace, track: Track) -> datetime | None:
     """Return the UTC time (naive) from which decisions are taken on a track, or None without any live champion.
 
-    The live track starts with its first champion. A replay has no start, so `datetime.min` is returned.
+    The live track starts with its first champion. If the ledger of champions is broken, or lost the first champion, it
+    starts with the first live decision: a lost ledger stops no decision. A replay has no start, so `datetime.min` is
+    returned.
     """
     if track != "live":
         return datetime.min
-    champions = ws.champion_ledger.promotions(track)
-    return datetime.fromisoformat(champions[0].effective_from) if champions else None
+    try:
+        champions = ws.champion_ledger.promotions(track)
+    except LedgerError:  # `ledger_check` reports it, and the current process decides
+        champions = []
+    start = datetime.fromisoformat(champions[0].effective_from) if champions else None
+    decided = ws.lake.partitions(decisions_dataset(track))
+    if decided and (start is None or decided[0] < first_due_partition(ws.use_case, start)):
+        return _read_first_decision_time(ws, decided[0])
+    return start
+
+
+def _read_first_decision_time(ws: Workspace, partition: str) -> datetime | None:
+    entries = ws.lake.entries(decisions_dataset("live"), [partition])
+    with ws.lake.open_session(ws.use_case.timezone) as db:
+        query = f"select min(decided_at) from {ws.lake.select_rows(entries.values())}"
+        first: tuple[datetime | None] | None = db.execute(query).fetchone()
+    return first[0] if first else None
 
 
 def first_due_partition(use_case: DecisionChain, start: datetime) -> str:
@@ -49,7 +67,10 @@ def scope_condition(ws: Workspace, track: Track) -> str:
 
     A stage, such as a pilot, may be limited to some units. A replay decides all units.
     """
-    scope = ws.stage_ledger.scope_sql() if track == "live" else None
+    try:
+        scope = ws.stage_ledger.scope_sql() if track == "live" else None
+    except LedgerError:  # `ledger_check` reports it, and the current process decides on all units
+        scope = None
     return scope or "true"
 
 

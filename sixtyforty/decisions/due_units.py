@@ -10,7 +10,6 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from sixtyforty.decisions import assignment
-from sixtyforty.decisions.due_decisions import scope_condition
 from sixtyforty.decisions.partition_portions import cut_at_partitions
 from sixtyforty.spec.contract_types import parse_type
 from sixtyforty.spec.track import Track
@@ -36,6 +35,7 @@ def read_due_units(
     before: Mapping[str, Entry],
     start: datetime,
     as_of: datetime | None,
+    scope: str = "true",
 ) -> Iterator[pd.DataFrame]:
     """Yield the due units with their features and `decision_id`, sorted by partition, decision time and key.
 
@@ -44,6 +44,7 @@ def read_due_units(
     before: the manifests of the decisions already taken. Their units are left out.
     start: the UTC time from which the track decides.
     as_of: the UTC time up to which units are due; None for all units.
+    scope: the SQL condition for the units to decide.
     """
     rows = ws.lake.select_rows(features.values())
     if assignment.has_assignment(ws.use_case, track):
@@ -52,7 +53,7 @@ def read_due_units(
     key = identifiers(ws.use_case.decision.key)
     undecided = f"anti join {ws.lake.select_rows(before.values())} d using (_partition, {key})" if before else ""
     query = f"""select * from {rows} f {undecided}
-        where decided_at >= timestamp '{start}' {until} and {scope_condition(ws, track)}
+        where decided_at >= timestamp '{start}' {until} and {scope}
         order by _partition, decided_at, {key}"""
     with ws.lake.open_session(ws.use_case.timezone) as db:
         frames = read_frames(db, query, ws.use_case.decision.key)

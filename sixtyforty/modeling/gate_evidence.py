@@ -24,7 +24,7 @@ from sixtyforty.modeling.treatment_shares import describe_share_mismatch
 from sixtyforty.spec.kpi import BLOCK_DAYS
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.champion_ledger import ChampionLedger
+from sixtyforty.storage.champion_ledger import ChampionLedger, ChampionRow
 from sixtyforty.storage.exactness_ledger import ExactnessLedger, describe_standing
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.verdicts import is_accepted
@@ -123,7 +123,7 @@ def _collect_from_files(
     card = store.card(version)
     recipe, as_of = card.recipe_version, card.as_of
     champion = ledger.champion_at(track, use_case.day_start(as_of))
-    unfit_champion = describe_unfit_champion(use_case, lake, store, track, champion.version) if champion else ""
+    unfit_champion = describe_unfit_champion(use_case, lake, store, track, champion) if champion else ""
     champion_card = store.card(champion.version) if champion and not unfit_champion else None
     kind: ChallengerKind = "first"
     walk_forward = run_walk_forward(use_case, lake, store, recipe, as_of)
@@ -169,7 +169,9 @@ def _promoted_before(use_case: UseCase, ledger: ChampionLedger, track: Track, as
     return list(dict.fromkeys(reversed(versions)))
 
 
-def describe_unfit_champion(use_case: UseCase, lake: Lake, store: ModelStore, track: Track, version: str) -> str:
+def describe_unfit_champion(
+    use_case: UseCase, lake: Lake, store: ModelStore, track: Track, champion: ChampionRow
+) -> str:
     """Return why the champion in force can't score the newest features; an empty text if it can.
 
     While the champion can't score, the current process decides, so a challenger need only beat the current process. On
@@ -177,8 +179,10 @@ def describe_unfit_champion(use_case: UseCase, lake: Lake, store: ModelStore, tr
     """
     newest = max(lake.partitions("features"), default=None)
     entry = lake.entry("features", newest) if newest else None
+    version = champion.version
     try:
         card = store.card(version)
+        store.require_bound(version, champion.bound)
         problem = find_feature_problem(card, lake.columns(entry), {}) if entry else None
         if problem is None and track == "live":
             problem = find_redefined(use_case, lake, store, card)

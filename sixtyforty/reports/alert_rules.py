@@ -23,6 +23,7 @@ from sixtyforty.reports.feed_alerts import (
     find_refused_extracts,
     find_unreachable_sources,
 )
+from sixtyforty.reports.ledger_alerts import find_changed_ledgers
 from sixtyforty.reports.page_templates import format_stage
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.money import format_money
@@ -54,7 +55,7 @@ def _rejection_text(source: str, verdict: Verdict) -> str:
     return (
         f"{source} of {verdict.partition} was rejected: {verdict.quarantined:,} of"
         f" {format_plural(verdict.landed, 'row')} are invalid.{why}"
-        " Read the details in Data Docs, then ask the sender for a corrected extract."
+        " Read the details in Data Docs, then ask the sender for a corrected extract of the same name."
     )
 
 
@@ -165,6 +166,7 @@ RULES: dict[AlertKind, AlertRule] = {
     "quarantined rows": find_quarantined_rows,
     "rejected batch": find_rejected_batches,
     "leakage": find_tainted_partitions,
+    "ledger differs": find_changed_ledgers,
     "champion revoked": find_revoked_champion,
     "champion can't score": find_unscored,
     "key or calendar changed": find_refused_change,

@@ -28,6 +28,7 @@ AlertKind = Literal[
     "lost supervisor",
     "rejected batch",
     "leakage",
+    "ledger differs",
     "champion revoked",
     "champion can't score",
     "key or calendar changed",

@@ -5,11 +5,12 @@ of the current process.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from sixtyforty.accounting import exactness
+from sixtyforty.decisions.ledger_check import check_deciding_ledgers
 from sixtyforty.ingest.arrival_delays import read_source_delays
 from sixtyforty.ingest.contract_rows import select_validated_rows
 from sixtyforty.ingest.profiled_texts import select_short_texts
@@ -116,13 +117,14 @@ class CurrentState:
     """The content of the report on the current state.
 
     `today`: the value of the current process; None if it is unknown. `why`: the reason why it is unknown; empty if it
-    is known.
+    is known. `ledger_problem`: how a ledger that deciding reads differs; empty if none does.
     """
 
     sources: tuple[SourceProfile, ...]
     similar: tuple[SimilarSource, ...]
     today: CurrentProcessValue | None
     why: str
+    ledger_problem: str = field(default="", kw_only=True)
 
 
 def describe_current_state(ws: Workspace, others: Sequence[Workspace], now: datetime) -> CurrentState:
@@ -137,7 +139,8 @@ def describe_current_state(ws: Workspace, others: Sequence[Workspace], now: date
     if today is None:
         why = "the declaration is still a draft" if is_draft else "no outcome is known yet"
     similar = tuple(match for other in others for match in _similar_sources(ws, other))
-    return CurrentState(sources, similar, today, why)
+    doubt = "" if is_draft else check_deciding_ledgers(ws).reason
+    return CurrentState(sources, similar, today, why, ledger_problem=doubt)
 
 
 def _profile_source(ws: Workspace, name: str, source: Source, now: datetime) -> SourceProfile:

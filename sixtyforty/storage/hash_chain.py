@@ -126,7 +126,8 @@ class HashChain(Generic[R]):
 
     def _error(self, number: int, problem: str) -> LedgerError:
         return LedgerError(
-            f"{self.path}, row {number}: {problem}. Restore {self.path.name} and {self._head.name} from a backup."
+            f"{self.path}, row {number}: {problem}. Restore {self.path.name} and {self._head.name} from a backup.",
+            f"{self.path.name}, row {number}: {problem.partition('. ')[0]}",
         )
 
     def append_row(self, row: R, find_repeated: Callable[[list[R]], R | None]) -> R:

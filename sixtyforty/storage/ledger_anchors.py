@@ -10,7 +10,7 @@ two, the anchor without a ledger row is not mistaken for a ledger that was cut s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +23,19 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 TABLE = "sixtyforty_ledger_anchors"
+CONNECT_TIMEOUT = 10  # seconds to wait for a connection to PostgreSQL
 SQLITE_TIMEOUT = 30  # seconds to wait for another process that writes to a SQLite database
 
 
 class LedgerError(SixtyfortyError):
-    """The rows of a ledger don't match their hashes or anchors: a row was changed, removed or inserted."""
+    """The rows of a ledger don't match their hashes or anchors: a row was changed, removed or inserted.
+
+    problem: the difference as a clause without path and cure, such as `champion.jsonl, row 3: …`.
+    """
+
+    def __init__(self, message: str, problem: str = "") -> None:
+        self.problem = problem or message
+        super().__init__(message)
 
 
 class AnchoredRow(Protocol):
@@ -87,8 +95,12 @@ class LedgerAnchors:
             with engine.begin() as connection:
                 connection.execute(table.update().where(*in_ledger).values(is_confirmed=True))
 
-    def read(self) -> dict[str, list[Anchor]]:
-        """Return the anchors by the file name of the ledger, each sorted by number."""
+    def read(self, ledgers: Collection[str] | None = None) -> dict[str, list[Anchor]]:
+        """Return the anchors by the file name of the ledger, each sorted by number.
+
+        ledgers: the file names of the ledgers to read; None for all. Raises DatabaseError if the database can't be
+        used.
+        """
         import sqlalchemy as sa
 
         anchors: dict[str, list[Anchor]] = {}
@@ -98,9 +110,12 @@ class LedgerAnchors:
         with self._engine(creates=False) as (engine, table), engine.connect() as connection:
             if not sa.inspect(connection).has_table(table.name):
                 return anchors
-            names = connection.scalars(_ledger_names(table, self.use_case)).all()
-            for name in names:
-                anchors[name] = _read(connection, table, (table.c.use_case == self.use_case, table.c.ledger == name))
+            query = sa.select(table.c.ledger, table.c.seq, table.c.hash, table.c.is_confirmed)
+            query = query.where(table.c.use_case == self.use_case).order_by(table.c.ledger, table.c.seq)
+            if ledgers is not None:
+                query = query.where(table.c.ledger.in_(ledgers))
+            for ledger, *anchor in connection.execute(query):
+                anchors.setdefault(ledger, []).append(Anchor(*anchor))
         return anchors
 
     def replace(self, ledgers: dict[str, Sequence[AnchoredRow]]) -> None:
@@ -120,7 +135,7 @@ class LedgerAnchors:
         url = parse_database_url(self.database_url)
         if creates:
             create_database_folder(url)
-        engine = open_engine(url, connect_args={"timeout": SQLITE_TIMEOUT} if is_sqlite(url) else {})
+        engine = open_engine(url, connect_args=_connect_args(url))
         try:
             table = _define_table()
             if creates:
@@ -159,17 +174,18 @@ def delete_anchors(database_url: str, use_case: str) -> None:
     LedgerAnchors(database_url, use_case).replace({})
 
 
+def _connect_args(url: sa.URL) -> dict[str, int]:
+    """Return how long the driver waits, in seconds. Decisions wait for a comparison, so a dead server must not hang."""
+    if is_sqlite(url):
+        return {"timeout": SQLITE_TIMEOUT}
+    return {"connect_timeout": CONNECT_TIMEOUT} if url.get_backend_name() == "postgresql" else {}
+
+
 def _read(connection: sa.Connection, table: sa.Table, where: Sequence[sa.ColumnElement[bool]]) -> list[Anchor]:
     import sqlalchemy as sa
 
     query = sa.select(table.c.seq, table.c.hash, table.c.is_confirmed).where(*where).order_by(table.c.seq)
     return [Anchor(*row) for row in connection.execute(query)]
-
-
-def _ledger_names(table: sa.Table, use_case: str) -> sa.Select[tuple[str]]:
-    import sqlalchemy as sa
-
-    return sa.select(table.c.ledger).where(table.c.use_case == use_case).distinct().order_by(table.c.ledger)
 
 
 def _create(engine: sa.Engine, table: sa.Table) -> None:

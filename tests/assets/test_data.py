@@ -157,6 +157,28 @@ def test_a_rejected_partition_keeps_its_earlier_version_in_force(workspace: Work
     assert corrected.rejected == {}
 
 
+def test_an_emptied_extract_takes_its_rows_back_when_the_corrected_one_has_another_name(
+    workspace: Workspace, rules: Path
+) -> None:
+    land_days(workspace, DAYS)
+    data.import_extracts(make_run(workspace, KEYS, "calls"))
+    data.validate_source(make_run(workspace, KEYS, "calls"))
+    wrong = [(number + 900, site, hour, load + 5) for number, site, hour, load in calls_on(DAYS[0])]
+    land_extract(workspace.landing, "calls_wrong.csv", csv_text(CALLS, wrong))  # no corrected row has these keys
+    data.import_extracts(make_run(workspace, KEYS, "calls"))
+    assert data.validate_source(make_run(workspace, KEYS, "calls")).rejected
+    (workspace.landing.folder / "calls_wrong.csv").unlink()
+    land_extract(workspace.landing, "calls_corrected.csv", csv_text(CALLS, calls_on(DAYS[0])))
+    data.import_extracts(make_run(workspace, KEYS, "calls"))
+    still = data.validate_source(make_run(workspace, KEYS, "calls"))
+    assert still.rejected, "a file that was archived takes no row back"
+    land_extract(workspace.landing, "calls_wrong.csv", csv_text(CALLS, []))
+    data.import_extracts(make_run(workspace, KEYS, "calls"))
+    corrected = data.validate_source(make_run(workspace, KEYS, "calls"))
+    assert corrected.rejected == {}
+    assert set(corrected.published) == set(KEYS)
+
+
 def test_features_are_checked_for_leakage_and_fitness(workspace: Workspace, rules: Path) -> None:
     land_days(workspace, DAYS)
     accept_partitions(workspace, KEYS)

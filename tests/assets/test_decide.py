@@ -10,6 +10,7 @@ import pytest
 
 from assets import decide
 from assets.stage import REFUSED
+from pipelines.demo.drill.manipulations import cut_tail
 from sixtyforty.lifecycle.champions import adopt_champion
 from sixtyforty.workspace import Workspace
 from tests.assets.conftest import make_run
@@ -57,14 +58,14 @@ def test_live_decisions_wait_for_an_adoption(tmp_path: Path) -> None:
 
 def test_decisions_on_outdated_features_fail_the_check(tmp_path: Path) -> None:
     ws = decided_home(tmp_path)
-    scores, current = decide.decide_units(make_run(ws, DECIDED)).checks
+    scores, current, _ = decide.decide_units(make_run(ws, DECIDED)).checks
     assert (scores.passed, scores.description) == (True, "the champion in force scores every unit")
     assert (current.passed, current.description) == (True, "no decision uses outdated features")
     land_days(ws, DAYS[4:5], count=5)  # a late call
     from tests.helpers import accept_partitions
 
     accept_partitions(ws, KEYS[4:5])
-    _, outdated = decide.decide_units(make_run(ws, DECIDED)).checks
+    _, outdated, _ = decide.decide_units(make_run(ws, DECIDED)).checks
     assert not outdated.passed
     assert "2013-04-05" in outdated.metadata["partitions"]
     publish_landed_days(ws, KEYS)
@@ -92,8 +93,24 @@ def test_a_champion_that_can_not_score_fails_the_check_and_the_decisions_are_tak
     assert not [line for line in later.log.lines if "fallback" in line], "no decision is logged twice"
     assert not again.checks[0].passed, "nothing is new, and the newest decisions are still unscored"
     model.write_bytes(content)
+    mended = decide.decide_units(make_run(ws, DECIDED[:1], track="live", as_of="2013-04-06T13:00:00"))
+    assert mended.checks[0].passed, "nothing is new, and the champion can score again"
     cured = decide.decide_units(make_run(ws, DECIDED[1:2], track="live", as_of="2013-04-07T12:00:00"))
     assert cured.checks[0].passed
+
+
+def test_after_a_mended_model_the_unscored_decisions_of_the_same_day_fail_no_run(tmp_path: Path) -> None:
+    ws = decided_home(tmp_path, automation={"late_after_minutes": 100_000})
+    adopt_champion(ws, by="Ada", why="it pays", now=ws.use_case.day_start(DAYS[4]))
+    model = Path(str(ws.models.folder(ws.champion_ledger.promotions("live")[0].version)), "model.skops")
+    content = model.read_bytes()
+    model.unlink()
+    broken = decide.decide_units(make_run(ws, DECIDED[:1], track="live", as_of="2013-04-05T13:30:00"))
+    assert not broken.checks[0].passed
+    model.write_bytes(content)
+    mended = decide.decide_units(make_run(ws, DECIDED[:1], track="live", as_of="2013-04-06T12:00:00"))
+    assert mended.published[DECIDED[0]].metadata["by the model"] > 0
+    assert mended.checks[0].passed
 
 
 def test_reviews_are_queued_up_to_the_reviewers_time(tmp_path: Path) -> None:
@@ -133,3 +150,16 @@ def test_live_decisions_go_to_the_webhook_and_a_failure_stops_no_run(
         monkeypatch.setenv("HOOK_URL", url)
         decide.deliver(make_run(ws, DECIDED[-1:], **live))
     assert count and sum(len(json.loads(body)["decisions"]) for body in bodies) == count
+
+
+def test_a_cut_ledger_fails_the_check_and_the_current_process_decides(tmp_path: Path) -> None:
+    ws = decided_home(tmp_path, automation={"late_after_minutes": 100_000})
+    adopt_champion(ws, by="Ada", why="it pays", now=ws.use_case.day_start(DAYS[4]))
+    decide.decide_units(make_run(ws, DECIDED[:1], track="live", as_of="2013-04-06T12:00:00"))
+    cut_tail(ws)
+    result = decide.decide_units(run := make_run(ws, DECIDED[1:2], track="live", as_of="2013-04-07T12:00:00"))
+    checks = {check.name: check for check in result.checks}
+    assert result.published[DECIDED[1]].metadata["by the current process"] == 4
+    assert "of champion.jsonl " in checks["ledgers_sound"].metadata[REFUSED]
+    assert checks["champion_scores"].passed, "one cause fails one check"
+    assert "by the current process (row " in run.log.lines[0]

@@ -19,6 +19,7 @@ from pathlib import Path
 from pipelines.demo.fault_drill import feed_faults, insider_faults, service_faults, store_faults
 from pipelines.demo.fault_drill.base_home import build_base_home, copy_scene
 from pipelines.demo.fault_drill.fault import Fault, FaultReport
+from pipelines.demo.fault_drill.fault_page import make_row
 from pipelines.demo.fault_drill.scene import Decision, Scene, read_decisions
 from sixtyforty.accounting.row_accounts import describe_differences
 from sixtyforty.reports.alerts import AlertReceipt
@@ -37,8 +38,16 @@ SHOWN = 140  # characters of an error in the table
 ShowProgress = Callable[[str], None]
 
 
-def run_fault_drill(folder: Path | None, show_progress: ShowProgress) -> list[FaultReport]:
-    """Plant every fault, in two processes, and return a report of each, in the order of FAULTS.
+def select_faults(only: str) -> list[Fault]:
+    """Return the faults whose names hold one of some texts, which commas separate. An empty text selects all faults."""
+    texts = [text.strip().lower() for text in only.split(",")]
+    return [fault for fault in FAULTS if any(text in fault.name.lower() for text in texts)]
+
+
+def run_fault_drill(
+    folder: Path | None, show_progress: ShowProgress, faults: Sequence[Fault] = FAULTS
+) -> list[FaultReport]:
+    """Plant some faults, in two processes, and return a report of each, in their order.
 
     folder: an empty folder for the homes, which is kept. None: a temporary folder.
     """
@@ -46,11 +55,11 @@ def run_fault_drill(folder: Path | None, show_progress: ShowProgress) -> list[Fa
         root = folder or Path(temporary)
         show_progress("faults: building a live home with five weeks of history")
         base = build_base_home(root)
-        due = live_without_fault(base, root / "control", max(fault.hours for fault in FAULTS) + 1)
+        due = live_without_fault(base, root / "control", max(fault.hours for fault in faults) + 1)
         with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as executor:
-            futures = [executor.submit(_plant_by_name, base, root, fault.name, due) for fault in FAULTS]
+            futures = [executor.submit(_plant_by_name, base, root, fault.name, due) for fault in faults]
             for number, future in enumerate(as_completed(futures), 1):
-                show_progress(f"faults: {number} of {len(futures)}: {as_line(future.result())}")
+                show_progress(f"faults: {number} of {len(futures)}: {' | '.join(make_row(future.result(), ''))}")
             return [future.result() for future in futures]
 
 
@@ -97,7 +106,9 @@ def plant_and_watch(base: Scene, folder: Path, fault: Fault, due: Mapping[str, D
     (fault.mend or Scene.mend)(scene)
     if fault.hours:
         scene.advance(1)
-    return FaultReport(fault.name, effect, _describe_losses(scene, before, due), recipient, look, seconds)
+    lost = _describe_losses(scene, before, due)
+    effect, lost = (text.replace(f"{scene.home.folder}/", "") for text in (effect, lost))
+    return FaultReport(fault.name, effect, lost, recipient, look, seconds)
 
 
 def _names(receipt: AlertReceipt, fault: Fault) -> bool:
@@ -131,20 +142,3 @@ def _describe_losses(scene: Scene, before: Mapping[str, Decision], due: Mapping[
     losses += [f"{format_plural(changed, 'decision')} changed" if changed else "", rows]
     losses += [f"the chain does not run: {scene.problem}" if scene.problem else ""]
     return "; ".join(filter(None, losses))
-
-
-def as_line(report: FaultReport) -> str:
-    """Return a report as one line of text."""
-    return " | ".join(_fields(report))
-
-
-def as_table(reports: Sequence[FaultReport]) -> str:
-    """Return the reports as a Markdown table."""
-    header = ["fault", "what happened", "lost", "recipient, after how long"]
-    rows = [header, ["---"] * len(header), *(_fields(report) for report in reports)]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows)
-
-
-def _fields(report: FaultReport) -> list[str]:
-    alerted = f"{report.recipient}, look {report.look} ({report.seconds:.1f} s)" if report.recipient else "nobody"
-    return [report.name, report.effect, report.lost or "nothing", alerted]

@@ -15,7 +15,7 @@ def plant_manipulation(manipulate: Manipulation) -> Callable[[Scene], None]:
     """Return a function that manipulates the records of a home."""
 
     def plant(scene: Scene) -> None:
-        scene.change(scene.data / "models", manipulate)
+        scene.change(manipulate)
 
     return plant
 

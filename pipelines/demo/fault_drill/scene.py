@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pipelines.authoring import catalog
 from pipelines.demo import flights
 from pipelines.demo.drill.home import DrillError, DrillHome
+from pipelines.demo.fault_drill.database_changes import copy_database, undo_database_changes
 from pipelines.operations.dagster_watch import Automation
 from pipelines.operations.run import RunFailedError, run_range
 from pipelines.operations.watch import watch_use_case
@@ -83,16 +84,25 @@ class Scene:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
 
-    def change(self, folder: Path, manipulate: Callable[[Workspace], None]) -> None:
-        """Let a function change files, and remember what the files of a folder held before."""
-        before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    def change(self, manipulate: Callable[[Workspace], None]) -> None:
+        """Let a function change models, decisions and the delivery database, and remember what they held before."""
+        database = self.data / "deliveries.sqlite"
+        copies = self.home.folder / "before.sqlite", self.home.folder / "after.sqlite"
+        copy_database(database, copies[0])
+        before = self._read_records()
         manipulate(self.ws)
-        after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        after = self._read_records()
+        copy_database(database, copies[1])
         changed = [path for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
         self.kept |= {path: before.get(path) for path in changed}
+        self.undo.append(lambda: undo_database_changes(database, *copies))
+
+    def _read_records(self) -> dict[Path, bytes]:
+        folders = self.data / "models", self.data / "lake" / flights.USE_CASE / "decisions"
+        return {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
 
     def mend(self) -> None:
-        """Undo the planted changes: put changed files back, and land spoiled extracts again under another name."""
+        """Undo the planted changes: put changed files back, and land corrected extracts under the same names."""
         for step in self.undo:
             step()
         for path, content in self.kept.items():
@@ -102,9 +112,7 @@ class Scene:
             if content is not None:
                 path.write_bytes(content)
         for path in sorted((self.home.folder / SPOILED).glob("*")):
-            landed = self.home.landing_zone / path.name
-            landed.unlink(missing_ok=True)
-            shutil.copy2(path, landed.with_stem(f"{path.stem}_corrected"))
+            shutil.copy2(path, self.home.landing_zone / path.name)
         self.undo, self.kept, self.spoiled, self.problem = [], {}, {}, ""
         self.address_problem, self.is_daemon_alive, self.watch_ahead = None, True, 0.0
 

@@ -20,6 +20,7 @@ from pipelines.demo.fault_drill.scene import SENSOR, Scene
 from pipelines.operations import machine_watch
 from pipelines.operations.backup_receipt import RECEIPT
 from pipelines.runtime.dagster_internals_daemon import record_tick
+from pipelines.runtime.launcher import find_run_process
 from pipelines.settings import ROOT
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def kill_run(scene: Scene) -> None:
     )
     try:
         deadline = time.monotonic() + START_SECONDS
-        while not scene.home.evaluate(unfinished_runs):
+        while not scene.home.evaluate(_has_run_process):
             if time.monotonic() > deadline or process.poll() is not None:
                 raise DrillError(f"The run that the drill kills did not start in {START_SECONDS} s.")
             time.sleep(0.05)
@@ -51,6 +52,14 @@ def kill_run(scene: Scene) -> None:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     scene.with_instance(fail_dead_runs)
+
+
+def _has_run_process() -> bool:
+    """Return whether the log of an unfinished run names its process. Before that, no run would be left behind."""
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        return any(find_run_process(instance, run.run_id) for run in unfinished_runs())
 
 
 def kill_daemon(scene: Scene) -> None:

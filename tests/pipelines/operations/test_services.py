@@ -88,6 +88,13 @@ def installation(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -
 
 
 @pytest.mark.e2e
+def test_a_clean_start_logs_no_stack_trace(installation: Installation) -> None:
+    logs = {path.stem: path.read_text() for path in (services_folder(installation.settings) / "logs").glob("*.log")}
+    assert {"code", "webserver", "daemon"} <= set(logs)
+    assert [name for name, text in logs.items() if "Traceback" in text or "Stack Trace" in text] == []
+
+
+@pytest.mark.e2e
 def test_they_start_once_and_doctor_finds_them(installation: Installation, capsys: pytest.CaptureFixture[str]) -> None:
     running = installation.running
     assert running.programs == dict.fromkeys([program.name for program in PROGRAMS], "RUNNING")
@@ -227,7 +234,7 @@ def test_after_supervisor_was_killed_a_start_replaces_the_old_set(installation: 
     services.up(*free_ports())
     current = own_processes(settings)
     assert not {process.pid for process in orphans} & {process.pid for process in current}
-    assert sum("dagster-daemon" in " ".join(process.cmdline()) for process in current) == 1
+    assert sum("dagster_service daemon" in " ".join(process.cmdline()) for process in current) == 1
 
 
 @pytest.mark.e2e

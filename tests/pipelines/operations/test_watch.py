@@ -41,6 +41,15 @@ def test_a_look_that_fails_is_an_alert_itself_and_hides_no_other(
     assert watch_use_case(workspace, "live", send, DECLARED, NOW) == []
 
 
+def test_a_broken_ledger_is_one_alert(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "_dagster_alerts", lambda *_: [])
+    path = Path(str(workspace.champion_ledger.path))
+    path.parent.mkdir(parents=True)
+    path.write_text("{}\n")
+    receipts = watch_use_case(workspace, "live", lambda *_: None, DECLARED, NOW)
+    assert [receipt.kind for receipt in receipts] == ["ledger differs"]
+
+
 def test_the_watch_sends_to_the_webhook_and_alerts_while_it_fails(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

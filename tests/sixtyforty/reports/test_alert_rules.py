@@ -78,7 +78,7 @@ def test_a_rejected_batch_is_reported_with_counts_and_rules_and_without_data(ws:
     (alert,) = find_rejected_batches(ws, "live")
     assert alert.text == (
         "calls of 2013-03-01 was rejected: 3 of 5 rows are invalid. Failed rules: not_null (site)."
-        " Read the details in Data Docs, then ask the sender for a corrected extract."
+        " Read the details in Data Docs, then ask the sender for a corrected extract of the same name."
     )
     assert PERSONAL not in alert.text + alert.subject
     write_rejection(ws, "2013-03-01", invalid=2)  # sent again, and rejected again

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.demo.fault_drill.base_home import build_base_home
-from pipelines.demo.fault_drill.fault import Fault, FaultReport
-from pipelines.demo.fault_drill.fault_drill import FAULTS, as_table, plant_and_watch
+from pipelines.demo.fault_drill.fault import Fault
+from pipelines.demo.fault_drill.fault_drill import FAULTS, plant_and_watch, select_faults
 from pipelines.demo.fault_drill.scene import LIVE, Scene
 
 SEED, SAMPLE = 22, 5
@@ -40,7 +40,7 @@ def test_a_fault_is_reported_within_two_looks(
     base: Scene, fault: Fault, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     report = plant_and_watch(base, tmp_path_factory.getbasetemp() / "copy", fault, {})
-    assert report.ok, as_table([report])
+    assert report.ok, report
     assert report.recipient == "owner"
     assert report.look in (1, 2)
 
@@ -55,15 +55,6 @@ def test_the_drill_has_at_least_forty_kinds_of_faults() -> None:
     assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 40
 
 
-def test_the_table_has_a_row_for_each_fault() -> None:
-    reports = [
-        FaultReport("disk: full", "the chain goes on", "", "owner", 1, 0.26),
-        FaultReport("feed: silent", "0 decisions taken", "3 due decisions missing", "", 0, 0.0),
-    ]
-    assert as_table(reports).splitlines() == [
-        "| fault | what happened | lost | recipient, after how long |",
-        "| --- | --- | --- | --- |",
-        "| disk: full | the chain goes on | nothing | owner, look 1 (0.3 s) |",
-        "| feed: silent | 0 decisions taken | 3 due decisions missing | nobody |",
-    ]
-    assert [report.ok for report in reports] == [True, False]
+def test_single_faults_are_selected_by_parts_of_their_names() -> None:
+    assert [fault.name for fault in select_faults("cut tail, RUN: killed")] == ["run: killed", "insider: cut tail"]
+    assert len(select_faults("")) == len(FAULTS)
