@@ -37,7 +37,7 @@ class AnsweredDecision:
 
 
 def afterwards_page(request: PageRequest) -> Response:
-    """Show the newest answers of the person, with the outcome of each decision and who was right."""
+    """Show the person's newest answers that stand, with the outcome of each decision and who was right."""
     ids = answered_by_person(request.ws, request.session.person, request.track, SHOWN_ANSWERS)
     by_id = {decision.shown.id: decision for decision in _load(request, ids)}
     answers = [by_id[decision_id] for decision_id in ids if decision_id in by_id]
@@ -59,6 +59,8 @@ def _load(request: PageRequest, ids: Sequence[str]) -> list[AnsweredDecision]:
                 request.session.person,
                 units.get(stored.decision_id, NO_UNIT),
             )
+            if shown.answer is None or shown.answer.person != request.session.person:
+                continue  # the person withdrew the answer
             outcome = trace_outcome(ws, track, partition, stored, shown.judged)
             winner, difference = judge_winner(shown, outcome)
             answered.append(AnsweredDecision(partition, shown, outcome, winner, difference))

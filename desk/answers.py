@@ -57,7 +57,7 @@ def record_answer(request: PageRequest, decision: ShownDecision, role: Role) -> 
         return reject(f"The reason has {len(reason)} characters. Shorten it to {MAX_REASON} characters.")
     (recorded,) = answer_decisions(request.ws, [_response(request, decision, role, event, reason)])
     if isinstance(recorded, AlreadyAnsweredError):
-        if _is_repetition(request, decision, recorded.answer):
+        if _is_repetition(request, recorded.answer):
             return None
         return reject(f"{_describe_answer(request, recorded.answer)} Your answer was not recorded.", 409)
     if isinstance(recorded, ResponseError):
@@ -72,7 +72,7 @@ def accept_together(request: PageRequest, decisions: Sequence[ShownDecision], ro
     refused, accepted = [], 0
     for decision, recorded in zip(decisions, answer_decisions(request.ws, responses), strict=True):
         if isinstance(recorded, AlreadyAnsweredError):
-            if not _is_repetition(request, decision, recorded.answer):
+            if not _is_repetition(request, recorded.answer):
                 refused.append(RejectedAnswer(decision.id, _describe_answer(request, recorded.answer), 409))
         elif isinstance(recorded, ResponseError):
             refused.append(RejectedAnswer(decision.id, str(recorded), 422))
@@ -91,11 +91,9 @@ def restore_typed(request: PageRequest, decisions: Sequence[ShownDecision]) -> R
     return RejectedAnswer(typed.decision_id, text, 200, typed.reason, typed.action)
 
 
-def _is_repetition(request: PageRequest, decision: ShownDecision, answer: Response) -> bool:
+def _is_repetition(request: PageRequest, answer: Response) -> bool:
     """Return whether the person sent again what was recorded already, for example by a second click."""
     form = request.form or {}
-    if decision.judged and decision.judged.effect == "withdrawn":
-        return False
     is_same_action = answer.event == "accepted" or form.get("action", "") == answer.action
     is_same_event = answer.event == form.get("event", "").removesuffix("_together")
     return answer.person == request.session.person and is_same_event and is_same_action

@@ -9,8 +9,9 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from desk.page_request import PageRequest, Problem
-from sixtyforty.decisions.answers_in_force import JudgedAnswer, judge_answer
+from sixtyforty.decisions.answers_in_force import JudgedAnswer, answer_deadline, judge_answer, list_attempts
 from sixtyforty.decisions.assignment import HELD_OUT
+from sixtyforty.decisions.column_labels import label_entries
 from sixtyforty.decisions.decision_table import StoredDecision, decisions_dataset, read_decisions
 from sixtyforty.decisions.explanations import explain_decisions
 from sixtyforty.decisions.listed_units import ListedUnit, list_inputs, read_listed_units
@@ -20,7 +21,7 @@ from sixtyforty.spec.clock import now
 from sixtyforty.spec.money import UNKNOWN
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import describe_sql_error
-from sixtyforty.storage.response_log import ANSWERS, Response
+from sixtyforty.storage.response_log import Response
 from sixtyforty.workspace import Workspace
 
 NO_UNIT = ListedUnit()
@@ -39,8 +40,9 @@ class ShownDecision:
     - differs: whether the action differs from the current process.
     - is_active: whether the action differs from the idle action.
     - expected: the expected outcome; None if it is unknown or hidden.
-    - answer: the recorded answer of a person; None if nobody has answered.
-    - judged: the effect of the recorded answer, and the action in force; None if nobody has answered.
+    - answer: the recorded answer of a person; None if nobody has answered, or the last answer was withdrawn.
+    - judged: the effect of the recorded answer, and the action in force; None without an answer.
+    - withdrawal: the response that withdrew the last answer; None if nobody withdrew it.
     - rating: by the person who sees the page, 1 to 5; None without a rating.
     """
 
@@ -59,6 +61,7 @@ class ShownDecision:
     label: str = field(default="", kw_only=True)
     facts: Mapping[str, object] = field(default_factory=dict, kw_only=True)
     due: datetime | None = field(default=None, kw_only=True)
+    withdrawal: Response | None = field(default=None, kw_only=True)
 
     @property
     def judged_accepts(self) -> bool:
@@ -145,6 +148,7 @@ def load_units(request: PageRequest, partition: str) -> tuple[Mapping[str, Liste
     inputs = list_inputs(ws, partition)
     entries = [*ws.lake.entries(decisions_dataset(track), [partition]).values()]
     entries += [entry for by_partition in inputs.values() for entry in by_partition.values()]
+    entries += label_entries(ws)
     key = (ws.use_case.name, track, partition, *sorted(entry.version for entry in entries))
     try:
         return request.desk.cache.get(
@@ -197,6 +201,9 @@ def show_decision(
     facts = {name: _as_local(use_case, fact) for name, fact in unit.facts.items()}
     due = facts.get(use_case.decision_list.sort or "")
     is_held_out = decision.decided_by in HELD_OUT
+    attempts = list_attempts(responses, answer_deadline(use_case, decision.decided_at))
+    last = attempts[-1] if attempts else None
+    answer, withdrawal = (last.answer, last.withdrawal) if last else (None, None)
     return ShownDecision(
         id=decision.decision_id,
         unit={c: decision.unit[c] for c in columns},
@@ -207,8 +214,11 @@ def show_decision(
         differs=action != decision.current_action,
         is_active=action != use_case.kpi.idle_action,
         expected=None if is_held_out else decision.expected,
-        answer=next((r for r in responses if r.event in ANSWERS), None),
-        judged=judge_answer(
+        answer=None if withdrawal else answer,
+        withdrawal=withdrawal,
+        judged=None
+        if withdrawal
+        else judge_answer(
             use_case, decision.decision_id, decision.decided_at, decision.decided_by, decision.action, responses
         ),
         rating=next((r.rating for r in reversed(responses) if r.event == "rated" and r.person == person), None),

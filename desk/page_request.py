@@ -19,6 +19,7 @@ from desk import sessions
 from desk.cache import PageCache
 from desk.roles import covers_everything, labels_of, pages_anywhere, pages_in
 from desk.sessions import Client
+from sixtyforty.decisions.column_labels import ColumnLabels, read_labels
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.ledger_check import check_deciding_ledgers
 from sixtyforty.decisions.unscored import current_outage
@@ -170,6 +171,11 @@ class PageRequest:
         if name not in self.page_workspaces:
             raise Problem(404, "This use case doesn't exist", "Choose a use case in the menu.")
         return self.page_workspaces[name]
+
+    @cached_property
+    def labels(self) -> ColumnLabels:
+        """What people read instead of the codes in columns of the requested use case."""
+        return read_labels(self.ws)
 
     def record(self, kind: EventKind, detail: str = "", use_case: str = "") -> None:
         """Record in the security log what the person did."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from sixtyforty.decisions.decision_table import decision_schema
 from sixtyforty.decisions.delivery_table import insert_decisions
+from sixtyforty.decisions.webhook import send_due
 from sixtyforty.spec.operation import Webhook
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.stored_tables import TableStore
@@ -21,6 +23,7 @@ from sixtyforty.workspace import Workspace
 DAY = "2013-03-13"
 WEBHOOK = Webhook(url="HOOK_URL", secret="HOOK_SECRET", batch_size=4)
 SECRET = "a-secret-of-enough-characters"
+Moment = Literal["received", "stored", "answered"]
 
 
 def deliver(ws: Workspace, count: int, track: Track = "live") -> list[str]:
@@ -38,18 +41,34 @@ def deliver(ws: Workspace, count: int, track: Track = "live") -> list[str]:
     return ids
 
 
+def send_from_process(ws: Workspace, url: str, now: datetime) -> None:
+    """Send the due decisions: what a process does that a test may kill. now: UTC, naive."""
+    os.environ.update(HOOK_URL=url, HOOK_SECRET=SECRET)
+    send_due(ws, now)
+
+
 @contextmanager
-def running_receiver(status: int) -> Iterator[tuple[str, list[bytes]]]:
-    """Serve a web address on this machine. Yield it, with the bodies that it gets."""
+def running_receiver(
+    status: int, at_moment: Callable[[Moment], None] = lambda _: None
+) -> Iterator[tuple[str, list[bytes]]]:
+    """Serve a web address on this machine. Yield it, with the bodies that it gets.
+
+    at_moment: is called at the moments of each request. The request isn't stored or answered if it raises an error.
+    """
     bodies: list[bytes] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            bodies.append(self.rfile.read(int(self.headers["content-length"])))
-            self.send_response(status)
-            self.send_header("location", "/elsewhere")
-            self.send_header("retry-after", "90")
-            self.end_headers()
+            body = self.rfile.read(int(self.headers["content-length"]))
+            with suppress(ConnectionError):
+                at_moment("received")
+                bodies.append(body)
+                at_moment("stored")
+                self.send_response(status)
+                self.send_header("location", "/elsewhere")
+                self.send_header("retry-after", "90")
+                self.end_headers()
+                at_moment("answered")
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -58,6 +58,15 @@ class MainSource:
 
 
 @dataclass(frozen=True)
+class LabelDraft:
+    """A column of codes, and the source and the SQL, in YAML, with a text for each code."""
+
+    column: str
+    source: str
+    text: str
+
+
+@dataclass(frozen=True)
 class TemplateValues:
     """Values that the templates of a new use case insert.
 
@@ -76,6 +85,7 @@ class TemplateValues:
     training_days: int
     first_day: date
     shape: Shape
+    labels: list[LabelDraft]
 
 
 def render_files(name: str, feeds: Sequence[ExtractFeed], shape: Shape = "binary") -> dict[str, str]:
@@ -110,6 +120,7 @@ def _one_line(text: str) -> str:
 def _template_values(name: str, feeds: Sequence[ExtractFeed], shape: Shape) -> TemplateValues:
     main = max((feed for feed in feeds if feed.history), key=lambda feed: feed.profile.rows, default=None)
     history = main.history if main else None
+    feeds = [_with_shared_key(feed, main) for feed in feeds]
     every = history.every if history else "day"
     first, last = (history.first, history.last) if history else EXAMPLE_DAYS
     days = (last - first).days + 1
@@ -131,7 +142,29 @@ def _template_values(name: str, feeds: Sequence[ExtractFeed], shape: Shape) -> T
         training_days=min(730, max(60, days // 2)),
         first_day=_first_replayed_day(start, last),
         shape=shape,
+        labels=_labels(main, feeds) if main else [],
     )
+
+
+def _labels(main: ExtractFeed, feeds: Sequence[ExtractFeed]) -> list[LabelDraft]:
+    """Return the labels of the columns whose codes a source of two columns explains: the code and a text."""
+    shared, drafts = {column.name for column in main.profile.columns}, []
+    for feed in feeds:
+        if feed.history or len(feed.profile.columns) != 2 or len(feed.key) != 1 or feed.key[0] not in shared:
+            continue
+        (text,) = [column for column in feed.profile.columns if column.name != feed.key[0]]
+        if text.kind == "VARCHAR":
+            drafts.append(LabelDraft(feed.key[0], feed.name, as_yaml(bare_identifier(text.name))))
+    return drafts
+
+
+def _with_shared_key(feed: ExtractFeed, main: ExtractFeed | None) -> ExtractFeed:
+    """Return a reference feed with a key column that the main feed also has as its most likely key, if it has one."""
+    if main is None or feed.history:
+        return feed
+    shared = {column.name for column in main.profile.columns}
+    keys = sorted(feed.profile.keys, key=lambda key: not shared.issuperset(key))  # stable: equal keys keep their order
+    return replace(feed, profile=replace(feed.profile, keys=tuple(keys)))
 
 
 def _main_source(feed: ExtractFeed, history: TimeProfile, every: str, days: int) -> MainSource:

@@ -25,13 +25,14 @@ EXAMPLE_SOURCE = "orders"  # the source that the template declares for a use cas
 OWN_FIELDS = {  # fields that are never copied from another use case
     *("name", "former_names", "title", "owner", "vision", "people")
 }
-OPTIONAL_FIELDS = {"former_names", "decision_list"}  # left out if the drafted declaration doesn't have them
+OPTIONAL_FIELDS = {"former_names", "decision_list", "labels"}  # left out if the drafted declaration doesn't have them
 DATA_FIELDS = {  # fields that are copied from another use case only if the new use case has no extracts
     "sources",
     "partitions",
     "timezone",
     "decision",
     "decision_list",
+    "labels",
     "replay",
     "lookback_partitions",
     "outcome_horizon_partitions",

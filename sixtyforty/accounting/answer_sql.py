@@ -10,20 +10,25 @@ from sixtyforty.decisions.assignment import HELD_OUT
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.response_log import ANSWERS
+from sixtyforty.storage.response_log import ANSWER_EVENTS, ANSWERS
 from sixtyforty.storage.sql import identifier, literal
 from sixtyforty.value.payoff_sql import cost_sql, payoff_sql, priced_sql
 
 IS_ANSWER = f"event in ({', '.join(map(literal, ANSWERS))})"
+IS_ANSWER_EVENT = f"event in ({', '.join(map(literal, ANSWER_EVENTS))})"
 
 
 def ranked_sql(responses: str) -> str:
-    """Return SQL that numbers the answers to each decision (`nth`), and adds when they were withdrawn (`withdrawn_at`).
+    """Return SQL that numbers the answers to each decision (`nth`), and adds `previous` and `withdrawn_at`.
 
     - nth: 1 for the first answer to a decision, 2 for the second one, and so on. It has no meaning for other responses.
+    - previous: the event of the answer or withdrawal before it; null if nobody had answered. It has no meaning for
+      other responses.
     - withdrawn_at: the times at which a person withdrew an answer to the decision; null if nobody did.
     """
-    return f"""select *, row_number() over (partition by decision_id, {IS_ANSWER} order by "at", response_id) as nth,
+    in_order = """order by "at", event = 'withdrawn', response_id"""
+    return f"""select *, row_number() over (partition by decision_id, {IS_ANSWER} {in_order}) as nth,
+        lag(event) over (partition by decision_id, {IS_ANSWER_EVENT} {in_order}) as previous,
         list("at") filter (event = 'withdrawn') over (partition by decision_id) as withdrawn_at from {responses}"""
 
 
@@ -32,12 +37,20 @@ def _deadline_sql(use_case: UseCase) -> str:
     return "null::timestamp" if minutes is None else f"(d.decided_at + interval {minutes} minute)"
 
 
-def void_sql(use_case: UseCase) -> str:
-    """Return a SQL condition: the response is a second answer, or an answer that was withdrawn in time."""
+def _in_time_sql(use_case: UseCase, at: str) -> str:
     deadline = _deadline_sql(use_case)
-    in_time = f'w >= r."at" and ({deadline} is null or w <= {deadline})'
+    return f"({deadline} is null or {at} <= {deadline})"
+
+
+def void_sql(use_case: UseCase) -> str:
+    """Return a SQL condition: the response is an answer that doesn't count, or one that was withdrawn in time.
+
+    See `list_attempts` for the answers that count.
+    """
+    counts = f"(r.nth = 1 or (coalesce(r.previous = 'withdrawn', false) and {timely_sql(use_case)}))"
+    in_time = f'w >= r."at" and {_in_time_sql(use_case, "w")}'
     withdrawn = f"len(list_filter(coalesce(r.withdrawn_at, []), lambda w: {in_time})) > 0"
-    return f"{IS_ANSWER} and (r.nth > 1 or ({withdrawn} and {timely_sql(use_case)}))"
+    return f"{IS_ANSWER} and (not {counts} or ({withdrawn} and {timely_sql(use_case)}))"
 
 
 def valid_sql(kpi: Kpi) -> str:
@@ -56,8 +69,8 @@ def valid_sql(kpi: Kpi) -> str:
 
 def timely_sql(use_case: UseCase) -> str:
     """Return a SQL condition: the response came before the deadline for answers, to a decision that isn't held out."""
-    held_out, deadline = ", ".join(map(literal, HELD_OUT)), _deadline_sql(use_case)
-    return f'(d.decided_by not in ({held_out}) and ({deadline} is null or r."at" <= {deadline}))'
+    held_out, at = ", ".join(map(literal, HELD_OUT)), 'r."at"'
+    return f"(d.decided_by not in ({held_out}) and {_in_time_sql(use_case, at)})"
 
 
 def accounted_sql(use_case: UseCase, track: Track) -> str:

@@ -73,7 +73,7 @@ class PartitionUsage(AnswerCounts):
     of the deciders who answered. `weeks` contains the numbers of accepted and overridden decisions, and `ratings` the
     sum and the number of the ratings.
 
-    A withdrawn answer, and a second answer to a decision, count as responses only. `known_without_effect` counts the
+    A withdrawn answer, and an answer that comes second, count as responses only. `known_without_effect` counts the
     overrides in `known` that weren't in force (see `answers_in_force`), and `gain_without_effect` is their gain. In an
     experiment, `cost_saved` is the cost of the decided actions minus the cost of the actions taken instead, over the
     `overrides_paid` overrides in force with a known outcome. `unpriced` counts the answers in force to an action whose
@@ -198,7 +198,7 @@ def _load_responses(
     decided: SQL of the decisions. join: see `_join_outcomes`; empty if no outcome is known. Columns of the table:
 
     - decided_action: null if the response's decision doesn't exist.
-    - event: `void` in place of a second answer to a decision, or of an answer that was withdrawn in time.
+    - event: `void` in place of an answer that doesn't count, or of an answer that was withdrawn in time.
     - gain: null except for overrides with a known outcome. Always null in an experiment.
     - cost_saved: null except for an experiment's overrides with a known outcome.
     - is_answered: whether the response is an answer in force (see `answers_in_force`).

@@ -20,7 +20,7 @@ from sixtyforty.workspace import Workspace
 if TYPE_CHECKING:
     import pyarrow as pa
 
-JudgedAnswers = Mapping[str, JudgedAnswer]  # the first answer to each decision, by decision id
+JudgedAnswers = Mapping[str, JudgedAnswer]  # the answer that counts last, by decision id
 
 
 def read_answers(ws: Workspace, track: Track, rows: Mapping[str, Rows]) -> dict[str, JudgedAnswers]:
@@ -87,7 +87,7 @@ def _imported_answers(ws: Workspace, track: Track, partitions: Sequence[str]) ->
 def _judge_answers(
     ws: Workspace, table: pa.Table, responses: Mapping[str, Sequence[Response]]
 ) -> Iterator[tuple[str, JudgedAnswer]]:
-    """Yield the first answer to each decision with its effect, and the partition of the decision."""
+    """Yield the answer to each decision that counts last with its effect, and the partition of the decision."""
     columns = (table[name].to_pylist() for name in ("_partition", "decision_id", "decided_at", "decided_by", "action"))
     for partition, decision_id, decided_at, decided_by, action in zip(*columns, strict=True):
         if decision_id in responses:

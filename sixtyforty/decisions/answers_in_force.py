@@ -3,7 +3,7 @@
 The stored decision never changes: it is history. An answer in force changes the delivered row of the decision. Rules:
 
 - The first answer counts. The response log refuses a second answer, and a second answer from another system has no
-  effect.
+  effect. After a withdrawal, the next answer counts, from any person, until the deadline.
 - An answer after the deadline (`people.answer_within_minutes`) is late. It has no effect.
 - An answer to a decision in the holdout or in shadow is an opinion. It has no effect, because the unit is compared with
   the model's units.
@@ -27,14 +27,22 @@ AnswerEffect = Literal["in force", "withdrawn", "late", "held out", "invalid"]
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """An answer that counts, and the response that withdrew it in time; None if the answer wasn't withdrawn."""
+
+    answer: Response
+    withdrawal: Response | None
+
+
+@dataclass(frozen=True)
 class JudgedAnswer:
-    """A person's answer to a decision, with its effect.
+    """The last answer to a decision that counts, with its effect.
 
     - action: the action in force: the answer's action if the answer is in force, otherwise the decided action.
     - answered_by: the role of the person who answered.
     - answered_at: UTC time of the answer or, if the answer was withdrawn, of the withdrawal.
-    - revision: how often the answer changed the delivered row: 1 for an answer in force, 2 for a withdrawn answer, and
-      0 for an answer without effect.
+    - revision: how often answers changed the delivered row: 1 for the first answer, 2 for its withdrawal, 3 for the
+      next answer, and so on. It is 0 for an answer without effect.
     """
 
     decision_id: str
@@ -54,6 +62,24 @@ def answer_deadline(use_case: DecisionChain, decided_at: datetime) -> datetime |
     return None if minutes is None else decided_at + timedelta(minutes=minutes)
 
 
+def list_attempts(responses: Sequence[Response], deadline: datetime | None) -> list[Attempt]:
+    """Return the answers that count, in order: the first one, and each one that follows a withdrawal.
+
+    responses: all responses to a decision, in any order. deadline: see `answer_deadline`. A withdrawal after the
+    deadline has no effect, and so has an answer that follows a withdrawal.
+    """
+    dated = [(r.at, r.event == "withdrawn", r.response_id, r) for r in responses if r.at]
+    attempts: list[Attempt] = []
+    for at, is_withdrawal, _, response in sorted(dated, key=lambda parts: parts[:3]):
+        in_time = deadline is None or at <= deadline
+        is_open = not attempts or attempts[-1].withdrawal is not None
+        if response.event in ANSWERS and is_open and (in_time or not attempts):
+            attempts.append(Attempt(response, None))
+        elif is_withdrawal and not is_open and in_time:
+            attempts[-1] = Attempt(attempts[-1].answer, response)
+    return attempts
+
+
 def judge_answer(
     use_case: DecisionChain,
     decision_id: str,
@@ -62,15 +88,17 @@ def judge_answer(
     action: str,
     responses: Sequence[Response],
 ) -> JudgedAnswer | None:
-    """Return the first answer to a decision with its effect. Return None if nobody has answered.
+    """Return the last answer to a decision that counts, with its effect. Return None if nobody has answered.
 
     decided_at (UTC), decided_by, action: as stored with the decision. responses: all responses to it, in any order.
     """
-    in_order = sorted((r for r in responses if r.at), key=lambda r: (r.at or datetime.max, r.response_id))
-    answer = next((r for r in in_order if r.event in ANSWERS), None)
-    if answer is None or answer.at is None:
-        return None
     deadline = answer_deadline(use_case, decided_at)
+    attempts = list_attempts(responses, deadline)
+    while len(attempts) > 1 and _is_invalid(use_case, attempts[-1].answer, action):
+        attempts.pop()  # it changes nothing after an answer that had an effect
+    if not attempts:
+        return None
+    answer, withdrawal = attempts[-1].answer, attempts[-1].withdrawal
 
     def judged(effect: AnswerEffect, response: Response, revision: int = 0) -> JudgedAnswer:
         in_force = answer.action if effect == "in force" and answer.action is not None else action
@@ -78,12 +106,12 @@ def judge_answer(
 
     if decided_by in HELD_OUT:
         return judged("held out", answer)
-    if deadline is not None and answer.at > deadline:
+    if deadline is not None and answer.at is not None and answer.at > deadline:
         return judged("late", answer)
     if _is_invalid(use_case, answer, action):
         return judged("invalid", answer)
-    withdrawal = find_withdrawal(in_order, answer, deadline)
-    return judged("withdrawn", withdrawal, 2) if withdrawal else judged("in force", answer, 1)
+    changes = 2 * len(attempts)
+    return judged("withdrawn", withdrawal, changes) if withdrawal else judged("in force", answer, changes - 1)
 
 
 def _is_invalid(use_case: DecisionChain, answer: Response, action: str) -> bool:
@@ -91,16 +119,3 @@ def _is_invalid(use_case: DecisionChain, answer: Response, action: str) -> bool:
     if answer.event == "overridden":
         return allowed_instead(use_case.kpi, answer.action, action) is not None
     return answer.action not in (None, action)
-
-
-def find_withdrawal(responses: Sequence[Response], answer: Response, deadline: datetime | None) -> Response | None:
-    """Return the response by which an answer was withdrawn in time, or None. responses: sorted by time."""
-    start = answer.at or datetime.min
-    return next(
-        (
-            r
-            for r in responses
-            if r.event == "withdrawn" and r.at and r.at >= start and (deadline is None or r.at <= deadline)
-        ),
-        None,
-    )

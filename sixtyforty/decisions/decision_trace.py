@@ -136,7 +136,7 @@ class TracedOutcome:
 class DecisionTrace:
     """A decision with everything from which it was made, its delivery and its outcome.
 
-    `answer`: the first answer of a person with its effect, and the action in force; None if nobody has answered.
+    `answer`: the last answer of a person that counts, with its effect, and the action in force; None without an answer.
     `features`: the features on which the decision was taken; None if these features are no longer stored.
     `verdicts`: governance's verdicts on the features, and on each validated partition from which they were built.
     `inputs`: the input files. `champion`: None if no champion was in force. `delivery`: None if the decision wasn't

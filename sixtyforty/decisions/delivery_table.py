@@ -138,29 +138,39 @@ def revise_rows(ws: Workspace, track: Track, answers: Iterable[JudgedAnswer]) ->
     with _open_delivered(ws, track) as delivered:
         if delivered is None:
             return 0
-        connection, target = delivered
-        revised = [answer for answer in effective.values() if _revise(connection, target, answer)]
-        outbox = _outbox_of(ws, track, target.metadata)
-        if outbox is not None:
-            outbox.create(connection, checkfirst=True)
-            enqueue(connection, outbox, (OutboxKey(answer.decision_id, answer.revision) for answer in revised))
+        revised = [a for a in effective.values() if _revise(delivered.connection, delivered.target, a)]
+        if delivered.outbox is not None:
+            keys = (OutboxKey(answer.decision_id, answer.revision) for answer in revised)
+            enqueue(delivered.connection, delivered.outbox, keys)
         return len(revised)
 
 
+@dataclass(frozen=True)
+class _OpenDelivery:
+    """A transaction that changes delivered rows. outbox: of the webhook; None if no webhook gets the decisions."""
+
+    connection: sa.Connection
+    target: sa.Table
+    outbox: sa.Table | None
+
+
 @contextmanager
-def _open_delivered(ws: Workspace, track: Track) -> Iterator[tuple[sa.Connection, sa.Table] | None]:
-    """Open a transaction that changes delivered rows, and return it with their SQL table; None without a table."""
+def _open_delivered(ws: Workspace, track: Track) -> Iterator[_OpenDelivery | None]:
+    """Open a transaction that changes delivered rows; None if nothing was delivered. A missing outbox is created."""
     import sqlalchemy as sa
 
     engine = open_engine(ws.database_url)
     target = delivery_table(ws, track, sa.MetaData())
+    outbox = _outbox_of(ws, track, target.metadata)
     try:
         if not sa.inspect(engine).has_table(target.name):
             yield None
             return
         with engine.begin() as connection:
             add_missing_columns(connection, target, REVISION_COLUMNS)
-            yield connection, target
+            if outbox is not None:
+                outbox.create(connection, checkfirst=True)
+            yield _OpenDelivery(connection, target, outbox)
     finally:
         engine.dispose()
 
@@ -202,7 +212,7 @@ def delete_replaced(ws: Workspace, tables: Mapping[str, Rows]) -> None:
     with _open_delivered(ws, "replay") as delivered:
         if delivered is None:
             return
-        connection, target = delivered
+        connection, target = delivered.connection, delivered.target
         for partition, rows in tables.items():
             replaced = _replaced_ids(connection, target, partition, rows)
             for start in range(0, len(replaced), IDS_PER_STATEMENT):
@@ -219,16 +229,13 @@ def delete_delivered(ws: Workspace, track: Track, partitions: Collection[str]) -
     with _open_delivered(ws, track) as delivered:
         if delivered is None:
             return 0
-        connection, target = delivered
-        outbox = _outbox_of(ws, track, target.metadata)
-        has_outbox = outbox is not None and sa.inspect(connection).has_table(outbox.name)
-        deleted = 0
+        target, outbox, deleted = delivered.target, delivered.outbox, 0
         for partition in partitions:
             expired = target.c.partition == partition
-            if outbox is not None and has_outbox:
+            if outbox is not None:
                 ids = sa.select(target.c.decision_id).where(expired)
-                connection.execute(sa.delete(outbox).where(outbox.c.decision_id.in_(ids)))
-            deleted += connection.execute(sa.delete(target).where(expired)).rowcount
+                delivered.connection.execute(sa.delete(outbox).where(outbox.c.decision_id.in_(ids)))
+            deleted += delivered.connection.execute(sa.delete(target).where(expired)).rowcount
         return deleted
 
 

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sixtyforty.decisions.assignment import HELD_OUT
+from sixtyforty.decisions.column_labels import read_labels
 from sixtyforty.decisions.decision_table import StoredDecision, decisions_dataset, read_decisions
 from sixtyforty.decisions.entry_versions import entry_at_version
 from sixtyforty.modeling.model_store import TRAINING_SET
@@ -89,7 +90,7 @@ def explain_rows(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[s
     """
     import numpy as np
 
-    kpi, words = ws.use_case.kpi, ws.use_case.model.reasons
+    kpi, words, labels = ws.use_case.kpi, ws.use_case.model.reasons, read_labels(ws)
     typical, changes = _expected_changes(ws, version, rows)
     min_change = MIN_CHANGE if kpi.outcome_type == "binary" else 0.0
     no_facts = [NOTHING_UNUSUAL] if words else []
@@ -99,29 +100,30 @@ def explain_rows(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[s
     sentences = []
     for row, order in enumerate(most_important.T):
         facts = [(features[position], matrix[position, row]) for position in order]
+        described = [
+            (change, _describe_fact(words[name], labels.text(name, rows[name].iloc[row]), typical[name]))
+            for name, change in facts
+            if change and abs(change) >= min_change
+        ]
         sentences.append(
-            [
-                f"{describe_effect(kpi, change)}: "
-                f"{_describe_fact(words[feature], rows[feature].iloc[row], typical[feature])}."
-                for feature, change in facts
-                if change and abs(change) >= min_change
-            ]
-            or no_facts
+            [f"{describe_effect(kpi, change)}: {fact.removesuffix('.')}." for change, fact in described] or no_facts
         )
     return sentences
 
 
-def _describe_fact(text: str, fact: FeatureValue, typical: FeatureValue) -> str:
+def _describe_fact(text: str, fact: object, typical: FeatureValue) -> str:
     """Return the declared text of a feature with the feature's value, and the typical value if it is another number."""
     described = _fill_in(text, fact)
     quantities = WITH_UNIT.findall(text)
-    if len(quantities) != 1 or isinstance(typical, (str, bool, datetime)) or not math.isfinite(typical):
+    if len(quantities) != 1 or isinstance(fact, str) or isinstance(typical, (str, bool, datetime)):
+        return described
+    if not math.isfinite(typical):
         return described
     usual = _fill_in(quantities[0], typical).rstrip(",;.")
     return described if usual in described else f"{described} (usually {usual})"
 
 
-def _fill_in(text: str, fact: FeatureValue) -> str:
+def _fill_in(text: str, fact: object) -> str:
     """Return a declared text with a value in place of `{value}`.
 
     If the declared format, such as the `.0%` in `{value:.0%}`, doesn't suit the value, the value is shown unformatted.

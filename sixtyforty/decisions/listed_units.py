@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sixtyforty.decisions.column_labels import read_labels
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.modeling.declared_sql import list_expressions
 from sixtyforty.modeling.lineage import feature_window, read_inputs
@@ -43,7 +44,8 @@ def read_listed_units(
     """Return the listed units of a partition's decisions, by decision id.
 
     The facts are those of the newest validated data, because people act on what is true now. A unit that a correction
-    has removed is absent. inputs: see `list_inputs`. Raises duckdb.Error if an expression fails.
+    has removed is absent. A fact that is a column with labels has its label. inputs: see `list_inputs`. Raises
+    duckdb.Error if an expression fails.
     """
     declared = [expression.used_as for expression in list_expressions(ws.use_case)]
     decisions = ws.lake.entries(decisions_dataset(track), [partition])
@@ -57,8 +59,11 @@ def read_listed_units(
             from {ws.lake.select_rows(decisions.values())} d
             join (select {identifiers(key)}, {columns} from units) d_units using ({identifiers(key)})"""
         ).fetchall()
-    units = {}
+    units, labels = {}, read_labels(ws)
+    columns_of_facts = [sql.strip() for sql in shown.show.values()]
     for decision_id, *contents in rows:
         label = contents.pop(0) if shown.label else None
-        units[decision_id] = ListedUnit(label or "", dict(zip(shown.show, contents, strict=True)))
+        units[decision_id] = ListedUnit(
+            label or "", dict(zip(shown.show, map(labels.text, columns_of_facts, contents), strict=True))
+        )
     return units

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
-from datetime import datetime
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.decisions.answers_in_force import answer_deadline, find_withdrawal
+from sixtyforty.decisions.answers_in_force import answer_deadline, list_attempts
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.response_rules import ResponseError, check_not_simulated_live, check_response
 from sixtyforty.spec.clock import now
@@ -90,37 +90,81 @@ def record_response(ws: Workspace, response: Response) -> Response:
         record_seen(ws, complete.person, complete.role, [complete.decision_id], complete.at)
         return complete
     if complete.event == "withdrawn":
-        _check_withdrawal(ws, complete)
+        complete = _withdraw_answer(ws, complete)
+    while True:
+        try:
+            return _insert(ws, complete)
+        except sa.exc.IntegrityError as error:
+            if complete.event not in ANSWERS:
+                raise
+            attempt = _next_attempt(ws, complete, error)
+            if attempt.attempt == complete.attempt:  # not the attempt was taken, but the id of the response
+                raise
+            complete = attempt
+
+
+def _insert(ws: Workspace, response: Response) -> Response:
+    """Store a response with its seal, and return it."""
+    import sqlalchemy as sa
+
     engine, table = open_log(ws)
-    try:
-        with engine.begin() as connection:
-            connection.execute(sa.insert(table).values(asdict(complete)))
-            write_seals(connection, table, *find_seals(table, ws.lake.root / LOCK), [complete.response_id])
-    except sa.exc.IntegrityError as error:
-        answers = [r for r in responses_to(ws, complete.decision_id) if r.event in ANSWERS]
-        if answers and complete.event in ANSWERS:
-            raise AlreadyAnsweredError(answers[0]) from error
-        raise
-    return complete
+    with engine.begin() as connection:
+        connection.execute(sa.insert(table).values(asdict(response)))
+        write_seals(connection, table, *find_seals(table, ws.lake.root / LOCK), [response.response_id])
+    return response
 
 
-def _check_withdrawal(ws: Workspace, withdrawal: Response) -> None:
-    """Raise ResponseError unless the person may still withdraw his or her own answer."""
-    decision_id, responses = withdrawal.decision_id, responses_to(ws, withdrawal.decision_id)
-    answer = next((r for r in responses if r.event in ANSWERS), None)
-    if answer is None:
+def _next_attempt(ws: Workspace, response: Response, error: Exception) -> Response:
+    """Return an answer as the next attempt, after the withdrawal of the last answer.
+
+    Raises AlreadyAnsweredError if the last answer wasn't withdrawn, and ResponseError after the deadline for answers.
+    error: why the database refused the answer.
+    """
+    decision_id = response.decision_id
+    deadline = _deadline(ws, decision_id)
+    attempts = list_attempts(responses_to(ws, decision_id), deadline)
+    if not attempts:
+        raise error
+    answer, withdrawal = attempts[-1].answer, attempts[-1].withdrawal
+    if withdrawal is None or withdrawal.at is None or response.at is None:
+        raise AlreadyAnsweredError(answer) from error
+    if deadline is not None and response.at > deadline:
+        raise ResponseError(
+            f"The answer to {decision_id} was withdrawn, and the deadline for another answer was"
+            f" {deadline:%Y-%m-%d %H:%M} UTC. The decision stays in force."
+        ) from error
+    later = max(response.at, withdrawal.at + timedelta(microseconds=1))  # the order of times says which answer counts
+    return replace(response, attempt=answer.attempt + 1, at=later)
+
+
+def _withdraw_answer(ws: Workspace, withdrawal: Response) -> Response:
+    """Return a withdrawal with the attempt that it withdraws.
+
+    Raises ResponseError unless the person may still withdraw his or her own answer.
+    """
+    decision_id = withdrawal.decision_id
+    deadline = _deadline(ws, decision_id)
+    attempts = list_attempts(responses_to(ws, decision_id), deadline)
+    if not attempts:
         raise ResponseError(f"Nobody has answered {decision_id}, so there is no answer to withdraw.")
+    answer = attempts[-1].answer
+    if attempts[-1].withdrawal is not None:
+        raise ResponseError(f"The answer to {decision_id} has been withdrawn already.")
     if answer.person != withdrawal.person:
         raise ResponseError(f"{decision_id} was answered by somebody else. Ask that person to withdraw the answer.")
-    track, partition = parse_decision_id(decision_id)
-    deadline = answer_deadline(ws.use_case, read_decisions(ws, partition, track, [decision_id])[0].decided_at)
-    if find_withdrawal(responses, answer, deadline):
-        raise ResponseError(f"The answer to {decision_id} has been withdrawn already.")
     if deadline is not None and withdrawal.at is not None and withdrawal.at > deadline:
         raise ResponseError(
             f"The answer to {decision_id} could only be withdrawn until {deadline:%Y-%m-%d %H:%M} UTC. The answer stays"
             " in force."
         )
+    times = [time for time in (withdrawal.at, answer.at) if time]
+    return replace(withdrawal, attempt=answer.attempt, at=max(times))
+
+
+def _deadline(ws: Workspace, decision_id: str) -> datetime | None:
+    """Return the UTC time until which an answer to a stored decision has an effect; None without a deadline."""
+    track, partition = parse_decision_id(decision_id)
+    return answer_deadline(ws.use_case, read_decisions(ws, partition, track, [decision_id])[0].decided_at)
 
 
 def has_answers(ws: Workspace) -> bool:
@@ -208,7 +252,8 @@ def answered_by_person(ws: Workspace, person: str, track: Track, limit: int) -> 
 
     engine, table = open_log(ws)
     by_person = (table.c.person == person, table.c.event.in_(ANSWERS), table.c.decision_id.like(f"{track}-%"))
-    query = sa.select(table.c.decision_id).where(*by_person).order_by(table.c.number.desc()).limit(limit)
+    newest = sa.func.max(table.c.number).desc()  # a person may answer again after a withdrawal
+    query = sa.select(table.c.decision_id).where(*by_person).group_by(table.c.decision_id).order_by(newest).limit(limit)
     with engine.connect() as connection:
         return list(connection.scalars(query))
 
@@ -280,14 +325,14 @@ def responses_by_decision(ws: Workspace, decision_ids: Sequence[str]) -> dict[st
 def answers_by_decision(ws: Workspace, decision_ids: Sequence[str]) -> dict[str, Response]:
     """Return people's answers (accepted or overridden) to some decisions, by decision id.
 
-    Decisions without an answer are absent.
+    Decisions without an answer, or whose last answer was withdrawn, are absent.
     """
-    return {
-        decision_id: response
-        for decision_id, responses in responses_by_decision(ws, decision_ids).items()
-        for response in responses
-        if response.event in ANSWERS
-    }
+    answers: dict[str, Response] = {}
+    for decision_id, responses in responses_by_decision(ws, decision_ids).items():
+        attempts = list_attempts(responses, None)  # the log refuses withdrawals after the deadline
+        if attempts and attempts[-1].withdrawal is None:
+            answers[decision_id] = attempts[-1].answer
+    return answers
 
 
 def _response(row: Any) -> Response:

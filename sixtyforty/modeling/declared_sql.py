@@ -43,6 +43,7 @@ def all_declared_sql(use_case: UseCase) -> list[tuple[str, str]]:
     expressions = [
         *(e for name, source in use_case.sources.items() for e in source_expressions(use_case, name, source, True)),
         *(list_expressions(use_case) if "decision_list" in parts else ()),
+        *(label_expressions(use_case) if "labels" in parts else ()),
         *feature_expressions(use_case, parts),
         *(target_expressions(use_case.model) if "model" in parts else ()),
     ]
@@ -69,6 +70,12 @@ def list_expressions(use_case: UseCase) -> Iterator[DeclaredSql]:
         yield DeclaredSql("decision_list.label", shown.label, f"({shown.label})::varchar")
     for name, sql in shown.show.items():
         yield DeclaredSql(f"decision_list.show.{name}", sql, f"({sql})")
+
+
+def label_expressions(use_case: UseCase) -> Iterator[DeclaredSql]:
+    """Yield the SQL expressions over the columns of reference sources that `labels` declares, in its order."""
+    for column, label in use_case.labels.items():
+        yield DeclaredSql(f"labels.{column}.text", label.text, f"({label.text})::varchar")
 
 
 def feature_expressions(use_case: UseCase, parts: Collection[str]) -> Iterator[DeclaredSql]:

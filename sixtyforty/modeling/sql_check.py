@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sixtyforty.modeling.declared_sql import (
     DeclaredSql,
     feature_expressions,
+    label_expressions,
     list_expressions,
     named_features,
     source_expressions,
@@ -44,6 +45,9 @@ def check_sql(use_case: UseCase, parts: Collection[str], stages: Collection[str]
             for name, source in use_case.sources.items()
             for problem in _check_source(db, use_case, name, source, parts)
         ]
+        if "labels" in parts and not problems:
+            for label, expression in zip(use_case.labels.values(), label_expressions(use_case), strict=True):
+                problems += _check_expressions(db, identifier(label.source), [expression])
         if problems or not {"decision", "sources"} <= set(parts):
             return problems, []
         problems = list(_check_units(db, use_case, stages))

@@ -19,6 +19,7 @@ from sixtyforty.accounting.forecast import ForecastRecord, explain_target
 from sixtyforty.accounting.gain_basis import GainBasis, summarize_basis
 from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.accounting.refused_figures import RefusedFiguresError
+from sixtyforty.decisions.column_labels import ColumnLabels
 from sixtyforty.reports import charts
 from sixtyforty.reports.arrival_notes import describe_replayed_arrivals
 from sixtyforty.reports.charts import Chart
@@ -135,6 +136,7 @@ class ImpactFacts:
     basis: GainBasis
     figure_limits: list[str]
     charts: PageCharts
+    labels: ColumnLabels
 
 
 def write_report(ws: Workspace, track: Track) -> Path:
@@ -186,6 +188,7 @@ def collect_facts(ws: Workspace, track: Track) -> ImpactFacts:
         basis=basis,
         figure_limits=describe_limits(ws, track, accounts.days),
         charts=_draw_charts(ws, accounts, people),
+        labels=accounts.labels,
     )
 
 

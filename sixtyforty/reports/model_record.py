@@ -21,6 +21,7 @@ from sixtyforty.accounting.gain_basis import GainBasis, summarize_basis
 from sixtyforty.accounting.kpi_ledger import read_daily_values
 from sixtyforty.accounting.kpi_summary import KpiSummary, summarize_kpi, summarize_nothing, summarize_segments
 from sixtyforty.accounting.refused_figures import describe_refusal
+from sixtyforty.decisions.column_labels import read_labels
 from sixtyforty.modeling.model_card import ModelCard
 from sixtyforty.reports.findings import Finding, add_finding, open_findings
 from sixtyforty.reports.page_templates import page_environment
@@ -179,7 +180,8 @@ def collect_facts(ws: Workspace, track: Track) -> RecordFacts:
 
 
 def _losing_segments(ws: Workspace, track: Track) -> list[str]:
-    return [f"{s.column} {s.name}" for s in summarize_segments(ws, track) if s.loses]
+    labels = read_labels(ws)
+    return [f"{s.column} {labels.text(s.column, s.name)}" for s in summarize_segments(ws, track) if s.loses]
 
 
 def _count_source(ws: Workspace, name: str) -> SourceCounts:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sixtyforty.accounting.forecast import ForecastRecord, read_forecasts
 from sixtyforty.accounting.kpi_ledger import read_daily_values
 from sixtyforty.accounting.kpi_summary import KpiSummary, summarize_kpi, summarize_segments
+from sixtyforty.decisions.column_labels import ColumnLabels, read_labels
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
@@ -31,6 +32,7 @@ class Accounts:
     champions: Sequence[ChampionRow]
     segments: Sequence[Segment]
     forecasts: ForecastRecord
+    labels: ColumnLabels = field(default_factory=ColumnLabels, kw_only=True)
 
 
 def read_accounts(ws: Workspace, track: Track, until: str | None = None) -> Accounts:
@@ -46,6 +48,7 @@ def read_accounts(ws: Workspace, track: Track, until: str | None = None) -> Acco
         champions=ws.champion_ledger.sound_promotions(track),
         segments=summarize_segments(ws, track),
         forecasts=read_forecasts(ws, track, until, days),
+        labels=read_labels(ws),
     )
 
 
@@ -98,7 +101,7 @@ def _about_losses(accounts: Accounts) -> Iterator[str]:
     short = [t.name for t in accounts.forecasts.terms if t.verdict == "below the forecast"]
     if short:
         yield f"Find out why the models in charge since {_listed(short)} gained less than forecast."
-    worse = [f"{s.column} {s.name}" for s in accounts.segments if s.loses]
+    worse = [f"{s.column} {accounts.labels.text(s.column, s.name)}" for s in accounts.segments if s.loses]
     if worse:
         yield f"Leave {_listed(worse)} to the current process, which does better there (95% confidence)."
 

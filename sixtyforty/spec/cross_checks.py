@@ -130,6 +130,20 @@ def _check_key(use_case: UseCase) -> Iterator[FieldError]:
             yield FieldError("decision.key", message)
 
 
+@_reads("sources", "labels")
+def _check_labels(use_case: UseCase) -> Iterator[FieldError]:
+    for column, label in use_case.labels.items():
+        field, source = f"labels.{column}.source", use_case.sources.get(label.source)
+        if source is None:
+            yield FieldError(field, f"there is no source '{label.source}'", label.source, use_case.sources)
+        elif source.partition or len(source.key) != 1:
+            yield FieldError(
+                field,
+                f"the source '{label.source}' is no reference of codes; name a source without `partition` that has one"
+                " key column",
+            )
+
+
 @_reads("sources", "decision", "people")
 def _check_units(use_case: UseCase) -> Iterator[FieldError]:
     source = use_case.decision.unit_source

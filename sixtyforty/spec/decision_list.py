@@ -28,7 +28,8 @@ class DecisionList(DeclaredModel):
         default_factory=dict,
         max_length=MAX_FACTS,
         description="The facts that people act on, each with a SQL expression, in the order of the line. The desk shows"
-        " the name with spaces: `decide_by` becomes `decide by`.",
+        " the name with spaces: `decide_by` becomes `decide by`. A fact that is a column of `labels` is shown as its"
+        " label.",
     )
     sort: Name | None = Field(
         default=None,

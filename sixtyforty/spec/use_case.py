@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from sixtyforty.spec.base import VARIABLE, Name
+from sixtyforty.spec.column_label import ColumnLabel
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.decision_list import DecisionList
 from sixtyforty.spec.kpi import EvidenceLabel
@@ -40,6 +41,11 @@ class UseCase(DecisionChain):
     people: People = Field(description="Who decides today, and how they will adopt the model's decisions.")
     decision_list: DecisionList = Field(
         default_factory=DecisionList, description="What people read on each line of the list of decisions."
+    )
+    labels: dict[str, ColumnLabel] = Field(
+        default_factory=dict,
+        description="What people read instead of the codes in a column of the units or the features, such as the name"
+        " of an airline.",
     )
     alerts: dict[Name, list[Annotated[str, Field(pattern=VARIABLE)]]] = Field(
         default_factory=dict,

@@ -1,20 +1,28 @@
 """The response log: what people did with decisions, in one append-only SQL table per use case.
 
-The table is in the database to which decisions are delivered. A decision is accepted or overridden only once, by the
-first person who answers. A unique index ensures this even if two people answer at the same time. A withdrawal is a row
-of its own, and the answer's row stays.
+The table is in the database to which decisions are delivered. A decision has one answer in force at most, from the
+first person who answers. A withdrawal is a row of its own, and the answer's row stays. Then another answer may follow,
+as the next attempt. A unique index ensures one answer and one withdrawal for each attempt, even if two people answer at
+the same time.
 """
 
 from __future__ import annotations
 
 import atexit
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.bounded_cache import BoundedCache
-from sixtyforty.storage.databases import create_database_folder, is_sqlite, open_engine, parse_database_url
+from sixtyforty.storage.databases import (
+    add_missing_columns,
+    create_database_folder,
+    is_sqlite,
+    open_engine,
+    parse_database_url,
+)
 from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.storage.object_store import StoragePath
 from sixtyforty.storage.response_seals import (
@@ -47,6 +55,8 @@ class Response:
     - action: the action that the person chose in an answer.
     - rating: 1 to 5, for the event `rated`.
     - at: the time of the response, UTC, naive.
+    - attempt: of an answer, 1 plus the number of withdrawn answers before it; of a withdrawal, the attempt of the
+      withdrawn answer. It is 1 for other events.
     - simulated: whether a simulation made the response.
 
     `person` and `reason` are personal data.
@@ -62,6 +72,7 @@ class Response:
     at: datetime | None = None
     simulated: bool = False
     response_id: str = ""
+    attempt: int = field(default=1, kw_only=True)
 
 
 class ResponseKeyError(SixtyfortyError):
@@ -96,15 +107,20 @@ def define_table(use_case: str, metadata: sa.MetaData) -> sa.Table:
         sa.Column("reason", sa.Text),
         sa.Column("rating", sa.Integer),
         sa.Column("simulated", sa.Boolean, nullable=False),
+        sa.Column("attempt", sa.Integer, nullable=False, server_default="1"),
     )
-    answered, seen = table.c.event.in_(ANSWERS), table.c.event == "seen"
-    sa.Index(
-        f"{name}_answered_once", table.c.decision_id, unique=True, sqlite_where=answered, postgresql_where=answered
-    )
-    sa.Index(
-        f"{name}_seen_once", table.c.person, table.c.decision_id, unique=True, sqlite_where=seen, postgresql_where=seen
-    )
+    answered, withdrawn = table.c.event.in_(ANSWERS), table.c.event == "withdrawn"
+    _unique_index(f"{name}_attempt_answered_once", [table.c.decision_id, table.c.attempt], answered)
+    _unique_index(f"{name}_attempt_withdrawn_once", [table.c.decision_id, table.c.attempt], withdrawn)
+    _unique_index(f"{name}_seen_once", [table.c.person, table.c.decision_id], table.c.event == "seen")
     return table
+
+
+def _unique_index(name: str, columns: Sequence[sa.Column[Any]], condition: sa.ColumnElement[bool]) -> None:
+    """Add an index to the table of some columns, which are unique in the rows that meet a condition."""
+    import sqlalchemy as sa
+
+    sa.Index(name, *columns, unique=True, sqlite_where=condition, postgresql_where=condition)
 
 
 def open_response_log(use_case: str, database_url: str, lock: StoragePath) -> tuple[sa.Engine, sa.Table]:
@@ -132,12 +148,39 @@ def _create_log(use_case: str, database_url: str, lock: StoragePath) -> tuple[sa
     # SQLite creates the table and its indexes in separate steps, so two processes must not do it at once.
     with exclusive_lock(lock, f"create the table {table.name}"):
         table.metadata.create_all(engine)
+        _allow_attempts(engine, table)
         if read_key(key_path(lock)) is None:  # the responses of an early release have no seals
             with engine.begin() as connection:
                 if connection.scalar(sa.select(seals.c.seal).limit(1)) is not None:
                     raise _missing_key(lock)  # a new key would seal forged responses
                 write_seals(connection, table, seals, create_key(key_path(lock)))
     return engine, table
+
+
+def _allow_attempts(engine: sa.Engine, table: sa.Table) -> None:
+    """Let a table of an earlier release hold an answer after a withdrawn one. Each step may run again.
+
+    Such a release refused a second answer. Two simultaneous requests could withdraw an answer twice: the second
+    withdrawal, which has no effect, gets an attempt of its own below zero.
+    """
+    import sqlalchemy as sa
+
+    inspector, earlier = sa.inspect(engine), f"{table.name}_answered_once"
+    present = {index["name"] for index in inspector.get_indexes(table.name)}
+    if earlier not in present and "attempt" in {column["name"] for column in inspector.get_columns(table.name)}:
+        return
+    first = table.alias()
+    is_second = sa.exists().where(
+        first.c.decision_id == table.c.decision_id, first.c.event == "withdrawn", first.c.number < table.c.number
+    )
+    with engine.begin() as connection:
+        add_missing_columns(connection, table, ["attempt"])
+        repeated = sa.update(table).where(table.c.event == "withdrawn", table.c.attempt == 1, is_second)
+        connection.execute(repeated.values(attempt=-table.c.number))
+        for index in (index for index in table.indexes if index.name not in present):
+            index.create(connection, checkfirst=True)
+        name = connection.dialect.identifier_preparer.quote(earlier)
+        connection.exec_driver_sql(f"drop index if exists {name}")
 
 
 def key_path(lock: StoragePath) -> StoragePath:

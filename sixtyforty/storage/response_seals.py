@@ -19,7 +19,19 @@ from sixtyforty.storage.object_store import StoragePath
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-SEALED = ("response_id", "decision_id", "person", "role", "at", "event", "action", "reason", "rating", "simulated")
+SEALED = (
+    "response_id",
+    "decision_id",
+    "person",
+    "role",
+    "at",
+    "event",
+    "action",
+    "reason",
+    "rating",
+    "simulated",
+    "attempt",
+)
 ROWS_PER_STATEMENT = 500
 
 
@@ -60,8 +72,13 @@ def write_key(path: StoragePath, key: bytes) -> None:
 
 
 def compute_seal(key: bytes, response: sa.RowMapping | Mapping[str, Any]) -> str:
-    """Return the HMAC-SHA-256 of a response, in hex. response: the columns of its row; `at` is UTC, naive."""
+    """Return the HMAC-SHA-256 of a response, in hex. response: the columns of its row; `at` is UTC, naive.
+
+    The first attempt is left out of the hash, so that the seals of an earlier release are valid.
+    """
     fields = {name: response[name] for name in SEALED} | {"at": response["at"].isoformat()}
+    if fields["attempt"] == 1:
+        del fields["attempt"]
     return hmac.new(key, canonical_json(fields).encode(), "sha256").hexdigest()
 
 

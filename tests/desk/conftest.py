@@ -60,13 +60,6 @@ GATE = {
     "minimum_findings": 1,
     "minimum_trained_share": 0.5,
 }
-DECISION_LIST = DecisionList(
-    label="'Call ' || id",
-    show={"due": "call_hour", "site": "site"},
-    sort="due",
-    filter=["site", "due"],
-    override_reasons=["the road is closed", "a fitter is there"],
-)
 REVIEW = {"reviewers": {"ann": 12, "bo": 9}, "minutes_per_review": 5, "abstain_below": 2, "rule": "busy"}
 CODE_AS_TEXT = [  # what people may type as a reason: it must never run
     "<script>alert(1)</script>",
@@ -133,10 +126,17 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engi
 
 
 @pytest.fixture
-def ws(home: Workspace, database_with_accounts: Path, tmp_path: Path) -> Workspace:
+def decision_list() -> DecisionList:
+    """What the declaration says about the lines of the list. A test file may return another one."""
+    return DecisionList()
+
+
+@pytest.fixture
+def ws(home: Workspace, database_with_accounts: Path, tmp_path: Path, decision_list: DecisionList) -> Workspace:
     """The same home with a database of its own, in which nobody has answered yet."""
     copy = shutil.copyfile(database_with_accounts, tmp_path / "desk.db")
-    return Workspace(home.use_case, home.home, f"sqlite:///{copy}")
+    use_case = home.use_case.model_copy(update={"decision_list": decision_list})
+    return Workspace(use_case, home.home, f"sqlite:///{copy}")
 
 
 class RunningDesk:
@@ -260,19 +260,6 @@ def auditor(desk: RunningDesk) -> Person:
 
 
 @pytest.fixture
-def listed_ws(ws: Workspace) -> Workspace:
-    """The same home, whose declaration says what people read on a line."""
-    return Workspace(ws.use_case.model_copy(update={"decision_list": DECISION_LIST}), ws.home, ws.database_url)
-
-
-@pytest.fixture
-def listed_desk(listed_ws: Workspace) -> Iterator[RunningDesk]:
-    running = RunningDesk({listed_ws.use_case.name: listed_ws})
-    yield running
-    running.stop()
-
-
-@pytest.fixture
 def freeze_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
     """Set the current time of the project to a UTC time."""
 
@@ -324,15 +311,6 @@ class Tabs:
 
 @pytest.fixture
 def tabs(browser: Any, desk: RunningDesk) -> Iterator[Tabs]:
-    yield from _open_tabs(browser, desk)
-
-
-@pytest.fixture
-def tabs_of_list(browser: Any, listed_desk: RunningDesk) -> Iterator[Tabs]:
-    yield from _open_tabs(browser, listed_desk)
-
-
-def _open_tabs(browser: Any, desk: RunningDesk) -> Iterator[Tabs]:
     windows = Tabs(browser, desk)
     yield windows
     windows.close()

@@ -24,17 +24,6 @@ from tests.desk.conftest import (
 )
 
 
-def test_each_other_action_has_a_button_and_frequent_reasons(listed_desk: RunningDesk) -> None:
-    decider = listed_desk.person("decider")
-    page = decider.get("/decisions").text
-    decision_id = shown_ids(page)[0]
-    text = decision_text(page, decision_id)
-    for button in ("Accept: call a second fitter in", "Override: call nobody", "the road is closed"):
-        assert button in text
-    decider.override(decision_id, "wait", "the road is closed")
-    assert answers_of_day(listed_desk.ws, DAY)[decision_id].reason == "the road is closed"
-
-
 def test_all_shown_decisions_are_accepted_together_and_answered_ones_keep_their_answer(desk: RunningDesk) -> None:
     desk.add_accounts("ann", role="decider")
     ann, decider = desk.person("ann"), desk.person("decider")

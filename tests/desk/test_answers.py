@@ -73,8 +73,13 @@ def test_an_answer_shows_what_was_decided_and_what_is_done_until_it_is_withdrawn
     assert refused.status_code == 422 and "answered by somebody else" in refused.text
     assert decider.send("/decisions", decision_id=decision_id, event="withdrawn").status_code == 303
     text = decision_text(decider.get("/decisions").text, decision_id)
-    assert "Done: Call a second fitter in. The answer was withdrawn at" in text
-    assert " Undo " not in text and "Accept" not in text.replace("Accepted", "")
+    assert "decider withdrew the answer" in text and " Undo " not in text and "Accept: call a second fitter in" in text
+    assert decider.get("/afterwards").text.count("the road is closed") == 0
+    assert ann.override(decision_id, "wait", "the fitter is ill").status_code == 303
+    text = decision_text(decider.get("/decisions").text, decision_id)
+    assert "Overridden by ann" in text and "withdrew" not in text
+    assert "the fitter is ill" in ann.get("/afterwards").text
+    assert "the fitter is ill" not in decider.get("/afterwards").text
 
 
 def test_an_invalid_answer_is_refused(desk: RunningDesk, decider: Person) -> None:

@@ -136,6 +136,22 @@ def test_of_two_reviewers_the_second_reads_who_was_first(desk: RunningDesk, tabs
     assert [r.person for r in responses_to(desk.ws, contested)] == ["bo"]
 
 
+def test_an_undone_answer_is_followed_by_another_one(desk: RunningDesk, tabs: Tabs) -> None:
+    tab = tabs.open("decider")
+    decision_id = tab.locator("li.item").first.get_attribute("id")
+    line = item(tab, decision_id)
+    line.get_by_role("button", name="Accept").click()
+    line.get_by_role("button", name="Undo").click()
+    line.get_by_text("decider withdrew the answer").wait_for()
+    line.locator("summary").first.click()
+    line.get_by_label("Reason (required)").fill("the fitter is ill")
+    line.get_by_role("button", name="Override", exact=True).click()
+    line.get_by_text("the fitter is ill").wait_for()
+    assert line.get_by_role("button", name="Undo").is_visible()
+    answer = answers_of_day(desk.ws, DAY)[decision_id]
+    assert (answer.event, answer.attempt) == ("overridden", 2)
+
+
 def test_an_owner_sees_the_impact_and_an_auditor_traces_a_decision(desk: RunningDesk, tabs: Tabs) -> None:
     owner = tabs.open("owner")
     summary = impact_report.collect_facts(desk.ws, "replay").summary

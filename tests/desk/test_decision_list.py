@@ -10,11 +10,24 @@ import pytest
 from desk import decision_day
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.missing_feeds import MissingFeed
+from sixtyforty.spec.decision_list import DecisionList
 from sixtyforty.workspace import Workspace
-from tests.desk.conftest import DAY, RunningDesk, Tabs, decision_text, shown_ids, visible_text
+from tests.desk.conftest import DAY, RunningDesk, Tabs, answers_of_day, decision_text, shown_ids, visible_text
 from tests.helpers import calls_on
 
 ADDRESS = "/decisions?show=all"
+DECISION_LIST = DecisionList(
+    label="'Call ' || id",
+    show={"due": "call_hour", "site": "site", "place": "'General Edward Lawrence Logan International (BOS)'"},
+    sort="due",
+    filter=["site", "due"],
+    override_reasons=["the road is closed", "a fitter is there"],
+)
+
+
+@pytest.fixture
+def decision_list() -> DecisionList:
+    return DECISION_LIST
 
 
 def hour_of(ws: Workspace) -> dict[str, int]:
@@ -24,11 +37,11 @@ def hour_of(ws: Workspace) -> dict[str, int]:
 
 
 def test_a_line_shows_label_and_facts_and_the_next_due_comes_first(
-    listed_desk: RunningDesk, freeze_clock: Callable[[datetime], None]
+    desk: RunningDesk, freeze_clock: Callable[[datetime], None]
 ) -> None:
-    hours = hour_of(listed_desk.ws)
+    hours = hour_of(desk.ws)
     freeze_clock(datetime(2013, 3, 14, 13, 30))
-    decider = listed_desk.person("decider")
+    decider = desk.person("decider")
     page = decider.get(ADDRESS).text
     order = [hours[i] for i in shown_ids(page)]
     assert order == [14] * 15 + [15] * 15 + [12] * 15 + [13] * 5
@@ -37,11 +50,11 @@ def test_a_line_shows_label_and_facts_and_the_next_due_comes_first(
     assert {hours[i] for i in shown_ids(decider.get("/decisions?show=next").text)} == {14}
 
 
-def test_the_list_is_filtered_by_a_fact_an_hour_and_missing_answers(listed_desk: RunningDesk) -> None:
-    decider = listed_desk.person("decider")
+def test_the_list_is_filtered_by_a_fact_an_hour_and_missing_answers(desk: RunningDesk) -> None:
+    decider = desk.person("decider")
     page = decider.get(f"{ADDRESS}&only_site=north&only_due=2013-03-14T09").text
     ids = shown_ids(page)
-    assert ids and {hour_of(listed_desk.ws)[i] for i in ids} == {13}
+    assert ids and {hour_of(desk.ws)[i] for i in ids} == {13}
     assert all("site north" in decision_text(page, i) for i in ids)
     decider.accept(ids[0])
     assert ids[0] not in shown_ids(decider.get(f"{ADDRESS}&open=1").text)
@@ -49,26 +62,26 @@ def test_the_list_is_filtered_by_a_fact_an_hour_and_missing_answers(listed_desk:
     assert not shown_ids(decider.get(f"{ADDRESS}&only_site=nowhere").text)
 
 
-def test_new_decisions_are_counted_and_marked_until_they_were_shown(listed_desk: RunningDesk) -> None:
-    decider = listed_desk.person("decider")
+def test_new_decisions_are_counted_and_marked_until_they_were_shown(desk: RunningDesk) -> None:
+    decider = desk.person("decider")
     text = visible_text(decider.get(ADDRESS).text)
     assert "60 new" in text
     page = decider.get(ADDRESS).text
     assert "10 new" in visible_text(page) and " new " not in decision_text(page, shown_ids(page)[0])
 
 
-def test_a_missing_feed_is_named_at_the_top(listed_desk: RunningDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_feed_is_named_at_the_top(desk: RunningDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     feeds = [MissingFeed("weather", is_rejected=False), MissingFeed("crew_plans", is_rejected=True)]
     monkeypatch.setattr(decision_day, "find_missing_feeds", lambda *_: feeds)
-    text = visible_text(listed_desk.person("decider").get("/decisions").text)
+    text = visible_text(desk.person("decider").get("/decisions").text)
     assert "No weather on this day: decided without it." in text
     assert "Rejected on this day: crew plans. Decided without it." in text
 
 
-def test_a_fact_that_cant_be_computed_is_reported_and_the_page_opens(listed_ws: Workspace) -> None:
-    broken = listed_ws.use_case.decision_list.model_copy(update={"label": "error('secret')", "show": {}, "sort": None})
-    use_case = listed_ws.use_case.model_copy(update={"decision_list": broken})
-    desk = RunningDesk({use_case.name: Workspace(use_case, listed_ws.home, listed_ws.database_url)})
+def test_a_fact_that_cant_be_computed_is_reported_and_the_page_opens(ws: Workspace) -> None:
+    broken = ws.use_case.decision_list.model_copy(update={"label": "error('secret')", "show": {}, "sort": None})
+    use_case = ws.use_case.model_copy(update={"decision_list": broken})
+    desk = RunningDesk({use_case.name: Workspace(use_case, ws.home, ws.database_url)})
     try:
         page = desk.person("decider").get("/decisions").text
     finally:
@@ -78,12 +91,12 @@ def test_a_fact_that_cant_be_computed_is_reported_and_the_page_opens(listed_ws: 
 
 @pytest.mark.browser
 def test_from_the_log_in_two_clicks_lead_to_the_actions_of_the_next_hour_and_why(
-    listed_desk: RunningDesk, tabs_of_list: Tabs, freeze_clock: Callable[[datetime], None]
+    desk: RunningDesk, tabs: Tabs, freeze_clock: Callable[[datetime], None]
 ) -> None:
     freeze_clock(datetime(2013, 3, 14, 13, 30))
-    hours = hour_of(listed_desk.ws)
-    due = {d.decision_id for d in read_decisions(listed_desk.ws, DAY, "replay") if d.action == "act"}
-    tab = tabs_of_list.open("decider", press_log_in=True)  # the first click
+    hours = hour_of(desk.ws)
+    due = {d.decision_id for d in read_decisions(desk.ws, DAY, "replay") if d.action == "act"}
+    tab = tabs.open("decider", press_log_in=True)  # the first click
     tab.get_by_role("link", name="with action in the next hour").click()
     tab.locator("[aria-current=true]", has_text="in the next hour").wait_for()
     items = tab.locator("li.item")
@@ -94,13 +107,25 @@ def test_from_the_log_in_two_clicks_lead_to_the_actions_of_the_next_hour_and_why
 
 
 @pytest.mark.browser
-def test_the_first_decision_is_visible_on_a_phone_and_the_header_is_one_row(tabs_of_list: Tabs) -> None:
-    tab = tabs_of_list.open("decider", viewport={"width": 390, "height": 844})
+def test_the_first_decision_is_visible_on_a_phone_and_the_header_is_one_row(tabs: Tabs) -> None:
+    tab = tabs.open("decider", viewport={"width": 390, "height": 844})
     first = tab.locator("li.item").first
     first.wait_for()
     box = first.bounding_box()
     assert box["y"] + box["height"] <= 844
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     tab.set_viewport_size({"width": 1280, "height": 844})
     assert tab.locator("header.top").bounding_box()["height"] <= 48
     tab.set_viewport_size({"width": 640, "height": 422})  # 1280x844 at 200% zoom
     assert tab.evaluate("document.documentElement.scrollWidth") <= 640
+
+
+def test_each_other_action_has_a_button_and_frequent_reasons(desk: RunningDesk) -> None:
+    decider = desk.person("decider")
+    page = decider.get("/decisions").text
+    decision_id = shown_ids(page)[0]
+    text = decision_text(page, decision_id)
+    for button in ("Accept: call a second fitter in", "Override: call nobody", "the road is closed"):
+        assert button in text
+    decider.override(decision_id, "wait", "the road is closed")
+    assert answers_of_day(desk.ws, DAY)[decision_id].reason == "the road is closed"

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from sixtyforty.decisions.column_labels import ColumnLabels
 from sixtyforty.decisions.decision_table import decisions_dataset, read_decisions
 from sixtyforty.decisions.decision_trace import UnknownFiles, UnknownVerdict
 from sixtyforty.decisions.delivery import deliver_decisions
@@ -106,3 +107,14 @@ def test_a_search_is_bounded_in_words_and_time(auditor: Person, monkeypatch: pyt
     assert page.status_code == 503 and "Search for the decision&#39;s id" in page.text
     auditor.get(f"/trace?q={'x' * 6000}")
     assert searched == [" ".join(["ab"] * 10), "x" * 200]
+
+
+def test_people_read_labels_instead_of_codes(
+    desk: RunningDesk, auditor: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decision = read_decisions(desk.ws, DAY, "replay")[0]
+    texts = {"id": {f"{decision.unit['id']}": "The mill"}, "site": {"north": "A wharf", "south": "A wharf"}}
+    monkeypatch.setattr("desk.page_request.read_labels", lambda _: ColumnLabels(texts))
+    text = visible_text(auditor.get(f"/trace?id={decision.decision_id}").text)
+    assert "The mill" in text and "A wharf" in text
+    assert "The mill" in visible_text(auditor.get(f"/trace?q={decision.unit['id']}").text)

@@ -25,6 +25,7 @@ def insert(ws: Workspace, *changes: dict[str, Any]) -> None:
     rows = [
         {
             **dict.fromkeys(("action", "reason", "rating")),
+            "attempt": 1,
             "decision_id": f"replay-{DAY}-{i:012x}",
             "response_id": f"r{i}",
             **SEEN,
@@ -36,12 +37,16 @@ def insert(ws: Workspace, *changes: dict[str, Any]) -> None:
         connection.execute(sa.insert(table), rows)
 
 
-SOUND = [
+UNDONE = {"decision_id": f"replay-{DAY}-{10**6:012x}"}
+SOUND: list[dict[str, Any]] = [
     {},
     {"event": "accepted", "action": "standby"},
     {"event": "overridden", "action": "none", "reason": SECRET, "role": "expert", "simulated": False},
     {"event": "rated", "rating": 5},
-    *[{}] * 16,
+    {"event": "accepted", "action": "standby"} | UNDONE,
+    {"event": "withdrawn"} | UNDONE,
+    {"event": "accepted", "action": "standby", "attempt": 2} | UNDONE,
+    *[{}] * 13,
 ]
 
 
@@ -91,8 +96,14 @@ def test_two_answers_to_one_decision_are_both_quarantined(ws: Workspace) -> None
     insert(ws, *SOUND)
     engine, table = open_log(ws)
     with engine.begin() as connection:
-        connection.exec_driver_sql(f"drop index {table.name}_answered_once")
-        twice = {"decision_id": f"replay-{DAY}-ffffffffffff", **SEEN, "event": "accepted", "action": "none"}
+        connection.exec_driver_sql(f"drop index {table.name}_attempt_answered_once")
+        twice = {
+            "decision_id": f"replay-{DAY}-ffffffffffff",
+            **SEEN,
+            "event": "accepted",
+            "action": "none",
+            "attempt": 1,
+        }
         connection.execute(sa.insert(table), [{"response_id": f"x{i}", **twice} for i in range(2)])
     verdict = validate_landed(ws, "responses", [DAY])[DAY]
     assert (verdict.accepted, verdict.quarantined) == (True, 2)

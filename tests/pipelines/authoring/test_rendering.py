@@ -77,3 +77,12 @@ def test_numbers_that_may_have_a_decimal_comma_are_marked_with_both_readings(
     assert line.endswith('1,234 is 1234. If it is 1.234, declare `decimal: ","` instead') == is_ambiguous
     assert "# CHECK: between groups of three digits" in line
     yaml.safe_load(draft)
+
+
+def test_a_reference_of_two_columns_becomes_labels(tmp_path: Path) -> None:
+    (tmp_path / "shops.csv").write_text("shop,name\nN,North\nS,South\n")
+    (tmp_path / "sizes.csv").write_text("size,label\n1,small\n")
+    rows = "".join(f"2024-03-{n + 1:02},{n},{'NS'[n % 2]},{n % 3}\n" for n in range(28))
+    (tmp_path / "orders.csv").write_text("day,id,shop,load\n" + rows)
+    declared = yaml.safe_load(render_files("late_orders", find_feeds(str(tmp_path)))["defs.yaml"])["attributes"]
+    assert declared["labels"] == {"shop": {"source": "shops", "text": "name"}}

@@ -24,7 +24,7 @@ from sixtyforty.decisions.responses import add_responses
 from sixtyforty.lifecycle.stage_gate import measure_stage
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.stages import StageGate
-from sixtyforty.storage.response_log import Response
+from sixtyforty.storage.response_log import ANSWERS, Response
 from sixtyforty.value.lift import measure_lift
 from sixtyforty.value.policy import POLICY_VERSION
 from sixtyforty.value.rounded_interval import RoundedInterval
@@ -61,10 +61,10 @@ def all_decisions(ws: Workspace) -> list[StoredDecision]:
 
 
 def draw_answers(ws: Workspace, seed: int) -> list[Response]:
-    """Return answers of all kinds to about two thirds of the decisions: late, held out and withdrawn ones, too."""
+    """Return answers of all kinds to most decisions: also late, held out, withdrawn and repeated ones."""
     drawn, responses = random.Random(seed), list[Response]()
     for decision in all_decisions(ws):
-        kind = drawn.choice(["none", "accepted", "overridden", "overridden", "withdrawn", "late"])
+        kind = drawn.choice(["none", "accepted", "overridden", "overridden", "withdrawn", "again", "late"])
         if kind == "none":
             continue
         at = decision.decided_at + timedelta(minutes=90 if kind == "late" else 10)
@@ -75,6 +75,13 @@ def draw_answers(ws: Workspace, seed: int) -> list[Response]:
         if kind == "withdrawn":
             later = decision.decided_at + timedelta(minutes=drawn.choice([20, 90]))
             responses.append(Response(decision.decision_id, "ann", "decider", "withdrawn", at=later))
+        if kind == "again":  # with a third answer, which doesn't count
+            for minutes, event, attempt in [(20, "withdrawn", 1), (30, drawn.choice(ANSWERS), 2), (40, "accepted", 3)]:
+                at = decision.decided_at + timedelta(minutes=minutes + drawn.choice([0, 60]))
+                action = {"accepted": decision.action, "overridden": other, "withdrawn": None}[event]
+                responses.append(
+                    Response(decision.decision_id, "bo", "decider", event, action, "why", at=at, attempt=attempt)
+                )
     return responses
 
 

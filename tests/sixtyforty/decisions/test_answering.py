@@ -18,7 +18,7 @@ from sixtyforty.decisions.delivery import deliver_answers, deliver_decisions
 from sixtyforty.decisions.delivery_table import REVISION_COLUMNS, delivery_table_name, read_deliveries, read_delivery
 from sixtyforty.decisions.provenance import trace_decision
 from sixtyforty.decisions.response_rules import ResponseError
-from sixtyforty.decisions.responses import AlreadyAnsweredError, add_responses
+from sixtyforty.decisions.responses import AlreadyAnsweredError, add_responses, find_forged_responses
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.response_log import Response
 from sixtyforty.workspace import Workspace
@@ -147,8 +147,29 @@ def test_a_withdrawn_answer_puts_the_decision_in_force_again(ws: Workspace) -> N
     assert row_in_csv(ws, decision)["action"] == decision.action
     with pytest.raises(ResponseError, match="has been withdrawn already"):
         answer_decision(ws, withdrawal(decision, 30))
-    with pytest.raises(AlreadyAnsweredError):
-        answer_decision(ws, override(decision, 30))
+
+
+def test_after_a_withdrawal_somebody_answers_again(ws: Workspace) -> None:
+    decision = decided(ws)
+    accepted = Response(decision.decision_id, "ann", "decider", "accepted", at=decision.decided_at)
+    answer_decision(ws, accepted)
+    answer_decision(ws, withdrawal(decision, 0))  # at the same time as the answer
+    with pytest.raises(ResponseError, match="the deadline for another answer was"):
+        answer_decision(ws, override(decision, 61, "bob"))
+    again = answer_decision(ws, override(decision, 0, "bob"))
+    assert again.attempt == 2
+    row = read_delivery(ws, "live", decision.decision_id)
+    assert row and (row.action, row.decided_action, row.revision) == (again.action, decision.action, 3)
+    assert (row.answered_by, row.answered_at) == ("expert", again.at)
+    assert row_in_csv(ws, decision)["action"] == again.action
+    with pytest.raises(AlreadyAnsweredError) as error:
+        answer_decision(ws, override(decision, 30, "ann"))
+    assert error.value.answer == again
+    answer_decision(ws, withdrawal(decision, 40, "bob"))
+    row = read_delivery(ws, "live", decision.decision_id)
+    assert row and (row.action, row.revision) == (decision.action, 4)
+    assert deliver_answers(ws, "live", [KEY]) == 0
+    assert set(find_forged_responses(ws)) == {""}
 
 
 def test_a_withdrawal_needs_an_answer_and_comes_before_the_deadline(ws: Workspace) -> None:

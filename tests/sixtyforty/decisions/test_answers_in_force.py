@@ -34,6 +34,7 @@ def judge(use_case: UseCase, *responses: Response, decided_by: str = "model") ->
 
 
 OVERRIDE = response("overridden", 10, "wait")
+AGAIN = response("overridden", 30, "wait", "bob")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,14 @@ OVERRIDE = response("overridden", 10, "wait")
         ([OVERRIDE, response("accepted", 20, "act", "bob")], "model", "in force", "wait", 1),
         ([OVERRIDE, response("withdrawn", 20)], "model", "withdrawn", "act", 2),
         ([OVERRIDE, response("withdrawn", 61)], "model", "in force", "wait", 1),
-        ([OVERRIDE, response("withdrawn", 20), response("overridden", 30, "wait")], "model", "withdrawn", "act", 2),
+        ([OVERRIDE, response("withdrawn", 20), AGAIN], "model", "in force", "wait", 3),
+        ([OVERRIDE, response("withdrawn", 10), AGAIN], "model", "in force", "wait", 3),
+        ([OVERRIDE, response("withdrawn", 20), AGAIN, response("withdrawn", 40)], "model", "withdrawn", "act", 4),
+        ([OVERRIDE, response("withdrawn", 20), AGAIN, response("withdrawn", 61)], "model", "in force", "wait", 3),
+        ([OVERRIDE, response("withdrawn", 20), response("accepted", 61, "act")], "model", "withdrawn", "act", 2),
+        ([OVERRIDE, response("withdrawn", 20), response("overridden", 30, "dance")], "model", "withdrawn", "act", 2),
+        ([OVERRIDE, response("withdrawn", 20), response("withdrawn", 25), AGAIN], "model", "in force", "wait", 3),
+        ([OVERRIDE, response("withdrawn", 20), AGAIN], "holdout", "held out", "act", 0),
         ([response("withdrawn", 5), OVERRIDE], "model", "in force", "wait", 1),
         ([response("overridden", 10, "dance")], "model", "invalid", "act", 0),
         ([response("overridden", 10, "act")], "model", "invalid", "act", 0),

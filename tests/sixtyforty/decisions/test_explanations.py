@@ -7,12 +7,14 @@ from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from sixtyforty.decisions import explanations
+from sixtyforty.decisions.column_labels import ColumnLabels
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.explanations import (
@@ -128,6 +130,18 @@ def test_the_typical_value_is_the_median_or_the_most_frequent(tmp_path: Path) ->
     typical = typical_values(tmp_path / "rows.parquet", ("n", "c", "nothing"))
     assert (typical["n"], typical["c"]) == (2.0, "b")
     assert pd.isna(typical["nothing"])
+
+
+def test_a_reason_shows_the_label_of_a_code(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = ColumnLabels({"site": {"north": "north of the river Inc."}})
+    monkeypatch.setattr(explanations, "read_labels", lambda _: labels)
+    effects = ({"site": "south"}, {"site": np.array([0.5, 0.5])})
+    monkeypatch.setattr(explanations, "_expected_changes", lambda *_: effects)
+    rows = pd.DataFrame({"site": ["north", "south"]})
+    assert explain_rows(ws, "v1", rows) == [
+        ["Raises the risk: It is in the north of the river Inc."],
+        ["Raises the risk: It is in the south."],
+    ]
 
 
 def test_a_decision_of_the_current_process_says_why(ws: Workspace) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
@@ -15,6 +17,7 @@ from sixtyforty.decisions.responses import (
     AlreadyAnsweredError,
     Response,
     add_responses,
+    answered_by_person,
     answers_by_decision,
     record_response,
     record_seen,
@@ -86,6 +89,36 @@ def test_of_many_answers_at_once_one_is_recorded_and_the_others_learn_which(ws: 
     (winner,) = [a for a in answers if isinstance(a, Response)]
     assert all(a.answer == winner for a in answers if isinstance(a, AlreadyAnsweredError))
     assert responses_to(ws, decision_id) == [winner]
+
+
+def test_of_many_answers_after_a_withdrawal_one_is_recorded(ws: Workspace) -> None:
+    decision_id, people = decision_with(ws, "wait"), [f"p{i}" for i in range(4)]
+    record_response(ws, Response(decision_id, "ann", "decider", "accepted"))
+    record_response(ws, Response(decision_id, "ann", "decider", "withdrawn"))
+    assert answers_by_decision(ws, [decision_id]) == {}
+
+    def answer(person: str) -> Response | AlreadyAnsweredError:
+        try:
+            return record_response(ws, Response(decision_id, person, "expert", "accepted"))
+        except AlreadyAnsweredError as error:
+            return error
+
+    with ThreadPoolExecutor(len(people)) as pool:
+        answers = list(pool.map(answer, people))
+    (winner,) = [a for a in answers if isinstance(a, Response)]
+    assert all(a.answer == winner for a in answers if isinstance(a, AlreadyAnsweredError))
+    assert answers_by_decision(ws, [decision_id]) == {decision_id: winner}
+    assert answered_by_person(ws, winner.person, "replay", 5) == [decision_id]
+
+
+def test_a_response_with_a_recorded_id_is_refused(ws: Workspace) -> None:
+    first, second = decision_ids(ws)[:2]
+    response = Response(first, "ann", "decider", "accepted", response_id="r1")
+    record_response(ws, response)
+    record_response(ws, Response(second, "ann", "decider", "accepted"))
+    record_response(ws, Response(second, "ann", "decider", "withdrawn"))
+    with pytest.raises(sa.exc.IntegrityError):
+        record_response(ws, replace(response, decision_id=second))
 
 
 def test_a_person_sees_a_decision_once(ws: Workspace) -> None:

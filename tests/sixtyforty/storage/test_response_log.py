@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,9 @@ import sqlalchemy as sa
 from sixtyforty.storage import response_log
 from sixtyforty.storage.bounded_cache import BoundedCache
 from sixtyforty.storage.databases import DatabaseError
-from sixtyforty.storage.response_log import open_response_log
+from sixtyforty.storage.files import canonical_json
+from sixtyforty.storage.response_log import find_seals, open_response_log
+from sixtyforty.storage.response_seals import find_seal_problems
 from tests.postgres import Postgres
 
 
@@ -45,6 +48,9 @@ def insert(engine: sa.Engine, table: sa.Table, response_id: str, **fields: Any) 
     [
         ({"event": "accepted"}, {"event": "overridden", "person": "Bo"}, False),
         ({"event": "accepted"}, {"event": "accepted", "decision_id": "d2"}, True),
+        ({"event": "accepted"}, {"event": "overridden", "attempt": 2}, True),
+        ({"event": "withdrawn"}, {"event": "withdrawn"}, False),
+        ({"event": "withdrawn"}, {"event": "withdrawn", "attempt": 2}, True),
         ({"event": "seen"}, {"event": "seen"}, False),
         ({"event": "seen"}, {"event": "seen", "person": "Bo"}, True),
         ({"event": "seen"}, {"event": "accepted"}, True),
@@ -61,6 +67,41 @@ def test_the_database_refuses_a_second_answer_and_a_second_first_look(
     else:
         with pytest.raises(sa.exc.IntegrityError):
             insert(engine, table, "r2", **second)
+
+
+def test_a_log_of_an_earlier_release_gets_attempts(
+    database_url: str, tmp_path: Path, open_logs: BoundedCache[Any, Any]
+) -> None:
+    engine, table = open_response_log("calls", database_url, tmp_path / "lock")
+    name = table.name
+    with engine.begin() as connection:
+        for index in ("attempt_answered_once", "attempt_withdrawn_once"):
+            connection.exec_driver_sql(f"drop index {name}_{index}")
+        connection.exec_driver_sql(f"alter table {name} drop column attempt")
+        connection.exec_driver_sql(
+            f"create unique index {name}_answered_once on {name} (decision_id)"
+            " where event in ('accepted', 'overridden')"
+        )
+        for number, event in enumerate(("accepted", "withdrawn", "withdrawn")):
+            connection.exec_driver_sql(
+                f"insert into {name} (response_id, decision_id, person, role, at, event, simulated) values"
+                f" ('r{number}', 'd1', 'Ada', 'decider', '2013-04-01 00:00:00.000000', '{event}', false)"
+            )
+        seals, key = find_seals(table, tmp_path / "lock")
+        row = {"response_id": "r0", "decision_id": "d1", "person": "Ada", "role": "decider", "event": "accepted"}
+        row |= {"at": datetime(2013, 4, 1), "action": None, "reason": None, "rating": None, "simulated": False}
+        sealed = hmac.new(key, canonical_json(row | {"at": "2013-04-01T00:00:00"}).encode(), "sha256").hexdigest()
+        connection.execute(seals.insert().values(response_id="r0", seal=sealed))
+    for _ in range(2):
+        open_logs.clear()
+        engine, table = open_response_log("calls", database_url, tmp_path / "lock")
+        with engine.connect() as connection:
+            attempts = list(connection.execute(sa.select(table.c.event, table.c.attempt).order_by("number")).tuples())
+            assert attempts == [("accepted", 1), ("withdrawn", 1), ("withdrawn", -3)]
+            assert next(find_seal_problems(connection, table, seals, key)) == "", "the earlier seal is valid"
+    with pytest.raises(sa.exc.IntegrityError):
+        insert(engine, table, "r8", event="overridden")
+    insert(engine, table, "r9", event="overridden", attempt=2)
 
 
 def test_numbers_only_grow(database_url: str, tmp_path: Path) -> None:
