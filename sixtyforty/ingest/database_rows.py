@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from sixtyforty.ingest.binary_texts import binary_text
+
 
 def csv_line(cells: Iterable[Any]) -> str:
     """Return a row of a database as a CSV line with a line break at its end.
@@ -38,19 +40,11 @@ def cell_text(cell: Any) -> str:
         case Decimal():
             return f"{cell:f}"
         case bytes() | bytearray() | memoryview():
-            return _bytes_text(bytes(cell))
+            return binary_text(bytes(cell))
         case dict() | list() | tuple():
             return _json_text(cell)
         case _:
             return str(cell)
-
-
-def _bytes_text(content: bytes) -> str:
-    """Return bytes as text; bytes that are not UTF-8 become hexadecimal digits, as PostgreSQL writes them."""
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        return f"\\x{content.hex()}"
 
 
 def _json_text(cell: Any) -> str:

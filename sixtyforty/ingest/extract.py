@@ -70,12 +70,14 @@ class OpenedExtract:
     absent: the optional columns that the file lacks. The list is complete after the last chunk.
     detected: what the file shows and the source doesn't declare, such as `{"delimiter": ";"}`. Usual forms are left
     out: a comma and UTF-8.
+    types: the contract types that the file itself declares for its columns; empty for a text format.
     """
 
     undeclared: list[str]
     chunks: Iterator[Chunk]
     absent: list[str] = field(default_factory=list)
     detected: dict[str, str] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

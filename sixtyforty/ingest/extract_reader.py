@@ -53,7 +53,7 @@ def read_extract(file: Path, source: Source) -> OpenedExtract:
         _require_written_forms(extract_format, source)
         opened = extract_format.open(file, source)
     opened.chunks = _read_chunks(opened.chunks, file)
-    if not (source.encoding or extract_format.typed_reader):
+    if not (source.encoding or extract_format.is_typed):
         encoding = detect_encoding(head)[0]
         opened.detected |= {} if encoding in UTF_8 else {"encoding": encoding}
     return opened
@@ -66,7 +66,7 @@ def _require_written_forms(extract_format: ExtractFormat, source: Source) -> Non
         raise RefusedExtractError(
             f"the file is {FORMAT_NAMES[extract_format.kind]}, but the source declares {forms}, which only CSV has."
             " Declare another source for such files.",
-            lines=1 if extract_format.typed_reader else 0,  # a binary file has no lines to count
+            lines=1 if extract_format.is_typed else 0,  # a binary file has no lines to count
         )
 
 

@@ -42,9 +42,8 @@ FORMS = (
     NumberForm(".", ","),
     NumberForm(","),
     NumberForm(",", "."),
-    NumberForm(".", " "),
-    NumberForm(",", " "),
-    NumberForm(".", "'"),
+    *(NumberForm(decimal, space) for space in (" ", "\u00a0", "\u202f") for decimal in (".", ",")),
+    *(NumberForm(".", apostrophe) for apostrophe in ("'", "’")),
 )
 
 

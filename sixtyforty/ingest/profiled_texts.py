@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sixtyforty.ingest.extract import BrokenLine, RefusedExtractError
+from sixtyforty.ingest.extract import BrokenLine, Chunk, RefusedExtractError
 from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.ingest.number_forms import PLAIN, NumberForm, detect_number_form
@@ -57,11 +57,6 @@ class UndecodableExtractError(SixtyfortyError):
     """A file can't be decoded as UTF-8, and no other encoding is declared."""
 
 
-def optional_columns(files: Sequence[Path]) -> tuple[str, ...]:
-    """Return the columns that some of the files lack. Raises UnreadableExtractError if a file can't be read."""
-    return _lacked_names([read_column_names(file, None) for file in files])
-
-
 def select_short_texts(db: duckdb.DuckDBPyConnection, rows: str) -> str:
     """Return SQL for rows in which each long text is replaced by its digest, so that a profile takes little memory.
 
@@ -92,11 +87,11 @@ def load_texts(db: duckdb.DuckDBPyConnection, files: Sequence[Path], null_texts:
     """
     try:
         encoding = None
-        names_by_file, broken = _insert_files(db, files, encoding)
+        landed = _insert_files(db, files, encoding)
     except UndecodableExtractError:
         encoding = OTHER_ENCODING
-        names_by_file, broken = _insert_files(db, files, encoding)
-    names = _all_names(names_by_file)
+        landed = _insert_files(db, files, encoding)
+    names = _all_names(landed.names_by_file)
     null_text = _most_frequent_null_text(db, names, null_texts)
     spelling = "null" if null_text is None else literal(null_text)
     texts = ", ".join(
@@ -109,20 +104,27 @@ def load_texts(db: duckdb.DuckDBPyConnection, files: Sequence[Path], null_texts:
         for name in names
     )
     db.execute(f"create temp view plain_texts as select {plain} from trimmed_texts")
-    types = {name: infer_type(db, "plain_texts", name) for name in names}
+    types = {name: infer_type(db, "plain_texts", name, landed.types.get(name, ())) for name in names}
     typed = ", ".join(f"{inferred.sql} as {identifier(name)}" for name, inferred in types.items())
     db.execute(f"create temp table landed as select {typed} from plain_texts")
-    optional = _lacked_names(names_by_file)
-    return LoadedTexts(null_text, types, optional, encoding, number_form, tuple(broken))
+    optional = _lacked_names(landed.names_by_file)
+    return LoadedTexts(null_text, types, optional, encoding, number_form, tuple(filter(None, landed.broken)))
 
 
-def _insert_files(
-    db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding: str | None
-) -> tuple[list[list[str]], list[str]]:
-    """Load files into a new table `landed_texts` with all columns as text.
+@dataclass(frozen=True)
+class _LandedFiles:
+    """What was read from files: their column names, and for each file a sentence about its broken lines, or nothing.
 
-    Return the column names of each file, and a sentence for each file with lines that can't be read as rows.
+    types: by column, the contract types that the files themselves declare.
     """
+
+    names_by_file: list[list[str]]
+    broken: list[str] = field(default_factory=list)
+    types: dict[str, set[str]] = field(default_factory=dict)
+
+
+def _insert_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding: str | None) -> _LandedFiles:
+    """Load files into a new table `landed_texts` with all columns as text."""
     names_by_file = [read_column_names(file, encoding) for file in files]
     names = _all_names(names_by_file)
     alike = {name.lower(): name for name in reversed(names)}
@@ -143,21 +145,24 @@ def _insert_files(
         null_text="",
         encoding=encoding,
     )
-    broken = []
+    landed = _LandedFiles(names_by_file)
     for file in files:
         with _errors_of(file, encoding):
-            broken.append(_insert_rows(db, file, source))
-    return names_by_file, [sentence for sentence in broken if sentence]
+            opened = read_extract(file, source)
+            landed.broken.append(_insert_rows(db, file, source, opened.chunks))
+        for name, kind in opened.types.items():
+            landed.types.setdefault(name, set()).add(kind)
+    return landed
 
 
-def _insert_rows(db: duckdb.DuckDBPyConnection, file: Path, source: Source) -> str:
+def _insert_rows(db: duckdb.DuckDBPyConnection, file: Path, source: Source, chunks: Iterable[Chunk]) -> str:
     """Add the rows of a file to the table `landed_texts`.
 
     Return a sentence about the lines that can't be read as rows; empty without any. Raises UnreadableExtractError if
     these are most of its lines, because the file then isn't what its name and header say.
     """
     row_count, broken_count, first = 0, 0, list[BrokenLine]()
-    for chunk in read_extract(file, source).chunks:
+    for chunk in chunks:
         if source.encoding is None and any(UNDECODABLE in line.reason for line in chunk.broken):
             raise UndecodableExtractError(file.name)
         db.register("chunk", chunk.rows)

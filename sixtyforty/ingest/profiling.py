@@ -14,15 +14,13 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from sixtyforty.ingest.formats.base import UnreadableExtractError, sql_list
+from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.ingest.formats.registry import describe_formats, format_of_name
 from sixtyforty.ingest.number_forms import PLAIN, NumberForm
 from sixtyforty.ingest.profiled_texts import (
     NULL_TEXTS,
     LoadedTexts,
     load_texts,
-    optional_columns,
-    select_short_texts,
 )
 from sixtyforty.ingest.type_inference import InferredType
 from sixtyforty.spec.contract_types import parse_type
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
     import duckdb
 
 MAX_LISTED_VALUES = 20  # a column with more distinct values is described by its range only
-TIME_TYPES = ("DATE", "TIMESTAMP")
+TIME_TYPES = ("DATE", "TIMESTAMP", "TIMESTAMP_NS")
 NUMBER_TYPES = ("TINYINT", "SMALLINT", "INT", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL")
 NOT_IN_KEYS = ("DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN")
 MAX_KEY_COLUMNS = 4
@@ -154,13 +152,7 @@ def profile_files(files: Sequence[Path], null_texts: Sequence[str] = NULL_TEXTS)
     paths = [file.resolve() for file in files]
     with connect("UTC", folders=tuple(sorted({path.parent for path in paths}))) as db:
         try:
-            if extract_format.typed_reader:
-                listed = sql_list(list(map(str, paths)))
-                rows = f"from {extract_format.typed_reader}({listed}, union_by_name = true)"
-                db.execute(f"create temp table landed as {select_short_texts(db, rows)}")
-                loaded = LoadedTexts(optional=optional_columns(files))
-            else:
-                loaded = load_texts(db, files, null_texts if extract_format.kind == "csv" else ())
+            loaded = load_texts(db, files, null_texts if extract_format.kind == "csv" else ())
             return replace(profile_table(db, "landed", loaded), files=tuple(files))
         except duckdb.Error as error:
             raise UnreadableExtractError(
@@ -214,7 +206,7 @@ def _profile_column(db: duckdb.DuckDBPyConnection, table: str, name: str, duckdb
 
 def _contract_type(duckdb_type: str) -> str:
     """Return the type to declare in a data contract for a DuckDB type: VARCHAR if a contract can't declare it."""
-    if duckdb_type.startswith("TIMESTAMP"):
+    if duckdb_type.startswith("TIMESTAMP") and duckdb_type not in TIME_TYPES:
         return "TIMESTAMP"
     return duckdb_type if duckdb_type != "JSON" and parse_type(duckdb_type) else "VARCHAR"
 

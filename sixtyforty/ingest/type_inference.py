@@ -7,6 +7,7 @@ stay text: a number with leading zeros (`00123`), or digits around an E (`10E2`)
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,10 +59,11 @@ class InferredType:
     other_parsing_sql: tuple[str, ...] = ()
 
 
-def infer_type(db: duckdb.DuckDBPyConnection, table: str, name: str) -> InferredType:
+def infer_type(db: duckdb.DuckDBPyConnection, table: str, name: str, declared: Collection[str] = ()) -> InferredType:
     """Return the type that all values of a text column have.
 
-    table: a table or view whose texts are trimmed, and null where a value is missing.
+    table: a table or view whose texts are trimmed, and null where a value is missing. declared: the contract types that
+    the files themselves declare for the column. If they agree, their type is returned, or text if a value doesn't fit.
     """
     column = bare_identifier(name)
     db.execute(
@@ -70,6 +72,10 @@ def infer_type(db: duckdb.DuckDBPyConnection, table: str, name: str) -> Inferred
     )
     count = _count(db, "true")
     text = InferredType("VARCHAR", column)
+    if len(declared) == 1:
+        kinds = [*declared, *("TIMESTAMP_NS" for kind in declared if kind == "TIMESTAMP")]
+        fitting = (kind for kind in kinds if not _count(db, f"{cast_sql('t', kind)} is null"))
+        return next((InferredType(kind, cast_sql(column, kind)) for kind in fitting), text)
     if not count or CODE_NAME.search(name):
         return text
     inferred = _infer(db, name, column, count) or text

@@ -95,7 +95,7 @@ class Source(DeclaredModel):
         description="Columns that identify a row among all rows of the source. A row of a later extract replaces an"
         " earlier row with the same key. Different rows of one extract with the same key are all quarantined, also if"
         " their dates differ, because nothing shows which is right. A row without a value in one of the columns, or"
-        " with only white space, is quarantined. A JSON column can't be one of them."
+        " with only white space or invisible characters, is quarantined. A JSON column can't be one of them."
     )
     known_at: str | None = Field(
         default=None,

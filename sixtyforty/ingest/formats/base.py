@@ -24,14 +24,14 @@ class ExtractFormat(ABC):
     kind: a short name, which Dagster shows as a tag of the raw asset.
     title: the name of the format for people.
     endings: the file name endings without the dot, the most common ending first.
-    typed_reader: the DuckDB table function that reads the types that a file itself declares; None for a text format.
+    is_typed: whether a file itself declares the types of its columns.
     is_bounded: whether the size of a file without gzip bounds the memory that reading it needs.
     """
 
     kind: ClassVar[FormatKind]
     title: ClassVar[str]
     endings: ClassVar[tuple[str, ...]]
-    typed_reader: ClassVar[str | None] = None
+    is_typed: ClassVar[bool] = False
     is_bounded: ClassVar[bool] = True
 
     def describe(self) -> str:

@@ -50,7 +50,7 @@ class JsonObject(NamedTuple):
             return [_as_text(_first_field(self.content, names)) for names in names_by_column]
         except (ValueError, RecursionError) as error:
             text = self.text.encode(errors="surrogateescape") if isinstance(self.text, str) else self.text
-            return broken_line(self.number, _reason(error), text)
+            return broken_line(self.number, _reason(error, text), text)
 
 
 def _keep_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -98,7 +98,12 @@ def _as_json(content: Any) -> str:
             return json.dumps(content, ensure_ascii=False)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, text: bytes) -> str:
+    if isinstance(error, UnicodeEncodeError):  # either an escape such as "\\ud800", or a byte that isn't UTF-8
+        try:
+            text.decode()
+        except UnicodeDecodeError as undecodable:
+            error = undecodable
     match error:
         case UnicodeDecodeError():
             return f"the object is not UTF-8: byte {error.start} is invalid"

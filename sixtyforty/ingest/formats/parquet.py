@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from sixtyforty.ingest.binary_texts import binary_text_sql, digits_sql
 from sixtyforty.ingest.decompression import copy_unpacked, is_packed
 from sixtyforty.ingest.extract import (
     CHUNK_BYTES,
@@ -25,7 +26,13 @@ from sixtyforty.ingest.extract import (
 )
 from sixtyforty.ingest.formats.base import ExtractFormat
 from sixtyforty.ingest.formats.parquet_times import ExactTimes, find_int96_columns
-from sixtyforty.ingest.formats.parquet_types import convert_types, find_intervals, leaf_columns, require_valid
+from sixtyforty.ingest.formats.parquet_types import (
+    contract_type_of,
+    convert_types,
+    find_intervals,
+    leaf_columns,
+    require_valid,
+)
 from sixtyforty.spec.file_endings import ENDINGS
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.duckdb_session import connect
@@ -39,6 +46,7 @@ MAGIC = b"PAR1"  # the first and the last bytes of every Parquet file
 SMALLEST_FILE = 12  # the size of the smallest possible Parquet file, in bytes
 BYTES_PER_VALUE = 8  # the estimated least memory of a value, in bytes
 MAX_NESTED_BYTES = 1 << 29  # limit of the memory for a row group's lists, as one row may hold all of them
+FIXED_BYTES = "BYTES"  # the type of bytes of a fixed number, such as keys and hashes, which are never texts
 TOO_LONG = f"the row is longer than {MAX_RECORD_BYTES >> 20} MB"
 
 
@@ -48,7 +56,7 @@ class Parquet(ExtractFormat):
     kind = "parquet"
     title = "Parquet"
     endings = ENDINGS["parquet"]
-    typed_reader = "read_parquet"
+    is_typed = True
     is_bounded = False  # a Parquet file of 2 KB may hold 10 GB, and the sizes that it states may be wrong
 
     def recognizes(self, head: bytes) -> bool:
@@ -71,7 +79,8 @@ class Parquet(ExtractFormat):
                 copy.close()
             raise
         chunks = _read_chunks(parquet_file, path, matched, copy)
-        return OpenedExtract(matched.undeclared, chunks, matched.absent)
+        types = {field.name: contract_type_of(field.type) for field in parquet_file.schema_arrow}
+        return OpenedExtract(matched.undeclared, chunks, matched.absent, types=types)
 
 
 @contextmanager
@@ -291,9 +300,12 @@ def _text_table(table: pa.Table, columns: Sequence[str]) -> pa.Table:
     """Return a table in which the values of some columns are replaced by their texts."""
     import pyarrow as pa
 
+    fixed = [field.name for field in table.schema if pa.types.is_fixed_size_binary(field.type)]
+
     with connect("UTC", threads=1) as db:  # one query needs one thread; more threads would only take memory
         db.register("stored", table)
         types = dict(row[:2] for row in db.execute("describe stored").fetchall())
+        types |= dict.fromkeys(fixed, FIXED_BYTES)
         texts = ", ".join(f"{_text_sql(column, types[column])} as {identifier(column)}" for column in columns)
         text_rows = db.sql(f"select {texts} from stored").to_arrow_table()
     return text_rows.cast(pa.schema([(column, pa.string()) for column in columns]))
@@ -302,8 +314,8 @@ def _text_table(table: pa.Table, columns: Sequence[str]) -> pa.Table:
 def _text_sql(column: str, duckdb_type: str) -> str:
     """Return a SQL expression that converts a column of a DuckDB type to text."""
     quoted = identifier(column)
-    if duckdb_type == "BLOB":  # many tools store text as bytes. Bytes that are not UTF-8 become \x notation.
-        return f"coalesce(try(decode({quoted})), {quoted}::varchar)"
+    if duckdb_type in ("BLOB", FIXED_BYTES):
+        return binary_text_sql(quoted) if duckdb_type == "BLOB" else digits_sql(quoted)
     if duckdb_type in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ"):
         return f"({quoted} at time zone 'UTC')::varchar"
     if duckdb_type == "TIMESTAMPTZ_NS":  # DuckDB can't convert this type, but writes it as text in UTC

@@ -11,11 +11,18 @@ import struct
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
+from sixtyforty.spec.contract_types import MAX_DECIMAL_WIDTH
+
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
 INTERVAL = "INTERVAL"
+CONTRACT_TYPES = {  # for the names of Arrow types
+    **{"int8": "TINYINT", "int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT", "bool": "BOOLEAN"},
+    **{"uint8": "UTINYINT", "uint16": "USMALLINT", "uint32": "UINTEGER", "uint64": "UBIGINT"},
+    **{"halffloat": "FLOAT", "float": "FLOAT", "double": "DOUBLE", "extension<arrow.uuid>": "UUID"},
+}
 MIDNIGHT_AFTER = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}  # 24:00 by time unit
 
 
@@ -64,6 +71,22 @@ def _require_times_until_midnight(array: pa.Array) -> None:
 def leaf_columns(metadata: pq.FileMetaData) -> list[pq.ColumnSchema]:
     """Return the columns of a file that hold values. A list or structure has such columns within it."""
     return [metadata.schema.column(number) for number in range(metadata.num_columns)]
+
+
+def contract_type_of(kind: pa.DataType) -> str:
+    """Return the type in which a data contract declares a column of an Arrow type; VARCHAR if no other type fits.
+
+    The values may still not fit: a time may have nanoseconds, and a decimal number more than 38 digits.
+    """
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return contract_type_of(kind.value_type)
+    if types.is_decimal(kind):
+        return f"DECIMAL({min(kind.precision, MAX_DECIMAL_WIDTH)},{max(0, kind.scale)})"
+    checks = {"DATE": types.is_date, "TIME": types.is_time, "TIMESTAMP": types.is_timestamp}
+    times = (name for name, is_of_kind in checks.items() if is_of_kind(kind))
+    return next(times, CONTRACT_TYPES.get(str(kind), "VARCHAR"))
 
 
 def find_intervals(metadata: pq.FileMetaData) -> set[str]:

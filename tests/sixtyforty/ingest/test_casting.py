@@ -150,10 +150,15 @@ def test_rows_without_a_key_are_quarantined_and_never_merged(tmp_path: Path, key
     assert [(r["_status"], r["_reason"]) for r in rows] == [("quarantined", reason)] * 3
 
 
-@pytest.mark.parametrize("blank", ["\t", " \t ", '"\n"', '"\t\r\n\u2003\v\f\x1f"', '"\t\xa0\t"'])
+BLANK = ["\t", " \t ", '"\n"', '"\t\r\n\u2003\v\f\x1f"', '"\t\xa0\t"', "\u200b", "\ufeff \u2060", "\x85", "\u00ad"]
+
+
+@pytest.mark.parametrize("blank", BLANK)
 def test_a_key_of_white_space_is_quarantined_like_an_empty_one(tmp_path: Path, blank: str) -> None:
     use_case = make_use_case(tmp_path / "u", sources={"calls": {"key": ["site"]}})
-    rows = type_texts(use_case, tmp_path, calls((1, blank, NOON, 0.1), (2, "\ta", NOON, 0.2), (3, "\x1b", NOON, 0.3)))
+    rows = type_texts(
+        use_case, tmp_path, calls((1, blank, NOON, 0.1), (2, "\ta", NOON, 0.2), (3, "\u200b\x1b", NOON, 0.3))
+    )
     assert [r["_status"] for r in rows] == ["quarantined", "row", "row"]
     assert rows[0]["_reason"] == "site is empty, but it is part of the key"
 

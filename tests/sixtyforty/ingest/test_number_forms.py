@@ -26,6 +26,10 @@ def detect(columns: Mapping[str, Sequence[str | None]]) -> tuple[NumberForm, lis
         (["1,234", "12,000,000"], NumberForm(".", ",")),
         (["1'234.5", "7"], NumberForm(".", "'")),
         (["1 234", "7"], NumberForm(".", " ")),
+        (["1\u00a0234,5", "7,5"], NumberForm(",", "\u00a0")),
+        (["1\u202f234,5", "7,5"], NumberForm(",", "\u202f")),
+        (["-1\u202f234.50", "7.00"], NumberForm(".", "\u202f")),
+        (["1’234.50", "7.00"], NumberForm(".", "’")),
     ],
 )
 def test_forms_are_detected(texts: list[str | None], form: NumberForm) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import math
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -15,7 +18,9 @@ from sixtyforty.ingest import profiled_texts, profiling
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.ingest.profiled_texts import LoadedTexts
 from sixtyforty.ingest.profiling import profile_files
+from sixtyforty.spec.sources import Source
 from sixtyforty.storage.duckdb_session import connect
+from tests.sixtyforty.ingest.formats.samples import parse_extract, typed_rows
 
 DAYS = [date(2020, 1, 1) + timedelta(days=n) for n in range(40)]
 
@@ -88,7 +93,7 @@ def test_packed_files_parquet_and_several_files_are_profiled_alike(tmp_path: Pat
         ("x.csv", "id,\n5,0\n6,1\n", "2 of 2 lines can't be read as a row. Line 2: the line has a value in a column"),
         ("x.csv", "a,b\n1,2\n3\n4,5,6\n7\n", "3 of 4 lines can't be read as a row. Line 3: "),
         ("x.xlsx", "PK", "no known file format has this ending. Use CSV"),
-        ("x.parquet", "text", "not readable as Parquet"),
+        ("x.parquet", "text", "can't be profiled: the file is cut off, or it is not a Parquet file"),
     ],
 )
 def test_a_file_that_is_no_extract_is_an_error(name: str, text: str, message: str, tmp_path: Path) -> None:
@@ -157,6 +162,44 @@ def test_a_typed_file_keeps_its_types(tmp_path: Path) -> None:
         "at": "TIMESTAMP",
         "id": "UUID",
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "drafted"),
+    [
+        (pa.duration("s"), [1, 86_401], "VARCHAR"),
+        (pa.decimal256(50, 2), [Decimal("1.50"), Decimal(10**20)], "DECIMAL(38,2)"),
+        (pa.decimal256(50, 2), [Decimal("1.50"), Decimal(10**40)], "VARCHAR"),
+        (pa.timestamp("ns"), [1_704_067_200_000_000_000], "TIMESTAMP"),
+        (pa.timestamp("ns"), [1_704_067_200_000_000_001], "TIMESTAMP_NS"),
+        (pa.timestamp("ns", "UTC"), [1_704_067_200_000_000_001], "TIMESTAMP_NS"),
+        (pa.time64("ns"), [1], "VARCHAR"),
+        (pa.float64(), [0.1, math.nan], "VARCHAR"),
+        (pa.float16(), [0.5], "FLOAT"),
+        (pa.binary(2), [b" a"], "VARCHAR"),
+        (pa.date32(), [date(2024, 2, 3), None], "DATE"),
+        (pa.int8(), [None], "TINYINT"),
+        (pa.dictionary(pa.int8(), pa.int64()), [7], "BIGINT"),
+        (pa.string(), ["7"], "VARCHAR"),
+    ],
+)
+def test_the_type_of_a_typed_column_accepts_each_value(
+    kind: pa.DataType, values: list[Any], drafted: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"v": pa.array(values, kind)}), path)
+    assert profile_files([path]).columns[0].kind == drafted
+    source = Source(description="x", files="*", columns={"v": drafted}, key=["v"])
+    parsed = parse_extract(path, source)
+    assert parsed.table is not None
+    typed = typed_rows(parsed, source)
+    assert [row[0] is None for row in typed] == [value is None for value in values]
+
+
+def test_a_column_of_several_types_gets_the_type_that_fits_all(tmp_path: Path) -> None:
+    for number, kind in enumerate((pa.int32(), pa.float64(), pa.int64())):
+        pq.write_table(pa.table({"v": pa.array([number], kind)}), tmp_path / f"x_{number}.parquet")
+    assert profile_files(sorted(tmp_path.iterdir())).columns[0].kind == "DOUBLE"
 
 
 @pytest.mark.parametrize(

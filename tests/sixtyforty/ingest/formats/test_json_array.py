@@ -73,6 +73,12 @@ def test_what_follows_a_lost_place_is_named(text: bytes, number: int, reason: st
     assert rest[1].startswith(f"from element {number} to its end, the JSON array can't be read: {reason}")
 
 
+def test_an_element_that_is_not_utf_8_is_named_as_such() -> None:
+    first, second = read_elements(iter(['[{"id": "é"}, {"id": "\\ud800"}]'.encode("latin-1")]))
+    assert "the object is not UTF-8: byte 8 is invalid" in str(first.row([["id"]]))
+    assert "half of a surrogate pair" in str(second.row([["id"]]))
+
+
 def test_a_long_element_ends_the_array(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_array, "MAX_RECORD_BYTES", 20)
     first, rest = read_back(json.dumps([1, "x" * 100, 3]).encode())
