@@ -53,8 +53,9 @@ def read_columns(
 ) -> dict[str, ColumnValues]:
     """Return the values of some columns of a small table. Columns of long texts, bytes or nested values are left out.
 
-    table: SQL of a table with the column `_id`. sql_by_column: the SQL of each value. types: the DuckDB type by column
-    of the table; a column that it lacks counts as text.
+    - table: SQL of a table with the column `_id`.
+    - sql_by_column: the SQL of each column's values.
+    - types: the DuckDB types by column. A column that they lack counts as text.
     """
     kinds = {column: types.get(column, "VARCHAR") for column in sql_by_column}
     sql = {c: text for c, text in sql_by_column.items() if not _is_unhashable(kinds[c])}
