@@ -13,6 +13,7 @@ from desk.accounts import AccountError, normalize_name, remove_provided_account,
 from desk.login import open_desk, render_login
 from desk.oidc import OidcError, OidcProvider
 from desk.page_request import Desk, client_of
+from desk.request_guard import OWN_SITES
 from desk.sessions import Client
 from sixtyforty.spec.clock import now
 
@@ -22,9 +23,14 @@ UNKNOWN_PERSON = "(single sign-on)"
 
 
 def start_page(desk: Desk, provider: OidcProvider) -> Callable[[Request], Awaitable[Response]]:
-    """Return the endpoint that sends a visitor to the provider, with a new token for the way back."""
+    """Return the endpoint that sends a visitor to the provider, with a new token for the way back.
+
+    A link of another website leads to the page of the log-in, so that a session starts only by an action there.
+    """
 
     def answer(request: Request) -> Response:
+        if request.headers.get("sec-fetch-site", "") not in OWN_SITES:
+            return RedirectResponse("/", 303)
         visitor = sessions.new_token()
         try:
             return desk.set_visitor(RedirectResponse(provider.start_url(visitor), 303), visitor)

@@ -7,6 +7,7 @@ The guard is ASGI middleware for HTTP and WebSocket. Programs on the same machin
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+LOG = logging.getLogger("uvicorn.error.guard")  # uvicorn writes the lines of its loggers to the log of the service
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_SITES = frozenset({"", "same-origin", "none"})  # values of Sec-Fetch-Site; none: typed or bookmarked by the person
@@ -80,9 +82,16 @@ class RequestGuard:
         refusal = find_refusal(request, self.hosts) or self.rule(request)
         if refusal is None:
             return await self.app(scope, receive, send)
+        LOG.warning("guard: refused (%s %.100r from %s, status %d)", *_describe(scope, request), refusal.status)
         if scope["type"] == "websocket":
             return await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": ""})
         await PlainTextResponse(refusal.text, refusal.status)(scope, receive, send)
+
+
+def _describe(scope: Scope, request: WebRequest) -> tuple[str, str, str]:
+    """Return method, path and client of a request for the log. The query is left out: it may hold personal data."""
+    client = scope.get("client") or ("an unknown client",)
+    return request.method, request.path, client[0]
 
 
 def _read_request(scope: Scope) -> WebRequest:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-import urllib.request
 
 from pipelines.settings import Settings
 from sixtyforty.storage.files import write_atomic
@@ -33,12 +32,17 @@ def report_look(settings: Settings) -> None:
 
 
 def _request(url: str) -> str | None:
-    """Request an address. Return the problem without the address, which may hold a secret; None if it answered."""
+    """Request an address. Return the problem without the address, which may hold a secret; None if it answered.
+
+    Redirects aren't followed, because they may lead to another server.
+    """
+    import requests
+
     try:
-        urllib.request.urlopen(url, timeout=ANSWER_SECONDS).close()
-    except OSError as error:
+        with requests.get(url, timeout=ANSWER_SECONDS, allow_redirects=False, stream=True) as answer:
+            return None if 200 <= answer.status_code < 300 else f"answered with the status {answer.status_code}"
+    except requests.RequestException as error:
         return f"did not answer ({type(error).__name__})"
-    return None
 
 
 def seconds_since_look(settings: Settings, now: float) -> float | None:

@@ -20,6 +20,7 @@ from sixtyforty.storage.databases import open_engine, parse_database_url
 from sixtyforty.storage.files import create_folder
 from sixtyforty.storage.timezone_rules import CURE
 
+THIS_MACHINE = ("127.", "localhost", "::1", "/")  # starts of the names of this machine, and of a socket's folder
 ANSWER_SECONDS = 3.0  # A worker has this time to answer.
 
 
@@ -30,6 +31,7 @@ def installation_checks() -> list[Check]:
         Check("permissions", False, describe_permissions, "Take the rights of other users away: chmod -R go-rwx PATH"),
         Check("disk", True, _disk, "Free at least 2 GB, or set SIXTYFORTY_HOME to a larger disk."),
         Check("database", True, _database, "Check SIXTYFORTY_DATABASE_URL, and that the database server runs."),
+        Check("tls", False, _tls, "Add ?sslmode=verify-full&sslrootcert=FILE to SIXTYFORTY_DATABASE_URL."),
         Check("dvc_remote", True, _dvc_remote, "Check SIXTYFORTY_DVC_REMOTE, and that the remote is writable."),
         Check("time_zones", False, describe_rules, CURE),
         Check("clock", False, _clock, "Set the clock right, and let a time service keep it: apt-get install chrony"),
@@ -106,6 +108,25 @@ def _database() -> str:
         engine.dispose()
     contents = "" if settings.profile == "embedded" else ", with Dagster's storage"
     return f"{url.get_backend_name()} {version} at {hide_passwords(str(url))}{contents}"
+
+
+def _tls() -> str:
+    if problem := describe_unverified_connection(load_settings().database_url):
+        raise NotAvailableError(problem)
+    return "no connection to a database on another machine is unverified"
+
+
+def describe_unverified_connection(database_url: str) -> str:
+    """Return why the connection to a database could be read or answered by somebody else; empty if it can't be.
+
+    A connection on this machine needs no TLS. One to another machine needs the check of the server's name.
+    """
+    url = parse_database_url(database_url)
+    host = str(url.host or url.query.get("host") or "")
+    if url.get_backend_name() != "postgresql" or not host or host.startswith(THIS_MACHINE):
+        return ""
+    mode = url.query.get("sslmode", "prefer")
+    return "" if mode == "verify-full" else f"the certificate of {host} isn't checked (sslmode={mode})"
 
 
 def _dvc_remote() -> str:

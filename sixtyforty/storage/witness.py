@@ -16,7 +16,6 @@ import json
 import os
 import shlex
 import subprocess
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -64,8 +63,7 @@ def send_heads(address: str, heads: Sequence[LedgerHead]) -> None:
             command = shlex.split(address.removeprefix(COMMAND))
             subprocess.run(command, input=lines, check=True, timeout=TIMEOUT, capture_output=True)
         elif address.startswith(ADDRESS):
-            request = urllib.request.Request(address, lines, {"Content-Type": "application/x-ndjson"})
-            urllib.request.urlopen(request, timeout=TIMEOUT).close()
+            _post(address, lines)
         else:
             with access_errors(address), Path(address).open("ab") as file:
                 file.write(lines)
@@ -74,6 +72,16 @@ def send_heads(address: str, heads: Sequence[LedgerHead]) -> None:
             f"The witness in {VARIABLE} failed ({type(error).__name__}). Check the witness, then run"
             " `sixtyforty verify` again."
         ) from error
+
+
+def _post(address: str, lines: bytes) -> None:
+    """Send lines by POST. Raises OSError without a status of success. Redirects may lead to another server: refused."""
+    import requests
+
+    headers = {"Content-Type": "application/x-ndjson"}
+    with requests.post(address, lines, headers=headers, timeout=TIMEOUT, allow_redirects=False, stream=True) as answer:
+        if not 200 <= answer.status_code < 300:
+            raise requests.HTTPError(f"the witness answered with the status {answer.status_code}")
 
 
 def read_heads(address: str) -> list[LedgerHead]:

@@ -157,9 +157,9 @@ def test_a_cut_ledger_fails_the_check_and_the_current_process_decides(tmp_path: 
     adopt_champion(ws, by="Ada", why="it pays", now=ws.use_case.day_start(DAYS[4]))
     decide.decide_units(make_run(ws, DECIDED[:1], track="live", as_of="2013-04-06T12:00:00"))
     cut_tail(ws)
-    result = decide.decide_units(run := make_run(ws, DECIDED[1:2], track="live", as_of="2013-04-07T12:00:00"))
-    checks = {check.name: check for check in result.checks}
-    assert result.published[DECIDED[1]].metadata["by the current process"] == 4
+    decided = decide.decide_units(run := make_run(ws, DECIDED[1:2], track="live", as_of="2013-04-07T12:00:00"))
+    checks = {check.name: check for check in decided.checks}
+    assert decided.published[DECIDED[1]].metadata["by the current process"] == 4
     assert "of champion.jsonl " in checks["ledgers_sound"].metadata[REFUSED]
     assert checks["champion_scores"].passed, "one cause fails one check"
     assert "by the current process (row " in run.log.lines[0]

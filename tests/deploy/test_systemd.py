@@ -47,3 +47,8 @@ def test_each_started_command_exists_with_its_options(unit: Path) -> None:
         assert program == INSTALLED
         options = {option for parameter in command_objects()[name].params for option in parameter.opts}
         assert {argument for argument in arguments if argument.startswith("--")} <= options
+
+
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
+def test_the_services_cannot_read_the_history_of_the_code(unit: Path) -> None:
+    assert "InaccessiblePaths=-/opt/sixtyforty/.git" in unit.read_text().splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -36,12 +37,17 @@ def test_requests_for_another_host_are_refused(ws: Workspace, desk: RunningDesk)
     proxied.stop()
 
 
-def test_an_unexpected_error_shows_no_details(decider: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_is_logged_and_shows_no_details(
+    decider: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("internal details")
 
     monkeypatch.setattr("desk.decision_day.read_decisions", fail)
+    logging.getLogger("uvicorn.error").addHandler(caplog.handler)
     page = decider.get("/decisions")
+    logging.getLogger("uvicorn.error").removeHandler(caplog.handler)
+    assert "RuntimeError: internal details" in caplog.text
     assert page.status_code == 500
     assert "Something went wrong" in page.text and "internal" not in page.text
     assert page.headers["content-security-policy"].startswith("default-src 'self';")

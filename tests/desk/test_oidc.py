@@ -215,6 +215,15 @@ def test_an_answer_belongs_to_one_browser_and_one_log_in(desk: RunningDesk, prov
     assert attacker.get(CALLBACK, params=answer).status_code == 403  # the code counts once
 
 
+def test_a_link_of_another_website_starts_no_log_in(desk: RunningDesk) -> None:
+    link = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    for site in ("cross-site", "same-site"):
+        answer = desk.client().get("/login/provider", headers=link | {"sec-fetch-site": site})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    answer = desk.client().get("/login/provider", headers=link | {"sec-fetch-site": "same-origin"})
+    assert "/authorize?" in answer.headers["location"]
+
+
 def test_a_code_is_of_no_use_without_its_verifier(desk: RunningDesk, provider: Provider) -> None:
     client = desk.client()
     answer = provider.authorize(client.get("/login/provider").headers["location"])

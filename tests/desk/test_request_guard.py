@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -128,3 +129,10 @@ def test_the_desk_refuses_forms_of_other_websites(desk: RunningDesk, decider: Pe
     assert decider.client.get("/decisions", headers=LINK).status_code == 200
     assert decider.client.post("/logout", headers={"Origin": desk.url}).status_code != 400
     assert desk.client().post("/", headers=foreign).status_code == 403
+
+
+def test_a_refusal_is_a_line_of_the_log(desk: RunningDesk, caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("uvicorn.error").addHandler(caplog.handler)
+    desk.client().get("/trace?q=miller", headers={"host": "attacker.example"})
+    logging.getLogger("uvicorn.error").removeHandler(caplog.handler)
+    assert set(caplog.messages) == {"guard: refused (GET '/trace' from 127.0.0.1, status 400)"}

@@ -12,6 +12,7 @@ from pipelines.demo import flights
 from pipelines.demo.drill.home import DrillHome, create_home
 from pipelines.demo.drill.plan import midnight
 from pipelines.demo.fault_drill.scene import LIVE, OWNER, Scene
+from sixtyforty.storage.response_log import close_response_logs
 from sixtyforty.workspace import Workspace
 
 FIRST = date(2013, 1, 1)
@@ -76,6 +77,7 @@ def _back_up(scene: Scene, folder: Path) -> None:
 
 def copy_scene(base: Scene, folder: Path) -> Scene:
     """Copy a scene into a folder, which is emptied first. Tables and extracts are linked: a writer replaces them."""
+    close_response_logs()  # this process may hold the database of an earlier copy in the same folder open
     shutil.rmtree(folder, ignore_errors=True)
 
     def copy_file(source: str, target: str) -> None:

@@ -36,7 +36,8 @@ def test_a_heartbeat_address_is_requested_and_its_failure_is_one_line(
     class Monitor(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             requests.append(self.path)
-            self.send_response(204)
+            self.send_response(302 if self.path == "/moved" else 204)
+            self.send_header("Location", "/elsewhere")
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -46,9 +47,13 @@ def test_a_heartbeat_address_is_requested_and_its_failure_is_one_line(
     threading.Thread(target=server.serve_forever, daemon=True).start()
     settings = replace(settings, heartbeat_url=f"http://127.0.0.1:{server.server_port}/secret")
     report_look(settings)
+    report_look(replace(settings, heartbeat_url=f"http://127.0.0.1:{server.server_port}/moved"))
     server.shutdown()
     server.server_close()
     for _ in range(2):
         report_look(settings)
-    assert requests == ["/secret"]
-    assert capsys.readouterr().err == "watch: SIXTYFORTY_HEARTBEAT_URL did not answer (URLError)\n"
+    assert requests == ["/secret", "/moved"], "no redirect is followed"
+    assert capsys.readouterr().err.splitlines() == [
+        "watch: SIXTYFORTY_HEARTBEAT_URL answered with the status 302",
+        "watch: SIXTYFORTY_HEARTBEAT_URL did not answer (ConnectionError)",
+    ]

@@ -124,6 +124,12 @@ def test_a_mail_keeps_its_lines_and_is_plain_text() -> None:
         assert box.text(0).splitlines()[:2] == ["one line", "and <b>another</b>"]
 
 
+def test_a_line_break_in_a_subject_adds_no_header() -> None:
+    with run_mailbox() as box:
+        problem = send_by_apprise(box.address, "two\r\nBcc: eve@example.org", "text")
+        assert problem or (box.received[0]["Bcc"] is None and "\n" not in box.received[0]["Subject"])
+
+
 @pytest.mark.parametrize("address", ["nonsense", "nonsense://u:geheim@host", "json://u:geheim@127.0.0.1:1"])
 def test_a_broken_address_is_recorded_without_being_shown(receipts: AlertReceipts, address: str) -> None:
     (row,) = send_alerts("x", receipts, [DEAD], ALL, {"owner": ["OWNER"]}, {"OWNER": address}, send_by_apprise)
