@@ -14,6 +14,7 @@ from assets.page_links import rows_address
 from pipelines.authoring import catalog
 from pipelines.demo import flights
 from pipelines.operations.run import RunFailedError, run_range
+from tests.backfills import run_backfill
 from tests.browsers import open_chromium
 from tests.homes import use_home
 from tests.webservers import open_webserver
@@ -42,6 +43,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, str]]
     of_day = {day: [row for row in rows if row[head.index("day")] == str(day)] for day in (1, 2, 3)}
     land_weather(folder, name, [head, *of_day[1], of_day[2][0], *of_day[3]])
     run_range("flight_delays", FIRST, LAST, select=STAGES)
+    days = [f"{day}" for day in (FIRST, DAY, LAST)]
+    assert run_backfill("three_days", "flight_delays", STAGES, days) == "COMPLETED_FAILED"
     for row in of_day[3]:
         row[head.index("temp")] = "99999"
     land_weather(folder, f"weather_{LAST}_{LAST}.csv", [head, *of_day[3]])
@@ -61,7 +64,7 @@ def test_the_page_of_a_rejected_day_says_failed_and_has_an_event(pages: tuple[An
     tab, address = pages
     tab.goto(f"{address}?view=partitions&partition={DAY}")
     tab.get_by_text("failed, and did not materialize this asset").wait_for()
-    tab.get_by_text("View all historical events (1)").wait_for()
+    tab.get_by_text("View all historical events (2)").wait_for()
 
 
 def test_a_day_with_a_bad_correction_is_failed_and_names_what_is_in_force(pages: tuple[Any, str]) -> None:
@@ -87,7 +90,19 @@ def test_the_run_list_has_a_failed_run_for_each_rejection(pages: tuple[Any, str]
     tab, address = pages
     tab.goto(f"{address.partition('/assets')[0]}/runs")
     tab.get_by_text("sixtyforty/rejected_by").first.wait_for()
-    assert tab.get_by_text("Failure", exact=True).count() == 2
+    assert tab.get_by_text("Failure", exact=True).count() == 3
+
+
+def test_a_backfill_of_a_range_fails_at_the_rejected_day_alone(pages: tuple[Any, str]) -> None:
+    tab, address = pages
+    tab.goto(f"{address.partition('/assets')[0]}/runs/b/three_days")
+    tab.get_by_text("100% completed").nth(1).wait_for()
+    shown = " ".join(tab.inner_text("body").split())
+    for stage, counts in (("raw", "3 0 3 0"), ("validated", "3 0 2 1")):  # targeted, in progress, succeeded, failed
+        assert f"{stage} / weather 100% completed {counts}" in shown
+    tab.goto(f"{address.partition('/assets')[0]}/runs/b/three_days?tab=runs")
+    tab.get_by_text("sixtyforty/rejected_by").first.wait_for()
+    tab.get_by_text(f"partition: {DAY}").first.wait_for()
 
 
 def test_a_link_opens_the_first_rows_on_the_same_port(pages: tuple[Any, str]) -> None:
