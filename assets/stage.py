@@ -99,6 +99,7 @@ class Stage:
     holds_decisions: bool = False  # its partitions start with the first day of the replay
     is_due_each_partition: bool = False  # Dagster shows whether the asset is fresh, if it has partitions
     each_source: bool = False  # one asset per source, `<name>/<source>`
+    runs_last: bool = False  # nothing waits for it: in a run, its step starts when no other step can
     for_drafts: bool = False  # also built while a declaration has TODO fields
     applies: Callable[[StageTarget], bool] = always
 

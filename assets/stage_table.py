@@ -105,6 +105,7 @@ STAGES = (
     Stage(
         name="data_docs",
         for_drafts=True,
+        runs_last=True,
         run=data.build_data_docs,
         description="Great Expectations' pages about the newest partitions and all rejected partitions. Decisions don't"
         " wait for these pages.",

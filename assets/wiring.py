@@ -50,6 +50,7 @@ RESOURCES = {"project_home", "clock"}
 UPSTREAM = dg.In(dg.Nothing)
 OUTPUT = dg.Out(dg.Nothing, is_required=False)
 CHECK_OUTPUT = dg.Out(None)
+LAST = {"dagster/priority": "-1"}  # tags of a step: of the steps that can start, the one with the highest number does
 
 
 class EventRecorder(Protocol):
@@ -102,6 +103,7 @@ class AssetPlan:
     freshness: dg.FreshnessPolicy | None = None
     partitions: dg.TimeWindowPartitionsDefinition | None = None
     pool: str | None = None
+    runs_last: bool = False
 
 
 def build_stage_assets(stage: Stage, use_case: UseCase, wiring: Wiring) -> list[dg.AssetsDefinition]:
@@ -158,6 +160,7 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
         freshness=freshness_policy(target) if stage.is_due_each_partition else None,
         partitions=partitions_definition(use_case) if resolve(stage.partitioned, target) else None,
         pool=stage.pool,
+        runs_last=stage.runs_last,
     )
 
 
@@ -222,6 +225,7 @@ def build_asset(plan: AssetPlan, recorder: EventRecorder) -> dg.AssetsDefinition
             description=plan.description,
             required_resource_keys=RESOURCES,
             pool=plan.pool,
+            tags=LAST if plan.runs_last else None,
         ),
         keys_by_input_name=upstream,
         keys_by_output_name={"result": plan.key},

@@ -31,11 +31,11 @@ TRACK_TAG = "sixtyforty/track"
 WHY_LENGTH = 60  # characters of a reason that fit in the list of runs
 
 LIVE: Track = "live"
-DATA_STAGES = ("features", "outcomes", "decisions", "delivery", "kpi_impact", "impact_report")
+DATA_STAGES = ("features", "outcomes", "decisions", "delivery", "kpi_impact", "impact_report", "data_docs")
 RESPONSE_STAGES = ("acceptance", "impact_report")
 RETRAIN_STAGES = (
     *("training_set", "challenger", "backtest", "champion", "degradation", "break_even", "model_record"),
-    "data_docs",  # nothing waits for these pages, so the runs for new data leave them out
+    "data_docs",
 )
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -106,7 +106,10 @@ def refusal_of_runs(ws: Workspace) -> str | None:
 
 
 def data_stages(use_case: UseCase) -> list[str]:
-    """Return the stages to run after new data: DATA_STAGES, and the optional stages that the use case declares."""
+    """Return the stages to run after new data: DATA_STAGES, and the optional stages that the use case declares.
+
+    The step that builds the Data Docs is the last one of the run, so decisions and their delivery don't wait for it.
+    """
     review = ["review_queue"] if use_case.people.review else []
     gate = ["stage_gate"] if use_case.stages else []
     answers = ["acceptance"] if use_case.people.responses else []  # otherwise what people did would be outdated

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
+import pytest
+from dagster._core.definitions import freshness_evaluator
+from dagster._core.loader import LoadingContextForTest
 
 from assets.freshness import freshness_policy
 from assets.stage import StageTarget
@@ -33,3 +38,22 @@ def test_a_draft_needs_no_new_data(tmp_path: Path) -> None:
     """Its people aren't declared yet; reading them once stopped every run of a draft."""
     partial = PartialUseCase.model_construct(name="calls_in_time", sources=make_use_case(tmp_path).sources)
     assert freshness_policy(StageTarget(Draft.from_partial(partial, []), "calls")) is None
+
+
+@pytest.mark.parametrize(("days", "state"), [(1, "PASS"), (3, "WARN"), (4, "FAIL")])
+def test_a_silent_source_turns_yellow_and_then_red(
+    days: int, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dagster's own evaluation of the policy, some days after the last extract."""
+    policy = policy_of(tmp_path, "calls", partitions={"end": None}, watch={"max_silent_partitions": 2})
+
+    @dg.asset(freshness_policy=policy)
+    def calls() -> None: ...
+
+    monkeypatch.setattr(freshness_evaluator, "get_current_timestamp", lambda: time.time() + days * 86_400)
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.report_runless_asset_event(dg.AssetMaterialization(calls.key))
+        node = dg.Definitions(assets=[calls]).resolve_asset_graph().get(calls.key)
+        evaluator = freshness_evaluator.TimeWindowFreshnessPolicyEvaluator()
+        evaluated = asyncio.run(evaluator.evaluate_freshness(LoadingContextForTest(instance), node))
+    assert evaluated.name == state

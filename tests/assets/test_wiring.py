@@ -69,6 +69,27 @@ def test_a_stage_that_publishes_nothing_materializes_nothing_and_stops_nothing(t
         assert run.steps(dg.DagsterEventType.STEP_SUCCESS) == {"flight_delays__one", "flight_delays__two"}
 
 
+def test_a_stage_that_runs_last_starts_after_the_others(tmp_path):
+    order: list[str] = []
+    stages = [
+        Stage(
+            name=name,
+            run=lambda _, name=name: order.append(name) or StageResult(),
+            inputs=inputs,
+            runs_last=name == "docs",
+            description="for the test",
+            phase="evaluation",
+            kinds={"csv"},
+        )
+        for name, inputs in (("checked", []), ("docs", ["checked"]), ("decided", ["checked"]), ("sent", ["decided"]))
+    ]
+    wiring = Wiring(EventRecorder(), lambda: [flight_delays()])
+    assets = [asset for stage in stages for asset in build_stage_assets(stage, flight_delays(), wiring)]
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert execute(dg.Definitions(assets=assets), tmp_path, instance, [s.name for s in stages], DAYS).success
+    assert order == ["checked", "decided", "sent", "docs"]
+
+
 def test_only_published_partitions_are_materialized_with_their_own_metadata(tmp_path):
     def publish(run: StageRun) -> StageResult:
         days = [DAYS[0], DAYS[2]]

@@ -14,11 +14,12 @@ from assets.page_links import rows_address
 from pipelines.authoring import catalog
 from pipelines.demo import flights
 from pipelines.operations.run import RunFailedError, run_range
+from tests.backfills import run_backfill
 from tests.browsers import open_chromium
 from tests.homes import use_home
 from tests.webservers import open_webserver
 
-FIRST, DAY, LAST = date(2013, 1, 1), date(2013, 1, 2), date(2013, 1, 3)
+FIRST, DAY, LAST = date(2013, 12, 3), date(2013, 12, 4), date(2013, 12, 5)  # the plots show the newest partitions
 STAGES = ["raw/weather", "validated/weather"]
 WAIT = 60_000  # milliseconds
 
@@ -32,19 +33,23 @@ def land_weather(folder: Path, name: str, rows: list[list[str]]) -> None:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, str]]:
-    """A tab, and the address of the source's page: 2 January has 1 row, and a correction of 3 January is wrong."""
+    """A tab, and the address of the source's page: DAY has 1 row, and a correction of LAST is wrong."""
     patch, home = pytest.MonkeyPatch(), tmp_path_factory.mktemp("home")
     use_home(patch, home)
     folder = catalog.open_workspace("flight_delays").landing.folder
     flights.land(folder, FIRST, LAST)
     name = f"weather_{FIRST}_{LAST}.csv"
     head, *rows = csv.reader((folder / name).read_text().splitlines())
-    of_day = {day: [row for row in rows if row[head.index("day")] == str(day)] for day in (1, 2, 3)}
-    land_weather(folder, name, [head, *of_day[1], of_day[2][0], *of_day[3]])
+    first, rejected, last = (
+        [row for row in rows if row[head.index("day")] == str(day.day)] for day in (FIRST, DAY, LAST)
+    )
+    land_weather(folder, name, [head, *first, rejected[0], *last])
     run_range("flight_delays", FIRST, LAST, select=STAGES)
-    for row in of_day[3]:
+    days = [f"{day}" for day in (FIRST, DAY, LAST)]
+    assert run_backfill("three_days", "flight_delays", STAGES, days) == "COMPLETED_FAILED"
+    for row in last:
         row[head.index("temp")] = "99999"
-    land_weather(folder, f"weather_{LAST}_{LAST}.csv", [head, *of_day[3]])
+    land_weather(folder, f"weather_{LAST}_{LAST}.csv", [head, *last])
     with pytest.raises(RunFailedError, match="no partition of the run is accepted"):
         run_range("flight_delays", LAST, LAST, select=STAGES)
     with open_webserver(home) as url, open_chromium() as chromium:
@@ -61,7 +66,7 @@ def test_the_page_of_a_rejected_day_says_failed_and_has_an_event(pages: tuple[An
     tab, address = pages
     tab.goto(f"{address}?view=partitions&partition={DAY}")
     tab.get_by_text("failed, and did not materialize this asset").wait_for()
-    tab.get_by_text("View all historical events (1)").wait_for()
+    tab.get_by_text("View all historical events (2)").wait_for()
 
 
 def test_a_day_with_a_bad_correction_is_failed_and_names_what_is_in_force(pages: tuple[Any, str]) -> None:
@@ -87,7 +92,19 @@ def test_the_run_list_has_a_failed_run_for_each_rejection(pages: tuple[Any, str]
     tab, address = pages
     tab.goto(f"{address.partition('/assets')[0]}/runs")
     tab.get_by_text("sixtyforty/rejected_by").first.wait_for()
-    assert tab.get_by_text("Failure", exact=True).count() == 2
+    assert tab.get_by_text("Failure", exact=True).count() == 3
+
+
+def test_a_backfill_of_a_range_fails_at_the_rejected_day_alone(pages: tuple[Any, str]) -> None:
+    tab, address = pages
+    tab.goto(f"{address.partition('/assets')[0]}/runs/b/three_days")
+    tab.get_by_text("100% completed").nth(1).wait_for()
+    shown = " ".join(tab.inner_text("body").split())
+    for stage, counts in (("raw", "3 0 3 0"), ("validated", "3 0 2 1")):  # targeted, in progress, succeeded, failed
+        assert f"{stage} / weather 100% completed {counts}" in shown
+    tab.goto(f"{address.partition('/assets')[0]}/runs/b/three_days?tab=runs")
+    tab.get_by_text("sixtyforty/rejected_by").first.wait_for()
+    tab.get_by_text(f"partition: {DAY}").first.wait_for()
 
 
 def test_a_link_opens_the_first_rows_on_the_same_port(pages: tuple[Any, str]) -> None:
@@ -114,3 +131,11 @@ def test_the_graph_shows_raw_and_validated_rows_in_boxes_of_their_own(pages: tup
     tab.goto(f"{address.partition('/assets')[0]}/asset-groups")
     for group in ("flight_delays_raw", "flight_delays_validated"):
         tab.get_by_text(group, exact=True).first.wait_for()
+
+
+def test_figures_are_plotted_by_partition(pages: tuple[Any, str]) -> None:
+    tab, address = pages
+    tab.goto(f"{address}?view=overview")
+    tab.get_by_role("button", name="Plots", exact=True).or_(tab.get_by_text("Plots", exact=True)).first.click()
+    tab.locator("canvas").first.wait_for()
+    assert "rows" in tab.inner_text("body")

@@ -28,7 +28,7 @@ def test_new_extracts_become_one_run_of_their_range(ws: Workspace, instance: dg.
     assert partition_range(request.tags) == ("2013-03-05", "2013-03-07")
     assert request.run_config["resources"]["clock"]["config"] == {"track": "live", "as_of": "2013-03-08T12:00:00"}
     stages = stages_of(request)
-    assert {"raw/calls", "validated/visits", "features", "decisions", "delivery"} <= stages
+    assert {"raw/calls", "validated/visits", "features", "decisions", "delivery", "data_docs"} <= stages
     assert "challenger" not in stages
 
 
