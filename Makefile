@@ -12,6 +12,9 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 export DVC_NO_ANALYTICS := 1
 export ITERATIVE_DO_NOT_TRACK := 1
 
+# Python writes the project's bytecode. Otherwise each process that a test starts compiles hundreds of modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Caches that would otherwise be in the home folder or under /var.
 export DVC_SITE_CACHE_DIR := $(CURDIR)/.cache/dvc
 export MPLCONFIGDIR := $(CURDIR)/.cache/matplotlib

@@ -19,6 +19,7 @@ from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace, s3_environment
 from tests.once_per_process import compute_once
 from tests.postgres import Postgres
+from tests.quick_charts import FOLDERS, use_quick_charts
 
 # By default every run tries the same examples, without a deadline; `--hypothesis-profile=explore` tries more.
 settings.register_profile("same", derandomize=True, deadline=None, database=None, max_examples=50)
@@ -44,6 +45,15 @@ def without_waiting_for_the_disk() -> Iterator[None]:
 def quick_process() -> Iterator[None]:
     """Compute once in this process what a command computes once."""
     with compute_once():
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_charts(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Draw no charts in the tests that look at none."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.relative_to(Path(__file__).parent).parts[0] in FOLDERS:
+            use_quick_charts(patch)
         yield
 
 

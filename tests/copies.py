@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from pipelines.settings import ROOT
+from tests.warm_commands import COMMANDS, warm_environment
 
 PACKAGES = ("assets", "desk", "docs", "expectations", "pipelines", "sixtyforty")
 FILES = ("dagster.yaml", "dvc.yaml", "pyproject.toml", "README.md", "workspace.yaml")
@@ -17,7 +18,7 @@ FILES = ("dagster.yaml", "dvc.yaml", "pyproject.toml", "README.md", "workspace.y
 def copy_project(to: Path) -> Path:
     """Copy the project's sources below a folder; its data will be there too."""
     for package in PACKAGES:
-        shutil.copytree(ROOT / package, to / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / package, to / package)  # with the bytecode: it is valid, as the files keep their times
     for file in FILES:
         shutil.copy2(ROOT / file, to / file)
     return to
@@ -39,5 +40,9 @@ def environment(project: Path) -> dict[str, str]:
 
 
 def run(project: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in the copy and wait for its end."""
-    return subprocess.run(command, cwd=project, env=environment(project), capture_output=True, text=True, check=False)
+    """Run a command in the copy and wait for its end. The project's commands are forked from a warm server."""
+    variables = environment(project)
+    if command[0] in COMMANDS:
+        variables["PATH"] = f"{warm_environment() / 'bin'}:{variables['PATH']}"
+        command = (str(warm_environment() / "bin" / command[0]), *command[1:])
+    return subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, check=False)

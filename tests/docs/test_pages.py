@@ -15,6 +15,7 @@ from pipelines.settings import ROOT
 from sixtyforty.reports.alerts import AlertKind
 from tests.copies import copy_project
 from tests.docs.blocks import has_commands_to_run, install, matches, run_page, unmarked_blocks
+from tests.warm_commands import warm_environment
 
 DOCS = ROOT / "docs"
 TUTORIAL = DOCS / "get-started" / "tutorial.md"
@@ -28,7 +29,7 @@ MAX_README_LINES = 150
 def after_tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a project in which the tutorial has been worked through: the how-to guides start from it."""
     project = copy_project(tmp_path_factory.mktemp("tutorial") / "project")
-    install(project, Path(sys.prefix))
+    install(project, warm_environment())
     run_page(TUTORIAL, project)
     return project
 

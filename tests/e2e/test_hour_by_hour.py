@@ -25,6 +25,7 @@ from sixtyforty.workspace import Workspace
 from tests.helpers import day_range
 
 SPRING, SUMMER, AUTUMN = date(2013, 3, 10), date(2013, 7, 1), date(2013, 11, 3)
+FIRST_HOURS = 8  # of a DST change
 LINEAGE = ["data_version", "verdict_id"]  # they depend on the extracts: a file a month here, a file an hour there
 
 
@@ -85,6 +86,7 @@ def make_home_with_history(use_case, folder: Path, day: date) -> Workspace:
 @pytest.mark.e2e
 @pytest.mark.parametrize("day", [SPRING, SUMMER, AUTUMN], ids=str)
 def test_hour_by_hour_equals_a_backfill(day, use_case, tmp_path):
+    """The chain runs after each hour of a summer's day. On a DST change, it skips two of three later hours."""
     hourly = make_home_with_history(use_case, tmp_path / "hourly", day)
     shutil.copytree(tmp_path / "hourly", tmp_path / "backfilled")
     backfilled = Workspace(use_case, tmp_path / "backfilled", f"sqlite:///{tmp_path}/backfilled.sqlite")
@@ -102,10 +104,13 @@ def test_hour_by_hour_equals_a_backfill(day, use_case, tmp_path):
         shutil.copy2(tmp_path / "hours" / name, hourly.landing.folder / name)
     hours = flights.hours_of(day)
     assert len(hours) == {SPRING: 23, SUMMER: 24, AUTUMN: 25}[day]
+    runs = hours if day == SUMMER else [*hours[:FIRST_HOURS], *hours[FIRST_HOURS:-1:3], hours[-1]]
     new_decisions = []
     for hour in hours:
         for file in (tmp_path / "hours").glob(f"*_{hour:%Y-%m-%dT%H}Z.csv"):
             shutil.copy2(file, hourly.landing.folder / file.name)
+        if hour not in runs:
+            continue
         now = (hour + timedelta(hours=1)).replace(tzinfo=None)
         import_and_validate(hourly, today, now, references=False)
         publish_features(hourly, today)
@@ -117,7 +122,9 @@ def test_hour_by_hour_equals_a_backfill(day, use_case, tmp_path):
     expected = read_rows(backfilled, decisions_dataset("replay"), day)
     assert len(decisions) > 700
     assert sum(new_decisions) == len(decisions)
-    assert sum(count > 0 for count in new_decisions) >= 15, "decisions are taken at their decision times, not at once"
+    least = 15 if day == SUMMER else 8
+    least = 15 if day == SUMMER else 8
+    assert sum(count > 0 for count in new_decisions) >= least, "decisions are taken at their decision times"
     pd.testing.assert_frame_equal(decisions.drop(columns=LINEAGE), expected.drop(columns=LINEAGE))
     pd.testing.assert_frame_equal(read_rows(hourly, "features", day), read_rows(backfilled, "features", day))
     assert (decisions.decided_by == "model").all()

@@ -1,6 +1,6 @@
 """Processes that fail: they run the small use case's chain, and are killed in a stage that the test chooses.
 
-They are forked from a server that has imported the heavy libraries, so each starts in a second or two instead of ten.
+They are forked from a server that has imported the heavy libraries and the project, so each starts at once.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import pytest
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_use_case
+from tests.quick_charts import use_quick_charts
 from tests.quick_proof import prove_any_gain
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from assets.stage import Stage, StageResult, StageRun
 
-HEAVY_LIBRARIES = [
+PRELOADED = [
     "dagster",
     "great_expectations",
     "dvc.repo",
@@ -41,6 +42,10 @@ HEAVY_LIBRARIES = [
     "pyarrow.csv",
     "sqlalchemy",
     "jinja2",
+    "matplotlib.figure",
+    "matplotlib.text",
+    "pipelines.component",
+    "tests.faults.worker",
 ]
 CHANGES = {"partitions": {"start": "2013-03-15", "end": "2013-04-30"}, "model": {"params": {"max_iter": 50}}}
 SUITES = {
@@ -52,7 +57,7 @@ SUITES = {
 KILLED = -signal.SIGKILL
 
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(HEAVY_LIBRARIES)
+processes.set_forkserver_preload(PRELOADED)
 
 
 def start_process(work: Callable[..., None], *arguments: Any) -> ForkServerProcess:
@@ -62,7 +67,7 @@ def start_process(work: Callable[..., None], *arguments: Any) -> ForkServerProce
     return process
 
 
-def wait_for_exit(process: ForkServerProcess, timeout: float = 120) -> int:
+def wait_for_exit(process: ForkServerProcess, timeout: float = 600) -> int:
     """Return the exit code of a process; KILLED if it was killed. Fails if it doesn't end in time."""
     process.join(timeout)
     assert process.exitcode is not None, f"the process didn't end within {timeout:g} s"
@@ -140,7 +145,9 @@ def run_chain(home: Path, first: date, last: date, as_of: str, stage: str = "", 
 
     stage: kill this process in that stage, when it writes its `writes`-th file. Empty: nothing is killed.
     """
-    prove_any_gain(pytest.MonkeyPatch())  # for the rest of this process
+    patch = pytest.MonkeyPatch()  # for the rest of this process
+    prove_any_gain(patch)
+    use_quick_charts(patch)
     with suppress(KeyError):
         del os.environ["SIXTYFORTY_PROFILE"]
     os.environ["SIXTYFORTY_HOME"] = str(home)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -205,16 +204,19 @@ def test_a_copy_of_another_use_case_has_its_model_but_not_its_people(lines: list
         assert other not in (draft.folder / "defs.yaml").read_text()
 
 
+def list_sources(project: Path) -> list[Path]:
+    """Return the files of a project without bytecode."""
+    return [path for path in project.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+
+
 def test_the_new_use_case_leaves_the_other_files_of_the_project_alone(tmp_path: Path) -> None:
     project = copy_project(tmp_path / "project")
-    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    before = {path: path.read_bytes() for path in list_sources(project)}
     extract = tmp_path / "orders.csv"
     extract.write_text("\n".join(DAILY_LINES) + "\n")
-    done = run(project, sys.executable, "-m", "pipelines.cli", "new", "late_orders", "--from", str(extract))
+    done = run(project, "sixtyforty", "new", "late_orders", "--from", str(extract))
     assert done.returncode == 0, done.stderr
-    written = {
-        path for path in project.rglob("*") if path.is_file() and "__pycache__" not in path.parts
-    } - before.keys()
+    written = set(list_sources(project)) - before.keys()
     folders = {"pipelines/use_cases/late_orders", "expectations/late_orders"}
     assert {str(path.parent.relative_to(project)) for path in written} == folders
     assert {path: path.read_bytes() for path in before} == before

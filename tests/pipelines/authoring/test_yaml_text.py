@@ -43,9 +43,9 @@ def test_an_unquoted_todo_marks_a_blank_so_a_text_of_this_word_is_quoted() -> No
     assert yaml_text.as_yaml("TODO") == '"TODO"'
 
 
-@pytest.mark.parametrize("key", ["no\nte, x", "a,b", "id\u00a0"], ids=ascii)
-def test_a_draft_keeps_the_names_of_its_columns_and_key(key: str, tmp_path: Path) -> None:
-    names = ["day", key, *(name for name in ODD_NAMES if name != key)]
+@pytest.mark.parametrize(("key", "others"), [("no\nte, x", ODD_NAMES), ("a,b", ["x"]), ("id\u00a0", ["x"])], ids=ascii)
+def test_a_draft_keeps_the_names_of_its_columns_and_key(key: str, others: list[str], tmp_path: Path) -> None:
+    names = ["day", key, *(name for name in others if name != key)]
     extract = tmp_path / "in" / "orders.csv"
     extract.parent.mkdir()
     with extract.open("w", newline="", encoding="utf-8") as stream:

@@ -61,13 +61,13 @@ def test_an_arm_is_the_same_in_small_portions(count: int, shares: int) -> None:
 def test_an_arm_of_clusters_has_the_sums_of_all_of_them(
     db: duckdb.DuckDBPyConnection, use_case: UseCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = sums_of_clusters(2500)
+    rows = sums_of_clusters(250)
     whole = build_arm(use_case, db, rows)
     monkeypatch.setattr(stored_tables, "PORTION_ROWS", 1)
     in_portions = build_arm(use_case, db, rows)
     for name in ("clusters", "total", "gram", "drawn"):
         np.testing.assert_allclose(getattr(in_portions, name), getattr(whole, name), rtol=1e-12)
-    assert whole.drawn == 2500
+    assert whole.drawn == 250
 
 
 def test_memory_does_not_grow_with_the_clusters(

@@ -133,7 +133,7 @@ def test_mixed_orders_of_day_and_month_stay_text() -> None:
 CODES = st.text("0123456789eE.+-", min_size=1, max_size=12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(CODES, min_size=1, max_size=5))
 def test_a_number_is_equal_to_its_text(texts: list[str]) -> None:
     inferred, converted = infer(texts)

@@ -18,12 +18,12 @@ from sixtyforty.modeling.leakage import count_different
 from sixtyforty.workspace import Workspace
 from tests.helpers import (
     VISITS,
+    accept_partitions,
     csv_text,
     land_days,
     land_extract,
     make_workspace,
     publish_days,
-    publish_landed_days,
     visits_on,
 )
 
@@ -158,14 +158,21 @@ RARE_LEAKS = {
 }
 
 
-@pytest.mark.parametrize("leak", RARE_LEAKS)
-def test_a_rare_leak_is_found_in_a_quarter(tmp_path: Path, leak: str) -> None:
-    ws = make_workspace(tmp_path)
-    (ws.use_case.folder / "features.sql").write_text(RARE_LEAKS[leak])
+@pytest.fixture(scope="module")
+def quarter(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, list[str]]:
+    """Return a workspace with 91 accepted days, and their partitions. A single unit has no outcome."""
+    ws = make_workspace(tmp_path_factory.mktemp("quarter"))
     days = [date(2013, 3, 9) + timedelta(days=i) for i in range(91)]
     partitions = land_days(ws, days, count=8)
-    drop_visits(ws, days[40], keep=7)  # a single unit of the quarter has no outcome
-    publish_landed_days(ws, partitions)
+    drop_visits(ws, days[40], keep=7)
+    accept_partitions(ws, partitions)
+    return ws, partitions
+
+
+@pytest.mark.parametrize("leak", RARE_LEAKS)
+def test_a_rare_leak_is_found_in_a_quarter(quarter: tuple[Workspace, list[str]], leak: str) -> None:
+    ws, partitions = quarter
+    (ws.use_case.folder / "features.sql").write_text(RARE_LEAKS[leak])
     assert any(line.startswith("leak at") for line in find_leakage(ws, partitions))
 
 
