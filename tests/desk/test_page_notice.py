@@ -43,6 +43,13 @@ def test_every_page_says_that_the_champion_can_not_score(desk: RunningDesk, deci
         assert "The decisions shown here are those of the current process." in text
 
 
+def test_every_page_says_that_a_ledger_differs(desk: RunningDesk, decider: Person) -> None:
+    path = Path(str(desk.ws.champion_ledger.path))
+    path.write_text(path.read_text().replace("PROMOTE", "REJECT"))
+    text = visible_text(decider.get("/decisions?show=all&track=replay").text)
+    assert "Fitters in time: a ledger differs: champion.jsonl, row 1: this row of the ledger was changed" in text
+
+
 def test_decisions_of_a_model_whose_file_is_broken_stay_readable(desk: RunningDesk, decider: Person) -> None:
     version = read_decisions(desk.ws, DAY, "replay")[0].champion_version
     Path(str(desk.ws.models.folder(str(version))), "model.skops").write_bytes(b"rubbish")

@@ -246,7 +246,7 @@ def test_the_same_step_is_taken_once(ws: Workspace) -> None:
     assert ws.rollout_ledger.take_step("holdout", by="Bo", why="I thought so", effective_from=f"{now}") == first
 
 
-def test_a_changed_ledger_stops_decisions(ws: Workspace) -> None:
+def test_a_changed_ledger_leaves_decisions_to_the_current_process(ws: Workspace) -> None:
     for step in ("holdout", "full"):
         ws.rollout_ledger.take_step(step, by="Ada", why="x", effective_from="2013-03-26T00:00:00")
     path = ws.rollout_ledger.path
@@ -256,8 +256,10 @@ def test_a_changed_ledger_stops_decisions(ws: Workspace) -> None:
     with pytest.raises(LedgerError, match=r"rollout\.jsonl, row 1: .*was changed"):
         ws.rollout_ledger.step_at(datetime(2013, 4, 1))
     path.write_text(lines[0] + "\n")
-    with pytest.raises(LedgerError, match="rows are missing at the end"):
-        take_decisions(ws, KEYS, "live", None)
+    taken = take_decisions(ws, KEYS, "live", None)
+    assert taken and sum(decisions.by_model for decisions in taken.values()) == 0
+    reasons = {decision.reason for decision in read_decisions(ws, KEYS[1], "live")}
+    assert len(reasons) == 1 and "rollout.jsonl, row 2: rows are missing at the end" in reasons.pop()
 
 
 def test_a_step_keeps_the_evidence_of_its_earlier_periods_and_of_the_steps_before_it(ws: Workspace) -> None:
