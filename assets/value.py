@@ -209,7 +209,7 @@ def _term_row(term: ChampionTerm, target: float, is_outdated: bool) -> TableRow:
         "forecast high": forecast.high,
         "actual": round_known(term.actual),
         "verdict": term.verdict,
-        "target reached": term.reaches_target(target, is_outdated),
+        "above target": term.is_above_target(target, is_outdated),
     }
 
 

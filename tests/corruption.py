@@ -74,7 +74,7 @@ REJECTED = {
         "timetable", edited("distance", negate), ("of the rows are quarantined",)
     ),
     "timetable, binary junk": Rejected("timetable", junk, ("not UTF-8",)),
-    "timetable, a zip": Rejected("timetable", lambda c: b"PK\x03\x04\x14\0\0\0\x08\0" + c, ("not a text file",)),
+    "timetable, a zip": Rejected("timetable", lambda c: b"PK\x03\x04\x14\0\0\0\x08\0" + c, ("a zip archive",)),
     "timetable, empty": Rejected("timetable", empty, ("the file is empty",)),
     "timetable, a header only": Rejected(
         "timetable", first_rows(0), ("no rows, so no row count", "an incomplete timetable misleads")

@@ -69,16 +69,17 @@ class ChampionTerm:
         """How the actual gain compares with the forecast. It isn't known of less than MINIMUM_DAYS days."""
         return "not known yet" if self.days < MINIMUM_DAYS else compare_with_forecast(self.forecast, self.actual)
 
-    def reaches_target(self, target: float, is_outdated: bool = False) -> bool | None:
-        """Return whether the gain per 1,000 decisions reaches a target; None if it is unknown or outdated.
+    def is_above_target(self, target: float, is_outdated: bool = False) -> bool | None:
+        """Return whether the gain per 1,000 decisions is at least a target; None if it is unknown or outdated.
 
-        On the live track, the gain is that of what people did, if it is recorded.
+        A month is too short for an interval, so this doesn't show that the target is reached. On the live track, the
+        gain is that of what people did, if it is recorded.
         """
         gain = self.actual if self.done is None else self.done
         return None if math.isnan(gain) or is_outdated else gain >= target
 
     def to_dict(self, target: float, is_outdated: bool = False) -> dict[str, Any]:
-        """Return the champions' forecast and actual gain for JSON. target, is_outdated: see `reaches_target`."""
+        """Return the champions' forecast and actual gain for JSON. target, is_outdated: see `is_above_target`."""
         return {
             "since": self.since,
             "days": self.days,
@@ -89,7 +90,7 @@ class ChampionTerm:
             "forecast": RoundedInterval.of(self.forecast).to_dict(),
             "actual": round_known(self.actual),
             "verdict": self.verdict,
-            "target_reached": self.reaches_target(target, is_outdated),
+            "above_target": self.is_above_target(target, is_outdated),
         }
 
 
@@ -98,7 +99,7 @@ class ForecastRecord:
     """The forecast and actual gains of a track's champions, oldest first, and the forecast for the coming month.
 
     `coming_month`: the forecast for the newest champion. `is_outdated`: whether some decisions of the replay are
-    outdated (see `OutdatedReplay`). Whether a term reaches the KPI's target then counts as unknown. `confidence`: the
+    outdated (see `OutdatedReplay`). Whether a term is above the KPI's target then counts as unknown. `confidence`: the
     confidence level of the forecasts' two-sided intervals. `days`: the number of days that a forecast is for.
     """
 
@@ -288,14 +289,16 @@ def explain_target(kpi: Kpi, counted: CountedGain, label: EvidenceLabel, invalid
 def _compare_with_target(kpi: Kpi, gain: RoundedInterval, label: EvidenceLabel) -> str:
     if gain.value is None:
         return "No gain is known yet."
-    amount, reaches = format_money(gain.value, kpi.currency), gain.value >= kpi.target
-    if label == "assumed":
-        return f"The assumed gain of {amount} {'reaches' if reaches else 'does not reach'} it."
+    amount, is_above = format_money(gain.value, kpi.currency), gain.value >= kpi.target
+    place = "above" if is_above else "below"
     if gain.low is None or gain.high is None:
-        return f"The gain of {amount} is {'above' if reaches else 'below'} it, with too few days for an interval."
+        name = "assumed gain" if label == "assumed" else "gain"
+        return f"The {name} of {amount} is {place} it, without an interval ({gain.problem or NO_INTERVAL})."
+    if label == "assumed":
+        return f"The assumed gain of {amount} is {place} it. Its effect is declared, not measured."
     interval = f"{format_money(gain.low, kpi.currency)} to {format_money(gain.high, kpi.currency)}"
     if gain.low >= kpi.target:
         return f"The gain of {amount} reaches it: the 95% confidence interval is {interval}."
-    if reaches:
+    if is_above:
         return f"The gain of {amount} is above it, but the lower end of its 95% confidence interval isn't: {interval}."
     return f"The gain of {amount} is below it: the 95% confidence interval is {interval}."

@@ -18,13 +18,21 @@ from sixtyforty.ingest.extract import (
     RefusedExtractError,
 )
 from sixtyforty.ingest.formats.base import ExtractFormat
-from sixtyforty.ingest.formats.registry import HEAD_BYTES, choose_format
+from sixtyforty.ingest.formats.registry import HEAD_BYTES, choose_format, describe_formats
 from sixtyforty.ingest.formats.text_blocks import SNIFFED_BYTES, UTF_8, detect_encoding
 from sixtyforty.spec.file_endings import FORMAT_NAMES
 from sixtyforty.spec.sources import Source
 
 COUNTED_BYTES = 1 << 30  # the lines of a refused file are counted in its first bytes, up to this number
 SMALL_FILE_BYTES = 1 << 22  # a run itself reads text files up to this size
+OTHER_FILES = {  # the first bytes of files that people send by mistake
+    b"PK\x03\x04": "a zip archive or an Excel workbook",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook",
+    b"%PDF-": "a PDF document",
+    b"BZh91AY&SY": "packed with bzip2",
+    b"\xfd7zXZ\x00": "packed with xz",
+    b"\x28\xb5\x2f\xfd": "packed with Zstandard",
+}
 MEMORY_PER_BYTE = 100  # memory to read a byte of a text file; measured: 85 for a JSON list of one-digit numbers
 
 
@@ -49,6 +57,7 @@ def read_extract(file: Path, source: Source) -> OpenedExtract:
     """
     with _lines_counted(file):
         head = read_head(file, HEAD_BYTES)
+        _refuse_other_files(head)
         extract_format = choose_format(head, source.files, file.name)
         _require_written_forms(extract_format, source)
         opened = extract_format.open(file, source)
@@ -57,6 +66,14 @@ def read_extract(file: Path, source: Source) -> OpenedExtract:
         encoding = detect_encoding(head)[0]
         opened.detected |= {} if encoding in UTF_8 else {"encoding": encoding}
     return opened
+
+
+def _refuse_other_files(head: bytes) -> None:
+    """Refuse a file of a well-known format that is no extract. head: the first bytes of the unpacked file."""
+    kind = next((kind for start, kind in OTHER_FILES.items() if head.startswith(start)), None)
+    if kind:
+        formats = f"{describe_formats()}, with or without gzip"
+        raise RefusedExtractError(f"the file is {kind}. Ask the sender for {formats}.")
 
 
 def _require_written_forms(extract_format: ExtractFormat, source: Source) -> None:

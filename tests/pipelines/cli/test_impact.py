@@ -78,6 +78,6 @@ def test_an_outdated_replay_says_so_and_reaches_no_target(small_workspace: Works
     assert f"The target is EUR 100 per 1,000 calls. {outdated}" in lines
     answer = run_cli("impact calls_in_time --json").answer
     assert answer["outdated"] == outdated
-    assert {term["target_reached"] for term in answer["forecast"]["terms"]} <= {None}
+    assert {term["above_target"] for term in answer["forecast"]["terms"]} <= {None}
     features.write_text(sql)
     assert "Outdated" not in run_cli("impact calls_in_time").out

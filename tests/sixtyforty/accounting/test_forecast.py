@@ -78,7 +78,7 @@ def test_a_month_is_compared_with_its_own_champions_forecast(ws: Workspace) -> N
     gain = sum(d.model - d.current_process for d in may)
     assert record.terms[1].actual == pytest.approx(1000 * gain / sum(d.decisions for d in may))
     assert [t.verdict for t in record.terms] == ["within the forecast", "below the forecast", "within the forecast"]
-    assert [t.to_dict(500)["target_reached"] for t in record.terms] == [True, False, True]
+    assert [t.to_dict(500)["above_target"] for t in record.terms] == [True, False, True]
     assert [t.name for t in record.terms] == ["April 2013", "May 2013", "June 2013"]
     assert record.coming_month == Interval(1000.0, 700.0, 1300.0)
     assert record.coverage == "2 of 3 months came out within their forecast (90% were to be expected)."
@@ -230,10 +230,19 @@ def test_closed_days_at_the_end_of_a_term_do_not_shorten_it(use_case: UseCase) -
             "exact",
             "The gain of EUR 600 reaches it: the 95% confidence interval is EUR 500 to EUR 700.",
         ),
-        ((600, None, None), "exact", "The gain of EUR 600 is above it, with too few days for an interval."),
+        (
+            (600, None, None),
+            "exact",
+            "The gain of EUR 600 is above it, without an interval (too early for an interval).",
+        ),
+        (
+            (600, None, None),
+            "assumed",
+            "The assumed gain of EUR 600 is above it, without an interval (too early for an interval).",
+        ),
         ((None, None, None), "exact", "No gain is known yet."),
-        ((600, 550, 650), "assumed", "The assumed gain of EUR 600 reaches it."),
-        ((100, 50, 150), "assumed", "The assumed gain of EUR 100 does not reach it."),
+        ((600, 550, 650), "assumed", "The assumed gain of EUR 600 is above it. Its effect is declared, not measured."),
+        ((100, 50, 150), "assumed", "The assumed gain of EUR 100 is below it. Its effect is declared, not measured."),
     ],
 )
 def test_the_target_is_explained_with_the_evidence(

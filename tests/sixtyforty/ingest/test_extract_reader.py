@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,21 @@ def test_a_damaged_gzip_file_is_refused_and_counts_as_a_loss() -> None:
     parsed = parse_content(gzip.compress(b"parcel\n1\n")[:-9], SOURCE)
     assert (parsed.table, parsed.lines) == (None, 1)
     assert "cut off" in str(parsed.problem)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (bz2.compress(b"parcel\n1\n"), "packed with bzip2"),
+        (lzma.compress(b"parcel\n1\n"), "packed with xz"),
+        (gzip.compress(b"PK\x03\x04..."), "a zip archive or an Excel workbook"),
+        (b"%PDF-1.7\n1 0 obj\n", "a PDF document"),
+    ],
+)
+def test_a_file_of_another_kind_is_named(content: bytes, kind: str) -> None:
+    problem = parse_content(content, SOURCE).problem
+    assert problem is not None
+    assert problem.startswith(f"the file is {kind}. Ask the sender for CSV (.csv")
 
 
 def test_the_content_decides_over_the_declared_ending() -> None:

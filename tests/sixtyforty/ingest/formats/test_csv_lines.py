@@ -192,7 +192,7 @@ def test_a_record_with_a_zero_byte_is_broken_and_the_others_are_read(
     ("content", "message"),
     [
         (bytes(range(256)), "byte 0 is zero"),
-        (b"PK\x03\x04" + b"\0" * 20, "the file is not a text file"),
+        (b"PK\x03\x04" + b"\0" * 20, "the file is a zip archive or an Excel workbook"),
         (b"\x89\xff\xfe\n1,2\n", "not UTF-8"),
         (b"parcel,addressee\n1,Zo\xeb\n", "line 2 is not UTF-8. Declare the `encoding` of the source: cp1252"),
         (b"parcel,address\xe9e\n1,Zo\xeb\n", "the header is not UTF-8: byte 14 is invalid. Declare the `encoding`"),
