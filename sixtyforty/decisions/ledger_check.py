@@ -63,12 +63,14 @@ def check_ledgers(ws: Workspace, ledgers: Sequence[HashChain[Any]]) -> LedgerChe
 
 
 def _look(ws: Workspace, ledgers: Sequence[HashChain[Any]]) -> LedgerCheck:
+    import sqlalchemy as sa
+
     anchors: dict[str, list[Anchor]] = {}
     problems, unread = {}, ""
     try:
         anchors = ws.anchors.read([ledger.path.name for ledger in ledgers]) if ws.anchors else {}
-    except DatabaseError as error:
-        unread = str(error)
+    except (DatabaseError, sa.exc.SQLAlchemyError) as error:  # a table of another form is no difference either
+        unread = str(error).splitlines()[0]
     for ledger in ledgers:
         name = ledger.path.name
         try:

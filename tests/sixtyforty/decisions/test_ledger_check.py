@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from pipelines.demo.drill import manipulations
 from sixtyforty.decisions.deciding import take_decisions
@@ -15,7 +16,8 @@ from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.due_decisions import count_due, live_since
 from sixtyforty.decisions.ledger_check import LEDGER_DIFFERS, check_deciding_ledgers
 from sixtyforty.storage.champion_ledger import ChampionLedger
-from sixtyforty.storage.ledger_anchors import LedgerAnchors
+from sixtyforty.storage.databases import open_engine
+from sixtyforty.storage.ledger_anchors import TABLE, LedgerAnchors
 from sixtyforty.workspace import Workspace
 from tests.sixtyforty.decisions.conftest import KEY, adopt_at
 
@@ -91,6 +93,14 @@ def test_a_sound_ledger_is_followed_and_a_database_out_of_reach_stops_nothing(li
     assert "127.0.0.1" in check.unread
     take_decisions(unreachable, [KEY], "live", END)
     assert {decision.decided_by for decision in read_decisions(live, KEY, "live")} == {"model"}
+
+
+def test_a_table_of_anchors_that_can_not_be_read_stops_nothing(live: Workspace) -> None:
+    with open_engine(live.database_url).begin() as connection:
+        connection.execute(sa.text(f"alter table {TABLE} rename column hash to other"))
+    check = check_deciding_ledgers(live)
+    assert (check.problems, "hash" in check.unread) == ({}, True)
+    assert take_decisions(live, [KEY], "live", END)[KEY].new > 0
 
 
 def test_a_changed_hash_is_found_without_the_database(live: Workspace) -> None:
