@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from textwrap import shorten
 
 from pipelines.demo.fault_drill import feed_faults, insider_faults, service_faults, store_faults
 from pipelines.demo.fault_drill.base_home import build_base_home, copy_scene
@@ -34,7 +35,7 @@ FAULTS: Sequence[Fault] = (
 )
 LOOKS = (1, 2)
 PROCESSES = 2
-SHOWN = 140  # characters of an error in the table
+SHOWN = 160  # characters of an error in the table
 ShowProgress = Callable[[str], None]
 
 
@@ -69,7 +70,7 @@ def _plant_by_name(base: Scene, root: Path, name: str, due: Mapping[str, Decisio
     try:
         return plant_and_watch(base, root / f"process{os.getpid()}", fault, due)
     except Exception as error:  # the drill of one fault must not end the others; its line says that it failed
-        effect = f"the drill of this fault failed: {type(error).__name__}: {str(error)[:SHOWN]}"
+        effect = f"the drill of this fault failed: {type(error).__name__}: {_shorten(str(error))}"
         return FaultReport(fault.name, effect, "unknown", "", 0, 0.0)
 
 
@@ -116,14 +117,19 @@ def _names(receipt: AlertReceipt, fault: Fault) -> bool:
     return any(word.lower() in text for word in fault.words)
 
 
+def _shorten(text: str) -> str:
+    """Return a text without its last words if it is longer than a cell of the table should be."""
+    return shorten(text, SHOWN, placeholder=" …")
+
+
 def _describe_effect(scene: Scene, before: Mapping[str, Decision], has_run: bool) -> str:
-    problem = f"; the run failed: {scene.problem.splitlines()[0][:SHOWN]}" if scene.problem else ""
+    problem = f"; the run failed: {_shorten(scene.problem.splitlines()[0])}" if scene.problem else ""
     if not has_run:
         return "the chain goes on" + problem
     try:
         new = [decision for decision_id, decision in read_decisions(scene).items() if decision_id not in before]
     except SixtyfortyError as error:
-        return f"decisions can't be read ({str(error)[:SHOWN]}){problem}"
+        return f"decisions can't be read ({_shorten(str(error))}){problem}"
     deciders = Counter(decision.decided_by for decision in new)
     by = ", ".join(f"{count:,} by {who}" for who, count in deciders.most_common())
     return f"{format_plural(len(new), 'decision')} taken{f' ({by})' if by else ''}{problem}"
