@@ -7,12 +7,13 @@ time.
 
 from __future__ import annotations
 
-import json
 import socket
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+
+import yaml
 
 LONGEST_WAIT = 90.0  # seconds; after that, the service starts, and reports itself that the code server is missing
 PAUSE = 0.2  # seconds between two attempts
@@ -35,11 +36,12 @@ def wait_for_code_server(arguments: Sequence[str], seconds: float = LONGEST_WAIT
 
 
 def _read_sockets(arguments: Sequence[str]) -> list[str]:
-    """Return the sockets that the workspace file names. `supervisor` writes the file as JSON."""
+    """Return the sockets that the workspace file names. Dagster starts the servers of other locations itself."""
     if WORKSPACE_OPTION not in arguments[:-1]:
         return []
-    workspace = json.loads(Path(arguments[arguments.index(WORKSPACE_OPTION) + 1]).read_bytes())
-    return [server["grpc_server"]["socket"] for server in workspace["load_from"]]
+    workspace = yaml.safe_load(Path(arguments[arguments.index(WORKSPACE_OPTION) + 1]).read_bytes())
+    servers = [location.get("grpc_server", {}) for location in workspace.get("load_from", [])]
+    return [server["socket"] for server in servers if "socket" in server]
 
 
 def _listens(path: str) -> bool:

@@ -14,6 +14,7 @@ import pytest
 
 from pipelines.operations.code_server_wait import wait_for_code_server
 from pipelines.operations.supervisor import PROGRAMS, UI_PROGRAMS
+from pipelines.settings import ROOT
 
 
 @pytest.fixture
@@ -48,6 +49,10 @@ def test_it_gives_up_in_one_line_and_lets_the_service_report(path: Path, capsys:
 
 def test_without_a_workspace_there_is_nothing_to_wait_for() -> None:
     assert wait_for_code_server(["dagster-daemon", "liveness-check"], seconds=0)
+
+
+def test_a_workspace_of_modules_has_nothing_to_wait_for() -> None:
+    assert wait_for_code_server(["-w", str(ROOT / "workspace.yaml")], seconds=0)
 
 
 def test_each_service_that_loads_the_code_waits() -> None:
