@@ -101,7 +101,7 @@ class _Reader:
         try:
             self._connection.send(request)
             while isinstance(message := self._connection.recv(), ChunkStart):
-                yield Chunk(_decode_rows(self._connection.recv_bytes()), message.broken)
+                yield Chunk(_decode_rows(self._receive_bytes(message.size)), message.broken)
         except (EOFError, ConnectionError):
             raise BrokenReaderError(self._describe_end()) from None
         self.is_busy = False
@@ -112,6 +112,19 @@ class _Reader:
         opened.undeclared += message.undeclared
         opened.absent += message.absent
         opened.detected |= message.detected
+
+    def _receive_bytes(self, size: int) -> pa.Buffer:
+        """Return the next bytes from the reader process. Raises EOFError if it ends before it has sent all of them."""
+        import pyarrow as pa
+
+        content = pa.allocate_buffer(size)
+        remaining = memoryview(content)
+        while remaining:
+            count = os.readv(self._connection.fileno(), [remaining])
+            if not count:
+                raise EOFError
+            remaining = remaining[count:]
+        return content
 
     def stop(self) -> None:
         """End the reader process."""
@@ -138,7 +151,7 @@ class _Reader:
         )
 
 
-def _decode_rows(content: bytes) -> pa.Table:
+def _decode_rows(content: pa.Buffer) -> pa.Table:
     import pyarrow as pa
 
     return pa.ipc.open_stream(content).read_all()

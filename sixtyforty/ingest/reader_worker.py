@@ -8,6 +8,7 @@ ends, after a minute without a request, or when an extract needs more memory tha
 from __future__ import annotations
 
 import errno
+import os
 import resource
 import signal
 import sys
@@ -41,9 +42,13 @@ class ReadRequest:
 
 @dataclass(frozen=True)
 class ChunkStart:
-    """The first message about a chunk: its broken lines. The second message holds its rows as an Arrow stream."""
+    """The message about a chunk: its broken lines, and the number of bytes of the Arrow stream that follows.
+
+    The stream isn't a message of its own, because Python would copy it several times.
+    """
 
     broken: list[BrokenLine]
+    size: int
 
 
 @dataclass(frozen=True)
@@ -79,8 +84,9 @@ def _send_chunks(connection: Connection, request: ReadRequest) -> ExtractEnd:
     try:
         opened = read_extract(request.file, request.source)
         for chunk in opened.chunks:
-            connection.send(ChunkStart(chunk.broken))
-            connection.send_bytes(_encode_rows(chunk.rows))
+            rows = _encode_rows(chunk.rows)
+            connection.send(ChunkStart(chunk.broken, rows.size))
+            _send_bytes(connection.fileno(), rows)
     except RefusedExtractError as error:
         return ExtractEnd(error=error, lines=error.lines)
     except ConnectionError:
@@ -90,6 +96,12 @@ def _send_chunks(connection: Connection, request: ReadRequest) -> ExtractEnd:
             raise MemoryError(str(error)) from None
         return ExtractEnd(error=error)
     return ExtractEnd(opened.undeclared, opened.absent, opened.detected)
+
+
+def _send_bytes(descriptor: int, content: pa.Buffer) -> None:
+    remaining = memoryview(content)
+    while remaining:
+        remaining = remaining[os.write(descriptor, remaining) :]
 
 
 def _encode_rows(rows: pa.Table) -> pa.Buffer:
