@@ -35,14 +35,8 @@ ROOT = Path(__file__).parents[2]
 LIBRARY_BYTES = 500 * 10**6  # bytes that the reader process may use in addition to SIXTYFORTY_MEMORY
 END_SECONDS = 30  # the longest time to wait for the end of a reader process that has lost its connection
 # Arrow's own allocator reserves 1 GB at once, and each thread of a library takes memory. The reader process needs
-# neither. The C library would return the memory of each chunk to the system, which clears it for the next one.
-ENVIRONMENT = {
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "MALLOC_MMAP_THRESHOLD_": str(100 * 10**6),
-    "MALLOC_TRIM_THRESHOLD_": str(200 * 10**6),
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-}
+# neither.
+ENVIRONMENT = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class BrokenReaderError(SixtyfortyError):
