@@ -93,17 +93,17 @@ def watch_use_case(
 ) -> list[AlertReceipt | ResolvedAlert]:
     """Check one use case, send new alerts, and return the receipts of these alerts. `now`: seconds since 1970."""
     alerts: list[Alert] = []
+    broken_ledgers: list[Alert] = []
     examined: set[AlertKind] = set()
 
     def look_for(kinds: set[AlertKind], subject: str, find_alerts: Callable[[], list[Alert]]) -> None:
         try:
             alerts.extend(find_alerts())
             examined.update(kinds)
-        except LedgerError:  # the alert "ledger differs" names the ledger, once
-            return
         except Exception as error:  # A check that fails is an alert itself, and must not stop the other checks.
             text = f"The watch cannot examine {subject} ({type(error).__name__}). Run: sixtyforty doctor."
-            alerts.append(Alert("automation silent", subject, text))
+            failed = broken_ledgers if isinstance(error, LedgerError) else alerts
+            failed.append(Alert("automation silent", subject, text))
 
     for kind, rule in RULES.items():
         look_for({kind}, f"the lake for the alert '{kind}'", lambda rule=rule: rule(ws, track))  # type: ignore[misc]
@@ -113,6 +113,8 @@ def watch_use_case(
         lambda: _dagster_alerts(ws, automation, now),
     )
     look_for({"webhook fails"}, "the webhook", lambda: _send_to_webhook(ws))
+    if not any(alert.kind == "ledger differs" for alert in alerts):  # this alert names the ledger, once
+        alerts += broken_ledgers
     receipts = Receipts(ws.alert_receipts, parse_receipt)
     return send_alerts(ws.use_case.name, receipts, alerts, examined, ws.use_case.alerts, os.environ, send)
 

@@ -205,24 +205,6 @@ def refute(ws: Workspace) -> None:
     ws.exactness_ledger.record(event)
 
 
-@pytest.fixture(scope="module")
-def drawn() -> dict[str, Any]:
-    return {}
-
-
-@pytest.fixture
-def same_charts(drawn: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Show the charts of the first home on every page: their words are fixed, and drawing takes the most time."""
-    draw = impact_report._draw_charts
-
-    def draw_once(*arguments: Any) -> Any:
-        if not drawn:
-            drawn["charts"] = draw(*arguments)
-        return drawn["charts"]
-
-    monkeypatch.setattr(impact_report, "_draw_charts", draw_once)
-
-
 def read_texts(ws: Workspace, track: Track, run_cli: RunCli) -> dict[str, str]:
     """Return the words of everything that shows a gain."""
     name = ws.use_case.name
@@ -237,7 +219,6 @@ def read_texts(ws: Workspace, track: Track, run_cli: RunCli) -> dict[str, str]:
     }
 
 
-@pytest.mark.usefixtures("same_charts")
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(world=worlds())
 @example(world=GAINING)

@@ -16,7 +16,8 @@ from pipelines.operations import watch
 from pipelines.operations.dagster_watch import Automation
 from pipelines.operations.watch import ShownReceipt, describe_receipt, watch_all, watch_use_case
 from pipelines.settings import ROOT
-from sixtyforty.reports.alerts import AlertReceipt, ResolvedAlert
+from sixtyforty.reports.alerts import Alert, AlertReceipt, ResolvedAlert
+from sixtyforty.storage.hash_chain import LedgerError
 from sixtyforty.workspace import Workspace
 from tests.webhook_receiver import SECRET, WEBHOOK, deliver, running_receiver
 
@@ -48,6 +49,16 @@ def test_a_broken_ledger_is_one_alert(workspace: Workspace, monkeypatch: pytest.
     path.write_text("{}\n")
     receipts = watch_use_case(workspace, "live", lambda *_: None, DECLARED, NOW)
     assert [receipt.kind for receipt in receipts] == ["ledger differs"]
+
+
+def test_a_broken_ledger_that_no_alert_names_is_reported(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_broken_ledger(*_: object) -> list[Alert]:
+        raise LedgerError("another.jsonl, row 1: the row was changed.")
+
+    monkeypatch.setattr(watch, "_dagster_alerts", lambda *_: [])
+    monkeypatch.setitem(watch.RULES, "leakage", read_broken_ledger)
+    receipts = watch_use_case(workspace, "live", lambda *_: None, DECLARED, NOW)
+    assert [receipt.kind for receipt in receipts] == ["automation silent"]
 
 
 def test_the_watch_sends_to_the_webhook_and_alerts_while_it_fails(

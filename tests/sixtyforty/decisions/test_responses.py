@@ -75,38 +75,34 @@ def test_an_acceptance_has_the_decided_action(ws: Workspace) -> None:
     assert record_response(ws, Response(decision_with(ws, "act"), "ann", "decider", "accepted")).action == "act"
 
 
-def test_of_many_answers_at_once_one_is_recorded_and_the_others_learn_which(ws: Workspace) -> None:
-    decision_id, people = decision_with(ws, "wait"), [f"p{i}" for i in range(8)]
+def answer_at_once(ws: Workspace, decision_id: str, people: int) -> Response:
+    """Let several people answer at the same time. Return the recorded answer, of which all others have learned."""
 
-    def answer(person: str) -> Response | AlreadyAnsweredError:
+    def answer(number: int) -> Response | AlreadyAnsweredError:
         try:
-            return record_response(ws, Response(decision_id, person, "expert", "accepted"))
+            return record_response(ws, Response(decision_id, f"p{number}", "expert", "accepted"))
         except AlreadyAnsweredError as error:
             return error
 
-    with ThreadPoolExecutor(len(people)) as pool:
-        answers = list(pool.map(answer, people))
+    with ThreadPoolExecutor(people) as pool:
+        answers = list(pool.map(answer, range(people)))
     (winner,) = [a for a in answers if isinstance(a, Response)]
     assert all(a.answer == winner for a in answers if isinstance(a, AlreadyAnsweredError))
+    return winner
+
+
+def test_of_many_answers_at_once_one_is_recorded_and_the_others_learn_which(ws: Workspace) -> None:
+    decision_id = decision_with(ws, "wait")
+    winner = answer_at_once(ws, decision_id, people=8)
     assert responses_to(ws, decision_id) == [winner]
 
 
 def test_of_many_answers_after_a_withdrawal_one_is_recorded(ws: Workspace) -> None:
-    decision_id, people = decision_with(ws, "wait"), [f"p{i}" for i in range(4)]
+    decision_id = decision_with(ws, "wait")
     record_response(ws, Response(decision_id, "ann", "decider", "accepted"))
     record_response(ws, Response(decision_id, "ann", "decider", "withdrawn"))
     assert answers_by_decision(ws, [decision_id]) == {}
-
-    def answer(person: str) -> Response | AlreadyAnsweredError:
-        try:
-            return record_response(ws, Response(decision_id, person, "expert", "accepted"))
-        except AlreadyAnsweredError as error:
-            return error
-
-    with ThreadPoolExecutor(len(people)) as pool:
-        answers = list(pool.map(answer, people))
-    (winner,) = [a for a in answers if isinstance(a, Response)]
-    assert all(a.answer == winner for a in answers if isinstance(a, AlreadyAnsweredError))
+    winner = answer_at_once(ws, decision_id, people=4)
     assert answers_by_decision(ws, [decision_id]) == {decision_id: winner}
     assert answered_by_person(ws, winner.person, "replay", 5) == [decision_id]
 

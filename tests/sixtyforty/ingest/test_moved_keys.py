@@ -291,45 +291,27 @@ def lake_content(ws: Workspace) -> dict[str, Any]:
 
 @settings(max_examples=10)
 @given(extracts=EXTRACTS)
-def test_one_run_and_many_runs_give_the_same_rows(
+def test_one_run_many_runs_and_groups_of_one_partition_give_the_same_rows(
     tmp_path_factory: pytest.TempPathFactory, extracts: list[tuple[str, list[Call]]]
 ) -> None:
-    many, one = (
-        make_workspace(tmp_path_factory.mktemp("home"), governance={"max_quarantined_share": 0.99}) for _ in range(2)
+    many, one, grouped = (
+        make_workspace(tmp_path_factory.mktemp("home"), governance={"max_quarantined_share": 0.99}) for _ in range(3)
     )
     # A valid row on each day, so that no day is rejected.
     extracts = [("valid", [(number, day, 0.1) for number, day in enumerate(DAYS, 100)]), *extracts]
     for name, calls in extracts:
-        for ws in (many, one):
+        for ws in (many, one, grouped):
             land_calls(ws, name, *calls)
-            pending_extracts(ws.landing, "calls")  # a scan, so that both count the same arrivals
+            pending_extracts(ws.landing, "calls")  # a scan, so that all count the same arrivals
         validate_pending(many)
     assert in_force(many) == expected_rows(extracts)
     validate_all(one)
     validate_all(many)
-    assert lake_content(many) == lake_content(one)
-    assert all(verdict.conserved for verdict in verdicts(many).values())
-
-
-@settings(max_examples=10)
-@given(extracts=EXTRACTS)
-def test_groups_of_one_partition_give_the_same_rows(
-    tmp_path_factory: pytest.TempPathFactory, extracts: list[tuple[str, list[Call]]]
-) -> None:
-    together, grouped = (
-        make_workspace(tmp_path_factory.mktemp("home"), governance={"max_quarantined_share": 0.99}) for _ in range(2)
-    )
-    extracts = [("valid", [(number, day, 0.1) for number, day in enumerate(DAYS, 100)]), *extracts]
-    for ws in (together, grouped):
-        for name, calls in extracts:
-            land_calls(ws, name, *calls)
-            pending_extracts(ws.landing, "calls")
-    validate_all(together)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("expectations.validation.BYTES_PER_ROW", memory_limit())
         validate_all(grouped)
-    assert in_force(grouped) == expected_rows(extracts)
-    assert lake_content(grouped) == lake_content(together)
+    assert lake_content(many) == lake_content(one) == lake_content(grouped)
+    assert all(verdict.conserved for verdict in verdicts(many).values())
 
 
 def full_workspace(folder: Path) -> Workspace:
