@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,7 +10,6 @@ from sixtyforty.ingest.extract import OpenedExtract
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.file_endings import FormatKind
 from sixtyforty.spec.sources import Source
-from sixtyforty.storage.sql import literal
 
 
 class UnreadableExtractError(SixtyfortyError):
@@ -49,8 +47,3 @@ class ExtractFormat(ABC):
         file: a local file, which may be compressed with gzip. Each line must become a row or a broken line, unless the
         whole file is refused with RefusedExtractError.
         """
-
-
-def sql_list(texts: Sequence[str]) -> str:
-    """Return texts as a DuckDB list literal, such as `['a', 'b']`."""
-    return f"[{', '.join(map(literal, texts))}]"
