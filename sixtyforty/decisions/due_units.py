@@ -35,7 +35,7 @@ def read_due_units(
     before: Mapping[str, Entry],
     start: datetime,
     as_of: datetime | None,
-    scope: str = "true",
+    scope: str,
 ) -> Iterator[pd.DataFrame]:
     """Yield the due units with their features and `decision_id`, sorted by partition, decision time and key.
 
