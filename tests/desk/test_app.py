@@ -46,6 +46,9 @@ def test_an_unexpected_error_is_logged_and_shows_no_details(
     monkeypatch.setattr("desk.decision_day.read_decisions", fail)
     logging.getLogger("uvicorn.error").addHandler(caplog.handler)
     page = decider.get("/decisions")
+    deadline = time.monotonic() + 30  # the server logs the error after it has sent the page
+    while not caplog.text and time.monotonic() < deadline:
+        time.sleep(0.01)
     logging.getLogger("uvicorn.error").removeHandler(caplog.handler)
     assert "RuntimeError: internal details" in caplog.text
     assert page.status_code == 500
