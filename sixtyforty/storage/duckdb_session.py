@@ -48,9 +48,7 @@ def _open_database(
     }
     database = duckdb.connect(config=config | ({"threads": threads} if threads else {}))
     require_same_rules(database, timezone)
-    zone = literal(timezone)
-    database.execute(f"create macro local(ts) as (ts at time zone 'UTC' at time zone {zone})")
-    database.execute(f"create macro utc(ts) as (ts::timestamp at time zone {zone} at time zone 'UTC')")
+    _create_macros(database, timezone)
     allowed = ", ".join(literal(str(folder)) for folder in folders)
     database.execute(
         f"set allowed_directories = [{allowed}]; set global TimeZone = 'UTC';"
@@ -58,6 +56,16 @@ def _open_database(
     )
     _newest[:] = [database]
     return database
+
+
+def _create_macros(database: duckdb.DuckDBPyConnection, timezone: str) -> None:
+    """Create the macros `local` and `utc`. See `connect`. In UTC, `local` leaves a TIMESTAMP alone, which is faster."""
+    zone = literal(timezone)
+    local = f"ts at time zone 'UTC' at time zone {zone}"
+    if timezone == "UTC":
+        local = f"case when typeof(ts) = 'TIMESTAMP' then ts else {local} end"
+    database.execute(f"create macro local(ts) as ({local})")
+    database.execute(f"create macro utc(ts) as (ts::timestamp at time zone {zone} at time zone 'UTC')")
 
 
 _newest: list[duckdb.DuckDBPyConnection] = []  # the database that was opened last

@@ -8,7 +8,7 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -234,3 +234,13 @@ def run_in_parallel(work: Callable[[T], R], items: Collection[T]) -> list[R]:
     """
     with ThreadPoolExecutor(min(PARALLEL_THREADS, len(items) or 1)) as pool:
         return list(pool.map(work, items))
+
+
+def read_ahead(batches: Iterable[T]) -> Iterator[T]:
+    """Yield batches, while a thread reads the next batch, so that reading and writing use two processors."""
+    iterator, end = iter(batches), None
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(next, iterator, end)
+        while (batch := following.result()) is not None:
+            following = thread.submit(next, iterator, end)
+            yield batch

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from io import RawIOBase
 from typing import IO, TYPE_CHECKING, Any
 
+from sixtyforty.storage.files import read_ahead
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -25,14 +27,17 @@ def write_parquet(file: IO[bytes] | RawIOBase, rows: pa.RecordBatchReader) -> in
     import pyarrow.parquet as pq
 
     groups = row_groups(rows, rows.schema)
-    group: pa.Table | None = next(groups)
+    first = next(groups)
+    if first.num_rows >= SMALL_GROUP_ROWS:  # a thread for each of many small files would cost more than it saves
+        groups = read_ahead(groups)
     # lz4 takes half the time of zstd and gives 20% larger files. No reader of the lake uses the statistics.
     options = {
         "compression": "lz4",
         "write_statistics": False,
-        "use_dictionary": _dictionary_columns(group),
-        "write_batch_size": _rows_per_page(group),
+        "use_dictionary": _dictionary_columns(first),
+        "write_batch_size": _rows_per_page(first),
     }
+    group: pa.Table | None = first
     count = 0
     with pq.ParquetWriter(file, rows.schema, **options) as writer:
         while group is not None:

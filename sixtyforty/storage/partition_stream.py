@@ -8,7 +8,7 @@ from itertools import chain, groupby
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, TypeVar
 
-from sixtyforty.storage.files import PARALLEL_THREADS
+from sixtyforty.storage.files import PARALLEL_THREADS, read_ahead
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,23 +51,13 @@ def _runs(rows: pa.RecordBatchReader, column: str) -> Iterator[tuple[str, pa.Tab
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    for batch in _read_ahead(rows):
+    for batch in read_ahead(rows):
         runs = pc.run_end_encode(batch.column(column))
         table = pa.Table.from_batches([batch]).drop_columns([column])
         start = 0
         for end, key in zip(runs.run_ends.to_pylist(), runs.values.to_pylist(), strict=True):
             yield key, table.slice(start, end - start)
             start = end
-
-
-def _read_ahead(batches: Iterable[T]) -> Iterator[T]:
-    """Yield batches, while a thread reads the next batch, so that reading and writing use two processors."""
-    iterator, end = iter(batches), None
-    with ThreadPoolExecutor(1) as thread:
-        following = thread.submit(next, iterator, end)
-        while (batch := following.result()) is not None:
-            following = thread.submit(next, iterator, end)
-            yield batch
 
 
 def _read_head(tables: Iterable[pa.Table]) -> tuple[list[pa.Table], bool]:

@@ -170,7 +170,8 @@ class RecordReader:
         import pyarrow as pa
 
         null = self._null_text.encode()
-        has_null = bool(null) and null in batch.content
+        # Python finds a single byte ten times faster than a text.
+        has_null = bool(null) and null[:1] in batch.content and null in batch.content
         is_padded = has_null and (null + b"  " in batch.content or b"  " + null in batch.content)
         columns = {}
         for name, position in zip(self._header.matched.file_columns, self._positions, strict=True):

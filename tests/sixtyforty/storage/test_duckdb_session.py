@@ -135,3 +135,22 @@ def test_a_query_ends_at_its_time_limit() -> None:
         session.execute("select count(*) from range(1_000_000_000_000) where hash(range) = 1").fetchall()
     with duckdb_session.time_limit(session, 60):
         assert session.execute("select 1").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "timestamp '1921-01-01 00:00:00.5'",
+        "timestamp_ns '2024-01-01 23:59:59.9999999'",
+        "timestamp_s '2024-01-01 00:00:00'",
+        "timestamptz '2024-01-01 03:00:00+02'",
+        "date '2024-01-01'",
+        "'infinity'::timestamp",
+        "null::timestamp",
+    ],
+)
+def test_a_local_time_in_utc_is_the_time_itself_in_each_type(time: str) -> None:
+    with connect("UTC") as db:
+        converted = f"{time} at time zone 'UTC' at time zone 'UTC'"
+        query = "select ({0})::varchar, typeof({0})"
+        assert db.sql(query.format(f"local({time})")).fetchall() == db.sql(query.format(converted)).fetchall()
