@@ -77,6 +77,8 @@ def _rows_per_page(group: pa.Table) -> int:
     With long texts, a page of 1024 rows would be as large as the row group, and the writer copies it four times.
     group: see `_dictionary_columns`.
     """
+    if PAGE_ROWS * group.nbytes <= PAGE_BYTES * group.num_rows:  # true for nearly all files, and much faster to check
+        return PAGE_ROWS
     return max(1, min(PAGE_ROWS, PAGE_BYTES * group.num_rows // max(1, _text_bytes(group))))
 
 
