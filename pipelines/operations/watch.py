@@ -36,6 +36,7 @@ from sixtyforty.reports.webhook_alerts import find_failing_webhook
 from sixtyforty.spec.clock import now as current_time
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.track import Track
+from sixtyforty.storage.damaged_files import describe_damage
 from sixtyforty.storage.hash_chain import LedgerError
 from sixtyforty.storage.receipts import Receipts
 from sixtyforty.workspace import Workspace, alerts_file
@@ -120,8 +121,7 @@ def watch_use_case(
 def describe_failed_looks(failures: Iterable[tuple[str, Exception]]) -> list[Alert]:
     """Return one alert for each type of error that kept the watch from examining something.
 
-    failures: the place that couldn't be examined, and the error. Errors of the project say what happened and what to
-    do. The text of another error may quote data, so only its type is named.
+    failures: the place that couldn't be examined, and the error.
     """
     failures_by_type: dict[str, list[tuple[str, Exception]]] = {}
     for place, error in failures:
@@ -129,11 +129,27 @@ def describe_failed_looks(failures: Iterable[tuple[str, Exception]]) -> list[Ale
     alerts = []
     for name, alike in failures_by_type.items():
         places = list(dict.fromkeys(place for place, _ in alike))
-        error = alike[0][1]
-        cause = str(error) if isinstance(error, SixtyfortyError) else f"{name}."
-        text = f"The watch cannot examine {' and '.join(places)}: {cause} Run: sixtyforty doctor."
+        text = f"The watch cannot examine {' and '.join(places)}: {_explain(alike[0][1])} Run: sixtyforty doctor."
         alerts.append(Alert("automation silent", f"{' and '.join(places)} {name}", text))
     return alerts
+
+
+def _explain(error: Exception) -> str:
+    """Return the text of an error, or only its type if its text may quote data.
+
+    Errors of the project say what happened and what to do. Errors of a database about its connection or its file hold
+    no data.
+    """
+    import duckdb
+    import sqlalchemy as sa
+
+    if isinstance(error, SixtyfortyError):
+        return str(error)
+    if isinstance(error, duckdb.Error) and (damage := describe_damage(str(error))):
+        return damage
+    if type(error) in (sa.exc.OperationalError, sa.exc.DatabaseError):
+        return f"{(str(error.orig).splitlines() or [''])[0]}."  # type: ignore[attr-defined]
+    return f"{type(error).__name__}."
 
 
 def report_invalid_declaration(

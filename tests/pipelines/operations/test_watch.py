@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from pipelines.authoring import catalog
 from pipelines.operations import machine_watch, watch
@@ -145,6 +146,9 @@ def test_failed_looks_of_one_kind_are_one_alert() -> None:
     one, other = describe_failed_looks([("the lake", error), ("the lake", error), ("Dagster", ValueError("secret"))])
     assert one.text == "The watch cannot examine the lake: The bucket can't be reached. Run: sixtyforty doctor."
     assert other.text == "The watch cannot examine Dagster: ValueError. Run: sixtyforty doctor."
+    damaged = sa.exc.DatabaseError("select 'Mrs Miller'", None, ValueError("file is not a database"))
+    (alert,) = describe_failed_looks([("Dagster", damaged)])
+    assert alert.text == "The watch cannot examine Dagster: file is not a database. Run: sixtyforty doctor."
 
 
 def test_receipts_as_lines() -> None:
