@@ -74,7 +74,7 @@ def load_workspaces_to_watch() -> LoadedWorkspaces:
             loaded.invalid[name] = str(error)
             continue
         except Exception as error:  # who loads workspaces to watch reports it; load_workspaces raises it
-            loaded.unread[name] = _open_without_data(name), error
+            loaded.unread[name] = open_without_data(name), error
             continue
         if not isinstance(workspace.use_case, Draft):
             loaded.complete[name] = workspace
@@ -108,10 +108,11 @@ def open_declared_workspace(name: str) -> Workspace:
     """
     settings = load_settings()
     refuse_unfinished_move(settings.home, settings.lake, name)
-    return _open_without_data(name).require_data_under_name()
+    return open_without_data(name).require_data_under_name()
 
 
-def _open_without_data(name: str) -> Workspace:
+def open_without_data(name: str) -> Workspace:
+    """Load a use case by name and return its workspace, without a look at its data."""
     settings = load_settings()
     return Workspace(load_use_case(name), settings.home, settings.database_url, settings.lake)
 

@@ -70,8 +70,7 @@ class Scene:
     @property
     def ws(self) -> Workspace:
         """The workspace of the use case in this home. Its alerts go to the drill's recipient."""
-        ws = self.home.evaluate(lambda: catalog.open_workspace(flights.USE_CASE))
-        return replace(ws, use_case=ws.use_case.model_copy(update={"alerts": {"owner": [OWNER]}}))
+        return _alert_owner(self.home.evaluate(lambda: catalog.open_workspace(flights.USE_CASE)))
 
     @property
     def data(self) -> Path:
@@ -176,7 +175,9 @@ class Scene:
         with self._in_home():
             now = time.time() + self.watch_ahead
             self._record_daemon(now)
-            receipts = watch_use_case(self.ws, "live", self._send, Automation(frozenset({SENSOR})), now)
+            loaded, automation = catalog.load_workspaces_to_watch(), Automation(frozenset({SENSOR}))
+            ws, error = loaded.unread.get(flights.USE_CASE) or (loaded.complete[flights.USE_CASE], None)
+            receipts = watch_use_case(_alert_owner(ws), "live", self._send, automation, now, opening_error=error)
         return [receipt for receipt in receipts if isinstance(receipt, AlertReceipt) and receipt.why is None]
 
     def _send(self, address: str, title: str, text: str) -> str | None:
@@ -211,6 +212,11 @@ class Scene:
         """Use the environment of the home, and write the output of runs to its file chain.log."""
         with self.home.entered(), (self.home.folder / "chain.log").open("a") as log, redirect_stderr(log):
             yield
+
+
+def _alert_owner(ws: Workspace) -> Workspace:
+    """Return a workspace whose alerts go to the drill's recipient."""
+    return replace(ws, use_case=ws.use_case.model_copy(update={"alerts": {"owner": [OWNER]}}))
 
 
 def read_decisions(scene: Scene) -> Mapping[str, Decision]:
