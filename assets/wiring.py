@@ -38,6 +38,7 @@ from sixtyforty.lifecycle.fixed_parts import require_fixed_parts
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.partitions import HOUR_FORMAT, SNAPSHOT, PartitionedModel
 from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.damaged_files import refuse_damaged_files
 from sixtyforty.storage.duckdb_session import describe_sql_error
 
 # At each start Dagster warns that partitions of a check are a preview feature. Dagster's version is pinned, and tests
@@ -136,6 +137,7 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
         try:
             stage_result = stage.run(run)
         except duckdb.Error as error:
+            refuse_damaged_files(str(error))
             raise StageSqlError(
                 f"{use_case.name} {stage.name}: the SQL failed ({describe_sql_error(error)}). Correct the declared SQL,"
                 f" or find the row: run the SQL on the data of {partitions[0]} to {partitions[-1]}."

@@ -49,6 +49,11 @@ class MissingDataError(SixtyfortyError):
     """The declaration of a use case has a new name, but the home stores the use case's data under the old name."""
 
 
+def alerts_file(home: Path, use_case: str) -> Path:
+    """Return the file with the receipts of a use case's alerts."""
+    return home / "data" / "alerts" / f"{use_case}.jsonl"
+
+
 @dataclass(frozen=True)
 class Workspace:
     """The folders and stores of one use case below a home.
@@ -150,7 +155,7 @@ class Workspace:
     @property
     def alert_receipts(self) -> Path:
         """The file with the receipts of alerts: which alert was sent to which role, or why it wasn't sent."""
-        return self.home / "data" / "alerts" / f"{self.use_case.name}.jsonl"
+        return alerts_file(self.home, self.use_case.name)
 
     @property
     def digest_receipts(self) -> Path:

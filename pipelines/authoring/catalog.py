@@ -22,10 +22,16 @@ class UnknownUseCaseError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class LoadedWorkspaces:
-    """The workspaces of complete use cases (`complete`), and error texts of invalid ones (`invalid`), by use case."""
+    """Workspaces and errors by use case.
+
+    - complete: the workspaces of complete use cases.
+    - invalid: the error texts of invalid declarations.
+    - unread: workspaces of use cases whose data can't be read, and the error. Only `load_workspaces_to_watch` fills it.
+    """
 
     complete: dict[str, Workspace] = field(default_factory=dict)
     invalid: dict[str, str] = field(default_factory=dict)
+    unread: dict[str, tuple[Workspace, Exception]] = field(default_factory=dict, kw_only=True)
 
 
 def list_use_cases() -> list[str]:
@@ -48,7 +54,18 @@ def load_use_case(name: str, sql: bool = False) -> UseCase:
 
 
 def load_workspaces() -> LoadedWorkspaces:
-    """Return the workspaces of complete use cases and the error texts of invalid ones. Drafts are in neither."""
+    """Return the workspaces of complete use cases and the error texts of invalid ones. Drafts are in neither.
+
+    Raises the error of the first use case whose data can't be read.
+    """
+    loaded = load_workspaces_to_watch()
+    for _, error in loaded.unread.values():
+        raise error
+    return loaded
+
+
+def load_workspaces_to_watch() -> LoadedWorkspaces:
+    """Return all workspaces, also of use cases whose data can't be read, such as while the lake is unreachable."""
     loaded = LoadedWorkspaces()
     for name in list_use_cases():
         try:
@@ -56,9 +73,19 @@ def load_workspaces() -> LoadedWorkspaces:
         except DeclarationError as error:
             loaded.invalid[name] = str(error)
             continue
+        except Exception as error:  # who loads workspaces to watch reports it; load_workspaces raises it
+            loaded.unread[name] = open_without_data(name), error
+            continue
         if not isinstance(workspace.use_case, Draft):
             loaded.complete[name] = workspace
     return loaded
+
+
+def read_alert_roles(name: str) -> dict[str, list[str]]:
+    """Return the roles and address variables that an invalid declaration still names for alerts; empty if it can't be
+    read so far.
+    """
+    return loader.read_alert_roles(FOLDER / name)
 
 
 def open_workspace(name: str) -> Workspace:
@@ -81,8 +108,13 @@ def open_declared_workspace(name: str) -> Workspace:
     """
     settings = load_settings()
     refuse_unfinished_move(settings.home, settings.lake, name)
-    ws = Workspace(load_use_case(name), settings.home, settings.database_url, settings.lake)
-    return ws.require_data_under_name()
+    return open_without_data(name).require_data_under_name()
+
+
+def open_without_data(name: str) -> Workspace:
+    """Load a use case by name and return its workspace, without a look at its data."""
+    settings = load_settings()
+    return Workspace(load_use_case(name), settings.home, settings.database_url, settings.lake)
 
 
 def open_dvc_versions() -> DvcVersions:

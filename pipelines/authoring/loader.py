@@ -76,6 +76,19 @@ def load_declaration(folder: Path, rules: Path | None = None, sql: bool = False)
     return whole or UseCase(**parsed.data, folder=folder)  # raises ValidationError: the declaration is invalid
 
 
+def read_alert_roles(folder: Path) -> dict[str, list[str]]:
+    """Return the roles and address variables for alerts of a declaration whose other fields may be invalid.
+
+    Empty if the file isn't YAML, or if the field `alerts` itself is missing or invalid.
+    """
+    document = parse_yaml(folder / "defs.yaml")
+    try:
+        roles: dict[str, list[str]] = _adapter("alerts").validate_python(document.data["attributes"]["alerts"])
+    except (ValidationError, LookupError, TypeError):
+        return {}
+    return roles
+
+
 def _document_problems(document: ParsedYaml) -> Iterator[DeclarationProblem]:
     """Yield the problems of the top-level fields of defs.yaml, which Dagster reads: `type`, `attributes` and others."""
     if not isinstance(document.data, Mapping):

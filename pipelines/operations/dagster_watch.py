@@ -9,6 +9,7 @@ from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from pipelines.authoring import catalog
+from pipelines.runtime.stored_errors import find_cause, read_safe_text
 from sixtyforty.reports.alerts import Alert
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def failed_runs(instance: dg.DagsterInstance, use_case: str, now: float) -> list
         if is_own and not _is_retried(record, now) and not any(_mends(later, record) for later in succeeded):
             causes.setdefault(_cause_of(instance, run), []).append(record)
     return [
-        Alert("failed run", " ".join(cause), _describe_failures(cause, records)) for cause, records in causes.items()
+        Alert("failed run", " ".join(cause), _describe_failures(instance, cause, records))
+        for cause, records in causes.items()
     ]
 
 
@@ -119,18 +121,28 @@ def _cause_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[str, ..
 
     failures = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     steps = {
-        f"{e.step_key} ({_root_error(e.dagster_event.step_failure_data.error)})" for e in failures if e.dagster_event
+        f"{e.step_key} ({_name_error(e.dagster_event.step_failure_data.error)})" for e in failures if e.dagster_event
     }
     return (run.job_name, *sorted(steps))
 
 
-def _describe_failures(cause: Sequence[str], records: Sequence[dg.RunRecord]) -> str:
+def _reason_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    """Return the text of the first error of a run that holds no data; if there is none, where to read the error."""
+    import dagster as dg
+
+    records = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    errors = [find_cause(e.dagster_event.step_failure_data.error) for e in records if e.dagster_event]
+    texts = filter(None, map(read_safe_text, errors))
+    return next(texts, "The run's page in Dagster shows the error.")
+
+
+def _describe_failures(instance: dg.DagsterInstance, cause: Sequence[str], records: Sequence[dg.RunRecord]) -> str:
     newest = max(records, key=lambda record: record.end_time or 0.0).dagster_run
     where = f" in {', '.join(cause[1:])}" if cause[1:] else ""
     first, last = _partitions_of(newest)
     extent = f", partitions {first} to {last}" if first != last else f", partitions {first}" if first else ""
     count = f" {len(records)} runs failed for this cause." if len(records) > 1 else ""
-    return f"run {newest.run_id[:8]} failed{where}{extent}.{count} The run's page in Dagster shows the error."
+    return f"run {newest.run_id[:8]} failed{where}{extent}.{count} {_reason_of(instance, newest)}"
 
 
 def _use_cases_of(run: dg.DagsterRun, names: Iterable[str]) -> set[str]:
@@ -179,7 +191,8 @@ def _problem(
     # Ticks from before the clock was set back seem to be newer than the newest tick.
     ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, before=now + 1, limit=1)
     if ticks and ticks[0].status.name == "FAILURE":
-        return f"failed when it last ran ({_root_error(ticks[0].error)}). Its page in Dagster shows the error."
+        reason = read_safe_text(find_cause(ticks[0].error)) or "Its page in Dagster shows the error."
+        return f"failed when it last ran ({_name_error(ticks[0].error)}). {reason}"
     settings: Any = state.instigator_data
     if settings is None:
         return None
@@ -199,10 +212,9 @@ def _problem(
     return None
 
 
-def _root_error(error: Any) -> str:
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return error.cls_name if error else "unknown"
+def _name_error(error: Any) -> str:
+    cause = find_cause(error)
+    return str(cause.cls_name) if cause else "unknown"
 
 
 def longest_pause(cron: str | Sequence[str], now: float) -> float:

@@ -19,19 +19,25 @@ if TYPE_CHECKING:
 
 ENOUGH_BYTES = 2_000_000_000
 STARTED_BY_SUPERVISOR = "SUPERVISOR_ENABLED"  # Supervisor sets this variable in its programs.
+MACHINE = "this machine"  # the subject of these alerts
 CLOCK_TOLERANCE = 60.0  # seconds; a time that lies further in the future shows that the clock was set back
-MACHINE_KINDS: set[AlertKind] = {"disk nearly full", "no backup", "clock set back", "lost supervisor"}
+MACHINE_KINDS: set[AlertKind] = {"disk nearly full", "no backup", "lost supervisor"}
 
 
-def find_machine_alerts(settings: Settings, instance: dg.DagsterInstance, now: float) -> list[Alert]:
-    """Return an alert for each problem of the machine. `now`: seconds since 1970."""
+def find_machine_alerts(settings: Settings, now: float) -> list[Alert]:
+    """Return an alert for each problem of the machine that is seen without Dagster. `now`: seconds since 1970."""
     problems: dict[AlertKind, str | None] = {
         "disk nearly full": describe_full_disk(settings),
         "no backup": describe_missing_backup(settings, now),
-        "clock set back": describe_clock(instance, now),
+        "lost supervisor": describe_lost_supervisor(settings),
     }
-    problems["lost supervisor"] = describe_lost_supervisor(settings)
-    return [Alert(kind, "this machine", text) for kind, text in problems.items() if text]
+    return [Alert(kind, MACHINE, text) for kind, text in problems.items() if text]
+
+
+def find_clock_set_back(instance: dg.DagsterInstance, now: float) -> list[Alert]:
+    """Return an alert if the clock was set back. `now`: seconds since 1970."""
+    text = describe_clock(instance, now)
+    return [Alert("clock set back", MACHINE, text)] if text else []
 
 
 def describe_full_disk(settings: Settings) -> str | None:

@@ -43,12 +43,16 @@ class ChainCollector(Collector):
     """Calculates the figures of the machine, of Dagster and of each use case. Times are seconds since 1970."""
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the figures. A use case with an invalid declaration is left out."""
-        now, workspaces = time.time(), catalog.load_workspaces().complete
+        """Yield the figures. A use case with an invalid declaration is left out.
+
+        A figure that can't be calculated is left out, and `sixtyforty_readable` of its use case is 0.
+        """
+        now, loaded = time.time(), catalog.load_workspaces_to_watch()
+        workspaces = loaded.complete | {name: ws for name, (ws, _) in loaded.unread.items()}
         with dg.DagsterInstance.get() as instance:
             yield from _machine_metrics(now)
             yield from _dagster_metrics(instance, now)
-            yield from _use_case_metrics(list(workspaces.values()), instance, now)
+            yield from _use_case_metrics(list(workspaces.values()), instance, now, set(loaded.unread))
 
 
 def _machine_metrics(now: float) -> Iterator[Metric]:
@@ -76,7 +80,9 @@ def _dagster_metrics(instance: dg.DagsterInstance, now: float) -> Iterator[Metri
     yield lag
 
 
-def _use_case_metrics(workspaces: list[Workspace], instance: dg.DagsterInstance, now: float) -> Iterator[Metric]:
+def _use_case_metrics(
+    workspaces: list[Workspace], instance: dg.DagsterInstance, now: float, unread: set[str]
+) -> Iterator[Metric]:
     figures: dict[str, tuple[str, Callable[[Workspace], float]]] = {
         "sixtyforty_undelivered_seconds": (
             "Age of the oldest extract that landed after the newest delivery; 0 if all are delivered",
@@ -89,8 +95,15 @@ def _use_case_metrics(workspaces: list[Workspace], instance: dg.DagsterInstance,
     for name, (text, figure) in figures.items():
         metric = GaugeMetricFamily(name, text, labels=["use_case"])
         for ws in workspaces:
-            metric.add_metric([ws.use_case.name], figure(ws))
+            try:
+                metric.add_metric([ws.use_case.name], figure(ws))
+            except Exception:  # the figure sixtyforty_readable says so, and the watch alerts with the reason
+                unread.add(ws.use_case.name)
         yield metric
+    readable = GaugeMetricFamily("sixtyforty_readable", "0 if a figure couldn't be calculated", labels=["use_case"])
+    for ws in workspaces:
+        readable.add_metric([ws.use_case.name], float(ws.use_case.name not in unread))
+    yield readable
     alerts = GaugeMetricFamily("sixtyforty_open_alerts", "Open alerts by kind", labels=["use_case", "kind"])
     for ws in workspaces:
         kinds = list(AlertHistory.from_receipts(Receipts(ws.alert_receipts, parse_receipt).rows()).open_kinds.values())

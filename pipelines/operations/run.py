@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from pipelines.runtime.stored_errors import OWN_MODULES, find_cause
 from pipelines.settings import load_settings, prepare_dagster_home
 from sixtyforty.spec.errors import SixtyfortyError, closest_match
 from sixtyforty.spec.track import Track
@@ -188,10 +189,11 @@ def _run_lock(run_id: str) -> AbstractContextManager[object]:
 
 
 def _root_cause(event: dg.DagsterEvent) -> str:
-    error = event.step_failure_data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
+    error = find_cause(event.step_failure_data.error)
     if error and error.cls_name == "OutOfMemoryException":  # DuckDB's cures are settings that nobody can change here
         problem = str(error.message).partition("Error: ")[2].partition("\n")[0]
         return f"the rows need more memory than {VARIABLE} allows ({problem}). Set it to a larger size, such as 4GB."
-    return str(error.message).strip() if error else "unknown"
+    if error is None:
+        return "unknown"
+    name, _, text = error.message.strip().partition(": ")
+    return text if name.startswith(OWN_MODULES) and text else error.message.strip()

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipelines.authoring import catalog
 from pipelines.operations.dagster_watch import Automation, failed_runs, is_switched_on, silent_automation
 from pipelines.operations.heartbeat import report_look
-from pipelines.operations.machine_watch import MACHINE_KINDS, find_machine_alerts
-from pipelines.settings import load_settings, prepare_dagster_home
+from pipelines.operations.machine_watch import MACHINE_KINDS, find_clock_set_back, find_machine_alerts
+from pipelines.settings import Settings, load_settings, prepare_dagster_home
 from sixtyforty.decisions.webhook import WebhookError, send_due
 from sixtyforty.reports.alert_rules import RULES
 from sixtyforty.reports.alerts import (
@@ -34,20 +34,15 @@ from sixtyforty.reports.alerts import (
 from sixtyforty.reports.feed_alerts import find_silent_feeds
 from sixtyforty.reports.webhook_alerts import find_failing_webhook
 from sixtyforty.spec.clock import now as current_time
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.track import Track
+from sixtyforty.storage.damaged_files import describe_damage
 from sixtyforty.storage.hash_chain import LedgerError
 from sixtyforty.storage.receipts import Receipts
-from sixtyforty.workspace import Workspace
+from sixtyforty.workspace import Workspace, alerts_file
 
-
-@dataclass(frozen=True, kw_only=True)
-class BrokenDeclaration:
-    """A message about an invalid declaration, for the console only: it is sent to nobody, so no receipt is stored."""
-
-    kind: str = "broken declaration"
-    text: str
-    to: str = "the console"
-    why: str | None = None
+LAKE = "the lake"
+DAGSTER_KINDS: set[AlertKind] = {"failed run", "automation silent", "clock set back"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,7 @@ class ShownReceipt:
     """The receipt of an alert with the name of its use case, as `sixtyforty watch` shows it."""
 
     use_case: str
-    receipt: AlertReceipt | ResolvedAlert | BrokenDeclaration
+    receipt: AlertReceipt | ResolvedAlert
 
     def to_dict(self) -> dict[str, Any]:
         """Return the receipt for JSON."""
@@ -71,17 +66,15 @@ def watch_all(
     """Check every use case, once (interval None) or at an interval in seconds, and show the receipt of each alert."""
     settings = prepare_dagster_home()
     automation = Automation.declared()
-    reported: dict[str, str] = {}
     while True:
-        loaded = catalog.load_workspaces()
-        for name, ws in loaded.complete.items():
-            for receipt in watch_use_case(ws, track, send, automation, time.time()):
+        loaded = catalog.load_workspaces_to_watch()
+        opened = {name: (ws, None) for name, ws in loaded.complete.items()} | loaded.unread
+        for name, (ws, error) in opened.items():
+            for receipt in watch_use_case(ws, track, send, automation, time.time(), opening_error=error):
                 show(ShownReceipt(name, receipt))
         for name, problem in loaded.invalid.items():
-            # A broken declaration also hides the addresses to alert, so the console shows the problem.
-            if reported.get(name) != problem:
-                show(ShownReceipt(name, BrokenDeclaration(text=problem)))
-        reported = loaded.invalid
+            for receipt in report_invalid_declaration(settings, name, problem, send):
+                show(ShownReceipt(name, receipt))
         report_look(settings)
         if interval_seconds is None:
             return
@@ -89,34 +82,84 @@ def watch_all(
 
 
 def watch_use_case(
-    ws: Workspace, track: Track, send: SendMessage, automation: Automation, now: float
+    ws: Workspace,
+    track: Track,
+    send: SendMessage,
+    automation: Automation,
+    now: float,
+    *,
+    opening_error: Exception | None = None,
 ) -> list[AlertReceipt | ResolvedAlert]:
-    """Check one use case, send new alerts, and return the receipts of these alerts. `now`: seconds since 1970."""
-    alerts: list[Alert] = []
-    broken_ledgers: list[Alert] = []
-    examined: set[AlertKind] = set()
+    """Check one use case, send new alerts, and return the receipts of these alerts.
 
-    def look_for(kinds: set[AlertKind], subject: str, find_alerts: Callable[[], list[Alert]]) -> None:
+    now: seconds since 1970. opening_error: why the use case's data couldn't be read; None if they could.
+    """
+    alerts: list[Alert] = []
+    failures = [(LAKE, opening_error)] if opening_error else []
+    examined: set[AlertKind] = {"invalid declaration"}  # the declaration of a workspace is valid
+
+    def look_for(kinds: set[AlertKind], place: str, find_alerts: Callable[[], list[Alert]]) -> None:
         try:
             alerts.extend(find_alerts())
             examined.update(kinds)
         except Exception as error:  # A check that fails is an alert itself, and must not stop the other checks.
-            text = f"The watch cannot examine {subject} ({type(error).__name__}). Run: sixtyforty doctor."
-            failed = broken_ledgers if isinstance(error, LedgerError) else alerts
-            failed.append(Alert("automation silent", subject, text))
+            failures.append((place, error))
 
     for kind, rule in RULES.items():
-        look_for({kind}, f"the lake for the alert '{kind}'", lambda rule=rule: rule(ws, track))  # type: ignore[misc]
-    look_for(
-        {"failed run", "automation silent", "silent feed", *MACHINE_KINDS},
-        "Dagster",
-        lambda: _dagster_alerts(ws, automation, now),
-    )
+        look_for({kind}, LAKE, lambda rule=rule: rule(ws, track))  # type: ignore[misc]
+    look_for(MACHINE_KINDS, "this machine", lambda: find_machine_alerts(load_settings(), now))
+    look_for(DAGSTER_KINDS, "Dagster", lambda: _dagster_alerts(ws, automation, now))
+    look_for({"silent feed"}, "the feeds", lambda: _feed_alerts(ws))
     look_for({"webhook fails"}, "the webhook", lambda: _send_to_webhook(ws))
-    if not any(alert.kind == "ledger differs" for alert in alerts):  # this alert names the ledger, once
-        alerts += broken_ledgers
+    if any(alert.kind == "ledger differs" for alert in alerts):  # this alert names the ledger, once
+        failures = [(place, error) for place, error in failures if not isinstance(error, LedgerError)]
+    alerts += describe_failed_looks(failures)
     receipts = Receipts(ws.alert_receipts, parse_receipt)
     return send_alerts(ws.use_case.name, receipts, alerts, examined, ws.use_case.alerts, os.environ, send)
+
+
+def describe_failed_looks(failures: Iterable[tuple[str, Exception]]) -> list[Alert]:
+    """Return one alert for each type of error that kept the watch from examining something.
+
+    failures: the place that couldn't be examined, and the error.
+    """
+    failures_by_type: dict[str, list[tuple[str, Exception]]] = {}
+    for place, error in failures:
+        failures_by_type.setdefault(type(error).__name__, []).append((place, error))
+    alerts = []
+    for name, alike in failures_by_type.items():
+        places = list(dict.fromkeys(place for place, _ in alike))
+        text = f"The watch cannot examine {' and '.join(places)}: {_explain(alike[0][1])} Run: sixtyforty doctor."
+        alerts.append(Alert("automation silent", f"{' and '.join(places)} {name}", text))
+    return alerts
+
+
+def _explain(error: Exception) -> str:
+    """Return the text of an error, or only its type if its text may quote data.
+
+    Errors of the project say what happened and what to do. Errors of a database about its connection or its file hold
+    no data.
+    """
+    import duckdb
+    import sqlalchemy as sa
+
+    if isinstance(error, SixtyfortyError):
+        return str(error)
+    if isinstance(error, duckdb.Error) and (damage := describe_damage(str(error))):
+        return damage
+    if type(error) in (sa.exc.OperationalError, sa.exc.DatabaseError):
+        return f"{(str(error.orig).splitlines() or [''])[0]}."  # type: ignore[attr-defined]
+    return f"{type(error).__name__}."
+
+
+def report_invalid_declaration(
+    settings: Settings, use_case: str, problem: str, send: SendMessage
+) -> list[AlertReceipt | ResolvedAlert]:
+    """Tell the roles that an invalid declaration still names that no run can start. Return the new receipts."""
+    text = f"No run can start, and nothing else is examined, because the declaration is invalid: {problem}"
+    receipts = Receipts(alerts_file(settings.home, use_case), parse_receipt)
+    alert = Alert("invalid declaration", use_case, text)
+    return send_alerts(use_case, receipts, [alert], set(), catalog.read_alert_roles(use_case), os.environ, send)
 
 
 def _send_to_webhook(ws: Workspace) -> list[Alert]:
@@ -128,10 +171,7 @@ def _send_to_webhook(ws: Workspace) -> list[Alert]:
 
 
 def _dagster_alerts(ws: Workspace, automation: Automation, now: float) -> list[Alert]:
-    """Return the alerts about runs, sensors and the machine.
-
-    A feed counts as silent only while the sensor for new data is on, because otherwise nobody expects extracts.
-    """
+    """Return the alerts about runs, sensors and the clock, without a look at the lake."""
     import dagster as dg
 
     name, max_silent = ws.use_case.name, ws.use_case.watch.max_silent_intervals
@@ -139,9 +179,20 @@ def _dagster_alerts(ws: Workspace, automation: Automation, now: float) -> list[A
         return [
             *failed_runs(instance, name, now),
             *silent_automation(instance, name, now, automation, max_silent),
-            *(find_silent_feeds(ws, current_time()) if is_switched_on(instance, f"{name}_new_data") else []),
-            *find_machine_alerts(load_settings(), instance, now),
+            *find_clock_set_back(instance, now),
         ]
+
+
+def _feed_alerts(ws: Workspace) -> list[Alert]:
+    """Return the alerts about silent feeds.
+
+    A feed counts as silent only while the sensor for new data is on, because otherwise nobody expects extracts.
+    """
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        is_expected = is_switched_on(instance, f"{ws.use_case.name}_new_data")
+    return find_silent_feeds(ws, current_time()) if is_expected else []
 
 
 def describe_receipt(shown: ShownReceipt) -> str:

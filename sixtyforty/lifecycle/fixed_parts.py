@@ -195,6 +195,8 @@ def _read(file: StoragePath) -> dict[str, Any]:
             return dict(json.loads(file.read_bytes()))
     except FileNotFoundError:
         return {}
+    except ValueError as error:
+        raise FixedPartError(f"{file} is damaged: it isn't JSON. Put it back from a backup.") from error
 
 
 def _shown(part: Any) -> str:

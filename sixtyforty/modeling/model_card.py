@@ -77,4 +77,4 @@ class ModelCard:
             problems = "; ".join(f"recipe.{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
             raise ModelError(f"The model card can't be read: {problems}.") from error
         except (ValueError, TypeError, KeyError) as error:
-            raise ModelError(f"The model card can't be read: {error}.") from error
+            raise ModelError(f"The model card can't be read, because it is damaged ({error}).") from error

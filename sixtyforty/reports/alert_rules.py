@@ -54,7 +54,7 @@ def _rejection_text(source: str, verdict: Verdict) -> str:
     why = f" Failed rules: {rules}." if rules else ""
     return (
         f"{source} of {verdict.partition} was rejected: {verdict.quarantined:,} of"
-        f" {format_plural(verdict.landed, 'row')} are invalid.{why}"
+        f" {format_plural(verdict.landed, 'row')} {'is' if verdict.landed == 1 else 'are'} invalid.{why}"
         " Read the details in Data Docs, then ask the sender for a corrected extract of the same name."
     )
 

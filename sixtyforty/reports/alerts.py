@@ -18,6 +18,7 @@ from sixtyforty.storage.receipts import Receipt, Receipts
 
 AlertKind = Literal[
     "failed run",
+    "invalid declaration",
     "source unreachable",
     "refused extract",
     "quarantined rows",

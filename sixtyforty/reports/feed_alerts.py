@@ -27,8 +27,17 @@ LONGEST_SEARCH = 4000  # partitions in which missing ones are counted
 
 
 def find_unreachable_sources(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert for each source whose location or database can't be read. The argument `track` isn't used."""
-    return [Alert("source unreachable", name, text) for name, text in find_unreachable(ws.landing).items()]
+    """Return an alert for each reason why the location or the database of sources can't be read.
+
+    Sources of one location are in one alert. The argument `track` isn't used.
+    """
+    sources_by_reason: dict[str, list[str]] = {}
+    for name, text in find_unreachable(ws.landing).items():
+        sources_by_reason.setdefault(text.removeprefix(f"{name}: "), []).append(name)
+    return [
+        Alert("source unreachable", " ".join(names), f"{', '.join(names)}: {reason}")
+        for reason, names in sources_by_reason.items()
+    ]
 
 
 def find_refused_extracts(ws: Workspace, track: Track) -> list[Alert]:
@@ -64,17 +73,24 @@ def _refusal_text(source: str, arrival: Arrival) -> str:
 def find_quarantined_rows(ws: Workspace, track: Track) -> list[Alert]:
     """Return an alert for each source whose newest accepted partition has quarantined rows, such as a cut last line.
 
-    The alert is resolved when the rows are corrected, or when the next partition has none. A rejected partition has an
-    alert of its own. The argument `track` isn't used.
+    The alert is resolved when the rows are corrected, or when the next partition has none. Lines of refused extracts
+    don't count: a rejected partition and a refused extract have alerts of their own. The argument `track` isn't used.
     """
     alerts = []
     for source in ws.use_case.partitioned:
         newest = max(ws.lake.partitions(f"validated/{source}"), default=None)
         entry = ws.lake.entry(f"validated/{source}", newest) if newest else None
         verdict = read_verdict(entry) if entry else None
-        if verdict and verdict.quarantined:
+        if not newest or not verdict:
+            continue
+        refused = sum(
+            arrival.rows
+            for arrival in ws.landing.known(source)
+            if arrival.problem and newest == min(arrival.partitions, default=None)  # see _listed_extract of raw.py
+        )
+        if (quarantined := verdict.quarantined - refused) > 0:
             text = (
-                f"{source} of {newest}: {verdict.quarantined:,} of {verdict.landed:,} landed rows are in quarantine."
+                f"{source} of {newest}: {quarantined:,} of {verdict.landed:,} landed rows are in quarantine."
                 " The rest is accepted. `sixtyforty quarantine` shows the reason of each row."
                 " Ask the sender for a corrected extract."
             )

@@ -38,6 +38,7 @@ class FaultReport:
     - recipient: who was alerted; empty if nobody was.
     - look: the number of the look after the first sign, 1 or 2.
     - seconds: from the first sign to the alert.
+    - kind: the kind of the alert.
     """
 
     name: str
@@ -46,6 +47,7 @@ class FaultReport:
     recipient: str
     look: int
     seconds: float
+    kind: str = ""
 
     @property
     def ok(self) -> bool:

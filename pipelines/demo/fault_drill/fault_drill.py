@@ -97,11 +97,12 @@ def plant_and_watch(base: Scene, folder: Path, fault: Fault, due: Mapping[str, D
         scene.verify_at_night()
         effect = f"{effect}; {scene.problem or 'the nightly verification found nothing'}"
     sign = time.monotonic()
-    recipient, look, seconds = "", 0, 0.0
+    recipient, kind, look, seconds = "", "", 0, 0.0
     for number in LOOKS:
         receipts = [receipt for receipt in scene.look() if _names(receipt, fault)]
         if receipts:
-            recipient, look, seconds = receipts[0].to.partition(":")[0], number, time.monotonic() - sign
+            recipient, kind = receipts[0].to.partition(":")[0], receipts[0].kind
+            look, seconds = number, time.monotonic() - sign
             break
         scene.address_problem = None
     (fault.mend or Scene.mend)(scene)
@@ -109,7 +110,7 @@ def plant_and_watch(base: Scene, folder: Path, fault: Fault, due: Mapping[str, D
         scene.advance(1)
     lost = _describe_losses(scene, before, due)
     effect, lost = (text.replace(f"{scene.home.folder}/", "") for text in (effect, lost))
-    return FaultReport(fault.name, effect, lost, recipient, look, seconds)
+    return FaultReport(fault.name, effect, lost, recipient, look, seconds, kind)
 
 
 def _names(receipt: AlertReceipt, fault: Fault) -> bool:
@@ -125,7 +126,7 @@ def _shorten(text: str) -> str:
 def _describe_effect(scene: Scene, before: Mapping[str, Decision], has_run: bool) -> str:
     problem = f"; the run failed: {_shorten(scene.problem.splitlines()[0])}" if scene.problem else ""
     if not has_run:
-        return "the chain goes on" + problem
+        return "no run was due before the alert" + problem
     try:
         new = [decision for decision_id, decision in read_decisions(scene).items() if decision_id not in before]
     except SixtyfortyError as error:

@@ -17,7 +17,8 @@ that, the fault is mended, and the chain catches up.
 
 - *What happened*: the decisions of the hour after the fault, and why a run failed.
 - *Lost*: due decisions, changed decisions and landed rows that are missing after the fault was mended.
-- *Recipient*: who got an alert, at which look after the first sign, and how many seconds that look took.
+- *Recipient*: who got an alert, at which look after the first sign, how many seconds that look took, and the [kind of
+  the alert](../how-to/operate.md#alerts), which says what to do.
 - *Drilled at*: the commit of the code. `make drill-all ONLY="disk, model"` drills the faults whose names hold one of
   these texts, and writes only their rows.
 
@@ -34,7 +35,8 @@ Rows = Mapping[str, Sequence[str]]
 
 def make_row(report: FaultReport, commit: str) -> list[str]:
     """Return the cells of a report, in the order of HEADER. A cell is one line, without the separator of cells."""
-    alerted = f"{report.recipient}, look {report.look} ({report.seconds:.1f} s)" if report.recipient else NOBODY
+    alerted = f"{report.recipient}, look {report.look} ({report.seconds:.1f} s): {report.kind}"
+    alerted = alerted if report.recipient else NOBODY
     cells = [report.name, report.effect, report.lost or NOTHING, alerted, commit]
     return [" ".join(cell.split()).replace("|", "/") for cell in cells]
 

@@ -50,6 +50,7 @@ class Scene:
     - kept: the content of changed files before the change; None for a file that did not exist.
     - address_problem: why messages can't be sent; None if they can.
     - is_daemon_alive: whether the daemon writes its heartbeats.
+    - is_sensor_alive: whether the daemon also evaluates the sensor, and writes its ticks.
     - watch_ahead: by how many seconds the clock of the watch is ahead of this machine's.
     - undo: what else to do to remove the fault.
     """
@@ -61,6 +62,7 @@ class Scene:
     kept: dict[Path, bytes | None] = field(default_factory=dict)
     address_problem: str | None = None
     is_daemon_alive: bool = True
+    is_sensor_alive: bool = True
     watch_ahead: float = 0.0
     undo: list[Callable[[], object]] = field(default_factory=list)
     problem: str = ""
@@ -68,8 +70,7 @@ class Scene:
     @property
     def ws(self) -> Workspace:
         """The workspace of the use case in this home. Its alerts go to the drill's recipient."""
-        ws = self.home.evaluate(lambda: catalog.open_workspace(flights.USE_CASE))
-        return replace(ws, use_case=ws.use_case.model_copy(update={"alerts": {"owner": [OWNER]}}))
+        return _alert_owner(self.home.evaluate(lambda: catalog.open_workspace(flights.USE_CASE)))
 
     @property
     def data(self) -> Path:
@@ -114,7 +115,7 @@ class Scene:
         for path in sorted((self.home.folder / SPOILED).glob("*")):
             shutil.copy2(path, self.home.landing_zone / path.name)
         self.undo, self.kept, self.spoiled, self.problem = [], {}, {}, ""
-        self.address_problem, self.is_daemon_alive, self.watch_ahead = None, True, 0.0
+        self.address_problem, self.is_daemon_alive, self.is_sensor_alive, self.watch_ahead = None, True, True, 0.0
 
     def advance(self, hours: int) -> None:
         """Move the clock, land the extracts that are due, and run the chain. A failed run is kept in `problem`."""
@@ -174,7 +175,9 @@ class Scene:
         with self._in_home():
             now = time.time() + self.watch_ahead
             self._record_daemon(now)
-            receipts = watch_use_case(self.ws, "live", self._send, Automation(frozenset({SENSOR})), now)
+            loaded, automation = catalog.load_workspaces_to_watch(), Automation(frozenset({SENSOR}))
+            ws, error = loaded.unread.get(flights.USE_CASE) or (loaded.complete[flights.USE_CASE], None)
+            receipts = watch_use_case(_alert_owner(ws), "live", self._send, automation, now, opening_error=error)
         return [receipt for receipt in receipts if isinstance(receipt, AlertReceipt) and receipt.why is None]
 
     def _send(self, address: str, title: str, text: str) -> str | None:
@@ -195,10 +198,12 @@ class Scene:
         try:
             with dg.DagsterInstance.get() as instance:
                 record_heartbeats(instance, now)
-                if not any(state.name == SENSOR for state in instance.all_instigator_state()):
-                    state = running_sensor(SENSOR, last_tick_timestamp=now)
-                    instance.add_instigator_state(state)
-                    record_tick(instance, state, now)
+                states = [state for state in instance.all_instigator_state() if state.name == SENSOR]
+                if not states:
+                    states = [running_sensor(SENSOR, last_tick_timestamp=now)]
+                    instance.add_instigator_state(states[0])
+                if self.is_sensor_alive:
+                    record_tick(instance, states[0], now)
         except Exception as error:  # the storage itself may be the fault; the watch then reports it
             self.problem = self.problem or f"the daemon can't write to its storage ({type(error).__name__})"
 
@@ -207,6 +212,11 @@ class Scene:
         """Use the environment of the home, and write the output of runs to its file chain.log."""
         with self.home.entered(), (self.home.folder / "chain.log").open("a") as log, redirect_stderr(log):
             yield
+
+
+def _alert_owner(ws: Workspace) -> Workspace:
+    """Return a workspace whose alerts go to the drill's recipient."""
+    return replace(ws, use_case=ws.use_case.model_copy(update={"alerts": {"owner": [OWNER]}}))
 
 
 def read_decisions(scene: Scene) -> Mapping[str, Decision]:

@@ -69,7 +69,7 @@ def kill_daemon(scene: Scene) -> None:
 
 def silence_sensor(scene: Scene) -> None:
     """Let the watch look an hour later, while the daemon lives and the sensor wrote no tick."""
-    scene.watch_ahead = HOUR
+    scene.is_sensor_alive, scene.watch_ahead = False, HOUR
 
 
 def fail_sensor(scene: Scene) -> None:
@@ -79,6 +79,7 @@ def fail_sensor(scene: Scene) -> None:
         sensor = next(state for state in instance.all_instigator_state() if state.name == SENSOR)
         record_tick(instance, sensor, time.time(), ValueError("the sensor fails"))
 
+    scene.is_sensor_alive = False
     scene.with_instance(record)
 
 

@@ -72,8 +72,16 @@ def change_champion_ledger(change: Change) -> Callable[[Scene], None]:
 
 def block_dataset(scene: Scene) -> None:
     """Replace the folder of the features by a file, so that nothing can be written into it."""
-    folder = scene.data / "lake" / flights.USE_CASE / "features"
-    aside = folder.with_name("features_aside")
+    _replace_by_file(scene, scene.data / "lake" / flights.USE_CASE / "features")
+
+
+def block_lake(scene: Scene) -> None:
+    """Replace the lake by a file, as a failed mount leaves it."""
+    _replace_by_file(scene, scene.data / "lake")
+
+
+def _replace_by_file(scene: Scene, folder: Path) -> None:
+    aside = folder.with_name(f"{folder.name}_aside")
     folder.rename(aside)
     folder.touch()
 
@@ -131,6 +139,7 @@ FAULTS = [
     ),
     Fault("lake: decisions lost", change_in_lake("decisions/live", ".parquet", lost), FAILED, hours=1),
     Fault("lake: folder of features is a file", block_dataset, FAILED, hours=1),
+    Fault("lake: replaced by a file", block_lake, ("cannot examine the lake",), hours=1),
     Fault("model: file lost", change_model_file("model.skops", lost), UNSCORED, hours=1),
     Fault("model: card lost", change_model_file("card.json", lost), UNSCORED, hours=1),
     Fault("model: card overwritten", change_model_file("card.json", overwritten), UNSCORED, hours=1),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -26,6 +26,7 @@ from pipelines.runtime.dagster_internals_daemon import (
     running_sensor,
 )
 from pipelines.runtime.dagster_internals_events import MARK_TAG
+from sixtyforty.storage.damaged_files import DamagedFileError
 
 NOW = time.time()
 HOUR = 3600
@@ -65,12 +66,18 @@ def alert_texts(instance: dg.DagsterInstance, automation: Automation = DECLARED,
     return {alert.subject: alert.text for alert in alerts}
 
 
-def add_failed_run(instance: dg.DagsterInstance, job: str = USE_CASE, **tags: str) -> str:
-    """Run a job that fails; return the run's id."""
+def fail_with_data() -> None:
+    raise ValueError("Mrs Miller, 5 Elm Street")
+
+
+def add_failed_run(
+    instance: dg.DagsterInstance, job: str = USE_CASE, fail: Callable[[], None] = fail_with_data, **tags: str
+) -> str:
+    """Run a job whose step fails; return the run's id."""
 
     @dg.op(name="raw__weather")
     def broken() -> None:
-        raise ValueError("Mrs Miller, 5 Elm Street")
+        fail()
 
     @dg.job(name=job)
     def failing() -> None:
@@ -91,6 +98,20 @@ def test_a_failed_run_is_described_by_step_and_partitions_without_data(instance:
         f"run {run_id[:8]} failed in raw__weather (ValueError), partitions 2013-06-01 to 2013-06-02."
         " The run's page in Dagster shows the error."
     )
+
+
+def test_a_failed_run_names_the_cause_that_the_storage_found(instance: dg.DagsterInstance) -> None:
+    """Once, the alert about a damaged file named only the step and the type of the error."""
+
+    def fail() -> None:
+        try:
+            raise ValueError("Mrs Miller, 5 Elm Street")
+        except ValueError as error:
+            raise DamagedFileError("calls.parquet is missing. Put it back.") from error
+
+    add_failed_run(instance, fail=fail)
+    (alert,) = failed_runs(instance, USE_CASE, time.time())
+    assert alert.text.endswith("failed in raw__weather (DamagedFileError). calls.parquet is missing. Put it back.")
 
 
 def test_a_failed_run_of_the_command_line_is_an_alert_at_once(instance: dg.DagsterInstance) -> None:

@@ -24,7 +24,7 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workspace: Workspace
     use_home(monkeypatch, tmp_path / "home")
     prepare_dagster_home()
     loaded = catalog.LoadedWorkspaces(complete={workspace.use_case.name: workspace})
-    monkeypatch.setattr(catalog, "load_workspaces", lambda: loaded)
+    monkeypatch.setattr(catalog, "load_workspaces_to_watch", lambda: loaded)
     return TestClient(metrics.build_app(), base_url=LOCAL)
 
 
@@ -39,8 +39,19 @@ def test_the_figures_of_machine_runs_and_use_case(client: TestClient, workspace:
     assert figures['sixtyforty_refused_extracts{use_case="calls_in_time"}'] == "1.0"
     assert figures['sixtyforty_runs{state="queued"}'] == "0.0"
     assert figures['sixtyforty_gate_stopped{use_case="calls_in_time"}'] == "0.0"
+    assert figures['sixtyforty_readable{use_case="calls_in_time"}'] == "1.0"
     assert 0 < float(figures['sixtyforty_undelivered_seconds{use_case="calls_in_time"}']) < 600
     assert float(figures["sixtyforty_disk_free_bytes"]) > 0
+
+
+def test_a_lake_that_cannot_be_read_hides_only_its_own_figures(client: TestClient, workspace: Workspace) -> None:
+    root = Path(str(workspace.lake.root))
+    root.parent.mkdir(parents=True, exist_ok=True)
+    root.touch()
+    text = client.get("/metrics").text
+    assert 'sixtyforty_readable{use_case="calls_in_time"} 0.0' in text
+    assert "sixtyforty_fallback_share{" not in text
+    assert "sixtyforty_disk_free_bytes" in text
 
 
 def test_health_is_503_until_daemon_and_watch_are_alive(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,24 +6,34 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from pipelines.authoring import catalog
-from pipelines.operations import watch
+from pipelines.operations import machine_watch, watch
 from pipelines.operations.dagster_watch import Automation
-from pipelines.operations.watch import ShownReceipt, describe_receipt, watch_all, watch_use_case
+from pipelines.operations.watch import ShownReceipt, describe_failed_looks, describe_receipt, watch_all, watch_use_case
 from pipelines.settings import ROOT
 from sixtyforty.reports.alerts import Alert, AlertReceipt, ResolvedAlert
 from sixtyforty.storage.hash_chain import LedgerError
+from sixtyforty.storage.object_store import ObjectStoreError
 from sixtyforty.workspace import Workspace
+from tests.homes import use_home
 from tests.webhook_receiver import SECRET, WEBHOOK, deliver, running_receiver
 
 NOW = time.time()
 DECLARED = Automation(frozenset({"flight_delays_new_data"}))
 USE_CASE = "flight_delays"
+
+
+def without_dagster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the watch find nothing in Dagster."""
+    monkeypatch.setattr(watch, "_dagster_alerts", lambda *_: [])
+    monkeypatch.setattr(watch, "_feed_alerts", lambda *_: [])
 
 
 def test_a_look_that_fails_is_an_alert_itself_and_hides_no_other(
@@ -37,13 +47,13 @@ def test_a_look_that_fails_is_an_alert_itself_and_hides_no_other(
 
     receipts = watch_use_case(workspace, "live", send, DECLARED, NOW)
     assert [receipt.kind for receipt in receipts] == ["automation silent"]
-    assert isinstance(receipts[0], AlertReceipt) and receipts[0].subject == "Dagster"
-    assert "The watch cannot examine Dagster" in receipts[0].text
+    assert isinstance(receipts[0], AlertReceipt)
+    assert "The watch cannot examine Dagster and the feeds" in receipts[0].text
     assert watch_use_case(workspace, "live", send, DECLARED, NOW) == []
 
 
 def test_a_broken_ledger_is_one_alert(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "_dagster_alerts", lambda *_: [])
+    without_dagster(monkeypatch)
     path = Path(str(workspace.champion_ledger.path))
     path.parent.mkdir(parents=True)
     path.write_text("{}\n")
@@ -55,7 +65,7 @@ def test_a_broken_ledger_that_no_alert_names_is_reported(workspace: Workspace, m
     def read_broken_ledger(*_: object) -> list[Alert]:
         raise LedgerError("another.jsonl, row 1: the row was changed.")
 
-    monkeypatch.setattr(watch, "_dagster_alerts", lambda *_: [])
+    without_dagster(monkeypatch)
     monkeypatch.setitem(watch.RULES, "leakage", read_broken_ledger)
     receipts = watch_use_case(workspace, "live", lambda *_: None, DECLARED, NOW)
     assert [receipt.kind for receipt in receipts] == ["automation silent"]
@@ -79,32 +89,66 @@ def test_the_watch_sends_to_the_webhook_and_alerts_while_it_fails(
     assert len(json.loads(bodies[0])["decisions"]) == 2
 
 
-def test_a_broken_declaration_is_shown_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SIXTYFORTY_HOME", str(tmp_path))
-    loaded = catalog.LoadedWorkspaces(invalid={"tents": "defs.yaml:3: kpi: is missing"})
-    monkeypatch.setattr(catalog, "load_workspaces", lambda: loaded)
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], list[tuple[str, str, str]]]:
+    """Let the watch look twice at the flights of a home. Return use case, kind and text of the alerts of both looks."""
+    use_home(monkeypatch, tmp_path)
     monkeypatch.setattr(Automation, "declared", lambda: DECLARED)
-    looks = 0
+    without_dagster(monkeypatch)
+    monkeypatch.setattr(catalog, "list_use_cases", lambda: [USE_CASE])
 
-    def sleep(seconds: float) -> None:
-        nonlocal looks
-        looks += 1
-        if looks == 2:
-            raise KeyboardInterrupt
+    def look_twice() -> list[tuple[str, str, str]]:
+        shown: list[ShownReceipt] = []
+        for _ in range(2):
+            watch_all("live", None, shown.append, lambda *_: None)
+        receipts = [(each.use_case, each.receipt) for each in shown]
+        return [(name, each.kind, each.text) for name, each in receipts if isinstance(each, AlertReceipt)]
 
-    monkeypatch.setattr(watch.time, "sleep", sleep)
-    receipts: list[ShownReceipt] = []
-    with pytest.raises(KeyboardInterrupt):
-        watch_all("live", 1.0, receipts.append)
-    assert [receipt.to_dict() for receipt in receipts] == [
-        {
-            "use_case": "tents",
-            "kind": "broken declaration",
-            "text": "defs.yaml:3: kpi: is missing",
-            "to": "the console",
-            "why": None,
-        }
-    ]
+    return look_twice
+
+
+def test_a_lake_that_cannot_be_read_is_one_alert_with_the_reason(
+    looks: Callable[[], list[tuple[str, str, str]]], tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir(exist_ok=True)
+    (tmp_path / "data" / "lake").touch()
+    ((name, kind, text),) = [alert for alert in looks() if "the lake" in alert[2]]
+    assert (name, kind) == (USE_CASE, "automation silent")
+    assert "data/lake" in text and "A file is where a folder should be" in text
+
+
+def test_a_full_disk_is_reported_while_dagster_cannot_be_examined(
+    looks: Callable[[], list[tuple[str, str, str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine_watch, "ENOUGH_BYTES", 1 << 60)
+    monkeypatch.setattr(watch, "_dagster_alerts", lambda *_: 1 / 0)
+    assert {kind for _, kind, _ in looks()} == {"disk nearly full", "automation silent"}
+
+
+def test_an_invalid_declaration_is_reported_once_to_the_roles_that_it_names(
+    looks: Callable[[], list[tuple[str, str, str]]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "declared" / USE_CASE
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(catalog, "FOLDER", folder.parent)
+    (folder / "defs.yaml").write_text("attributes:\n  timezone: 7\n  alerts: {owner: [OWNER_MAIL]}\n")
+    monkeypatch.setenv("OWNER_MAIL", "json://localhost")
+    ((name, kind, text),) = looks()
+    assert (name, kind) == (USE_CASE, "invalid declaration")
+    assert "No run can start" in text and "defs.yaml:" in text
+    assert "owner:OWNER_MAIL" in (tmp_path / "data" / "alerts" / f"{USE_CASE}.jsonl").read_text()
+    (folder / "defs.yaml").write_text("alerts: [")
+    assert looks() != []  # no role can be read, so the console hears of it
+
+
+def test_failed_looks_of_one_kind_are_one_alert() -> None:
+    error = ObjectStoreError("The bucket can't be reached.")
+    one, other = describe_failed_looks([("the lake", error), ("the lake", error), ("Dagster", ValueError("secret"))])
+    assert one.text == "The watch cannot examine the lake: The bucket can't be reached. Run: sixtyforty doctor."
+    assert other.text == "The watch cannot examine Dagster: ValueError. Run: sixtyforty doctor."
+    damaged = sa.exc.DatabaseError("select 'Mrs Miller'", None, ValueError("file is not a database"))
+    (alert,) = describe_failed_looks([("Dagster", damaged)])
+    assert alert.text == "The watch cannot examine Dagster: file is not a database. Run: sixtyforty doctor."
 
 
 def test_receipts_as_lines() -> None:

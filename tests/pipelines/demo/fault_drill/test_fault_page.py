@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipelines.demo.fault_drill.fault import FaultReport
 from pipelines.demo.fault_drill.fault_page import is_failed, make_row, parse_rows, render_page
 
-FULL = FaultReport("disk: full", "the chain goes on", "", "owner", 1, 0.26)
+FULL = FaultReport("disk: full", "no run was due", "", "owner", 1, 0.26, "disk nearly full")
 SILENT = FaultReport("feed: silent", "0 decisions | none\ntaken", "3 due decisions missing", "", 0, 0.0)
 NAMES = ["disk: full", "feed: silent", "run: killed"]
 
@@ -17,7 +17,7 @@ def test_the_page_has_a_row_for_each_drilled_fault() -> None:
     assert page.splitlines()[-4:] == [
         "| fault | what happened | lost | recipient, after how long | drilled at |",
         "| --- | --- | --- | --- | --- |",
-        "| disk: full | the chain goes on | nothing | owner, look 1 (0.3 s) | abc |",
+        "| disk: full | no run was due | nothing | owner, look 1 (0.3 s): disk nearly full | abc |",
         "| feed: silent | 0 decisions / none taken | 3 due decisions missing | nobody | abc |",
     ]
     assert [is_failed(row) for row in parse_rows(page).values()] == [False, True]
