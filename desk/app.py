@@ -53,7 +53,7 @@ def build_app(
     - address_days: the days after which the security log deletes addresses.
     - provider: the OpenID provider through which people can log in; None without one.
     """
-    templates = page_environment("desk")
+    templates = page_environment(__package__)
     templates.filters["local_time"] = lambda time, ws: f"{local_time(ws.use_case, time):%Y-%m-%d %H:%M}"
     templates.filters["clock_time"] = format_clock_time
     templates.filters["fact"] = format_fact
@@ -84,7 +84,7 @@ def _routes(desk: Desk) -> list[Route | Mount]:
     return [
         Route("/", login_page(desk), methods=["GET", "POST"]),
         Route("/static/style.css", Response(style, media_type="text/css")),
-        Mount("/static", StaticFiles(packages=[("desk", "static")])),
+        Mount("/static", StaticFiles(packages=[(__package__, "static")])),
         guarded("/decisions", decisions_page, "/decisions", "POST"),
         Route("/decisions/news", guard_page(desk, news_page, "/decisions", keeps_session=False), methods=["GET"]),
         guarded("/afterwards", afterwards_page, "/afterwards"),

@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from expectations.rules import Suite
 from sixtyforty.spec.errors import DeclarationError, DeclarationProblem
 from sixtyforty.spec.field_messages import validation_problems
+from sixtyforty.spec.project_folders import suites_folder
 from sixtyforty.spec.yaml_positions import parse_yaml
 
-HERE = Path(__file__).parent
+HERE = suites_folder()
 PARSED_SUITES = 512  # number of parsed suites kept in memory
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from assets.metadata import table
+from assets.resources import BusinessClock, ProjectHome
 from assets.stage import Stage
 from assets.stage_table import STAGES
 from assets.wiring import EventRecorder as EventRecorderProtocol
@@ -20,8 +22,10 @@ from assets.wiring import Wiring, build_stage_assets
 from pipelines.authoring import loader
 from pipelines.automation.use_case_automation import build_automation
 from pipelines.runtime.dagster_internals_events import EventRecorder
+from pipelines.settings import Settings, SettingsError, load_settings
 from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import DeclarationError
+from sixtyforty.spec.project_folders import USE_CASES_VARIABLE
 from sixtyforty.spec.use_case import UseCase
 
 
@@ -58,6 +62,17 @@ def build_chain(
     )
     automation = dg.Definitions() if is_draft else build_automation(use_case)
     return dg.Definitions.merge(dg.Definitions(assets=assets, jobs=[job]), automation)
+
+
+@lru_cache(maxsize=1)
+def build_resources(settings: Settings) -> dict[str, Any]:
+    """Return the resources of all stages. The same settings give the same objects, as Dagster merges no others."""
+    return {"project_home": project_home(settings), "clock": BusinessClock()}
+
+
+def project_home(settings: Settings) -> ProjectHome:
+    """Return the locations of the project's data."""
+    return ProjectHome(settings.home, settings.database_url, settings.dvc_remote, settings.lake)
 
 
 class AnyFields(dg.Model):
@@ -112,8 +127,18 @@ class DecisionPipeline(dg.Component, dg.Resolvable):
         return cls()
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Return the use case's assets, checks and job. Raises DeclarationError if the declaration is wrong."""
-        return build_chain(loader.load_declaration(Path(context.path)))
+        """Return the use case's assets, checks, job and automation, with the resources that its stages need.
+
+        Raises DeclarationError if the declaration is wrong, and SettingsError if it is not in the folder of use cases.
+        """
+        folder = Path(context.path).resolve()
+        if folder.parent != loader.FOLDER:
+            raise SettingsError(
+                f"{folder.name} is in {folder.parent}, but the use cases are in {loader.FOLDER}."
+                f" Set {USE_CASES_VARIABLE} to the folder of all use cases."
+            )
+        chain = build_chain(loader.load_declaration(folder))
+        return dg.Definitions.merge(chain, dg.Definitions(resources=build_resources(load_settings())))
 
 
 def build_use_cases() -> dg.Definitions:

@@ -7,11 +7,10 @@ from functools import lru_cache
 import dagster as dg
 
 from assets.allowed_sql import require_allowed_sql
-from assets.resources import BusinessClock, ProjectHome
 from expectations.gx_runner import prepare_evaluation
 from pipelines.authoring import loader
 from pipelines.automation import housekeeping, portfolio_job
-from pipelines.component import build_use_cases, load_use_cases
+from pipelines.component import build_resources, build_use_cases, load_use_cases, project_home
 from pipelines.runtime.console import console
 from pipelines.settings import Settings, load_settings
 from sixtyforty.spec.errors import SixtyfortyError
@@ -28,21 +27,16 @@ def _build_definitions(settings: Settings, _: loader.DeclarationState) -> dg.Def
     """Build Dagster's definitions, and reuse them until a declaration changes. Dagster loads them twice per run."""
     gc.set_threshold(100_000, 50, 50)  # definitions and run plans stay in memory, so collect garbage less often
     use_cases = build_use_cases()
-    project_home = _project_home(settings)
     return dg.Definitions.merge(
         use_cases,
         portfolio_job.definitions(use_cases),
         housekeeping.definitions(),
         dg.Definitions(
-            resources={"project_home": project_home, "clock": BusinessClock()},
+            resources=build_resources(settings),
             executor=dg.in_process_executor,
             loggers={"console": console},
         ),
     )
-
-
-def _project_home(settings: Settings) -> ProjectHome:
-    return ProjectHome(settings.home, settings.database_url, settings.dvc_remote, settings.lake)
 
 
 def prepare_runs() -> None:
@@ -55,8 +49,8 @@ def prepare_runs() -> None:
     prepare_evaluation()
     with suppress(SixtyfortyError):
         defs().get_repository_def().get_all_jobs()
-        project_home = _project_home(load_settings())
+        home = project_home(load_settings())
         for use_case in load_use_cases():
             with suppress(SixtyfortyError):
                 require_allowed_sql(use_case)
-            project_home.workspace(use_case).code_version  # noqa: B018
+            home.workspace(use_case).code_version  # noqa: B018

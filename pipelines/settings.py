@@ -1,7 +1,9 @@
 """Read the settings of this process from the environment. The last three are also read where they are needed.
 
 - `SIXTYFORTY_PROFILE`: embedded (default), production, or cluster (production on several machines).
-- `SIXTYFORTY_HOME`: the folder that holds `data/`. Default: the project's root.
+- `SIXTYFORTY_HOME`: the folder that holds `data/`. Default: the project's root. The installed wheel has no default.
+- `SIXTYFORTY_USE_CASES`, `SIXTYFORTY_SUITES`: the folders of the use cases and of their suites of rules.
+  `sixtyforty.spec.project_folders` reads them. Default: `pipelines/use_cases` and `expectations`.
 - `SIXTYFORTY_DATABASE_URL`: the database that receives decisions. In production it also holds Dagster's storage.
 - `SIXTYFORTY_LAKE`: the folder of the lake, or `s3://bucket/prefix`. Default: `data/lake`.
 - `SIXTYFORTY_BROKER_URL`: Celery's broker, from which the workers of a cluster take their runs.
@@ -36,6 +38,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from sixtyforty.spec.confinement import estimator_packages, location_roots
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.project_folders import IS_WHEEL
 from sixtyforty.storage.files import access_errors, create_folder
 from sixtyforty.storage.home_format import ensure_home_format
 from sixtyforty.storage.memory import memory_limit
@@ -98,8 +101,7 @@ def load_settings() -> Settings:
     location_roots()
     witness_address()
     profile = _profile(environment)
-    home = Path(environment.get("SIXTYFORTY_HOME") or ROOT).resolve()
-    _check_home(home)
+    home = _home(environment)
     url = _with_driver(environment.get("SIXTYFORTY_DATABASE_URL", ""))
     lake_address = environment.get("SIXTYFORTY_LAKE") or str(home / "data" / "lake")
     settings = Settings(
@@ -163,13 +165,18 @@ def _profile(environment: Mapping[str, str]) -> Profile:
     raise SettingsError(f"SIXTYFORTY_PROFILE is '{name}'. Set it to embedded, production or cluster.")
 
 
-def _check_home(home: Path) -> None:
-    """Refuse a folder that the addresses of SQLite databases can't name: they end at a question mark."""
+def _home(environment: Mapping[str, str]) -> Path:
+    """Return the home. Refuse one that the addresses of SQLite databases can't name: they end at a question mark."""
+    folder = environment.get("SIXTYFORTY_HOME")
+    if not folder and IS_WHEEL:
+        raise SettingsError("SIXTYFORTY_HOME is not set. Set it to a folder for the data, outside of the environment.")
+    home = Path(folder or ROOT).resolve()
     if "?" in str(home):
         raise SettingsError(
             f"The home {home} has a question mark in its path, which the addresses of its databases can't hold."
             " Rename the folder, or set SIXTYFORTY_HOME to another one."
         )
+    return home
 
 
 def _web_address(environment: Mapping[str, str], variable: str) -> str | None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from sixtyforty.import_closure import SOURCES, CodeCache, closure_digest, find_closure
 from sixtyforty.modeling.library_versions import library_versions
 from sixtyforty.spec.names import restore_first_name
+from sixtyforty.spec.project_folders import suites_folder
 from sixtyforty.storage.files import digest
 
 ENTRY_POINTS = (
@@ -68,7 +69,7 @@ def code_version(
 
     former_names: earlier names of the use case, oldest first.
     """
-    suites = (SOURCES / "expectations" / use_case_name).glob("*.yaml")
+    suites = (suites_folder() / use_case_name).glob("*.yaml")
     declaration = (file for file in use_case_folder.glob("*.*") if file.suffix in (".yaml", ".sql"))
     return digest(
         {

@@ -20,11 +20,12 @@ from sixtyforty.spec.cross_checks import find_conflicts
 from sixtyforty.spec.draft import Blank, Draft, PartialUseCase
 from sixtyforty.spec.errors import DeclarationError, DeclarationProblem, closest_match
 from sixtyforty.spec.field_messages import field_problem, validation_problems
+from sixtyforty.spec.project_folders import use_cases_folder
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.yaml_positions import ParsedYaml, dotted, parse_yaml
 
 DeclarationState = tuple[tuple[Path, int, int, int], ...]  # path, inode, modification time (ns), size (bytes)
-FOLDER = Path(__file__).parents[1] / "use_cases"
+FOLDER = use_cases_folder()
 COMPONENT = "pipelines.component.DecisionPipeline"
 DAGSTER_FIELDS = ("type", "attributes", "requirements", "template_vars_module", "post_processing")
 # Without these fields no extract can be imported, so they can't be TODO.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
@@ -20,6 +21,7 @@ from pipelines.component import (
     build_use_cases,
     load_use_cases,
 )
+from pipelines.settings import SettingsError
 from sixtyforty.spec.errors import DeclarationError
 from sixtyforty.spec.use_case import UseCase
 from tests.flights import flight_delays
@@ -96,3 +98,9 @@ def test_an_unknown_field_is_refused(tmp_path: Path) -> None:
 
 def test_the_scaffolder_asks_for_extracts_or_a_use_case_to_copy() -> None:
     assert set(Scaffolder.get_scaffold_params().model_fields) == {"extracts", "like"}
+
+
+def test_a_use_case_outside_the_folder_of_use_cases_is_refused(use_cases: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(use_cases / "household_offers", tmp_path / "elsewhere" / "household_offers")
+    with pytest.raises(SettingsError, match="Set SIXTYFORTY_USE_CASES"):
+        DecisionPipeline().build_defs(SimpleNamespace(path=folder))

@@ -198,7 +198,7 @@ parsed = []
 find_closure = code_version.find_closure
 code_version.find_closure = lambda *arguments: parsed.append(arguments) or find_closure(*arguments)
 definitions.defs()
-project_home = definitions._project_home(definitions.load_settings())
+project_home = definitions.project_home(definitions.load_settings())
 for use_case in load_use_cases():
     require_allowed_sql(use_case)
     project_home.workspace(use_case).code_version

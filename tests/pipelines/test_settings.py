@@ -146,3 +146,10 @@ def test_a_provider_of_the_desk_is_complete(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("SIXTYFORTY_OIDC_ISSUER", "https://login.example")
     with pytest.raises(SixtyfortyError, match="SIXTYFORTY_OIDC_CLIENT_ID"):
         load_settings()
+
+
+def test_the_wheel_has_no_default_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.settings.IS_WHEEL", True)
+    monkeypatch.delenv("SIXTYFORTY_HOME", raising=False)
+    with pytest.raises(SettingsError, match="SIXTYFORTY_HOME is not set"):
+        load_settings()
