@@ -60,8 +60,8 @@ def _change_password(request: PageRequest) -> Response:
 def _end_sessions(request: PageRequest, key: str) -> Response:
     """End one session of the person, or all except this one if the key is empty.
 
-    The person must prove who it is, because a stolen session must not end the person's own ones: by the password or,
-    for an account of single sign-on, by a log-in that is at most RECENT_LOGIN old.
+    A stolen session must not end the person's own ones. So the form needs the current password. An account of single
+    sign-on has none, and needs a log-in that is at most RECENT_LOGIN old.
     """
     session, database = request.session, request.desk.database
     if session.has_password:

@@ -113,8 +113,8 @@ def watch_use_case(
     look_for({"webhook fails"}, "the webhook", lambda: _send_to_webhook(ws))
     if any(alert.kind == "ledger differs" for alert in alerts):  # this alert names the ledger, once
         failures = [(place, error) for place, error in failures if not isinstance(error, LedgerError)]
-    told = " ".join(alert.text for alert in alerts)
-    alerts += describe_failed_looks([(place, error) for place, error in failures if _explain(error) not in told])
+    texts = " ".join(alert.text for alert in alerts)
+    alerts += describe_failed_looks([(place, error) for place, error in failures if _explain(error) not in texts])
     receipts = Receipts(ws.alert_receipts, parse_receipt)
     return send_alerts(ws.use_case.name, receipts, alerts, examined, ws.use_case.alerts, os.environ, send)
 
