@@ -95,7 +95,7 @@ def plant_and_watch(base: Scene, folder: Path, fault: Fault, due: Mapping[str, D
     effect = _describe_effect(scene, before, bool(fault.hours))
     if fault.is_found_at_night:
         scene.verify_at_night()
-        effect = f"{effect}; {_shorten(scene, scene.problem) or 'the nightly verification found nothing'}"
+        effect = f"{effect}. {_shorten(scene, scene.problem) or 'The nightly verification found nothing'}"
     sign = time.monotonic()
     recipient, kind, look, seconds = "", "", 0, 0.0
     for number in LOOKS:
@@ -127,7 +127,7 @@ def _shorten(scene: Scene, text: str) -> str:
 
 
 def _describe_effect(scene: Scene, before: Mapping[str, Decision], has_run: bool) -> str:
-    problem = f"; the run failed: {_shorten(scene, scene.problem.splitlines()[0])}" if scene.problem else ""
+    problem = f". The run failed: {_shorten(scene, scene.problem.splitlines()[0])}" if scene.problem else ""
     if not has_run:
         return "no run was due before the alert" + problem
     try:

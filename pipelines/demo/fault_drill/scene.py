@@ -171,7 +171,7 @@ class Scene:
             run = job.execute_in_process(instance=instance, raise_on_error=False)
         errors = [find_cause(event.step_failure_data.error) for event in run.all_events if event.is_step_failure]
         differences = "; ".join(filter(None, map(read_safe_text, errors)))
-        self.problem = "" if run.success else f"the nightly verification failed: {differences}"
+        self.problem = "" if run.success else f"The nightly verification failed: {differences}"
 
     def look(self) -> list[AlertReceipt]:
         """Let the watch look once. Return the receipts of the messages that were sent."""
