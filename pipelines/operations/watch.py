@@ -64,7 +64,7 @@ def watch_all(
     send: SendMessage = send_by_apprise,
 ) -> None:
     """Check every use case, once (interval None) or at an interval in seconds, and show the receipt of each alert."""
-    settings = prepare_dagster_home()
+    settings = prepare_dagster_home(during_move=True)  # each look reports an unfinished move or an unreachable lake
     automation = Automation.declared()
     while True:
         loaded = catalog.load_workspaces_to_watch()

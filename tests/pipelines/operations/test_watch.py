@@ -20,7 +20,7 @@ from pipelines.operations.watch import ShownReceipt, describe_failed_looks, desc
 from pipelines.settings import ROOT
 from sixtyforty.reports.alerts import Alert, AlertReceipt, ResolvedAlert
 from sixtyforty.storage.hash_chain import LedgerError
-from sixtyforty.storage.object_store import ObjectStoreError
+from sixtyforty.storage.object_store import ObjectPath, ObjectStoreError
 from sixtyforty.workspace import Workspace
 from tests.homes import use_home
 from tests.webhook_receiver import SECRET, WEBHOOK, deliver, running_receiver
@@ -115,6 +115,23 @@ def test_a_lake_that_cannot_be_read_is_one_alert_with_the_reason(
     ((name, kind, text),) = [alert for alert in looks() if "the lake" in alert[2]]
     assert (name, kind) == (USE_CASE, "automation silent")
     assert "data/lake" in text and "A file is where a folder should be" in text
+
+
+def test_an_unreachable_object_store_is_reported_also_when_the_watch_starts(
+    looks: Callable[[], list[tuple[str, str, str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, the watch ended at its start, and again at each restart by Supervisor."""
+    monkeypatch.setenv("SIXTYFORTY_LAKE", "s3://bucket/lakes")
+
+    def fail(*_: object) -> None:
+        raise ObjectStoreError("s3://bucket/lakes can't be used (no connection).")
+
+    monkeypatch.setattr(ObjectPath, "read_bytes", fail)
+    monkeypatch.setattr(watch, "RULES", {})
+    monkeypatch.setattr(watch, "_feed_alerts", lambda *_: [])
+    ((_, kind, text),) = looks()
+    assert kind == "automation silent"
+    assert "s3://bucket/lakes can't be used (no connection)" in text
 
 
 def test_a_full_disk_is_reported_while_dagster_cannot_be_examined(
