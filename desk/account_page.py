@@ -19,7 +19,7 @@ def account_page(request: PageRequest) -> Response:
     if request.form.get("do") == "change":
         return _change_password(request)
     if request.form.get("do") == "end":
-        return _end_sessions(request, request.form.get("key"))
+        return _end_sessions(request, request.form.get("key", ""))
     raise Problem(422, "This form can't be read", "Nothing was saved. Open the page and try again.")
 
 
@@ -44,14 +44,10 @@ def _change_password(request: PageRequest) -> Response:
         return _render(request, 422, "The two new passwords differ. Nothing was changed.")
     if form.get("current", "") == password:
         return _render(request, 422, "The new password is the current one. Choose another one.")
+    if rejection := _refuse_password(request, "the current password was wrong when a new one was chosen"):
+        return rejection
     try:
-        confirm_password(database, person, form.get("current", ""), request.client, now())
         change_password(database, person, password)
-    except TooManyAttemptsError as error:
-        return _render(request, 429, f"Too many failed attempts. Wait {describe_wait(error.wait)} and try again.")
-    except WrongPasswordError:
-        request.record("log-in failed", "the current password was wrong when a new one was chosen")
-        return _render(request, 422, "The current password is wrong. Nothing was changed.")
     except AccountError as error:
         return _render(request, 422, str(error))
     with database.begin() as connection:
@@ -61,11 +57,36 @@ def _change_password(request: PageRequest) -> Response:
     return request.desk.set_session(RedirectResponse(target, 303), token)
 
 
-def _end_sessions(request: PageRequest, key: str | None) -> Response:
-    """End one session of the person, or all except this one if the form names none."""
-    session = request.session
-    with request.desk.database.begin() as connection:
-        count = sessions.end_sessions(connection, session.person, key, except_token=session.token)
+def _end_sessions(request: PageRequest, key: str) -> Response:
+    """End one session of the person, or all except this one if the key is empty.
+
+    A stolen session must not end the person's own ones. So the form needs the current password. An account of single
+    sign-on has none, and needs a log-in that is at most RECENT_LOGIN old.
+    """
+    session, database = request.session, request.desk.database
+    if session.has_password:
+        if rejection := _refuse_password(request, "the current password was wrong when sessions were to end"):
+            return rejection
+    elif not sessions.is_recent(database, session.token, now()):
+        return _render(request, 422, "Log out and log in again. You can then end sessions for ten minutes.")
+    with database.begin() as connection:
+        count = sessions.end_sessions(connection, session.person, key or None, except_token=session.token)
     if count:
         request.record("session ended", f"{count} of {session.person}'s own sessions")
     return RedirectResponse(ACCOUNT_PAGE, 303)
+
+
+def _refuse_password(request: PageRequest, event: str) -> Response | None:
+    """Return the page that says why the current password in a form isn't accepted; None if it is.
+
+    event: what the security log says about a wrong password.
+    """
+    password = (request.form or {}).get("current", "")
+    try:
+        confirm_password(request.desk.database, request.session.person, password, request.client, now())
+    except TooManyAttemptsError as error:
+        return _render(request, 429, f"Too many failed attempts. Wait {describe_wait(error.wait)} and try again.")
+    except WrongPasswordError:
+        request.record("log-in failed", event)
+        return _render(request, 422, "The current password is wrong. Nothing was changed.")
+    return None

@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import sqlalchemy as sa
 
@@ -22,6 +23,8 @@ MIN_PASSWORD, MAX_PASSWORD = 12, 256  # allowed lengths of a password, in charac
 MIN_SCORE = 3  # of zxcvbn, from 0 to 4: a password that isn't guessed within 100 million tries
 ESTIMATED = 72  # characters that zxcvbn estimates; longer texts take it too long
 OWN_WORDS = ("sixtyforty", "desk")
+SHORTEST_WORD = 3  # a shorter part of a name is in many words
+SEPARATORS = re.compile(r"[\W_]+")
 ACCOUNT_NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
 
 
@@ -72,10 +75,19 @@ def check_password(password: str, name: str) -> None:
         raise AccountError(
             f"The password has {len(password)} characters. Use {MIN_PASSWORD} to {MAX_PASSWORD} characters."
         )
-    estimate = zxcvbn(password[:ESTIMATED], user_inputs=[*re.split(r"[._@+-]", name), name, *OWN_WORDS])
+    known_words = [*SEPARATORS.split(name), name, *OWN_WORDS]
+    # zxcvbn takes "-owner" for random characters, so a password must also be hard to guess without the known words.
+    lowered = password.lower()
+    rest = reduce(lambda text, word: text.replace(word, ""), filter(_is_long, known_words), lowered)
+    texts = [password] if rest == lowered else [password, SEPARATORS.sub("", rest) or "a"]
+    estimate = min((zxcvbn(text[:ESTIMATED], user_inputs=known_words) for text in texts), key=lambda e: int(e["score"]))
     if estimate["score"] < MIN_SCORE:
         reason = estimate["feedback"]["warning"] or "It is similar to a common password."
         raise AccountError(f"The password is easy to guess. {reason} Use several words that don't belong together.")
+
+
+def _is_long(word: str) -> bool:
+    return len(word) >= SHORTEST_WORD
 
 
 def save_account(

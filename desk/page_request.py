@@ -231,8 +231,11 @@ class PageRequest:
         return address + _encode({name: self.query.get(name) for name in ("use_case", "track")})
 
     def render(self, template: str, status: int = 200, **variables: Any) -> HTMLResponse:
-        """Return the page of a template as an HTML response, with the menu of the person's role."""
-        return self.desk.render(
+        """Return the page of a template as an HTML response, with the menu of the person's role.
+
+        The browser loads the page again when the session has expired, so that nobody else reads it on the screen.
+        """
+        page = self.desk.render(
             template,
             status,
             frame="desk.html",
@@ -242,6 +245,8 @@ class PageRequest:
             csrf=sessions.csrf_of(self.session.token),
             **variables,
         )
+        page.headers["Refresh"] = f"{(sessions.MAX_IDLE + sessions.SEEN_PRECISION).total_seconds():.0f}"
+        return page
 
     def render_problem(self, problem: Problem) -> HTMLResponse:
         """Return the page that tells the person about a problem."""

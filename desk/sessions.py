@@ -20,6 +20,7 @@ from desk.tables import ACCOUNTS, SESSIONS
 
 MAX_IDLE = timedelta(hours=1)  # a session without a request for this time has expired
 MAX_LENGTH = timedelta(hours=12)  # a session that is older has expired; no shift is longer
+RECENT_LOGIN = timedelta(minutes=10)  # proves who a person of single sign-on is, where others give the password
 SEEN_PRECISION = timedelta(minutes=1)  # a session's last request is stored with this precision
 MAX_BROWSER = 200  # stored characters of what a browser calls itself
 
@@ -109,6 +110,14 @@ def list_sessions(database: sa.Engine, person: str, now: datetime) -> Sequence[O
     with database.connect() as connection:
         rows = connection.execute(query.where(c.account == person, _is_valid(now)).order_by(c.opened_at.desc()))
         return [OpenSession(**row._mapping) for row in rows]
+
+
+def is_recent(database: sa.Engine, token: str, now: datetime) -> bool:
+    """Return whether the session with a token began by a log-in that is at most RECENT_LOGIN old. now: UTC, naive."""
+    query = sa.select(SESSIONS.c.opened_at).where(SESSIONS.c.token == session_key(token))
+    with database.connect() as connection:
+        opened_at = connection.scalar(query)
+    return opened_at is not None and now - opened_at <= RECENT_LOGIN
 
 
 def close_session(database: sa.Engine, token: str) -> None:

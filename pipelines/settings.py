@@ -30,7 +30,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +38,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from sixtyforty.spec.confinement import estimator_packages, location_roots
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.project_folders import IS_WHEEL
-from sixtyforty.storage.files import access_errors, create_folder
+from sixtyforty.storage.files import access_errors, create_folder, write_atomic
 from sixtyforty.storage.home_format import ensure_home_format
 from sixtyforty.storage.memory import memory_limit
 from sixtyforty.storage.object_store import StoragePath, parse_storage_path
@@ -129,7 +128,7 @@ def load_settings() -> Settings:
 def prepare_dagster_home(during_move: bool = False) -> Settings:
     """Create Dagster's home folder and set the variable DAGSTER_HOME. Call this before any Dagster service starts.
 
-    during_move: the caller itself renames or removes a use case.
+    during_move: the caller itself renames or removes a use case, or reports that a rename or removal is unfinished.
     Raises HomeFormatError for a home that another version of the project wrote, FileAccessError for a home that can't
     be written, and UnfinishedMoveError if a use case is being renamed or removed.
     """
@@ -140,13 +139,20 @@ def prepare_dagster_home(during_move: bool = False) -> Settings:
     make_private(settings.home / "data")
     create_folder(settings.dagster_home)
     with access_errors(settings.dagster_home):
-        shutil.copyfile(ROOT / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+        _copy_if_changed(ROOT / "dagster.yaml", settings.dagster_home / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     os.environ.setdefault("PYTHONUTF8", "1")  # for the processes that this one starts
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     pin_threads()
     return settings
+
+
+def _copy_if_changed(file: Path, copy: Path) -> None:
+    """Copy a small file atomically, because services read the copy, and a full disk would leave it empty."""
+    content = file.read_bytes()
+    if not copy.exists() or copy.read_bytes() != content:
+        write_atomic(copy, content)
 
 
 def pin_threads() -> None:

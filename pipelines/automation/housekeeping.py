@@ -19,6 +19,7 @@ from assets.run_hours import FINISHED, record_run_hours
 from pipelines.authoring import catalog
 from pipelines.runtime.dagster_internals import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from pipelines.runtime.launcher import find_run_process
+from pipelines.runtime.stored_errors import PROCESS_ENDED
 from pipelines.settings import load_settings
 from sixtyforty.lifecycle.retention import apply_retention
 from sixtyforty.reports.verification import VerificationError, send_to_witness, verify_use_case
@@ -133,7 +134,7 @@ def fail_dead_runs(instance: dg.DagsterInstance, *, nothing_can_start: bool = Fa
         if may_live:
             continue
         instance.report_run_failed(
-            run, f"The process of run {run.run_id} has ended. Dagster retries the run from the failed step."
+            run, f"{PROCESS_ENDED} {run.run_id} ended. The daemon retries the run, unless a command started it."
         )
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         dead.append(run.run_id)

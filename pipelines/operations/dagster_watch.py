@@ -9,7 +9,7 @@ from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from pipelines.authoring import catalog
-from pipelines.runtime.stored_errors import find_cause, read_safe_text
+from pipelines.runtime.stored_errors import PROCESS_ENDED, find_cause, read_safe_text
 from sixtyforty.reports.alerts import Alert
 
 if TYPE_CHECKING:
@@ -127,13 +127,17 @@ def _cause_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[str, ..
 
 
 def _reason_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
-    """Return the text of the first error of a run that holds no data; if there is none, where to read the error."""
+    """Return why a run failed: the first text of an error that holds no data, or else where to read the error."""
     import dagster as dg
 
     records = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     errors = [find_cause(e.dagster_event.step_failure_data.error) for e in records if e.dagster_event]
-    texts = filter(None, map(read_safe_text, errors))
-    return next(texts, "The run's page in Dagster shows the error.")
+    if text := next(filter(None, map(read_safe_text, errors)), ""):
+        return text
+    ends = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
+    if any(PROCESS_ENDED in str(record.dagster_event and record.dagster_event.message) for record in ends):
+        return "Its process ended before the run had finished: it was killed, or the machine restarted. Run it again."
+    return "The run's page in Dagster shows the error."
 
 
 def _describe_failures(instance: dg.DagsterInstance, cause: Sequence[str], records: Sequence[dg.RunRecord]) -> str:

@@ -26,7 +26,10 @@ def report_look(settings: Settings) -> None:
     file = settings.home / "data" / FILE
     problem = _request(settings.heartbeat_url) if settings.heartbeat_url else None
     before = json.loads(file.read_bytes()) if file.exists() else {}
-    write_atomic(file, json.dumps({"looked_at": time.time(), "heartbeat_problem": problem}).encode())
+    try:
+        write_atomic(file, json.dumps({"looked_at": time.time(), "heartbeat_problem": problem}).encode())
+    except OSError as error:  # on a full disk the watch goes on, and `/healthz` says that it hasn't looked
+        print(f"watch: {file.name} can't be written ({error})", file=sys.stderr, flush=True)
     if problem != before.get("heartbeat_problem"):
         print(f"watch: SIXTYFORTY_HEARTBEAT_URL {problem or 'answers again'}", file=sys.stderr, flush=True)
 

@@ -10,7 +10,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from pipelines.operations.backup_receipt import read_receipt
-from pipelines.operations.supervisor import is_running
+from pipelines.operations.supervisor import is_running, program_states, services_folder
 from pipelines.settings import Settings
 from sixtyforty.reports.alerts import Alert, AlertKind
 
@@ -21,7 +21,8 @@ ENOUGH_BYTES = 2_000_000_000
 STARTED_BY_SUPERVISOR = "SUPERVISOR_ENABLED"  # Supervisor sets this variable in its programs.
 MACHINE = "this machine"  # the subject of these alerts
 CLOCK_TOLERANCE = 60.0  # seconds; a time that lies further in the future shows that the clock was set back
-MACHINE_KINDS: set[AlertKind] = {"disk nearly full", "no backup", "lost supervisor"}
+MACHINE_KINDS: set[AlertKind] = {"disk nearly full", "no backup", "lost supervisor", "service fails"}
+FAILING_STATES = ("BACKOFF", "FATAL", "EXITED", "UNKNOWN")  # of a service, as Supervisor names them
 
 
 def find_machine_alerts(settings: Settings, now: float) -> list[Alert]:
@@ -30,6 +31,7 @@ def find_machine_alerts(settings: Settings, now: float) -> list[Alert]:
         "disk nearly full": describe_full_disk(settings),
         "no backup": describe_missing_backup(settings, now),
         "lost supervisor": describe_lost_supervisor(settings),
+        "service fails": describe_failing_services(settings),
     }
     return [Alert(kind, MACHINE, text) for kind, text in problems.items() if text]
 
@@ -72,6 +74,19 @@ def describe_lost_supervisor(settings: Settings) -> str | None:
     return (
         "Supervisor was killed. The services still run, but one that ends is not started again. Run: make up. It ends"
         " what is left, and starts all services."
+    )
+
+
+def describe_failing_services(settings: Settings) -> str | None:
+    """Return a sentence if services that Supervisor should run, such as the desk, end again and again."""
+    if not os.environ.get(STARTED_BY_SUPERVISOR):
+        return None
+    failing = [name for name, state in program_states(settings).items() if state in FAILING_STATES]
+    if not failing:
+        return None
+    return (
+        f"The service {', '.join(failing)} doesn't run: it ends each time that Supervisor starts it. Read its log in"
+        f" {services_folder(settings) / 'logs'}, and run: sixtyforty doctor."
     )
 
 

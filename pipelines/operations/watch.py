@@ -64,7 +64,7 @@ def watch_all(
     send: SendMessage = send_by_apprise,
 ) -> None:
     """Check every use case, once (interval None) or at an interval in seconds, and show the receipt of each alert."""
-    settings = prepare_dagster_home()
+    settings = prepare_dagster_home(during_move=True)  # each look reports an unfinished move or an unreachable lake
     automation = Automation.declared()
     while True:
         loaded = catalog.load_workspaces_to_watch()
@@ -113,7 +113,8 @@ def watch_use_case(
     look_for({"webhook fails"}, "the webhook", lambda: _send_to_webhook(ws))
     if any(alert.kind == "ledger differs" for alert in alerts):  # this alert names the ledger, once
         failures = [(place, error) for place, error in failures if not isinstance(error, LedgerError)]
-    alerts += describe_failed_looks(failures)
+    texts = " ".join(alert.text for alert in alerts)
+    alerts += describe_failed_looks([(place, error) for place, error in failures if _explain(error) not in texts])
     receipts = Receipts(ws.alert_receipts, parse_receipt)
     return send_alerts(ws.use_case.name, receipts, alerts, examined, ws.use_case.alerts, os.environ, send)
 
@@ -135,7 +136,7 @@ def describe_failed_looks(failures: Iterable[tuple[str, Exception]]) -> list[Ale
 
 
 def _explain(error: Exception) -> str:
-    """Return the text of an error, or only its type if its text may quote data.
+    """Return the text of an error as sentences, or only its type if its text may quote data.
 
     Errors of the project say what happened and what to do. Errors of a database about its connection or its file hold
     no data.
@@ -144,7 +145,7 @@ def _explain(error: Exception) -> str:
     import sqlalchemy as sa
 
     if isinstance(error, SixtyfortyError):
-        return str(error)
+        return f"{str(error).rstrip('.')}."
     if isinstance(error, duckdb.Error) and (damage := describe_damage(str(error))):
         return damage
     if type(error) in (sa.exc.OperationalError, sa.exc.DatabaseError):

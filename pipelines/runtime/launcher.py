@@ -36,6 +36,7 @@ from pipelines.runtime.dagster_internals import (
     execute_run,
     instance_of,
 )
+from pipelines.runtime.stored_errors import PROCESS_ENDED
 from pipelines.runtime.warm_code import warm_code
 from pipelines.settings import load_settings
 
@@ -163,7 +164,7 @@ class WarmLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         if run and run.status == dg.DagsterRunStatus.CANCELING:
             instance.report_run_canceled(run)
         elif run and not run.is_finished:
-            instance.report_run_failed(run, f"The process of run {run_id} ended before the run had finished.")
+            instance.report_run_failed(run, f"{PROCESS_ENDED} {run_id} ended before the run had finished.")
 
     def terminate(self, run_id: str) -> bool:
         """Send SIGTERM to a run's process. Return whether the process was running."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dagster._utils.error import SerializableErrorInfo
+    from dagster_shared.error import SerializableErrorInfo
 
 OWN_MODULES = ("sixtyforty.", "assets.", "pipelines.", "expectations.")
-MODULES_WITHOUT_DATA = ("sixtyforty.storage.", "assets.wiring.")  # texts of their errors hold no data of rows
+# The texts of the errors of these modules name files, ids and causes, but hold no data of rows.
+MODULES_WITHOUT_DATA = ("sixtyforty.storage.", "sixtyforty.reports.verification.", "assets.wiring.")
+PROCESS_ENDED = "The process of run"  # starts the text of a run that was marked failed because its process is gone
+LONGEST_TEXT = 400  # characters
 
 
 def find_cause(error: SerializableErrorInfo | None) -> SerializableErrorInfo | None:
@@ -24,4 +28,4 @@ def find_cause(error: SerializableErrorInfo | None) -> SerializableErrorInfo | N
 def read_safe_text(error: SerializableErrorInfo | None) -> str:
     """Return the text of an error for people outside of Dagster; empty if it may hold data of rows."""
     module, _, text = (error.message if error else "").strip().partition(": ")
-    return " ".join(text.split()) if module.startswith(MODULES_WITHOUT_DATA) else ""
+    return shorten(text, LONGEST_TEXT, placeholder=" …") if module.startswith(MODULES_WITHOUT_DATA) else ""

@@ -76,5 +76,7 @@ class ModelCard:
         except ValidationError as error:
             problems = "; ".join(f"recipe.{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
             raise ModelError(f"The model card can't be read: {problems}.") from error
+        except json.JSONDecodeError as error:
+            raise ModelError("The model card can't be read: it is damaged.") from error
         except (ValueError, TypeError, KeyError) as error:
-            raise ModelError(f"The model card can't be read, because it is damaged ({error}).") from error
+            raise ModelError(f"The model card can't be read: {error}.") from error

@@ -27,6 +27,7 @@ AlertKind = Literal[
     "no backup",
     "clock set back",
     "lost supervisor",
+    "service fails",
     "rejected batch",
     "leakage",
     "ledger differs",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from desk.sessions import session_key
+from desk.sessions import MAX_IDLE, session_key
 from desk.throttle import FREE_ATTEMPTS
 from tests.desk.conftest import NEW_PASSWORD, PASSWORD, Person, RunningDesk
 
@@ -52,12 +54,22 @@ def test_a_stolen_session_guesses_no_password(decider: Person) -> None:
 def test_people_see_and_end_their_own_sessions_only(desk: RunningDesk, decider: Person, expert: Person) -> None:
     other = desk.person("decider")
     key = session_key(other.client.cookies["desk"])
-    assert decider.get("/account").text.count('value="end"') == 2  # that session, and all others
-    expert.send("/account", do="end", key=key)
+    assert decider.get("/account").text.count('<button name="key"') == 2  # that session, and all others
+    expert.send("/account", do="end", key=key, current=PASSWORD)
     assert other.get("/decisions").status_code == 200
-    decider.send("/account", do="end", key=key)
+    for wrong in ({}, {"current": "a wrong one"}):  # a stolen session ends no other session
+        assert "The current password is wrong" in decider.send("/account", do="end", key=key, **wrong).text
+        assert other.get("/decisions").status_code == 200
+    decider.send("/account", do="end", key=key, current=PASSWORD)
     assert other.get("/decisions").headers["location"] == "/"
     again = desk.person("decider")
-    decider.send("/account", do="end")
+    decider.send("/account", do="end", current=PASSWORD)
     assert again.get("/decisions").headers["location"] == "/"
     assert decider.get("/decisions").status_code == expert.get("/review").status_code == 200
+
+
+def test_a_page_is_loaded_again_when_its_session_has_expired(desk: RunningDesk, decider: Person) -> None:
+    """Once, the page of an expired session stayed on the screen."""
+    seconds = int(decider.get("/decisions").headers["refresh"])
+    assert MAX_IDLE < timedelta(seconds=seconds) < MAX_IDLE + timedelta(minutes=5)
+    assert "refresh" not in desk.client().get("/").headers

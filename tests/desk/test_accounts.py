@@ -54,6 +54,8 @@ def test_saving_an_account_again_changes_it_and_ends_its_sessions(database: sa.E
         ("ann", "owner", "P@ssw0rd2024", "easy to guess"),
         ("ann", "owner", "sixtyforty26", "easy to guess"),
         ("ann", "owner", "qwertyuiop123", "easy to guess"),
+        ("owner", "owner", "sixtyforty-owner", "easy to guess"),
+        ("decider", "decider", "desk-decider-1", "easy to guess"),
     ],
 )
 def test_an_invalid_account_is_refused(database: sa.Engine, name: str, role: str, password: str, message: str) -> None:

@@ -12,12 +12,14 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
@@ -25,9 +27,12 @@ from desk import accounts
 from desk.oidc import CALLBACK, OidcError, OidcProvider
 from desk.oidc_settings import ProviderSettings
 from desk.roles import Grant
+from desk.sessions import RECENT_LOGIN
+from desk.tables import SESSIONS
+from sixtyforty.spec.clock import now
 from sixtyforty.storage.security_log import SecurityLog
 from sixtyforty.workspace import Workspace
-from tests.desk.conftest import PASSWORD, RunningDesk
+from tests.desk.conftest import PASSWORD, RunningDesk, csrf_in
 
 KEY, OTHER_KEY = (RSAKey.generate_key(2048, {"kid": "1", "use": "sig"}, private=True) for _ in range(2))
 SECRET = "the client's secret"
@@ -172,6 +177,25 @@ def test_a_person_gets_the_roles_of_the_groups_at_each_log_in(desk: RunningDesk,
     assert again.get("/trace").headers["location"] == "/"
     log = ["account changed", "log-in", "access denied", "account changed", "log-in", "access denied"]
     assert kinds(desk) == log
+
+
+def test_a_person_of_the_provider_ends_sessions_after_a_recent_log_in(desk: RunningDesk, provider: Provider) -> None:
+    client, _ = log_in(desk, provider)
+    other, _ = log_in(desk, provider)
+
+    def end_others() -> str:
+        form = {"do": "end", "key": "", "csrf": csrf_in(client.get("/account").text)}
+        return client.post("/account", data=form).text
+
+    with desk.database.begin() as connection:
+        connection.execute(sa.update(SESSIONS).values(opened_at=now() - RECENT_LOGIN - timedelta(seconds=1)))
+    assert "log in again" in end_others()
+    assert other.get("/decisions").status_code == 200
+    with desk.database.begin() as connection:
+        connection.execute(sa.update(SESSIONS).values(opened_at=now()))
+    assert end_others() == ""
+    assert other.get("/decisions").headers["location"] == "/"
+    assert client.get("/decisions").status_code == 200
 
 
 WRONG_TOKENS: dict[str, dict[str, Any]] = {

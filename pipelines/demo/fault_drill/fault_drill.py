@@ -35,7 +35,7 @@ FAULTS: Sequence[Fault] = (
 )
 LOOKS = (1, 2)
 PROCESSES = 2
-SHOWN = 160  # characters of an error in the table
+SHOWN = 240  # characters of an error in the table
 ShowProgress = Callable[[str], None]
 
 
@@ -70,7 +70,7 @@ def _plant_by_name(base: Scene, root: Path, name: str, due: Mapping[str, Decisio
     try:
         return plant_and_watch(base, root / f"process{os.getpid()}", fault, due)
     except Exception as error:  # the drill of one fault must not end the others; its line says that it failed
-        effect = f"the drill of this fault failed: {type(error).__name__}: {_shorten(str(error))}"
+        effect = f"the drill of this fault failed: {type(error).__name__}: {shorten(str(error), SHOWN)}"
         return FaultReport(fault.name, effect, "unknown", "", 0, 0.0)
 
 
@@ -95,7 +95,7 @@ def plant_and_watch(base: Scene, folder: Path, fault: Fault, due: Mapping[str, D
     effect = _describe_effect(scene, before, bool(fault.hours))
     if fault.is_found_at_night:
         scene.verify_at_night()
-        effect = f"{effect}; {scene.problem or 'the nightly verification found nothing'}"
+        effect = f"{effect}. {_shorten(scene, scene.problem) or 'The nightly verification found nothing'}"
     sign = time.monotonic()
     recipient, kind, look, seconds = "", "", 0, 0.0
     for number in LOOKS:
@@ -109,8 +109,7 @@ def plant_and_watch(base: Scene, folder: Path, fault: Fault, due: Mapping[str, D
     if fault.hours:
         scene.advance(1)
     lost = _describe_losses(scene, before, due)
-    effect, lost = (text.replace(f"{scene.home.folder}/", "") for text in (effect, lost))
-    return FaultReport(fault.name, effect, lost, recipient, look, seconds, kind)
+    return FaultReport(fault.name, effect, _without_folder(scene, lost), recipient, look, seconds, kind)
 
 
 def _names(receipt: AlertReceipt, fault: Fault) -> bool:
@@ -118,19 +117,23 @@ def _names(receipt: AlertReceipt, fault: Fault) -> bool:
     return any(word.lower() in text for word in fault.words)
 
 
-def _shorten(text: str) -> str:
+def _without_folder(scene: Scene, text: str) -> str:
+    return text.replace(f"{scene.home.folder}/", "")
+
+
+def _shorten(scene: Scene, text: str) -> str:
     """Return a text without its last words if it is longer than a cell of the table should be."""
-    return shorten(text, SHOWN, placeholder=" …")
+    return shorten(_without_folder(scene, text), SHOWN, placeholder=" …")
 
 
 def _describe_effect(scene: Scene, before: Mapping[str, Decision], has_run: bool) -> str:
-    problem = f"; the run failed: {_shorten(scene.problem.splitlines()[0])}" if scene.problem else ""
+    problem = f". The run failed: {_shorten(scene, scene.problem.splitlines()[0])}" if scene.problem else ""
     if not has_run:
         return "no run was due before the alert" + problem
     try:
         new = [decision for decision_id, decision in read_decisions(scene).items() if decision_id not in before]
     except SixtyfortyError as error:
-        return f"decisions can't be read ({_shorten(str(error))}){problem}"
+        return f"decisions can't be read ({_shorten(scene, str(error))}){problem}"
     deciders = Counter(decision.decided_by for decision in new)
     by = ", ".join(f"{count:,} by {who}" for who, count in deciders.most_common())
     return f"{format_plural(len(new), 'decision')} taken{f' ({by})' if by else ''}{problem}"

@@ -17,8 +17,8 @@ that, the fault is mended, and the chain catches up.
 
 - *What happened*: the decisions of the hour after the fault, and why a run failed.
 - *Lost*: due decisions, changed decisions and landed rows that are missing after the fault was mended.
-- *Recipient*: who got an alert, at which look after the first sign, how many seconds that look took, and the [kind of
-  the alert](../how-to/operate.md#alerts), which says what to do.
+- *Recipient*: who got an alert, at which look after the first sign, and how many seconds that look took. The [kind of
+  the alert](../how-to/operate.md#alerts) follows.
 - *Drilled at*: the commit of the code. `make drill-all ONLY="disk, model"` drills the faults whose names hold one of
   these texts, and writes only their rows.
 

@@ -19,6 +19,7 @@ from pipelines.operations.dagster_watch import Automation
 from pipelines.operations.run import RunFailedError, run_range
 from pipelines.operations.watch import watch_use_case
 from pipelines.runtime.dagster_internals_daemon import record_heartbeats, record_tick, running_sensor
+from pipelines.runtime.stored_errors import find_cause, read_safe_text
 from sixtyforty.reports.alerts import AlertReceipt
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.workspace import Workspace
@@ -168,7 +169,9 @@ class Scene:
         with self._in_home(), dg.DagsterInstance.get() as instance:
             job = defs().resolve_job_def("housekeeping")
             run = job.execute_in_process(instance=instance, raise_on_error=False)
-        self.problem = "" if run.success else "the nightly verification failed"
+        errors = [find_cause(event.step_failure_data.error) for event in run.all_events if event.is_step_failure]
+        differences = "; ".join(filter(None, map(read_safe_text, errors)))
+        self.problem = "" if run.success else f"The nightly verification failed: {differences}"
 
     def look(self) -> list[AlertReceipt]:
         """Let the watch look once. Return the receipts of the messages that were sent."""

@@ -26,6 +26,7 @@ from pipelines.runtime.dagster_internals_daemon import (
     running_sensor,
 )
 from pipelines.runtime.dagster_internals_events import MARK_TAG
+from pipelines.runtime.stored_errors import PROCESS_ENDED
 from sixtyforty.storage.damaged_files import DamagedFileError
 
 NOW = time.time()
@@ -112,6 +113,17 @@ def test_a_failed_run_names_the_cause_that_the_storage_found(instance: dg.Dagste
     add_failed_run(instance, fail=fail)
     (alert,) = failed_runs(instance, USE_CASE, time.time())
     assert alert.text.endswith("failed in raw__weather (DamagedFileError). calls.parquet is missing. Put it back.")
+
+
+def test_a_killed_run_says_that_its_process_ended(instance: dg.DagsterInstance) -> None:
+    @dg.job(name=USE_CASE)
+    def killed() -> None:
+        pass
+
+    run = instance.create_run_for_job(killed, status=dg.DagsterRunStatus.STARTED)
+    instance.report_run_failed(run, f"{PROCESS_ENDED} {run.run_id} ended.")
+    (alert,) = failed_runs(instance, USE_CASE, time.time())
+    assert "Its process ended before the run had finished" in alert.text
 
 
 def test_a_failed_run_of_the_command_line_is_an_alert_at_once(instance: dg.DagsterInstance) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.server
 import threading
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.operations import heartbeat
 from pipelines.operations.heartbeat import report_look, seconds_since_look
 from pipelines.settings import Settings
 from tests.homes import use_home
@@ -57,3 +59,15 @@ def test_a_heartbeat_address_is_requested_and_its_failure_is_one_line(
         "watch: SIXTYFORTY_HEARTBEAT_URL answered with the status 302",
         "watch: SIXTYFORTY_HEARTBEAT_URL did not answer (ConnectionError)",
     ]
+
+
+def test_a_look_that_cannot_be_recorded_does_not_end_the_watch(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(heartbeat, "write_atomic", fail)
+    report_look(settings)
+    assert "watch.json can't be written" in capsys.readouterr().err
+    assert seconds_since_look(settings, time.time()) is None

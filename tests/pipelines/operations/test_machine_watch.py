@@ -13,6 +13,7 @@ import pytest
 from pipelines.operations import machine_watch
 from pipelines.operations.backup_receipt import write_receipt
 from pipelines.operations.machine_watch import (
+    describe_failing_services,
     describe_lost_supervisor,
     describe_missing_backup,
     find_clock_set_back,
@@ -72,6 +73,17 @@ def test_a_record_of_the_daemon_in_the_future_shows_that_the_clock_was_set_back(
     assert find_clock_set_back(instance_with(now + 30), now) == []
     (alert,) = find_clock_set_back(instance_with(now + 3600), now)
     assert "was set back by about 60 minutes" in alert.text
+
+
+def test_a_service_that_ends_again_and_again_is_an_alert(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, nobody heard of a desk that couldn't start."""
+    states = {"desk": "BACKOFF", "daemon": "RUNNING", "code": "STARTING"}
+    monkeypatch.setattr(machine_watch, "program_states", lambda settings: states)
+    assert describe_failing_services(settings) is None
+    monkeypatch.setenv("SUPERVISOR_ENABLED", "1")
+    text = describe_failing_services(settings)
+    assert text and text.startswith("The service desk doesn't run")
+    assert str(settings.home / "data" / "services" / "logs") in text
 
 
 def test_a_killed_supervisor_is_an_alert_of_the_watch_that_it_started(

@@ -20,7 +20,7 @@ from pipelines.operations.watch import ShownReceipt, describe_failed_looks, desc
 from pipelines.settings import ROOT
 from sixtyforty.reports.alerts import Alert, AlertReceipt, ResolvedAlert
 from sixtyforty.storage.hash_chain import LedgerError
-from sixtyforty.storage.object_store import ObjectStoreError
+from sixtyforty.storage.object_store import ObjectPath, ObjectStoreError
 from sixtyforty.workspace import Workspace
 from tests.homes import use_home
 from tests.webhook_receiver import SECRET, WEBHOOK, deliver, running_receiver
@@ -117,6 +117,23 @@ def test_a_lake_that_cannot_be_read_is_one_alert_with_the_reason(
     assert "data/lake" in text and "A file is where a folder should be" in text
 
 
+def test_an_unreachable_object_store_is_reported_also_when_the_watch_starts(
+    looks: Callable[[], list[tuple[str, str, str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, the watch ended at its start, and again at each restart by Supervisor."""
+    monkeypatch.setenv("SIXTYFORTY_LAKE", "s3://bucket/lakes")
+
+    def fail(*_: object) -> None:
+        raise ObjectStoreError("s3://bucket/lakes can't be used (no connection).")
+
+    monkeypatch.setattr(ObjectPath, "read_bytes", fail)
+    monkeypatch.setattr(watch, "RULES", {})
+    monkeypatch.setattr(watch, "_feed_alerts", lambda *_: [])
+    ((_, kind, text),) = looks()
+    assert kind == "automation silent"
+    assert "s3://bucket/lakes can't be used (no connection)" in text
+
+
 def test_a_full_disk_is_reported_while_dagster_cannot_be_examined(
     looks: Callable[[], list[tuple[str, str, str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,11 +158,28 @@ def test_an_invalid_declaration_is_reported_once_to_the_roles_that_it_names(
     assert looks() != []  # no role can be read, so the console hears of it
 
 
+def test_a_cause_that_another_alert_names_is_no_second_one(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, a damaged file was two alerts: of the run that failed, and of the watch that couldn't read it."""
+    without_dagster(monkeypatch)
+    named = Alert("failed run", "calls", "run 1 failed. The bucket can't be reached.")
+    monkeypatch.setattr(watch, "_dagster_alerts", lambda *_: [named])
+
+    def fail(*_: object) -> list[Alert]:
+        raise ObjectStoreError("The bucket can't be reached.")
+
+    monkeypatch.setitem(watch.RULES, "leakage", fail)
+    receipts = watch_use_case(workspace, "live", lambda *_: None, DECLARED, NOW)
+    assert [receipt.kind for receipt in receipts] == ["failed run"]
+
+
 def test_failed_looks_of_one_kind_are_one_alert() -> None:
     error = ObjectStoreError("The bucket can't be reached.")
     one, other = describe_failed_looks([("the lake", error), ("the lake", error), ("Dagster", ValueError("secret"))])
     assert one.text == "The watch cannot examine the lake: The bucket can't be reached. Run: sixtyforty doctor."
     assert other.text == "The watch cannot examine Dagster: ValueError. Run: sixtyforty doctor."
+    assert describe_failed_looks([("the lake", ObjectStoreError("No bucket"))])[0].text.count("No bucket. Run:") == 1
     damaged = sa.exc.DatabaseError("select 'Mrs Miller'", None, ValueError("file is not a database"))
     (alert,) = describe_failed_looks([("Dagster", damaged)])
     assert alert.text == "The watch cannot examine Dagster: file is not a database. Run: sixtyforty doctor."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -53,3 +54,25 @@ def test_only_one_sender_holds_the_lock(receipts: Receipts[Sent]) -> None:
         exclusive_lock(receipts.path.with_suffix(".lock"), "try", timeout=0.1),
     ):
         pytest.fail("two senders hold the lock")
+
+
+def test_receipts_that_cannot_be_written_are_remembered_and_written_later(
+    receipts: Receipts[Sent], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once, the watch ended on a full disk: after it had sent a message, and without a record of it."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Receipts, "_write", fail)
+        patch.setattr("sixtyforty.storage.receipts.exclusive_lock", fail)
+        with receipts.lock():
+            first = receipts.append(Sent(to="owner:MAIL"))
+        assert Receipts(receipts.path, Sent).rows() == [first]
+    assert not receipts.path.exists()
+    assert "calls.jsonl can't be written (No space left on device)" in capsys.readouterr().err
+    with receipts.lock():
+        second = receipts.append(Sent(to="owner:CHAT"))
+    assert receipts.rows() == [first, second]
+    assert len(receipts.path.read_text().splitlines()) == 2

@@ -25,8 +25,8 @@ def test_the_page_has_a_row_for_each_drilled_fault() -> None:
 
 def test_a_partial_rerun_replaces_only_its_rows() -> None:
     before = render_page({report.name: make_row(report, "abc") for report in (SILENT, FULL)}, NAMES)
-    cured = FaultReport("feed: silent", "taken", "", "owner", 2, 1.0)
+    cured = FaultReport("feed: silent", "taken", "", "owner", 2, 1.0, "silent feed")
     page = render_page(parse_rows(before) | {cured.name: make_row(cured, "def")}, NAMES)
     assert "Drilled: 2 faults, nothing lost, each one reported. Not drilled yet: 1 fault." in page
     assert parse_rows(page)["disk: full"][-1] == "abc"
-    assert parse_rows(page)["feed: silent"][2:] == ["nothing", "owner, look 2 (1.0 s)", "def"]
+    assert parse_rows(page)["feed: silent"][2:] == ["nothing", "owner, look 2 (1.0 s): silent feed", "def"]
