@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,10 +15,16 @@ from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.decision_trace import TracedOutcome
 from sixtyforty.decisions.provenance import trace_outcome
 from sixtyforty.decisions.responses import answered_by_person, responses_by_decision
+from sixtyforty.spec.wording import format_plural
 from sixtyforty.value.decision_ids import parse_decision_id
 
 SHOWN_ANSWERS = 50
 Winner = Literal["you", "the decision", "the current process", "nobody", "open", "unknown"]
+RIGHT: Mapping[Winner, str] = {
+    "you": "you",
+    "the decision": "the decision that you overrode",
+    "the current process": "the current process",
+}
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,9 @@ def afterwards_page(request: PageRequest) -> Response:
     ids = answered_by_person(request.ws, request.session.person, request.track, SHOWN_ANSWERS)
     by_id = {decision.shown.id: decision for decision in _load(request, ids)}
     answers = [by_id[decision_id] for decision_id in ids if decision_id in by_id]
-    counts = {winner: sum(a.winner == winner for a in answers) for winner in ("you", "the decision", "open")}
-    return request.render("afterwards.html", answers=answers, counts=counts, limit=SHOWN_ANSWERS)
+    counts = Counter(a.winner for a in answers)
+    right = [f"{name} {format_plural(counts[winner], 'time')}" for winner, name in RIGHT.items() if counts[winner]]
+    return request.render("afterwards.html", answers=answers, right=right, unknown=counts["open"], limit=SHOWN_ANSWERS)
 
 
 def _load(request: PageRequest, ids: Sequence[str]) -> list[AnsweredDecision]:

@@ -93,6 +93,5 @@ def _load_facts(request: PageRequest) -> ImpactFacts:
 
 def _image(request: PageRequest, name: str, chart: Chart) -> Markup:
     parameters = urlencode({"use_case": request.ws.use_case.name, "track": request.track, "name": name})
-    return Markup('<p class="wide"><img src="{}" alt="{}"></p>').format(
-        f"/impact/chart?{parameters}", chart.description
-    )
+    frame = Markup('<div class="wide" role="region" tabindex="0" aria-label="{}"><img src="{}" alt="{}"></div>')
+    return frame.format(chart.description, f"/impact/chart?{parameters}", chart.description)

@@ -32,7 +32,7 @@ def measure(settings: Settings) -> ItemReport:
     report.figures["desk"] = figures
     report.rows = [page_row(address, seconds) for address, seconds in figures.seconds.items()]
     report.remarks += [
-        f"The pages show the newest day, which has {figures.decisions:,} decisions. `chain` is the median of the later"
+        f"The pages show the busiest day, which has {figures.decisions:,} decisions. `chain` is the median of the later"
         " requests, `other` the first request after a start.",
     ]
     return report

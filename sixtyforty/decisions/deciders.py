@@ -52,11 +52,14 @@ class DeciderCounts:
         taken = f"The model took {self.model:,} of {format_plural(self.decisions, 'decision')}."
         if not self.current_process:
             return taken
+        taken += f" The current process took {self.decisions - self.model:,}"
         reasons = list(self.current_process.items())
+        if len(reasons) == 1:
+            return f"{taken} ({reasons[0][0]})."
         listed = [f"{count:,} ({reason})" for reason, count in reasons[:SHOWN_REASONS]]
         if others := sum(count for _, count in reasons[SHOWN_REASONS:]):
             listed.append(f"{others:,} (other reasons)")
-        return f"{taken} The current process took {self.decisions - self.model:,}: {', '.join(listed)}."
+        return f"{taken}: {', '.join(listed)}."
 
 
 def count_deciders(ws: Workspace, track: Track, until: str | None = None) -> DeciderCounts:

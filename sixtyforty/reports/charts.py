@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 Form = Literal["png", "svg"]
 AxesPosition = tuple[float, float, float, float]  # left, bottom, width, height: shares of the figure's size
 
+WIDTH = 8.5  # inches of a chart: its text of 9 points is read on a phone, where the chart is narrowed and scrolls
 MAX_POINTS = 1000  # points of one line in a chart; more points would not be visible
-DAILY_AXES: AxesPosition = (0.11, 0.13, 0.86, 0.69)
+DAILY_AXES: AxesPosition = (0.14, 0.13, 0.83, 0.69)
 MAX_FIXED_AMOUNT = 1e9  # labels of larger amounts don't fit next to DAILY_AXES
 MAX_WEEK_LABELS = 8
 MAX_DATE_LABELS = 6
@@ -56,7 +57,8 @@ class Chart:
         return text[text.index("<svg") :]
 
     def __html__(self) -> str:
-        return f'<div class="wide" role="img" aria-label="{escape(self.description)}">{self.svg}</div>'
+        label = f'aria-label="{escape(self.description)}"'
+        return f'<div class="wide" role="region" tabindex="0" {label}><div role="img" {label}>{self.svg}</div></div>'
 
 
 def draw_cumulative_value(kpi: Kpi, days: Sequence[DailyValue], form: Form = "png") -> bytes:
@@ -70,7 +72,7 @@ def draw_cumulative_value(kpi: Kpi, days: Sequence[DailyValue], form: Form = "pn
     totals = {policy: list(accumulate(getattr(d, policy) for d in days)) for policy, *_ in POLICY_LINES}
     known = {policy: line for policy, line in totals.items() if not math.isnan(line[-1])}
     fits = all(abs(line[-1]) < MAX_FIXED_AMOUNT for line in known.values())
-    figure, axes = _new_figure(11, 4.2, DAILY_AXES if fits else None)
+    figure, axes = _new_figure(4.2, DAILY_AXES if fits else None)
     step = math.ceil(len(days) / MAX_POINTS)
     shown = slice((len(days) - 1) % step, None, step)  # includes the last day
     dates = [date.fromisoformat(d.partition[:10]) for d in days[shown]]
@@ -102,7 +104,7 @@ def _leaves(line: Sequence[float], ends: tuple[float, float]) -> bool:
 
 def draw_gain_by_period(kpi: Kpi, days: Sequence[DailyValue], form: Form = "svg") -> bytes:
     """Draw the gain over the current process by month or year. Losses have another color."""
-    figure, axes = _new_figure(11, 3.4)
+    figure, axes = _new_figure(3.4)
     gains = {
         period: sum(d.model - d.current_process for d in period_days)
         for period, period_days in group_by_period(days).items()
@@ -126,7 +128,7 @@ def draw_break_even(kpi: Kpi, points: Sequence[CurvePoint], form: Form = "png") 
     """
     from matplotlib.ticker import PercentFormatter
 
-    figure, axes = _new_figure(11, 3.4)
+    figure, axes = _new_figure(3.4)
     shares = [p.share_lost for p in points]
     for legend, colour, style, gains in (
         ("gain over the current process", MODEL, "-", [p.over_current_process for p in points]),
@@ -148,7 +150,7 @@ def draw_weekly_answers(weeks: Sequence[UsageWeek], label: str, form: Form = "pn
 
     label: a remark on the figures, such as how many answers are simulated; an empty string for no remark.
     """
-    figure, axes = _new_figure(11, 3.0)
+    figure, axes = _new_figure(3.0)
     names = [w.week for w in weeks]
     followed, overridden = [w.accepted for w in weeks], [w.overridden for w in weeks]
     axes.bar(names, followed, color=MODEL, width=0.7, label="followed")
@@ -167,7 +169,7 @@ def draw_weekly_answers(weeks: Sequence[UsageWeek], label: str, form: Form = "pn
 
 def draw_forecasts(kpi: Kpi, terms: Sequence[ChampionTerm], form: Form = "svg") -> bytes:
     """Draw each champion's forecast gain with its prediction interval, the achieved gain, and the KPI's target."""
-    figure, axes = _new_figure(11, 3.4)
+    figure, axes = _new_figure(3.4)
     positions, forecasts = range(len(terms)), [term.forecast for term in terms]
     lows, highs = [gain.low for gain in forecasts], [gain.high for gain in forecasts]
     axes.vlines(positions, lows, highs, color=FORESIGHT, lw=6, alpha=0.35, label="prediction interval")
@@ -186,8 +188,8 @@ def draw_forecasts(kpi: Kpi, terms: Sequence[ChampionTerm], form: Form = "svg") 
     return _to_bytes(figure, form)
 
 
-def _new_figure(width: float, height: float, position: AxesPosition | None = None) -> tuple[Any, Any]:
-    """Return a Matplotlib figure of this width and height (in inches), and its axes.
+def _new_figure(height: float, position: AxesPosition | None = None) -> tuple[Any, Any]:
+    """Return a Matplotlib figure of this height (in inches), and its axes.
 
     position: left, bottom, width and height of the axes, as shares of the figure's size. With None, Matplotlib chooses
     a position that leaves room for all labels, which takes longer.
@@ -197,7 +199,7 @@ def _new_figure(width: float, height: float, position: AxesPosition | None = Non
     from matplotlib.figure import Figure
 
     mpl.rcParams["svg.hashsalt"] = "sixtyforty"  # gives the same chart always the same element ids
-    figure = Figure(figsize=(width, height), layout=None if position else "constrained")
+    figure = Figure(figsize=(WIDTH, height), layout=None if position else "constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_axes(position) if position else figure.add_subplot()
     for side in ("top", "right"):

@@ -118,7 +118,10 @@ def _worst_month(kpi: Kpi, days: Sequence[DailyValue]) -> Iterator[str]:
     gains = {name: sum(day.model - day.current_process for day in of_month) for name, of_month in months.items()}
     month = min(gains, key=lambda name: gains[name])
     amount = format_money(gains[month], kpi.currency, signed=True)
-    yield f"The worst month was {period_name(month)}: {amount} compared with the current process."
+    yield (
+        f"The worst month in which decisions differed was {period_name(month)}: {amount} compared with the current"
+        " process."
+    )
 
 
 def _a_year(use_case: UseCase, summary: KpiSummary, days: Sequence[DailyValue]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sixtyforty.accounting.forecast import ForecastRecord, read_forecasts
 from sixtyforty.accounting.kpi_ledger import read_daily_values
@@ -57,15 +58,15 @@ def recommend_next_steps(use_case: UseCase, accounts: Accounts) -> list[str]:
     if not accounts.champions:
         return [NO_MODEL]
     return [
-        _about_the_gain(use_case, accounts.summary),
+        _about_the_gain(use_case, accounts),
         *_about_losses(accounts),
         *_about_better_candidates(use_case, accounts.summary),
         *_about_operation(use_case, accounts.summary),
     ]
 
 
-def _about_the_gain(use_case: UseCase, summary: KpiSummary) -> str:
-    kpi, people = use_case.kpi, use_case.people
+def _about_the_gain(use_case: UseCase, accounts: Accounts) -> str:
+    kpi, people, summary = use_case.kpi, use_case.people, accounts.summary
     counted = summary.counted
     gain = counted.lift
     if summary.invalid_because:
@@ -84,13 +85,28 @@ def _about_the_gain(use_case: UseCase, summary: KpiSummary) -> str:
     target = f"{format_money(kpi.target, kpi.currency)} per 1,000 {kpi.unit_plural}"
     is_above = gain.value >= kpi.target
     if counted.standing == "replay":
-        shown = f"The replay shows a gain {'above' if is_above else 'below'} the target of {target}."
+        shown = f"The replay shows a gain {'above' if is_above else 'below'} the target of {target}"
+        by_models = _gain_since_the_first_model(use_case, accounts)
+        if not is_above and by_models is not None and by_models >= kpi.target:
+            shown += f", but {format_money(by_models, kpi.currency)} since the first model decided"
+            is_above = True
         to_do = (
             f"Agree with {people.team} on a first live month." if is_above else "Improve the model before you go live."
         )
-        return f"{shown} {to_do}"
+        return f"{shown}. {to_do}"
     standing = f"The gain is proven {'and above' if is_above else 'but below'} the target of {target}."
     return f"{standing} {'Extend the use case.' if is_above else 'Keep it running, and improve the model.'}"
+
+
+def _gain_since_the_first_model(use_case: UseCase, accounts: Accounts) -> float | None:
+    """Return the gain per 1,000 units on the days that the gate of a proof of concept judges; None without such days.
+
+    Before the first model, the current process decides, so these days gain nothing.
+    """
+    first = use_case.partition_at(datetime.fromisoformat(accounts.champions[0].effective_from))
+    days = [day for day in accounts.days if day.partition >= first]
+    decisions = sum(day.decisions for day in days)
+    return 1000 * sum(day.model - day.current_process for day in days) / decisions if decisions else None
 
 
 def _about_losses(accounts: Accounts) -> Iterator[str]:

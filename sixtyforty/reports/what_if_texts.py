@@ -47,6 +47,12 @@ def format_number(name: str, number: float | None, kpi: Kpi) -> str:
     return f"{number:.10g}%" if is_share else format_exact_money(number, kpi.currency)
 
 
+def format_break_even(name: str, number: float, kpi: Kpi) -> str:
+    """Return a calculated number of a variable without false precision, such as `$675.50`, `$200,821` or `22%`."""
+    is_share = format_number(name, 0.0, kpi).endswith("%")
+    return format_number(name, round(number, 0 if is_share or abs(number) >= 1000 else 2), kpi)
+
+
 def describe_assumption(
     assumed: Mapping[str, float], declared: Mapping[str, float | None], use_case: UseCase
 ) -> list[str]:

@@ -52,4 +52,5 @@ def test_a_person_sees_the_outcomes_of_the_own_answers_only(desk: RunningDesk) -
     assert_plain(page)
     text = visible_text(page)
     assert "Your last 2 answers" in text and "no road" in text
+    assert "Who was right: " in text and " 0 times" not in text and " 0 outcomes" not in text
     assert f"id {acting[0].unit['id']} " in text and f"id {acting[2].unit['id']} " not in text

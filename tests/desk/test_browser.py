@@ -19,6 +19,8 @@ from tests.desk.conftest import CODE_AS_TEXT, DAY, RunningDesk, Tabs, answers_of
 pytestmark = pytest.mark.browser
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]  # of axe-core
 
+CHART_PIXELS = 9 / 72 * 96  # height of a chart's text of 9 points, if it isn't scaled
+
 
 def find_barriers(tab: Any) -> list[str]:
     """Return what axe reports about the page above minor impact: the rule, the impact and where."""
@@ -167,6 +169,14 @@ def test_an_owner_sees_the_impact_and_an_auditor_traces_a_decision(desk: Running
     auditor.get_by_text(row.champion_version).first.wait_for()
     auditor.get_by_text("Input files", exact=True).click()
     assert auditor.get_by_text(f"calls_{DAY}.csv").first.is_visible()
+
+
+def test_the_text_of_charts_is_legible_on_a_phone(tabs: Tabs) -> None:
+    tab = tabs.open("owner", viewport={"width": 390, "height": 844})
+    tab.goto("/impact")
+    scales = tab.evaluate("[...document.images].map(i => i.getBoundingClientRect().width / i.naturalWidth)")
+    assert scales and min(scales) * CHART_PIXELS >= 9
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390  # a chart scrolls in a frame of its own
 
 
 def test_a_decider_opens_no_page_of_an_owner(tabs: Tabs) -> None:

@@ -107,7 +107,7 @@ def test_from_the_log_in_two_clicks_lead_to_the_actions_of_the_next_hour_and_why
 
 
 @pytest.mark.browser
-def test_the_first_decision_is_visible_on_a_phone_and_the_header_is_one_row(tabs: Tabs) -> None:
+def test_a_phone_shows_a_decision_and_a_desk_four_below_a_header_of_one_row(tabs: Tabs) -> None:
     tab = tabs.open("decider", viewport={"width": 390, "height": 844})
     first = tab.locator("li.item").first
     first.wait_for()
@@ -116,6 +116,9 @@ def test_the_first_decision_is_visible_on_a_phone_and_the_header_is_one_row(tabs
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     tab.set_viewport_size({"width": 1280, "height": 844})
     assert tab.locator("header.top").bounding_box()["height"] <= 48
+    tab.set_viewport_size({"width": 1280, "height": 800})
+    fourth = tab.locator("li.item").nth(3).bounding_box()
+    assert fourth["y"] + fourth["height"] <= 800
     tab.set_viewport_size({"width": 640, "height": 422})  # 1280x844 at 200% zoom
     assert tab.evaluate("document.documentElement.scrollWidth") <= 640
 

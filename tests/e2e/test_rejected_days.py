@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from assets.page_links import rows_address
 from pipelines.authoring import catalog
 from pipelines.demo import flights
 from pipelines.operations.run import RunFailedError, run_range
-from tests.backfills import run_backfill
+from sixtyforty.spec.clock import CLOCK_FILE_VARIABLE
+from tests.backfills import evaluate_freshness, run_backfill
 from tests.browsers import open_chromium
 from tests.homes import use_home
 from tests.webservers import open_webserver
@@ -33,9 +34,14 @@ def land_weather(folder: Path, name: str, rows: list[list[str]]) -> None:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, str]]:
-    """A tab, and the address of the source's page: DAY has 1 row, and a correction of LAST is wrong."""
+    """A tab, and the address of the source's page: DAY has 1 row, and a correction of LAST is wrong.
+
+    The business time is the day after LAST. Nothing has come for five days since.
+    """
     patch, home = pytest.MonkeyPatch(), tmp_path_factory.mktemp("home")
     use_home(patch, home)
+    (home / "clock").write_text(f"{LAST + timedelta(1)}T12:00:00")
+    patch.setenv(CLOCK_FILE_VARIABLE, str(home / "clock"))
     folder = catalog.open_workspace("flight_delays").landing.folder
     flights.land(folder, FIRST, LAST)
     name = f"weather_{FIRST}_{LAST}.csv"
@@ -52,6 +58,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, str]]
     land_weather(folder, f"weather_{LAST}_{LAST}.csv", [head, *last])
     with pytest.raises(RunFailedError, match="no partition of the run is accepted"):
         run_range("flight_delays", LAST, LAST, select=STAGES)
+    evaluate_freshness(days=5)
     with open_webserver(home) as url, open_chromium() as chromium:
         tab = chromium.new_page(viewport={"width": 1500, "height": 950})
         tab.set_default_timeout(WAIT)
@@ -105,6 +112,16 @@ def test_a_backfill_of_a_range_fails_at_the_rejected_day_alone(pages: tuple[Any,
     tab.goto(f"{address.partition('/assets')[0]}/runs/b/three_days?tab=runs")
     tab.get_by_text("sixtyforty/rejected_by").first.wait_for()
     tab.get_by_text(f"partition: {DAY}").first.wait_for()
+
+
+def test_the_page_of_a_silent_source_is_red(pages: tuple[Any, str]) -> None:
+    tab, address = pages
+    tab.goto(f"{address}?view=overview")
+    policy = tab.get_by_text("Freshness policy", exact=True).last.locator(
+        "xpath=ancestor::*[contains(., 'Fails if')][1]"
+    )
+    policy.get_by_text("Fails if more than 4 days since last materialization").wait_for()
+    assert policy.get_by_text("Failed", exact=True).is_visible()
 
 
 def test_a_link_opens_the_first_rows_on_the_same_port(pages: tuple[Any, str]) -> None:

@@ -38,7 +38,7 @@ def test_the_current_process_is_counted_with_its_reasons(rolled_out: Workspace) 
     counts = count_deciders(rolled_out, "live")
     assert counts == DeciderCounts(32, {"shadow: the model's decision isn't used": 32})
     assert counts.describe() == (
-        "The model took 32 of 64 decisions. The current process took 32: 32 (shadow: the model's decision isn't used)."
+        "The model took 32 of 64 decisions. The current process took 32 (shadow: the model's decision isn't used)."
     )
     assert count_deciders(rolled_out, "live", str(SHADOW[-1])).model == 0
     assert summarize_kpi(rolled_out, "live").to_dict()["deciders"] == counts.to_dict()

@@ -58,6 +58,22 @@ def test_each_figure_leads_to_its_step(ws: Workspace, accounts: Accounts, change
     assert any(sentence.startswith(step) for sentence in steps_with(ws, accounts, **changes))
 
 
+def test_a_gain_below_the_target_for_want_of_a_model_asks_for_no_better_model(
+    ws: Workspace, accounts: Accounts
+) -> None:
+    """The stage gate judges the days since the first model; the owner's page must not ask for the opposite."""
+    days = [replace(day, model=day.current_process + 30.0 * (day.partition >= "2013-06")) for day in accounts.days]
+    champion = accounts.champions[0].model_copy(update={"effective_from": "2013-06-01T04:00:00"})
+    summary = replace(accounts.summary, lift_vs_current=RoundedInterval(495, 1, 900))
+    changed = replace(accounts, days=days, champions=[champion], summary=summary)
+    assert recommend_next_steps(ws.use_case, changed)[0] == (
+        "The replay shows a gain below the target of EUR 500 per 1,000 calls, but EUR 1,500 since the first model"
+        f" decided. Agree with {ws.use_case.people.team} on a first live month."
+    )
+    weak = replace(changed, days=[replace(day, model=day.current_process + 1.0) for day in days])
+    assert recommend_next_steps(ws.use_case, weak)[0].endswith("Improve the model before you go live.")
+
+
 def test_losing_months_and_missed_forecasts_are_named(ws: Workspace, accounts: Accounts) -> None:
     steps = recommend_next_steps(ws.use_case, accounts)
     assert "Find out why the current process did better in May." in steps

@@ -9,6 +9,7 @@ from sixtyforty.reports.what_if_texts import (
     AS_DECLARED,
     describe_answer,
     describe_assumption,
+    format_break_even,
     format_number,
     name_variable,
 )
@@ -35,6 +36,9 @@ def test_variables_and_numbers_are_named(ws: Workspace) -> None:
         format_number(*n, kpi) for n in (("cost.act", 2.5), ("capacity", 1), ("capacity", None), ("success", 75))
     ]
     assert numbers == ["EUR 2.50", "1 action", "no limit", "75%"]
+    break_evens = [("cost.act", 675.504), ("per_month", 200_821.09), ("build", 1250.0), ("success", 22.21)]
+    rounded = [format_break_even(*n, kpi) for n in break_evens]
+    assert rounded == ["EUR 675.50", "EUR 200,821", "EUR 1,250", "22%"]
     assert describe_assumption({"cost.gone": 2.0}, {"cost.gone": 1.0}, ws.use_case) == ["Cost: gone: 2% instead of 1%"]
 
 
