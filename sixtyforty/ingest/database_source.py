@@ -54,12 +54,16 @@ class DatabaseSource:
         self.name, self.source, self.folder, self.cursor_file = name, source, folder, cursor_file
         self.problems: list[str] = []
 
-    def was_read_recently(self) -> bool:
-        """Return whether the query ran less than `query_interval_seconds` ago."""
+    def was_read_recently(self, made_at: float = 0.0) -> bool:
+        """Return whether the query ran less than `query_interval_seconds` ago, and since its rows were made.
+
+        made_at: when an asset upstream made the rows last, in seconds since 1970.
+        """
         try:
-            return time.time() - self.cursor_file.stat().st_mtime < self.source.query_interval_seconds
+            read_at = self.cursor_file.stat().st_mtime
         except FileNotFoundError:
             return False
+        return made_at < read_at and time.time() - read_at < self.source.query_interval_seconds
 
     def extract_new_rows(self, url: str | None, prepare: Callable[[], object] | None = None) -> list[str]:
         """Write new rows as extracts, and return the names of the new files.
