@@ -73,6 +73,8 @@ DESCRIPTION_LENGTH = 500  # maximum length of a check's description, which Dagst
 
 def import_extracts(run: StageRun) -> StageResult:
     """Import a source's extracts without changing their values, and check that each extract could be read."""
+    if refusal := run.upstream.refusal(run.source):
+        return StageResult(checks=[refusal_check(EXTRACTS_READABLE.name, [refusal], "")])
     result, landing = StageResult(), run.ws.landing
     for group in run.partition_groups():
         entries = ingest(run.use_case, run.source, run.ws.lake, landing, group, run.ws.code_version)

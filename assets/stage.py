@@ -11,6 +11,7 @@ import dagster as dg
 from assets.metadata import Metadata
 from assets.resources import BusinessClock, ProjectHome
 from sixtyforty.decisions.due_decisions import partitions_to_decide
+from sixtyforty.ingest.upstream_state import NO_UPSTREAM, UpstreamState
 from sixtyforty.spec.partitions import SNAPSHOT, chunks
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.track import Track
@@ -91,6 +92,7 @@ class Stage:
     phase: Phase
     kinds: PerTarget[set[str]]
     inputs: PerTarget[Sequence[str]]
+    upstream: PerTarget[Sequence[str]] = ()  # keys of assets outside of the use case
     checks: PerTarget[Sequence[StageCheck]] = ()
     columns: PerTarget[Mapping[str, StageColumn]] = field(default_factory=dict)  # by name
     links: PerTarget[Mapping[str, str]] = field(default_factory=dict)  # addresses of pages about the stage, by label
@@ -125,6 +127,7 @@ class StageRun:
     source: str = ""  # name of the source, for a stage with one asset per source
     load_use_cases: Callable[[], Sequence[UseCase]] = tuple  # function that returns all use cases, including drafts
     run_id: str = field(default="", kw_only=True)
+    upstream: UpstreamState = field(default=NO_UPSTREAM, kw_only=True)  # of the source that the stage imports
 
     @property
     def track(self) -> Track:

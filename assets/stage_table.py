@@ -79,6 +79,7 @@ STAGES = (
         phase="data_understanding",
         kinds=lambda t: {choose_format(b"", t.source.files).kind, "parquet"},
         inputs=lambda t: [] if t.source_name in t.use_case.inputs else ["delivery"],
+        upstream=lambda t: t.source.upstream,
         partitioned=lambda t: t.source.partition is not None,
         checks=[data.EXTRACTS_READABLE],
         columns=stage_columns.raw_columns,

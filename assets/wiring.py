@@ -11,7 +11,7 @@ run.
 # Dagster checks the annotation of `context` as a type, so this module has no `from __future__ import annotations`.
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import dagster as dg
@@ -34,9 +34,11 @@ from assets.stage import (
     resolve,
 )
 from assets.stage_columns import describe_columns
+from sixtyforty.ingest.upstream_state import NO_UPSTREAM, UpstreamState
 from sixtyforty.lifecycle.fixed_parts import require_fixed_parts
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.partitions import HOUR_FORMAT, SNAPSHOT, PartitionedModel
+from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.damaged_files import refuse_damaged_files
 from sixtyforty.storage.duckdb_session import describe_sql_error
@@ -76,10 +78,16 @@ class EventRecorder(Protocol):
 
 @dataclass(frozen=True)
 class Wiring:
-    """Objects of `pipelines` that stages need: a recorder of Dagster events, and a loader of all use cases."""
+    """Objects of `pipelines` that stages need: a recorder of Dagster events, and a loader of all use cases.
+
+    read_upstream: returns the state of the assets that make a source.
+    """
 
     recorder: EventRecorder
     load_use_cases: Callable[[], Sequence[UseCase]]
+    read_upstream: Callable[[dg.DagsterInstance, Source], UpstreamState] = field(
+        default=lambda _, __: NO_UPSTREAM, kw_only=True
+    )
 
 
 class StageSqlError(SixtyfortyError):
@@ -113,7 +121,7 @@ def build_stage_assets(stage: Stage, use_case: UseCase, wiring: Wiring) -> list[
 
 
 def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
-    use_case = target.use_case
+    use_case, external = target.use_case, resolve(stage.upstream, target)
 
     def work(context: dg.AssetExecutionContext, partitions: list[str]) -> StageResult:
         project_home: ProjectHome = context.resources.project_home
@@ -131,6 +139,7 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
             target.source_name,
             wiring.load_use_cases,
             run_id=context.run.run_id,
+            upstream=wiring.read_upstream(context.instance, target.source) if external else NO_UPSTREAM,
         )
         import duckdb
 
@@ -150,7 +159,10 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
     return AssetPlan(
         key=asset_key(use_case.name, name),
         work=work,
-        upstream=[asset_key(use_case.name, name) for name in resolve(stage.inputs, target)],
+        upstream=[
+            *(asset_key(use_case.name, name) for name in resolve(stage.inputs, target)),
+            *map(dg.AssetKey.from_user_string, external),
+        ],
         group=_group(stage, target),
         description=resolve(stage.description, target),
         phase=stage.phase,

@@ -22,6 +22,7 @@ from assets.wiring import Wiring, build_stage_assets
 from pipelines.authoring import loader
 from pipelines.automation.use_case_automation import build_automation
 from pipelines.runtime.dagster_internals_events import EventRecorder
+from pipelines.runtime.upstream_assets import read_upstream
 from pipelines.settings import Settings, SettingsError, load_settings
 from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import DeclarationError
@@ -47,7 +48,7 @@ def build_chain(
     recorder: stores the materializations and check results of stages. None stores them in Dagster's event log.
     """
     is_draft = isinstance(use_case, Draft)
-    wiring = Wiring(recorder or EventRecorder(), load_use_cases)
+    wiring = Wiring(recorder or EventRecorder(), load_use_cases, read_upstream=read_upstream)
     assets = [
         asset
         for stage in stages

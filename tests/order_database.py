@@ -14,14 +14,16 @@ NOON = datetime(2013, 3, 10, 12)
 
 
 class Shop:
-    """A database with a table of orders, in SQLite or PostgreSQL."""
+    """A database with a table of orders, in SQLite, DuckDB or PostgreSQL."""
 
     def __init__(self, url: str) -> None:
         """Connect to a database, and create an empty table of orders."""
         self.engine = sa.create_engine(url)
         text = "timestamptz" if url.startswith("postgresql") else "text"
         self.run("drop table if exists orders")
-        self.run(f"create table orders (id integer, site text, call_hour timestamp, load float, changed {text})")
+        self.run(
+            f"create table orders (id integer, site text, call_hour timestamp, load double precision, changed {text})"
+        )
 
     def run(self, sql: str, **values: Any) -> None:
         """Execute a statement. values: its parameters."""

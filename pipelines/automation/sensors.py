@@ -16,6 +16,7 @@ from pipelines.automation.run_requests import (
     request_retrain,
     request_run,
 )
+from pipelines.runtime.upstream_assets import read_upstream
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.use_case import UseCase
 
@@ -46,10 +47,15 @@ def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
             return dg.SkipReason(refusal)
         turn = _read_turn(context, use_case.name)
         context.update_cursor(f"{turn + 1}")
+        upstream = {
+            name: read_upstream(context.instance, source)
+            for name, source in use_case.sources.items()
+            if source.upstream
+        }
         requests, skipped = list[dg.RunRequest](), list[str]()
         for kind, stale, stages in (
-            ("data", find_stale_partitions(ws, LIVE, current_time, turn), data_stages(use_case)),
-            ("responses", find_stale_responses(ws, LIVE, current_time, turn), list(RESPONSE_STAGES)),
+            ("data", find_stale_partitions(ws, LIVE, current_time, turn, upstream), data_stages(use_case)),
+            ("responses", find_stale_responses(ws, LIVE, current_time, turn, upstream), list(RESPONSE_STAGES)),
         ):
             for reason in stale.unreachable.values():
                 context.log.error(f"{use_case.name}: a source can't be read; new rows are imported later ({reason})")

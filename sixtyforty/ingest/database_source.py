@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -25,12 +25,14 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty.ingest.database_rows import cell_text, csv_line
 from sixtyforty.ingest.locations import UnreachableSourceError
 from sixtyforty.ingest.query_cursor import CursorTypeError, QueryCursor, advance_cursor
+from sixtyforty.ingest.sorted_lines import sort_lines
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.contract_types import Kind, parse_type
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.databases import DatabaseError, describe_driver_error, open_engine, parse_database_url
-from sixtyforty.storage.files import digest, file_sha256, rename_file, write_atomic
+from sixtyforty.storage.files import access_errors, digest, file_sha256, rename_file, unfinished_file, write_atomic
 from sixtyforty.storage.object_store import StoragePath
+from sixtyforty.storage.scratch import current_scratch_folder
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -54,12 +56,16 @@ class DatabaseSource:
         self.name, self.source, self.folder, self.cursor_file = name, source, folder, cursor_file
         self.problems: list[str] = []
 
-    def was_read_recently(self) -> bool:
-        """Return whether the query ran less than `query_interval_seconds` ago."""
+    def was_read_recently(self, made_at: float = 0.0) -> bool:
+        """Return whether the query ran less than `query_interval_seconds` ago, and since its rows were made.
+
+        made_at: when an asset upstream made the rows last, in seconds since 1970.
+        """
         try:
-            return time.time() - self.cursor_file.stat().st_mtime < self.source.query_interval_seconds
+            read_at = self.cursor_file.stat().st_mtime
         except FileNotFoundError:
             return False
+        return made_at < read_at and time.time() - read_at < self.source.query_interval_seconds
 
     def extract_new_rows(self, url: str | None, prepare: Callable[[], object] | None = None) -> list[str]:
         """Write new rows as extracts, and return the names of the new files.
@@ -190,16 +196,21 @@ class DatabaseSource:
     def _extract_snapshot(self, connection: sa.Connection) -> list[str]:
         """Write all rows of a query as one extract, if any row differs from the last extract.
 
-        Return a list with the extract's name, or an empty list if no row differs.
+        Return a list with the extract's name, or an empty list if no row differs. The rows are sorted, so that their
+        order in the table doesn't count. Memory holds ROWS_PER_EXTRACT rows, and a scratch folder the others.
         """
         import sqlalchemy as sa
 
         rows = connection.execution_options(yield_per=ROWS_PER_FETCH).execute(sa.select(self._query()))
-        lines = [csv_line(self._columns).encode(), *sorted(csv_line(row).encode() for row in rows)]
-        path = self.folder / SNAPSHOT_EXTRACT
-        is_new = not path.exists() or _content_hash(path) != _hash_lines(lines)
-        if is_new:
-            write_atomic(path, b"".join(lines))
+        path, scratch = self.folder / SNAPSHOT_EXTRACT, current_scratch_folder()
+        lines = sort_lines((csv_line(row).encode() for row in rows), ROWS_PER_EXTRACT, scratch)
+        with access_errors(path), unfinished_file(path.parent if isinstance(path, Path) else scratch) as extract:
+            extract.write(csv_line(self._columns).encode())
+            while batch := list(islice(lines, ROWS_PER_FETCH)):
+                extract.write(b"".join(batch))
+            is_new = not path.exists() or _content_hash(path) != extract.sha256
+            if is_new:
+                extract.publish(path) if isinstance(path, Path) else path.upload(extract.path)
         self._record_read(QueryCursor())
         return [path.name] if is_new else []
 
@@ -264,16 +275,8 @@ class DatabaseSource:
             rename_file(self._hidden_path(cursor.last_extract), self.folder / cursor.last_extract)
 
 
-def _hash_lines(lines: Iterable[bytes]) -> str:
-    """Return the SHA-256 of some lines in hex. The lines are not joined, because a table may be large."""
-    lines_hash = hashlib.sha256()
-    for line in lines:
-        lines_hash.update(line)
-    return lines_hash.hexdigest()
-
-
 def _content_hash(path: StoragePath) -> str:
-    return file_sha256(path) if isinstance(path, Path) else _hash_lines([path.read_bytes()])
+    return file_sha256(path) if isinstance(path, Path) else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def engine_options(url: str) -> dict[str, Any]:

@@ -82,20 +82,20 @@ class LandingZone:
         """Return the newest arrival of each file name of a source, as of the last scan, in order of arrival."""
         return read_arrivals(self._ledger(source))
 
-    def scan(self, source: str, patient: bool = False) -> list[Arrival]:
+    def scan(self, source: str, patient: bool = False, made_at: float = 0.0) -> list[Arrival]:
         """Add new and changed extracts of a source to its ledger, and return all arrivals, in order of arrival.
 
         Only new or changed files are read. If the source is a query, its new rows are first written as extracts.
 
-        patient: set by sensors, which scan often. The scan then runs a query only at its declared interval. It also
-        lists a big bucket in parts, so that a later scan may be the first to find a change. Lines are only counted,
-        because another process ingests them.
+        patient: set by sensors, which scan often. The scan then runs a query only at its declared interval, or after
+        `made_at` (see `DatabaseSource.was_read_recently`). It also lists a big bucket in parts, so a later scan may be
+        the first to find a change. Lines are only counted, because another process ingests them.
         Raises UnreachableSourceError if the location or the database can't be read.
         """
         ledger = self._ledger(source)
         # Without the lock, two scans could assign the same `seq` to different extracts.
         with exclusive_lock(ledger.with_suffix(".lock"), f"scan {source}"):
-            if source in self.queries and not (patient and self.queries[source].was_read_recently()):
+            if source in self.queries and not (patient and self.queries[source].was_read_recently(made_at)):
                 self._run_query(source)
             arrivals = {arrival.name: arrival for arrival in self.known(source)}
             present = (arrival.listed_file for arrival in arrivals.values() if arrival.is_present)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from sixtyforty.accounting import usage
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
@@ -20,6 +21,7 @@ from sixtyforty.decisions.review_queue import review_dataset
 from sixtyforty.ingest.contract_rows import find_retyped
 from sixtyforty.ingest.locations import UnreachableSourceError
 from sixtyforty.ingest.raw import pending
+from sixtyforty.ingest.upstream_state import NO_UPSTREAM, UpstreamState
 from sixtyforty.lifecycle.stale_work import StaleWork
 from sixtyforty.modeling.built_by import changed_parts, declared_parts
 from sixtyforty.modeling.lineage import expected_partitions, input_versions, read_inputs
@@ -32,18 +34,26 @@ from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.restatement import changed_inputs, validation_reason
 from sixtyforty.workspace import Workspace
 
+NOTHING_UPSTREAM: Mapping[str, UpstreamState] = MappingProxyType({})
 BLOCK = 200  # number of partitions in a block; the older blocks of a long history are scanned in turn
 
 
-def find_stale_partitions(ws: Workspace, track: Track, now: datetime, turn: int | None = None) -> StaleWork:
+def find_stale_partitions(
+    ws: Workspace,
+    track: Track,
+    now: datetime,
+    turn: int | None = None,
+    upstream: Mapping[str, UpstreamState] = NOTHING_UPSTREAM,
+) -> StaleWork:
     """Return the stale partitions of a use case, and the reasons why each partition is stale.
 
     The function also scans the landing zone and records new extracts. now: the current time (UTC, naive).
     turn: a number that the caller increases by 1 at each call. If a use case has many partitions, each call then scans
     the newest partitions and one block of older partitions, in rotation. If `turn` is None, it scans all of them.
+    upstream: the state of the Dagster assets that make a source, by source.
     """
     use_case, stale = ws.use_case, StaleWork(ws.use_case)
-    _scan_sources(ws, use_case.inputs, stale)
+    _scan_sources(ws, use_case.inputs, stale, upstream)
     stretches = list_stretches(ws, now, turn)
     _check_sources(ws, use_case.snapshots, [SNAPSHOT], now, stale)
     for partitions in stretches:
@@ -60,18 +70,24 @@ def find_stale_partitions(ws: Workspace, track: Track, now: datetime, turn: int 
     return stale
 
 
-def find_stale_responses(ws: Workspace, track: Track, now: datetime, turn: int | None = None) -> StaleWork:
+def find_stale_responses(
+    ws: Workspace,
+    track: Track,
+    now: datetime,
+    turn: int | None = None,
+    upstream: Mapping[str, UpstreamState] = NOTHING_UPSTREAM,
+) -> StaleWork:
     """Return the partitions in which people's responses to decisions still have to be imported or counted.
 
     A partition's responses are counted again if its responses, decisions or outcomes have changed. A partition without
     responses is counted, too, because its decisions are unanswered.
-    now, turn: see `find_stale_partitions`.
+    now, turn, upstream: see `find_stale_partitions`.
     """
     stale, source = StaleWork(ws.use_case), ws.use_case.people.responses
     if source is None:
         return stale
     sources = {source: ws.use_case.sources[source]}
-    _scan_sources(ws, sources, stale)
+    _scan_sources(ws, sources, stale, upstream)
     for partitions in list_stretches(ws, now, turn):
         _check_sources(ws, sources, partitions, now, stale)
         decisions = ws.lake.entries(decisions_dataset(track), partitions)
@@ -126,10 +142,16 @@ def _partitions_from(use_case: UseCase, first: str, start: int, end: int) -> lis
     return [use_case.shift(first, n) for n in range(start, end)]
 
 
-def _scan_sources(ws: Workspace, sources: Iterable[str], stale: StaleWork) -> None:
+def _scan_sources(
+    ws: Workspace, sources: Iterable[str], stale: StaleWork, upstream: Mapping[str, UpstreamState]
+) -> None:
     for name in sources:
+        state = upstream.get(name, NO_UPSTREAM)
+        if refusal := state.refusal(name):
+            stale.unreachable[name] = refusal
+            continue
         try:
-            ws.landing.scan(name, patient=True)
+            ws.landing.scan(name, patient=True, made_at=state.made_at)
         except UnreachableSourceError as error:  # extracts that landed earlier are still processed
             stale.unreachable[name] = str(error)
 

@@ -15,7 +15,7 @@ class StaleWork:
     """The stale partitions of a use case.
 
     `reasons`: by partition and reason, a hash of what the reason depends on, such as the input versions. `sources`:
-    names of the sources with new rows to validate. `unreachable`: error message by name of a source that can't be read.
+    names of the sources with new rows to validate. `unreachable`: why a source can't or must not be read, by name.
     """
 
     use_case: UseCase

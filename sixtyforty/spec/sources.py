@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -20,6 +20,8 @@ FORMATS_OF_FIELDS: dict[str, tuple[FormatKind, ...]] = {
     **dict.fromkeys(("delimiter", *WRITTEN_FORMS), ("csv",)),
 }
 
+# The key of a Dagster asset as its pages write it, such as dbt/orders.
+AssetKeyText = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$")]
 DATE_PARTS = {"d": "day", "m": "month", "b": "month", "B": "month", "Y": "year", "y": "year"}
 
 
@@ -75,6 +77,13 @@ class Source(DeclaredModel):
         ge=0,
         description="Shortest interval in seconds between two queries by the sensor. A longer interval gives fewer"
         " extracts.",
+    )
+    upstream: list[AssetKeyText] = Field(
+        default_factory=list,
+        description="Keys of the Dagster assets that make the source's rows, such as [dbt/orders], in any code location"
+        " of the same Dagster instance. The graph shows them before the source. After a materialization, the sensor"
+        " runs the query at once, without waiting for query_interval_seconds. While one of their checks fails, nothing"
+        " is imported, and the rows imported earlier stay in force.",
     )
     columns: dict[str, str] = Field(
         description="The data contract: each column name with its DuckDB type, in the order of the extracts. Types:"

@@ -24,11 +24,11 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.cleanup()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "duckdb", "postgresql"])
 def shop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Shop]:
-    """Return a database with an empty table of orders: SQLite, then PostgreSQL. ORDERS_URL is its URL."""
-    sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path / 'orders.db'}" if sqlite else request.getfixturevalue("postgres_server")
+    """Return a database with an empty table of orders: SQLite, DuckDB, then PostgreSQL. ORDERS_URL is its URL."""
+    is_server = request.param == "postgresql"
+    url = request.getfixturevalue("postgres_server") if is_server else f"{request.param}:///{tmp_path / 'orders.db'}"
     monkeypatch.setenv("ORDERS_URL", url)
     shop = Shop(url)
     yield shop
