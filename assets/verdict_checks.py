@@ -18,7 +18,7 @@ DESCRIPTION_LENGTH = 500  # maximum length of a check's description, which Dagst
 SHOWN_LINES = 5  # of the lines that failed a rule; the Data Docs and the quarantine have the others
 REJECTED_NOW = StageCheck(
     "partitions_rejected_now",
-    "No partition of the source is rejected at present. Names each rejected partition until it is corrected.",
+    "Fails while a partition of the source is rejected, and names it until it is corrected.",
 )
 
 
