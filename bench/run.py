@@ -30,7 +30,7 @@ from bench.measure import ROOT, Settings
 from bench.results import ItemReport, results_page, text_table
 
 # In this order, because later items continue in the homes of earlier ones.
-ITEMS = ("year", "day", "desk", "scaling", "use_cases", "governance", "rows", "peers")
+ITEMS = ("year", "day", "desk", "scaling", "use_cases", "governance", "rows", "queries", "peers")
 LONG_ITEMS = ("kills",)  # they take an hour, so they run only if chosen
 
 

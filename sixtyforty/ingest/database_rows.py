@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from sixtyforty.ingest.binary_texts import binary_text
+
+NEEDS_QUOTES = re.compile('^$|[,"\r\n]')
 
 
 def csv_line(cells: Iterable[Any]) -> str:
@@ -23,8 +26,7 @@ def csv_line(cells: Iterable[Any]) -> str:
 
 
 def _quoted(text: str) -> str:
-    needs_quotes = not text or any(character in text for character in ',"\r\n')
-    return '"' + text.replace('"', '""') + '"' if needs_quotes else text
+    return '"' + text.replace('"', '""') + '"' if NEEDS_QUOTES.search(text) else text
 
 
 def cell_text(cell: Any) -> str:
@@ -34,6 +36,8 @@ def cell_text(cell: Any) -> str:
             return cell
         case bool():
             return str(cell).lower()
+        case int() | float():  # before rarer types, because each row of a database passes here
+            return str(cell)
         case datetime():
             utc = cell.astimezone(UTC).replace(tzinfo=None) if cell.tzinfo else cell
             return utc.isoformat(sep=" ")
