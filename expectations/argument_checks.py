@@ -27,7 +27,7 @@ def argument_type_errors(field: str, rule: Rule, column_type: str) -> Iterator[F
     """
     yield from _regex_errors(field, rule)
     yield from _share_errors(field, rule)
-    family = _family(column_type)
+    family = column_family(column_type)
     if rule.type == BETWEEN:
         yield from _bound_errors(field, rule, family, column_type)
     if rule.type in SET_RULES and family and isinstance(rule.kwargs.get("value_set"), list):
@@ -36,6 +36,23 @@ def argument_type_errors(field: str, rule: Rule, column_type: str) -> Iterator[F
             if declared is not None and not is_valid(declared):
                 message = f"{declared!r} can't be a value of a column of type {column_type}; write {example}"
                 yield FieldError(f"{field}.value_set.{number}", message)
+
+
+def comparison_problem(declared: Any, column_type: str, exact: bool = False) -> str:
+    """Return why a column can't be compared with a value, as a clause; an empty text if it can.
+
+    column_type: the DuckDB type of the column; empty if it isn't known. exact: whether decimals are compared exactly,
+    so that a text may declare one. pandas compares them as numbers.
+    """
+    family = column_family(column_type)
+    if not family:
+        return ""
+    if declared is None:
+        return f"None can't be compared with a column of type {column_type}; write .isnull() or .notnull()"
+    is_valid, example = _EXPECTED["number" if family == "decimal" and not exact else family]
+    if is_valid(declared) or (family == "boolean" and declared in (0, 1)):
+        return ""
+    return f"{declared!r} can't be compared with a column of type {column_type}; write {example}"
 
 
 def _bound_errors(field: str, rule: Rule, family: str, column_type: str) -> Iterator[FieldError]:
@@ -155,7 +172,7 @@ _FAMILIES: dict[Kind, str] = {
 }
 
 
-def _family(column_type: str) -> str:
+def column_family(column_type: str) -> str:
     """Return what a DuckDB type holds, such as `number` or `day`: a key of `_EXPECTED`. Empty for another type."""
     contract_type = parse_type(column_type)
     return _FAMILIES.get(contract_type.kind, "") if contract_type else ""

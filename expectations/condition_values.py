@@ -7,7 +7,6 @@ would count as true. So such comparisons are written in another way that has the
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Mapping
 from datetime import date
 from io import StringIO
@@ -15,7 +14,7 @@ from itertools import pairwise
 from tokenize import NAME, generate_tokens, untokenize
 from typing import TYPE_CHECKING, Any
 
-from expectations.row_conditions import CONDITION, PARSER, condition_columns, name_quoted_columns
+from expectations.row_conditions import CONDITION, PARSER, match_comparison, name_quoted_columns
 from expectations.rule_times import parse_clock_time, parse_day_time
 from expectations.rules import Rule
 
@@ -23,36 +22,35 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SWAPPED: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.Gt, ast.Gt: ast.Lt, ast.LtE: ast.GtE, ast.GtE: ast.LtE}
-_COLUMN = re.compile(r'col\("([^"]+)"\)')
-_DATE = re.compile(r"""date\(\s*("[^"]*"|'[^']*')\s*\)""", re.IGNORECASE)
 EQUALITIES = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
 WORDS = {"&": (NAME, "and"), "|": (NAME, "or")}
 
 
-def with_plain_conditions(frame: pd.DataFrame, rules: list[Rule]) -> list[Rule]:
-    """Return rules whose `row_condition` pandas evaluates as it is written.
+def with_plain_conditions(frame: pd.DataFrame, rules: list[Rule]) -> tuple[pd.DataFrame, list[Rule]]:
+    """Return a DataFrame and rules whose `row_condition` pandas evaluates as it is written.
 
     frame: its dates and times are of pandas' own types, and its clock times are durations. Raises ValueError if a
     condition compares a date or time with another text.
     """
-    return [_with_plain_condition(frame, rule) for rule in rules]
+    added: dict[str, pd.Series[Any]] = {}
+    plain = [_with_plain_condition(frame, rule, added) for rule in rules]
+    return (frame.assign(**added) if added else frame), plain
 
 
-def _with_plain_condition(frame: pd.DataFrame, rule: Rule) -> Rule:
+def _with_plain_condition(frame: pd.DataFrame, rule: Rule, added: dict[str, pd.Series[Any]]) -> Rule:
+    """Rewrite the condition of a rule, and add the columns of numbers that only the new condition reads to `added`."""
     condition = rule.kwargs.get(CONDITION)
     if condition is None:
         return rule
     if not isinstance(condition, str) or rule.kwargs.get(PARSER, "pandas") != "pandas":
-        columns = [frame[column] for column in condition_columns(rule.kwargs) if column in frame]
-        if not any(column.dtype.kind in "mM" or _has_booleans_and_nulls(column) for column in columns):
-            return rule
         condition = to_expression(condition)
     tree, names = parse_expression(condition)
     rewriter = _Rewriter(frame, names)
     plain = rewriter.visit(tree)
-    if not rewriter.changed:
+    if condition == rule.kwargs[CONDITION] and not rewriter.changed:
         return rule
-    return with_expression(rule, plain, names)
+    added |= {name: frame[column].astype("float64") for column, (name, _) in rewriter.floats.items()}
+    return with_expression(rule, plain, names | {in_tree: name for name, in_tree in rewriter.floats.values()})
 
 
 def parse_expression(condition: str) -> tuple[ast.Expression, dict[str, str]]:
@@ -82,7 +80,9 @@ def _has_booleans_and_nulls(column: pd.Series[Any]) -> bool:
 def to_expression(condition: Any) -> str:
     """Return a condition as a pandas expression: an object, or a comparison of one column such as `col("day") == …`."""
     if isinstance(condition, str):
-        return _COLUMN.sub(r"`\1`", _DATE.sub(r"\1", condition))
+        parts = match_comparison(condition)
+        column, declared = f"`{parts['column']}`", parts["number"] or repr((parts["text"] or parts["date"] or "")[1:-1])
+        return f"{column} {parts['operator']} {declared}" if parts["operator"] else f"{column}.notnull()"
     kind = condition["type"]
     if kind in ("and", "or"):
         return "(" + f" {kind} ".join(map(to_expression, condition["conditions"])) + ")"
@@ -101,11 +101,24 @@ def _to_literal(parameter: Any) -> str:
     return repr(str(parameter) if isinstance(parameter, date) else parameter)
 
 
+def membership_test(node: ast.AST) -> ast.Compare | None:
+    """Return `column.isin(values)` as `column in values`; None for any other expression."""
+    match node:
+        case ast.Call(ast.Attribute(ast.Name() as column, "isin"), [values], []):
+            return ast.Compare(column, [ast.In()], [values])
+    return None
+
+
 class _Rewriter(ast.NodeTransformer):
-    """Rewrites comparisons of dates and times with texts, and columns of booleans with nulls that stand alone."""
+    """Rewrites comparisons of dates and times with texts, booleans with nulls, and calculations with large numbers.
+
+    floats: by column of Python's whole numbers, the name of the column of floating-point numbers that pandas can
+    calculate with, and its name in the tree.
+    """
 
     def __init__(self, frame: pd.DataFrame, names: dict[str, str]) -> None:
         self.frame, self.names, self.changed = frame, names, False
+        self.floats: dict[str, tuple[str, str]] = {}
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         if len(node.ops) > 1:
@@ -135,12 +148,22 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         column = self._column(node)
-        if column is None or not _has_booleans_and_nulls(column):
+        if column is None or column.dtype != object:
+            return node
+        if _has_booleans_and_nulls(column):
+            self.changed = True
+            return ast.Compare(node, [ast.Eq()], [ast.Constant(True)])
+        if not isinstance(next(iter(column.dropna()), None), int):
             return node
         self.changed = True
-        return ast.Compare(node, [ast.Eq()], [ast.Constant(True)])
+        name = self.names.get(node.id, node.id)
+        return ast.Name(self.floats.setdefault(name, (f"{name} (float)", f"_float_{len(self.floats)}_"))[1])
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
+        test = membership_test(node)
+        if test is not None:
+            return self.visit(test)
+        node.args = [self.visit(argument) for argument in node.args] if isinstance(node.func, ast.Name) else node.args
         return node
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
@@ -156,7 +179,4 @@ def _plain_time(column: pd.Series[Any], declared: str) -> str:
     """Return a declared time in the form that pandas compares with a column: UTC, or a duration since midnight."""
     if column.dtype.kind == "m":
         return parse_clock_time(declared).isoformat("microseconds")
-    import pandas as pd
-
-    offset = "+00:00" if isinstance(column.dtype, pd.DatetimeTZDtype) else ""
-    return parse_day_time(declared).isoformat(" ") + offset
+    return parse_day_time(declared).isoformat(" ")

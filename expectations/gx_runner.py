@@ -132,7 +132,7 @@ def find_failing_rows(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> 
     rules = [rule.without_tolerance() for rule in rules]
     try:
         frame, rules = with_comparable_times(frame, rules)
-        rules = with_plain_conditions(frame, rules)
+        frame, rules = with_plain_conditions(frame, rules)
     except ValueError as error:
         raise RuleError(f"suite {name}: a rule can't be evaluated: {error}. Correct the rule.") from error
     frame, rules = with_exact_bounds(frame, rules)

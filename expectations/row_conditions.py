@@ -21,11 +21,13 @@ COMPARISON_PARSERS = ("great_expectations", "great_expectations__experimental__"
 PARSERS = ("pandas", *COMPARISON_PARSERS)
 OBJECT_TYPES = ("comparison", "nullity", "and", "or", "pass_through")
 OPERATORS = ("==", "!=", "<", "<=", ">", ">=", "IN", "NOT_IN")
-_QUOTED_COLUMN = re.compile(r"`([^`]+)`")
+# A text, whose backticks quote nothing, or a column in backticks.
+_QUOTED_COLUMN = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`([^`]+)`""")
 _TEXT = r"""(?:"[^"]*"|'[^']*')"""
 _COMPARISON = re.compile(
-    rf"""\s*col\("([^"]+)"\)\s*
-    (?:\.notnull\(\)|(?:==|!=|<=|>=|<|>)\s*(?:([+-]?\d+(?:\.\d*)?(?:e[+-]?\d+)?)|{_TEXT}|date\(\s*{_TEXT}\s*\)))\s*""",
+    rf"""\s*col\("(?P<column>[^"]+)"\)\s*
+    (?:\.notnull\(\)|(?P<operator>==|!=|<=|>=|<|>)\s*
+    (?:(?P<number>[+-]?\d+(?:\.\d*)?(?:e[+-]?\d+)?)|(?P<text>{_TEXT})|date\(\s*(?P<date>{_TEXT})\s*\)))\s*""",
     re.IGNORECASE | re.VERBOSE,
 )
 
@@ -50,7 +52,7 @@ def condition_columns(arguments: Mapping[str, Any]) -> list[str]:
         )
     parser = arguments.get(PARSER, "pandas")
     if parser in COMPARISON_PARSERS:
-        return [_compared_column(condition)]
+        return [match_comparison(condition)["column"]]
     if parser != "pandas":
         raise ConditionError(f"the condition_parser '{parser}' doesn't work here; write one of {', '.join(PARSERS)}")
     return _expression_columns(condition)
@@ -72,8 +74,8 @@ def list_comparisons(arguments: Mapping[str, Any]) -> list[tuple[list[str], list
         return []
     if arguments.get(PARSER, "pandas") == "pandas":
         return _expression_comparisons(condition)
-    match = _COMPARISON.fullmatch(condition)
-    return [([match[1]], _read_numbers([match[2]]))] if match else []
+    match = match_comparison(condition)
+    return [([match["column"]], _read_numbers([match["number"]]))]
 
 
 def _object_comparisons(condition: Mapping[str, Any]) -> Iterator[tuple[list[str], list[Decimal]]]:
@@ -122,13 +124,17 @@ def describe_condition(arguments: Mapping[str, Any]) -> str:
     return "" if condition is None else str(condition)
 
 
-def _compared_column(condition: str) -> str:
+def match_comparison(condition: str) -> re.Match[str]:
+    """Return the parts of a comparison of one column: column, operator, number, text and date.
+
+    Raises ConditionError if it is none.
+    """
     match = _COMPARISON.fullmatch(condition)
     if match is None:
         raise ConditionError(
             'the row_condition isn\'t one comparison; write one such as col("kind") == "b" or col("kind").notNull()'
         )
-    return match[1]
+    return match
 
 
 def _expression_columns(condition: str) -> list[str]:
@@ -152,6 +158,8 @@ def name_quoted_columns(condition: str) -> tuple[str, dict[str, str]]:
     quoted: dict[str, str] = {}
 
     def replace(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return match[0]
         placeholder = f"_quoted_{len(quoted)}_"
         quoted[placeholder] = match[1]
         return placeholder
@@ -182,9 +190,10 @@ def _object_column(condition: Mapping[str, Any]) -> str:
         raise ConditionError("the row_condition doesn't name its column. Write it as {column: {name: COLUMN}}")
     if condition["type"] == "nullity" and not isinstance(condition.get("is_null"), bool):
         raise ConditionError("a row_condition of type nullity needs the field is_null: true or false")
-    if condition["type"] == "comparison" and (
-        condition.get("operator") not in OPERATORS or condition.get("parameter") is None
-    ):
+    operator, parameter = condition.get("operator"), condition.get("parameter")
+    if operator in ("IN", "NOT_IN") and not isinstance(parameter, list):
+        raise ConditionError(f"the parameter of the operator {operator} is {parameter!r}; it needs a list")
+    if condition["type"] == "comparison" and (operator not in OPERATORS or parameter is None):
         raise ConditionError(
             f"a row_condition of type comparison needs a parameter, and one of the operators {', '.join(OPERATORS)}"
         )

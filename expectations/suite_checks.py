@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from expectations.argument_checks import argument_type_errors
+from expectations.column_checks import column_errors
+from expectations.condition_literals import literal_problems
 from expectations.row_conditions import CONDITION, ConditionError, condition_columns, list_comparisons
 from expectations.rule_catalog import RULES, TYPE_RULES, list_arguments
 from expectations.rules import Rule, Suite
@@ -57,6 +59,7 @@ def _rule_errors(
                 yield FieldError(f"{field}.kwargs.{argument}", message, column, columns)
     yield from _value_set_errors(f"{field}.kwargs.value_set", rule.kwargs.get("value_set"), source_columns)
     yield from _condition_errors(f"{field}.kwargs.{CONDITION}", rule, kind, columns)
+    yield from column_errors(f"{field}.kwargs", rule, columns or {})
     yield from argument_type_errors(f"{field}.kwargs", rule, (columns or {}).get(rule.kwargs.get("column", ""), ""))
 
 
@@ -70,6 +73,8 @@ def _condition_errors(field: str, rule: Rule, kind: str, columns: Mapping[str, s
     for column in named:
         if columns is not None and column not in columns:
             yield FieldError(field, f"there is no {kind} '{column}'", column, columns)
+    for problem in literal_problems(rule.kwargs, columns or {}):
+        yield FieldError(field, problem)
     for compared, numbers in list_comparisons(rule.kwargs):
         for column, decimals in _decimals_of(compared, columns or {}).items():
             rounded = [number for number in numbers if number.is_finite() and _digits(number, decimals) > EXACT_DIGITS]

@@ -99,7 +99,7 @@ def fit_model(recipe: Model, kpi: Kpi, features: Sequence[str], frame: pd.DataFr
     """
     import numpy as np
     from sklearn.base import is_classifier
-    from sklearn.dummy import DummyClassifier
+    from sklearn.dummy import DummyClassifier, DummyRegressor
     from threadpoolctl import threadpool_limits
 
     require_suitable(recipe, kpi)
@@ -108,8 +108,8 @@ def fit_model(recipe: Model, kpi: Kpi, features: Sequence[str], frame: pd.DataFr
     features, categories = list(features), {*recipe.categorical, treatment}
     estimator = _build_estimator(recipe, kpi, features, [i for i, f in enumerate(features) if f in categories])
     target = _target(recipe, kpi, frame)
+    outcomes = np.unique(target)
     if is_classifier(estimator):
-        outcomes = np.unique(target)
         if not np.isin(outcomes, (0, 1)).all():
             raise ModelError(
                 f"The estimator {recipe.estimator} is a classifier, so it must learn 0 or 1, but model.target gives"
@@ -117,6 +117,8 @@ def fit_model(recipe: Model, kpi: Kpi, features: Sequence[str], frame: pd.DataFr
             )
         if len(outcomes) == 1:
             estimator = DummyClassifier(strategy="most_frequent")
+    elif len(outcomes) == 1:  # regularized estimators would predict less
+        estimator = DummyRegressor(strategy="constant", constant=outcomes[0])
     most = _most_levels(estimator)
     levels = {feature: _select_levels(frame[feature], most) for feature in features if feature in categories}
     model = FittedModel(estimator, features, levels, treatment, kpi.actions_by_cost if treatment else ())
@@ -126,7 +128,7 @@ def fit_model(recipe: Model, kpi: Kpi, features: Sequence[str], frame: pd.DataFr
         matrix[:, without_value] = 0
         try:
             estimator.fit(matrix, target)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ModelError(
                 f"The estimator {recipe.estimator} can't learn from the training set: {error} Correct features.sql,"
                 " model.params or model.estimator."
@@ -181,10 +183,12 @@ def _with_preprocessing(estimator: Any, categories: list[int], count: int) -> An
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    from sklearn.utils import get_tags
 
     numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    accepts_sparse = get_tags(estimator).input_tags.sparse
     steps = [
-        ("categories", OneHotEncoder(handle_unknown="ignore"), categories),
+        ("categories", OneHotEncoder(handle_unknown="ignore", sparse_output=accepts_sparse), categories),
         ("numbers", numbers, [i for i in range(count) if i not in categories]),
     ]
     return make_pipeline(ColumnTransformer(steps), estimator)

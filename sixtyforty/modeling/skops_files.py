@@ -18,6 +18,7 @@ from sixtyforty.spec.errors import SixtyfortyError
 TRUSTED = [
     "functools.partial",
     "numpy.dtype",
+    "scipy.sparse._csr.csr_matrix",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
     "sklearn.utils.validation.check_array",

@@ -56,9 +56,17 @@ def fulfilling(column_type: str, texts: list[str | None], condition: Any, **pars
         ("TIME", ["08:30", "09:00", None], '`the v` == "08:30"', [0]),
         ("TIME", ["08:30", "09:00", None], '`the v` > "08:30"', [1]),
         ("TIME", ["08:30", "09:00", None], '"08:00" < `the v` <= "08:45"', [0]),
+        ("BIGINT", ["1", "1000000000000001", "2", None], "`the v` % 2 == 1", [0, 1]),
+        ("BIGINT", ["1", "-1000000000000001", None], "abs(`the v`) + one > 2", [1]),
+        ("HUGEINT", ["1", "100000000000000000001", None], "`the v` / 2 > one", [1]),
         ("BOOLEAN", ["true", "false", None], "`the v`", [0]),
         ("BOOLEAN", ["true", "false", None], "`the v` and one == 1", [0]),
         ("BOOLEAN", ["true", "false", None], PASS_THROUGH, [0]),
+        ("DATE", DAYS, '`the v`.isin(["2024-03-10", "2024-03-12"])', [0]),
+        ("DATE", DAYS, '~`the v`.isin(["2024-03-10"])', [1, 2]),
+        ("TIMESTAMP", TIMES, '`the v`.isin(("2024-03-10T13:00+01:00",))', [0]),
+        ("TIMESTAMP_NS", ["2024-03-10 12:00", "2024-03-10 12:00:00.000000001"], '`the v` == "2024-03-10 12:00"', [0]),
+        ("VARCHAR", ["x", "y", None], '`the v`.isin(["x"])', [0]),
         ("VARCHAR", ["2024-03-10", "x", None], '`the v` == "2024-03-10"', [0]),
         ("VARCHAR", ["a & b", "x", None], '`the v` == "a & b" & one == 1', [0]),
     ],
@@ -67,6 +75,19 @@ def test_a_condition_means_what_it_says(
     column_type: str, texts: list[str | None], condition: Any, expected: list[int]
 ) -> None:
     assert fulfilling(column_type, texts, condition) == expected
+
+
+TEXTS = ["O'Brien", 'say "hi"', "a `b` c", "c:\\x", None]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_compared_text_may_hold_any_quotes(number: int) -> None:
+    text = str(TEXTS[number])
+    assert fulfilling("VARCHAR", TEXTS, compare("==", text)) == [number]
+    assert fulfilling("VARCHAR", TEXTS, compare("IN", [text, "x"])) == [number]
+    if '"' not in text:
+        comparison = f'col("the v") == "{text}"'
+        assert fulfilling("VARCHAR", TEXTS, comparison, condition_parser="great_expectations") == [number]
 
 
 def compare(operator: str, parameter: Any) -> dict[str, Any]:
@@ -106,6 +127,7 @@ def test_a_condition_object_means_what_it_says(condition: dict[str, Any], expect
         ('col("the v") != "2024-03-10"', [1, 2]),
         ('col("the v") >= date("2024-03-11")', [1]),
         ('col("the v").notNull()', [0, 1]),
+        ('col("the v").NOTNULL()', [0, 1]),
     ],
 )
 def test_a_comparison_of_one_column_means_what_it_says(condition: str, expected: list[int]) -> None:

@@ -41,6 +41,14 @@ def test_anything_else_is_no_date(declared: Any) -> None:
         parse_day_time(declared)
 
 
+@pytest.mark.parametrize("declared", ["2024-03-10 12:00:00.0000001", "2024-03-10T12:00:00.123456789Z"])
+def test_a_declared_time_has_six_decimals_at_most(declared: str) -> None:
+    with pytest.raises(ValueError, match="more than six decimals"):
+        parse_day_time(declared)
+    with pytest.raises(ValueError, match="more than six decimals"):
+        parse_clock_time(declared.rstrip("Z")[11:])
+
+
 def test_a_clock_time_must_be_text() -> None:
     assert parse_clock_time("08:30") == time(8, 30)
     for declared in (630, "25:00", "08:30+01:00"):
@@ -107,3 +115,12 @@ def test_a_bound_of_another_kind_is_an_error() -> None:
     frame = pd.DataFrame({"day": pd.to_datetime(["2024-03-10"])})
     with pytest.raises(ValueError, match="630 is neither a date nor a time"):
         with_comparable_times(frame, [make_rule(column="day", min_value=630)])
+
+
+@pytest.mark.parametrize("nanoseconds", [-1, 0, 1])
+def test_nanoseconds_are_compared_with_a_bound(nanoseconds: int) -> None:
+    column = pd.Series(pd.to_datetime([1_700_000_000_000_000_000 + nanoseconds, None]), dtype="datetime64[ns]")
+    rule = make_rule(column="t", max_value="2023-11-14 22:13:20")
+    frame, (comparable,) = with_comparable_times(pd.DataFrame({"t": column}), [rule])
+    number = frame[comparable.kwargs["column"]].iloc[0]
+    assert number - comparable.kwargs["max_value"] == nanoseconds

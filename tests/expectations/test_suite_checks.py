@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -81,6 +82,14 @@ def test_a_condition_names_existing_columns_in_a_documented_form() -> None:
     assert "isn't a valid pandas expression" in message
 
 
+DAY = {"type": "comparison", "column": {"name": "day"}}
+TYPED = SOURCES["calls"] | {
+    "seen": "TIMESTAMP",
+    "opens": "TIME",
+    "kind": "VARCHAR",
+    "amount": "DECIMAL(12,2)",
+    "open": "BOOLEAN",
+}
 AMOUNT = {"type": "comparison", "column": {"name": "amount"}, "operator": ">"}
 
 
@@ -94,7 +103,7 @@ AMOUNT = {"type": "comparison", "column": {"name": "amount"}, "operator": ">"}
         ('col("amount") >= 12345678901234', "great_expectations", False),
         ('col("amount").notNull()', "great_expectations", True),
         (AMOUNT | {"parameter": 1e13}, None, False),
-        ({"type": "or", "conditions": [AMOUNT | {"parameter": 3}, AMOUNT | {"parameter": "x"}]}, None, True),
+        ({"type": "or", "conditions": [AMOUNT | {"parameter": 3}, AMOUNT | {"parameter": 4.5}]}, None, True),
         ({"type": "pass_through", "pass_through_filter": "amount > 12345678901234"}, None, False),
     ],
 )
@@ -110,6 +119,53 @@ def test_a_comparison_that_would_round_a_decimal_is_an_error(
     problems = list(suite_errors(Suite(description="x", rows=[rule]), columns, SOURCES))
     assert [problem.field for problem in problems] == ([] if is_exact else ["rows.0.kwargs.row_condition"])
     assert all("the comparison of 'amount' with" in problem.message for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("condition", "parser", "wrong"),
+    [
+        ('day > "2024-02-30"', None, "'2024-02-30'"),
+        ('day in ["2024-03-10", "soon"]', None, "'soon'"),
+        ('day.isin(["2024-03-10", "soon"])', None, "'soon'"),
+        ('"soon" < day', None, "'soon'"),
+        ("id > 3 and not (day == 20240310)", None, "20240310"),
+        ("2024 < day < '2025-01-01'", None, "2024"),
+        ('seen == "2024-03-10 12:00:00.1234567"', None, "'2024-03-10 12:00:00.1234567'"),
+        ('opens > "25:00"', None, "'25:00'"),
+        ('id == "7"', None, "'7'"),
+        ('id > -"a"', None, None),
+        ("kind > 5", None, "5"),
+        ("kind == -5", None, "-5"),
+        ("kind == None", None, "None"),
+        ('amount == "1.10"', None, "'1.10'"),
+        ('col("day") == date("2024-13-10")', "great_expectations", "'2024-13-10'"),
+        ('col("kind") == 5', "great_expectations", "5"),
+        (DAY | {"operator": ">", "parameter": "soon"}, None, "'soon'"),
+        (DAY | {"operator": "IN", "parameter": ["2024-03-10", 5]}, None, "5"),
+        ({"type": "pass_through", "pass_through_filter": "day > 5"}, None, "5"),
+        ({"type": "and", "conditions": [DAY | {"operator": "==", "parameter": "soon"}]}, None, "'soon'"),
+        ("id in [1, None] or kind in ['a', None] or day not in ['2024-03-10']", None, None),
+        ("load > 1e3 and amount < 5.5 and kind != 'it''s' and open == True", None, None),
+        ('opens >= "08:30" and seen < "2024-03-10T12:00+01:00"', None, None),
+        ("day.dt.year == 2024 and kind.str.len() > 3 and abs(load) > 2 and id % 2 == 1", None, None),
+        (DAY | {"operator": "==", "parameter": date(2024, 3, 10)}, None, None),
+    ],
+)
+def test_a_condition_compares_a_column_with_values_of_its_type(condition: Any, parser: str | None, wrong: str) -> None:
+    arguments = {"column": "load", "max_value": 1, "row_condition": condition}
+    rule = Rule(
+        type=BETWEEN, severity="info", why="x", kwargs=arguments | ({"condition_parser": parser} if parser else {})
+    )
+    problems = list(suite_errors(Suite(description="x", rows=[rule]), TYPED, SOURCES))
+    assert [problem.field for problem in problems] == (["rows.0.kwargs.row_condition"] if wrong else [])
+    assert all(f"{wrong} can't be compared with a column of type" in problem.message for problem in problems)
+
+
+@pytest.mark.parametrize("members", ["a", {"a": 1}, 5])
+def test_a_condition_about_a_set_needs_a_list(members: Any) -> None:
+    condition = DAY | {"operator": "IN", "parameter": members}
+    ((field, message),) = errors(BETWEEN, column="load", max_value=1, row_condition=condition)
+    assert (field, "needs a list" in message) == ("rows.0.kwargs.row_condition", True)
 
 
 def test_a_bound_must_fit_the_type_of_the_column() -> None:

@@ -125,6 +125,8 @@ def refit(estimator: str, rows: pd.DataFrame, features: list[str] = FEATURES, **
         "linear_model.LogisticRegression",
         "naive_bayes.GaussianNB",
         "ensemble.HistGradientBoostingRegressor",
+        "linear_model.HuberRegressor",
+        "svm.SVR",
     ],
 )
 def test_every_estimator_predicts_the_only_outcome_of_its_window(estimator: str, outcome: int) -> None:
@@ -147,6 +149,20 @@ def test_the_later_values_of_a_feature_without_any_value_change_nothing(estimato
     model = refit(estimator, rows.assign(late=rows["site"] == "north"))
     assert model.ignored == ["load"]
     assert model.predict(rows.assign(load=1e6)).tolist() == model.predict(rows).tolist()
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    ["naive_bayes.GaussianNB", "linear_model.BayesianRidge", "neighbors.KNeighborsRegressor", "linear_model.Ridge"],
+)
+def test_any_estimator_learns_from_many_categories(estimator: str) -> None:
+    """So many categories are a sparse matrix, which some estimators refuse, and others store in their file."""
+    rows = training_rows(300)
+    rows = rows.assign(site=[f"shop {n}" for n in range(len(rows))], late=rows["load"] > 0.5)
+    model = refit(estimator, rows)
+    blob = stable_skops(dumps(model.estimator))
+    restored = restore_model(load_skops(blob, sha256(blob)), make_card(features=model.features, levels=model.levels))
+    assert restored.predict(rows).tolist() == model.predict(rows).tolist()
 
 
 def test_a_category_without_any_value_is_ignored_too() -> None:
