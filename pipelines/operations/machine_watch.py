@@ -10,7 +10,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from pipelines.operations.backup_receipt import read_receipt
-from pipelines.operations.supervisor import is_running, program_states, services_folder
+from pipelines.operations.supervisor import is_running, list_restarted, services_folder
 from pipelines.settings import Settings
 from sixtyforty.reports.alerts import Alert, AlertKind
 
@@ -22,7 +22,6 @@ STARTED_BY_SUPERVISOR = "SUPERVISOR_ENABLED"  # Supervisor sets this variable in
 MACHINE = "this machine"  # the subject of these alerts
 CLOCK_TOLERANCE = 60.0  # seconds; a time that lies further in the future shows that the clock was set back
 MACHINE_KINDS: set[AlertKind] = {"disk nearly full", "no backup", "lost supervisor", "service fails"}
-FAILING_STATES = ("BACKOFF", "FATAL", "EXITED", "UNKNOWN")  # of a service, as Supervisor names them
 
 
 def find_machine_alerts(settings: Settings, now: float) -> list[Alert]:
@@ -78,15 +77,15 @@ def describe_lost_supervisor(settings: Settings) -> str | None:
 
 
 def describe_failing_services(settings: Settings) -> str | None:
-    """Return a sentence if services that Supervisor should run, such as the desk, end again and again."""
+    """Return a sentence if services that Supervisor runs, such as the desk, ended since the last look."""
     if not os.environ.get(STARTED_BY_SUPERVISOR):
         return None
-    failing = [name for name, state in program_states(settings).items() if state in FAILING_STATES]
+    failing = list_restarted(settings)
     if not failing:
         return None
     return (
-        f"The service {', '.join(failing)} doesn't run: it ends each time that Supervisor starts it. Read its log in"
-        f" {services_folder(settings) / 'logs'}, and run: sixtyforty doctor."
+        f"The service {', '.join(failing)} ended, and Supervisor starts it again. If this alert stays open, the service"
+        f" ends each time. Read its log in {services_folder(settings) / 'logs'}, and run: sixtyforty doctor."
     )
 
 

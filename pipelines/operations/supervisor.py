@@ -43,6 +43,9 @@ class Program:
     keeps_children: bool = False
 
 
+FAILING_STATES = ("BACKOFF", "FATAL", "EXITED", "UNKNOWN")
+SETTLED_SECONDS = 120
+RECENT_RESTART = 70  # seconds; the watch looks once a minute
 STOP_SECONDS = 6  # A stopped service has this time to end. Then it is killed, with the processes that it started.
 CODE = "-m pipelines.definitions --socket {socket} --location-name sixtyforty --log-format {log_format}"
 GUARDED_WEBSERVER = "python -m pipelines.operations.guarded_webserver -h 127.0.0.1 --log-format {log_format}"
@@ -108,6 +111,25 @@ def program_states(settings: Settings) -> dict[str, str]:
     except (Fault, OSError, HTTPException):
         return {}
     return {program["name"]: str(program["statename"]) for program in programs}
+
+
+def list_restarted(settings: Settings) -> list[str]:
+    """Return the services that ended and were started again within RECENT_RESTART, or that can't be started.
+
+    Empty until the watch has run for SETTLED_SECONDS, because all services start together.
+    """
+    try:
+        programs = {program["name"]: program for program in control(settings).supervisor.getAllProcessInfo()}
+    except (Fault, OSError, HTTPException):
+        return []
+    ages = {name: program["now"] - program["start"] for name, program in programs.items()}
+    if ages.get("watch", 0) < SETTLED_SECONDS:
+        return []
+    return [
+        name
+        for name, program in programs.items()
+        if program["statename"] in FAILING_STATES or ages[name] < RECENT_RESTART
+    ]
 
 
 def write_configuration(settings: Settings, ports: Ports) -> Path:

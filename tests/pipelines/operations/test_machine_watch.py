@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.operations import machine_watch
+from pipelines.operations import machine_watch, supervisor
 from pipelines.operations.backup_receipt import write_receipt
 from pipelines.operations.machine_watch import (
     describe_failing_services,
@@ -77,13 +77,20 @@ def test_a_record_of_the_daemon_in_the_future_shows_that_the_clock_was_set_back(
 
 def test_a_service_that_ends_again_and_again_is_an_alert(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once, nobody heard of a desk that couldn't start."""
-    states = {"desk": "BACKOFF", "daemon": "RUNNING", "code": "STARTING"}
-    monkeypatch.setattr(machine_watch, "program_states", lambda settings: states)
-    assert describe_failing_services(settings) is None
+    ages = {"watch": ("RUNNING", 600), "daemon": ("RUNNING", 600), "desk": ("RUNNING", 4), "code": ("BACKOFF", 600)}
+
+    def processes() -> list[dict[str, Any]]:
+        return [{"name": n, "statename": s, "start": 0, "now": a} for n, (s, a) in ages.items()]
+
+    control = SimpleNamespace(supervisor=SimpleNamespace(getAllProcessInfo=processes))
+    monkeypatch.setattr(supervisor, "control", lambda settings: control)
+    assert describe_failing_services(settings) is None  # no Supervisor started this process
     monkeypatch.setenv("SUPERVISOR_ENABLED", "1")
     text = describe_failing_services(settings)
-    assert text and text.startswith("The service desk doesn't run")
+    assert text and text.startswith("The service desk, code ended")
     assert str(settings.home / "data" / "services" / "logs") in text
+    ages["watch"] = ("RUNNING", 60)  # all services started just now
+    assert describe_failing_services(settings) is None
 
 
 def test_a_killed_supervisor_is_an_alert_of_the_watch_that_it_started(
