@@ -18,6 +18,7 @@ from sixtyforty.ingest.landed_files import either_case, is_unfinished
 from sixtyforty.ingest.locations import is_file
 from sixtyforty.ingest.profiling import TableProfile, TimeProfile, profile_files
 from sixtyforty.ingest.query_profiling import profile_query
+from sixtyforty.spec.cross_checks import RESERVED_SOURCES
 from sixtyforty.spec.file_endings import format_kind_of
 from sixtyforty.spec.yaml_positions import BLANK
 from sixtyforty.storage.sql import RESERVED_WORDS, bare_identifier
@@ -231,9 +232,9 @@ def _source_names(stems: Iterable[str]) -> list[str]:
 
 
 def _source_name(stem: str) -> str:
-    """Return a source name for a feed's file stem. SQL uses it as a table name, so it is never a reserved word."""
+    """Return a source name for a feed's file stem. SQL uses it as a table name, so it is never a reserved name."""
     letters = unicodedata.normalize("NFKD", stem.lower().replace("ß", "ss")).encode("ascii", "ignore").decode()
     name = re.sub(r"[^a-z0-9]+", "_", letters).strip("_") or "extracts"
-    if name in RESERVED_WORDS:
+    if name in RESERVED_WORDS or name in RESERVED_SOURCES:
         return f"{name}_rows"
     return name if name[0].isalpha() else f"from_{name}"

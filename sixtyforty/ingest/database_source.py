@@ -15,6 +15,7 @@ So no row is lost or imported twice.
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty.ingest.database_rows import cell_text, csv_line
 from sixtyforty.ingest.locations import UnreachableSourceError
-from sixtyforty.ingest.query_cursor import CursorTypeError, QueryCursor, advance_cursor
+from sixtyforty.ingest.query_cursor import CursorTypeError, DamagedCursorError, QueryCursor, advance_cursor
 from sixtyforty.ingest.sorted_lines import sort_lines
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.contract_types import Kind, parse_type
@@ -37,6 +38,7 @@ from sixtyforty.storage.scratch import current_scratch_folder
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+LOG = logging.getLogger(__name__)
 ROWS_PER_EXTRACT = 100_000
 ROWS_PER_FETCH = 10_000
 SNAPSHOT_EXTRACT = "all.csv"
@@ -149,6 +151,12 @@ class DatabaseSource:
         try:
             return QueryCursor.from_json(self.cursor_file.read_bytes())
         except FileNotFoundError:
+            return QueryCursor()
+        except DamagedCursorError:
+            LOG.warning(
+                f"{self.name}: {self.cursor_file} is damaged, so the query reads all rows again. Rows that were"
+                " imported before are counted as duplicates."
+            )
             return QueryCursor()
 
     def _extract(self, connection: sa.Connection, cursor: QueryCursor) -> list[str]:

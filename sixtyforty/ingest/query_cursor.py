@@ -22,6 +22,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from sixtyforty.spec.contract_types import Kind
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.wording import format_plural
@@ -46,6 +48,10 @@ PARSERS: dict[str, ParseValue] = {  # functions that parse a stored cursor value
 
 class CursorTypeError(SixtyfortyError):
     """The cursor column has a type that can't be used for a cursor."""
+
+
+class DamagedCursorError(SixtyfortyError):
+    """The content of a cursor file describes no cursor, as after an edit or a power cut."""
 
 
 @dataclass
@@ -77,11 +83,14 @@ class QueryCursor:
 
     @classmethod
     def from_json(cls, content: bytes) -> QueryCursor:
-        """Return the cursor that the content of a cursor file describes."""
-        fields = json.loads(content)
-        taken = {row: _from_pair(pair) for row, pair in fields["taken"].items()}
-        times = {name: _from_pair(fields.get(name)) for name in ("newest", "settled_before")}
-        return cls(**fields | times | {"taken": taken})
+        """Return the cursor that the content of a cursor file describes. Raises DamagedCursorError if there is none."""
+        try:
+            fields = json.loads(content)
+            taken = {row: _from_pair(pair) for row, pair in fields["taken"].items()}
+            times = {name: _from_pair(fields.get(name)) for name in ("newest", "settled_before")}
+            return TypeAdapter(cls).validate_python(fields | times | {"taken": taken})
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise DamagedCursorError(f"the file describes no cursor ({type(error).__name__})") from error
 
     def without_wrong_start(self, kind: Kind | None, now: datetime) -> QueryCursor:
         """Return this cursor, or one that reads all rows again if the next read can't start at the newest cursor value.

@@ -39,6 +39,8 @@ RESERVED_COLUMNS = {
     "_file",
     "_line",
 }
+# Names of tables beside the sources' own: those that SQL reads, and the features with their suite.
+RESERVED_SOURCES = ("units", "decision_partitions", "features")
 # Other columns of the tables with decisions, of the lake and of the database. A unit's key can't have their names.
 DECISION_COLUMNS = {
     *("decision_id", "use_case", "track", "partition", "decided_at", "action", "current_action", "expected"),
@@ -98,6 +100,8 @@ def _missing_columns(field: str, columns: Iterable[str], allowed: Iterable[str],
 def _check_sources(use_case: UseCase) -> Iterator[FieldError]:
     for name, source in use_case.sources.items():
         owner = f"the source '{name}'"
+        if name in RESERVED_SOURCES:
+            yield FieldError(f"sources.{name}", "this name is reserved for a table of the pipeline; choose another")
         yield from _missing_columns(f"sources.{name}.key", source.key, source.columns, owner)
         yield from _missing_columns(f"sources.{name}.personal", source.personal, source.columns, owner)
         yield from _missing_columns(f"sources.{name}.optional_columns", source.optional_columns, source.columns, owner)

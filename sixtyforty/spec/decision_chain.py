@@ -35,7 +35,11 @@ class DecisionChain(PartitionedModel):
         description="Earlier names of the use case, oldest first. `sixtyforty rename` writes them. Decision ids, the"
         " draw of the holdout and pseudonyms follow the first name, so a new name changes none of them.",
     )
-    sources: dict[Name, Source] = Field(min_length=1, description="The feeds of extracts, and their data contracts.")
+    sources: dict[Name, Source] = Field(
+        min_length=1,
+        description="The feeds of extracts, and their data contracts. SQL reads a feed as the table of its name. The"
+        " names units, decision_partitions and features are reserved for the pipeline's own tables.",
+    )
     decision: Decision = Field(description="What is decided, about which units, and when.")
     kpi: Kpi = Field(description="The KPI, and the payoff of each action.")
     lookback_partitions: int = Field(

@@ -22,6 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import TypeAdapter
+
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.databases import DatabaseError, open_engine
 from sixtyforty.storage.files import access_error, create_folder
@@ -105,8 +107,8 @@ def _file_lock(file: Path, name: str, purpose: str, timeout: float) -> Iterator[
 def read_holder(file: Path) -> LockHolder | None:
     """Return the process that a lock file names, which holds the lock or was killed; None if the file names none."""
     try:
-        return LockHolder(**json.loads(file.read_bytes()))
-    except (OSError, ValueError, TypeError):
+        return TypeAdapter(LockHolder).validate_json(file.read_bytes(), strict=True)
+    except (OSError, ValueError):
         return None
 
 

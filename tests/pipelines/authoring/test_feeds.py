@@ -31,6 +31,7 @@ def test_files_that_differ_in_dates_are_one_feed(tmp_path: Path) -> None:
     [
         *(("select.csv", "select_rows"), ("1st.csv", "from_1st"), ("Shop-orders.csv", "shop_orders")),
         *(("Aufträge Köln.csv", "auftrage_koln"), ("Größe.csv", "grosse"), ("注文.csv", "extracts")),
+        *(("units_2024.csv", "units_rows"), ("Features.csv", "features_rows")),
     ],
 )
 def test_the_name_of_a_source_is_a_valid_table(file: str, name: str, tmp_path: Path) -> None:

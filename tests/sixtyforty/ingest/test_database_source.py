@@ -101,6 +101,23 @@ def test_rows_that_come_before_the_overlap_are_reported_until_all_rows_are_read_
     assert healed.query_problems["calls"] == []
 
 
+@pytest.mark.parametrize("content", ["", "[]", '{"taken": []}'])
+def test_after_a_damaged_cursor_all_rows_are_read_again(
+    ws: Workspace, shop: Shop, caplog: pytest.LogCaptureFixture, content: str
+) -> None:
+    shop.order(1)
+    assert rows(ws) == [1]
+    (cursor_file,) = ws.lake.root.parent.rglob("calls.cursor.json")
+    cursor_file.write_text(content)
+    shop.order(2)
+    assert sum(rows(ws)) == 3  # the row that comes again is a duplicate
+    assert "is damaged, so the query reads all rows again" in caplog.text
+    caplog.clear()
+    shop.order(3)
+    assert sum(rows(ws)) == 4
+    assert not caplog.text
+
+
 def test_a_row_from_the_future_hides_no_other_row(ws: Workspace, shop: Shop) -> None:
     shop.order(1, datetime(2103, 1, 1))
     shop.order(2)

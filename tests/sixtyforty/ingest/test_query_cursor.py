@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.ingest.query_cursor import CursorTypeError, QueryCursor, advance_cursor, is_future, subtract_overlap
+from sixtyforty.ingest.query_cursor import (
+    CursorTypeError,
+    DamagedCursorError,
+    QueryCursor,
+    advance_cursor,
+    is_future,
+    subtract_overlap,
+)
 from sixtyforty.spec.contract_types import Kind
 
 NOON = datetime(2013, 3, 10, 12)
@@ -37,6 +44,32 @@ def test_the_overlap_is_subtracted_in_the_type_of_the_cursor(cursor_value: Any, 
     assert subtract_overlap(cursor_value, overlap) == start
     cursor = QueryCursor(cursor_value, {"a": cursor_value, "b": None}, 3, "x", start, 7, 2)
     assert QueryCursor.from_json(cursor.to_json()) == cursor
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "\0\0",
+        '{"newest": ',
+        "[]",
+        "{}",
+        "7",
+        "[" * 100_000,
+        '{"taken": []}',
+        '{"taken": {}, "newest": ["datetime", "yesterday"]}',
+        '{"taken": {}, "newest": ["Decimal", "x"]}',
+        '{"taken": {}, "newest": ["list", "[]"]}',
+        '{"taken": {}, "newest": []}',
+        '{"taken": {}, "newest": 5}',
+        '{"taken": {"a": {"b": 1}}}',
+        '{"taken": {}, "extract_count": "many"}',
+        '{"taken": {}, "last_extract": 5}',
+    ],
+)
+def test_a_damaged_cursor_is_named(content: str) -> None:
+    with pytest.raises(DamagedCursorError):
+        QueryCursor.from_json(content.encode())
 
 
 def test_a_cursor_of_another_type_is_refused() -> None:

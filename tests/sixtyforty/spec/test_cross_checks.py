@@ -10,7 +10,7 @@ import pytest
 from sixtyforty.spec.cross_checks import RESPONSE_COLUMNS, find_conflicts
 from sixtyforty.spec.errors import ConflictingFields
 from sixtyforty.spec.use_case import UseCase
-from tests.helpers import RESPONSES, make_use_case, merge
+from tests.helpers import DECLARED, RESPONSES, make_use_case, merge
 
 REVIEW = {"reviewers": {"lead": 3}, "minutes_per_review": 5, "abstain_below": 1}
 VETO = {"when": "load > 1", "never": "act", "why": "it can't be"}
@@ -104,6 +104,12 @@ NUMBER = {"outcome_type": "number"}
 def test_conflicting_parts_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConflictingFields, match=message):
         make_use_case(tmp_path, **changes)
+
+
+@pytest.mark.parametrize("name", ["units", "decision_partitions", "features"])
+def test_a_source_can_not_have_the_name_of_a_table_of_the_pipeline(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConflictingFields, match=rf"sources\.{name}: this name is reserved for a table"):
+        make_use_case(tmp_path, sources={name: DECLARED["sources"]["visits"]})
 
 
 def test_vendors_of_the_sourcing_are_candidates(tmp_path: Path) -> None:

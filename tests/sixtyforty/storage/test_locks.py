@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -138,11 +139,21 @@ def test_the_lock_file_names_its_holder_until_it_is_released(tmp_path: Path) -> 
     assert read_holder(tmp_path / "x.lock") is None
 
 
-@pytest.mark.parametrize("content", [None, b"", b"[]", b'{"pid": 1}', b"\xff"])
+NOBODY = {"pid": None, "host": None, "since": None, "purpose": None}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"[]", b'{"pid": 1}', b"\xff", b"[" * 100_000, json.dumps(NOBODY).encode(), b"1" * 5000],
+    ids=["no file", "empty", "list", "part", "no text", "deep", "nulls", "long number"],
+)
 def test_a_lock_file_without_a_holder_names_nobody(tmp_path: Path, content: bytes | None) -> None:
+    lock = tmp_path / "x.lock"
     if content is not None:
-        (tmp_path / "x.lock").write_bytes(content)
-    assert read_holder(tmp_path / "x.lock") is None
+        lock.write_bytes(content)
+    assert read_holder(lock) is None
+    with exclusive_lock(lock, "go on", timeout=1):
+        pass
 
 
 def test_a_lock_that_can_not_be_created_is_an_access_error(tmp_path: Path) -> None:
