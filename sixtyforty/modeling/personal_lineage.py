@@ -13,6 +13,8 @@ from sixtyforty.modeling.sql_tree import Node, node_type, parse_sql, walk
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.sql import identifier
 
+UNNESTING = ("unnest", "unlist")
+
 
 def personal_columns(use_case: UseCase) -> set[str]:
     """Return the names of the columns that any source declares as personal."""
@@ -38,7 +40,8 @@ def find_impersonal_columns(texts: Sequence[str], columns: Collection[str], pers
     """Return the names of columns, in lower case, that no text calculates from a personal column.
 
     texts: SQL queries, which may use each other's columns. columns: the columns of the sources. personal: those of them
-    that hold personal data. If DuckDB can't parse a text, or can't serialize it as it can't a PIVOT, no column is safe.
+    that hold personal data. If DuckDB can't parse a text, can't serialize it as it can't a PIVOT, or if a text reads or
+    makes columns without naming them, no column is safe.
     """
     trees = [parse_sql(text) for text in texts]
     roots = [tree.root for tree in trees if tree is not None and tree.root]
@@ -53,7 +56,20 @@ def find_impersonal_columns(texts: Sequence[str], columns: Collection[str], pers
             tables = _table_names(root)
             for node in walk(root):
                 tainted.update(_tainted_names(node, tainted, tables))
-    return known - tainted
+    nameless = (_is_nameless(node, tainted, _table_names(root)) for root in roots for node in walk(root))
+    return set() if any(nameless) else known - tainted
+
+
+def _is_nameless(node: Node, tainted: Collection[str], tables: Collection[str]) -> bool:
+    """Return whether a node reads columns without naming them, or makes columns of tainted ones without naming them.
+
+    COLUMNS, `#1` and UNPIVOT read such columns. Unnesting a struct, and table functions such as json_each, make them.
+    """
+    kind = node_type(node)
+    if kind in ("POSITIONAL_REFERENCE", "PIVOT") or (kind == "STAR" and node["columns"]):
+        return True
+    is_unnesting = kind == "FUNCTION" and node["function_name"].lower() in UNNESTING
+    return (is_unnesting or kind == "TABLE_FUNCTION") and _is_tainted(node, tainted, tables)
 
 
 def _named(root: Node) -> Iterator[str]:
@@ -93,8 +109,6 @@ def _tainted_names(node: Node, tainted: Collection[str], tables: Collection[str]
             yield from _tainted_positions(query, list(names), tainted, tables)
         elif node_type(node) == "BASE_TABLE" or _is_tainted(node, tainted, tables):
             yield from (name.lower() for name in names)
-    if node_type(node) == "TABLE_FUNCTION" and _is_tainted(node.get("function"), tainted, tables):
-        yield from (str(name).lower() for name in (node.get("alias"), node["function"].get("function_name")) if name)
 
 
 def _renamed(star: Node) -> Iterator[tuple[str, str]]:
@@ -142,10 +156,18 @@ def _output_name(expression: Node) -> str:
 
 
 def _is_tainted(expression: object, tainted: Collection[str], tables: Collection[str]) -> bool:
-    """Return whether an expression reads a tainted column or a whole row. A star keeps the names of its columns."""
+    """Return whether an expression reads a tainted column or a whole row.
+
+    A star in a select list keeps the names of its columns. A star as an argument, such as concat(u.*), is a whole row.
+    """
     for node in walk(expression):
         names = [name.lower() for name in node["column_names"]] if node_type(node) == "COLUMN_REF" else []
-        is_row = len(names) == 1 and names[0] in tables
+        is_row = (len(names) == 1 and names[0] in tables) or any(node_type(part) == "STAR" for part in _arguments(node))
         if is_row or not set(names).isdisjoint(tainted):
             return True
     return False
+
+
+def _arguments(node: Node) -> list[Node]:
+    """Return the arguments of a function or an operator."""
+    return [*(node.get("children") or ()), *(argument["expression"] for argument in node.get("arguments") or ())]
