@@ -51,7 +51,7 @@ def shown(*texts: str) -> set[str]:
         "select id, coalesce(u.*) as out from units u",
         "select id, out from (unpivot units on email, site into name n value out)",
         "select id, out from (select id, unnest({'out': email}) from units)",
-        "select id, out from (select id, unnest(json_transform(to_json(u), '{\"out\": \"VARCHAR\"}')) from units u)",
+        'select id, out from (select id, unnest(json_transform(to_json(u), \'{"out": "VARCHAR"}\')) from units u)',
         "select id, value as out from units u, json_each(to_json(u))",
     ],
 )
