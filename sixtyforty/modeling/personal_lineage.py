@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from sixtyforty.modeling.sql_tree import Node, node_type, parse_sql, walk
+from sixtyforty.modeling.sql_tree import Node, children, node_type, parse_sql, walk
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.sql import identifier
 
@@ -63,11 +63,15 @@ def find_impersonal_columns(texts: Sequence[str], columns: Collection[str], pers
 def _is_nameless(node: Node, tainted: Collection[str], tables: Collection[str]) -> bool:
     """Return whether a node reads columns without naming them, or makes columns of tainted ones without naming them.
 
-    COLUMNS, `#1` and UNPIVOT read such columns. Unnesting a struct, and table functions such as json_each, make them.
+    COLUMNS, `* as x`, `#1` and UNPIVOT read such columns. Unnesting a struct, and table functions such as json_each,
+    make them.
     """
     kind = node_type(node)
-    if kind in ("POSITIONAL_REFERENCE", "PIVOT") or (kind == "STAR" and node["columns"]):
+    if kind in ("POSITIONAL_REFERENCE", "PIVOT") or (kind == "STAR" and (node["columns"] or node["alias"])):
         return True
+    parts = [part for child in children(node) for part in (child if isinstance(child, list) else [child])]
+    if kind != "SELECT_NODE" and any(isinstance(part, dict) and node_type(part) == "STAR" for part in parts):
+        return True  # such as `* like 'a%' as x`
     is_unnesting = kind == "FUNCTION" and node["function_name"].lower() in UNNESTING
     return (is_unnesting or kind == "TABLE_FUNCTION") and _is_tainted(node, tainted, tables)
 
@@ -156,18 +160,10 @@ def _output_name(expression: Node) -> str:
 
 
 def _is_tainted(expression: object, tainted: Collection[str], tables: Collection[str]) -> bool:
-    """Return whether an expression reads a tainted column or a whole row.
-
-    A star in a select list keeps the names of its columns. A star as an argument, such as concat(u.*), is a whole row.
-    """
+    """Return whether an expression reads a tainted column or a whole row. A star keeps the names of its columns."""
     for node in walk(expression):
         names = [name.lower() for name in node["column_names"]] if node_type(node) == "COLUMN_REF" else []
-        is_row = (len(names) == 1 and names[0] in tables) or any(node_type(part) == "STAR" for part in _arguments(node))
+        is_row = len(names) == 1 and names[0] in tables
         if is_row or not set(names).isdisjoint(tainted):
             return True
     return False
-
-
-def _arguments(node: Node) -> list[Node]:
-    """Return the arguments of a function or an operator."""
-    return [*(node.get("children") or ()), *(argument["expression"] for argument in node.get("arguments") or ())]
