@@ -28,6 +28,7 @@ from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import DeclarationError
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
+from sixtyforty.storage.security_log import has_security_log, open_security_log
 from sixtyforty.storage.witness import read_heads, witness_address
 
 RETENTION_DAYS = 30
@@ -161,7 +162,7 @@ def _purge_old_logs(context: dg.OpExecutionContext, project_home: dg.ResourcePar
 
 @dg.op(
     name="apply_retention",
-    description="Delete extracts, deliveries and names that are older than the use cases declare.",
+    description="Delete extracts, deliveries and names that are older than the use cases declare, and old addresses.",
 )
 def _apply_retention(context: dg.OpExecutionContext, project_home: dg.ResourceParam[ProjectHome]) -> None:
     for use_case in _complete_use_cases():
@@ -172,6 +173,15 @@ def _apply_retention(context: dg.OpExecutionContext, project_home: dg.ResourcePa
             f" {format_plural(removed.delivered_rows, 'delivered row')},"
             f" {format_plural(removed.responses, 'name')} removed)"
         )
+    delete_old_addresses()
+
+
+def delete_old_addresses() -> None:
+    """Delete the addresses of clients in the security log that are too old, also if nobody uses the desk."""
+    settings = load_settings()
+    if has_security_log(settings.database_url):
+        with open_security_log(settings.database_url, settings.address_days) as log:
+            log.delete_old_addresses()
 
 
 @dg.op(

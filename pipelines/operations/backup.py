@@ -101,7 +101,7 @@ def verify_backup(folder: Path) -> Backup:
 
 def _copy_between_runs(settings: Settings, target: Path, previous: Path | None, wait_seconds: float) -> dict[str, str]:
     """Copy all files while no run is active. Return the SHA-256 of each file, by its path in the backup."""
-    earlier = read_manifest(previous).files if previous else {}
+    earlier = _read_hashes(previous)
     for _ in range(ATTEMPTS):
         started = _wait_for_runs(wait_seconds)
         files = {}
@@ -122,6 +122,14 @@ def _copy_between_runs(settings: Settings, target: Path, previous: Path | None, 
     )
 
 
+def _read_hashes(generation: Path | None) -> dict[str, str]:
+    """Return the hashes in a generation's manifest; none if it is damaged, because then nothing is shared with it."""
+    try:
+        return read_manifest(generation).files if generation else {}
+    except BackupError:
+        return {}
+
+
 def _remove_uncounted(target: Path, files: dict[str, str]) -> None:
     """Remove the files that an earlier attempt copied and that have been deleted since."""
     for path in [path for path in target.rglob("*") if path.is_file()]:
@@ -136,18 +144,37 @@ def _files_to_copy(settings: Settings, folder: Path) -> Iterator[tuple[str, Path
     """
     # A lake in a bucket is not copied, because the bucket's own versions protect it.
     lake = settings.lake if isinstance(settings.lake, Path) else None
-    own = folder.resolve()
-    left_out = [own, *(settings.home / name for name in LEFT_OUT)]
-    if lake:
-        left_out.append(lake)
+    landing, own = settings.home / "data" / "landing", folder.resolve()
+    left_out = [own, *((settings.home / name).resolve() for name in LEFT_OUT), *([lake.resolve()] if lake else [])]
     for root in (settings.home / "data", *(settings.home / name for name in DVC_FILES)):
-        for path in [root] if root.is_file() else sorted(root.rglob("*")):
-            if _is_backed_up(path) and not any(path.is_relative_to(folder) for folder in left_out):
+        for path in [root] if root.is_file() else _list_files(root, landing, left_out):
+            if _is_backed_up(path):
                 yield f"home/{path.relative_to(settings.home).as_posix()}", path
     if lake:
-        for path in sorted(lake.rglob("*")):
-            if _is_backed_up(path) and not path.is_relative_to(own):
-                yield f"lake/{path.relative_to(lake).as_posix()}", path
+        for path in filter(_is_backed_up, _list_files(lake, landing, [own])):
+            yield f"lake/{path.relative_to(lake).as_posix()}", path
+
+
+def _list_files(folder: Path, landing: Path, left_out: list[Path]) -> Iterator[Path]:
+    """Yield the files below a folder, in order. left_out: folders that aren't listed, as paths without links.
+
+    A link to a folder is followed, for example to another disk, unless it leads back to a folder above. Inside the
+    landing folder of a use case it isn't followed, because a sender could have planted it.
+    """
+    real_folder = folder.resolve()
+    if real_folder in left_out:
+        return
+    try:
+        with access_errors(folder):
+            paths = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return
+    for path in paths:
+        is_planted = path.is_symlink() and landing in path.parent.parents
+        if not path.is_dir():
+            yield path
+        elif not is_planted:
+            yield from _list_files(path, landing, [*left_out, real_folder])
 
 
 def _is_backed_up(path: Path) -> bool:

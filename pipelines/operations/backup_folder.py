@@ -127,9 +127,13 @@ def read_manifest(generation: Path) -> BackupManifest:
 
 
 def _is_safe(name: str) -> bool:
-    """Return whether a path of a manifest stays in the home or the lake, wherever these are."""
+    """Return whether a path of a manifest stays in the home or the lake, wherever these are.
+
+    Paths that are written in another way than a backup writes them, such as `home//etc`, aren't safe either.
+    """
     path = PurePosixPath(name)
-    return name == DUMP or (path.parts[0] in ROOTS and len(path.parts) > 1 and ".." not in path.parts)
+    is_below = len(path.parts) > 1 and path.parts[0] in ROOTS and ".." not in path.parts
+    return name == DUMP or (is_below and name == path.as_posix())
 
 
 def list_damages(generation: Path, manifest: BackupManifest) -> Iterator[str]:

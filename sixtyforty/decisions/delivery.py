@@ -7,6 +7,7 @@ decisions. A person's answer that takes effect revises the delivered row, but ne
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 RECEIPT_SUFFIX = ".delivered"
 HIDDEN_IN_CSV = ("use_case", "track", "policy")
+FORMULA_START = "\\A([=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20])"  # also the full-width forms of =, +, - and @
 
 
 class DeliveryError(SixtyfortyError):
@@ -205,12 +207,12 @@ def _publish(path: StoragePath, file: UnfinishedFile, scratch: Path) -> None:
 
 
 def escape_formulas(rows: pa.Table) -> pa.Table:
-    """Return the rows with an apostrophe before each text that a spreadsheet would run as a formula."""
+    """Return the rows with an apostrophe before each text and header that a spreadsheet would run as a formula."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     for position, field in enumerate(rows.schema):
         if pa.types.is_string(field.type):
-            escaped = pc.replace_substring_regex(rows[position], r"\A([=+\-@\t\r\n])", r"'\1")
+            escaped = pc.replace_substring_regex(rows[position], FORMULA_START, r"'\1")
             rows = rows.set_column(position, field, escaped)
-    return rows
+    return rows.rename_columns([re.sub(FORMULA_START, r"'\1", name) for name in rows.column_names])

@@ -18,6 +18,7 @@ from sixtyforty.modeling.features import FeatureWindow
 from sixtyforty.modeling.sql_guard import require_allowed
 from sixtyforty.modeling.taint import TaintedPartition, merge_tainted, summarize_leaks
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.duckdb_session import describe_sql_error
 from sixtyforty.workspace import Workspace
 
 CHECKED_PARTITIONS = 7
@@ -142,7 +143,7 @@ def check_leakage(ws: Workspace, now: datetime) -> LeakageVerdict:
     except duckdb.Error as error:
         raise PlanError(
             f"{ws.use_case.name}: the edited SQL fails on the validated data. If the edit declares a new column, the"
-            f" validated data must be made again first. DuckDB's message: {error}"
-        ) from error
+            f" validated data must be made again first. DuckDB's message: {describe_sql_error(error)}."
+        ) from None
     early = find_early_use(date_constants(ws.use_case, ws.lake, now), tables)
     return LeakageVerdict(sorted(tables), list(merge_tainted(summarize_leaks(leaks), early).values()))

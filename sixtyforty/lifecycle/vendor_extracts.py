@@ -139,8 +139,8 @@ def _refuse_derived_key(use_case: UseCase, derived: set[str]) -> None:
     """Raise SourcingError if a column of the decision key is calculated from a personal column."""
     if keys := sorted(derived & set(use_case.decision.key)):
         raise SourcingError(
-            f"{use_case.name}: the decision key holds {', '.join(keys)}, which derives from personal columns, so an"
-            " extract must leave it out. Declare a key without personal data."
+            f"{use_case.name}: the decision key holds {', '.join(keys)}, which derives from personal columns, or the"
+            " SQL doesn't name all its columns. Declare a key without personal data, and name each column in the SQL."
         )
 
 

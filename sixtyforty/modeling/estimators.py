@@ -11,7 +11,7 @@ from sixtyforty.modeling.model_card import ModelCard
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Model
-from sixtyforty.storage.duckdb_session import connect_for_expressions
+from sixtyforty.storage.duckdb_session import connect_for_expressions, describe_sql_error
 
 if TYPE_CHECKING:
     import numpy as np
@@ -210,8 +210,8 @@ def _target(recipe: Model, kpi: Kpi, frame: pd.DataFrame) -> NDArray[np.float64]
         except duckdb.Error as error:
             raise ModelError(
                 f"model.target '{recipe.target}' is not valid SQL over the columns of features.sql and the outcome"
-                f" {kpi.outcome}. Correct model.target in defs.yaml. DuckDB's message: {error}"
-            ) from error
+                f" {kpi.outcome}. Correct model.target in defs.yaml. DuckDB's message: {describe_sql_error(error)}."
+            ) from None
     if unknown := int((~np.isfinite(target)).sum()):
         raise ModelError(
             f"model.target '{recipe.target}' is null or no finite number in {unknown} of {len(frame)} training rows."

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from sixtyforty.modeling.sql_tree import Node, node_type, parse_sql, walk
+from sixtyforty.modeling.sql_tree import Node, children, node_type, parse_sql, walk
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.sql import identifier
+
+UNNESTING = ("unnest", "unlist")
 
 
 def personal_columns(use_case: UseCase) -> set[str]:
@@ -38,7 +40,8 @@ def find_impersonal_columns(texts: Sequence[str], columns: Collection[str], pers
     """Return the names of columns, in lower case, that no text calculates from a personal column.
 
     texts: SQL queries, which may use each other's columns. columns: the columns of the sources. personal: those of them
-    that hold personal data. If DuckDB can't parse a text, or can't serialize it as it can't a PIVOT, no column is safe.
+    that hold personal data. If DuckDB can't parse a text, can't serialize it as it can't a PIVOT, or if a text reads or
+    makes columns without naming them, no column is safe.
     """
     trees = [parse_sql(text) for text in texts]
     roots = [tree.root for tree in trees if tree is not None and tree.root]
@@ -53,7 +56,24 @@ def find_impersonal_columns(texts: Sequence[str], columns: Collection[str], pers
             tables = _table_names(root)
             for node in walk(root):
                 tainted.update(_tainted_names(node, tainted, tables))
-    return known - tainted
+    nameless = (_is_nameless(node, tainted, _table_names(root)) for root in roots for node in walk(root))
+    return set() if any(nameless) else known - tainted
+
+
+def _is_nameless(node: Node, tainted: Collection[str], tables: Collection[str]) -> bool:
+    """Return whether a node reads columns without naming them, or makes columns of tainted ones without naming them.
+
+    COLUMNS, `* as x`, `#1` and UNPIVOT read such columns. Unnesting a struct, and table functions such as json_each,
+    make them.
+    """
+    kind = node_type(node)
+    if kind in ("POSITIONAL_REFERENCE", "PIVOT") or (kind == "STAR" and (node["columns"] or node["alias"])):
+        return True
+    parts = [part for child in children(node) for part in (child if isinstance(child, list) else [child])]
+    if kind != "SELECT_NODE" and any(isinstance(part, dict) and node_type(part) == "STAR" for part in parts):
+        return True  # such as `* like 'a%' as x`
+    is_unnesting = kind == "FUNCTION" and node["function_name"].lower() in UNNESTING
+    return (is_unnesting or kind == "TABLE_FUNCTION") and _is_tainted(node, tainted, tables)
 
 
 def _named(root: Node) -> Iterator[str]:
@@ -93,8 +113,6 @@ def _tainted_names(node: Node, tainted: Collection[str], tables: Collection[str]
             yield from _tainted_positions(query, list(names), tainted, tables)
         elif node_type(node) == "BASE_TABLE" or _is_tainted(node, tainted, tables):
             yield from (name.lower() for name in names)
-    if node_type(node) == "TABLE_FUNCTION" and _is_tainted(node.get("function"), tainted, tables):
-        yield from (str(name).lower() for name in (node.get("alias"), node["function"].get("function_name")) if name)
 
 
 def _renamed(star: Node) -> Iterator[tuple[str, str]]:

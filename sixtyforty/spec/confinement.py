@@ -16,7 +16,7 @@ import socket
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from sixtyforty.spec.errors import SixtyfortyError
 
@@ -100,7 +100,7 @@ def find_location_problem(location: str, roots: Iterable[str] = ()) -> str | Non
         return f"'{protocol}' is not a protocol of extracts; use one of {', '.join(PROTOCOLS[:-1])}"
     if "::" in re.sub(r"\[[^\]]*\]", "", path):
         return "the URL chains several file systems; name the folder or bucket itself"
-    if ".." in path.split("/"):
+    if leads_up(path):
         return "the path contains '..'; write the path without it"
     if protocol == "file" and not path.startswith("/"):
         return "the URL of a folder names a host; write file:///folder"
@@ -110,6 +110,13 @@ def find_location_problem(location: str, roots: Iterable[str] = ()) -> str | Non
     if allowed:
         return None if any(_is_below(location, root) for root in allowed) else _outside(allowed)
     return _system_folder_problem(_folder(path)) if protocol == "file" else None
+
+
+def leads_up(path: str) -> bool:
+    """Return whether a path contains '..', also as servers may read it: percent-encoded, or between backslashes."""
+    while (decoded := unquote(path)) != path:
+        path = decoded
+    return ".." in re.split(r"[/\\]", path)
 
 
 def _outside(roots: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from sixtyforty.spec.base import VARIABLE, DeclaredModel
-from sixtyforty.spec.confinement import find_location_problem, location_roots
+from sixtyforty.spec.confinement import find_location_problem, leads_up, location_roots
 from sixtyforty.spec.contract_types import ALLOWED, parse_type
 from sixtyforty.spec.errors import FieldError
 from sixtyforty.spec.file_endings import FORMAT_NAMES, FormatKind, format_kind_of
@@ -273,7 +273,7 @@ class Source(DeclaredModel):
     def _check_confinement(self) -> Source:
         if self.location and (problem := find_location_problem(self.location, location_roots())):
             raise FieldError("location", problem)
-        if self.files and (self.files.startswith("/") or ".." in self.files.split("/")):
+        if self.files and (self.files.startswith("/") or leads_up(self.files)):
             raise FieldError("files", "the glob leaves the location; write it relative to location, without '..'")
         return self
 

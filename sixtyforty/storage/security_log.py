@@ -273,11 +273,17 @@ def _define_tables() -> tuple[sa.Table, sa.Table]:
     return rows, addresses
 
 
+# SQLite's `insert or replace` fires no trigger for the row that it deletes, so such an insert is refused itself.
+_SQLITE_CHANGES = {
+    "update": "",
+    "delete": "",
+    "insert": "when exists (select 1 from security_log where seq = new.seq)",
+}
 _REFUSALS = {
     "sqlite": [
-        f"create trigger security_log_no_{change} before {change} on security_log"
+        f"create trigger security_log_no_{change} before {change} on security_log {condition}"
         " begin select raise(abort, 'the security log is append-only'); end"
-        for change in ("update", "delete")
+        for change, condition in _SQLITE_CHANGES.items()
     ],
     "postgresql": [
         "create or replace function refuse_security_log_change() returns trigger language plpgsql as"

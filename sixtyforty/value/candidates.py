@@ -9,6 +9,7 @@ from sixtyforty.spec.actions import Candidate
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.duckdb_session import describe_sql_error
 from sixtyforty.storage.sql import identifier, identifiers, literal
 from sixtyforty.value.action_limits import count_actions
 from sixtyforty.value.numeric_payoffs import format_amount
@@ -67,8 +68,8 @@ def _check_runs(use_case: UseCase, db: duckdb.DuckDBPyConnection, rows: str, nam
     except duckdb.Error as error:
         raise CandidateError(
             f"{use_case.name}: kpi.candidates.{name} is not valid SQL over the columns of features.sql. Correct its SQL"
-            f" in defs.yaml. DuckDB's message: {error}"
-        ) from error
+            f" in defs.yaml. DuckDB's message: {describe_sql_error(error)}."
+        ) from None
 
 
 def propose_actions(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[str]:

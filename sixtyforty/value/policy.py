@@ -10,7 +10,7 @@ from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Veto
-from sixtyforty.storage.duckdb_session import connect_for_expressions
+from sixtyforty.storage.duckdb_session import connect_for_expressions, describe_sql_error
 from sixtyforty.value.choice_payoffs import ChoicePayoffs, choose_together, choose_with_vetoes
 from sixtyforty.value.payoff_base import ActionCounts, Payoffs
 from sixtyforty.value.payoffs import build_payoffs
@@ -213,7 +213,7 @@ def _evaluate_vetoes(rows: pd.DataFrame, vetoes: Mapping[str, Veto]) -> dict[str
             except duckdb.Error as error:
                 raise PolicyError(
                     f"model.vetoes.{name}.when is not a valid SQL condition over the columns of features.sql."
-                    f" Correct the condition in defs.yaml. DuckDB's message: {error}"
-                ) from error
+                    f" Correct the condition in defs.yaml. DuckDB's message: {describe_sql_error(error)}."
+                ) from None
             vetoed[name] = np.asarray(condition["applies"], bool)
     return vetoed

@@ -11,12 +11,15 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 from dagster._core.events import AssetMaterializationPlannedData, EngineEventData
 
 from assets.resources import ProjectHome
 from pipelines.automation import housekeeping
 from pipelines.automation.housekeeping import PurgedRuns, fail_dead_runs, purge_old_logs
-from pipelines.settings import prepare_dagster_home
+from pipelines.settings import load_settings, prepare_dagster_home
+from sixtyforty.storage import security_log
+from sixtyforty.storage.security_log import SecurityEvent, open_security_log
 from tests.dagster_runs import create_dead_run, idle_job, start_event
 from tests.homes import use_home
 
@@ -136,6 +139,18 @@ def test_a_run_that_waits_for_its_process_is_dead_only_if_nothing_can_start_it(i
     waiting = instance.create_run_for_job(idle_job, status=dg.DagsterRunStatus.STARTING)
     assert fail_dead_runs(instance) == []
     assert fail_dead_runs(instance, nothing_can_start=True) == [waiting.run_id]
+
+
+def test_old_addresses_are_deleted_although_nobody_uses_the_desk(instance, tmp_path, monkeypatch):
+    url = load_settings().database_url
+    with open_security_log(url) as log:
+        with monkeypatch.context() as patch:
+            patch.setattr(security_log, "now", lambda: datetime(2013, 3, 14))
+            log.record(SecurityEvent("log-in", "ann", "192.0.2.7"))
+        housekeeping.delete_old_addresses()
+        with sa.create_engine(url).connect() as connection:
+            assert connection.scalar(sa.text("select count(*) from security_addresses")) == 0
+        assert log.verify() == 1
 
 
 def test_the_job_purges_and_records_run_hours(instance, run, tmp_path):

@@ -179,6 +179,36 @@ def test_an_interrupted_backup_neither_blocks_nor_harms(
     assert not [path for path in copy.iterdir() if path.name.startswith(WRITING)]
 
 
+@pytest.mark.parametrize("content", [b"", b'{"made": "2024', b"{}"])
+def test_a_damaged_backup_blocks_no_later_one(content: bytes, small_home: Path, tmp_path: Path) -> None:
+    """Once, a manifest that lost its content with the power of the machine had every later backup refused."""
+    copy = tmp_path / "copy"
+    with at("02:00"):
+        (backup(copy).generation / MANIFEST).write_bytes(content)
+    with at("03:00"):
+        backup(copy)
+    assert verify_backup(copy).generation.name == "2024-05-01T03-00-00Z"
+
+
+def test_folders_behind_links_are_backed_up(small_home: Path, tmp_path: Path) -> None:
+    """Once, extracts on another disk, to which a link leads, were silently left out."""
+    landing, disk = small_home / "data" / "landing", tmp_path / "disk"
+    (disk / "calls").mkdir(parents=True)
+    (disk / "calls" / "calls.csv").write_text("a\n1\n")
+    (disk / "calls" / "planted").symlink_to(tmp_path)
+    (disk / "loop").symlink_to(disk)
+    (disk / "backups").symlink_to(tmp_path / "copy")
+    landing.symlink_to(disk)
+    with at("02:00"):
+        backup(tmp_path / "copy")
+    with at("03:00"):
+        files = backup(tmp_path / "copy").manifest.files
+    assert [name for name in files if "landing" in name] == ["home/data/landing/calls/calls.csv"]
+    shutil.rmtree(small_home)
+    restore_backup(tmp_path / "copy")
+    assert (landing / "calls" / "calls.csv").read_text() == "a\n1\n"
+
+
 def test_a_backup_of_an_earlier_version_stays_and_can_be_restored(small_home: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     backup(copy)

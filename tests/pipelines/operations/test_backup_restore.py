@@ -198,7 +198,13 @@ def test_existing_files_are_not_overwritten(small_home: Path, tmp_path: Path) ->
         restore_backup(tmp_path / "copy")
 
 
-@pytest.mark.parametrize("name", ["home/../../evil", "/etc/cron.d/evil", "lake/../evil", "etc/evil", "home", "../evil"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("home/../../evil", "/etc/cron.d/evil", "lake/../evil", "etc/evil", "home", "../evil"),
+        *("", ".", "home//etc/evil", "./home/evil"),
+    ],
+)
 def test_a_backup_that_names_paths_outside_the_home_is_refused(name: str, small_home: Path, tmp_path: Path) -> None:
     generation = backup(tmp_path / "copy").generation
     manifest = BackupManifest.model_validate_json((generation / MANIFEST).read_bytes())

@@ -73,6 +73,11 @@ def test_formulas_are_escaped_for_spreadsheets() -> None:
     assert escape_formulas(rows)["reason"].to_pylist() == ["'=1+1", "'-2", "'+3", "'@x", "'\ty", "plain", None]
 
 
+def test_full_width_formulas_and_headers_are_escaped_too() -> None:
+    rows = escape_formulas(pa.table({"=cmd()": ["＝1+1", "＠x"], "qty": [-1, 2]}))
+    assert rows.to_pydict() == {"'=cmd()": ["'＝1+1", "'＠x"], "qty": [-1, 2]}
+
+
 def test_large_partitions_are_delivered_in_portions_with_the_same_rows(
     ready: Workspace,
 ) -> None:

@@ -95,6 +95,13 @@ def test_a_target_replaces_the_outcome() -> None:
     assert fit_model(recipe, KPI, ["load"], rows).predict(rows).tolist() == [2.0] * len(rows)
 
 
+def test_an_error_of_a_target_quotes_no_value() -> None:
+    recipe = Model(estimator="sklearn.dummy.DummyRegressor", training_days=1, target="name::integer")
+    with pytest.raises(ModelError, match="may hold data") as raised:
+        fit_model(recipe, KPI, ["load"], training_rows().assign(late=0.0, name="Ann Example"))
+    assert "Ann Example" not in str(raised.value) and raised.value.__suppress_context__, "also in no traceback"
+
+
 def test_a_target_with_invalid_sql_is_named() -> None:
     recipe = Model(estimator="sklearn.dummy.DummyRegressor", training_days=1, target="lateness * 2")
     with pytest.raises(ModelError, match=r"model\.target 'lateness \* 2' is not valid SQL .* the outcome late\."):

@@ -42,6 +42,17 @@ def shown(*texts: str) -> set[str]:
         "select * rename (email as out) from units",
         'select id, upper("EMAIL") as OUT from units',
         "select id, email as first_one, first_one || 'x' as out from units",
+        "select id, #2 as out from units",
+        "select id, md5(columns('em.*')) as out from units",
+        "select id, columns(c -> c like 'em%') as out from units",
+        "select id, columns('(e)mail') as 'o\\1t' from units",
+        "select id, concat(*columns(*)) as out from units",
+        "select u.* as out from units u",
+        "select id, * like 'em%' as out from units",
+        "select id, out from (unpivot units on email, site into name n value out)",
+        "select id, out from (select id, unnest({'out': email}) from units)",
+        'select id, out from (select id, unnest(json_transform(to_json(u), \'{"out": "VARCHAR"}\')) from units u)',
+        "select id, value as out from units u, json_each(to_json(u))",
     ],
 )
 def test_what_is_derived_from_a_personal_column_is_not_shown(sql: str) -> None:

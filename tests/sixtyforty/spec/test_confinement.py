@@ -46,6 +46,7 @@ def test_no_spelling_of_a_link_local_address_is_a_location(protocol: str, host: 
         ),
         *("/srv/../etc", "file:///srv/../etc", "s3://bucket/../other", "/home/ann/.ssh", "/srv/.git/x"),
         *("simplecache::s3://bucket", "zip://x.zip::file:///etc", "s3://bucket::file:///etc", "github://org:repo@/"),
+        *("https://h/x/%2e%2e/y", "https://h/x/..%2fy", "https://h/x/%252E./y", "smb://h/share/x\\..\\..\\y"),
         *("data:text/csv,1", "reference://x", "dask://x", "git://x", "python:///x", "s3:bucket", ""),
     ],
 )
@@ -91,7 +92,7 @@ def test_with_roots_only_what_lies_below_them_is_a_location(tmp_path: Path) -> N
         assert "is below none of" in str(find_location_problem(location, roots)), location
 
 
-@pytest.mark.parametrize("files", ["../secrets/*.csv", "/etc/*", "a/../../b.csv"])
+@pytest.mark.parametrize("files", ["../secrets/*.csv", "/etc/*", "a/../../b.csv", "%2E%2e/b.csv", "a\\..\\b.csv"])
 def test_a_glob_stays_below_its_location(files: str) -> None:
     with pytest.raises(ValidationError, match="the glob leaves the location"):
         Source.model_validate({"description": "x", "files": files, "columns": {"a": "BIGINT"}, "key": ["a"]})

@@ -71,6 +71,17 @@ def test_the_database_refuses_to_change_rows(statement: str, log: tuple[Security
     assert log[0].verify() == 3
 
 
+def test_sqlite_replaces_no_row(tmp_path: Path) -> None:
+    """Once, `insert or replace` put another row in the place of a recorded one, because it fires no delete trigger."""
+    with open_security_log(f"sqlite:///{tmp_path / 'log.db'}") as log:
+        log.record(SecurityEvent("log-in", "ann"))
+        engine = sa.create_engine(f"sqlite:///{tmp_path / 'log.db'}")
+        with pytest.raises(sa.exc.DBAPIError, match="append-only"):
+            change(engine, "insert or replace into security_log select * from security_log")
+        engine.dispose()
+        assert log.verify() == 1
+
+
 @pytest.mark.parametrize(
     ("statement", "row"),
     [

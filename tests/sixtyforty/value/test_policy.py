@@ -53,6 +53,13 @@ def test_a_veto_with_invalid_sql_is_named(tiny_use_case: UseCase) -> None:
         policy.choose_actions(ROWS, np.zeros(4))
 
 
+def test_an_error_of_a_veto_quotes_no_value() -> None:
+    veto = NIGHT.model_copy(update={"when": "name::integer > 22"})
+    with pytest.raises(PolicyError, match="may hold data") as raised:
+        _evaluate_vetoes(pd.DataFrame({"name": ["Ann Example"]}), {"night": veto})
+    assert "Ann Example" not in str(raised.value) and raised.value.__suppress_context__, "also in no traceback"
+
+
 def test_nearly_equal_actions_are_deferred_unless_a_veto_applies(tiny_use_case: UseCase) -> None:
     score = np.array([0.35, 0.35, 0.45, 0.9])  # the two actions are 0.5, 0.5, 1.5 and 6 apart
     chosen = Policy(tiny_use_case.kpi, {"night": NIGHT}, defer_below=1.0).choose_actions(ROWS, score)
