@@ -47,8 +47,7 @@ def copy_unpacked(file: Path, block_size: int) -> IO[bytes]:
             copy.write(block)
             if copy.tell() > limit:
                 raise RefusedExtractError(
-                    f"the file unpacks to more than {limit >> 20:,} MB, {LARGEST_RATIO} times its size."
-                    " Ask the sender to send it without gzip."
+                    f"the file unpacks to more than {limit >> 20:,} MB. Ask the sender to send it without gzip."
                 )
         copy.flush()
     except BaseException:

@@ -63,11 +63,11 @@ def select_short_texts(db: duckdb.DuckDBPyConnection, rows: str) -> str:
     rows: SQL query. DuckDB works on 2048 rows at once, which may be gigabytes if the rows have long texts.
     """
     table = db.sql(f"select * from ({rows}) limit 0")
-    texts = [name for name, kind in zip(table.columns, map(str, table.types), strict=True) if kind == "VARCHAR"]
-    if not texts:
-        return rows
-    digests = ", ".join(f"{digest_sql(identifier(name), LONGEST_TEXT)} as {identifier(name)}" for name in texts)
-    return f"select * replace ({digests}) from ({rows})"
+    cells = [
+        f"{digest_sql(identifier(name), LONGEST_TEXT)} as {identifier(name)}" if kind == "VARCHAR" else identifier(name)
+        for name, kind in zip(table.columns, map(str, table.types), strict=True)
+    ]
+    return f"select {', '.join(cells)} from ({rows})"
 
 
 def _lacked_names(names_by_file: Sequence[Sequence[str]]) -> tuple[str, ...]:
@@ -97,16 +97,20 @@ def load_texts(db: duckdb.DuckDBPyConnection, files: Sequence[Path], null_texts:
     texts = ", ".join(
         f"nullif(nullif(trim({identifier(name)}), ''), {spelling}) as {identifier(name)}" for name in names
     )
-    db.execute(f"create temp view trimmed_texts as select {texts} from landed_texts")
+    # Tables, not views: each column is queried alone, and DuckDB would plan all columns of a view for each query.
+    db.execute(f"create temp table trimmed_texts as select {texts} from landed_texts")
+    db.execute("drop table landed_texts")
     number_form, written = detect_number_form(db, "trimmed_texts", names) if null_texts else (PLAIN, [])
     plain = ", ".join(
         f"{number_form.plain_sql(name)} as {identifier(name)}" if name in written else identifier(name)
         for name in names
     )
-    db.execute(f"create temp view plain_texts as select {plain} from trimmed_texts")
+    db.execute(f"create temp table plain_texts as select {plain} from trimmed_texts")
+    db.execute("drop table trimmed_texts")
     types = {name: infer_type(db, "plain_texts", name, landed.types.get(name, ())) for name in names}
     typed = ", ".join(f"{inferred.sql} as {identifier(name)}" for name, inferred in types.items())
     db.execute(f"create temp table landed as select {typed} from plain_texts")
+    db.execute("drop table plain_texts")
     optional = _lacked_names(landed.names_by_file)
     return LoadedTexts(null_text, types, optional, encoding, number_form, tuple(filter(None, landed.broken)))
 
