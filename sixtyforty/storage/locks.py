@@ -107,7 +107,8 @@ def _file_lock(file: Path, name: str, purpose: str, timeout: float) -> Iterator[
 def read_holder(file: Path) -> LockHolder | None:
     """Return the process that a lock file names, which holds the lock or was killed; None if the file names none."""
     try:
-        return TypeAdapter(LockHolder).validate_json(file.read_bytes(), strict=True)
+        content = file.read_bytes()
+        return TypeAdapter(LockHolder).validate_json(content, strict=True) if content else None
     except (OSError, ValueError):
         return None
 
