@@ -39,7 +39,7 @@ RESERVED_COLUMNS = {
     "_file",
     "_line",
 }
-# Names of tables beside the sources' own: those that SQL reads, and the features with their suite.
+# Names of the pipeline's own tables: those that SQL reads, and the features with their suite.
 RESERVED_SOURCES = ("units", "decision_partitions", "features")
 # Other columns of the tables with decisions, of the lake and of the database. A unit's key can't have their names.
 DECISION_COLUMNS = {
