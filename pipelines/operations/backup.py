@@ -8,6 +8,7 @@ left out by their names. A file that somebody moves away during the backup is le
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 import sqlite3
@@ -43,6 +44,7 @@ from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import access_errors, create_folder, write_atomic
 from sixtyforty.storage.locks import exclusive_lock
 
+LOG = logging.getLogger(__name__)
 DVC_FILES = (".dvc", "dvc.lock")  # DVC's files in the home, outside data/.
 LEFT_OUT = ("data/services", ".dvc/tmp", ".dvc/cache")  # Temporary files, and files that each start writes again.
 TEMPORARY_ENDINGS = (".lock", "-wal", "-shm", "-journal")
@@ -126,7 +128,8 @@ def _read_hashes(generation: Path | None) -> dict[str, str]:
     """Return the hashes in a generation's manifest; none if it is damaged, because then nothing is shared with it."""
     try:
         return read_manifest(generation).files if generation else {}
-    except BackupError:
+    except BackupError as error:
+        LOG.warning(f"{error} This backup copies all files.")
         return {}
 
 

@@ -31,6 +31,7 @@ from sixtyforty.spec.stages import Stage, StageGate
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
+from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.stage_ledger import StageEvent
 from sixtyforty.value.lift import UNKNOWN, Interval, follow_lift
 from sixtyforty.value.past_experiment import require_overlap
@@ -220,7 +221,7 @@ def measure_stage(ws: Workspace, stage: Stage, since: datetime, now: datetime, g
         partitions = _partitions_since(ws, partitions, since, now)
     else:
         today = _replay_day(ws, partitions)
-        partitions = _partitions_with_champion(ws, partitions)
+        partitions = partitions_with_champion(use_case, ws.champion_ledger.promotions("replay"), partitions)
     if gate:
         partitions = [p for p in partitions if use_case.first_day(p) < gate.stop_date]
     try:
@@ -259,15 +260,16 @@ def _partitions_since(ws: Workspace, partitions: Sequence[str], since: datetime,
     return [partition for partition in entered if not is_shadowed(partition)]
 
 
-def _partitions_with_champion(ws: Workspace, partitions: Sequence[str]) -> list[str]:
-    """Return the replay's partitions since its first champion came into force; all without a champion.
+def partitions_with_champion(
+    use_case: UseCase, champions: Sequence[ChampionRow], partitions: Sequence[str]
+) -> list[str]:
+    """Return the partitions since the first of some champions came into force, which are sorted; all without one.
 
     Before, the current process decides because it is too early to say, as in shadow. The first champion is chosen by
     earlier outcomes, so this choice doesn't flatter the gain.
     """
-    promotions = ws.champion_ledger.promotions("replay")
-    first = datetime.fromisoformat(promotions[0].effective_from) if promotions else datetime.min
-    return [partition for partition in partitions if ws.use_case.opens_at(partition) >= first]
+    first = datetime.fromisoformat(champions[0].effective_from) if champions else datetime.min
+    return [partition for partition in partitions if use_case.opens_at(partition) >= first]
 
 
 def _replay_day(ws: Workspace, partitions: Sequence[str]) -> date:

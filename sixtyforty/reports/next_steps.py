@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from sixtyforty.accounting.forecast import ForecastRecord, read_forecasts
 from sixtyforty.accounting.kpi_ledger import read_daily_values
 from sixtyforty.accounting.kpi_summary import KpiSummary, summarize_kpi, summarize_segments
 from sixtyforty.decisions.column_labels import ColumnLabels, read_labels
+from sixtyforty.lifecycle.stage_gate import partitions_with_champion
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
@@ -103,8 +103,9 @@ def _gain_since_the_first_model(use_case: UseCase, accounts: Accounts) -> float 
 
     Before the first model, the current process decides, so these days gain nothing.
     """
-    first = use_case.partition_at(datetime.fromisoformat(accounts.champions[0].effective_from))
-    days = [day for day in accounts.days if day.partition >= first]
+    partitions = [day.partition for day in accounts.days]
+    judged = set(partitions_with_champion(use_case, accounts.champions, partitions))
+    days = [day for day in accounts.days if day.partition in judged]
     decisions = sum(day.decisions for day in days)
     return 1000 * sum(day.model - day.current_process for day in days) / decisions if decisions else None
 

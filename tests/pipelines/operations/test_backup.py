@@ -180,7 +180,9 @@ def test_an_interrupted_backup_neither_blocks_nor_harms(
 
 
 @pytest.mark.parametrize("content", [b"", b'{"made": "2024', b"{}"])
-def test_a_damaged_backup_blocks_no_later_one(content: bytes, small_home: Path, tmp_path: Path) -> None:
+def test_a_damaged_backup_blocks_no_later_one(
+    content: bytes, small_home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Once, a manifest that lost its content with the power of the machine had every later backup refused."""
     copy = tmp_path / "copy"
     with at("02:00"):
@@ -188,6 +190,7 @@ def test_a_damaged_backup_blocks_no_later_one(content: bytes, small_home: Path, 
     with at("03:00"):
         backup(copy)
     assert verify_backup(copy).generation.name == "2024-05-01T03-00-00Z"
+    assert "This backup copies all files." in caplog.text
 
 
 def test_folders_behind_links_are_backed_up(small_home: Path, tmp_path: Path) -> None:
