@@ -43,6 +43,7 @@ from sixtyforty.storage.home_format import ensure_home_format
 from sixtyforty.storage.memory import memory_limit
 from sixtyforty.storage.object_store import StoragePath, parse_storage_path
 from sixtyforty.storage.private_files import make_private, use_private_umask
+from sixtyforty.storage.private_logs import use_private_logs
 from sixtyforty.storage.security_log import DEFAULT_ADDRESS_DAYS
 from sixtyforty.storage.unfinished_move import refuse_unfinished_move
 from sixtyforty.storage.witness import witness_address
@@ -89,11 +90,13 @@ class SettingsError(SixtyfortyError):
 def load_settings() -> Settings:
     """Return the settings from the environment. Raises SettingsError if a variable is missing or wrong.
 
-    Every process that works on a home calls this first, so it also keeps the files that the process creates private.
+    Every process that works on a home calls this first. So it also keeps the files that the process creates private,
+    and passwords out of its logs.
 
     Raises MemorySettingError if SIXTYFORTY_MEMORY is wrong, and ConfinementSettingError if the packages or roots are.
     """
     use_private_umask()
+    use_private_logs()
     environment = os.environ
     memory_limit()
     estimator_packages()

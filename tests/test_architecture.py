@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,7 @@ from packaging.requirements import Requirement
 
 from pipelines.settings import ROOT
 
+PACKAGES = ("assets", "bench", "desk", "expectations", "pipelines", "sixtyforty")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -45,9 +47,20 @@ def test_dagster_is_pinned_to_the_installed_minor_version(package: str) -> None:
     assert f"{major}.{minor + 1}" not in requirement.specifier
 
 
+def test_no_repr_shows_an_address_that_may_hold_a_password() -> None:
+    """Once, the repr of ledger anchors and of a sender of webhooks did."""
+    secret, shown = re.compile(r"(?<!has)(?<!desk)(^|_)(url|remote|secrets?|password|token)$"), []
+    for file in (file for package in PACKAGES for file in (ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ClassDef) and any("dataclass" in ast.unparse(each) for each in node.decorator_list):
+                fields = [each for each in node.body if isinstance(each, ast.AnnAssign)]
+                names = {ast.unparse(each.target) for each in fields if "repr=False" not in ast.unparse(each)}
+                shown += [f"{node.name}.{name}" for name in names if secret.search(name)]
+    assert sorted(shown) == ["ObjectPath.url", "PublicDesk.url"]  # neither has a password
+
+
 def test_modules_and_functions_stay_small() -> None:
-    packages = ("assets", "bench", "desk", "expectations", "pipelines", "sixtyforty")
-    modules = [file for package in packages for file in (ROOT / package).rglob("*.py")]
+    modules = [file for package in PACKAGES for file in (ROOT / package).rglob("*.py")]
     lines = {file: file.read_text().splitlines() for file in modules}
     functions = {
         f"{file.relative_to(ROOT)}:{node.lineno} {node.name}": (node.end_lineno or 0) - node.lineno + 1

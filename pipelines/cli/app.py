@@ -8,7 +8,6 @@ import locale
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -37,6 +36,7 @@ from pipelines.cli import (  # noqa: F401 (importing a module registers its comm
     webhook,
 )
 from pipelines.cli.commands import app
+from sixtyforty.storage.private_logs import print_traceback
 
 UTF8_OPTION = ["-X", "utf8"]
 REPORT = "sixtyforty: This is a fault in sixtyforty, not in your input. Please report it with the traceback above."
@@ -111,8 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         app(None if arguments is None else list(arguments), prog_name="sixtyforty")
     except SystemExit as exit_request:
         return exit_request.code if isinstance(exit_request.code, int) else exit_codes.FAILED
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        print_traceback(error)
         print(REPORT, file=sys.stderr)
         return exit_codes.INTERNAL_ERROR
     return exit_codes.SUCCESS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import traceback
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
@@ -14,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from pipelines.cli import exit_codes, renamed
 from pipelines.cli.answer import Answer, show, show_error
 from pipelines.demo.registry import EXAMPLE_USE_CASE
+from sixtyforty.storage.private_logs import print_traceback
 
 BUILD = "Build a use case"
 RUN = "Run its chain and change what decides"
@@ -110,7 +110,7 @@ def _run(function: Callable[[], Answer], as_json: bool, debug: bool) -> int:
         if not isinstance(error, SixtyfortyError):
             raise
         if debug:
-            traceback.print_exception(error)
+            print_traceback(error)
         show_error(error, as_json)
         return exit_codes.FAILED
     show(answer, as_json)

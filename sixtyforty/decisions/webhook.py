@@ -16,7 +16,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -53,7 +53,7 @@ class WebhookError(SixtyfortyError):
 class Request:
     """A signed request of some decisions."""
 
-    url: str
+    url: str = field(repr=False)
     headers: Mapping[str, str]
     body: bytes
 
@@ -195,8 +195,8 @@ class _Sender:
     ws: Workspace
     engine: sa.Engine
     outbox: sa.Table
-    url: str
-    secrets: Sequence[bytes]
+    url: str = field(repr=False)
+    secrets: Sequence[bytes] = field(repr=False)
     send: Post
     now: datetime
 

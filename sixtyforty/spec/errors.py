@@ -8,9 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sixtyforty.spec.shown_url import hide_passwords
+
 
 class SixtyfortyError(Exception):
-    """Base of every error that a user can cause or fix. Its message says what happened, where, and what to do next."""
+    """Base of every error that a user can cause or fix. Its message says what happened, where, and what to do next.
+
+    The message shows no password of a URL.
+    """
+
+    def __str__(self) -> str:
+        return hide_passwords(super().__str__())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
 
 
 class FieldError(ValueError):

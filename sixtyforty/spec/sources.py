@@ -261,7 +261,8 @@ class Source(DeclaredModel):
             return self
         if "://" not in self.location:
             raise FieldError(
-                "location", f"'{self.location}' is neither a full path nor a URL; write /folder or s3://bucket/prefix"
+                "location",
+                f"'{self.location.rpartition('@')[2]}' is neither a full path nor a URL; write /folder or s3://bucket/prefix",
             )
         if "@" in self.location.split("://")[1].split("/")[0]:  # the message must not show the password
             raise FieldError(

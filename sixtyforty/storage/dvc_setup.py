@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from sixtyforty.spec.errors import SixtyfortyError
-from sixtyforty.spec.shown_url import hide_passwords
 from sixtyforty.storage.files import TEMPORARY_PREFIX, create_folder, write_atomic
 from sixtyforty.storage.locks import exclusive_lock
 
@@ -65,7 +64,7 @@ def open_repository(home: Path, remote: str, purpose: str) -> Iterator[Any]:
         except DvcException as error:
             reason = " ".join(str(error).split()).rstrip(".")
             raise DvcVersionError(
-                f"{home}: DVC failed ({hide_passwords(reason)}). Check the disk and the DVC remote, then try again."
+                f"{home}: DVC failed ({reason}). Check the disk and the DVC remote, then try again."
             ) from error
 
 

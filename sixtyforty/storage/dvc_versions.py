@@ -17,7 +17,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from sixtyforty.spec.shown_url import hide_passwords
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.dvc_setup import REMOTE_NAME, TEMPORARY_FILES, DvcVersionError, open_repository
 from sixtyforty.storage.files import create_folder, write_atomic
@@ -41,7 +40,6 @@ class DvcVersions:
 
     def __init__(self, home: Path, remote: str, lake: StoragePath | None = None) -> None:
         self.home, self.remote = home.resolve(), remote
-        self._shown_remote = hide_passwords(remote)
         self.lake = lake.resolve() if isinstance(lake, Path) else lake or self.home / "data" / "lake"
 
     def _open(self, purpose: str) -> AbstractContextManager[Any]:
@@ -118,7 +116,7 @@ class DvcVersions:
             damaged = self._find_damaged(pointers)
         if damaged:
             raise DvcVersionError(
-                f"{self._shown_remote}: the DVC remote has {format_plural(len(damaged), 'missing or damaged file')},"
+                f"{self.remote}: the DVC remote has {format_plural(len(damaged), 'missing or damaged file')},"
                 f" such as {damaged[0].parent.name}{damaged[0].name}. Nothing was restored. Restore the DVC remote from"
                 " a backup."
             )
@@ -172,8 +170,7 @@ class DvcVersions:
             file_system, path = _remote_pointers(repository)
             if not file_system.exists(path):
                 raise DvcVersionError(
-                    f"{self._shown_remote}: no version was published to this DVC remote yet. Materialize the asset"
-                    " champion."
+                    f"{self.remote}: no version was published to this DVC remote yet. Materialize the asset champion."
                 )
             with file_system.open(path, "r") as file:
                 pointers = json.load(file)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -69,7 +69,7 @@ class LedgerAnchors:
     database_url: SQLAlchemy URL of the delivery database. use_case: the use case's first name.
     """
 
-    database_url: str
+    database_url: str = field(repr=False)
     use_case: str
 
     @contextmanager

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import traceback
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sixtyforty.ingest.locations import UnreachableSourceError
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.shown_url import hide_passwords
 from sixtyforty.storage.databases import DatabaseError, open_engine, parse_database_url, unusable_database
 
 SECRET = "geheim"
-NOISE = st.text("ab1@:/?#%&=+~!", max_size=6)
+NOISE = st.text("ab1@:/?#%&=+~!'\"<> ", max_size=6).filter(lambda noise: "//" not in noise)
 SCHEMES = st.sampled_from(["postgresql+psycopg2", "redis", "s3", "https", "ssh", "mailtos"])
 
 
@@ -46,6 +49,27 @@ def test_neither_an_engine_nor_its_failure_shows_the_password() -> None:
     with pytest.raises(DatabaseError) as error:
         engine.connect()
     assert SECRET not in f"{error.value}{error.value.__cause__}"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("copied s3://ann:a b@h1/x to 'ftp://ann:c'd@h2/y'.", "copied s3://h1/x to 'ftp://h2/y'."),
+        ("{'url': 'https://h/x?key=geheim', 'n': 1}", "{'url': 'https://h/x', 'n': 1}"),
+        ("see https://token@h/x (docs).", "see https://h/x (docs)."),
+        ("https://h/x and ann@example.org", "https://h/x and ann@example.org"),
+        ("redis://:ge heim@h:6379/0\nnext line of ann@h", "redis://h:6379/0\nnext line of ann@h"),
+    ],
+)
+def test_the_text_around_a_url_stays(text: str, shown: str) -> None:
+    assert hide_passwords(text) == shown
+
+
+def test_neither_the_text_nor_the_repr_of_an_error_shows_a_password() -> None:
+    url = f"sftp://ann:my'{SECRET}@host/x"
+    for error in (UnreachableSourceError(f"calls: {url} can't be read"), SixtyfortyError(url)):
+        assert SECRET not in f"{error} {error!r} {traceback.format_exception(error)}"
+        assert "sftp://host/x" in str(error) and "sftp://host/x" in repr(error)
 
 
 def test_a_text_without_a_url_is_unchanged() -> None:
