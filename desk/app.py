@@ -19,6 +19,7 @@ from desk.account_page import account_page
 from desk.afterwards_page import afterwards_page
 from desk.decision_day import format_clock_time, format_fact, local_time
 from desk.decisions_page import decisions_page, news_page
+from desk.health import health_page
 from desk.impact_page import impact_chart, impact_csv, impact_page
 from desk.login import log_out, login_page
 from desk.oidc import CALLBACK, OidcProvider
@@ -83,6 +84,7 @@ def _routes(desk: Desk) -> list[Route | Mount]:
     style = files("sixtyforty.reports").joinpath("templates", "style.css").read_bytes()
     return [
         Route("/", login_page(desk), methods=["GET", "POST"]),
+        Route("/healthz", health_page(desk.database), methods=["GET"]),
         Route("/static/style.css", Response(style, media_type="text/css")),
         Mount("/static", StaticFiles(packages=[(__package__, "static")])),
         guarded("/decisions", decisions_page, "/decisions", "POST"),

@@ -10,7 +10,8 @@ import shutil
 from typing import TYPE_CHECKING
 
 from pipelines.operations.backup_receipt import read_receipt
-from pipelines.operations.supervisor import is_running, list_restarted, services_folder
+from pipelines.operations.service_health import find_unhealthy
+from pipelines.operations.supervisor import is_running, list_restarted, read_addresses, services_folder
 from pipelines.settings import Settings
 from sixtyforty.reports.alerts import Alert, AlertKind
 
@@ -74,6 +75,15 @@ def describe_lost_supervisor(settings: Settings) -> str | None:
         "Supervisor was killed. The services still run, but one that ends is not started again. Run: make up. It ends"
         " what is left, and starts all services."
     )
+
+
+def list_failing_services(settings: Settings) -> list[str]:
+    """Return as clauses which services of Supervisor don't work now; none if Supervisor didn't start this process."""
+    if not os.environ.get(STARTED_BY_SUPERVISOR):
+        return []
+    if not is_running(settings):
+        return ["Supervisor was killed, so a service that ends isn't started again"]
+    return [f"the service {name} doesn't work" for name in find_unhealthy(settings, read_addresses(settings))]
 
 
 def describe_failing_services(settings: Settings) -> str | None:

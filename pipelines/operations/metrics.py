@@ -1,4 +1,4 @@
-"""Figures for a monitoring system, and whether the installation works: `/metrics` and `/healthz` of the watch.
+"""Figures for a monitoring system, and whether all services of the home work: `/metrics` and `/healthz` of the watch.
 
 A figure is calculated when it is requested. The pages listen on 127.0.0.1 only, behind the guard that refuses requests
 of other websites.
@@ -23,10 +23,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from desk.health import health_response
 from desk.request_guard import RequestGuard
 from pipelines.authoring import catalog
 from pipelines.operations.backup_receipt import read_receipt
 from pipelines.operations.heartbeat import LONGEST_PAUSE, seconds_since_look
+from pipelines.operations.machine_watch import list_failing_services
+from pipelines.operations.service_health import HEALTH
 from pipelines.runtime.dagster_internals import unhealthy_daemons
 from pipelines.settings import load_settings
 from sixtyforty.decisions.decision_facts import DecisionFacts
@@ -139,18 +142,21 @@ def _is_stopped(ws: Workspace) -> float:
 
 
 def list_problems(now: float) -> list[str]:
-    """Return what doesn't work: daemons without a heartbeat, or a watch that hasn't looked. `now`: since 1970."""
+    """Return what doesn't work, as clauses: daemons, the watch, and the services that Supervisor runs.
+
+    now: seconds since 1970.
+    """
+    settings = load_settings()
     with dg.DagsterInstance.get() as instance:
         problems = [f"no heartbeat of the {name} daemon" for name in unhealthy_daemons(instance, now)]
-    seconds = seconds_since_look(load_settings(), now)
+    seconds = seconds_since_look(settings, now)
     if seconds is None or abs(seconds) > LONGEST_PAUSE:
         problems.append("the watch hasn't looked" + ("" if seconds is None else f" for {seconds:.0f} s"))
-    return problems
+    return problems + list_failing_services(settings)
 
 
 def _health(request: Request) -> JSONResponse:
-    problems = list_problems(time.time())
-    return JSONResponse({"ok": not problems, "problems": problems}, status_code=503 if problems else 200)
+    return health_response(list_problems(time.time()))
 
 
 def _figures(request: Request) -> Response:
@@ -162,7 +168,7 @@ def _figures(request: Request) -> Response:
 def build_app() -> Starlette:
     """Return the ASGI application with `/healthz` (200 or 503, JSON) and `/metrics` (Prometheus' text format)."""
     return Starlette(
-        routes=[Route("/healthz", _health), Route("/metrics", _figures)],
+        routes=[Route(HEALTH, _health), Route("/metrics", _figures)],
         middleware=[Middleware(RequestGuard, hosts=load_settings().pages_hosts)],
     )
 

@@ -17,6 +17,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assets.page_links import DESK, PREFIX
+from desk.health import health_response
+from pipelines.operations.service_health import HEALTH, NO_USE_CASES, shows_use_cases
 from pipelines.operations.supervisor import read_addresses
 from pipelines.settings import load_settings
 
@@ -37,17 +39,17 @@ NOT_WRITTEN = "This page isn't written yet. Materialize the asset that writes it
 
 
 class ProjectPages:
-    """ASGI middleware that answers every address below PREFIX and passes on all other requests."""
+    """ASGI middleware that answers HEALTH and every address below PREFIX, and passes on all other requests."""
 
     def __init__(self, app: ASGIApp, *, shows_rows: bool) -> None:
         self.app = app
         reports = Route(f"{PREFIX}/reports/{{use_case}}/{{file:path}}", _guard(show_report))
         rows = Route(f"{PREFIX}/rows/{{use_case}}/{{dataset:path}}", _guard(show_rows))
         routes = [Route(DESK, _guard(open_desk)), reports, *([rows] if shows_rows else [])]
-        self.pages = Router(routes, redirect_slashes=False, default=_unknown)
+        self.pages = Router([*routes, Route(HEALTH, show_health)], redirect_slashes=False, default=_unknown)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_own = scope["type"] == "http" and scope["path"].startswith(f"{PREFIX}/")
+        is_own = scope["type"] == "http" and (scope["path"].startswith(f"{PREFIX}/") or scope["path"] == HEALTH)
         await (self.pages if is_own else self.app)(scope, receive, send)
 
 
@@ -77,6 +79,15 @@ async def open_desk(_: Request) -> Response:
     except (FileNotFoundError, KeyError, json.JSONDecodeError):  # the services were never started
         address = DEFAULT_DESK
     return RedirectResponse(address)
+
+
+async def show_health(request: Request) -> Response:
+    """Tell a program whether this server shows the use cases, as a browser would ask for them."""
+    from starlette.concurrency import run_in_threadpool
+
+    host, port = request.scope["server"]
+    is_shown = await run_in_threadpool(shows_use_cases, f"http://{host}:{port}")
+    return health_response([] if is_shown else [NO_USE_CASES])
 
 
 async def show_report(request: Request) -> Response:

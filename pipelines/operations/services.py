@@ -8,13 +8,11 @@ can open.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +21,8 @@ from typing import NoReturn
 import psutil
 
 from pipelines.operations.foreground import serve
+from pipelines.operations.service_health import find_unhealthy
 from pipelines.operations.supervisor import (
-    PROGRAMS,
     Ports,
     ServicesError,
     control,
@@ -170,7 +168,7 @@ def _wait_until_ready(settings: Settings, addresses: Mapping[str, str]) -> None:
     missing: list[str] = []
 
     def nothing_is_missing() -> bool:
-        missing[:] = missing_services(settings, addresses)
+        missing[:] = find_unhealthy(settings, addresses)
         return not missing
 
     if not _wait(nothing_is_missing):
@@ -191,35 +189,6 @@ def _wait(condition: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.3)
     return True
-
-
-def missing_services(settings: Settings, addresses: Mapping[str, str]) -> Iterator[str]:
-    """Yield the services that are not ready: they do not run, do not answer, or do not show the use cases."""
-    states = program_states(settings)
-    yield from (program.name for program in PROGRAMS if states.get(program.name) != "RUNNING")
-    for name, address in addresses.items():
-        if not (answers(address) if name == "desk" else shows_use_cases(address)):
-            yield f"{name} ({address})"
-
-
-def answers(address: str) -> bool:
-    """Return whether a web server answers at an address."""
-    try:
-        with urllib.request.urlopen(address, timeout=10) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False
-
-
-def shows_use_cases(address: str) -> bool:
-    """Return whether Dagster's pages answer at an address and have loaded the use cases."""
-    query = json.dumps({"query": "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"})
-    request = urllib.request.Request(f"{address}/graphql", query.encode(), {"Content-Type": "application/json"})
-    try:
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return bool(json.load(response)["data"]["repositoriesOrError"].get("nodes"))
-    except (OSError, ValueError):
-        return False
 
 
 def _end_leftover_processes(settings: Settings) -> int:

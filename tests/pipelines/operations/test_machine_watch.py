@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.operations import machine_watch, supervisor
+from pipelines.operations import machine_watch, service_health, supervisor
 from pipelines.operations.backup_receipt import write_receipt
 from pipelines.operations.machine_watch import (
     describe_failing_services,
@@ -18,7 +19,9 @@ from pipelines.operations.machine_watch import (
     describe_missing_backup,
     find_clock_set_back,
     find_machine_alerts,
+    list_failing_services,
 )
+from pipelines.operations.supervisor import ADDRESSES, services_folder
 from pipelines.settings import Settings, SettingsError, load_settings
 from tests.homes import use_home
 
@@ -91,6 +94,24 @@ def test_a_service_that_ends_again_and_again_is_an_alert(settings: Settings, mon
     assert str(settings.home / "data" / "services" / "logs") in text
     ages["watch"] = ("RUNNING", 60)  # all services started just now
     assert describe_failing_services(settings) is None
+
+
+def test_the_health_of_the_whole_names_each_service_that_does_not_work(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, `/healthz` of the watch was ok while the desk answered nobody."""
+    assert list_failing_services(settings) == []  # no Supervisor started this process
+    monkeypatch.setenv("SUPERVISOR_ENABLED", "1")
+    assert list_failing_services(settings) == ["Supervisor was killed, so a service that ends isn't started again"]
+    states = {program.name: "RUNNING" for program in supervisor.PROGRAMS} | {"code": "BACKOFF"}
+    monkeypatch.setattr(service_health, "program_states", lambda settings: states)
+    monkeypatch.setattr(machine_watch, "is_running", lambda settings: True)
+    services_folder(settings).mkdir(parents=True)
+    (services_folder(settings) / ADDRESSES).write_text(json.dumps({"desk": "http://127.0.0.1:1"}))
+    assert list_failing_services(settings) == [
+        "the service code doesn't work",
+        "the service desk (http://127.0.0.1:1) doesn't work",
+    ]
 
 
 def test_a_killed_supervisor_is_an_alert_of_the_watch_that_it_started(

@@ -61,6 +61,10 @@ def test_health_is_503_until_daemon_and_watch_are_alive(client: TestClient, monk
     monkeypatch.setattr(metrics, "unhealthy_daemons", lambda instance, now: [])
     report_look(metrics.load_settings())
     assert client.get("/healthz").json() == {"ok": True, "problems": []}
+    with monkeypatch.context() as patch:
+        patch.setattr(metrics, "list_failing_services", lambda settings: ["the service desk doesn't work"])
+        answer = client.get("/healthz")
+        assert (answer.status_code, answer.json()["problems"]) == (503, ["the service desk doesn't work"])
     later = time.time() + 700
     monkeypatch.setattr(metrics.time, "time", lambda: later)
     assert client.get("/healthz").status_code == 503

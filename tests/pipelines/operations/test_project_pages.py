@@ -71,6 +71,16 @@ def test_the_desk_is_where_its_services_listen(settings: Settings, monkeypatch: 
     assert open_pages().get(DESK).headers["location"] == "https://desk.example"
 
 
+@pytest.mark.parametrize(("is_shown", "status"), [(True, 200), (False, 503)])
+def test_the_pages_tell_whether_they_show_the_use_cases(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, is_shown: bool, status: int
+) -> None:
+    addresses: list[str] = []
+    monkeypatch.setattr(project_pages, "shows_use_cases", lambda address: addresses.append(address) or is_shown)
+    answer = open_pages().get("/healthz")
+    assert (answer.status_code, answer.json()["ok"], addresses) == (status, is_shown, ["http://127.0.0.1:80"])
+
+
 def test_all_other_addresses_are_passed_on(settings: Settings) -> None:
     assert open_pages().get("/assets").text == "Not Found"
     assert open_pages().get("/sixtyforty/unknown").text == project_pages.UNKNOWN

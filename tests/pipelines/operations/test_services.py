@@ -20,6 +20,7 @@ import pytest
 
 from pipelines.cli.app import main
 from pipelines.operations import services
+from pipelines.operations.service_health import find_unhealthy, is_healthy, shows_use_cases
 from pipelines.operations.services import RunningServices, belongs_to_services
 from pipelines.operations.supervisor import PROGRAMS, control, is_running, program_states, services_folder
 from pipelines.runtime.launcher import find_run_process
@@ -98,8 +99,8 @@ def test_a_clean_start_logs_no_stack_trace(installation: Installation) -> None:
 def test_they_start_once_and_doctor_finds_them(installation: Installation, capsys: pytest.CaptureFixture[str]) -> None:
     running = installation.running
     assert running.programs == dict.fromkeys([program.name for program in PROGRAMS], "RUNNING")
-    assert services.shows_use_cases(running.pages) and services.shows_use_cases(running.read_only)
-    assert services.answers(running.desk)
+    addresses = {"pages": running.pages, "read_only": running.read_only, "desk": running.desk}
+    assert list(find_unhealthy(installation.settings, addresses)) == []
     second = services.up(*free_ports())
     assert (second.pages, second.reaped) == (running.pages, [])
     assert main(["doctor", "--json"]) == 1
@@ -165,7 +166,7 @@ def test_a_killed_program_is_restarted(installation: Installation) -> None:
         os.kill(pid, signal.SIGKILL)
     wait_for(lambda: not any(psutil.pid_exists(pid) for pid in before.values()))
     pages = {"pages": running.pages, "read_only": running.read_only}
-    wait_for(lambda: not list(services.missing_services(settings, pages)))
+    wait_for(lambda: not list(find_unhealthy(settings, pages)))
     after = pids(settings)
     assert all(after[name] not in (0, before[name]) for name in before)
 
@@ -261,6 +262,6 @@ def test_doctor_reports_services_that_do_not_run(
     assert (things["services"]["ok"], things["services"]["cure"]) == (False, "Start the services: make up")
 
 
-@pytest.mark.parametrize("check", [services.answers, services.shows_use_cases])
+@pytest.mark.parametrize("check", [is_healthy, shows_use_cases])
 def test_a_page_that_does_not_answer_is_missing(check: Callable[[str], bool]) -> None:
     assert not check(f"http://127.0.0.1:{free_ports()[0]}")
