@@ -19,6 +19,8 @@ from desk.sessions import find_session
 from sixtyforty.reports.readership import record_reading
 from sixtyforty.spec.clock import now
 
+# A browser sends one of them, such as `Sec-Purpose: prefetch;prerender`, if it loads a page that nobody opened yet.
+AHEAD_HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 OPEN_BEFORE_CHANGE = (ACCOUNT_PAGE, "/logout")  # the pages of a person who must choose a new password first
 
 
@@ -102,9 +104,8 @@ def check_access(request: PageRequest) -> None:
 
 def _is_reading(request: Request) -> bool:
     """Return whether a person opened the page: not a check with HEAD, another website, or a browser ahead of time."""
-    headers = request.headers
-    is_ahead = "prefetch" in headers.get("sec-purpose", "") or headers.get("purpose") == "prefetch"
-    return request.method == "GET" and headers.get("sec-fetch-site", "") in OWN_SITES and not is_ahead
+    is_ahead = any(request.headers.get(name, "") for name in AHEAD_HEADERS)
+    return request.method == "GET" and request.headers.get("sec-fetch-site", "") in OWN_SITES and not is_ahead
 
 
 def _record_reading(request: PageRequest) -> None:

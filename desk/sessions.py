@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -44,7 +44,7 @@ class Session:
 
     person: str
     grants: tuple[Grant, ...]
-    token: str
+    token: str = field(repr=False)
     must_change: bool = False
     has_password: bool = True
 
@@ -78,11 +78,16 @@ def csrf_of(token: str) -> str:
 def open_session(connection: sa.Connection, person: str, client: Client, now: datetime) -> str:
     """Open a session for a person, delete expired sessions, and return the new token. now: UTC, naive."""
     token = new_token()
-    connection.execute(sa.delete(SESSIONS).where(sa.not_(_is_valid(now))))
+    delete_expired(connection, now)
     values = {"address": client.address, "browser": client.browser[:MAX_BROWSER]}
     times = {"opened_at": now, "seen_at": now}
     connection.execute(sa.insert(SESSIONS).values(token=session_key(token), account=person, **times, **values))
     return token
+
+
+def delete_expired(connection: sa.Connection, now: datetime) -> None:
+    """Delete the sessions that have expired, with the addresses of their clients. now: UTC, naive."""
+    connection.execute(sa.delete(SESSIONS).where(sa.not_(_is_valid(now))))
 
 
 def find_session(database: sa.Engine, token: str, now: datetime, keeps_open: bool = True) -> Session | None:

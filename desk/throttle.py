@@ -35,12 +35,17 @@ class TooManyAttemptsError(Exception):
 def count_attempt(database: sa.Engine, account: str, address: str, now: datetime) -> None:
     """Count an attempt to log in, before its password is checked. now: UTC, naive. Raises TooManyAttemptsError."""
     with _COUNTING, database.begin() as connection:
-        connection.execute(sa.delete(FAILURES).where(FAILURES.c.at <= now - FAILURE_LIFETIME))
+        delete_old_attempts(connection, now)
         wait = _find_wait(connection, account, address, now)
         if not wait:
             connection.execute(sa.insert(FAILURES).values(account=account, address=source_of(address), at=now))
     if wait:
         raise TooManyAttemptsError(wait)
+
+
+def delete_old_attempts(connection: sa.Connection, now: datetime) -> None:
+    """Delete the attempts that no longer count, with the addresses of their clients. now: UTC, naive."""
+    connection.execute(sa.delete(FAILURES).where(FAILURES.c.at <= now - FAILURE_LIFETIME))
 
 
 def next_wait(database: sa.Engine, account: str, address: str, now: datetime) -> float:

@@ -177,9 +177,12 @@ def _apply_retention(context: dg.OpExecutionContext, project_home: dg.ResourcePa
 
 
 def delete_old_addresses() -> None:
-    """Delete the addresses of clients in the security log that are too old, also if nobody uses the desk."""
+    """Delete the old addresses of clients in the security log and in the tables of the desk."""
+    from desk import old_addresses
+
     settings = load_settings()
     if has_security_log(settings.database_url):
+        old_addresses.delete_old_addresses(settings.database_url, now())
         with open_security_log(settings.database_url, settings.address_days) as log:
             log.delete_old_addresses()
 

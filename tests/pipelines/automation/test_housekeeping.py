@@ -15,9 +15,11 @@ import sqlalchemy as sa
 from dagster._core.events import AssetMaterializationPlannedData, EngineEventData
 
 from assets.resources import ProjectHome
+from desk.tables import FAILURES, SESSIONS, create_tables, open_database
 from pipelines.automation import housekeeping
 from pipelines.automation.housekeeping import PurgedRuns, fail_dead_runs, purge_old_logs
 from pipelines.settings import load_settings, prepare_dagster_home
+from sixtyforty.spec import clock
 from sixtyforty.storage import security_log
 from sixtyforty.storage.security_log import SecurityEvent, open_security_log
 from tests.dagster_runs import create_dead_run, idle_job, start_event
@@ -151,6 +153,22 @@ def test_old_addresses_are_deleted_although_nobody_uses_the_desk(instance, tmp_p
         with sa.create_engine(url).connect() as connection:
             assert connection.scalar(sa.text("select count(*) from security_addresses")) == 0
         assert log.verify() == 1
+
+
+def test_the_addresses_of_the_desk_are_deleted_although_nobody_logs_in(instance, tmp_path):
+    """Once, an address stayed in the tables of the desk until somebody logged in, however old it was."""
+    database = open_database(load_settings().database_url)
+    create_tables(database)
+    for at, address in ((datetime(2013, 3, 14), "192.0.2.7"), (clock.now(), "192.0.2.8")):
+        session = {"token": address, "account": "ann", "opened_at": at, "seen_at": at, "address": address}
+        with database.begin() as connection:
+            connection.execute(sa.insert(SESSIONS).values(session))
+            connection.execute(sa.insert(FAILURES).values(account="ann", address=address, at=at))
+    housekeeping.delete_old_addresses()
+    with database.connect() as connection:
+        kept = [connection.scalars(sa.select(table.c.address)).all() for table in (SESSIONS, FAILURES)]
+    database.dispose()
+    assert kept == [["192.0.2.8"], ["192.0.2.8"]]
 
 
 def test_the_job_purges_and_records_run_hours(instance, run, tmp_path):
