@@ -23,6 +23,9 @@ class BackupAnswer(Answer):
     files: Annotated[int, "Number of files in the backup."]
     generation: Annotated[str, "Folder of the backup."]
     seconds: Annotated[float, "How long making or verifying the backup took."]
+    refused_links: Annotated[
+        Mapping[str, str], "Links in the landing zone that were left out: the reason of each, by path in the backup."
+    ]
 
 
 @command(OPERATE, "backup", "--to /backups/sixtyforty", "--to /backups/sixtyforty --verify")
@@ -49,13 +52,15 @@ def backup(
         if verify
         else f"Backed up {format_plural(count, 'file')} to {backed_up.generation}"
     )
+    refused = "".join(f"\nLeft out {name}: {reason}." for name, reason in backed_up.refused_links.items())
     return BackupAnswer(
         made=manifest.made,
         profile=manifest.profile,
         files=count,
         generation=str(backed_up.generation),
         seconds=round(backed_up.seconds, 3),
-        text=f"{text} ({backed_up.seconds:.1f} s).",
+        refused_links=backed_up.refused_links,
+        text=f"{text} ({backed_up.seconds:.1f} s).{refused}",
     )
 
 

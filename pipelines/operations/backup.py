@@ -2,7 +2,8 @@
 
 The hash of a file is that of the bytes in the backup, also if the file grows meanwhile. SQLite's backup function copies
 SQLite files, so that a copy is consistent even while another process writes. Files that are still being written are
-left out by their names. A file that somebody moves away during the backup is left out, too.
+left out by their names. A file that somebody moves away during the backup is left out, too. So is a link that a sender
+may have planted in the landing zone, because it could lead to any file of the machine.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -40,8 +41,9 @@ from pipelines.operations.backup_receipt import write_receipt
 from pipelines.operations.postgres_dump import dump_database, is_postgres
 from pipelines.settings import Settings, prepare_dagster_home
 from sixtyforty.ingest.landed_files import is_unfinished
+from sixtyforty.ingest.locations import LinkRefusedError, open_own_file
 from sixtyforty.spec.wording import format_plural
-from sixtyforty.storage.files import access_errors, create_folder, write_atomic
+from sixtyforty.storage.files import access_error, access_errors, create_folder, write_atomic
 from sixtyforty.storage.locks import exclusive_lock
 
 LOG = logging.getLogger(__name__)
@@ -56,11 +58,27 @@ CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Backup:
-    """A backup that was made or verified: its generation's folder and manifest, and how long that took (seconds)."""
+    """A backup that was made or verified: its generation's folder and manifest, and how long that took (seconds).
+
+    refused_links: the files of the landing zone that were left out, by path in the backup, each with the reason.
+    """
 
     generation: Path
     manifest: BackupManifest
     seconds: float
+    refused_links: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+
+
+@dataclass(frozen=True)
+class _SourceFile:
+    """A file to copy: its path in the backup and on the disk.
+
+    landing: the folder in which senders put it, which it must not leave by a link; None for files of the project.
+    """
+
+    name: str
+    path: Path
+    landing: Path | None = None
 
 
 def backup(folder: Path, wait_seconds: float = 600, keep: int = KEPT_GENERATIONS) -> Backup:
@@ -79,7 +97,8 @@ def backup(folder: Path, wait_seconds: float = 600, keep: int = KEPT_GENERATIONS
         writing = folder / f"{WRITING}{made:%Y%m%d%H%M%S}"
         writing.mkdir(mode=0o700)
         try:
-            files = _copy_between_runs(settings, writing, generations[-1] if generations else None, wait_seconds)
+            previous = generations[-1] if generations else None
+            files, refused_links = _copy_between_runs(settings, writing, previous, wait_seconds)
             manifest = BackupManifest(made=made.isoformat(timespec="seconds"), profile=settings.profile, files=files)
             write_atomic(writing / MANIFEST, manifest.model_dump_json(indent=1).encode())
         except BaseException:
@@ -88,7 +107,7 @@ def backup(folder: Path, wait_seconds: float = 600, keep: int = KEPT_GENERATIONS
         generation = publish(writing, folder, made)
         write_receipt(settings, generation, manifest.made, len(files))
         remove_old(folder, keep)
-    return Backup(generation, manifest, time.monotonic() - started)
+    return Backup(generation, manifest, time.monotonic() - started, refused_links=refused_links)
 
 
 def verify_backup(folder: Path) -> Backup:
@@ -101,15 +120,25 @@ def verify_backup(folder: Path) -> Backup:
     return Backup(generation, manifest, time.monotonic() - started)
 
 
-def _copy_between_runs(settings: Settings, target: Path, previous: Path | None, wait_seconds: float) -> dict[str, str]:
-    """Copy all files while no run is active. Return the SHA-256 of each file, by its path in the backup."""
+def _copy_between_runs(
+    settings: Settings, target: Path, previous: Path | None, wait_seconds: float
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Copy all files while no run is active. Return the SHA-256 of each file, and why files were refused.
+
+    Both are by the path in the backup.
+    """
     earlier = _read_hashes(previous)
     for _ in range(ATTEMPTS):
         started = _wait_for_runs(wait_seconds)
-        files = {}
-        for name, source in _files_to_copy(settings, target.parent):
+        files, refused_links = dict[str, str](), dict[str, str]()
+        for source in _files_to_copy(settings, target.parent):
+            name = source.name
             same = previous / name if previous and name in earlier else None
-            sha = _copy_file(source, target / name, same, earlier.get(name))
+            try:
+                sha = _copy_file(source, target / name, same, earlier.get(name))
+            except LinkRefusedError as refusal:
+                refused_links[name] = str(refusal)
+                continue
             if sha:
                 files[name] = sha
         if is_postgres(settings.database_url):
@@ -117,7 +146,7 @@ def _copy_between_runs(settings: Settings, target: Path, previous: Path | None, 
             files[DUMP] = file_sha(target / DUMP)
         if not _was_run_active_since(started):
             _remove_uncounted(target, files)
-            return files
+            return files, refused_links
     raise BackupError(
         f"Runs started during each of {ATTEMPTS} attempts to copy the files. "
         "Stop the services (make down), or back up at a quieter hour."
@@ -140,8 +169,8 @@ def _remove_uncounted(target: Path, files: dict[str, str]) -> None:
             path.unlink()
 
 
-def _files_to_copy(settings: Settings, folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield each file to copy: its path in the backup, and its path in the installation.
+def _files_to_copy(settings: Settings, folder: Path) -> Iterator[_SourceFile]:
+    """Yield each file to copy.
 
     folder: the folder of the backups. It may lie in the home, and is never copied.
     """
@@ -152,10 +181,22 @@ def _files_to_copy(settings: Settings, folder: Path) -> Iterator[tuple[str, Path
     for root in (settings.home / "data", *(settings.home / name for name in DVC_FILES)):
         for path in [root] if root.is_file() else _list_files(root, landing, left_out):
             if _is_backed_up(path):
-                yield f"home/{path.relative_to(settings.home).as_posix()}", path
+                name = f"home/{path.relative_to(settings.home).as_posix()}"
+                yield _SourceFile(name, path, _find_own_folder(path, landing))
     if lake:
         for path in filter(_is_backed_up, _list_files(lake, landing, [own])):
-            yield f"lake/{path.relative_to(lake).as_posix()}", path
+            yield _SourceFile(f"lake/{path.relative_to(lake).as_posix()}", path)
+
+
+def _find_own_folder(path: Path, landing: Path) -> Path | None:
+    """Return the folder of a use case in the landing zone that holds a file; None for a file elsewhere.
+
+    A file in the landing zone itself belongs to no use case, so the landing zone is its folder.
+    """
+    if landing not in path.parents:
+        return None
+    parts = path.relative_to(landing).parts
+    return landing / parts[0] if len(parts) > 1 else landing
 
 
 def _list_files(folder: Path, landing: Path, left_out: list[Path]) -> Iterator[Path]:
@@ -193,38 +234,50 @@ def _is_backed_up(path: Path) -> bool:
     return path.is_file() and not is_temporary and not is_unfinished_extract
 
 
-def _copy_file(source: Path, target: Path, same: Path | None = None, same_sha: str | None = None) -> str | None:
+def _copy_file(source: _SourceFile, target: Path, same: Path | None = None, same_sha: str | None = None) -> str | None:
     """Copy a file, or link the same file of the previous generation. Return its SHA-256; None if it was moved away.
 
     same, same_sha: the file of the previous generation, and its hash in the manifest. A damaged one is not linked.
-    Raises FileAccessError or BackupError if the file can't be copied, for example to a full disk.
+    Raises FileAccessError or BackupError if the file can't be copied, for example to a full disk, and LinkRefusedError
+    for a link that a sender may have planted.
     """
     create_folder(target.parent)
     target.unlink(missing_ok=True)
     try:
-        with access_errors(target):
-            return _copy(source, target, same, same_sha)
-    except sqlite3.Error as error:
-        raise BackupError(
-            f"{source} can't be copied to {target}: {error}. Check the free space there, and that {source} is intact."
-        ) from error
-
-
-def _copy(source: Path, target: Path, same: Path | None = None, same_sha: str | None = None) -> str | None:
-    try:
-        with source.open("rb") as file:
-            is_sqlite = file.read(len(SQLITE_HEADER)) == SQLITE_HEADER
-            file.seek(0)
-            if is_sqlite:
-                return _copy_database(source, target)
-            if same and same_sha and file_sha(source) == same_sha and _share(same, same_sha, target):
-                return same_sha
-            sha = _copy_bytes(file, target)
-            shutil.copystat(source, target)
-            return sha
+        with _open(source) as file, access_errors(target):
+            return _copy(source, file, target, same, same_sha)
     except FileNotFoundError:
         target.unlink(missing_ok=True)
         return None
+    except sqlite3.Error as error:
+        raise BackupError(
+            f"{source.path} can't be copied to {target}: {error}. Check the free space there, and that {source.path} is"
+            " intact."
+        ) from error
+
+
+def _open(source: _SourceFile) -> BinaryIO:
+    try:
+        return open_own_file(source.path, source.landing) if source.landing else source.path.open("rb")
+    except (LinkRefusedError, FileNotFoundError):
+        raise
+    except OSError as error:
+        raise access_error(source.path, error) from error
+
+
+def _copy(source: _SourceFile, file: BinaryIO, target: Path, same: Path | None, same_sha: str | None) -> str | None:
+    is_sqlite = file.read(len(SQLITE_HEADER)) == SQLITE_HEADER
+    file.seek(0)
+    if is_sqlite and not source.landing:  # nobody writes to a landed file, and its path may become a link
+        return _copy_database(source.path, target)
+    if same and same_sha:
+        is_same = _hash(file) == same_sha
+        if is_same and _share(same, same_sha, target):
+            return same_sha
+        file.seek(0)
+    sha = _copy_bytes(file, target)
+    shutil.copystat(source.path, target)
+    return sha
 
 
 def _share(same: Path, sha: str, target: Path) -> bool:
@@ -242,6 +295,13 @@ def _copy_database(source: Path, target: Path) -> str:
     with closing(sqlite3.connect(source)) as original, closing(sqlite3.connect(target)) as copy:
         original.backup(copy)
     return file_sha(target)
+
+
+def _hash(file: BinaryIO) -> str:
+    hashed = hashlib.sha256()
+    while chunk := file.read(CHUNK_BYTES):
+        hashed.update(chunk)
+    return hashed.hexdigest()
 
 
 def _copy_bytes(file: BinaryIO, target: Path) -> str:

@@ -39,20 +39,26 @@ def open_location(source: Source, folder: StoragePath) -> Folder | Bucket:
     return Folder(Path(path), required=True) if path.startswith("/") else Bucket(source.location)
 
 
+def glob_of(name: str, source: Source) -> str:
+    """Return the glob of the files of the source with a name, relative to its location."""
+    return source.files or f"{name}/*.csv"
+
+
 def list_finished_files(
+    name: str,
     source: Source,
     location: Location,
-    pattern: str,
     memory: ListingMemory | None = None,
     now: float | None = None,
 ) -> list[ListedFile]:
     """List a source's finished files, sorted by modification time, then by name.
 
-    pattern: the glob of the files, relative to the location.
+    name: the name of the source.
     memory: the listing states that earlier scans stored; None: all files are listed.
     now: the time against which `settle_seconds` is checked, in seconds since 1970; None: the current time.
     Raises the errors of the file system.
     """
+    pattern = glob_of(name, source)
     listed = location.list_files(pattern, partial(memory.state, pattern) if memory else None)
     files = [file for file in listed if not is_unfinished(file.name)]
     if source.requires_done_file:

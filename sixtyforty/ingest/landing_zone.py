@@ -166,7 +166,8 @@ class LandingZone:
             if source.query
         }
 
-    def _location(self, source: str) -> Folder | Bucket:
+    def location(self, source: str) -> Folder | Bucket:
+        """Return the location where the extracts of a source arrive."""
         if source not in self._locations:
             self._locations[source] = open_location(self.use_case.sources[source], self.folder)
         return self._locations[source]
@@ -179,8 +180,7 @@ class LandingZone:
         """
         contract = self.use_case.sources[source]
         try:
-            location = self._location(source)
-            return list_finished_files(contract, location, contract.files or f"{source}/*.csv", memory)
+            return list_finished_files(source, contract, self.location(source), memory)
         except Exception as error:  # each file system raises its own errors
             raise UnreachableSourceError(
                 f"{source}: the location {contract.location or self.folder} can't be read ({_first_line(error)})."
@@ -196,8 +196,8 @@ class LandingZone:
         if not contract.files:
             return {}
         others = [other.files for other in self.use_case.sources.values() if other.location == contract.location]
-        similar = find_similar_files(self._location(source), contract.files)
-        return find_matching_folders(self._location(source), contract.files) | {
+        similar = find_similar_files(self.location(source), contract.files)
+        return find_matching_folders(self.location(source), contract.files) | {
             name: reason
             for name, reason in similar.items()
             if not any(fnmatchcase(name, pattern) for pattern in others if pattern)
@@ -245,7 +245,7 @@ class LandingZone:
         """Read an extract that arrived earlier. Return None if its file was archived or replaced since then."""
         extract: NewExtract | None = None
         try:
-            with self._location(source).open_file(arrival.listed_file, self.lake.scratch) as path:
+            with self.location(source).open_file(arrival.listed_file, self.lake.scratch) as path:
                 if file_sha256(path) == arrival.sha256:
                     extract = staging.read(path, arrival.listed_file, arrival.sha256, arrival.seen_at)
             return extract
@@ -313,7 +313,7 @@ class LandingZone:
             return None
         extract: NewExtract | None = None
         try:
-            with self._location(source).open_file(file, self.lake.scratch) as path:
+            with self.location(source).open_file(file, self.lake.scratch) as path:
                 sha256, seq = file_sha256(path), None
                 if known and known.sha256 == sha256:
                     if not is_refusal_outdated(known, self.use_case.sources[source], in_run=staging.stages_lines):

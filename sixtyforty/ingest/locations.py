@@ -14,22 +14,22 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from sixtyforty.ingest.listing_memory import ListedFile, RecallState
 from sixtyforty.spec.errors import SixtyfortyError
-from sixtyforty.spec.shown_url import hide_passwords
 
 
 class UnreachableSourceError(SixtyfortyError):
-    """The location or the database of a source can't be read. The message shows no password of a URL."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(hide_passwords(message))
+    """The location or the database of a source can't be read."""
 
 
 class FileChangedError(OSError):
     """A file changed while it was read. The next scan reads it again."""
+
+
+class LinkRefusedError(PermissionError):
+    """A file in a folder of extracts is a link that isn't followed. The message says what to do."""
 
 
 class Location(Protocol):
@@ -94,17 +94,10 @@ class Folder:
     def open_file(self, file: ListedFile, scratch: Path) -> Iterator[Path]:
         """Return the path of the file itself. See Location.
 
-        Raises PermissionError for a link to a file outside the folder, and for a link to a file that can't be read.
+        Raises LinkRefusedError for a link that `find_link_problem` refuses.
         """
         path = self.root / file.name
-        if path.is_symlink() and not is_file(path):
-            raise PermissionError(
-                f"{file.name} links to a file that doesn't exist; put the file itself into the folder"
-            )
-        if not path.resolve().is_relative_to(self.root.resolve()):
-            raise PermissionError(
-                f"{file.name} links to a file outside the folder; put the file itself into the folder"
-            )
+        check_links(path, self.root)
         before = path.stat()
         if (before.st_size, before.st_mtime_ns) != (file.size, file.mtime_ns):
             raise file_changed(file)
@@ -112,6 +105,63 @@ class Folder:
         # A program that writes a file can set back its modification time, but not the time of its last inode change.
         if _stamp(path.stat()) != _stamp(before):
             raise file_changed(file)
+        check_links(path, self.root)
+
+    def list_refused_links(self, pattern: str) -> dict[str, str]:
+        """Return the files that match a glob and that `open_file` refuses as links, each with the problem."""
+        suspects = (name for name, path in self._matching(pattern) if "/" in name or _may_be_link(path))
+        problems = {name: find_link_problem(self.root / name, self.root) for name in suspects}
+        return {name: problem for name, problem in problems.items() if problem}
+
+
+def find_link_problem(path: Path, root: Path) -> str | None:
+    """Return as a clause why a file isn't a file of a folder's own, or None if it is. A missing file is no problem.
+
+    A sender can link any file of the machine into the folder, for example one that only the services may read. A
+    symbolic link may lead to another file of the folder. A hard link doesn't show where the other names of its file
+    are, so a file with several names is refused.
+    """
+    if path.is_symlink() and not is_file(path):
+        return "links to a file that doesn't exist; put the file itself into the folder"
+    if not path.resolve().is_relative_to(root.resolve()):
+        return "links to a file outside the folder; put the file itself into the folder"
+    try:
+        is_hard_link = path.stat().st_nlink > 1
+    except FileNotFoundError:
+        return None
+    return "is a hard link, so it may lie outside the folder, too; put a copy into the folder" if is_hard_link else None
+
+
+def check_links(path: Path, root: Path) -> None:
+    """Raise LinkRefusedError if a file isn't a file of a folder's own. See find_link_problem."""
+    if problem := find_link_problem(path, root):
+        raise LinkRefusedError(f"{path.name} {problem}")
+
+
+def open_own_file(path: Path, root: Path) -> BinaryIO:
+    """Open a file of a folder's own to read it. Raises LinkRefusedError.
+
+    The check is about the opened file, also if somebody puts a link in its place meanwhile. Raises FileNotFoundError if
+    the file was replaced after it was opened.
+    """
+    file = path.open("rb")
+    try:
+        check_links(path, root)
+        opened = os.fstat(file.fileno())
+        if opened.st_nlink > 1 or not os.path.samestat(opened, path.resolve().lstat()):
+            raise FileNotFoundError(f"the file {path.name} was replaced")
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _may_be_link(path: Path | os.DirEntry[str]) -> bool:
+    """Return whether a path is a symbolic link, or one of several names of a file. A missing file is neither."""
+    try:
+        return path.is_symlink() or (path.stat().st_nlink > 1 and not path.is_dir())
+    except FileNotFoundError:
+        return False
 
 
 def is_file(path: Path) -> bool:

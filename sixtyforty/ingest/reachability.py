@@ -1,4 +1,4 @@
-"""Find the sources that can't be read now, and the links at their locations that lead nowhere.
+"""Find the sources that can't be read now, and the links at their locations that scans refuse.
 
 A sensor reports an unreachable source in its tick only. These functions let the watch and `sixtyforty doctor` look
 themselves, without changing the arrivals ledger.
@@ -6,9 +6,10 @@ themselves, without changing the arrivals ledger.
 
 from __future__ import annotations
 
+from sixtyforty.ingest.landed_files import glob_of, is_unfinished
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
-from sixtyforty.ingest.locations import UnreachableSourceError
+from sixtyforty.ingest.locations import Folder, UnreachableSourceError
 
 
 def find_unreachable(landing: LandingZone) -> dict[str, str]:
@@ -27,18 +28,18 @@ def find_unreachable(landing: LandingZone) -> dict[str, str]:
     return problems
 
 
-def find_broken_links(landing: LandingZone) -> dict[str, list[str]]:
-    """Return the names of files that are links to nothing or to themselves, by source. Other sources are left out.
+def find_refused_links(landing: LandingZone) -> dict[str, dict[str, str]]:
+    """Return the links that scans refuse, each with the problem as a clause, by source and file name.
 
-    Scans leave such files out and read the others. Unreachable sources are left out.
+    Scans read the other files. Sources without such links and unreachable sources are left out.
     """
-    broken = {}
+    refused = {}
     for name in landing.use_case.sources.keys() - find_unreachable(landing).keys():
-        # A folder lists a link that can't be followed without size and time. See `Folder.list_files`.
-        names = [file.name for file in _list_files(landing, name) if file == ListedFile(file.name, 0, 0)]
-        if names:
-            broken[name] = names
-    return broken
+        location = landing.location(name)
+        if isinstance(location, Folder):
+            links = location.list_refused_links(glob_of(name, landing.use_case.sources[name]))
+            refused[name] = {file: problem for file, problem in links.items() if not is_unfinished(file)}
+    return {name: links for name, links in refused.items() if links}
 
 
 def _list_files(landing: LandingZone, source: str) -> list[ListedFile]:

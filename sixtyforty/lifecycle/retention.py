@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sixtyforty.decisions.decision_table import decisions_dataset
@@ -16,6 +17,7 @@ from sixtyforty.decisions.delivery_table import delete_delivered
 from sixtyforty.decisions.responses import anonymize_responses
 from sixtyforty.ingest.raw import pending
 from sixtyforty.spec.track import Track
+from sixtyforty.storage.object_store import StoragePath
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -65,10 +67,17 @@ def _delete_landed(ws: Workspace, before: datetime) -> int:
         old = [arrival for arrival in ws.landing.known(source) if arrival.mtime_ns < limit_ns]
         for arrival in _imported(ws, source, old):
             path = ws.landing.folder / arrival.name
-            if path.exists():
+            if path.exists() and is_below(path, ws.landing.folder):
                 path.unlink()
                 count += 1
     return count
+
+
+def is_below(path: StoragePath, folder: StoragePath) -> bool:
+    """Return whether a file lies below a folder. A sender may have put a link to another folder in between."""
+    if not isinstance(path, Path) or not isinstance(folder, Path):
+        return True
+    return path.parent.resolve().is_relative_to(folder.resolve())
 
 
 def _imported(ws: Workspace, source: str, arrivals: list[Arrival]) -> Iterator[Arrival]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.ingest.arrivals import Arrival
-from sixtyforty.ingest.reachability import find_broken_links, find_unreachable
+from sixtyforty.ingest.reachability import find_refused_links, find_unreachable
 from sixtyforty.reports.alerts import Alert
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
@@ -41,7 +41,7 @@ def find_unreachable_sources(ws: Workspace, track: Track) -> list[Alert]:
 
 
 def find_refused_extracts(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert for each refused extract at its location, and for each link there that leads nowhere.
+    """Return an alert for each refused extract at its location, and for each link there that scans refuse.
 
     The alert is resolved when the file is replaced or moved away. The argument `track` isn't used.
     """
@@ -55,11 +55,10 @@ def find_refused_extracts(ws: Workspace, track: Track) -> list[Alert]:
         Alert(
             "refused extract",
             f"{source} {name}",
-            f"{source}: {name} is a link that leads nowhere, so it is left out. Other extracts are imported. Put the"
-            " file itself into the folder.",
+            f"{source}: {name} is left out, and other extracts are imported: it {problem}.",
         )
-        for source, names in find_broken_links(ws.landing).items()
-        for name in names
+        for source, links in find_refused_links(ws.landing).items()
+        for name, problem in links.items()
     ]
 
 

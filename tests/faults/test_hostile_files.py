@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import resource
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, timedelta
@@ -115,8 +116,11 @@ def test_a_link_out_of_the_landing_folder_is_not_followed(workspace: Workspace, 
     secret = tmp_path / "elsewhere.csv"
     secret.write_text(csv_text(CALLS, [(7, "secret", f"{P} 12:00:00", 0.1)]))
     Path(f"{workspace.landing.folder}/calls_2013-03-12_link.csv").symlink_to(secret)
+    Path(f"{workspace.landing.folder}/calls_2013-03-12_hard.csv").hardlink_to(secret)
     assert ingest_calls(workspace) == {P: 4}
-    assert "links to a file outside the folder" in workspace.landing.unread["calls"]["calls_2013-03-12_link.csv"]
+    unread = workspace.landing.unread["calls"]
+    assert "links to a file outside the folder" in unread["calls_2013-03-12_link.csv"]
+    assert "is a hard link" in unread["calls_2013-03-12_hard.csv"]
 
 
 def test_a_link_within_the_landing_folder_is_read(workspace: Workspace) -> None:
@@ -143,8 +147,7 @@ def test_a_file_replaced_while_it_is_read_is_imported_at_the_next_scan(
         if not fresh.exists():
             fresh.write_text(new)
             os.utime(fresh, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
-            os.link(fresh, path.with_name(".again"))
-            path.with_name(".again").replace(path)
+            shutil.copy2(fresh, path.with_name(".again")).replace(path)
         return output
 
     monkeypatch.setattr(module, step, read_then_replace)

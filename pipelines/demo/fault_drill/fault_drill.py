@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import tempfile
 import time
 from collections import Counter
@@ -36,6 +37,8 @@ FAULTS: Sequence[Fault] = (
 LOOKS = (1, 2)
 PROCESSES = 2
 SHOWN = 240  # characters of an error in the table
+SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
+DECIDERS = {"model": "the model", "current_process": "the current process"}
 ShowProgress = Callable[[str], None]
 
 
@@ -122,8 +125,21 @@ def _without_folder(scene: Scene, text: str) -> str:
 
 
 def _shorten(scene: Scene, text: str) -> str:
-    """Return a text without its last words if it is longer than a cell of the table should be."""
-    return shorten(_without_folder(scene, text), SHOWN, placeholder=" …")
+    return first_sentences(_without_folder(scene, text))
+
+
+def first_sentences(text: str) -> str:
+    """Return the first sentences of a text that fit into a cell of the table, without the last full stop.
+
+    A first sentence that is too long loses its last words.
+    """
+    sentences = [sentence.rstrip(".") for sentence in SENTENCE_END.split(" ".join(text.split()))]
+    shown = sentences[0]
+    for sentence in sentences[1:]:
+        if len(shown) + len(sentence) > SHOWN:
+            break
+        shown = f"{shown}. {sentence}"
+    return shorten(shown, SHOWN, placeholder=" …")
 
 
 def _describe_effect(scene: Scene, before: Mapping[str, Decision], has_run: bool) -> str:
@@ -135,7 +151,7 @@ def _describe_effect(scene: Scene, before: Mapping[str, Decision], has_run: bool
     except SixtyfortyError as error:
         return f"decisions can't be read ({_shorten(scene, str(error))}){problem}"
     deciders = Counter(decision.decided_by for decision in new)
-    by = ", ".join(f"{count:,} by {who}" for who, count in deciders.most_common())
+    by = ", ".join(f"{count:,} by {DECIDERS.get(who, who)}" for who, count in deciders.most_common())
     return f"{format_plural(len(new), 'decision')} taken{f' ({by})' if by else ''}{problem}"
 
 

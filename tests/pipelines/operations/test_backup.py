@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from pipelines.cli.app import main
 from pipelines.operations import backup as backups
 from pipelines.operations.backup import backup, verify_backup
 from pipelines.operations.backup_folder import MANIFEST, WRITING, BackupError, list_generations
@@ -82,18 +83,18 @@ def test_it_waits_for_runs_and_gives_up_with_a_reason(small_home: Path, tmp_path
 def test_what_a_run_changed_meanwhile_is_copied_again(
     small_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy_file, copied = backups._copy, list[str]()
+    copy_file, copied = backups._copy_file, list[str]()
 
-    def copy_while_a_run_writes(source: Path, target: Path, *same: Any) -> str | None:
+    def copy_while_a_run_writes(source: Any, target: Path, *same: Any) -> str | None:
         if not copied:
             append_verdict("two")
             monkeypatch.setattr(backups, "_was_run_active_since", lambda started: len(copied) == 1)
             copied.append("first file")
-        elif source.name == "champion.jsonl":
+        elif source.path.name == "champion.jsonl":
             copied.append("ledger")
         return copy_file(source, target, *same)
 
-    monkeypatch.setattr(backups, "_copy", copy_while_a_run_writes)
+    monkeypatch.setattr(backups, "_copy_file", copy_while_a_run_writes)
     backup(tmp_path / "copy")
     assert copied.count("ledger") >= 1
     ledger = small_home / "data" / "models" / "flight_delays" / "champion.jsonl"
@@ -133,13 +134,14 @@ def test_a_backup_without_pg_dump_is_refused(
 
 
 def test_a_file_that_can_not_be_copied_is_named(tmp_path: Path) -> None:
-    (tmp_path / "source").write_bytes(b"content")
+    source = backups._SourceFile("source", tmp_path / "source")
+    source.path.write_bytes(b"content")
     (tmp_path / "file").touch()
     with pytest.raises(FileAccessError, match="Move that file or folder away"):
-        backups._copy_file(tmp_path / "source", tmp_path / "file" / "copy")
-    (tmp_path / "source").write_bytes(backups.SQLITE_HEADER + b"damaged" * 100)
+        backups._copy_file(source, tmp_path / "file" / "copy")
+    source.path.write_bytes(backups.SQLITE_HEADER + b"damaged" * 100)
     with pytest.raises(BackupError, match=rf"^{tmp_path}/source can't be copied to .*Check the free space"):
-        backups._copy_file(tmp_path / "source", tmp_path / "copy")
+        backups._copy_file(source, tmp_path / "copy")
 
 
 def kill_in_the_middle(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -243,20 +245,42 @@ def test_a_file_that_grows_or_moves_during_the_backup_harms_nothing(
     landing.mkdir(parents=True, exist_ok=True)
     for name in ("grows.csv", "moves.csv"):
         (landing / name).write_bytes(b"a,b\n" * 10)
-    copy_file = backups._copy
+    copy_file = backups._copy_file
 
-    def copy(source: Path, target: Path, *same: Any) -> str | None:
-        if source.name == "moves.csv":
-            source.rename(landing / "archived.txt")
+    def copy(source: Any, target: Path, *same: Any) -> str | None:
+        if source.path.name == "moves.csv":
+            source.path.rename(landing / "archived.txt")
         sha = copy_file(source, target, *same)
-        if source.name == "grows.csv":
-            source.write_bytes(source.read_bytes() + b"3,4\n")
+        if source.path.name == "grows.csv":
+            source.path.write_bytes(source.path.read_bytes() + b"3,4\n")
         return sha
 
-    monkeypatch.setattr(backups, "_copy", copy)
+    monkeypatch.setattr(backups, "_copy_file", copy)
     files = backup(tmp_path / "copy").manifest.files
     assert "home/data/landing/moves.csv" not in files and "home/data/landing/grows.csv" in files
     verify_backup(tmp_path / "copy")
+
+
+def test_a_link_that_a_sender_planted_brings_no_file_into_a_backup(
+    small_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once, a link in the landing zone brought any file that the services may read into each backup."""
+    secret, landing = tmp_path / "secret", small_home / "data" / "landing"
+    secret.write_text("a secret of the machine")
+    (landing / "calls").mkdir(parents=True)
+    for folder in (landing, landing / "calls"):
+        (folder / "link.csv").symlink_to(secret)
+        (folder / "hard.csv").hardlink_to(secret)
+    (landing / "calls" / "extract.csv").write_text("a\n1\n")
+    (landing / "calls" / "newest.csv").symlink_to("extract.csv")
+    copy = tmp_path / "copy"
+    assert main(["backup", "--to", str(copy)]) == 0
+    text = capsys.readouterr().out
+    assert text.count("Left out home/data/landing/") == 4
+    assert "Left out home/data/landing/calls/hard.csv: hard.csv is a hard link" in text
+    assert not [path for path in copy.rglob("*") if path.is_file() and b"a secret" in path.read_bytes()]
+    names = [name for name in verify_backup(copy).manifest.files if "landing" in name]
+    assert names == ["home/data/landing/calls/extract.csv", "home/data/landing/calls/newest.csv"]
 
 
 def test_verify_names_a_damaged_file_and_the_next_backup_does_not_share_it(small_home: Path, tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def test_a_flat_listing_is_one_request(tmp_path: Path, shop: Shop, monkeypatch: 
 
 def requests(landing: LandingZone, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What its bucket is requests_made for from now on."""
-    files, requests_made = landing._locations["calls"].files, list[str]()  # type: ignore[attr-defined]
+    files, requests_made = landing.locations["calls"].files, list[str]()  # type: ignore[attr-defined]
     real = files.call_s3
 
     def call(method: str, *args: Any, **more: Any) -> Any:
@@ -244,7 +244,7 @@ def test_another_process_continues_the_pass_through_a_big_bucket(
     put(days[3], count=3)
     put(days[35])
     landing = workspace_at(tmp_path, shop.url, requires_done_file=done).landing
-    landing._location("calls")
+    landing.location("calls")
     requests_made = requests(landing, monkeypatch)
     before = len(landing.known("calls"))
     assert str(days[35]) in pending_extracts(landing, "calls")  # the last name, in its first look

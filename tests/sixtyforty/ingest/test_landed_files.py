@@ -41,8 +41,8 @@ def test_a_file_that_changed_recently_has_not_settled(tmp_path: Path) -> None:
             return files
 
     source, location = use_case.sources["calls"], Listed(tmp_path)
-    assert [f.name for f in list_finished_files(source, location, "*", now=81)] == ["calls_b.csv"]
-    assert [f.name for f in list_finished_files(source, location, "*", now=130)] == ["calls_b.csv", "calls_a.csv"]
+    assert [f.name for f in list_finished_files("calls", source, location, now=81)] == ["calls_b.csv"]
+    assert [f.name for f in list_finished_files("calls", source, location, now=130)] == ["calls_b.csv", "calls_a.csv"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from sixtyforty.ingest.locations import FileChangedError, Folder, UnreachableSourceError, is_file, is_folder
+from sixtyforty.ingest import locations
+from sixtyforty.ingest.locations import (
+    FileChangedError,
+    Folder,
+    UnreachableSourceError,
+    is_file,
+    is_folder,
+    open_own_file,
+)
 from tests.landed_calls import DAY, names, text, workspace_at
 
 
@@ -56,6 +64,39 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
         Folder(tmp_path / "in").open_file(listed, tmp_path),
     ):
         raise AssertionError("the file is outside the folder")
+
+
+def test_a_hard_link_is_refused_because_its_other_name_may_be_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    folder = Folder(tmp_path / "in")
+    folder.root.mkdir()
+    (folder.root / "calls_a.csv").hardlink_to(tmp_path / "secret")
+    (folder.root / "calls_b.csv").write_text("x")
+    (folder.root / "calls_c.csv").symlink_to("calls_b.csv")
+    listed = {file.name: file for file in folder.list_files("*.csv")}
+    with pytest.raises(PermissionError, match="is a hard link"), folder.open_file(listed["calls_a.csv"], tmp_path):
+        raise AssertionError("the file lies outside the folder, too")
+    assert list(folder.list_refused_links("*.csv")) == list(folder.list_refused_links("**/*.csv")) == ["calls_a.csv"]
+    for name in ("calls_b.csv", "calls_c.csv"):
+        with folder.open_file(listed[name], tmp_path) as path, open_own_file(path, folder.root) as file:
+            assert file.read() == path.read_bytes() == b"x"
+
+
+def test_a_link_that_takes_the_place_of_a_file_while_it_is_opened_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_text("x")
+    root, path = tmp_path / "in", tmp_path / "in" / "calls_a.csv"
+    root.mkdir()
+    path.symlink_to(tmp_path / "secret")
+
+    def replace_link(path: Path, root: Path) -> None:
+        path.unlink()
+        path.write_text("harmless")
+
+    monkeypatch.setattr(locations, "check_links", replace_link)
+    with pytest.raises(FileNotFoundError):
+        open_own_file(path, root)
 
 
 @pytest.mark.parametrize("target", ["calls_b.csv", "missing.csv", "/nowhere/calls.csv", "n" * 300, "calls_a.csv/x"])

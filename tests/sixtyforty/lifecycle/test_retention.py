@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from sixtyforty.decisions.delivery_table import read_deliveries
 from sixtyforty.decisions.responses import find_forged_responses, open_log
-from sixtyforty.lifecycle.retention import RemovedData, apply_retention
+from sixtyforty.lifecycle.retention import RemovedData, apply_retention, is_below
 from sixtyforty.reports.verification import verify_use_case
 from sixtyforty.spec.operation import Retention
 from sixtyforty.workspace import Workspace
@@ -52,6 +53,13 @@ def test_old_responses_lose_the_person_and_keep_a_valid_seal(ws: Workspace) -> N
     assert removed.responses == len(people) == 1
     assert people[0].startswith("former:") and "bo" not in people[0]
     assert list(find_forged_responses(ws)) == [""]
+
+
+def test_a_folder_that_a_sender_replaced_by_a_link_loses_no_file(tmp_path: Path) -> None:
+    (tmp_path / "landing" / "north").mkdir(parents=True)
+    (tmp_path / "landing" / "south").symlink_to(tmp_path)
+    assert is_below(tmp_path / "landing" / "north" / "calls.csv", tmp_path / "landing")
+    assert not is_below(tmp_path / "landing" / "south" / "calls.csv", tmp_path / "landing")
 
 
 def test_imported_extracts_are_deleted_and_nothing_becomes_outdated(ws: Workspace) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from pipelines.demo.fault_drill.base_home import build_base_home
 from pipelines.demo.fault_drill.fault import Fault
-from pipelines.demo.fault_drill.fault_drill import FAULTS, plant_and_watch, select_faults
+from pipelines.demo.fault_drill.fault_drill import FAULTS, SHOWN, first_sentences, plant_and_watch, select_faults
 from pipelines.demo.fault_drill.scene import LIVE, Scene
 
 SEED, SAMPLE = 22, 5
@@ -53,6 +53,14 @@ def test_a_fault_that_nobody_hears_of_fails(base: Scene, tmp_path: Path) -> None
 
 def test_the_drill_has_at_least_forty_kinds_of_faults() -> None:
     assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 40
+
+
+def test_a_cell_holds_whole_sentences_if_it_can() -> None:
+    """Once, cells ended within a sentence that said what to do, or with two full stops."""
+    first, second = "x.csv, line 2: 'event' is missing.", "Ask the sender for a file with all columns."
+    assert first_sentences(f"{first}\n{second}") == f"{first} {second[:-1]}"
+    assert first_sentences(f"{first} {'Word ' * SHOWN}.") == first[:-1]
+    assert first_sentences("word " * SHOWN).endswith("word …") and len(first_sentences("word " * SHOWN)) <= SHOWN
 
 
 def test_single_faults_are_selected_by_parts_of_their_names() -> None:
