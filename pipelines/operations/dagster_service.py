@@ -9,6 +9,7 @@ import logging
 import sys
 
 from pipelines.operations.code_server_wait import wait_for_code_server
+from pipelines.operations.tick_lines import leave_out_repeated_ticks
 from pipelines.runtime.dagster_internals_daemon import run_daemon_command, run_dagster_command
 
 SERVICES = {"daemon": run_daemon_command, "code": run_dagster_command}
@@ -29,6 +30,7 @@ def main() -> None:
     """Run the service that the first argument names. A service with a workspace waits for its code server."""
     run = SERVICES[sys.argv.pop(1)]
     log_each_line_once()
+    leave_out_repeated_ticks()
     wait_for_code_server(sys.argv)
     run()
 
