@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import tempfile
 from pathlib import Path
 
 import pytest
+from dagster._daemon import sensor
+from dagster._daemon.daemon import SensorDaemon
 from supervisor.options import ServerOptions
 
 from pipelines.operations.supervisor import Ports, write_configuration
@@ -47,6 +50,12 @@ def test_runs_warnings_and_errors_are_always_written() -> None:
     assert all(lines.filter(record(f"{START}a", level=level)) for level in (logging.WARNING, logging.ERROR))
 
 
+def test_dagster_still_writes_the_lines_that_are_left_out() -> None:
+    source = inspect.getsource(sensor)
+    assert f'logger.info(f"{START}{{' in source and 'f"Sensor {remote_sensor.name} skipped: {' in source
+    assert f"dagster.daemon.{SensorDaemon.__name__}" == SENSORS
+
+
 def kept_bytes(monkeypatch: pytest.MonkeyPatch) -> int:
     """Return how many bytes of the daemon's log are kept at least: its rotated files."""
     with tempfile.TemporaryDirectory() as short:
@@ -61,9 +70,9 @@ def kept_bytes(monkeypatch: pytest.MonkeyPatch) -> int:
 def test_a_week_is_kept_with_twenty_sensors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once, the lines of 20 sensors filled the kept files in little more than a day."""
     lines, written, day = TickLines(), 0, 86_400
-    for sensor in range(SENSOR_COUNT):
+    for number in range(SENSOR_COUNT):
         for tick in range(0, day, 60):  # ticks between two minutes write nothing new
-            texts = (f"{START}{sensor}", f"Sensor {sensor} skipped: {WAITS}")
+            texts = (f"{START}{number}", f"Sensor {number} skipped: {WAITS}")
             written += BYTES_PER_LINE * len(passed(lines, *texts, at=float(tick)))
     unfiltered = 2 * BYTES_PER_LINE * SENSOR_COUNT * day // TICK_SECONDS
     assert 7 * unfiltered > kept_bytes(monkeypatch)

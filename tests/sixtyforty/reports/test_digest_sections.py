@@ -139,6 +139,8 @@ def test_an_auditor_reads_verdicts_champions_and_restatements(tmp_path: Path) ->
     assert "- The hash chain of the ledger is intact (2 rows)" in lines
     assert "- 2013-06-20T04:00:00 UTC: HOLD 2013-06-20-0000ho by the gate: not better" in lines
     assert "- In force: 2013-06-01-0000pr" in lines
+    newest = ws.champion_ledger.rows()[-1]
+    assert f"- champion.jsonl:2:{newest.hash}" in lines  # the head, with which `sixtyforty verify --head` compares
 
     _correct(ws, "2013-06-11", was_closed=True, at=datetime(2013, 6, 13))
     _correct(ws, "2013-06-05", was_closed=False, at=datetime(2013, 6, 5))  # it only grew, as open days do
