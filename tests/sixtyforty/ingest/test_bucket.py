@@ -169,7 +169,7 @@ def test_a_flat_listing_is_one_request(tmp_path: Path, shop: Shop, monkeypatch: 
 
 def requests(landing: LandingZone, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What its bucket is requests_made for from now on."""
-    files, requests_made = landing.locations["calls"].files, list[str]()  # type: ignore[attr-defined]
+    files, requests_made = landing._locations["calls"].files, list[str]()  # type: ignore[attr-defined]
     real = files.call_s3
 
     def call(method: str, *args: Any, **more: Any) -> Any:
