@@ -56,6 +56,8 @@ def test_neither_an_engine_nor_its_failure_shows_the_password() -> None:
     [
         ("copied s3://ann:a b@h1/x to 'ftp://ann:c'd@h2/y'.", "copied s3://h1/x to 'ftp://h2/y'."),
         ("{'url': 'https://h/x?key=geheim', 'n': 1}", "{'url': 'https://h/x', 'n': 1}"),
+        ("postgresql://ann:***@h:1/x can't be used", "postgresql://ann:***@h:1/x can't be used"),
+        ("postgresql://ann:***@geheim@h:1/x", "postgresql://h:1/x"),
         ("see https://token@h/x (docs).", "see https://h/x (docs)."),
         ("https://h/x and ann@example.org", "https://h/x and ann@example.org"),
         ("redis://:ge heim@h:6379/0\nnext line of ann@h", "redis://h:6379/0\nnext line of ann@h"),
