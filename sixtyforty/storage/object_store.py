@@ -8,7 +8,6 @@ from the same environment variables as those for extracts (see `sixtyforty.inges
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,6 @@ from sixtyforty.storage.bounded_cache import BoundedCache
 
 PARALLEL_REQUESTS = 32
 READ_CACHE_BYTES = 1 << 27  # objects of at most 128 MiB together stay in memory
-CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
 
 
 class ObjectStoreError(SixtyfortyError, OSError):
@@ -41,13 +39,9 @@ def _store_errors(url: str) -> Iterator[None]:
 def _store_error(url: str, error: Exception) -> ObjectStoreError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     return ObjectStoreError(
-        f"{_hide_credentials(url)}: the object store can't be used ({_hide_credentials(reason)})."
+        f"{url}: the object store can't be used ({reason})."
         " Check that the bucket exists, and that environment variables hold its access keys and endpoint."
     )
-
-
-def _hide_credentials(text: str) -> str:
-    return CREDENTIALS.sub("***@", text)
 
 
 @dataclass(frozen=True)

@@ -232,7 +232,7 @@ def test_an_unreachable_store_is_one_error_that_names_the_path(monkeypatch: pyte
         with pytest.raises(ObjectStoreError) as error:
             request()
         assert str(error.value).startswith(
-            "sftp://***@host/lake: the object store can't be used (Could not connect to the endpoint URL"
+            "sftp://host/lake: the object store can't be used (Could not connect to the endpoint URL"
         )
         assert str(error.value).endswith(
             "Check that the bucket exists, and that environment variables hold its access keys and endpoint."
