@@ -74,9 +74,10 @@ endif
 # `make prove SEED=1000` sends other mutated extracts. The test suite sends only the first 200. The simulated worlds have
 # a fixed seed, so they give the same page again until a method changes.
 SEED ?= 1
-prove: .venv/.installed ## Run the long proofs: 2,000 mutated extracts, 20 challengers without signal, the intervals
-	FUZZED_EXTRACTS=2000 FUZZ_SEED=$(SEED) $(PYTEST) --dist load tests/fuzz
-	SHUFFLES=20 $(PYTEST) tests/e2e/test_chain.py -k shuffled
+prove: .venv/.installed ## Run the long proofs: 2,000 mutated extracts, 20 challengers without signal, kills in all stages, the intervals
+	LONG_PROOFS=1 FUZZ_SEED=$(SEED) $(PYTEST) --dist load tests/fuzz
+	LONG_PROOFS=1 $(PYTEST) tests/e2e/test_chain.py -k shuffled
+	LONG_PROOFS=1 $(PYTEST) tests/faults/test_kill.py tests/e2e/test_hour_by_hour.py
 	@OMP_NUM_THREADS=1 .venv/bin/python -m bench.coverage.run
 
 lint: .venv/.installed ## Check style, types and the import layers

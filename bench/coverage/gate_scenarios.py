@@ -10,7 +10,7 @@ import numpy as np
 from bench.coverage.daily_worlds import CAMPAIGN_DAYS, YEAR, DailyWorld, Floats
 from bench.coverage.figures import Figure, ForecastBias
 from bench.coverage.methods import FIRST_DAY, METHODS, Refresh
-from sixtyforty.modeling.refresh_twin import find_middle, rank_by_age
+from sixtyforty.modeling.refresh_twin import list_candidates, list_days_near
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.value.unit_groups import GroupedSums
 
@@ -52,15 +52,17 @@ def measure_null_promotions(
 def count_compared_days(retrain_days: int) -> int:
     """Return on how many days a refresh's twin is valued, if each model of the last HISTORY days was promoted.
 
-    retrain_days: the number of days from one retraining to the next.
+    retrain_days: the number of days from one retraining to the next, at most MONTH. Then a stored model is the twin.
     """
     end = FIRST_DAY + timedelta(days=HISTORY)
     first_days = [end - timedelta(days=age) for age in range(retrain_days, HISTORY, retrain_days)]
-    middle = find_middle(first_days[0], end, is_in_force=True)
-    if middle is None:
-        best = rank_by_age(first_days[1:], end)[0]
-        middle = find_middle(first_days[1 + best], end, is_in_force=False)
-    return (end - middle).days if middle else 0
+    stored = [
+        day
+        for position, middle in list_candidates(first_days, end)
+        for day in list_days_near(first_days[position], middle, end)
+        if day in first_days
+    ]
+    return (end - stored[0]).days
 
 
 def measure_refreshes(world: DailyWorld, retraining: str, rng: np.random.Generator, runs: int) -> list[Figure]:

@@ -4,10 +4,11 @@ A refresh has learned from all days with known outcomes, so it can't be valued o
 the same recipe, on the same versions of the data, trained about halfway between the champion's training and the newest
 known outcome. Both are valued on the days after the twin's training.
 
-- The twin is a stored model if one was trained near the middle. Otherwise one model is trained.
-- If the champion is younger than YOUNGEST_CHAMPION_DAYS, as with a retraining each night, no half is long enough. Then
-  an earlier champion of the recipe is compared, best one that is at least EARLIER_CHAMPION_DAYS old. Its twin is nearly
-  always stored. If the data have changed since, no stored model can be it, and one is trained.
+- If a stored model was trained near the middle, it is the twin. With a retraining each month, that is last month's
+  model, and the champion of the month before is compared.
+- The champion in force is tried first, then earlier champions of the recipe. If the champion is younger than
+  YOUNGEST_CHAMPION_DAYS, as with a retraining each night, no half of its age is long enough.
+- If no champion has a stored twin, as after a change of the data, one model is trained.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def compare_with_twin(
     if not known_days:
         return None
     search = _TwinSearch(use_case, lake, store, recipe, known_days)
-    pair = search.find_pair_in_force(champions[0]) or search.find_earlier_pair(champions[1:])
+    pair = search.find_pair(champions)
     if pair is None:
         return None
     twin, champion = pair
@@ -84,22 +85,35 @@ def compare_with_twin(
     )
 
 
-def find_middle(first: date, end: date, is_in_force: bool) -> date | None:
-    """Return the day about halfway from a champion's training, `first`, to `end`; None if it is no candidate."""
-    age = (end - first).days
-    if age < YOUNGEST_CHAMPION_DAYS or (age > OLDEST_CHAMPION_DAYS and not is_in_force):
-        return None
-    return first + timedelta(days=STEP_DAYS * (age // (2 * STEP_DAYS)))
+def list_candidates(first_days: Sequence[date], end: date) -> list[tuple[int, date]]:
+    """Return the position and the middle of each champion that can be compared, the best one first.
 
-
-def rank_by_age(first_days: Sequence[date], end: date) -> list[int]:
-    """Return the positions of earlier champions, the best one to compare first.
-
-    first_days: the days of their training. Champions of at least EARLIER_CHAMPION_DAYS come first, the youngest of them
-    before the others. Younger champions follow, the oldest of them first.
+    first_days: the days on which the champions were trained, the champion in force first. The middle is the day about
+    halfway from a champion's training to `end`, the day after the newest one with a known outcome. The champion in
+    force is the best one. Earlier champions of at least EARLIER_CHAMPION_DAYS follow, the youngest of them first, and
+    then younger ones, the oldest first.
     """
-    missing = [EARLIER_CHAMPION_DAYS - (end - first).days for first in first_days]
-    return sorted(range(len(missing)), key=lambda position: (missing[position] > 0, abs(missing[position])))
+    ages = [(end - first).days for first in first_days]
+    positions = [
+        position
+        for position, age in enumerate(ages)
+        if age >= YOUNGEST_CHAMPION_DAYS and (position == 0 or age <= OLDEST_CHAMPION_DAYS)
+    ]
+    missing = [EARLIER_CHAMPION_DAYS - age for age in ages]
+    positions.sort(key=lambda position: (position > 0, missing[position] > 0, abs(missing[position])))
+    return [
+        (position, first_days[position] + timedelta(days=STEP_DAYS * (ages[position] // (2 * STEP_DAYS))))
+        for position in positions
+    ]
+
+
+def list_days_near(first: date, middle: date, end: date) -> list[date]:
+    """Return the days that are near enough to the middle of a champion's age, the nearest first.
+
+    first: the day on which the champion was trained.
+    """
+    distance = (end - first).days // 4
+    return [middle + timedelta(days=offset) for offset in sorted(range(-distance, distance + 1), key=abs)]
 
 
 class _TwinSearch:
@@ -113,34 +127,27 @@ class _TwinSearch:
         self._days_with_model = {version[:10] for version in store.versions()}
         self._version_of_day: dict[date, str | None] = {}
 
-    def find_pair_in_force(self, champion: str) -> tuple[str, str] | None:
-        """Return the twin of a refresh and the champion in force; None if there is no such twin."""
-        middle = find_middle(_day_of(champion), self.end, is_in_force=True)
-        twin = middle and (self.find_stored_twin(champion, middle) or self.train_twin(middle))
-        return (twin, champion) if twin else None
+    def find_pair(self, champions: Sequence[str]) -> tuple[str, str] | None:
+        """Return the twin of a refresh and the champion to compare it with; None if there are none.
 
-    def find_earlier_pair(self, champions: Sequence[str]) -> tuple[str, str] | None:
-        """Return the twin of a refresh and an earlier champion; None if there are none.
-
-        A model is trained only if no earlier champion has a stored twin, and then for the best champion.
+        A model is trained only if no champion has a stored twin, and then for the best champion.
         """
-        middles: dict[str, date] = {}
-        for position in rank_by_age([_day_of(champion) for champion in champions], self.end):
+        without_twin = []
+        for position, middle in list_candidates([_day_of(champion) for champion in champions], self.end):
             champion = champions[position]
-            middle = find_middle(_day_of(champion), self.end, is_in_force=False)
-            if middle and self.is_comparable(champion):
+            if position == 0 or self.is_comparable(champion):
                 if twin := self.find_stored_twin(champion, middle):
                     return twin, champion
-                middles[champion] = middle
-        for champion, middle in list(middles.items())[:1]:
+                if self._has_enough_days(middle):
+                    without_twin.append((champion, middle))
+        for champion, middle in without_twin[:1]:
             if twin := self.train_twin(middle):
                 return twin, champion
         return None
 
     def find_stored_twin(self, champion: str, middle: date) -> str | None:
         """Return the version of the recipe's stored model that was trained nearest to the middle, or None."""
-        distance = (self.end - _day_of(champion)).days // 4
-        days = (middle + timedelta(days=offset) for offset in sorted(range(-distance, distance + 1), key=abs))
+        days = list_days_near(_day_of(champion), middle, self.end)
         versions = (self._stored_version(day) for day in days if self._has_enough_days(day))
         return next((version for version in versions if version), None)
 
@@ -167,7 +174,7 @@ class _TwinSearch:
     def train_twin(self, day: date) -> str | None:
         """Train a model of the recipe on a day. Return its version; None if it can't learn from enough rows."""
         model = declared_recipes(self.use_case).get(self.recipe)
-        if model is None or not self._has_enough_days(day):
+        if model is None:
             return None
         with suppress(ModelError):  # no training data, or features with leakage
             plan = plan_training(self.use_case, self.lake, day, model)

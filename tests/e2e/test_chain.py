@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -34,12 +33,13 @@ from sixtyforty.modeling.refresh_twin import TwinComparison
 from sixtyforty.spec.money import format_money
 from sixtyforty.value.daily_value import DailyValue
 from tests.browsers import open_chromium
+from tests.long_proofs import RUN_WHOLE
 from tests.walk_forward import Block, read_blocks, walk_forward
 from tests.webservers import open_webserver
 from tests.words import assert_plain
 
 FIRST, LAST, DECIDED = date(2013, 1, 1), date(2013, 6, 8), date(2013, 6, 1)
-SHUFFLES = int(os.environ.get("SHUFFLES", "2"))  # challengers with shuffled labels; `make prove` judges 20
+SHUFFLES = 20 if RUN_WHOLE else 2  # challengers with shuffled labels
 
 pytestmark = pytest.mark.e2e
 

@@ -47,7 +47,7 @@ def test_scrambled_twins_lose_the_gain_and_equal_ones_keep_it(monkeypatch: pytes
 
 
 def test_twin_and_champion_are_valued_on_two_weeks_or_more_however_often_models_are_trained() -> None:
-    assert [count_compared_days(days) for days in RETRAIN_DAYS.values()] == [16, 21, 16]
+    assert [count_compared_days(days) for days in RETRAIN_DAYS.values()] == [30, 21, 16]
 
 
 def test_the_gate_needs_a_proven_gain_for_a_first_promotion() -> None:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sixtyforty.modeling.backtest import find_trained_version
-from sixtyforty.modeling.refresh_twin import TwinComparison, compare_with_twin, find_middle, rank_by_age
+from sixtyforty.modeling.refresh_twin import TwinComparison, compare_with_twin, list_candidates
 from sixtyforty.modeling.training_plan import hash_recipe
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.workspace import Workspace
@@ -175,13 +175,24 @@ def test_frequent_retrainings_on_changed_data_train_a_twin(own_ws: Workspace) ->
     assert sum(b.model - a.model for a, b in zip(block.twin, block.champion, strict=True)) > 200
 
 
-def test_the_earlier_champion_is_about_a_month_old() -> None:
+def test_a_retraining_each_month_compares_the_models_of_the_months_before_and_trains_none(ws: Workspace) -> None:
+    (before_last,) = ws.models.versions()
+    last = train_on(ws, AS_OF - timedelta(days=16))  # a twin would be trained, if the champion in force were compared
+    block = compare(ws, [last, before_last])
+    assert block and (block.champion_version, block.twin_version) == (before_last, last)
+    assert len(ws.models.versions()) == 2
+
+
+def test_the_champion_in_force_is_the_best_and_then_earlier_ones_of_about_a_month() -> None:
     end = date(2013, 4, 30)
-    ages = [1, 16, 29, 30, 31, 62]
-    order = rank_by_age([end - timedelta(days=age) for age in ages], end)
-    assert [ages[position] for position in order] == [30, 31, 62, 29, 16, 1]
-    young, old = (find_middle(end - timedelta(days=age), end, is_in_force=False) for age in (15, 63))
-    assert (young, old) == (None, None)
+    ages = [1, 16, 29, 30, 31, 62, 63]
+    in_order = [ages[position] for position, _ in list_candidates([end - timedelta(days=age) for age in ages], end)]
+    assert in_order == [30, 31, 62, 29, 16]
+    assert list_candidates([end - timedelta(days=63), end - timedelta(days=30)], end) == [
+        (0, date(2013, 3, 26)),
+        (1, date(2013, 4, 14)),
+    ]
+    assert list_candidates([end - timedelta(days=15)], end) == []
 
 
 def test_an_earlier_champion_that_cannot_be_trusted_is_left_out(ws: Workspace) -> None:
