@@ -77,7 +77,7 @@ SEED ?= 1
 prove: .venv/.installed ## Run the long proofs: 2,000 mutated extracts, 20 challengers without signal, kills in all stages, the intervals
 	LONG_PROOFS=1 FUZZ_SEED=$(SEED) $(PYTEST) --dist load tests/fuzz
 	LONG_PROOFS=1 $(PYTEST) tests/e2e/test_chain.py -k shuffled
-	LONG_PROOFS=1 $(PYTEST) tests/faults/test_kill.py tests/e2e/test_hour_by_hour.py
+	LONG_PROOFS=1 $(PYTEST) tests/faults/test_kill.py tests/faults/test_kill_streams.py tests/e2e/test_hour_by_hour.py
 	@OMP_NUM_THREADS=1 .venv/bin/python -m bench.coverage.run
 
 lint: .venv/.installed ## Check style, types and the import layers

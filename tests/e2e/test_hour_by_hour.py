@@ -23,7 +23,7 @@ from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.storage.verdicts import verdict_facts
 from sixtyforty.workspace import Workspace
 from tests.helpers import day_range
-from tests.long_proofs import RUN_WHOLE
+from tests.long_proofs import RUN_WHOLE, draw
 
 SPRING, SUMMER, AUTUMN = date(2013, 3, 10), date(2013, 7, 1), date(2013, 11, 3)
 FIRST_HOURS = 8  # with a DST change
@@ -85,7 +85,7 @@ def make_home_with_history(use_case, folder: Path, day: date) -> Workspace:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("day", [SPRING, SUMMER, AUTUMN], ids=str)
+@pytest.mark.parametrize("day", draw([SPRING, SUMMER, AUTUMN], 2), ids=str)
 def test_hour_by_hour_equals_a_backfill(day, use_case, tmp_path):
     """The chain runs after each of the first hours, and skips two of three later ones. `make prove` skips none."""
     hourly = make_home_with_history(use_case, tmp_path / "hourly", day)

@@ -19,10 +19,11 @@ from sixtyforty.ingest.raw import ingest
 from sixtyforty.storage import parquet_files
 from tests.faults.worker import KILLED, open_workspace, start_process, wait_for_exit
 from tests.helpers import CALLS, calls_on, csv_text, land_extract, read_files, without_seen_at
+from tests.long_proofs import RUN_WHOLE
 
 DAYS = [date(2013, 3, 20) + timedelta(days=30 * n) for n in range(3)]  # so far apart that no two calls share a number
 ROWS_PER_DAY = 2500
-KILLS = 5
+KILLS = 5 if RUN_WHOLE else 2
 
 
 def land(home: Path) -> None:
