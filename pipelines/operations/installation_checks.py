@@ -11,7 +11,7 @@ from pipelines.operations.backup_receipt import read_receipt
 from pipelines.operations.examination import Check, NotAvailableError
 from pipelines.operations.heartbeat import LONGEST_PAUSE, seconds_since_look
 from pipelines.operations.machine_watch import describe_clock, describe_full_disk, describe_missing_backup
-from pipelines.operations.permissions import describe_permissions
+from pipelines.operations.permissions import describe_hard_links, describe_permissions
 from pipelines.operations.timezone_comparison import describe_rules
 from pipelines.settings import load_settings
 from sixtyforty.spec.shown_url import hide_passwords
@@ -29,6 +29,7 @@ def installation_checks() -> list[Check]:
     return [
         Check("storage", True, _storage, "Make the folder writable, or set SIXTYFORTY_HOME to another folder."),
         Check("permissions", False, describe_permissions, "Take the rights of other users away: chmod -R go-rwx PATH"),
+        Check("hard_links", False, describe_hard_links, "Run as root: sysctl -w fs.protected_hardlinks=1"),
         Check("disk", True, _disk, "Free at least 2 GB, or set SIXTYFORTY_HOME to a larger disk."),
         Check("database", True, _database, "Check SIXTYFORTY_DATABASE_URL, and that the database server runs."),
         Check("tls", False, _tls, "Add ?sslmode=verify-full&sslrootcert=FILE to SIXTYFORTY_DATABASE_URL."),

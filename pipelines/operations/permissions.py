@@ -10,10 +10,11 @@ from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.private_files import find_exposed
 
 SHOWN = 5  # paths that the message names
+PROTECTED_LINKS = Path("/proc/sys/fs/protected_hardlinks")  # missing on systems other than Linux
 
 
 class ExposedFilesError(SixtyfortyError):
-    """Other users may read or write files of the home. The message names the files."""
+    """Other users may read or write files of the home, or have them read. The message names the files or the reason."""
 
 
 def describe_permissions() -> str:
@@ -30,3 +31,13 @@ def describe_permissions() -> str:
         modes = ", ".join(f"{path} (mode {path.stat().st_mode & 0o777:04o})" for path in exposed[:SHOWN])
         raise ExposedFilesError(f"other users may read or write {modes}")
     return f"only this user reads {data}"
+
+
+def describe_hard_links() -> str:
+    """Return that senders can't link files of others into the landing zone. Raises ExposedFilesError if they can.
+
+    A hard link looks like a file of the landing zone, so only the system can refuse it.
+    """
+    if PROTECTED_LINKS.exists() and PROTECTED_LINKS.read_text().strip() == "0":
+        raise ExposedFilesError("a sender may link any file of this disk into the landing zone")
+    return "the system refuses hard links to files of others"

@@ -109,7 +109,7 @@ class Folder:
 
     def list_refused_links(self, pattern: str) -> dict[str, str]:
         """Return the files that match a glob and that `open_file` refuses as links, each with the problem."""
-        suspects = (name for name, path in self._matching(pattern) if "/" in name or _may_be_link(path))
+        suspects = (name for name, path in self._matching(pattern) if "/" in name or path.is_symlink())
         problems = {name: find_link_problem(self.root / name, self.root) for name in suspects}
         return {name: problem for name, problem in problems.items() if problem}
 
@@ -117,19 +117,15 @@ class Folder:
 def find_link_problem(path: Path, root: Path) -> str | None:
     """Return as a clause why a file isn't a file of a folder's own, or None if it is. A missing file is no problem.
 
-    A sender can link any file of the machine into the folder, for example one that only the services may read. A
-    symbolic link may lead to another file of the folder. A hard link doesn't show where the other names of its file
-    are, so a file with several names is refused.
+    A sender can link any file of the machine into the folder, for example one that only the services may read. A link
+    may lead to another file of the folder. Hard links are read, because programs that copy files make them. The system
+    refuses hard links to files of others; `sixtyforty doctor` checks that it does.
     """
     if path.is_symlink() and not is_file(path):
         return "links to a file that doesn't exist; put the file itself into the folder"
     if not path.resolve().is_relative_to(root.resolve()):
         return "links to a file outside the folder; put the file itself into the folder"
-    try:
-        is_hard_link = path.stat().st_nlink > 1
-    except FileNotFoundError:
-        return None
-    return "is a hard link, so it may lie outside the folder, too; put a copy into the folder" if is_hard_link else None
+    return None
 
 
 def check_links(path: Path, root: Path) -> None:
@@ -148,20 +144,12 @@ def open_own_file(path: Path, root: Path) -> BinaryIO:
     try:
         check_links(path, root)
         opened = os.fstat(file.fileno())
-        if opened.st_nlink > 1 or not os.path.samestat(opened, path.resolve().lstat()):
+        if not os.path.samestat(opened, path.resolve().lstat()):
             raise FileNotFoundError(f"the file {path.name} was replaced")
     except BaseException:
         file.close()
         raise
     return file
-
-
-def _may_be_link(path: Path | os.DirEntry[str]) -> bool:
-    """Return whether a path is a symbolic link, or one of several names of a file. A missing file is neither."""
-    try:
-        return path.is_symlink() or (path.stat().st_nlink > 1 and not path.is_dir())
-    except FileNotFoundError:
-        return False
 
 
 def is_file(path: Path) -> bool:

@@ -185,14 +185,10 @@ def check_manipulations(ws: Workspace, folder: Path) -> list[DrillResult]:
 
 
 def copy_home(ws: Workspace, home: Path) -> Workspace:
-    """Copy a home, and return the workspace of the copy. Files are linked, except databases, which change in place.
-
-    Extracts are copied, too, because an extract with several hard links is refused.
-    """
-    landing = f"{ws.home / 'data' / 'landing'}/"
+    """Copy a home, and return the workspace of the copy. Files are linked, except databases, which change in place."""
 
     def copy_file(source: str, target: str) -> None:
-        if source.endswith(DATABASES) or source.startswith(landing):
+        if source.endswith(DATABASES):
             shutil.copy2(source, target)
         else:
             os.link(source, target)

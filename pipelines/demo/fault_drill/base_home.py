@@ -76,16 +76,12 @@ def _back_up(scene: Scene, folder: Path) -> None:
 
 
 def copy_scene(base: Scene, folder: Path) -> Scene:
-    """Copy a scene into a folder, which is emptied first. Tables are linked: a writer replaces them.
-
-    Extracts are copied, because an extract with several hard links is refused.
-    """
-    landing = f"{base.home.landing_zone.parent}/"
+    """Copy a scene into a folder, which is emptied first. Tables and extracts are linked: a writer replaces them."""
     close_response_logs()  # this process may hold the database of an earlier copy in the same folder open
     shutil.rmtree(folder, ignore_errors=True)
 
     def copy_file(source: str, target: str) -> None:
-        if source.endswith(REPLACED) and not source.startswith(landing):
+        if source.endswith(REPLACED):
             os.link(source, target)
         else:
             shutil.copy2(source, target)

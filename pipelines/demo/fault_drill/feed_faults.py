@@ -81,15 +81,6 @@ def link_to_itself(scene: Scene) -> None:
     _add_link(scene, "weather_loop.csv", "weather_loop.csv")
 
 
-def hard_link(scene: Scene) -> None:
-    """Put a hard link to a file of the machine into the landing zone."""
-    secret = scene.home.folder / "secret.csv"
-    secret.write_text("a file that only the services may read")
-    link = scene.home.landing_zone / "movements_hard_link.csv"
-    link.hardlink_to(secret)
-    scene.undo.append(link.unlink)
-
-
 def _add_link(scene: Scene, name: str, target: str) -> None:
     link = scene.home.landing_zone / name
     link.symlink_to(target)
@@ -128,5 +119,4 @@ FAULTS = [
     Fault("landing zone: replaced by a file", replace_folder_by_file, ("source unreachable",)),
     Fault("landing zone: a link to nothing", link_to_nothing, ("links to a file that doesn't exist",)),
     Fault("landing zone: a link to itself", link_to_itself, ("links to a file that doesn't exist",)),
-    Fault("landing zone: a hard link to a file elsewhere", hard_link, ("is a hard link",)),
 ]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.operations import permissions
 from pipelines.operations.doctor import examine
-from pipelines.operations.permissions import ExposedFilesError, describe_permissions
+from pipelines.operations.permissions import ExposedFilesError, describe_hard_links, describe_permissions
 from pipelines.settings import prepare_dagster_home
 from tests.homes import use_home
 
@@ -34,3 +35,17 @@ def test_a_lake_outside_of_the_home_is_named(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("SIXTYFORTY_LAKE", str(lake))
     with pytest.raises(ExposedFilesError, match=f"{lake} .mode 0755"):
         describe_permissions()
+
+
+def test_doctor_names_a_system_that_lets_senders_link_files_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = tmp_path / "protected_hardlinks"
+    monkeypatch.setattr(permissions, "PROTECTED_LINKS", setting)
+    for content in (None, "1\n"):
+        if content:
+            setting.write_text(content)
+        assert describe_hard_links() == "the system refuses hard links to files of others"
+    setting.write_text("0\n")
+    with pytest.raises(ExposedFilesError, match="may link any file of this disk into the landing zone"):
+        describe_hard_links()
