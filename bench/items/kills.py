@@ -66,7 +66,7 @@ def repeat_killed_imports(home: Path, undisturbed: ImportRun, kills: int) -> int
             continue
         killed += 1
         if code := _start(home, "--resume").wait():
-            raise BenchError(f"the repeated import failed with exit code {code}")
+            raise BenchError(f"the repeated import failed with exit code {code}: {_log_of(home).read_text()[-2000:]}")
         equal += lake_digests(home) == expected
     raise BenchError(f"only {killed} of {kills} imports were still running when they should be killed")
 
@@ -80,7 +80,12 @@ def lake_digests(home: Path) -> dict[str, str]:
     return digests
 
 
+def _log_of(home: Path) -> Path:
+    return home.with_name("import.err")
+
+
 def _start(home: Path, *options: str) -> subprocess.Popen[bytes]:
     command = [*worker_command("orders_chain"), "--home", str(home), *options]
     environment = {**os.environ, **ENVIRONMENT, "SIXTYFORTY_MEMORY": MEMORY}
-    return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with _log_of(home).open("wb") as log:
+        return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=log)
