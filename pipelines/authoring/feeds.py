@@ -102,11 +102,27 @@ class ExtractFeed:
             other_keys=" or ".join("+".join(map(as_yaml, key)) for key in self.profile.keys[1:4]),
             partition=as_yaml(time if has_days else f"local({time})::date") if history else "",
             known_at=as_yaml(f"utc({time} + {DURATIONS[history.every]})" if history and has_days else time),
-            other_readings=_describe_readings(history) if history else "",
+            other_readings=_describe_readings(history, "If this is wrong, write {} in partition and in known_at")
+            if history
+            else "",
             optional=[as_yaml(name) for name in self.profile.optional],
             personal=[as_yaml(c.name) for c in self.profile.columns if PERSONAL_NAME.search(c.name)],
             profile=self.profile,
+            column_notes=self._column_notes(),
         )
+
+    def _column_notes(self) -> dict[str, str]:
+        """Return what is to be checked about columns of dates that can't be read for sure, by column.
+
+        The column that gives the partition is left out if its dates are ambiguous: the note is next to `partition`.
+        """
+        ambiguous = {
+            history.column: _describe_readings(history, "It may also be {}")
+            for history in self.profile.histories
+            if history.other_sql and (self.history is None or history.column != self.history.column)
+        }
+        mixed = {c.name: _describe_forms(c.mixed_forms) for c in self.profile.columns if c.mixed_forms}
+        return ambiguous | mixed
 
 
 @dataclass(frozen=True)
@@ -114,6 +130,7 @@ class SourceDraft:
     """Texts with which the templates of a new use case declare a source. They are YAML, quoted where needed.
 
     `partition` is empty for a snapshot. `other_keys` names other sets of columns that identify every row.
+    `column_notes` holds a text for each column that must be checked, by its name.
     `query`, `database` and `cursor_column` are used if a query returns the rows. `other_readings` is empty unless the
     dates are ambiguous.
     """
@@ -133,16 +150,28 @@ class SourceDraft:
     optional: list[str]
     personal: list[str]
     profile: TableProfile
+    column_notes: dict[str, str]
 
 
-def _describe_readings(history: TimeProfile) -> str:
-    """Return a warning that dates such as `03/04/2024` can be read in two ways; empty if they can't."""
+def _describe_readings(history: TimeProfile, advice: str) -> str:
+    """Return a warning that dates such as `03/04/2024` can be read in two ways; empty if they can't.
+
+    advice: a sentence with a placeholder for the other ways.
+    """
     if not history.other_sql:
         return ""
     sql, *others = (" ".join(reading.split()) for reading in (history.sql, *history.other_sql))  # a comment is one line
+    span = f"{history.first} to {history.last}"
+    return f"the order of day and month is ambiguous. {sql} gives {span}. {advice.format(' or '.join(others))}"
+
+
+def _describe_forms(forms: Sequence[tuple[str, int]]) -> str:
+    """Return a warning that the dates of a column have several forms. forms: see `InferredType.mixed_forms`."""
+    counted = [f"{count:,} {form}" for form, count in forms if form]
+    others = [f"{count:,} not a date" for form, count in forms if not form]
     return (
-        f"the order of day and month is ambiguous. {sql} gives {history.first} to {history.last}. If this is"
-        f" wrong, write {' or '.join(others)} in partition and in known_at"
+        f"no form reads all texts as dates. Different texts: {', '.join([*counted, *others])}."
+        " Ask the sender for one form"
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from sixtyforty.ingest.distinct_texts import ask, count_where, list_portions
 from sixtyforty.ingest.type_inference import CODE_WITH_E, FLOATING_POINT, LEADING_ZERO
 from sixtyforty.ingest.written_forms import plain_text_sql
 from sixtyforty.spec.sources import Source
@@ -45,6 +46,8 @@ FORMS = (
     *(NumberForm(decimal, space) for space in (" ", "\u00a0", "\u202f") for decimal in (".", ",")),
     *(NumberForm(".", apostrophe) for apostrophe in ("'", "’")),
 )
+CHARACTERS = "[-+0-9eE.,'’ \u00a0\u202f]+"  # those of numbers in any of the forms
+LIKE_NUMBER = f"regexp_full_match(t, {literal(CHARACTERS)})"
 
 
 def detect_number_form(db: duckdb.DuckDBPyConnection, table: str, names: Sequence[str]) -> tuple[NumberForm, list[str]]:
@@ -53,26 +56,31 @@ def detect_number_form(db: duckdb.DuckDBPyConnection, table: str, names: Sequenc
     table: its texts are trimmed, and null where a value is missing. names: its columns. A form is chosen only if it
     fits all columns of numbers.
     """
-    plain = [name for name in names if _fits(db, table, name, identifier(name))]
-    others = [name for name in names if name not in plain]
+    fitting: dict[str, Sequence[bool]] = {}  # by column: whether it has plain numbers, and whether each form fits
+    for portion in list_portions(db, table, names):
+        # Most texts have other characters than numbers, which is faster to see than that no form fits.
+        counts = ask(db, ["count(*)", count_where(LIKE_NUMBER)], range(len(portion)))
+        like_numbers = [n for n, (texts, alike) in counts.items() if 0 < texts == alike]
+        misfits = ask(
+            db, [_count_misfits(plain) for plain in ("t", *(form.plain_sql("t") for form in FORMS))], like_numbers
+        )
+        fitting |= {portion[n]: [not count for count in counts] for n, counts in misfits.items()}
+    fits_of_plain = [fits for fits in fitting.values() if fits[0]]
     columns_by_form = {}
-    for form in FORMS:
-        needing = [name for name in others if _fits(db, table, name, form.plain_sql(name))]
-        if needing and all(_fits(db, table, name, form.plain_sql(name)) for name in plain):
+    for number, form in enumerate(FORMS, 1):
+        needing = [name for name in names if name in fitting and not fitting[name][0] and fitting[name][number]]
+        if needing and all(fits[number] for fits in fits_of_plain):
             columns_by_form[form] = needing
     form = max(columns_by_form, key=lambda form: len(columns_by_form[form]), default=PLAIN)
     return form, columns_by_form.get(form, [])
 
 
-def _fits(db: duckdb.DuckDBPyConnection, table: str, name: str, plain: str) -> bool:
-    """Return whether all texts of a column are numbers, not codes like `007`. plain: SQL that rewrites the texts.
+def _count_misfits(plain: str) -> str:
+    """Return the SQL aggregate that counts the texts that are no numbers, or codes like `007`.
 
-    DuckDB stops at the first text that is no number. A column without a text doesn't fit.
+    plain: SQL that rewrites a text `t` from a form of numbers.
     """
     number, code, zero = (
-        f"regexp_full_match(p, {literal(form)})" for form in (FLOATING_POINT, CODE_WITH_E, LEADING_ZERO)
+        f"regexp_full_match({plain}, {literal(form)})" for form in (FLOATING_POINT, CODE_WITH_E, LEADING_ZERO)
     )
-    texts = f"from (select {plain} as p from {table} where {identifier(name)} is not null)"
-    other = f"select 1 {texts} where ({number} and not {code} and not {zero}) is not true limit 1"
-    has_text = db.execute(f"select 1 {texts} limit 1").fetchall()
-    return bool(has_text) and not db.execute(other).fetchall()
+    return count_where(f"({number} and not {code} and not {zero}) is not true")

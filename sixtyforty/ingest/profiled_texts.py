@@ -17,7 +17,7 @@ from sixtyforty.ingest.extract import BrokenLine, Chunk, RefusedExtractError
 from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.ingest.number_forms import PLAIN, NumberForm, detect_number_form
-from sixtyforty.ingest.type_inference import InferredType, infer_type
+from sixtyforty.ingest.type_inference import InferredType, infer_types
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.wording import format_plural
@@ -107,7 +107,7 @@ def load_texts(db: duckdb.DuckDBPyConnection, files: Sequence[Path], null_texts:
     )
     db.execute(f"create temp table plain_texts as select {plain} from trimmed_texts")
     db.execute("drop table trimmed_texts")
-    types = {name: infer_type(db, "plain_texts", name, landed.types.get(name, ())) for name in names}
+    types = infer_types(db, "plain_texts", names, landed.types)
     typed = ", ".join(f"{inferred.sql} as {identifier(name)}" for name, inferred in types.items())
     db.execute(f"create temp table landed as select {typed} from plain_texts")
     db.execute("drop table plain_texts")

@@ -8,12 +8,13 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from sixtyforty.ingest.distinct_texts import split_columns
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.ingest.formats.registry import describe_formats, format_of_name
 from sixtyforty.ingest.number_forms import PLAIN, NumberForm
@@ -55,6 +56,7 @@ class ColumnProfile:
     - distinct: the number of distinct values.
     - low, high: the smallest and the largest value.
     - values: all distinct values, sorted; empty if there are more than MAX_LISTED_VALUES, or if a text is long.
+    - mixed_forms: the forms of a text column whose dates have several forms, see `InferredType`.
     """
 
     name: str
@@ -65,6 +67,7 @@ class ColumnProfile:
     low: Any = None
     high: Any = None
     values: tuple[Any, ...] = ()
+    mixed_forms: tuple[tuple[str, int], ...] = field(default=(), kw_only=True)
 
     @property
     def numeric(self) -> bool:
@@ -167,7 +170,7 @@ def profile_table(db: duckdb.DuckDBPyConnection, table: str, loaded: LoadedTexts
     loaded: what was detected when the files were loaded.
     """
     profile = profile_columns(db, table)
-    histories = [history for column in profile.columns if (history := _history(db, table, column, profile.rows))]
+    histories = _histories(db, table, profile)
     return replace(
         profile,
         columns=tuple(_as_declared(column, loaded.types.get(column.name)) for column in profile.columns),
@@ -185,23 +188,38 @@ def profile_columns(db: duckdb.DuckDBPyConnection, table: str) -> TableProfile:
     """Profile a table's columns. Keys and the distribution over time are left out, because they take long to find."""
     (rows,) = db.execute(f"select count(*) from {table}").fetchall()[0]
     described = db.execute(f"describe {table}").fetchall()
-    columns = tuple(_profile_column(db, table, name, duckdb_type) for name, duckdb_type, *_ in described)
+    types = {name: duckdb_type for name, duckdb_type, *_ in described}
+    columns = tuple(
+        column for names in split_columns(rows, list(types)) for column in _profile_portion(db, table, names, types)
+    )
     (different,) = db.execute(f"select count(*) from (select distinct * from {table})").fetchall()[0]
     return TableProfile(rows, rows - different, columns)
 
 
-def _profile_column(db: duckdb.DuckDBPyConnection, table: str, name: str, duckdb_type: str) -> ColumnProfile:
-    column = bare_identifier(name)
-    nulls, distinct, low, high = db.execute(
-        f"select count(*) - count({column}), count(distinct {column}), min({column}), max({column}) from {table}"
-    ).fetchall()[0]
-    values: tuple[Any, ...] = ()
-    if distinct <= MAX_LISTED_VALUES:
-        rows = db.execute(f"select distinct {column} from {table} where {column} is not null order by 1").fetchall()
-        values = tuple(row[0] for row in rows)
-        if any(isinstance(text, str) and text.startswith(DIGEST) for text in values):
-            values = ()
-    return ColumnProfile(name, _contract_type(duckdb_type), column, nulls, distinct, low, high, values)
+def _profile_portion(
+    db: duckdb.DuckDBPyConnection, table: str, names: Sequence[str], types: Mapping[str, str]
+) -> list[ColumnProfile]:
+    """Profile some columns of a table. types: the DuckDB types of the columns, by name."""
+    sql = {name: bare_identifier(name) for name in names}
+    aggregates = [f"[count(*) - count({c}), count(distinct {c})], min({c}), max({c})" for c in sql.values()]
+    (figures,) = db.execute(f"select {', '.join(aggregates)} from {table}").fetchall()
+    counts, lows, highs = (dict(zip(names, figures[n::3], strict=True)) for n in range(3))
+    listed = [name for name in names if counts[name][1] <= MAX_LISTED_VALUES]
+    lists = [f"list_sort(list(distinct {sql[name]}) filter (where {sql[name]} is not null))" for name in listed]
+    (contents,) = db.execute(f"select {', '.join(lists)} from {table}").fetchall() if listed else [()]
+    values = {name: tuple(content or ()) for name, content in zip(listed, contents, strict=True)}
+    profiles = []
+    for name in names:
+        nulls, distinct = counts[name]
+        shown = _shown(values.get(name, ()))
+        kind = _contract_type(types[name])
+        profiles.append(ColumnProfile(name, kind, sql[name], nulls, distinct, lows[name], highs[name], shown))
+    return profiles
+
+
+def _shown(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the values of a column, or none if a value is the digest of a long text."""
+    return () if any(isinstance(text, str) and text.startswith(DIGEST) for text in values) else values
 
 
 def _contract_type(duckdb_type: str) -> str:
@@ -213,8 +231,10 @@ def _contract_type(duckdb_type: str) -> str:
 
 def _as_declared(column: ColumnProfile, inferred: InferredType | None) -> ColumnProfile:
     """Return a column's profile with the type to declare in a contract: VARCHAR for dates that a cast can't read."""
-    if inferred is None or inferred.parsing_sql is None:
+    if inferred is None:
         return column
+    if inferred.parsing_sql is None:
+        return replace(column, mixed_forms=inferred.mixed_forms)
     return replace(column, kind="VARCHAR", sql=inferred.parsing_sql)
 
 
@@ -224,16 +244,26 @@ def _as_declared_time(history: TimeProfile, inferred: InferredType | None) -> Ti
     return replace(history, sql=inferred.parsing_sql, other_sql=inferred.other_parsing_sql)
 
 
-def _history(db: duckdb.DuckDBPyConnection, table: str, column: ColumnProfile, rows: int) -> TimeProfile | None:
-    """Return how rows are distributed over the days of a column; None if the column holds no times, or mostly nulls."""
+def _histories(db: duckdb.DuckDBPyConnection, table: str, profile: TableProfile) -> list[TimeProfile]:
+    """Return how rows are distributed over the days of each column of times. Columns of mostly nulls are left out."""
+    columns = [c for c in profile.columns if c.kind in TIME_TYPES and _as_day(c.low) and c.nulls <= profile.rows / 2]
+    histories = []
+    for portion in split_columns(profile.rows, columns):
+        days = ", ".join(f"{column.sql}::date" for column in portion)
+        numbered = f"select unnest(range({len(portion)})) as n, unnest([{days}]) as day from {table}"
+        rows = db.execute(
+            f"""select count(*), median(rows), max(rows), list(distinct isodow(day)) from
+            (select n, day, count(*) as rows from ({numbered}) where day is not null group by all)
+            group by n order by n"""
+        ).fetchall()
+        histories += [_history(column, *figures) for column, figures in zip(portion, rows, strict=True)]
+    return histories
+
+
+def _history(column: ColumnProfile, days: int, median: float, most: int, weekdays: Sequence[int]) -> TimeProfile:
+    """Return the profile of a column of times. weekdays: the weekdays of its days, from 1 for Monday."""
     first, last = _as_day(column.low), _as_day(column.high)
-    if column.kind not in TIME_TYPES or first is None or last is None or column.nulls > rows / 2:
-        return None
-    day = f"{column.sql}::date"
-    days, median, most, weekdays = db.execute(
-        f"""select count(*), median(rows), max(rows), list(distinct isodow(day)) from
-        (select {day} as day, count(*) as rows from {table} where {day} is not null group by 1)"""
-    ).fetchall()[0]
+    assert first and last, "the column has times"
     history = TimeProfile(column.name, column.kind, column.sql, first, last, days, float(median), most)
     if history.every != "day" or (last - first).days < MIN_DAYS_FOR_WEEKDAYS:
         return history

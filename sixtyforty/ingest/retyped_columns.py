@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sixtyforty.ingest.casting import cleaned_columns_sql
 from sixtyforty.ingest.contract_rows import select_landed_rows
-from sixtyforty.ingest.type_inference import infer_type
+from sixtyforty.ingest.type_inference import infer_types
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry
@@ -61,5 +61,5 @@ def _infer_type(db: duckdb.DuckDBPyConnection, landed: str, column: str, extract
         f"create or replace temp view texts as select nullif(trim({name}), '') as {name} from {landed}"
         f" where _extract in ({listed})"
     )
-    inferred = infer_type(db, "texts", column)
+    inferred = infer_types(db, "texts", [column], {})[column]
     return "VARCHAR" if inferred.parsing_sql else inferred.kind  # a cast can't read other forms of dates

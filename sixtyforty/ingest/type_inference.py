@@ -7,16 +7,19 @@ stay text: a number with leading zeros (`00123`), or digits around an E (`10E2`)
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from sixtyforty.ingest.distinct_texts import ask, count_where, list_portions
 from sixtyforty.ingest.exact_casts import cast_sql
 from sixtyforty.ingest.written_forms import form_pattern
 from sixtyforty.storage.sql import bare_identifier, literal
 
 if TYPE_CHECKING:
     import duckdb
+
+T = TypeVar("T")
 
 # Regular expressions that a whole text must match.
 INTEGER = r"[-+]?[0-9]+"
@@ -30,6 +33,10 @@ ISO_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)
 COMPACT_DATE = r"(19|20)[0-9]{6}"
 CODE_NAME = re.compile(r"zip|postal|post_?code|plz|phone|\bsku\b|\bean\b|gtin|isbn|iban", re.I)
 DATE_NAME = re.compile(r"date|day|datum|tag|jour|fecha", re.I)
+
+# A condition that is true for each date or time of DATE_FORMATS, and for few other texts.
+LIKE_DATE = "regexp_full_match(t, '[0-9A-Za-z ,./:-]+') and length(regexp_replace(t, '[^0-9]', '', 'g')) >= 4"
+MIN_DATES = 0.5  # a column is described as one of mixed dates if at least this share of its texts are dates
 
 DECIMAL_WIDTHS = (18, 38)  # DuckDB and Parquet hold up to 18 digits in 8 bytes, and up to 38 in 16 bytes
 DOUBLE_DIGITS = 17
@@ -51,116 +58,181 @@ class InferredType:
     - parsing_sql: equal to `sql` for a date in a form that a cast can't read, otherwise None. A data contract declares
       such a column as text.
     - other_parsing_sql: other ways to read the dates, if their form is ambiguous, such as `03/04/2024`.
+    - mixed_forms: for a text column whose dates have several forms, each form with the number of different texts that
+      no earlier form reads. The form of texts that aren't dates is empty.
     """
 
     kind: str
     sql: str
     parsing_sql: str | None = None
     other_parsing_sql: tuple[str, ...] = ()
+    mixed_forms: tuple[tuple[str, int], ...] = field(default=(), kw_only=True)
 
 
-def infer_type(db: duckdb.DuckDBPyConnection, table: str, name: str, declared: Collection[str] = ()) -> InferredType:
-    """Return the type that all values of a text column have.
+# Yields SQL aggregates over the texts `t` of a column, is sent their values, and returns the inferred type.
+Inference: TypeAlias = Generator[Sequence[str], tuple[Any, ...], T]
 
-    table: a table or view whose texts are trimmed, and null where a value is missing. declared: the contract types that
-    the files themselves declare for the column. If they agree, their type is returned, or text if a value doesn't fit.
+
+def infer_types(
+    db: duckdb.DuckDBPyConnection, table: str, names: Sequence[str], declared: Mapping[str, Collection[str]]
+) -> dict[str, InferredType]:
+    """Return the type that all values of a text column have, for each of some columns.
+
+    table: a table or view whose texts are trimmed, and null where a value is missing. declared: by column, the contract
+    types that the files themselves declare. If they agree, their type is returned, or text if a value doesn't fit.
     """
+    types: dict[str, InferredType] = {}
+    for portion in list_portions(db, table, names):
+        inferences = {n: _infer(name, declared.get(name, ())) for n, name in enumerate(portion)}
+        answers: dict[int, tuple[Any, ...] | None] = dict.fromkeys(inferences)
+        while answers:
+            columns_by_question: dict[tuple[str, ...], list[int]] = {}
+            for n, answer in answers.items():
+                try:
+                    columns_by_question.setdefault(tuple(inferences[n].send(answer)), []).append(n)  # type: ignore[arg-type]
+                except StopIteration as end:
+                    types[portion[n]] = end.value
+            answers = {}
+            for aggregates, numbers in columns_by_question.items():
+                answers |= ask(db, aggregates, numbers)
+    return {name: types[name] for name in names}
+
+
+def _infer(name: str, declared: Collection[str]) -> Inference[InferredType]:
     column = bare_identifier(name)
-    db.execute(
-        f"create or replace temp table _values as select distinct {column}::varchar as t from {table}"
-        f" where {column} is not null"
-    )
-    count = _count(db, "true")
     text = InferredType("VARCHAR", column)
     if len(declared) == 1:
         kinds = [*declared, *("TIMESTAMP_NS" for kind in declared if kind == "TIMESTAMP")]
-        fitting = (kind for kind in kinds if not _count(db, f"{cast_sql('t', kind)} is null"))
+        misfits = yield [count_where(f"{cast_sql('t', kind)} is null") for kind in kinds]
+        fitting = (kind for kind, count in zip(kinds, misfits, strict=True) if not count)
         return next((InferredType(kind, cast_sql(column, kind)) for kind in fitting), text)
+    (count,) = yield ["count(*)"]
     if not count or CODE_NAME.search(name):
         return text
-    inferred = _infer(db, name, column, count) or text
-    is_exact = inferred.parsing_sql or not _count(db, f"{cast_sql('t', inferred.kind)} is null")
-    return inferred if is_exact else text
+    inferred = (yield from _infer_plain(name, column, count)) or text
+    (misfits,) = yield [count_where(f"{cast_sql('t', inferred.kind)} is null")]
+    return inferred if inferred.parsing_sql or not misfits else text
 
 
-def _infer(db: duckdb.DuckDBPyConnection, name: str, column: str, count: int) -> InferredType | None:
-    if number := _infer_number(db, name, column, count):
+def _infer_plain(name: str, column: str, count: int) -> Inference[InferredType | None]:
+    if number := (yield from _infer_number(name, column, count)):
         return number
-    if _count(db, "lower(t) in ('true', 'false')") == count:
+    truths, *_ = yield [count_where("lower(t) in ('true', 'false')")]
+    if truths == count:
         return InferredType("BOOLEAN", f"{column}::boolean")
-    return _infer_time(db, column, count)
-
-
-def _count(db: duckdb.DuckDBPyConnection, condition: str) -> int:
-    return int(db.execute(f"select count(*) from _values where {condition}").fetchall()[0][0])
+    return (yield from _infer_time(column, count))
 
 
 def _matches(pattern: str) -> str:
     return f"regexp_full_match(t, {literal(pattern)})"
 
 
-def _infer_number(db: duckdb.DuckDBPyConnection, name: str, column: str, count: int) -> InferredType | None:
-    if _count(db, _matches(FLOATING_POINT)) < count:
+def _infer_number(name: str, column: str, count: int) -> Inference[InferredType | None]:
+    numbers, codes, integers = yield [
+        count_where(_matches(FLOATING_POINT)),
+        count_where(f"{_matches(LEADING_ZERO)} or {_matches(CODE_WITH_E)}"),
+        count_where(_matches(INTEGER)),
+    ]
+    if numbers < count:
         return None
     text = InferredType("VARCHAR", column)
-    if _count(db, f"{_matches(LEADING_ZERO)} or {_matches(CODE_WITH_E)}"):
+    if codes:
         return text
-    if _count(db, _matches(INTEGER)) == count:
-        if DATE_NAME.search(name) and _count(db, f"{_matches(COMPACT_DATE)} and {_parses('%Y%m%d')}") == count:
+    if integers == count:
+        dates, too_long = yield [
+            count_where(f"{_matches(COMPACT_DATE)} and {_parses('%Y%m%d')}"),
+            count_where("try_cast(t as bigint) is null"),
+        ]
+        if DATE_NAME.search(name) and dates == count:
             return _parsed(column, ["%Y%m%d"], "DATE")
-        if _count(db, "try_cast(t as bigint) is null"):
-            return text
-        return InferredType("BIGINT", f"{column}::bigint")
-    if kind := _fixed_decimal(db, count) or _long_decimal(db, count):
+        return text if too_long else InferredType("BIGINT", f"{column}::bigint")
+    if kind := (yield from _fixed_decimal(count)) or (yield from _long_decimal(count)):
         return InferredType(kind, f"{column}::{kind}")
-    if _count(db, "isinf(try_cast(t as double)) is not false"):
-        return text
-    return InferredType("DOUBLE", f"{column}::double")
+    (infinite,) = yield [count_where("isinf(try_cast(t as double)) is not false")]
+    return text if infinite else InferredType("DOUBLE", f"{column}::double")
 
 
-def _fixed_decimal(db: duckdb.DuckDBPyConnection, count: int) -> str | None:
+def _fixed_decimal(count: int) -> Inference[str | None]:
     """Return a DECIMAL type if all values have equally many decimals, as amounts of money do; otherwise None.
 
     Trailing zeros show that the number of decimals is fixed.
     """
-    if _count(db, _matches(FIXED_POINT)) < count or not _count(db, "t like '%0'"):
+    fixed, ending_in_zero, scales, digits = yield [
+        count_where(_matches(FIXED_POINT)),
+        count_where("t like '%0'"),
+        "list(distinct length(t) - instr(t, '.'))",
+        "max(length(regexp_replace(t, '[^0-9]', '', 'g')))",
+    ]
+    if fixed < count or not ending_in_zero:
         return None
-    scales, digits = db.execute(
-        "select list(distinct length(t) - instr(t, '.')), max(length(regexp_replace(t, '[^0-9]', '', 'g')))"
-        " from _values"
-    ).fetchall()[0]
     width = next((width for width in DECIMAL_WIDTHS if digits <= width), None)
     return f"DECIMAL({width},{scales[0]})" if width and len(scales) == 1 and scales[0] in DECIMAL_SCALES else None
 
 
-def _long_decimal(db: duckdb.DuckDBPyConnection, count: int) -> str | None:
+def _long_decimal(count: int) -> Inference[str | None]:
     """Return the type for numbers of which one has too many digits for a DOUBLE; None if a DOUBLE holds all of them.
 
     The type is VARCHAR if no DECIMAL holds all numbers. A DOUBLE has at most 17 significant digits.
     """
-    if _count(db, _matches(PLAIN_NUMBER)) < count:
-        return None
-    longest, whole, decimals = db.execute(
-        """select max(length(ltrim(replace(digits, '.', ''), '0'))), max(length(split_part(digits, '.', 1))),
-            max(length(split_part(digits, '.', 2)))
-        from (select ltrim(t, '+-') as digits from _values)"""
-    ).fetchall()[0]
-    if longest <= DOUBLE_DIGITS:
+    digits = "ltrim(t, '+-')"
+    plain, longest, whole, decimals = yield [
+        count_where(_matches(PLAIN_NUMBER)),
+        f"max(length(ltrim(replace({digits}, '.', ''), '0')))",
+        f"max(length(split_part({digits}, '.', 1)))",
+        f"max(length(split_part({digits}, '.', 2)))",
+    ]
+    if plain < count or longest <= DOUBLE_DIGITS:
         return None
     return f"DECIMAL({max(DECIMAL_WIDTHS)},{decimals})" if whole + decimals <= max(DECIMAL_WIDTHS) else "VARCHAR"
 
 
-def _infer_time(db: duckdb.DuckDBPyConnection, column: str, count: int) -> InferredType | None:
-    if _count(db, f"{_matches(ISO_DATE)} and try_cast(t as date) is not null") == count:
+def _infer_time(column: str, count: int) -> Inference[InferredType | None]:
+    is_iso = f"({_matches(ISO_TIME)} or {_matches(ISO_DATE)}) and try_cast(t as timestamptz) is not null"
+    dates, times, like_dates = yield [
+        count_where(f"{_matches(ISO_DATE)} and try_cast(t as date) is not null"),
+        count_where(is_iso),
+        count_where(LIKE_DATE),
+    ]
+    if dates == count:
         return InferredType("DATE", f"{column}::date")
-    is_time = f"({_matches(ISO_TIME)} or {_matches(ISO_DATE)}) and try_cast(t as timestamptz) is not null"
-    if _count(db, is_time) == count:
+    if times == count:
         return InferredType("TIMESTAMP", f"({column}::timestamptz at time zone 'UTC')")
+    if like_dates < count * MIN_DATES:
+        return None
+    conditions = {"ISO 8601": is_iso} if times else {}
     for suffix in ("", *TIME_FORMATS):
-        formats = [form + suffix for form in DATE_FORMATS if _count(db, _parses(form + suffix)) == count]
-        if formats:
-            return _parsed(column, _by_span(db, formats), "TIMESTAMP" if suffix else "DATE")
-    return None
+        forms = [form + suffix for form in DATE_FORMATS]
+        counts = yield [count_where(_parses(form)) for form in forms]
+        counts_by_form = dict(zip(forms, counts, strict=True))
+        if fitting := [form for form in forms if counts_by_form[form] == count]:
+            sorted_forms = yield from _by_span(fitting)
+            return _parsed(column, sorted_forms, "TIMESTAMP" if suffix else "DATE")
+        conditions |= {form: _parses(form) for form in forms if counts_by_form[form]}
+    mixed_forms = yield from _find_mixed_forms(count, conditions)
+    return InferredType("VARCHAR", column, mixed_forms=mixed_forms)
+
+
+def _find_mixed_forms(count: int, conditions: Mapping[str, str]) -> Inference[tuple[tuple[str, int], ...]]:
+    """Return the date forms of a column that has several, each with the number of texts that no earlier form reads.
+
+    The form that reads the most texts comes first. The last entry has an empty form: it counts the texts that aren't
+    dates of any form. Without mixed dates, nothing is returned. count: the number of texts. conditions: SQL conditions
+    that are true for the texts of a form, by form.
+    """
+    forms: dict[str, int] = {}
+    others = "true"
+    while unused := [form for form in conditions if form not in forms]:
+        counts = yield [count_where(f"{conditions[form]} and {others}") for form in unused]
+        most = max(counts)
+        if not most:
+            break
+        form = unused[counts.index(most)]
+        forms[form] = most
+        others += f" and not ({conditions[form]})"
+    rest = count - sum(forms.values())
+    if rest > count * (1 - MIN_DATES):
+        return ()
+    return (*forms.items(), *([("", rest)] if rest else []))
 
 
 def _parses(form: str) -> str:
@@ -168,19 +240,18 @@ def _parses(form: str) -> str:
     return f"({_matches(form_pattern(form))} and try_strptime(t, {literal(form)}) is not null)"
 
 
-def _by_span(db: duckdb.DuckDBPyConnection, formats: list[str]) -> list[str]:
+def _by_span(forms: Sequence[str]) -> Inference[list[str]]:
     """Sort date formats by the time from the earliest to the latest date that they read in a column, shortest first.
 
     A wrong format spreads the dates over the year. Of formats that read all values alike, only one is returned.
     """
-    spans: dict[str, tuple[float, str]] = {}
-    for form in formats:
-        span, content = db.execute(
-            f"select epoch(max(p) - min(p)), md5(string_agg(p::varchar, ',' order by t))"
-            f" from (select t, strptime(t, {literal(form)}) as p from _values)"
-        ).fetchall()[0]
-        spans.setdefault(str(content), (float(span), form))
-    return [form for _, form in sorted(spans.values(), key=lambda pair: pair[0])]
+    times = [f"try_strptime(t, {literal(form)})" for form in forms]
+    spans = yield [f"epoch(max({time}) - min({time}))" for time in times]
+    contents = yield [f"md5(string_agg({time}::varchar, ',' order by t))" for time in times]
+    by_content: dict[str, tuple[float, str]] = {}
+    for span, content, form in zip(spans, contents, forms, strict=True):
+        by_content.setdefault(content, (span, form))
+    return [form for _, form in sorted(by_content.values(), key=lambda pair: pair[0])]
 
 
 def _parsed(column: str, formats: list[str], kind: str) -> InferredType:

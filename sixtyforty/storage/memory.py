@@ -1,7 +1,8 @@
 """The setting SIXTYFORTY_MEMORY: how much memory one process may use for data.
 
 The setting is a number of bytes, such as `2000000000`, or a number with a unit, such as `1GB`, `512MB` or `1.5GiB`. The
-default is a quarter of the memory of the machine or container, but at least 512 MB. The limit covers data on the way
+default is a quarter of the memory of the machine or container, but at least 512 MB. A size beyond that memory is
+refused. The limit covers data on the way
 from an extract to delivered decisions: what DuckDB holds, and rows that wait to be written. It doesn't cover training
 sets, which are held in memory as a whole. A process needs up to 420 MB more, of which the libraries take 350 MB.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,11 +24,11 @@ UNITS = {"": 1, "B": 1, "MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 1 << 20, 
 MAX_STAGING_BYTES = 1 << 28
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUPS = Path("/proc/self/cgroup")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)")
 
 
 class MemorySettingError(SixtyfortyError):
-    """SIXTYFORTY_MEMORY is not a size, or it is too small."""
+    """SIXTYFORTY_MEMORY is not a size, or it is too small, or larger than the machine's memory."""
 
 
 def memory_limit() -> int:
@@ -46,13 +48,18 @@ def staging_limit() -> int:
 
 
 def parse_size(text: str) -> int:
-    """Return a size such as `1GB` in bytes. Raises MemorySettingError."""
+    """Return a size such as `1GB` in bytes. Raises MemorySettingError, also if the machine has less memory."""
     parts = _SIZE.fullmatch(text)
     if not parts or parts[2].upper() not in UNITS:
         raise MemorySettingError(f"{VARIABLE} is '{text}'. Set it to a size such as 1GB or 512MB.")
-    size = int(float(parts[1]) * UNITS[parts[2].upper()])
+    size = int(Decimal(parts[1]) * UNITS[parts[2].upper()])
     if size < MIN_BYTES:
         raise MemorySettingError(f"{VARIABLE} is {text}. Set it to at least {MIN_BYTES // 10**6}MB.")
+    if size > max(MIN_BYTES, machine_memory()):
+        raise MemorySettingError(
+            f"{VARIABLE} is {text}, but this machine or container has only {machine_memory() // 10**6:,} MB of memory."
+            " Set it to less, or leave it out: the default is a quarter of the memory."
+        )
     return size
 
 

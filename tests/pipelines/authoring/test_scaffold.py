@@ -94,6 +94,27 @@ def test_rows_of_orders_are_the_units_and_personal_columns_are_marked(tmp_path: 
     assert not any(rule["kwargs"].get("value_set") for rule in suite["rows"])
 
 
+@pytest.mark.parametrize(
+    ("paid", "note"),
+    [
+        (
+            ["01/02/2024", "01/03/2024"],
+            "the order of day and month is ambiguous. strptime(paid, '%m/%d/%Y')::date gives 2024-01-02 to 2024-01-03."
+            " It may also be strptime(paid, '%d/%m/%Y')::date",
+        ),
+        (
+            ["25/12/2024", "12/26/2024", "03/04/2024", "never"],
+            "no form reads all texts as dates. Different texts: 2 %d/%m/%Y, 1 %m/%d/%Y, 1 not a date."
+            " Ask the sender for one form",
+        ),
+    ],
+)
+def test_a_column_of_dates_that_cannot_be_read_for_sure_is_marked(tmp_path: Path, paid: list[str], note: str) -> None:
+    rows = [f"{n},2024-01-0{n},{text}" for n, text in enumerate(paid, 1)]
+    defs = (scaffold(tmp_path, ["id,day,paid", *rows]).folder / "defs.yaml").read_text()
+    assert f"        paid: VARCHAR  # CHECK: {note}\n" in defs
+
+
 def test_ambiguous_dates_are_marked_with_both_readings(tmp_path: Path) -> None:
     days = [date(2024, month, day) for month in (3, 4) for day in range(1, 13)]
     draft = scaffold(tmp_path, ["day,load", *(f"{day:%d/%m/%Y},{n}" for n, day in enumerate(days))])

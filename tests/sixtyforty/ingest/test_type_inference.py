@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sixtyforty.ingest.type_inference import InferredType, infer_type
+from sixtyforty.ingest import distinct_texts
+from sixtyforty.ingest.type_inference import InferredType, infer_types
 from sixtyforty.storage.sql import bare_identifier
 
 DAYS = [date(2024, 1, 1) + timedelta(days=n) for n in range(60)]
@@ -23,7 +24,7 @@ def infer(texts: Sequence[str | None], name: str = "x") -> tuple[InferredType, l
     with duckdb.connect() as db:
         db.execute(f"create table landed (n integer, {bare_identifier(name)} varchar)")
         db.executemany("insert into landed values (?, ?)", list(enumerate(texts)))
-        inferred = infer_type(db, "landed", name)
+        inferred = infer_types(db, "landed", [name], {})[name]
         return inferred, [row[0] for row in db.execute(f"select {inferred.sql} from landed order by n").fetchall()]
 
 
@@ -76,7 +77,6 @@ def test_types_are_inferred_from_all_texts(texts: list[str | None], kind: str, v
         ["inf", "1.5"],
         ["1e+400", "2e+1"],
         ["1,5", "2,5"],
-        ["2024-02-30", "2024-02-01"],
         ["1.", "2.5."],
         ["t", "f"],
     ],
@@ -126,8 +126,43 @@ def test_dates_that_read_alike_in_every_form_are_not_ambiguous() -> None:
     assert infer(["05/05/2024", "07/07/2024"])[0].other_parsing_sql == ()
 
 
-def test_mixed_orders_of_day_and_month_stay_text() -> None:
-    assert infer(["25/12/2024", "12/26/2024"])[0] == InferredType("VARCHAR", "x")
+@pytest.mark.parametrize(
+    ("texts", "forms"),
+    [
+        (["25/12/2024", "12/26/2024"], (("%d/%m/%Y", 1), ("%m/%d/%Y", 1))),
+        (["25/12/2024", "03/04/2024", "12/26/2024", "1/2/2024"], (("%d/%m/%Y", 3), ("%m/%d/%Y", 1))),
+        (["2024-12-25", "2024-12-26", "27.12.2024"], (("ISO 8601", 2), ("%d.%m.%Y", 1))),
+        (["25.12.2024", "26.12.2024 10:30"], (("%d.%m.%Y", 1), ("%d.%m.%Y %H:%M", 1))),
+        (["2024-02-30", "2024-02-01", "later", "2024-02-02"], (("ISO 8601", 2), ("", 2))),
+        (["later", "sooner", "2024-02-02"], ()),
+        (["2024001", "20240-02", "1.2.3"], ()),
+    ],
+)
+def test_mixed_forms_of_dates_stay_text_and_are_counted(texts: list[str], forms: tuple[tuple[str, int], ...]) -> None:
+    inferred, converted = infer(texts)
+    assert (inferred.kind, inferred.mixed_forms, converted) == ("VARCHAR", forms, texts)
+
+
+def test_many_columns_have_the_types_that_each_has_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = {
+        "day": ["03/04/2024", "05/04/2024"],
+        "zip": ["1", "2"],
+        "n": ["1", "2"],
+        "none": [None, None],
+        "price": ["1.50", "2.00"],
+        "at": ["2024-03-04 10:00", "x"],
+    }
+    monkeypatch.setattr(distinct_texts, "MAX_COLUMNS", 3)
+    with duckdb.connect() as db:
+        db.execute(f"create table landed ({', '.join(f'{bare_identifier(name)} varchar' for name in columns)})")
+        db.executemany(
+            f"insert into landed values ({', '.join('?' * len(columns))})", list(zip(*columns.values(), strict=True))
+        )
+        inferred = infer_types(db, "landed", list(columns), {"n": {"INTEGER"}})
+    assert list(inferred) == list(columns) and inferred["n"].kind == "INTEGER"
+    assert {name: infer(texts, name)[0] for name, texts in columns.items() if name != "n"} == {
+        name: kind for name, kind in inferred.items() if name != "n"
+    }
 
 
 CODES = st.text("0123456789eE.+-", min_size=1, max_size=12)

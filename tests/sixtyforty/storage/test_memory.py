@@ -27,16 +27,36 @@ def test_a_size_has_a_unit_or_is_in_bytes(monkeypatch: pytest.MonkeyPatch, text:
     assert memory_limit() == size
 
 
-@pytest.mark.parametrize("text", ["much", "1GB or so", "-1GB", "1,5GB", "1 PB", "1e9"])
+@pytest.mark.parametrize(
+    "text", ["much", "1GB or so", "-1GB", "1,5GB", "1 PB", "1e9", "GB", ".5GB", "nan", "1 GB 1 MB"]
+)
 def test_a_text_that_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(MemorySettingError, match="Set it to a size such as 1GB or 512MB"):
         parse_size(text)
 
 
-@pytest.mark.parametrize("text", ["0", "511MB", "1"])
+@pytest.mark.parametrize("text", ["0", "0GB", "0.5GB", "511MB", "1"])
 def test_a_size_that_is_too_small_is_refused(text: str) -> None:
     with pytest.raises(MemorySettingError, match="at least 512MB"):
         parse_size(text)
+
+
+@pytest.mark.parametrize("text", ["99999TB", "1.000001GiB", "9" * 400 + "MB"])
+def test_a_size_beyond_the_memory_of_the_machine_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(memory, "machine_memory", lambda: 1 << 30)
+    with pytest.raises(MemorySettingError, match="this machine or container has only 1,073 MB of memory"):
+        parse_size(text)
+
+
+def test_all_memory_of_the_machine_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "machine_memory", lambda: 1 << 30)
+    assert parse_size("1GiB") == 1 << 30
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_empty_setting_is_the_default(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("SIXTYFORTY_MEMORY", text)
+    assert memory_limit() == max(MIN_BYTES, machine_memory() // 4)
 
 
 @pytest.fixture
