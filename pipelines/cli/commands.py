@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Annotated, Any, TypeVar, get_args
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -78,14 +79,18 @@ def command(panel: str, name: str, *examples: str) -> Callable[[Function], Funct
     """
 
     def register(function: Function) -> Function:
+        signature = inspect.signature(function, eval_str=True)
+        parsers = {name: parser for name, p in signature.parameters.items() if (parser := _time_parser(p))}
+
         @functools.wraps(function)
         def run(*, as_json: bool, debug: bool, **arguments: Any) -> None:
-            exit_code = _run(functools.partial(function, **arguments), as_json, debug)
-            raise typer.Exit(exit_code)
+            texts = {name: arguments[name] for name in parsers if arguments[name] is not None}
+            exit_code = _parse(texts, parsers, arguments, as_json)
+            raise typer.Exit(exit_code or _run(functools.partial(function, **arguments), as_json, debug))
 
-        signature = inspect.signature(function, eval_str=True)
+        parameters = [_as_text(p) if name in parsers else p for name, p in signature.parameters.items()]
         run.__signature__ = signature.replace(  # type: ignore[attr-defined]
-            parameters=[*signature.parameters.values(), _flag("as_json", AsJson), _flag("debug", Debug)]
+            parameters=[*parameters, _flag("as_json", AsJson), _flag("debug", Debug)]
         )
         lines = [f"sixtyforty {name} {example.format(demo=EXAMPLE_USE_CASE)}".rstrip() for example in examples]
         epilog = "\n\n".join(["Examples:", *lines])
@@ -93,6 +98,49 @@ def command(panel: str, name: str, *examples: str) -> Callable[[Function], Funct
         return function
 
     return register
+
+
+def _time_parser(parameter: inspect.Parameter) -> Callable[[str], date] | None:
+    """Return the function that parses the text of an option of days or times; None for another parameter.
+
+    Typer would leave these texts to pydantic, which reads `20130601` as seconds since 1970.
+    """
+    kind, *_ = get_args(parameter.annotation) or (parameter.annotation,)
+    kinds = {kind, *get_args(kind)}
+    if not kinds & {date, datetime}:
+        return None
+    (declared,) = parameter.annotation.__metadata__
+    # Typer keeps the first name of an option as its default until it registers the command.
+    is_named = isinstance(declared.default, str)
+    option = declared.default if is_named else f"--{parameter.name.replace('_', '-')}"
+
+    def parse(text: str) -> date:
+        from sixtyforty.spec.clock import parse_day, parse_time
+
+        return parse_time(text, option) if datetime in kinds else parse_day(text, option)
+
+    return parse
+
+
+def _as_text(parameter: inspect.Parameter) -> inspect.Parameter:
+    """Return a parameter of days or times as a parameter of texts."""
+    is_optional = parameter.default is not inspect.Parameter.empty
+    kind = str | None if is_optional else str
+    return parameter.replace(annotation=Annotated[kind, *parameter.annotation.__metadata__])
+
+
+def _parse(
+    texts: Mapping[str, str], parsers: Mapping[str, Callable[[str], date]], arguments: dict[str, Any], as_json: bool
+) -> int:
+    """Parse the texts of days and times among the arguments. If one is wrong, show the error and return USAGE."""
+    from sixtyforty.spec.errors import SixtyfortyError
+
+    try:
+        arguments |= {name: parsers[name](text) for name, text in texts.items()}
+    except SixtyfortyError as error:
+        show_error(error, as_json)
+        return exit_codes.USAGE
+    return exit_codes.SUCCESS
 
 
 def _flag(name: str, annotation: Any) -> inspect.Parameter:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,7 @@ def run(
     first: FirstDay,
     last: LastDay,
     as_of: Annotated[
-        str | None,
+        datetime | None,
         typer.Option(metavar="TIME", help="Take the decisions that are due at or before this UTC time. Default: now."),
     ] = None,
     select: Annotated[
@@ -60,11 +61,10 @@ def run(
     from pipelines.authoring import catalog
     from pipelines.cli.errors import CommandError
     from sixtyforty.lifecycle.fixed_parts import refuse_changed_parts
-    from sixtyforty.spec.clock import parse_time
 
     if select and partitions_per_run:
         raise CommandError("--select and --partitions-per-run exclude each other. Give one of them.")
-    as_of_text = parse_time(as_of, "--as-of").isoformat() if as_of is not None else None
+    as_of_text = as_of.isoformat() if as_of is not None else None
     ws = catalog.open_declared_workspace(use_case)
     stages = _selected_stages(use_case, select) if select else None
     if rebuild_replay:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from sixtyforty.spec.errors import SixtyfortyError
@@ -24,7 +24,15 @@ def now() -> datetime:
 
 
 class InvalidTimeError(SixtyfortyError):
-    """A text that must be a time can't be read as one."""
+    """A text that must be a day or a time can't be read as one."""
+
+
+def parse_day(text: str, name: str) -> date:
+    """Parse a text such as `2013-06-02` as a day. name: what the text is, for the error. Raises InvalidTimeError."""
+    try:
+        return datetime.strptime(text.strip(), "%Y-%m-%d").date()  # date.fromisoformat accepts `20130601.5`
+    except ValueError:
+        raise InvalidTimeError(f"{name} is '{text}', expected a day. Write it as 2013-06-02.") from None
 
 
 def parse_time(text: str, name: str) -> datetime:

@@ -99,8 +99,6 @@ def test_each_example_parses(name: str) -> None:
         "impact flight_delays --tarck live",
         "impact flight_delays --track past",
         "decisions flight_delays",
-        "decisions flight_delays --date christmas",
-        "champion flight_delays --date 2013-13-01",
         "run flight_delays",
         "run flight_delays --from 2013-06-01 --to 2013-06-02 --partitions-per-run 0",
     ],

@@ -72,10 +72,6 @@ def test_a_live_run_starts_although_features_sql_cannot_run(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--as-of yesterday", "--as-of is 'yesterday', expected a UTC time. Write it as 2013-06-02 or"),
-        ("--as-of 2013-13-01", "--as-of is '2013-13-01', expected a UTC time."),
-        ("--as-of ''", "--as-of is '', expected a UTC time."),
-        ("--as-of 2013-06-01T25:00", "--as-of is '2013-06-01T25:00', expected a UTC time."),
         ("--select ,", "--select names no chain stage."),
         ("--select ' '", "--select names no chain stage."),
         ("--select featurs", "flight_delays has no chain stage 'featurs'. Did you mean features?"),
@@ -83,7 +79,7 @@ def test_a_live_run_starts_although_features_sql_cannot_run(
         ("--select 'raw/weather, wether'", "flight_delays has no chain stage 'wether'."),
     ],
 )
-def test_a_typo_in_a_stage_or_a_time_is_one_line_before_the_sql_check_and_any_file(
+def test_a_typo_in_a_stage_is_one_line_before_the_sql_check_and_any_file(
     options: str, message: str, run_cli: RunCli, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loader, "sql_problems", lambda *_: pytest.fail("the SQL was checked"))
