@@ -20,7 +20,7 @@ from desk.afterwards_page import afterwards_page
 from desk.decision_day import format_clock_time, format_fact, local_time
 from desk.decisions_page import decisions_page, news_page
 from desk.health import health_page
-from desk.impact_page import impact_chart, impact_csv, impact_page
+from desk.impact_page import impact_csv, impact_page
 from desk.login import log_out, login_page
 from desk.oidc import CALLBACK, OidcProvider
 from desk.oidc_login import callback_page, start_page
@@ -92,7 +92,6 @@ def _routes(desk: Desk) -> list[Route | Mount]:
         guarded("/afterwards", afterwards_page, "/afterwards"),
         guarded("/review", review_page, "/review", "POST"),
         guarded("/impact", impact_page, "/impact"),
-        guarded("/impact/chart", impact_chart, "/impact"),
         guarded("/impact/csv", impact_csv, "/impact"),
         guarded("/what-if", what_if_page, "/what-if", "POST"),
         guarded("/portfolio", portfolio_page, "/portfolio"),

@@ -5,21 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import math
-from urllib.parse import urlencode
 
-from markupsafe import Markup
 from starlette.responses import Response
 
 from desk.page_request import PageRequest, Problem
 from sixtyforty.accounting.kpi_ledger import read_daily_values
 from sixtyforty.accounting.refused_figures import RefusedFiguresError
-from sixtyforty.reports.charts import Chart
 from sixtyforty.reports.impact_report import ImpactFacts, collect_facts
 from sixtyforty.value.lift import Interval
 
 MAX_AGE = 60.0  # seconds for which the figures are cached
-# Charts contain inline styles. The desk serves each chart as a file, so that the impact page can forbid inline styles.
-CHART_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
 
 CSV_COLUMNS = (  # after the name of the period; money in the KPI's currency
     "decisions",
@@ -34,18 +29,8 @@ CSV_COLUMNS = (  # after the name of the period; money in the KPI's currency
 
 
 def impact_page(request: PageRequest) -> Response:
-    """Show the impact report of a use case, with its charts as images."""
-    facts = _load_facts(request)
-    images = {name: _image(request, name, chart) for name, chart in facts.charts.by_name().items()}
-    return request.render("impact.html", **vars(facts) | {"charts": images})
-
-
-def impact_chart(request: PageRequest) -> Response:
-    """Return the requested chart of the impact report as an SVG file."""
-    chart = _load_facts(request).charts.by_name().get(request.query.get("name", ""))
-    if chart is None:
-        raise Problem(404, "This chart doesn't exist", "Open the impact page again.")
-    return Response(chart.svg, media_type="image/svg+xml", headers=CHART_HEADERS)
+    """Show the impact report of a use case."""
+    return request.render("impact.html", **vars(_load_facts(request)))
 
 
 def impact_csv(request: PageRequest) -> Response:
@@ -89,9 +74,3 @@ def _load_facts(request: PageRequest) -> ImpactFacts:
             raise Problem(409, "No figures are shown", str(error)) from error
 
     return request.desk.cache.get("impact", (ws.use_case.name, track), compute, MAX_AGE)
-
-
-def _image(request: PageRequest, name: str, chart: Chart) -> Markup:
-    parameters = urlencode({"use_case": request.ws.use_case.name, "track": request.track, "name": name})
-    frame = Markup('<div class="wide" role="region" tabindex="0" aria-label="{}"><img src="{}" alt="{}"></div>')
-    return frame.format(chart.description, f"/impact/chart?{parameters}", chart.description)

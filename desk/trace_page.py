@@ -13,7 +13,9 @@ from sixtyforty.decisions.decision_search import SearchFilter, search_decisions
 from sixtyforty.decisions.decision_trace import DecisionTrace
 from sixtyforty.decisions.provenance import UnknownDecisionError, trace_decision
 from sixtyforty.decisions.responses import responses_to
+from sixtyforty.reports.page_templates import describe_decider
 from sixtyforty.spec.clock import now
+from sixtyforty.spec.kpi_wording import describe_action, describe_outcome
 from sixtyforty.storage.duckdb_session import QueryTooSlowError
 from sixtyforty.value.decision_ids import DecisionIdError, parse_decision_id
 
@@ -30,12 +32,28 @@ def trace_export(request: PageRequest) -> Response:
         "decision_id": decision_id,
         "exported_at": f"{now().isoformat(timespec='seconds')}Z",
         "exported_by": request.session.person,
+        "time_zone": "UTC",
+        "in_words": _in_words(request, trace),
         "trace": trace.to_dict(),
         "responses": [asdict(response) for response in responses_to(request.ws, decision_id)],
     }
     headers = {"Content-Disposition": f'attachment; filename="thread_{decision_id}.json"'}
     text = json.dumps(thread, indent=2, default=str, ensure_ascii=False)
     return Response(text, media_type="application/json", headers=headers)
+
+
+def _in_words(request: PageRequest, trace: DecisionTrace) -> dict[str, object]:
+    """Return what the trace's codes mean: the labels of the unit, the actions and, once it is known, the outcome."""
+    kpi, decision, outcome = request.ws.use_case.kpi, trace.decision, trace.outcome
+    known = outcome.outcome if outcome and outcome.known_at else None
+    return {
+        "use_case": request.ws.use_case.title,
+        "unit": {column: request.labels.text(column, part) for column, part in decision.unit.items()},
+        "action": describe_action(decision.action, kpi),
+        "current_process": describe_action(decision.current_action, kpi),
+        "decided_by": describe_decider(decision.decided_by),
+        "outcome": "not known yet" if known is None else describe_outcome(known, kpi),
+    }
 
 
 def trace_page(request: PageRequest) -> Response:

@@ -135,6 +135,7 @@ def write_decisions(ws: Workspace, day: str, track: Track = "replay", queued: in
     """Write 12 decisions of a day, some of them queued for review."""
     at = ws.use_case.closes_at(day)
     rows = {
+        "decision_id": [f"{track}-{day}-{number:016x}" for number in range(12)],
         "id": range(12),
         "decided_at": [at] * 12,
         "action": ["act"] * 5 + ["wait"] * 7,

@@ -26,7 +26,7 @@ from sixtyforty.spec.kpi import EvidenceLabel, Kpi
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.spec.wording import format_plural
+from sixtyforty.spec.wording import format_date, format_plural
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import FORECAST_CONFIDENCE, MONTH_DAYS, NO_INTERVAL, UNKNOWN, Interval
@@ -280,7 +280,7 @@ def explain_target(kpi: Kpi, counted: CountedGain, label: EvidenceLabel, invalid
 
     invalid_because: see `KpiSummary.invalid_because`. It replaces the comparison.
     """
-    by = f" by {kpi.target_date:%d %B %Y}".replace(" 0", " ") if kpi.target_date else ""
+    by = f" by {format_date(kpi.target_date)}" if kpi.target_date else ""
     target = format_money(kpi.target, kpi.currency)
     comparison = invalid_because or f"{_compare_with_target(kpi, counted.lift, label)} {counted.note}"
     return f"The target is {target} per 1,000 {kpi.unit_plural}{by}. {comparison}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sixtyforty.decisions.decision_draft import NO_CHAMPION_REASON
 from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.track import Track
@@ -21,6 +22,7 @@ HELD_OUT_REASONS = {
 }
 WITH_REASONS = {"fallback": "fallback: ", "current_process": ""}  # by decider: the prefix of the reason
 COMMON_ENDING = ": the current process decides"
+NO_MODEL_YET = "no model had been promoted yet"  # how a count of the past words it
 SHOWN_REASONS = 5
 
 
@@ -30,6 +32,12 @@ class DeciderCounts:
 
     model: int
     current_process: Mapping[str, int]
+
+    @property
+    def unscored(self) -> int:
+        """Number of decisions that the current process took although there was a model, and not for a comparison."""
+        planned = (NO_MODEL_YET, *HELD_OUT_REASONS.values())
+        return sum(count for reason, count in self.current_process.items() if reason not in planned)
 
     @property
     def decisions(self) -> int:
@@ -90,5 +98,6 @@ def _count_reasons(ws: Workspace, entries: Mapping[str, Entry]) -> Counter[str]:
         ).fetchall()
     counts: Counter[str] = Counter()
     for decided_by, reason, count in rows:
-        counts[WITH_REASONS[decided_by] + str(reason).removesuffix(COMMON_ENDING)] += count
+        cause = NO_MODEL_YET if reason == NO_CHAMPION_REASON else str(reason).removesuffix(COMMON_ENDING)
+        counts[WITH_REASONS[decided_by] + cause] += count
     return counts

@@ -1,12 +1,15 @@
 """Charts of money and usage for the reports, in colors that stay readable in print and for color-blind people.
 
-Each `draw_…` function returns the bytes of a PNG or SVG file. The same figures always give the same bytes.
+Each `draw_…` function returns the bytes of a PNG file on white, or of an SVG element for a page. The element has no
+background and takes its colors from the page's theme (`templates/style.css`). The same figures always give the same
+bytes.
 """
 
 from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -33,8 +36,9 @@ MAX_FIXED_AMOUNT = 1e9  # labels of larger amounts don't fit next to DAILY_AXES
 MAX_WEEK_LABELS = 8
 MAX_DATE_LABELS = 6
 INK, GRID = "#1d2939", "#eaecf0"
-MODEL, CURRENT_PROCESS, RANDOM_CHOICE, FORESIGHT = "#0b6e99", "#b54708", "#98a2b3", "#667085"
-ABOVE = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.2}  # a legend above the axes
+MODEL, CURRENT_PROCESS, RANDOM_CHOICE, FORESIGHT = "#0b6e99", "#b54708", "#8490a4", "#667085"
+THEME = {INK: "ink", GRID: "line", MODEL: "good", CURRENT_PROCESS: "bad", RANDOM_CHOICE: "random", FORESIGHT: "edge"}
+ABOVE = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.2, "labelcolor": INK}  # a legend
 POLICY_LINES = (  # field of DailyValue, legend, color, line style
     ("model", "decisions taken", MODEL, "-"),
     ("current_process", "current process", CURRENT_PROCESS, "-"),
@@ -47,18 +51,13 @@ POLICY_LINES = (  # field of DailyValue, legend, color, line style
 class Chart:
     """An SVG chart for a page. `description` is the text for people who can't see the chart."""
 
-    file: bytes
+    svg: bytes
     description: str
-
-    @property
-    def svg(self) -> str:
-        """The `<svg>` element of the chart's file, without the XML declaration."""
-        text = self.file.decode()
-        return text[text.index("<svg") :]
 
     def __html__(self) -> str:
         label = f'aria-label="{escape(self.description)}"'
-        return f'<div class="wide" role="region" tabindex="0" {label}><div role="img" {label}>{self.svg}</div></div>'
+        picture = f'<div role="img" {label}>{self.svg.decode()}</div>'
+        return f'<div class="wide" role="region" tabindex="0" {label}>{picture}</div>'
 
 
 def draw_cumulative_value(kpi: Kpi, days: Sequence[DailyValue], form: Form = "png") -> bytes:
@@ -204,6 +203,8 @@ def _new_figure(height: float, position: AxesPosition | None = None) -> tuple[An
     axes = figure.add_axes(position) if position else figure.add_subplot()
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(INK)
+    axes.set_facecolor("none")
     axes.grid(axis="y", color=GRID)
     axes.set_axisbelow(True)
     axes.tick_params(colors=INK, labelsize=9)
@@ -218,6 +219,22 @@ def _format_amounts(axes: Any) -> None:
 
 def _to_bytes(figure: Any, form: Form) -> bytes:
     buffer = io.BytesIO()
-    metadata = {"Date": None} if form == "svg" else {"Software": None}
-    figure.savefig(buffer, format=form, dpi=100, metadata=metadata)
-    return buffer.getvalue()
+    if form == "png":
+        figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+        return buffer.getvalue()
+    figure.savefig(buffer, format="svg", facecolor="none", metadata={"Date": None})
+    return _themed(buffer.getvalue().decode()).encode()
+
+
+def _themed(file: str) -> str:
+    """Return the `<svg>` element of a file, in the colors of the page's theme. The desk forbids styles in it."""
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", file[file.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # several charts of a page would have the same ids
+    svg = re.sub(r'style="([^"]*)"', lambda style: _to_attributes(style[1]), svg)
+    return re.sub("|".join(THEME), lambda colour: f"var(--{THEME[colour[0]]})", svg)
+
+
+def _to_attributes(style: str) -> str:
+    """Return `fill: none; stroke: red` as the attributes `fill="none" stroke="red"`."""
+    pairs = (declaration.split(":") for declaration in style.split(";") if declaration.strip())
+    return " ".join(f'{name.strip()}="{content.strip()}"' for name, content in pairs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 from sixtyforty.accounting.acceptance import summarize_acceptance
@@ -17,25 +17,22 @@ from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.responses import answers_by_decision
 from sixtyforty.lifecycle.name_ledger import ledger_heads
+from sixtyforty.reports.named_actions import name_actions
 from sixtyforty.reports.next_steps import Accounts, read_accounts, recommend_next_steps
-from sixtyforty.reports.page_templates import format_date
 from sixtyforty.spec.kpi_wording import describe_action
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.spec.wording import format_plural
+from sixtyforty.spec.wording import format_date, format_plural
 from sixtyforty.storage.champion_ledger import ChampionRow
-from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.restatement import was_restated
 from sixtyforty.storage.security_log import TABLE as SECURITY_LOG
 from sixtyforty.storage.security_log import has_security_log, open_security_log
-from sixtyforty.storage.sql import identifiers
 from sixtyforty.storage.verdicts import read_verdict
 from sixtyforty.value.daily_value import DailyValue, group_by_week
 from sixtyforty.value.lift import NO_INTERVAL
 from sixtyforty.workspace import Workspace
 
-MAX_NAMED = 10  # decisions that a message names
 MAX_WEEKS = 5  # losing weeks that a message names
 DECIDERS = {"model": "by the model", "fallback": "by fallback", "current_process": "by the current process"}
 SPECIAL = {"review": "deferred to review", "holdout": "in the holdout", "shadow": "in shadow mode"}
@@ -54,36 +51,12 @@ def decider_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> l
     # The most expensive actions come first, because they are work to do. If actions are amounts, the largest is first.
     actions = list(reversed(use_case.kpi.actions_by_cost)) or sorted(count_of_action, key=float, reverse=True)
     lines += [f"- {describe_action(action, use_case.kpi)}: {count_of_action.get(action, 0):,}" for action in actions]
-    lines += _name_actions(ws, entries)
+    lines += name_actions(ws, track, sorted(entries))
     facts = [DecisionFacts.from_entry(entry) for entry in entries.values()]
     left = sum(partition.fallback + partition.current_process for partition in facts)
     if left:
         lines.append(f"The current process decided {left:,} of them because there was no model or no sound data.")
     return [*lines, *_review_lines(ws, track, partitions)]
-
-
-def _name_actions(ws: Workspace, entries: Mapping[str, Entry]) -> list[str]:
-    """Return a line for each of the first MAX_NAMED actions by decision time, such as `- shop north: call a baker`.
-
-    No unit is named if its key has personal data, because a message must contain none.
-    """
-    use_case, key = ws.use_case, ws.use_case.decision.key
-    if any(set(key) & set(source.personal) for source in use_case.sources.values()):
-        return []
-    condition = f"from {ws.lake.select_rows(entries.values())} where action <> $1"
-    with ws.lake.open_session(use_case.timezone) as db:
-        query = (
-            f"select {identifiers(key)}, action, count(*) over () {condition} order by decided_at, {identifiers(key)}"
-        )
-        rows = db.execute(f"{query} limit {MAX_NAMED}", [use_case.kpi.idle_action]).fetchall()
-    lines = []
-    for *parts, action, _ in rows:
-        unit = ", ".join(f"{name.replace('_', ' ')} {part}" for name, part in zip(key, parts, strict=True))
-        lines.append(f"- {unit}: {describe_action(action, use_case.kpi)}")
-    more = (rows[0][-1] if rows else 0) - len(rows)
-    if lines and more:
-        lines.append(f"- and {format_plural(more, 'more action')}, listed on the desk")
-    return ["What to do:", *lines] if lines else []
 
 
 def expert_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
@@ -135,7 +108,7 @@ def _money_lines(
     ws: Workspace, track: Track, partitions: Sequence[str], accounts: Accounts, period_days: Sequence[DailyValue]
 ) -> list[str]:
     use_case, summary, unit = ws.use_case, accounts.summary, ws.use_case.kpi.currency
-    lines = ["Money", f"- {_gain_sentence(use_case, period_days)}", *_count_lines(period_days)]
+    lines = ["Money", f"- {_gain_sentence(use_case, period_days)}", *_count_lines(use_case, period_days)]
     unknown = sum(read_account(e).unknown for e in ws.lake.entries(kpi_dataset(track), partitions).values())
     if unknown:
         decisions = format_plural(unknown, "more decision")
@@ -186,19 +159,21 @@ def _people_lines(ws: Workspace, track: Track, period_days: Sequence[DailyValue]
         f"- {format_plural(differ, 'decision')} differed from the current process. The current process took {left:,}.",
     ]
     if people.responses:
-        lines += [f"- {sentence}" for sentence in explain_acceptance(ws.use_case, summarize_acceptance(ws, track))]
+        sentences = explain_acceptance(ws.use_case, summarize_acceptance(ws, track))
+        lines += ["", "All answers so far", *(f"- {sentence}" for sentence in sentences)]
     return lines
 
 
-def _count_lines(period_days: Sequence[DailyValue]) -> list[str]:
+def _count_lines(use_case: UseCase, period_days: Sequence[DailyValue]) -> list[str]:
     """Return a line with the counts of the same days as the period's money; none without days."""
     if not period_days:
         return []
     decisions, acted = sum(day.decisions for day in period_days), sum(day.acted for day in period_days)
     differ = sum(day.differ for day in period_days)
     actions, peak = format_plural(acted, "action"), max(day.acted for day in period_days)
+    every = "an hour" if use_case.partitions.every == "hour" else f"a {use_case.partitions.every}"
     return [
-        f"- The same days: {format_plural(decisions, 'decision')} with {actions}, at most {peak:,} in a partition;"
+        f"- The same days: {format_plural(decisions, 'decision')} with {actions}, at most {peak:,} in {every};"
         f" {differ:,} differed from the current process."
     ]
 

@@ -18,10 +18,10 @@ from datetime import UTC, date, datetime, timedelta
 from sixtyforty.decisions.due_decisions import live_since
 from sixtyforty.reports.alerts import SendMessage
 from sixtyforty.reports.digest_sections import SECTIONS
-from sixtyforty.reports.page_templates import format_date
 from sixtyforty.spec.people import Subscription
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
+from sixtyforty.spec.wording import format_date
 from sixtyforty.storage.receipts import Receipt, Receipts
 from sixtyforty.workspace import Workspace
 

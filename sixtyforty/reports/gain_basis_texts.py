@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sixtyforty.accounting.gain_basis import GainBasis
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.money import format_exact_money, format_money
+from sixtyforty.spec.wording import format_date
 from sixtyforty.value.activity import Activity
 from sixtyforty.value.sensitivity import PayoffName, PayoffSensitivity, VariedGain
 
@@ -107,5 +108,5 @@ def _gains_by_share(gains: Sequence[VariedGain], kpi: Kpi) -> str:
 def _activity_sentence(name: str, activity: Activity, per_period: str) -> str:
     return (
         f"{name} {activity.mean:,.1f} {per_period} on average, and at most {activity.peak:,.0f}"
-        f" ({activity.peak_period})."
+        f" ({format_date(activity.peak_period)})."
     )

@@ -8,11 +8,10 @@ from datetime import timedelta
 from sixtyforty.accounting.gain_basis import GainBasis
 from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.reports.gain_basis_texts import describe_activity
-from sixtyforty.reports.page_templates import format_date
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.money import format_exact_money, format_money
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.spec.wording import format_plural
+from sixtyforty.spec.wording import format_date, format_plural
 from sixtyforty.value.daily_value import DailyValue, group_by_month, period_name
 from sixtyforty.value.hits import HitCounts
 from sixtyforty.value.lift import NO_INTERVAL
@@ -125,7 +124,10 @@ def _worst_month(kpi: Kpi, days: Sequence[DailyValue]) -> Iterator[str]:
 
 
 def _a_year(use_case: UseCase, summary: KpiSummary, days: Sequence[DailyValue]) -> str:
-    """Return the gain a year at the rate so far, with its caveat; or why it isn't calculated."""
+    """Return the gain a year at the rate so far, with its caveat; or why it isn't calculated.
+
+    Its amounts have two digits, because more would look more precise than a rate of some months is.
+    """
     counted = summary.counted
     if counted.gain is None or counted.lift.low is None or counted.lift.high is None or not days:
         return "A gain a year isn't calculated before there is a confidence interval."
@@ -134,7 +136,7 @@ def _a_year(use_case: UseCase, summary: KpiSummary, days: Sequence[DailyValue]) 
     a_year = DAYS_A_YEAR / covered
     units = summary.decisions / 1000 * a_year
     ends = (counted.gain * a_year, counted.lift.low * units, counted.lift.high * units)
-    gain, low, high = (format_money(amount, use_case.kpi.currency) for amount in ends)
+    gain, low, high = (format_money(float(f"{amount:.2g}"), use_case.kpi.currency) for amount in ends)
     season = "" if covered >= DAYS_A_YEAR - 1 else " Seasons that these days don't cover may differ."
     verb = "is" if counted.standing in ("earned", "lost") else "would be"
     assumed = ", assumed" if summary.label == "assumed" else ""

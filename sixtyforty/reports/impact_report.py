@@ -26,11 +26,12 @@ from sixtyforty.reports.charts import Chart
 from sixtyforty.reports.figure_limits import describe_limits
 from sixtyforty.reports.headline import list_key_counts, write_headline
 from sixtyforty.reports.next_steps import Accounts, read_accounts, recommend_next_steps
-from sixtyforty.reports.page_templates import format_date, page_environment
+from sixtyforty.reports.page_templates import page_environment
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
+from sixtyforty.spec.wording import format_date
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.files import write_atomic
 from sixtyforty.value.daily_value import DailyValue, group_by_period, period_name
@@ -102,10 +103,6 @@ class PageCharts:
     forecasts: Chart | None
     break_even: Chart | None
     by_week: Chart | None
-
-    def by_name(self) -> dict[str, Chart]:
-        """Return the charts that aren't None, by name, such as `cumulative`."""
-        return {name: chart for name, chart in vars(self).items() if chart is not None}
 
 
 @dataclass(frozen=True)

@@ -141,10 +141,10 @@ def _about_operation(use_case: UseCase, summary: KpiSummary) -> Iterator[str]:
         yield f"The {counted.standing} gain would not have covered the costs of the use case yet."
     if not summary.operational:
         yield "No decision differed from the current process, so the model has had no effect yet."
-    left = summary.decided_by_current_process
+    left = summary.deciders.unscored
     if left:
         decisions = "1 decision was" if left == 1 else f"{left:,} decisions were"
-        yield f"{decisions} left to the current process because there was no model or no sound data. Find out why."
+        yield f"{decisions} left to the current process although a model had been promoted. Find out why."
     if use_case.stage == "poc":
         yield f"Name the {use_case.people.role}s who will try the decisions, and the week in which they start."
 

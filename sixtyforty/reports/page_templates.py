@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import date
 from typing import TYPE_CHECKING
 
 from sixtyforty.reports import gain_basis_texts
@@ -15,7 +14,7 @@ from sixtyforty.spec.kpi_wording import (
     payoff_sentences,
 )
 from sixtyforty.spec.money import UNKNOWN, format_exact_money, format_money
-from sixtyforty.spec.wording import capitalize_first, format_plural
+from sixtyforty.spec.wording import capitalize_first, format_date, format_plural
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -104,16 +103,6 @@ def format_signed_money(amount: float | None, unit: str) -> str:
 def format_payoff(payoff: float | str, unit: str) -> str:
     """Return the declared cost or gain of an action, such as `$2.50`, or its SQL, escaped for Markdown."""
     return _inert(payoff) if isinstance(payoff, str) else format_exact_money(payoff, unit)
-
-
-def format_date(day: date | str) -> str:
-    """Return a date for people, such as `3 June 2013`. A text that isn't an ISO date is returned unchanged."""
-    if isinstance(day, str):
-        try:
-            day = date.fromisoformat(day)
-        except ValueError:
-            return str(day)
-    return f"{day.day} {day:%B %Y}"
 
 
 def describe_decider(decided_by: str) -> str:

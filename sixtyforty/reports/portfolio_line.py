@@ -13,12 +13,13 @@ from sixtyforty.accounting.forecast import read_forecasts
 from sixtyforty.accounting.kpi_summary import KpiSummary, summarize_kpi, summarize_nothing
 from sixtyforty.accounting.refused_figures import describe_refusal
 from sixtyforty.lifecycle import stage_gate, stage_history
-from sixtyforty.reports.page_templates import format_date, format_stage
+from sixtyforty.reports.page_templates import format_stage
 from sixtyforty.reports.portfolio_advice import Advice, advise
 from sixtyforty.reports.readership import unread_outputs
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.stages import STAGES, Scope
 from sixtyforty.spec.track import Track
+from sixtyforty.spec.wording import format_date
 from sixtyforty.storage.verdicts import read_verdict
 from sixtyforty.value.blocks import count_blocks
 from sixtyforty.value.experiment_design import normal_quantile

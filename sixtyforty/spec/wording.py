@@ -1,8 +1,9 @@
-"""Format counts and lists for people: `1 extract`, `1,200 extracts`, `a; b; and 3 more`."""
+"""Format counts, dates and lists for people: `1 extract`, `3 June 2013`, `a; b; and 3 more`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 
 def format_plural(count: float, singular: str, plural: str = "") -> str:
@@ -11,6 +12,16 @@ def format_plural(count: float, singular: str, plural: str = "") -> str:
     plural: the noun's plural; by default, the singular with an s.
     """
     return f"{count:,.0f} {singular if count == 1 else plural or f'{singular}s'}"
+
+
+def format_date(day: date | str) -> str:
+    """Return a date for people, such as `3 June 2013`. A text that isn't an ISO date is returned unchanged."""
+    if isinstance(day, str):
+        try:
+            day = date.fromisoformat(day)
+        except ValueError:
+            return str(day)
+    return f"{day.day} {day:%B %Y}"
 
 
 def join_first(texts: Sequence[str], shown: int) -> str:

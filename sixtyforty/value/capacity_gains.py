@@ -9,6 +9,7 @@ from typing import Any
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.track import Track
+from sixtyforty.spec.wording import format_date
 from sixtyforty.value.capacity import capacities
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.past_experiment import measure_changed
@@ -53,7 +54,8 @@ class CapacityGains:
     def describe_worst(self, kpi: Kpi, every: str) -> str:
         """Return a sentence on the partition with the smallest gain. every: its length, such as `day`."""
         gain = format_money(self.worst_gain, kpi.currency, signed=True)
-        return f"The worst {every} was {self.worst_partition}: {gain} compared with the current process."
+        day = format_date(self.worst_partition)
+        return f"The worst {every} was {day}: {gain} compared with the current process."
 
 
 def gain_by_capacity(kpi: Kpi, track: Track, days: Sequence[DailyValue]) -> CapacityGains | None:

@@ -16,6 +16,7 @@ from typing import Literal
 
 from sixtyforty.spec.kpi import EvidenceLabel
 from sixtyforty.spec.track import Track
+from sixtyforty.spec.wording import format_date
 from sixtyforty.value.rounded_interval import RoundedInterval
 
 Standing = Literal["earned", "lost", "no gain shown", "assumed", "replay", "retired", "not known"]
@@ -44,14 +45,14 @@ def judge_standing(
 
 
 def describe_payback(standing: Standing, lift: RoundedInterval, payback: str | None) -> str:
-    """Return a clause that says whether the gain covers the costs, such as `costs covered since 2024-05-01`.
+    """Return a clause that says whether the gain covers the costs, such as `costs covered since 1 May 2024`.
 
     payback: the day from which the total gain stays above the total costs; None if it doesn't cover them yet. Costs
     count as covered only by money that was earned.
     """
     if standing in ("earned", "lost"):
         is_covered = payback and standing == "earned"
-        return f"costs covered since {payback}" if is_covered else "costs not covered yet"
+        return f"costs covered since {format_date(payback)}" if is_covered else "costs not covered yet"
     if standing != "replay":
         return {
             "no gain shown": "no gain shown yet, so no costs are covered",
@@ -62,4 +63,4 @@ def describe_payback(standing: Standing, lift: RoundedInterval, payback: str | N
         return "the replay shows no gain that could cover the costs"
     if payback is None:
         return "the gain of the replay would not have covered the costs yet"
-    return f"the gain of the replay would have covered the costs on {payback}"
+    return f"the gain of the replay would have covered the costs on {format_date(payback)}"

@@ -23,9 +23,9 @@ from tests.desk.conftest import DAY, Person, RunningDesk, csrf_in, shown_ids, vi
 def test_each_role_opens_its_pages_and_no_others(desk: RunningDesk) -> None:
     for role, pages in PAGES_OF_ROLE.items():
         client = desk.person(role).client
-        for address in [*MENU_LABELS, "/impact/chart?name=cumulative"]:
+        for address in [*MENU_LABELS, "/impact/csv?track=replay"]:
             answer = client.get(address)
-            assert (answer.status_code == 403) == (address.split("/chart")[0] not in pages), (role, address)
+            assert (answer.status_code == 403) == (address.split("/csv")[0] not in pages), (role, address)
             assert ("<h1>You don&#39;t have access to this page" in answer.text) == (answer.status_code == 403)
             assert client.post(address, data={"csrf": csrf_in(client.get(pages[0]).text)}).status_code >= 400
         menu = client.get(pages[0]).text
@@ -43,7 +43,7 @@ GRANTS = st.builds(
     st.sampled_from(["", ":calls", ":other", ":removed", ":team=dispatch", ":team=Tower", ":team=calls"]),
 )
 TEAMS = {"calls": "dispatch", "other": "Tower"}
-ROUTES = (*MENU_LABELS, "/impact/chart")
+ROUTES = (*MENU_LABELS, "/impact/csv")
 
 
 def grants_open(grants: set[str], page: str, use_case: str) -> bool:

@@ -44,7 +44,7 @@ def test_every_page_leads_to_the_log_in(desk: RunningDesk) -> None:
     assert "<h1>Log in</h1>" in page.text
     assert page.text.count("<input") == 3  # form token, name and password: no secret question
     assert 'type="password" autocomplete="current-password"' in page.text
-    for address in [*MENU_LABELS, "/impact/chart", "/logout", "/nothing", "/review/../../etc", "/decisions/"]:
+    for address in [*MENU_LABELS, "/impact/csv", "/logout", "/nothing", "/review/../../etc", "/decisions/"]:
         for answer in (client.get(address), client.post(address, data={"csrf": csrf_in(page.text)})):
             assert (answer.status_code, answer.headers["location"]) == (303, "/"), address
 

@@ -13,6 +13,7 @@ from sixtyforty.decisions.decision_table import decisions_dataset, read_decision
 from sixtyforty.decisions.decision_trace import UnknownFiles, UnknownVerdict
 from sixtyforty.decisions.delivery import deliver_decisions
 from sixtyforty.decisions.provenance import trace_decision
+from sixtyforty.spec.kpi_wording import describe_action
 from sixtyforty.storage.duckdb_session import QueryTooSlowError
 from tests.desk.conftest import DAY, PREVIOUS_DAY, Person, RunningDesk, visible_text
 
@@ -58,6 +59,8 @@ def test_the_whole_thread_is_exported(desk: RunningDesk, auditor: Person) -> Non
     assert thread["trace"]["decision"]["decision_id"] == thread["decision_id"] == row.decision_id
     assert ("accepted", "decider") in [(r["event"], r["person"]) for r in thread["responses"]]
     assert thread["exported_by"] == "auditor"
+    assert thread["in_words"]["action"] == describe_action(row.action, desk.ws.use_case.kpi) != row.action
+    assert thread["in_words"]["outcome"] in ("late", "not late", "not known yet")
     assert auditor.get("/trace/export?id=replay-nothing").status_code == 404
     assert desk.person("owner").get(f"/trace/export?id={row.decision_id}").status_code == 403
 

@@ -389,4 +389,7 @@ def test_the_owners_page_fits_a_desk_and_a_phone(home, tab):
         assert tab.locator("svg").count() == 5
         assert tab.get_by_text("Margin of safety").is_visible()
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    tab.emulate_media(color_scheme="dark")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 31)"
+    tab.emulate_media(color_scheme=None)
     assert problems == []

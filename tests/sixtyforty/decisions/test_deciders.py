@@ -59,7 +59,7 @@ def test_no_champion_and_unfit_inputs_are_reasons(tmp_path: Path) -> None:
     assert count_deciders(ws, "replay").describe() == "No decision has been taken yet."
     publish_days(ws, TRAINING_DAYS[:1])
     take_decisions(ws, [str(TRAINING_DAYS[0])], "replay", None)
-    assert count_deciders(ws, "replay") == DeciderCounts(0, {"no model has been promoted yet": 4})
+    assert count_deciders(ws, "replay") == DeciderCounts(0, {"no model had been promoted yet": 4})
 
 
 def test_rare_reasons_are_added_up() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,13 @@ import pyarrow as pa
 import pytest
 
 from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.decisions.listed_units import ListedUnit
 from sixtyforty.decisions.responses import add_responses
 from sixtyforty.decisions.review_queue import read_queue
+from sixtyforty.reports import named_actions
 from sixtyforty.reports.digest_sections import SECTIONS
 from sixtyforty.reports.digests import Period, compose_digest, latest_period
+from sixtyforty.spec.decision_list import DecisionList
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.people import Subscription
 from sixtyforty.storage.response_log import Response
@@ -85,6 +88,20 @@ def test_a_decider_reads_todays_actions(ws: Workspace) -> None:
     ]
 
 
+def test_actions_have_the_label_the_time_and_the_order_of_the_list(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noon = datetime(2013, 6, 24, 16)  # UTC; in New York it is 12:00
+    due = {number: noon - timedelta(minutes=number) for number in range(12)}
+    units = {f"replay-{DECIDED_DAY}-{n:016x}": ListedUnit(f"call {n}", {"decide_by": at}) for n, at in due.items()}
+    monkeypatch.setattr(named_actions, "read_listed_units", lambda *_: units)
+    shown = DecisionList(label="'call ' || id", show={"decide_by": "called_at"}, sort="decide_by")
+    listing = replace(ws, use_case=ws.use_case.model_copy(update={"decision_list": shown}))
+    lines = named_actions.name_actions(listing, "replay", [DECIDED_DAY])
+    assert lines[:2] == ["What to do:", "- call 4 (decide by 11:56): call a second fitter in"]
+    assert lines[-1] == "- call 0 (decide by 12:00): call a second fitter in"
+
+
 def test_no_unit_with_personal_data_is_named(ws: Workspace) -> None:
     source = ws.use_case.sources["calls"].model_copy(update={"personal": ["id"]})
     use_case = ws.use_case.model_copy(update={"sources": ws.use_case.sources | {"calls": source}})
@@ -106,7 +123,7 @@ def test_an_owner_reads_money_target_people_losing_weeks_and_next_steps(ws: Work
     total = gain("2013-04-01", "2013-05-31")
     for line in (
         f"- {money(gained)} over the current process, on 620 calls ({money(gained / 0.62)} per 1,000).",
-        "- The same days: 620 decisions with 186 actions, at most 6 in a partition; 124 differed from the current",
+        "- The same days: 620 decisions with 186 actions, at most 6 in a day; 124 differed from the current",
         f"- In total since 1 April 2013: {money(total)} over the current process",
         "The target is EUR 500 per 1,000 calls by 30 June 2013.",
         "- Gain forecast for next month: EUR 1,000 per 1,000 calls, between EUR 700 and EUR 1,300.",
@@ -163,7 +180,7 @@ def _correct(ws: Workspace, partition: str, was_closed: bool, at: datetime) -> N
 def test_no_message_holds_a_persons_name(tmp_path: Path) -> None:
     ws = make_accounted_home(tmp_path, sources={"calls": {"personal": ["site"]}})
     texts = {"action": ["act"], "site": ["Mrs Miller"], "reason": ["Mrs Miller"]}
-    rows = pa.table({"id": [1], "decided_at": [NOON]} | texts)
+    rows = pa.table({"decision_id": ["replay-1"], "id": [1], "decided_at": [NOON]} | texts)
     facts = {"model": 1, "fallback": 0, "current_process": 0}
     ws.lake.write(decisions_dataset("replay"), DECIDED_DAY, rows, facts=facts)
     append_verdict(ws, DECIDED_DAY, kind="rollback", by="Ada Miller", reasons=["Mrs Miller asked"])

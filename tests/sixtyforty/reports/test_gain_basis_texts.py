@@ -97,7 +97,7 @@ def test_the_command_shows_a_few_lines() -> None:
         "A note.",
     ]
     assert describe_activity(basis, FARES)[0] == (
-        "The decisions take 4.2 actions a day on average, and at most 9 (2013-04-02)."
+        "The decisions take 4.2 actions a day on average, and at most 9 (2 April 2013)."
     )
 
 
@@ -120,7 +120,7 @@ def test_the_model_record_shows_how_amounts_fit() -> None:
         "| too low | 2 | 4 |",
         "| right | 5 | 0 |",
         "| too high | 3 | 6 |",
-        "- The decisions take 28.0 fitters a week on average, and at most 30 (2013-04-01).",
-        "- The current process takes 40.0 fitters a week on average, and at most 44 (2013-04-08).",
+        "- The decisions take 28.0 fitters a week on average, and at most 30 (1 April 2013).",
+        "- The current process takes 40.0 fitters a week on average, and at most 44 (8 April 2013).",
         "- It has no success rate.",
     ]

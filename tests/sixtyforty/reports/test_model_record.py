@@ -57,7 +57,7 @@ def test_the_record_answers_the_next_persons_questions_in_order(accounted: Works
     assert "Data version `beef`, recipe version `cafe`" in section(text, "On what data?")
     assert "The figures are **exact given the declared payoffs**" in section(text, "How well does it decide?")
     assert "Periods in which the current process did better: 2013-05." in section(text, "How well does it decide?")
-    assert "`2013-06-01-0000pr` has been in force since 2013-06-01T04:00:00 UTC" in section(
+    assert "`2013-06-01-0000pr` has been in force since 2013-06-01 04:00:00 UTC" in section(
         text, "Since when is the model in force, and who approved it?"
     )
     assert "it lost money on past days" in section(text, "What failed before?")

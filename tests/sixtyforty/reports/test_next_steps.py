@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sixtyforty.decisions.deciders import NO_MODEL_YET, DeciderCounts
 from sixtyforty.reports.next_steps import NO_MODEL, Accounts, read_accounts, recommend_next_steps
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.value.summary import CandidateSummary
@@ -50,8 +51,14 @@ LIVE: dict[str, Any] = {"basis": "unrecorded", "lift_vs_current": RoundedInterva
         (LIVE | {"is_retired": True}, "The use case is retired."),
         ({"basis": "done", "done_problem": "The answers aren't counted."}, "The answers aren't counted."),
         ({"differ_from_current": 0}, "No decision differed from the current process"),
-        ({"decided_by_current_process": 1}, "1 decision was left to the current process"),
-        ({"decided_by_current_process": 1200}, "1,200 decisions were left to the current process"),
+        (
+            {"deciders": DeciderCounts(9, {"fallback: no data": 1, NO_MODEL_YET: 5})},
+            "1 decision was left to the current process",
+        ),
+        (
+            {"deciders": DeciderCounts(9, {"fallback: no data": 1200})},
+            "1,200 decisions were left to the current process",
+        ),
     ],
 )
 def test_each_figure_leads_to_its_step(ws: Workspace, accounts: Accounts, changes: dict[str, Any], step: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import date
 
 import pytest
 from hypothesis import given
@@ -14,7 +13,6 @@ from sixtyforty.reports.page_templates import (
     escape_quotation,
     escape_table_cell,
     format_count,
-    format_date,
     format_payoff,
     format_percent,
     format_signed,
@@ -34,9 +32,6 @@ from sixtyforty.reports.page_templates import (
         (format_percent(0.224), "22%"),
         (format_percent(0.2244, 1), "22.4%"),
         (format_percent(None), "–"),
-        (format_date(date(2013, 6, 3)), "3 June 2013"),
-        (format_date("2013-06-03"), "3 June 2013"),
-        (format_date("2013-06-03T0400"), "2013-06-03T0400"),  # the key of an hour
         (format_payoff(2.5, "USD"), "$2.50"),
         (format_payoff("load < 3", "USD"), "load \\< 3"),
         (format_stage("poc"), "proof of concept"),

@@ -1,10 +1,12 @@
-"""Counts and lists for people."""
+"""Counts, dates and lists for people."""
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
-from sixtyforty.spec.wording import format_plural, join_first
+from sixtyforty.spec.wording import format_date, format_plural, join_first
 
 
 @pytest.mark.parametrize(
@@ -16,6 +18,11 @@ def test_the_noun_agrees_with_the_count(count: int, text: str) -> None:
 
 def test_an_irregular_plural_is_stated() -> None:
     assert [format_plural(count, "query", "queries") for count in (1, 3)] == ["1 query", "3 queries"]
+
+
+def test_a_date_is_written_in_words() -> None:
+    assert [format_date(day) for day in (date(2013, 6, 3), "2013-06-03")] == ["3 June 2013"] * 2
+    assert format_date("2013-06-03T0400") == "2013-06-03T0400"  # the key of an hour
 
 
 def test_a_long_list_says_how_many_it_leaves_out() -> None:

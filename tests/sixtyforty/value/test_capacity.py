@@ -78,7 +78,7 @@ def test_the_gain_by_capacity_names_the_peak_and_the_worst_day() -> None:
     lost = busy.lost_above["10"]
     assert gains.points[0].first_come.value == pytest.approx(1000 * (gain - lost[0]) / 40, abs=0.01)
     assert gains.points[0].best_of_day == pytest.approx(1000 * (gain - lost[1]) / 40, abs=0.01)
-    assert gains.describe_worst(TWO, "day").startswith("The worst day was 2013-03-10: -")
+    assert gains.describe_worst(TWO, "day").startswith("The worst day was 10 March 2013: -")
     assert gain_by_capacity(TWO, "replay", []) is None
 
 

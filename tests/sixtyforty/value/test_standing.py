@@ -44,10 +44,10 @@ def test_only_a_live_measured_gain_above_zero_is_earned(
 @pytest.mark.parametrize(
     ("standing", "lift", "payback", "clause"),
     [
-        ("earned", RoundedInterval(5, 1, 9), "2024-05-01", "costs covered since 2024-05-01"),
+        ("earned", RoundedInterval(5, 1, 9), "2024-05-01", "costs covered since 1 May 2024"),
         ("earned", RoundedInterval(5, 1, 9), None, "costs not covered yet"),
         ("lost", RoundedInterval(-5, -9, -1), None, "costs not covered yet"),
-        ("replay", RoundedInterval(5, 1, 9), "2024-05-01", "would have covered the costs on 2024-05-01"),
+        ("replay", RoundedInterval(5, 1, 9), "2024-05-01", "would have covered the costs on 1 May 2024"),
         ("replay", RoundedInterval(5, 1, 9), None, "would not have covered the costs yet"),
         ("replay", RoundedInterval(5, -1, 9), "2024-05-01", "the replay shows no gain that could cover the costs"),
         ("no gain shown", RoundedInterval(5, -1, 9), "2024-05-01", "no gain shown yet"),
