@@ -51,8 +51,9 @@ def describe_payback(standing: Standing, lift: RoundedInterval, payback: str | N
     count as covered only by money that was earned.
     """
     if standing in ("earned", "lost"):
-        is_covered = payback and standing == "earned"
-        return f"costs covered since {format_date(payback)}" if is_covered else "costs not covered yet"
+        if payback and standing == "earned":
+            return f"costs covered since {format_date(payback)}"
+        return "costs not covered yet"
     if standing != "replay":
         return {
             "no gain shown": "no gain shown yet, so no costs are covered",
