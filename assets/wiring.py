@@ -18,6 +18,7 @@ import dagster as dg
 
 from assets.allowed_sql import require_allowed_sql
 from assets.freshness import freshness_policy
+from assets.interruptions import raise_interruptions
 from assets.resources import BusinessClock, ProjectHome
 from assets.stage import (
     CheckResult,
@@ -144,7 +145,8 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
         import duckdb
 
         try:
-            stage_result = stage.run(run)
+            with raise_interruptions():
+                stage_result = stage.run(run)
         except duckdb.Error as error:
             refuse_damaged_files(str(error))
             raise StageSqlError(

@@ -35,7 +35,10 @@ from pipelines.cli import (  # noqa: F401 (importing a module registers its comm
     verification,
     webhook,
 )
+from pipelines.cli.answer import show_error
 from pipelines.cli.commands import app
+from pipelines.runtime.interruption import report_interruption
+from sixtyforty.spec.errors import InterruptedRunError
 from sixtyforty.storage.private_logs import print_traceback
 
 UTF8_OPTION = ["-X", "utf8"]
@@ -108,7 +111,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Any error that is not a SixtyfortyError is a bug. Its traceback is printed, with a request to report the bug.
     """
     try:
-        app(None if arguments is None else list(arguments), prog_name="sixtyforty")
+        with report_interruption("The command"):
+            app(None if arguments is None else list(arguments), prog_name="sixtyforty")
+    except InterruptedRunError as error:
+        show_error(error, as_json=False)
+        return exit_codes.after_signal(error.signal)
     except SystemExit as exit_request:
         return exit_request.code if isinstance(exit_request.code, int) else exit_codes.FAILED
     except Exception as error:

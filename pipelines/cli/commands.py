@@ -153,13 +153,15 @@ def _run(function: Callable[[], Answer], as_json: bool, debug: bool) -> int:
         answer = function()
     except Exception as error:
         # Imported only after a failure, because the import also loads all models of a declaration, which takes time.
-        from sixtyforty.spec.errors import SixtyfortyError
+        from sixtyforty.spec.errors import InterruptedRunError, SixtyfortyError
 
         if not isinstance(error, SixtyfortyError):
             raise
         if debug:
             print_traceback(error)
         show_error(error, as_json)
+        if isinstance(error, InterruptedRunError):
+            return exit_codes.after_signal(error.signal)
         return exit_codes.FAILED
     show(answer, as_json)
     if not answer.succeeded:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from pipelines.runtime.interruption import report_interruption
 from pipelines.runtime.stored_errors import OWN_MODULES, find_cause
 from pipelines.settings import load_settings, prepare_dagster_home
 from sixtyforty.spec.errors import SixtyfortyError, closest_match
@@ -39,7 +40,8 @@ def run_range(
     as_of: take the decisions that are due at or before this UTC time. None: now.
     select: stages to run, such as "raw/weather", which must exist (see `require_stages`). None: all stages.
     rebuild_replay: recalculate the replay of these days with today's declaration.
-    Raises RunFailedError if a stage fails, if a check stops a stage (for leakage, say), or if a day has no partition.
+    Raises RunFailedError if a stage fails, if a check stops a stage (for leakage, say), or if a day has no partition,
+    and InterruptedRunError after SIGTERM or Ctrl-C.
     """
     prepare_dagster_home()
     import dagster as dg
@@ -53,7 +55,8 @@ def run_range(
 
     partitions = open_partitions(load_use_case(use_case), first, last)
     run_id, job = new_run_id(), defs().resolve_job_def(use_case)
-    with dg.DagsterInstance.get() as instance, _run_lock(run_id):
+    advice = "Complete partitions are kept. Start the same command again to go on."
+    with report_interruption(f"Run {run_id}", advice), dg.DagsterInstance.get() as instance, _run_lock(run_id):
         # A run that was killed earlier still occupies a slot in its concurrency pool, until it is marked as failed.
         fail_dead_runs(instance)
         name_process(run_id)
@@ -66,8 +69,7 @@ def run_range(
                 tags={**partition_range_tags(partitions[0], partitions[-1]), TRACK_TAG: track, **NO_RETRY},
                 raise_on_error=False,
             )
-        refusals = list_refusals(instance, [run_id])
-    return _finished_run_id(run, refusals)
+        return _finished_run_id(run, list_refusals(instance, [run_id]))
 
 
 def require_stages(use_case: str, select: Sequence[str]) -> None:

@@ -18,9 +18,9 @@ MAX_VALUES = 1_000_000  # a portion has at most so many values, unless a single 
 MAX_COLUMNS = 500  # a portion has at most so many columns
 
 
-def split_columns(rows: int, columns: Sequence[C]) -> Iterator[list[C]]:
-    """Yield the columns of a table in portions. Few columns of many rows are a portion. rows: the number of rows."""
-    size = max(1, min(MAX_COLUMNS, MAX_VALUES // max(rows, 1)))
+def split_columns(rows: int, columns: Sequence[C], most: int = MAX_COLUMNS) -> Iterator[list[C]]:
+    """Yield the columns of a table in portions of at most `most` columns, and of fewer in a table of many rows."""
+    size = max(1, min(most, MAX_VALUES // max(rows, 1)))
     for first in range(0, len(columns), size):
         yield list(columns[first : first + size])
 

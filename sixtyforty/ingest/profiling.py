@@ -31,6 +31,7 @@ from sixtyforty.storage.sql import DIGEST, bare_identifier
 if TYPE_CHECKING:
     import duckdb
 
+COUNTED_COLUMNS = 20  # DuckDB holds about 6 MB for each column whose distinct values a query counts
 MAX_LISTED_VALUES = 20  # a column with more distinct values is described by its range only
 TIME_TYPES = ("DATE", "TIMESTAMP", "TIMESTAMP_NS")
 NUMBER_TYPES = ("TINYINT", "SMALLINT", "INT", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL")
@@ -190,7 +191,9 @@ def profile_columns(db: duckdb.DuckDBPyConnection, table: str) -> TableProfile:
     described = db.execute(f"describe {table}").fetchall()
     types = {name: duckdb_type for name, duckdb_type, *_ in described}
     columns = tuple(
-        column for names in split_columns(rows, list(types)) for column in _profile_portion(db, table, names, types)
+        column
+        for names in split_columns(rows, list(types), COUNTED_COLUMNS)
+        for column in _profile_portion(db, table, names, types)
     )
     (different,) = db.execute(f"select count(*) from (select distinct * from {table})").fetchall()[0]
     return TableProfile(rows, rows - different, columns)

@@ -24,6 +24,14 @@ class SixtyfortyError(Exception):
         return f"{type(self).__name__}({str(self)!r})"
 
 
+class InterruptedRunError(SixtyfortyError):
+    """A signal ended a run, such as Ctrl-C. signal: its number."""
+
+    def __init__(self, message: str, signal: int) -> None:
+        self.signal = signal
+        super().__init__(message)
+
+
 class FieldError(ValueError):
     """One wrong field of a declaration. It is a ValueError, because pydantic's validators must raise a ValueError.
 

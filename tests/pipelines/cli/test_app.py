@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -148,3 +149,24 @@ def test_a_remote_that_is_gone_is_an_error_without_a_traceback(
     assert finished.code == 1
     assert finished.answer["error"]
     assert "Traceback" not in finished.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_command_whose_query_a_signal_ends_was_interrupted(
+    number: int, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """DuckDB raises a RuntimeError then, which once was reported as a fault with its traceback."""
+
+    def query(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), number)
+        raise RuntimeError("Query interrupted")
+
+    monkeypatch.setattr(app, "app", query)
+    previous = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        assert app.main([]) == code
+    finally:
+        for restored, handler in previous.items():
+            signal.signal(restored, handler)
+    name = signal.Signals(number).name
+    assert capsys.readouterr() == ("", f"sixtyforty: The command was interrupted by {name}.\n")
