@@ -17,6 +17,7 @@ from sixtyforty.spec.errors import FieldError
 
 SET_RULES = ("expect_column_values_to_be_in_set", "expect_column_values_to_not_be_in_set")
 REGEX_ARGUMENTS = ("regex", "regex_list")
+SCHEMA = "json_schema"
 FLOAT_DIGITS = 15  # a floating-point number keeps so many decimal digits
 
 
@@ -26,6 +27,8 @@ def argument_type_errors(field: str, rule: Rule, column_type: str) -> Iterator[F
     field: the path of the rule's arguments. column_type: the DuckDB type of the column; empty if it isn't known.
     """
     yield from _regex_errors(field, rule)
+    if SCHEMA in rule.kwargs:
+        yield from _schema_errors(f"{field}.{SCHEMA}", rule.kwargs[SCHEMA])
     yield from _share_errors(field, rule)
     family = column_family(column_type)
     if rule.type == BETWEEN:
@@ -101,6 +104,19 @@ def _regex_errors(field: str, rule: Rule) -> Iterator[FieldError]:
                 re.compile(pattern)
             except (re.error, TypeError) as error:
                 yield FieldError(f"{field}.{name}", f"{pattern!r} is not a valid regular expression: {error}")
+
+
+def _schema_errors(field: str, schema: Any) -> Iterator[FieldError]:
+    import jsonschema
+
+    if not isinstance(schema, dict | bool):
+        yield FieldError(field, f"{schema!r} is not a JSON schema; write a mapping such as {{type: object}}")
+        return
+    try:
+        jsonschema.validators.validator_for(schema).check_schema(schema)
+    except jsonschema.SchemaError as error:
+        place = ".".join(map(str, error.absolute_path))
+        yield FieldError(f"{field}.{place}" if place else field, f"it is not a valid JSON schema: {error.message}")
 
 
 def _share_errors(field: str, rule: Rule) -> Iterator[FieldError]:

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from sixtyforty.spec.errors import closest_match
 
 CONDITION, PARSER = "row_condition", "condition_parser"
 COMPARISON_PARSERS = ("great_expectations", "great_expectations__experimental__")
@@ -29,6 +31,29 @@ _COMPARISON = re.compile(
     (?:\.notnull\(\)|(?P<operator>==|!=|<=|>=|<|>)\s*
     (?:(?P<number>[+-]?\d+(?:\.\d*)?(?:e[+-]?\d+)?)|(?P<text>{_TEXT})|date\(\s*(?P<date>{_TEXT})\s*\)))\s*""",
     re.IGNORECASE | re.VERBOSE,
+)
+
+
+# The functions that a condition may call, copied from pandas, which takes a second to import. A test compares them.
+FUNCTIONS = (
+    *(
+        "abs",
+        "ceil",
+        "exp",
+        "expm1",
+        "floor",
+        "log",
+        "log10",
+        "log1p",
+        "sqrt",
+        "sin",
+        "cos",
+        "tan",
+        "sinh",
+        "cosh",
+        "tanh",
+    ),
+    *("arcsin", "arccos", "arctan", "arctan2", "arcsinh", "arccosh", "arctanh"),
 )
 
 
@@ -148,9 +173,36 @@ def _expression_columns(condition: str) -> list[str]:
         raise ConditionError(
             "the row_condition isn't a valid pandas expression; write one such as 'kind == \"b\"'"
         ) from error
-    functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    functions = {id(node.func): node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    for function in functions.values():
+        _require_known(function)
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in functions}
     return sorted({by_placeholder.get(name, name) for name in names})
+
+
+def _require_known(function: ast.expr) -> None:
+    """Raise ConditionError if pandas has no such function or method: `log(x)`, `x.isin(…)`, `x.str.contains(…)`."""
+    match function:
+        case ast.Name(name):
+            known: Sequence[str] = FUNCTIONS
+        case ast.Attribute(ast.Attribute(_, "str" | "dt" as accessor), name):
+            known = _list_methods(accessor)
+        case ast.Attribute(_, name):
+            known = _list_methods("")
+        case _:
+            raise ConditionError(f"the row_condition calls {ast.unparse(function)}, which is no function")
+    if name not in known:
+        meant = closest_match(name, known)
+        hint = f"did you mean '{meant}'?" if meant else 'write a comparison such as kind == "b"'
+        raise ConditionError(f"the row_condition calls '{name}', which pandas doesn't have; {hint}")
+
+
+def _list_methods(accessor: str) -> list[str]:
+    """Return the methods of a column, or of its accessor `str` or `dt`."""
+    import pandas as pd
+
+    owner = getattr(pd.Series, accessor) if accessor else pd.Series
+    return [name for name in dir(owner) if not name.startswith("_")]
 
 
 def name_quoted_columns(condition: str) -> tuple[str, dict[str, str]]:

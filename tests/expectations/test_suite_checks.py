@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from expectations.row_conditions import FUNCTIONS
 from expectations.rules import PartitionRules, Rule, Suite
 from expectations.suite_checks import suite_errors
 
@@ -182,3 +183,49 @@ def test_a_rule_about_types_is_an_error_because_the_contract_declares_them() -> 
     ):
         ((field, message),) = errors(rule_type, column="load", **arguments)
         assert (field, "remove this rule" in message) == ("rows.0.type", True)
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("lenght(load) > 2", "calls 'lenght', which pandas doesn't have; write a comparison"),
+        ("sqr(load) > 2", "calls 'sqr', which pandas doesn't have; did you mean 'sqrt'?"),
+        ("load.isnul()", "calls 'isnul', which pandas doesn't have; did you mean 'isnull'?"),
+        ("site.str.contain('a')", "calls 'contain', which pandas doesn't have; did you mean 'contains'?"),
+        ("day.dt.weekdays() > 2", "calls 'weekdays', which pandas doesn't have; did you mean 'weekday'?"),
+        ("(load + 1)(2) > 1", "calls load + 1, which is no function"),
+    ],
+)
+def test_a_function_that_pandas_lacks_is_an_error(condition: str, message: str) -> None:
+    ((field, text),) = errors(BETWEEN, column="load", max_value=1, row_condition=condition)
+    assert field == "rows.0.kwargs.row_condition" and message in text
+
+
+@pytest.mark.parametrize("condition", ["sqrt(load) > 2", "load.isnull()", "load.isin([1, 2])", "day.dt.year > 2000"])
+def test_a_function_of_pandas_may_be_called(condition: str) -> None:
+    assert errors(BETWEEN, column="load", max_value=1, row_condition=condition) == []
+
+
+def test_the_listed_functions_are_those_of_pandas() -> None:
+    from pandas.core.computation.ops import MATHOPS
+
+    assert set(FUNCTIONS) == set(MATHOPS)
+
+
+@pytest.mark.parametrize(
+    ("schema", "field", "message"),
+    [
+        ({"type": "objct"}, ".type", "it is not a valid JSON schema: 'objct' is not valid"),
+        ({"properties": {"a": {"minimum": "1"}}}, ".properties.a.minimum", "'1' is not of type 'number'"),
+        ({"$schema": "http://json-schema.org/draft-04/schema#", "required": True}, ".required", "True is not of type"),
+        ("object", "", "'object' is not a JSON schema; write a mapping"),
+    ],
+)
+def test_an_invalid_json_schema_is_an_error(schema: Any, field: str, message: str) -> None:
+    ((place, text),) = errors("expect_column_values_to_match_json_schema", column="load", json_schema=schema)
+    assert place == f"rows.0.kwargs.json_schema{field}" and message in text
+
+
+def test_a_valid_json_schema_is_accepted() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "number", "minimum": 1}}}
+    assert errors("expect_column_values_to_match_json_schema", column="load", json_schema=schema) == []
