@@ -12,6 +12,7 @@ from assets.metadata import Metadata
 from assets.resources import BusinessClock, ProjectHome
 from sixtyforty.decisions.due_decisions import partitions_to_decide
 from sixtyforty.ingest.upstream_state import NO_UPSTREAM, UpstreamState
+from sixtyforty.progress import begin_work
 from sixtyforty.spec.partitions import SNAPSHOT, chunks
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.track import Track
@@ -142,13 +143,13 @@ class StageRun:
     def partition_groups(self) -> Iterator[list[str]]:
         """Yield the run's partitions in groups of bounded size. Log the progress if there is more than one group."""
         groups = chunks(self.partitions)
-        for number, group in enumerate(groups, 1):
-            yield group
-            if len(groups) > 1:
-                self.log.info(
-                    f"progress: the current chain stage has processed the run's partitions up to {group[-1]}"
-                    f" (group {number} of {len(groups)} groups of partitions)"
-                )
+        with begin_work("", "partition", len(self.partitions)) as work:
+            for group in groups:
+                work.enter("", len(group))
+                yield group
+                work.advance(len(group))
+                if len(groups) > 1:
+                    self.log.info(f"progress: {work.describe()}")
 
 
 @dataclass

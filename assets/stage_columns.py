@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
 from assets.metadata import Metadata
 from assets.stage import StageColumn, StageResult, StageRun, StageTarget, asset_key
+from expectations.rules import Rule
 from expectations.suites import load_suite
 from sixtyforty.accounting import usage
 from sixtyforty.modeling.column_lineage import trace_columns
@@ -40,9 +41,9 @@ def raw_columns(target: StageTarget) -> dict[str, StageColumn]:
 def validated_columns(target: StageTarget) -> dict[str, StageColumn]:
     """Return the columns of a source's data contract. The meaning of each names what its rules expect, and why."""
     source = target.source_name
-    columns = {}
+    columns, rules = {}, _describe_rules(load_suite(target.use_case.name, source).rows)
     for name, kind in target.source.columns.items():
-        meaning = _personal_note(target, name) or _rules_of(target, source, name)
+        meaning = _personal_note(target, name) or rules.get(name, "")
         columns[name] = StageColumn(kind, meaning, [(f"raw/{source}", name)])
     return columns
 
@@ -51,10 +52,14 @@ def _personal_note(target: StageTarget, column: str) -> str:
     return "personal data: not shown" if column in target.source.personal else ""
 
 
-def _rules_of(target: StageTarget, suite_name: str, column: str) -> str:
-    """Return what the row rules of a suite expect of a column, with the reason of each rule."""
-    rules = [rule for rule in load_suite(target.use_case.name, suite_name).rows if column in rule.columns]
-    return " ".join(f"{rule.expected}: {rule.why.strip().rstrip('.')}." for rule in rules)
+def _describe_rules(rules: Sequence[Rule]) -> dict[str, str]:
+    """Return, by column, what the rules expect of it, with the reason of each rule."""
+    texts: dict[str, list[str]] = {}
+    for rule in rules:
+        text = f"{rule.expected}: {rule.why.strip().rstrip('.')}."
+        for column in dict.fromkeys(rule.columns):
+            texts.setdefault(column, []).append(text)
+    return {column: " ".join(column_texts) for column, column_texts in texts.items()}
 
 
 def calculated_columns(target: StageTarget, stage: str, types: Mapping[str, object]) -> dict[str, StageColumn]:
@@ -66,9 +71,10 @@ def calculated_columns(target: StageTarget, stage: str, types: Mapping[str, obje
     declared = {name: list(source.columns) for name, source in target.use_case.sources.items()}
     traced = trace_columns((target.use_case.folder / f"{stage}.sql").read_text(), declared)
     columns = {}
+    rules_by_column = _describe_rules(load_suite(target.use_case.name, stage).rows) if stage == "features" else {}
     for name, kind in types.items():
         origins = traced.get(name.lower(), [])
-        rules = _rules_of(target, stage, name) if stage == "features" else ""
+        rules = rules_by_column.get(name, "")
         is_key = name in target.use_case.decision.key
         meaning = "identifies the unit" if is_key else _describe_origins(origins)
         text = f"{meaning}. {rules}" if meaning and rules else meaning or rules

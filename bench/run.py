@@ -64,7 +64,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--pairs", type=int, default=5, help="measured runs per side, after one warm-up run (default 5)"
     )
-    items_help = "items to run (default: all but kills); day, desk, scaling and peers need year first"
+    items_help = "items to run (default: all but kills); day, desk, scaling, use_cases and peers need year first"
     parser.add_argument("--only", nargs="+", choices=(*ITEMS, *LONG_ITEMS), default=ITEMS, help=items_help)
     parser.add_argument("--small", action="store_true", help="run only enough to test that the benchmark works")
     years_help = "length of the longer backfill (default 2; 10 takes half an hour)"

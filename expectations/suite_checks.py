@@ -104,8 +104,7 @@ def _argument_errors(field: str, rule: Rule) -> Iterator[FieldError]:
             yield FieldError(f"{field}.kwargs.{name}", f"{rule.type} has no argument '{name}'", name, allowed)
     for name in required:
         # The loop above has already reported a misspelt argument, so the argument doesn't count as missing.
-        is_misspelt = get_close_matches(name, rule.kwargs.keys() - set(allowed))
-        if name not in rule.kwargs and not is_misspelt:
+        if name not in rule.kwargs and not get_close_matches(name, rule.kwargs.keys() - set(allowed)):
             yield FieldError(f"{field}.kwargs", f"{rule.type} needs the argument {name}", None, required)
 
 

@@ -150,19 +150,22 @@ def build_use_cases() -> dg.Definitions:
     exits with code 1.
     """
     is_validation = bool(os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI"))
-    loaded, broken = {}, {}
+    chains, broken = list[dg.Definitions](), dict[str, DeclarationError]()
     for name in loader.list_use_cases():
         try:
-            loaded[name] = loader.load_declaration(loader.FOLDER / name, sql=is_validation)
+            use_case = loader.load_declaration(loader.FOLDER / name, sql=is_validation)
         except DeclarationError as error:
             broken[name] = error
+            continue
+        if not is_validation:  # build the chain while its parsed suites are still in the cache
+            chains.append(build_chain(use_case))
     if is_validation and broken:
         print("\n".join(map(str, broken.values())), file=sys.stderr, flush=True)
         os._exit(1)  # an exception would make Dagster print a stack trace around the problems
     if is_validation:  # use the same loader as Dagster's tools, although it takes twice as long
         return dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
     return dg.Definitions.merge(
-        *(build_chain(use_case) for use_case in loaded.values()),
+        *chains,
         *(build_broken_declaration(name, error) for name, error in broken.items()),
     )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,6 +19,8 @@ from bench.coverage.figures import Figure, ForecastBias, Results
 from bench.coverage.page import write_page
 from bench.coverage.scenarios import SCENARIOS, SEED, run_scenario
 from bench.measure import ROOT
+from pipelines.cli.progress_display import show_work
+from sixtyforty.progress import begin_work
 
 FIGURES = Path(__file__).with_name("figures.json")
 PAGE = ROOT / "docs" / "concepts" / "interval-coverage.md"
@@ -35,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--page", type=Path, default=PAGE, help="file of the page")
     options = parser.parse_args(arguments)
     started = time.time()
-    results = simulate(options.runs, options.processes)
+    with show_work(is_silent=False):
+        results = simulate(options.runs, options.processes)
     results.write(options.figures)
     options.page.write_text(write_page(results))
     print(f"The simulation took {(time.time() - started) / 60:.1f} minutes. Page: {options.page}")
@@ -45,10 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def simulate(runs: int, processes: int, names: Sequence[str] = tuple(SCENARIOS)) -> Results:
     """Run scenarios in some processes. Return their figures in the order of `names`."""
     parts: list[Sequence[Figure | ForecastBias]] = []
-    with ProcessPoolExecutor(processes) as pool:
-        for name, figures in zip(names, pool.map(partial(run_scenario, runs=runs), names), strict=True):
-            print(f"{name}: done", file=sys.stderr, flush=True)
+    with ProcessPoolExecutor(processes) as pool, begin_work("simulate", "world", len(names)) as work:
+        for figures in pool.map(partial(run_scenario, runs=runs), names):
             parts.append(figures)
+            work.advance()
     return Results.combine(runs, SEED, parts)
 
 

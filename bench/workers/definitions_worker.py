@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 import time
 from pathlib import Path
@@ -22,7 +23,7 @@ TICKS = 2  # the first tick reads the landed extracts; the second tick is timed
 
 
 def main() -> None:
-    """Print `assets`, `import_s`, `load_s` (one figure per repetition) and `tick_s` (one figure per sensor)."""
+    """Print `assets`, `import_s`, `load_s` (one figure per repetition), `peak_mb` and `tick_s` (one per sensor)."""
     started = time.perf_counter()
     import pipelines.definitions
 
@@ -32,7 +33,11 @@ def main() -> None:
         )
     import_seconds, repetitions = time.perf_counter() - started, int(sys.argv[1])
     loads = [load_in_fork(with_ticks=number == repetitions) for number in range(repetitions + 1)]
-    figures = loads[-1] | {"import_s": import_seconds, "load_s": [load["load_s"] for load in loads[1:]]}
+    figures = loads[-1] | {
+        "import_s": import_seconds,
+        "load_s": [load["load_s"] for load in loads[1:]],
+        "peak_mb": max(load["peak_mb"] for load in loads),
+    }
     print("\n" + json.dumps(figures))
 
 
@@ -52,7 +57,10 @@ def load_in_fork(with_ticks: bool) -> dict[str, Any]:
 
 
 def load(with_ticks: bool) -> dict[str, Any]:
-    """Load the definitions, and with `with_ticks` tick the sensors. Return seconds and the number of assets."""
+    """Load the definitions, and with `with_ticks` tick the sensors.
+
+    Return seconds, the number of assets, and the peak memory in MB after loading.
+    """
     from pipelines.definitions import defs
 
     started = time.perf_counter()
@@ -60,8 +68,9 @@ def load(with_ticks: bool) -> dict[str, Any]:
     repository = definitions.get_repository_def()
     assets = len(repository.asset_graph.get_all_asset_keys())
     load_seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     ticks = tick_sensors(definitions, repository) if with_ticks else []
-    return {"load_s": load_seconds, "assets": assets, "tick_s": ticks}
+    return {"load_s": load_seconds, "assets": assets, "peak_mb": peak, "tick_s": ticks}
 
 
 def tick_sensors(definitions: dg.Definitions, repository: dg.RepositoryDefinition) -> list[float]:

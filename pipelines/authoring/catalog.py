@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pipelines.authoring import loader
 from pipelines.settings import load_settings
@@ -45,8 +46,8 @@ def load_use_case(name: str, sql: bool = False) -> UseCase:
     sql: also check the use case's SQL against the data contract. Raises UnknownUseCaseError with the closest declared
     name, or DeclarationError with all problems.
     """
-    names = list_use_cases()
-    if name not in names:
+    if not name or Path(name).name != name or not (FOLDER / name / "defs.yaml").is_file():
+        names = list_use_cases()
         meant = closest_match(name, names)
         hint = f"Did you mean {meant}?" if meant else f"Declared are: {', '.join(names)}."
         raise UnknownUseCaseError(f"There is no use case '{name}'. {hint}")

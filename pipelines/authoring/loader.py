@@ -6,8 +6,8 @@ draft.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from expectations import suite_checks, suites
 from pipelines.authoring.purposes import purpose_of
 from pipelines.authoring.sql_files import find_sql_files, sql_problems
+from sixtyforty.spec.confinement import estimator_packages, location_roots
 from sixtyforty.spec.cross_checks import find_conflicts
 from sixtyforty.spec.draft import Blank, Draft, PartialUseCase
 from sixtyforty.spec.errors import DeclarationError, DeclarationProblem, closest_match
@@ -28,6 +29,7 @@ DeclarationState = tuple[tuple[Path, int, int, int], ...]  # path, inode, modifi
 FOLDER = use_cases_folder()
 COMPONENT = "pipelines.component.DecisionPipeline"
 DAGSTER_FIELDS = ("type", "attributes", "requirements", "template_vars_module", "post_processing")
+LOADED_DECLARATIONS = 1024  # kept in memory; the watch and each run look at every declaration
 # Without these fields no extract can be imported, so they can't be TODO.
 NEEDED_FIRST = ("name", "timezone", "partitions", "sources", "governance")
 
@@ -42,9 +44,12 @@ def list_use_cases(folder: Path | None = None) -> list[str]:
 
 def declaration_state() -> DeclarationState:
     """Return path, inode, modification time and size of every declaration file, to detect that a file has changed."""
-    folders = (FOLDER, suites.HERE)
-    files = [f for folder in folders for f in sorted(folder.glob("*/*")) if f.suffix in (".yaml", ".sql")]
-    stats = ((file, file.stat()) for file in files)
+    return _state_of(file for folder in (FOLDER, suites.HERE) for file in sorted(folder.glob("*/*")))
+
+
+def _state_of(files: Iterable[Path]) -> DeclarationState:
+    """Return path, inode, modification time and size of those files that hold parts of a declaration."""
+    stats = ((file, file.stat()) for file in files if file.suffix in (".yaml", ".sql"))
     return tuple((file, stat.st_ino, stat.st_mtime_ns, stat.st_size) for file, stat in stats)
 
 
@@ -53,8 +58,28 @@ def load_declaration(folder: Path, rules: Path | None = None, sql: bool = False)
 
     rules: the folder with the suites of all use cases; None stands for the project's folder. sql: also check the SQL
     against the data contract, which takes about a second. Raises DeclarationError with all problems.
+
+    A declaration that was loaded before is returned again until one of its files changes. It is immutable.
     """
-    rules, document = rules or suites.HERE, parse_yaml(folder / "defs.yaml")
+    rules = rules or suites.HERE
+    if sql:
+        return _load(folder, rules, sql)
+    state = _state_of(sorted([*folder.glob("*"), *(rules / folder.name).glob("*")]))
+    return _load_once(folder, rules, state, (estimator_packages(), location_roots()))
+
+
+@lru_cache(maxsize=LOADED_DECLARATIONS)
+def _load_once(folder: Path, rules: Path, *_: Hashable) -> UseCase:
+    """Load a declaration without a check of its SQL. Results are cached.
+
+    _: the state of its files, and the settings that it is checked against. If any of them changes, the declaration is
+    loaded again.
+    """
+    return _load(folder, rules, sql=False)
+
+
+def _load(folder: Path, rules: Path, sql: bool) -> UseCase:
+    document = parse_yaml(folder / "defs.yaml")
     if problems := document.problems or list(_document_problems(document)):
         raise DeclarationError(folder.name, problems)
     parsed = document.below(("attributes",))

@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from pipelines.cli import exit_codes, renamed
 from pipelines.cli.answer import Answer, show, show_error
+from pipelines.cli.progress_display import show_work
 from pipelines.demo.registry import EXAMPLE_USE_CASE
 from sixtyforty.storage.private_logs import print_traceback
 
@@ -150,7 +151,8 @@ def _flag(name: str, annotation: Any) -> inspect.Parameter:
 def _run(function: Callable[[], Answer], as_json: bool, debug: bool) -> int:
     """Call a command's function, print its answer or its error, and return the exit code."""
     try:
-        answer = function()
+        with show_work(is_silent=as_json):
+            answer = function()
     except Exception as error:
         # Imported only after a failure, because the import also loads all models of a declaration, which takes time.
         from sixtyforty.spec.errors import InterruptedRunError, SixtyfortyError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.answer import Answer, show_progress
+from pipelines.cli.answer import Answer
 from pipelines.cli.commands import OPERATE, command
 from pipelines.cli.options import By, OptionalUseCase, OptionalWhy, UseCaseName, current_user
 from pipelines.cli.security_events import record_event
@@ -69,7 +69,7 @@ def verify(
         if accept:
             accept_ledgers(ws, by or current_user(), why)
         known = [*read_heads(witness), *(_parse_head(ws.use_case.first_name, text) for text in head or ())]
-        verification = verify_use_case(ws, quick=quick, known_heads=known, show=show_progress)
+        verification = verify_use_case(ws, quick=quick, known_heads=known)
         verifications.append(verification)
         send_to_witness(verification)
     lines = []

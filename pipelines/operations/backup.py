@@ -28,7 +28,9 @@ from pipelines.operations.backup_folder import (
     WRITING,
     BackupError,
     BackupManifest,
+    file_effort,
     file_sha,
+    generation_effort,
     list_damages,
     list_generations,
     newest_generation,
@@ -42,6 +44,7 @@ from pipelines.operations.postgres_dump import dump_database, is_postgres
 from pipelines.settings import Settings, prepare_dagster_home
 from sixtyforty.ingest.landed_files import is_unfinished
 from sixtyforty.ingest.locations import LinkRefusedError, open_own_file
+from sixtyforty.progress import begin_work, track
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import access_error, access_errors, create_folder, write_atomic
 from sixtyforty.storage.locks import exclusive_lock
@@ -114,7 +117,11 @@ def verify_backup(folder: Path) -> Backup:
     """Rehash the newest generation in a folder of backups. Raises BackupError, which names the first damaged files."""
     started, generation = time.monotonic(), newest_generation(folder)
     manifest = read_manifest(generation)
-    if damages := list(list_damages(generation, manifest)):
+    with begin_work(
+        "check backup", "file", len(manifest.files), effort=generation_effort(generation, manifest)
+    ) as work:
+        damages = list(list_damages(generation, manifest, work))
+    if damages:
         others = f" {len(damages) - 1} more files differ." if len(damages) > 1 else ""
         raise BackupError(f"{damages[0]}{others} Make a new backup, and check the disk of {folder}.")
     return Backup(generation, manifest, time.monotonic() - started)
@@ -131,7 +138,8 @@ def _copy_between_runs(
     for _ in range(ATTEMPTS):
         started = _wait_for_runs(wait_seconds)
         files, refused_links = dict[str, str](), dict[str, str]()
-        for source in _files_to_copy(settings, target.parent):
+        listed = list(_files_to_copy(settings, target.parent))
+        for source in track(listed, "backup", "file", [file_effort(source.path) for source in listed]):
             name = source.name
             same = previous / name if previous and name in earlier else None
             try:

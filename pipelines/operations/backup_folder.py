@@ -23,6 +23,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import BaseModel, Field, ValidationError
 
 from pipelines.settings import Profile
+from sixtyforty.progress import Work
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.home_format import FORMAT_FILE
 
@@ -32,6 +33,7 @@ ROOTS = ("home", "lake")  # the folders of a generation, which are restored into
 GENERATION = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ")
 WRITING, DELETING = ".writing-", ".deleting-"
 LOCK = ".backup.lock"
+BYTES_PER_FILE = 1 << 16  # opening and closing a file takes as long as reading about so many bytes
 
 
 class BackupError(SixtyfortyError):
@@ -136,12 +138,30 @@ def _is_safe(name: str) -> bool:
     return name == DUMP or (is_below and name == path.as_posix())
 
 
-def list_damages(generation: Path, manifest: BackupManifest) -> Iterator[str]:
-    """Yield a sentence for each file of a generation that differs from its hash in the manifest, or is missing."""
+def list_damages(generation: Path, manifest: BackupManifest, work: Work) -> Iterator[str]:
+    """Yield a sentence for each file of a generation that differs from its hash in the manifest, or is missing.
+
+    work: counts the effort of the checked files, see `file_effort`.
+    """
     for name, sha in sorted(manifest.files.items()):
         path = generation / name
+        effort = file_effort(path)
         if path.is_symlink() or not path.is_file() or file_sha(path) != sha:
             yield f"{path} differs from the file that was backed up."
+        work.advance(1, effort)
+
+
+def file_effort(path: Path) -> int:
+    """Return the effort to copy or check a file, compared with others: its bytes and BYTES_PER_FILE."""
+    try:
+        return path.stat().st_size + BYTES_PER_FILE
+    except OSError:  # the file was moved away or is missing
+        return BYTES_PER_FILE
+
+
+def generation_effort(generation: Path, manifest: BackupManifest) -> int:
+    """Return the effort of all files of a generation, see `file_effort`."""
+    return sum(file_effort(generation / name) for name in manifest.files)
 
 
 def file_sha(path: Path) -> str:

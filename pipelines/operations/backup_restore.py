@@ -12,13 +12,16 @@ from pipelines.authoring import catalog
 from pipelines.operations.backup_folder import (
     DUMP,
     BackupError,
+    file_effort,
     file_sha,
+    generation_effort,
     list_damages,
     newest_generation,
     read_manifest,
 )
 from pipelines.operations.postgres_dump import has_tables, is_postgres, restore_database
 from pipelines.settings import Settings, load_settings, prepare_dagster_home
+from sixtyforty.progress import begin_work, track
 from sixtyforty.storage.files import access_errors, create_folder
 
 MUST_BE_EMPTY = ("landing", "models", "deliveries", "reports", "recipe", "dvc/cache", "dvc/remote")
@@ -46,8 +49,10 @@ def restore_backup(folder: Path) -> RestoredBackup:
     manifest = read_manifest(generation)
     settings = load_settings()
     _check_empty(settings)
-    for damage in list_damages(generation, manifest):
-        raise BackupError(f"{damage} Use another backup.")
+    effort = generation_effort(generation, manifest)
+    with begin_work("check backup", "file", len(manifest.files), effort=effort) as work:
+        for damage in list_damages(generation, manifest, work):
+            raise BackupError(f"{damage} Use another backup.")
     has_dump = DUMP in manifest.files
     if has_dump != is_postgres(settings.database_url):
         content = "a PostgreSQL database" if has_dump else "no PostgreSQL database, but this installation uses one"
@@ -56,7 +61,8 @@ def restore_backup(folder: Path) -> RestoredBackup:
         raise BackupError(f"The backup in {generation} contains {content}. {cure}")
     if has_dump:
         restore_database(settings.database_url, generation / DUMP)
-    for name in manifest.files.keys() - {DUMP}:
+    names = sorted(manifest.files.keys() - {DUMP})
+    for name in track(names, "restore", "file", [file_effort(generation / name) for name in names]):
         target = target_of(settings, name)
         create_folder(target.parent)
         with access_errors(target):

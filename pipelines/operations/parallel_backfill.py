@@ -22,6 +22,7 @@ from pipelines.operations.run import (
     run_config,
 )
 from pipelines.settings import prepare_dagster_home
+from sixtyforty.progress import Work, begin_work
 from sixtyforty.spec.partitions import chunks
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
@@ -70,12 +71,17 @@ def run_in_parallel(
     declaration = load_use_case(use_case)
     parts = chunks(open_partitions(declaration, first, last), partitions_per_run)
     run_ids: list[str] = []
-    with dg.DagsterInstance.get() as instance:
-        for wave in waves(declaration):
-            wave_parts = parts if wave.partitioned else [[]]
-            run_ids += _run_wave(
-                instance, [BackfillPart(use_case, wave.stages, keys, track, as_of) for keys in wave_parts]
-            )
+    planned = [
+        [BackfillPart(use_case, wave.stages, keys, track, as_of) for keys in (parts if wave.partitioned else [[]])]
+        for wave in waves(declaration)
+    ]
+    count, effort = sum(map(len, planned)), sum(part.effort for wave_parts in planned for part in wave_parts)
+    with (
+        dg.DagsterInstance.get() as instance,
+        begin_work(f"backfill {use_case}", "run", count, effort=effort) as work,
+    ):
+        for wave_parts in planned:
+            run_ids += _run_wave(instance, wave_parts, work)
         refusals = list_refusals(instance, run_ids)
     raise_refusals("The runs", refusals)
     return run_ids
@@ -91,6 +97,11 @@ class BackfillPart:
     track: Track
     as_of: str | None
     run_ids: list[str] = field(default_factory=list)
+
+    @property
+    def effort(self) -> int:
+        """How much there is to do, compared with other parts: partitions times stages."""
+        return max(1, len(self.partitions)) * len(self.stages)
 
     def launch(self, instance: dg.DagsterInstance) -> None:
         """Launch a new run of this part of the backfill on a worker of the cluster."""
@@ -154,11 +165,12 @@ class BackfillPart:
         self.retry(instance)
 
 
-def _run_wave(instance: dg.DagsterInstance, parts: Sequence[BackfillPart]) -> list[str]:
+def _run_wave(instance: dg.DagsterInstance, parts: Sequence[BackfillPart], work: Work) -> list[str]:
+    """Run the parts of a wave, and wait until all of them are done. Return the ids of their runs."""
     for part in parts:
         part.launch(instance)
     waiting, busy_at = list(parts), time.monotonic()
-    while waiting := [part for part in waiting if not part.is_done(instance)]:
+    while waiting := [part for part in waiting if not _is_counted(part, instance, work)]:
         if _any_running(instance, waiting):
             busy_at = time.monotonic()
         elif time.monotonic() > busy_at + IDLE_SECONDS:
@@ -167,6 +179,14 @@ def _run_wave(instance: dg.DagsterInstance, parts: Sequence[BackfillPart]) -> li
             busy_at = time.monotonic()
         _wait()
     return [run_id for part in parts for run_id in part.run_ids]
+
+
+def _is_counted(part: BackfillPart, instance: dg.DagsterInstance, work: Work) -> bool:
+    """Return whether a part is done, and count it then."""
+    if not part.is_done(instance):
+        return False
+    work.advance(1, part.effort)
+    return True
 
 
 def _any_running(instance: dg.DagsterInstance, parts: Sequence[BackfillPart]) -> bool:

@@ -52,15 +52,19 @@ def run_range(
     from pipelines.definitions import defs
     from pipelines.runtime.dagster_internals import new_run_id, partition_range_tags, runs_of_code_location
     from pipelines.runtime.launcher import name_process
+    from pipelines.runtime.step_progress import follow_steps, seconds_of_similar_run
 
-    partitions = open_partitions(load_use_case(use_case), first, last)
+    declaration = load_use_case(use_case)
+    partitions = open_partitions(declaration, first, last)
     run_id, job = new_run_id(), defs().resolve_job_def(use_case)
     advice = "Complete partitions are kept. Start the same command again to go on."
     with report_interruption(f"Run {run_id}", advice), dg.DagsterInstance.get() as instance, _run_lock(run_id):
         # A run that was killed earlier still occupies a slot in its concurrency pool, until it is marked as failed.
         fail_dead_runs(instance)
         name_process(run_id)
-        with runs_of_code_location(instance, use_case):
+        stages = _stages_by_step(job, use_case, select)
+        seconds = seconds_of_similar_run(instance, declaration, stages, len(partitions))
+        with runs_of_code_location(instance, use_case), follow_steps(use_case, stages, seconds):
             run = job.execute_in_process(
                 instance=instance,
                 run_id=run_id,
@@ -70,6 +74,12 @@ def run_range(
                 raise_on_error=False,
             )
         return _finished_run_id(run, list_refusals(instance, [run_id]))
+
+
+def _stages_by_step(job: dg.JobDefinition, use_case: str, select: list[str] | None) -> dict[str, str]:
+    """Return the names of the stages of a run by step key. select: the selected stages. None: all stages."""
+    keys = job.asset_layer.selected_asset_keys if select is None else {asset_key(use_case, stage) for stage in select}
+    return {key.to_python_identifier(): "/".join(key.path[1:]) for key in keys}
 
 
 def require_stages(use_case: str, select: Sequence[str]) -> None:

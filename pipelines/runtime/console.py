@@ -16,6 +16,7 @@ from typing import Any
 import dagster as dg
 
 from pipelines.runtime.dagster_internals import partition_range
+from pipelines.runtime.step_progress import count_step
 from pipelines.settings import load_settings
 
 SHOWN_EVENTS = ("RUN_FAILURE", "STEP_FAILURE", "STEP_UP_FOR_RETRY")
@@ -64,6 +65,16 @@ class _StageAndErrorFilter(logging.Filter):
         return record.levelno >= logging.INFO if event is None else event.event_type_value in SHOWN_EVENTS
 
 
+class _StepCounter(logging.Handler):
+    """Log handler that counts the steps of the run as progress of the command that runs it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Count the step that the record is about, if it is about one."""
+        event = _event_of(record)
+        if event is not None and event.step_key:
+            count_step(event)
+
+
 def _event_of(record: logging.LogRecord) -> Any:
     """Return the Dagster event of a log record, or None if a stage wrote the record."""
     return getattr(record, "dagster_meta", {}).get("dagster_event")
@@ -78,5 +89,5 @@ def console(_: dg.InitLoggerContext) -> logging.Logger:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter() if load_settings().log_format == "json" else _LineFormatter())
     handler.addFilter(_StageAndErrorFilter())
-    logger.handlers = [handler]
+    logger.handlers = [handler, _StepCounter()]
     return logger

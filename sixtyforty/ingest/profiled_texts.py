@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sixtyforty.ingest.extract import BrokenLine, Chunk, RefusedExtractError
+from sixtyforty.ingest.decompression import is_packed
+from sixtyforty.ingest.extract import CHUNK_BYTES, BrokenLine, Chunk, OpenedExtract, RefusedExtractError
 from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.ingest.number_forms import PLAIN, NumberForm, detect_number_form
 from sixtyforty.ingest.type_inference import InferredType, infer_types
+from sixtyforty.progress import Work, begin_work
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.wording import format_plural
@@ -150,13 +152,30 @@ def _insert_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding
         encoding=encoding,
     )
     landed = _LandedFiles(names_by_file)
-    for file in files:
-        with _errors_of(file, encoding):
-            opened = read_extract(file, source)
-            landed.broken.append(_insert_rows(db, file, source, opened.chunks))
-        for name, kind in opened.types.items():
-            landed.types.setdefault(name, set()).add(kind)
+    sizes = [file.stat().st_size for file in files]
+    with begin_work(f"read {format_plural(len(files), 'file')}", "row", 0, effort=sum(sizes)) as work:
+        for file, size in zip(files, sizes, strict=True):
+            with _errors_of(file, encoding):
+                opened = read_extract(file, source)
+                landed.broken.append(_insert_rows(db, file, source, _count_chunks(opened, file, size, work)))
+            for name, kind in opened.types.items():
+                landed.types.setdefault(name, set()).add(kind)
     return landed
+
+
+def _count_chunks(opened: OpenedExtract, file: Path, size: int, work: Work) -> Iterator[Chunk]:
+    """Yield the chunks of a file, and count their rows and about their bytes as progress.
+
+    The bytes of a packed file, which a Parquet file is, too, count at its end: a chunk has more bytes than its part of
+    the file. size: of the file, in bytes.
+    """
+    is_plain_text, remaining = not (opened.types or is_packed(file)), size
+    for chunk in opened.chunks:
+        counted = min(CHUNK_BYTES, remaining) if is_plain_text else 0
+        remaining -= counted
+        yield chunk
+        work.advance(chunk.rows.num_rows, counted)
+    work.advance(0, remaining)
 
 
 def _insert_rows(db: duckdb.DuckDBPyConnection, file: Path, source: Source, chunks: Iterable[Chunk]) -> str:

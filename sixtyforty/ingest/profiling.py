@@ -24,6 +24,7 @@ from sixtyforty.ingest.profiled_texts import (
     load_texts,
 )
 from sixtyforty.ingest.type_inference import InferredType
+from sixtyforty.progress import begin_work
 from sixtyforty.spec.contract_types import parse_type
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.sql import DIGEST, bare_identifier
@@ -190,13 +191,13 @@ def profile_columns(db: duckdb.DuckDBPyConnection, table: str) -> TableProfile:
     (rows,) = db.execute(f"select count(*) from {table}").fetchall()[0]
     described = db.execute(f"describe {table}").fetchall()
     types = {name: duckdb_type for name, duckdb_type, *_ in described}
-    columns = tuple(
-        column
-        for names in split_columns(rows, list(types), COUNTED_COLUMNS)
-        for column in _profile_portion(db, table, names, types)
-    )
+    columns = list[ColumnProfile]()
+    with begin_work("profile", "column", len(types)) as work:
+        for names in split_columns(rows, list(types), COUNTED_COLUMNS):
+            columns += _profile_portion(db, table, names, types)
+            work.advance(len(names))
     (different,) = db.execute(f"select count(*) from (select distinct * from {table})").fetchall()[0]
-    return TableProfile(rows, rows - different, columns)
+    return TableProfile(rows, rows - different, tuple(columns))
 
 
 def _profile_portion(

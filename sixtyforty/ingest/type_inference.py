@@ -82,20 +82,31 @@ def infer_types(
     types that the files themselves declare. If they agree, their type is returned, or text if a value doesn't fit.
     """
     types: dict[str, InferredType] = {}
-    for portion in list_portions(db, table, names):
-        inferences = {n: _infer(name, declared.get(name, ())) for n, name in enumerate(portion)}
-        answers: dict[int, tuple[Any, ...] | None] = dict.fromkeys(inferences)
-        while answers:
-            columns_by_question: dict[tuple[str, ...], list[int]] = {}
-            for n, answer in answers.items():
-                try:
-                    columns_by_question.setdefault(tuple(inferences[n].send(answer)), []).append(n)  # type: ignore[arg-type]
-                except StopIteration as end:
-                    types[portion[n]] = end.value
-            answers = {}
-            for aggregates, numbers in columns_by_question.items():
-                answers |= ask(db, aggregates, numbers)
+    with begin_work("find types", "column", len(names)) as work:
+        for portion in list_portions(db, table, names):
+            types |= _infer_portion(db, portion, declared)
+            work.advance(len(portion))
     return {name: types[name] for name in names}
+
+
+def _infer_portion(
+    db: duckdb.DuckDBPyConnection, portion: Sequence[str], declared: Mapping[str, Collection[str]]
+) -> dict[str, InferredType]:
+    """Return the types of the columns of a portion, see `list_portions`."""
+    types: dict[str, InferredType] = {}
+    inferences = {n: _infer(name, declared.get(name, ())) for n, name in enumerate(portion)}
+    answers: dict[int, tuple[Any, ...] | None] = dict.fromkeys(inferences)
+    while answers:
+        columns_by_question: dict[tuple[str, ...], list[int]] = {}
+        for n, answer in answers.items():
+            try:
+                columns_by_question.setdefault(tuple(inferences[n].send(answer)), []).append(n)  # type: ignore[arg-type]
+            except StopIteration as end:
+                types[portion[n]] = end.value
+        answers = {}
+        for aggregates, numbers in columns_by_question.items():
+            answers |= ask(db, aggregates, numbers)
+    return types
 
 
 def _infer(name: str, declared: Collection[str]) -> Inference[InferredType]:

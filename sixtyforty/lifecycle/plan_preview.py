@@ -18,6 +18,7 @@ from sixtyforty.lifecycle.plan_flips import Flips, compare_decisions
 from sixtyforty.lifecycle.plan_models import judge_models, reuse_models
 from sixtyforty.lifecycle.plan_value import PlannedValue, compare_values
 from sixtyforty.modeling.lineage import find_outdated
+from sixtyforty.progress import track
 from sixtyforty.spec.partitions import chunks
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.value.daily_value import DailyValue
@@ -70,9 +71,8 @@ def preview_edit(ws: Workspace, scratch: Workspace, show_progress: ShowProgress)
     champions_now = _promoted(ws)
     show_progress("plan: judging the stored models by the gate")
     judge_models(scratch, partitions[0])
-    for portion in chunks(partitions):
-        last_partition = portion[-1]
-        show_progress(f"plan: taking the replay's decisions again, up to {last_partition}")
+    show_progress("plan: taking the replay's decisions again")
+    for portion in track(chunks(partitions), "plan: decisions", "portion"):
         take_decisions(scratch, portion, "replay", None, anew=True)
     show_progress("plan: computing the value of the decisions taken with the edited declaration")
     after = value_decisions(scratch)
@@ -123,7 +123,7 @@ def value_decisions(ws: Workspace) -> list[DailyValue]:
     decisions = ws.lake.entries(DATASET)
     outcomes = ws.lake.entries("outcomes", decisions)
     days: list[DailyValue] = []
-    for portion in chunks(list(outcomes)):
+    for portion in track(chunks(list(outcomes)), "plan: value", "portion"):
         entries = ({p: versions[p] for p in portion} for versions in (decisions, outcomes))
         days += [account for account in compute_accounts(ws, *entries) if account.decisions]
     return days

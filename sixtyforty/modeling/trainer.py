@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from sixtyforty.modeling.estimators import fit_model
 from sixtyforty.modeling.model_store import ModelStore
 from sixtyforty.modeling.skops_files import ModelError
+from sixtyforty.progress import begin_work
 from sixtyforty.spec.kpi import Kpi
 
 
@@ -18,10 +19,14 @@ def train_models(store: ModelStore, kpi: Kpi, versions: Sequence[str]) -> Iterat
     """
     from joblib import Parallel, delayed
 
+    rows = {version: store.card(version).rows for version in versions}
     # The largest fits start first, so that all cores finish at about the same time.
-    largest_first = sorted(versions, key=lambda version: -store.card(version).rows)
+    largest_first = sorted(versions, key=lambda version: -rows[version])
     fits = (delayed(_train)(store, kpi, version) for version in largest_first)
-    yield from Parallel(n_jobs=-1, prefer="threads", return_as="generator")(fits)
+    with begin_work("", "model", len(rows), effort=sum(rows.values())) as work:
+        for version, used_rows in Parallel(n_jobs=-1, prefer="threads", return_as="generator")(fits):
+            yield version, used_rows
+            work.advance(1, rows[version])
 
 
 def _train(store: ModelStore, kpi: Kpi, version: str) -> tuple[str, int]:

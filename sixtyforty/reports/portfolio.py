@@ -14,7 +14,8 @@ from pathlib import Path
 from sixtyforty.accounting.run_hours import read_run_hours
 from sixtyforty.reports.page_templates import page_environment
 from sixtyforty.reports.portfolio_advice import Advice
-from sixtyforty.reports.portfolio_line import PortfolioLine, build_line, current_scope
+from sixtyforty.reports.portfolio_cache import read_or_build_line
+from sixtyforty.reports.portfolio_line import PortfolioLine, current_scope
 from sixtyforty.reports.portfolio_total import Aside, Total, add_up_totals, list_asides
 from sixtyforty.reports.readership import UNREAD_DAYS
 from sixtyforty.spec import clock
@@ -53,7 +54,7 @@ def build_portfolio(workspaces: Sequence[Workspace], now: datetime | None = None
     """
     hours = read_run_hours(workspaces[0].home) if workspaces else {}
     as_of = now or clock.now()
-    lines = [build_line(ws, hours.get(ws.use_case.name, 0.0), as_of) for ws in workspaces]
+    lines = [read_or_build_line(ws, hours.get(ws.use_case.name, 0.0), as_of) for ws in workspaces]
     return sorted(lines, key=lambda line: (line.currency, line.label == "assumed", -line.net, line.name))
 
 

@@ -327,3 +327,15 @@ def test_a_model_that_cannot_learn_is_reported_at_its_line(
     assert (problem.file.name, problem.field) == ("defs.yaml", field)
     assert message in problem.message
     assert is_on_its_line(problem, tuple(field.split(".")))
+
+
+def test_an_unchanged_declaration_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, rules = write(tmp_path / "use_cases")
+    loaded = loader.load_declaration(folder, rules)
+    assert loader.load_declaration(folder, rules) is loaded
+    (folder / "features.sql").write_text((folder / "features.sql").read_text() + "-- edited\n")
+    assert loader.load_declaration(folder, rules) is not loaded
+    suite = next((rules / folder.name).glob("*.yaml"))
+    suite.rename(suite.with_suffix(".yml"))
+    with pytest.raises(DeclarationError, match="the file is missing"):
+        loader.load_declaration(folder, rules)

@@ -15,6 +15,7 @@ from pipelines.operations import parallel_backfill
 from pipelines.operations.parallel_backfill import ATTEMPTS, BackfillPart, Wave, waves
 from pipelines.operations.run import RunFailedError
 from pipelines.runtime.dagster_internals import WorkerStatus
+from sixtyforty.progress import Work
 from tests.helpers import make_use_case
 
 SUCCESS, FAILURE, STARTED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTED
@@ -55,7 +56,7 @@ def part(monkeypatch: pytest.MonkeyPatch) -> BackfillPart:
 
 def run_wave(instance: FakeInstance, part: BackfillPart) -> list[str]:
     """Run a wave of one part on a fake instance."""
-    return parallel_backfill._run_wave(instance, [part])  # type: ignore[arg-type]
+    return parallel_backfill._run_wave(instance, [part], Work("", "run", 1))  # type: ignore[arg-type]
 
 
 def test_the_waves_go_from_sources_to_decisions(tmp_path: Path) -> None:
