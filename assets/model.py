@@ -27,6 +27,7 @@ from sixtyforty.modeling.model_files import find_file_problem
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.modeling.taint import TaintedDataError
 from sixtyforty.modeling.treatment_shares import describe_share_mismatch
+from sixtyforty.progress import track
 from sixtyforty.reports import charts
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.partitions import SNAPSHOT
@@ -96,16 +97,15 @@ def record_training_sets(run: StageRun) -> StageResult:
 
 def train_challengers(run: StageRun) -> StageResult:
     """Train a model for each recipe and training day that has no model yet, and record the models in DVC."""
-    store, plans, trained = run.ws.models, plan_trainings(run).plans, 0
+    store, plans = run.ws.models, plan_trainings(run).plans
     plans = [plan for plan in plans if store.card(plan.version).rows]  # no rows: no outcome is known yet
     due = [plan.version for plan in plans if not store.has(plan.version, "model.skops")]
-    for version, rows in trainer.train_models(store, run.use_case.kpi, due):
-        trained += 1
+    for version, rows in track(trainer.train_models(store, run.use_case.kpi, due), "", "model", total=len(due)):
         run.log.info(f"challenger {version}: trained ({format_plural(rows, 'row')})")
     run.project_home.dvc_versions().snapshot([store.folder(plan.version) for plan in plans])
     if not plans:
         return StageResult()
-    metadata: Metadata = {"models": ", ".join(plan.version for plan in plans), "models trained in this run": trained}
+    metadata: Metadata = {"models": ", ".join(plan.version for plan in plans), "models trained in this run": len(due)}
     return StageResult.snapshot(digest([plan.version for plan in plans]), metadata)
 
 

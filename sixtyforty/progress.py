@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -83,14 +83,13 @@ class Work:
 
         part: the work inside of the current item. Its time left is added if that of this work isn't known.
         """
-        texts = [self._describe_count()]
-        if now := ": ".join(filter(None, [self.detail, part._describe_count() if part else ""])):
-            texts.append(f"now {now}")
         time_left = self.describe_time_left(part)
         if part and not time_left:
             time_left = part.describe_time_left()
             time_left += f" in this {self.unit}" if time_left else ""
-        text = ", ".join(filter(None, [*texts, time_left]))
+        now = ": ".join(filter(None, [self.detail, part._describe_count() if part else ""]))
+        # What a narrow terminal cuts off comes last.
+        text = ", ".join(filter(None, [self._describe_count(), time_left, f"now {now}" if now else ""]))
         return f"{self.subject}: {text}" if self.subject else text
 
     def _describe_count(self) -> str:
@@ -159,12 +158,15 @@ def begin_work(
             _show()
 
 
-def track(items: Sequence[T], subject: str, unit: str, efforts: Sequence[float] = ()) -> Iterator[T]:
-    """Yield items, and count each one when the caller asks for the next. efforts: of the items; by default, all equal.
+def track(
+    items: Iterable[T], subject: str, unit: str, efforts: Sequence[float] = (), *, total: int | None = None
+) -> Iterator[T]:
+    """Yield items, and count each one when the caller asks for the next. See `Work` for the arguments.
 
-    See `Work` for the other arguments.
+    efforts: of the items; by default, all equal. total: the number of items; needed if they have no length.
     """
-    with begin_work(subject, unit, len(items), effort=sum(efforts)) as work:
+    count = total if total is not None else len(items)  # type: ignore[arg-type]
+    with begin_work(subject, unit, count, effort=sum(efforts)) as work:
         for number, item in enumerate(items):
             effort = efforts[number] if efforts else 1
             work.enter("", effort)

@@ -134,7 +134,7 @@ def tick_rows(figures: Mapping[int, CountFigures]) -> list[Row]:
         tick, base = (statistics.median(f.tick_s) for f in (count_figures, figures[1]))
         rows.append(
             Row(
-                f"a sensor's tick among {count}",
+                f"a sensor's tick with a day of landed extracts, among {count}",
                 format_seconds(tick),
                 format_seconds(base),
                 tick / base,

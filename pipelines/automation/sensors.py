@@ -9,6 +9,7 @@ from assets.resources import ProjectHome
 from pipelines.automation.run_requests import (
     LIVE,
     RESPONSE_STAGES,
+    RequestedRuns,
     data_stages,
     local_date,
     refusal_of_runs,
@@ -59,7 +60,10 @@ def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
         ):
             for reason in stale.unreachable.values():
                 context.log.error(f"{use_case.name}: a source can't be read; new rows are imported later ({reason})")
-            requested = request_catch_up(use_case, context.instance, kind, stale, stages, current_time)
+            # Without stale partitions, Dagster's storage isn't opened, because most looks find nothing.
+            requested = RequestedRuns()
+            if stale.ranges():
+                requested = request_catch_up(use_case, context.instance, kind, stale, stages, current_time)
             requests += requested.requests
             for reason in requested.reasons:
                 context.log.info(f"run requested: {reason}")

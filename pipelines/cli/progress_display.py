@@ -56,17 +56,19 @@ class BarDisplay:
             TextColumn("{task.percentage:>3.0f}%"),
             TextColumn("{task.description}", markup=False),
         )
-        console = Console(stderr=True)
+        console = Console(stderr=True, soft_wrap=True, highlight=False)  # the lines of the log stay as they are
         self._bar = Progress(*columns, console=console, transient=True, auto_refresh=False, redirect_stdout=False)
         self._task = self._bar.add_task("", total=1.0)
-        self._clock, self._drawn = clock, float("-inf")
+        self._clock, self._drawn, self._details = clock, float("-inf"), list[str]()
 
     def show(self, works: Sequence[Work]) -> None:
         """Draw the bar for the works, or remove it if they have ended."""
         if not works:
             self.close()
-        elif self._clock() - self._drawn >= SECONDS_BETWEEN_DRAWINGS:
-            self._drawn = self._clock()
+            return
+        details = [work.detail for work in works]
+        if details != self._details or self._clock() - self._drawn >= SECONDS_BETWEEN_DRAWINGS:
+            self._drawn, self._details = self._clock(), details
             self._bar.start()
             share = works[0].share(works[-1] if len(works) > 1 else None)
             self._bar.update(self._task, completed=share, description=describe_works(works), refresh=True)

@@ -18,6 +18,7 @@ from sixtyforty.modeling import taint
 from sixtyforty.modeling.model_store import TRAINING_SET
 from sixtyforty.modeling.trainer import train_models
 from sixtyforty.modeling.training_plan import TrainingPlan
+from sixtyforty.progress import track
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.workspace import Workspace
 
@@ -72,5 +73,6 @@ def _train(scratch: Workspace, missing: Sequence[TrainingPlan], show_progress: S
             store.write_training_set(scratch.use_case, scratch.lake, plan)
     due = [plan.version for plan in missing if store.card(plan.version).rows]
     show_progress(f"plan: training {format_plural(len(due), 'model')}")
-    for version, rows in train_models(store, scratch.use_case.kpi, due):
+    models = train_models(store, scratch.use_case.kpi, due)
+    for version, rows in track(models, "plan: training", "model", total=len(due)):
         show_progress(f"plan: trained the model {version} ({format_plural(rows, 'row')})")

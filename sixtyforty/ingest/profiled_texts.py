@@ -166,8 +166,8 @@ def _insert_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding
 def _count_chunks(opened: OpenedExtract, file: Path, size: int, work: Work) -> Iterator[Chunk]:
     """Yield the chunks of a file, and count their rows and about their bytes as progress.
 
-    The bytes of a packed file, which a Parquet file is, too, count at its end: a chunk has more bytes than its part of
-    the file. size: of the file, in bytes.
+    A chunk of a packed file or of a Parquet file has more bytes than its part of the file. The bytes of such a file
+    count at its end. size: of the file, in bytes.
     """
     is_plain_text, remaining = not (opened.types or is_packed(file)), size
     for chunk in opened.chunks:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from sixtyforty.modeling.estimators import fit_model
 from sixtyforty.modeling.model_store import ModelStore
 from sixtyforty.modeling.skops_files import ModelError
-from sixtyforty.progress import begin_work
 from sixtyforty.spec.kpi import Kpi
 
 
@@ -19,14 +18,10 @@ def train_models(store: ModelStore, kpi: Kpi, versions: Sequence[str]) -> Iterat
     """
     from joblib import Parallel, delayed
 
-    rows = {version: store.card(version).rows for version in versions}
     # The largest fits start first, so that all cores finish at about the same time.
-    largest_first = sorted(versions, key=lambda version: -rows[version])
+    largest_first = sorted(versions, key=lambda version: -store.card(version).rows)
     fits = (delayed(_train)(store, kpi, version) for version in largest_first)
-    with begin_work("", "model", len(rows), effort=sum(rows.values())) as work:
-        for version, used_rows in Parallel(n_jobs=-1, prefer="threads", return_as="generator")(fits):
-            yield version, used_rows
-            work.advance(1, rows[version])
+    yield from Parallel(n_jobs=-1, prefer="threads", return_as="generator")(fits)
 
 
 def _train(store: ModelStore, kpi: Kpi, version: str) -> tuple[str, int]:

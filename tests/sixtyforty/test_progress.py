@@ -54,7 +54,7 @@ def test_work_inside_of_an_item_is_a_part_of_it() -> None:
     step.advance(5)
     clock.seconds = 40
     assert run.share(step) == 0.4
-    assert run.describe(step) == "run orders: 0 of 2 steps, now features: 5 of 10 partitions, about 1 minute left"
+    assert run.describe(step) == "run orders: 0 of 2 steps, about 1 minute left, now features: 5 of 10 partitions"
     run.advance(1, 80)
     assert run.describe() == "run orders: 1 of 2 steps, about 10 seconds left"
 
@@ -67,7 +67,8 @@ def test_without_an_estimate_of_the_whole_the_time_left_of_the_part_is_shown() -
     clock.seconds = 60
     step.advance(5)
     assert run.describe() == "run orders: 0 of 22 steps, now features"
-    assert run.describe(step).endswith("now features: 5 of 10 partitions, about 1 minute left in this step")
+    time_left = "about 1 minute left in this step"
+    assert run.describe(step) == f"run orders: 0 of 22 steps, {time_left}, now features: 5 of 10 partitions"
 
 
 def test_an_unknown_total_gives_no_estimate() -> None:

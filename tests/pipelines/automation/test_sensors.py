@@ -32,6 +32,12 @@ def test_new_extracts_become_one_run_of_their_range(ws: Workspace, instance: dg.
     assert "challenger" not in stages
 
 
+def test_a_look_that_finds_nothing_opens_no_storage_of_dagster(tmp_path: Path) -> None:
+    """Hundreds of sensors look every few seconds. Without an instance, the context raises an error if one is used."""
+    tick = evaluate_sensor(make_workspace(tmp_path), None, "new_data")
+    assert tick.skip_reason.startswith("waits for the next extract") and tick.cursor == "1"
+
+
 def test_each_look_takes_another_stretch_of_a_long_history(
     ws: Workspace, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,7 +31,7 @@ def home_of(ws: Workspace) -> ProjectHome:
     return ProjectHome(home=ws.home, database_url=ws.database_url, dvc_remote=str(ws.home / "remote"))
 
 
-def evaluate_sensor(ws: Workspace, instance: dg.DagsterInstance, name: str, cursor: str | None = None) -> Tick:
+def evaluate_sensor(ws: Workspace, instance: dg.DagsterInstance | None, name: str, cursor: str | None = None) -> Tick:
     """Evaluate the sensor whose name ends so."""
     sensors = [s for s in build_automation(ws.use_case).sensors or () if s.name.endswith(f"_{name}")]
     (sensor,) = sensors

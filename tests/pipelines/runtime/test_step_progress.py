@@ -11,7 +11,7 @@ import dagster as dg
 
 from pipelines.runtime.dagster_internals import partition_range_tags
 from pipelines.runtime.step_progress import count_step, follow_steps, seconds_of_similar_run
-from sixtyforty.progress import Work, begin_work, show_work_on
+from sixtyforty.progress import ESTIMATING, Work, begin_work, show_work_on
 from tests.helpers import make_use_case
 
 STAGES = {"calls__features": "features", "calls__challenger": "challenger"}
@@ -69,7 +69,7 @@ def test_steps_count_by_their_earlier_seconds() -> None:
         count(SUCCESS, "calls__features")
         count(START, "calls__challenger")
     assert 0.125 in shares and shares[-1] == 0.25
-    assert texts[-1].startswith("run calls: 1 of 2 steps, now challenger, ")
+    assert texts[-1] == f"run calls: 1 of 2 steps, {ESTIMATING}, now challenger"
 
 
 def test_without_an_earlier_run_no_time_of_the_whole_is_estimated() -> None:
