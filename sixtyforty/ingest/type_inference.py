@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from sixtyforty.ingest.distinct_texts import ask, count_where, list_portions
 from sixtyforty.ingest.exact_casts import cast_sql
 from sixtyforty.ingest.written_forms import form_pattern
+from sixtyforty.progress import begin_work
 from sixtyforty.storage.sql import bare_identifier, literal
 
 if TYPE_CHECKING:
