@@ -276,7 +276,7 @@ def _champion_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> l
         "Champions",
         f"- The hash chain of the ledger is intact ({format_plural(len(rows), 'row')})",
         *(
-            f"- {row.effective_from} UTC: {row.verdict} {row.version} by {_judge(row)}"
+            f"- {row.effective_from.replace('T', ' ')} UTC: {row.verdict} {row.version} by {_judge(row)}"
             for row in ws.champion_ledger.rows_of(track)
             if first.isoformat() <= row.effective_from < end.isoformat()
         ),

@@ -76,6 +76,7 @@ def test_a_missing_feed_is_named_at_the_top(desk: RunningDesk, monkeypatch: pyte
     text = visible_text(desk.person("decider").get("/decisions").text)
     assert "No weather on this day: decided without it." in text
     assert "Rejected on this day: crew plans. Decided without it." in text
+    assert "Answers are practice here: these decisions are a replay of the past." in text
 
 
 def test_a_fact_that_cant_be_computed_is_reported_and_the_page_opens(ws: Workspace) -> None:

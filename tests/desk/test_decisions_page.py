@@ -41,6 +41,8 @@ def test_lists_pages_and_search_leave_nothing_out(desk: RunningDesk, decider: Pe
         assert listed == ids and ids, name
         assert f"{len(ids_of_list['act'])} with action" in visible_text(page)
     assert shown_ids(decider.get("/decisions").text) == ids_of_list["act"]
+    whole = decider.get("/decisions?show=all&page=all").text  # for printing
+    assert shown_ids(whole) == ids_of_list["all"] and len(rows) > PAGE_SIZE and "List in pages" in whole
     row = rows[-1]
     assert shown_ids(decider.get(f"/decisions?show=all&q={row.unit['id']}").text) == [row.decision_id]
     assert shown_ids(decider.get(f"/decisions?show=all&q={row.decision_id.upper()}").text) == [row.decision_id]

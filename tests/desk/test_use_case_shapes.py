@@ -194,6 +194,7 @@ def test_the_decider_sees_and_answers_every_decision(filled: Workspace, filled_d
         of_partition = {d.decision_id: d for d in read_decisions(filled, partition, "replay")}
         ids = set(of_partition)
         assert set(shown_ids(page)) == ids
+        assert ("(current process: " in page) == bool(filled.use_case.kpi.amount)  # where a person types a number
         assert all(str(value) in visible_text(page) for value in of_partition[min(ids)].unit.values())
         assert decider.accept(min(ids), address).status_code == 303
 

@@ -154,7 +154,7 @@ def test_an_auditor_reads_verdicts_champions_and_restatements(tmp_path: Path) ->
     assert "- visits: 20 partitions accepted, 1 rejected (2013-06-12), 0 with warnings; 40 rows quarantined" in lines
     assert "- no closed partition" in lines
     assert "- The hash chain of the ledger is intact (2 rows)" in lines
-    assert "- 2013-06-20T04:00:00 UTC: HOLD 2013-06-20-0000ho by the gate: not better" in lines
+    assert "- 2013-06-20 04:00:00 UTC: HOLD 2013-06-20-0000ho by the gate: not better" in lines
     assert "- In force: 2013-06-01-0000pr" in lines
     newest = ws.champion_ledger.rows()[-1]
     assert f"- champion.jsonl:2:{newest.hash}" in lines  # the head, with which `sixtyforty verify --head` compares
