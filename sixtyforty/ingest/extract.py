@@ -26,6 +26,7 @@ DIFFERENT_VALUES = "'{}' and '{}' are names of one column, but their values diff
 MISSING_CURE = " If the sender renamed or dropped the missing columns, declare `other_names` or `optional_columns`."
 SIMILAR_NAME = 0.4  # smallest similarity (0 to 1) at which messages suggest one column name for another
 END_MARK = "end mark"  # in OpenedExtract.detected: the file ends with Ctrl-Z, as in DOS
+NAMELESS = "columns without a name"  # in OpenedExtract.detected: their positions, before the last column with a name
 
 
 class BrokenLine(NamedTuple):

@@ -32,7 +32,7 @@ class Header(NamedTuple):
     """The header of a CSV file.
 
     - delimiter: the delimiter of the file.
-    - names: the name of each column of the file. Trailing columns may have no name.
+    - names: the name of each column of the file. It is empty for a column without a name.
     - matched: the columns, matched with the data contract.
     - rest: the text after the header, as far as it was read.
     - line: the number of the first line after the header.
@@ -48,6 +48,14 @@ class Header(NamedTuple):
     def named_count(self) -> int:
         """The number of columns up to the last column that has a name."""
         return max(position for position, name in enumerate(self.names, 1) if name)
+
+    @property
+    def left_out(self) -> list[int]:
+        """The positions, from 1, of columns without a name before the last column that has one, such as an index.
+
+        They are left out like columns that the contract doesn't declare.
+        """
+        return [position for position, name in enumerate(self.names[: self.named_count], 1) if not name]
 
 
 class _Reading(NamedTuple):

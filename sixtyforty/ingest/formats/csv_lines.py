@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from sixtyforty.ingest.extract import END_MARK, Chunk, OpenedExtract
+from sixtyforty.ingest.extract import END_MARK, NAMELESS, Chunk, OpenedExtract
 from sixtyforty.ingest.formats.base import ExtractFormat
 from sixtyforty.ingest.formats.csv_header import USUAL_DELIMITER, Header, read_header
 from sixtyforty.ingest.formats.csv_records import LINE_ENDS, split_records
@@ -40,7 +40,7 @@ class CsvLines(ExtractFormat):
 
         - Its number of fields differs from the header's.
         - A quote is out of place, or is never closed.
-        - It has a value in a column without a name.
+        - It has a value in a column without a name, after all named columns.
         - It isn't text in the declared encoding. If none is declared, a file that isn't UTF-8 is refused.
 
         A last character Ctrl-Z ends the file, as in DOS, and is not a row.
@@ -50,6 +50,8 @@ class CsvLines(ExtractFormat):
         header = read_header(blocks, source)
         if header.delimiter not in (source.delimiter, USUAL_DELIMITER):
             detected["delimiter"] = header.delimiter
+        if header.left_out:
+            detected[NAMELESS] = ", ".join(map(str, header.left_out))
         chunks = _read_chunks(header, blocks, source)
         return OpenedExtract(header.matched.undeclared, chunks, header.matched.absent, detected)
 

@@ -136,6 +136,18 @@ def test_a_value_in_a_column_without_a_name_breaks_its_line(path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "positions"),
+    [(",parcel,addressee\n0,1,Ann\n1,2,Bob\n", "1"), (",parcel,,addressee,\n0,1,x,Ann,\n1,2,,Bob,\n", "1, 3")],
+)
+def test_a_column_without_a_name_before_others_is_left_out_and_named(path: Path, text: str, positions: str) -> None:
+    """Once, its values were dropped without a word. An index that pandas writes has no name."""
+    path.write_text(text)
+    note = f"columns without a name are left out: number {positions} from the left"
+    assert describe_header(SOURCE, read_extract(path, SOURCE)) == [note]
+    assert rows(parse_extract(path, SOURCE)) == GOOD
+
+
 def test_a_repeated_name_matters_only_in_the_contract(path: Path) -> None:
     assert rows(parse(path, "x,parcel,x,addressee\n,1,,Ann\n,2,,Bob\n")) == GOOD
 
