@@ -37,7 +37,7 @@ FAULTS: Sequence[Fault] = (
 LOOKS = (1, 2)
 PROCESSES = 2
 SHOWN = 240  # characters of an error in the table
-SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
+SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Za-z`])")
 DECIDERS = {"model": "the model", "current_process": "the current process"}
 ShowProgress = Callable[[str], None]
 

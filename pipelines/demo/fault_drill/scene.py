@@ -256,5 +256,5 @@ def _read_lake(ws: Workspace) -> dict[str, Decision]:
         with ws.lake.open_session(ws.use_case.timezone) as db:
             rows = db.execute(query).fetchall()
     except duckdb.Error as error:
-        raise DrillError(f"the lake's decisions can't be read ({type(error).__name__})") from error
+        raise DrillError(f"a file of the lake is missing or damaged: {type(error).__name__}") from error
     return {decision_id: Decision(*fields) for decision_id, *fields in rows}

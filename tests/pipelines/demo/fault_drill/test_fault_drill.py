@@ -60,6 +60,7 @@ def test_a_cell_holds_whole_sentences_if_it_can() -> None:
     first, second = "x.csv, line 2: 'event' is missing.", "Ask the sender for a file with all columns."
     assert first_sentences(f"{first}\n{second}") == f"{first} {second[:-1]}"
     assert first_sentences(f"{first} {'Word ' * SHOWN}.") == first[:-1]
+    assert first_sentences(f"calls: row 2 differs. calls: {'word ' * SHOWN}") == "calls: row 2 differs"
     assert first_sentences("word " * SHOWN).endswith("word …") and len(first_sentences("word " * SHOWN)) <= SHOWN
 
 
