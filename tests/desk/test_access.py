@@ -79,7 +79,7 @@ def test_no_route_is_open_without_a_grant_for_its_role_and_use_case(two_use_case
         stored = format_grants(map(parse_grant, grants))
         with desk.database.begin() as connection:
             connection.execute(sa.update(ACCOUNTS).where(ACCOUNTS.c.name == "decider").values(role=stored))
-        page, address = route.removesuffix("/chart"), f"{route}?use_case={name}"
+        page, address = route.removesuffix("/csv"), f"{route}?use_case={name}"
         is_known = any(grants_open(grants, page, name) for page in MENU_LABELS)
         allowed = grants_open(grants, page, name)
         answer = person.get(address)
@@ -92,7 +92,7 @@ def test_no_route_is_open_without_a_grant_for_its_role_and_use_case(two_use_case
         if is_known:
             menu = [label for label in MENU_LABELS if f'<a href="{label}?' in answer.text]
             assert (
-                menu == [label for label in MENU_LABELS if grants_open(grants, label, name)] or route == page + "/chart"
+                menu == [label for label in MENU_LABELS if grants_open(grants, label, name)] or route == page + "/csv"
             )
 
     check()

@@ -30,7 +30,7 @@ def test_make_demo_prints_the_figures_of_the_readme(tmp_path: Path) -> None:
     assert len(flights) == 5 and len(households) == 3
     for figure in (*flights, *households):
         assert figure in finished.stdout, figure
-    for figure in ("1,965 to +12,914", "13,247", "10,422", "7,439", "2013-06-10"):
+    for figure in ("1,965 to +12,914", "13,247", "10,422", "7,439", "10 June 2013"):
         assert figure in finished.stdout, figure
     assert (tmp_path / "data" / "reports" / "flight_delays" / "impact.html").exists()
     assert "make desk" in finished.stdout and "make ui" in finished.stdout

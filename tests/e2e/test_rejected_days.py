@@ -137,13 +137,6 @@ def test_a_link_opens_the_first_rows_on_the_same_port(pages: tuple[Any, str]) ->
     rows.close()
 
 
-def test_columns_have_a_meaning_and_their_lineage_as_json(pages: tuple[Any, str]) -> None:
-    tab, address = pages
-    tab.goto(f"{address}?view=overview")
-    tab.get_by_text("the temperature, in degrees Fahrenheit, is implausible").first.wait_for()
-    tab.get_by_text("dagster/column_lineage").first.wait_for()
-
-
 def test_runs_of_commands_are_listed_below_their_job(pages: tuple[Any, str]) -> None:
     tab, address = pages
     tab.goto(f"{address.partition('/assets')[0]}/locations/sixtyforty/jobs/flight_delays/runs")
