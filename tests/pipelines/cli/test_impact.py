@@ -6,6 +6,7 @@ from datetime import date
 
 from pipelines.cli.impact import describe_forecasts
 from sixtyforty.accounting.forecast import ChampionTerm, ForecastRecord
+from sixtyforty.spec.wording import format_date
 from sixtyforty.value.lift import UNKNOWN, Interval
 from sixtyforty.workspace import Workspace
 from tests.pipelines.cli.conftest import decide_days
@@ -28,7 +29,7 @@ def test_impact_as_json_and_as_a_table(small_workspace: Workspace, run_cli: RunC
     taken = next(line for line in lines if line.startswith("decisions taken"))
     assert taken.split()[-2:] == [f"{figures['per_1000']['model']:,.0f}", f"{figures['total']:,.0f}"]
     worst = next(line for line in lines if line.startswith("The worst day was "))
-    assert figures["capacity"]["worst_partition"] in worst
+    assert format_date(figures["capacity"]["worst_partition"]) in worst
     activity = figures["rests_on"]["activity"]["taken"]
     assert f"The decisions take {activity['mean']:.1f} actions a day on average" in finished.out
     gain = next(line for line in lines if line.startswith("gain over the current process"))
