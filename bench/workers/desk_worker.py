@@ -9,53 +9,37 @@ too: it reads what later requests find in the cache.
 from __future__ import annotations
 
 import json
-import secrets
 import sys
-import time
 
 from starlette.testclient import TestClient
 
+from bench.desk_client import log_in, time_request
 from bench.use_case import USE_CASE
-
-PERSON = "bench"
 
 
 def main() -> None:
     """Print `decisions`, the number of decisions of the shown day, and `seconds`: a list for each page, by address."""
-    from desk import accounts, sessions, tables
+    from desk import tables
     from desk.app import build_app
-    from desk.roles import PAGES_OF_ROLE, Grant
+    from desk.roles import PAGES_OF_ROLE
     from pipelines.authoring import catalog
     from pipelines.settings import prepare_dagster_home
     from sixtyforty.decisions.decision_table import decisions_dataset
-    from sixtyforty.spec.clock import now
 
     prepare_dagster_home()
     ws = catalog.open_workspace(USE_CASE)
     rows = {day: entry.rows for day, entry in ws.lake.entries(decisions_dataset("replay")).items()}
     busiest = max(rows, key=lambda day: rows[day])
     database = tables.open_database(ws.database_url)
-    tables.create_tables(database)
-    accounts.save_account(database, PERSON, [Grant(role) for role in PAGES_OF_ROLE], secrets.token_urlsafe(16))
-    with database.begin() as connection:
-        token = sessions.open_session(connection, PERSON, sessions.Client("127.0.0.1", "bench"), now())
+    token = log_in(database)
     addresses = list(dict.fromkeys(page for pages in PAGES_OF_ROLE.values() for page in pages))
     app = build_app({USE_CASE: ws}, database)
     seconds = {}
     with TestClient(app, base_url="http://127.0.0.1", cookies={"desk": token}) as client:
         for address in addresses:
             where = f"{address}?use_case={USE_CASE}&track=replay&date={busiest}"
-            seconds[address] = [_time_request(client, where) for _ in range(int(sys.argv[1]) + 1)]
+            seconds[address] = [time_request(client, where) for _ in range(int(sys.argv[1]) + 1)]
     print("\n" + json.dumps({"decisions": rows[busiest], "seconds": seconds}))
-
-
-def _time_request(client: TestClient, address: str) -> float:
-    started = time.perf_counter()
-    page = client.get(address)
-    duration = time.perf_counter() - started
-    if page.status_code != 200:
-        raise SystemExit(f"{address} answered with the status {page.status_code}: {page.text[:300]}")
-    return duration
 
 
 if __name__ == "__main__":
