@@ -29,6 +29,7 @@ from sixtyforty.ingest.arrivals import Arrival
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.ingest.retyped_columns import find_misfits
 from sixtyforty.ingest.schema_drift import compare_columns
+from sixtyforty.lifecycle.disk_budget import describe_exceeded
 from sixtyforty.lifecycle.revocation import revoke_tainted_champions
 from sixtyforty.modeling import built_by as built_by_fact
 from sixtyforty.modeling import taint
@@ -73,7 +74,8 @@ DESCRIPTION_LENGTH = 500  # maximum length of a check's description, which Dagst
 
 def import_extracts(run: StageRun) -> StageResult:
     """Import a source's extracts without changing their values, and check that each extract could be read."""
-    if refusal := run.upstream.refusal(run.source):
+    refusal = run.upstream.refusal(run.source) or (describe_exceeded(run.ws) if run.track == "replay" else None)
+    if refusal:
         return StageResult(checks=[refusal_check(EXTRACTS_READABLE.name, [refusal], "")])
     result, landing = StageResult(), run.ws.landing
     for group in run.partition_groups():

@@ -34,6 +34,7 @@ from pipelines.runtime.dagster_internals import unhealthy_daemons
 from pipelines.settings import load_settings
 from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.lifecycle.disk_budget import read_usage
 from sixtyforty.reports.alerts import AlertHistory, parse_receipt
 from sixtyforty.storage.receipts import Receipts
 from sixtyforty.workspace import Workspace
@@ -93,6 +94,10 @@ def _use_case_metrics(
         ),
         "sixtyforty_fallback_share": ("Share of the newest live partition that was left to fallback", _fallback_share),
         "sixtyforty_refused_extracts": ("Refused extracts at their location", _count_refused),
+        "sixtyforty_disk_used_bytes": (
+            "Bytes of the disk that the use case takes, as measured within the last hour",
+            lambda ws: read_usage(ws).total,
+        ),
         "sixtyforty_gate_stopped": ("1 if a stage gate stopped the use case, otherwise 0", _is_stopped),
     }
     for name, (text, figure) in figures.items():

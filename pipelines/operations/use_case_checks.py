@@ -29,6 +29,7 @@ def use_case_checks(name: str) -> list[Check]:
             "Copy extracts into the landing zone." + _demo_hint(name),
         ),
         Check(f"locations of {name}", False, partial(_locations, name), "Make the reported locations readable."),
+        Check(f"disk space of {name}", False, partial(_disk_space, name), "Free space, or raise the budget."),
         Check(f"settings of {name}", False, partial(_variables, name), "Set the reported environment variables."),
     ]
     return checks if isinstance(use_case, Draft) else checks + _ledger_checks(name)
@@ -113,6 +114,16 @@ def _locations(name: str) -> str:
     if problems := find_unreachable(landing):
         raise NotAvailableError("; ".join(problems.values()))
     return f"{format_plural(len(landing.use_case.sources), 'source')} can be read"
+
+
+def _disk_space(name: str) -> str:
+    from sixtyforty.lifecycle.disk_budget import describe_exceeded, measure_usage
+
+    ws = catalog.open_workspace(name)
+    usage, budget = measure_usage(ws), ws.use_case.retention.disk_budget_gb
+    if exceeded := describe_exceeded(ws):
+        raise NotAvailableError(exceeded)
+    return f"{usage.describe()}, " + (f"budget {budget:g} GB" if budget else "no budget declared")
 
 
 def _variables(name: str) -> str:

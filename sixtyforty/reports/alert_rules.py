@@ -13,6 +13,7 @@ from sixtyforty.accounting.acceptance_messages import UsageAlarm, find_alarms
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.unscored import CURE, current_outage
 from sixtyforty.lifecycle.champions import measure_recent_lift
+from sixtyforty.lifecycle.disk_budget import describe_exceeded
 from sixtyforty.modeling import taint
 from sixtyforty.reports.alerts import Alert, AlertKind
 from sixtyforty.reports.arrival_notes import find_late_arrivals
@@ -99,6 +100,12 @@ def find_refused_change(ws: Workspace, track: Track) -> list[Alert]:
     return [Alert("key or calendar changed", ws.refusal, ws.refusal)] if ws.refusal else []
 
 
+def find_exceeded_budget(ws: Workspace, track: Track) -> list[Alert]:
+    """Return an alert if the use case takes more of the disk than it may. The argument `track` isn't used."""
+    text = describe_exceeded(ws)
+    return [Alert("disk budget exceeded", ws.use_case.name, text)] if text else []
+
+
 def find_overdue_retrain(ws: Workspace, track: Track) -> list[Alert]:
     """Return an alert if no challenger was judged for too long: many days of outcomes have arrived since.
 
@@ -170,6 +177,7 @@ RULES: dict[AlertKind, AlertRule] = {
     "champion revoked": find_revoked_champion,
     "champion can't score": find_unscored,
     "key or calendar changed": find_refused_change,
+    "disk budget exceeded": find_exceeded_budget,
     "late arrivals": find_late_arrivals,
     "fallback in force": find_fallback,
     "retrain overdue": find_overdue_retrain,

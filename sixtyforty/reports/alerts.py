@@ -24,6 +24,7 @@ AlertKind = Literal[
     "quarantined rows",
     "silent feed",
     "disk nearly full",
+    "disk budget exceeded",
     "no backup",
     "clock set back",
     "lost supervisor",

@@ -42,7 +42,7 @@ class Governance(DeclaredModel):
 
 
 class Retention(DeclaredModel):
-    """How long data are kept that the chain no longer needs. Every night, what is older is removed."""
+    """How long data are kept that the chain no longer needs, and how much. Every night, what is older is removed."""
 
     landing_days: int | None = Field(
         default=None,
@@ -61,6 +61,12 @@ class Retention(DeclaredModel):
         gt=0,
         description="Days after which the name of the person and the reason are removed from a response in the response"
         " log. The response itself stays. If left out, names are kept.",
+    )
+    disk_budget_gb: float | None = Field(
+        default=None,
+        gt=0,
+        description="Gigabytes (10⁹ bytes) that the use case may take on this machine's disk. Beyond them an alert is"
+        " sent, and runs of the replay import no more extracts. Live runs go on. If left out, there is no limit.",
     )
 
 

@@ -37,6 +37,7 @@ def test_the_figures_of_machine_runs_and_use_case(client: TestClient, workspace:
     text = client.get("/metrics").text
     figures = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert figures['sixtyforty_refused_extracts{use_case="calls_in_time"}'] == "1.0"
+    assert float(figures['sixtyforty_disk_used_bytes{use_case="calls_in_time"}']) > 0
     assert figures['sixtyforty_runs{state="queued"}'] == "0.0"
     assert figures['sixtyforty_gate_stopped{use_case="calls_in_time"}'] == "0.0"
     assert figures['sixtyforty_readable{use_case="calls_in_time"}'] == "1.0"
