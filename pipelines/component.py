@@ -22,6 +22,7 @@ from assets.wiring import Wiring, build_stage_assets
 from pipelines.authoring import loader
 from pipelines.automation.use_case_automation import build_automation
 from pipelines.runtime.dagster_internals_events import EventRecorder
+from pipelines.runtime.dagster_internals_jobs import define_chain_job
 from pipelines.runtime.upstream_assets import read_upstream
 from pipelines.settings import Settings, SettingsError, load_settings
 from sixtyforty.spec.draft import Draft
@@ -55,12 +56,8 @@ def build_chain(
         if stage.for_drafts or not is_draft
         for asset in build_stage_assets(stage, use_case, wiring)
     ]
-    job = dg.define_asset_job(
-        use_case.name,
-        selection=dg.AssetSelection.key_prefixes(use_case.name),
-        description=f"{use_case.title}: all stages of the chain, from the extracts to the impact report.",
-        executor_def=dg.in_process_executor,
-    )
+    description = f"{use_case.title}: all stages of the chain, from the extracts to the impact report."
+    job = define_chain_job(use_case.name, assets, description)
     automation = dg.Definitions() if is_draft else build_automation(use_case)
     return dg.Definitions.merge(dg.Definitions(assets=assets, jobs=[job]), automation)
 
