@@ -41,12 +41,17 @@ def load_use_cases() -> list[UseCase]:
 
 
 def build_chain(
-    use_case: UseCase, stages: Sequence[Stage] = STAGES, recorder: EventRecorderProtocol | None = None
+    use_case: UseCase,
+    stages: Sequence[Stage] = STAGES,
+    recorder: EventRecorderProtocol | None = None,
+    *,
+    use_cases: int = 1,
 ) -> dg.Definitions:
     """Return a use case's assets and checks, the job that runs all of them, and its sensors and schedule.
 
     A draft, whose declaration has TODO fields, gets only the stages that need nothing but sources, and no automation.
     recorder: stores the materializations and check results of stages. None stores them in Dagster's event log.
+    use_cases: how many use cases the project has. The more there are, the longer each sensor pauses.
     """
     is_draft = isinstance(use_case, Draft)
     wiring = Wiring(recorder or EventRecorder(), load_use_cases, read_upstream=read_upstream)
@@ -58,7 +63,7 @@ def build_chain(
     ]
     description = f"{use_case.title}: all stages of the chain, from the extracts to the impact report."
     job = define_chain_job(use_case.name, assets, description)
-    automation = dg.Definitions() if is_draft else build_automation(use_case)
+    automation = dg.Definitions() if is_draft else build_automation(use_case, use_cases)
     return dg.Definitions.merge(dg.Definitions(assets=assets, jobs=[job]), automation)
 
 
@@ -135,7 +140,7 @@ class DecisionPipeline(dg.Component, dg.Resolvable):
                 f"{folder.name} is in {folder.parent}, but the use cases are in {loader.FOLDER}."
                 f" Set {USE_CASES_VARIABLE} to the folder of all use cases."
             )
-        chain = build_chain(loader.load_declaration(folder))
+        chain = build_chain(loader.load_declaration(folder), use_cases=len(loader.list_use_cases()))
         return dg.Definitions.merge(chain, dg.Definitions(resources=build_resources(load_settings())))
 
 
@@ -148,14 +153,15 @@ def build_use_cases() -> dg.Definitions:
     """
     is_validation = bool(os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI"))
     chains, broken = list[dg.Definitions](), dict[str, DeclarationError]()
-    for name in loader.list_use_cases():
+    names = loader.list_use_cases()
+    for name in names:
         try:
             use_case = loader.load_declaration(loader.FOLDER / name, sql=is_validation)
         except DeclarationError as error:
             broken[name] = error
             continue
         if not is_validation:  # build the chain while its parsed suites are still in the cache
-            chains.append(build_chain(use_case))
+            chains.append(build_chain(use_case, use_cases=len(names)))
     if is_validation and broken:
         print("\n".join(map(str, broken.values())), file=sys.stderr, flush=True)
         os._exit(1)  # an exception would make Dagster print a stack trace around the problems

@@ -1,6 +1,8 @@
 """Define the sensors of a use case: for new data and due decisions, for new champions, and for digests."""
 
+import math
 import os
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -21,19 +23,35 @@ from pipelines.runtime.upstream_assets import read_upstream
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.use_case import UseCase
 
-NEW_DATA_SECONDS = 1  # shortest time between two evaluations of a sensor
 MAX_CURSOR_DIGITS = 18
-RETRAIN_SECONDS = 30
-DIGEST_SECONDS = 300
 
 
-def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
-    """Return the sensor that starts a run for each range of stale partitions."""
+@dataclass(frozen=True)
+class Pace:
+    """How often the sensors of one kind look: each one every `seconds`, but all together at most `per_second` times.
+
+    One process evaluates the sensors of all use cases, one after the other. Without the second limit, the sensors of
+    hundreds of use cases would keep a core busy and still look less often.
+    """
+
+    seconds: int
+    per_second: int
+
+    def interval(self, sensors: int) -> int:
+        """Return the shortest time in seconds between two looks of one sensor. sensors: the number of this kind."""
+        return max(self.seconds, math.ceil(sensors / self.per_second))
+
+
+NEW_DATA, RETRAIN, DIGEST = Pace(1, 5), Pace(30, 1), Pace(300, 1)
+
+
+def new_data_sensor(use_case: UseCase, use_cases: int) -> dg.SensorDefinition:
+    """Return the sensor that starts a run for each range of stale partitions. use_cases: how many have such a sensor."""
 
     @dg.sensor(
         name=f"{use_case.name}_new_data",
         job_name=use_case.name,
-        minimum_interval_seconds=NEW_DATA_SECONDS,
+        minimum_interval_seconds=NEW_DATA.interval(use_cases),
         description="Waits for new, changed and late extracts, ended partitions, due decisions, and responses. Then it"
         " starts one run for each range of partitions, but none for partitions that a run is already processing. The"
         " log of a tick says why it started runs, and a skipped tick says what the sensor waits for. The cursor counts"
@@ -92,13 +110,16 @@ def _read_turn(context: dg.SensorEvaluationContext, name: str) -> int:
     return 0
 
 
-def retrain_sensor(use_case: UseCase) -> dg.SensorDefinition:
-    """Return the sensor that promotes approved challengers, and trains a challenger when the recent gain is low."""
+def retrain_sensor(use_case: UseCase, use_cases: int) -> dg.SensorDefinition:
+    """Return the sensor that promotes approved challengers, and trains a challenger when the recent gain is low.
+
+    use_cases: how many have such a sensor.
+    """
 
     @dg.sensor(
         name=f"{use_case.name}_retrain",
         job_name=use_case.name,
-        minimum_interval_seconds=RETRAIN_SECONDS,
+        minimum_interval_seconds=RETRAIN.interval(use_cases),
         description="Waits for the approval of a challenger, and then promotes it. Trains a new challenger at once"
         " when the champion's recent gain is below `automation.decay_lift`. A skipped tick says what the sensor waits"
         " for.",
@@ -123,12 +144,15 @@ def retrain_sensor(use_case: UseCase) -> dg.SensorDefinition:
     return sensor
 
 
-def digest_sensor(use_case: UseCase) -> dg.SensorDefinition:
-    """Return the sensor that sends digests. The sensor starts no run; its skip reason lists the digests sent."""
+def digest_sensor(use_case: UseCase, use_cases: int) -> dg.SensorDefinition:
+    """Return the sensor that sends digests. The sensor starts no run; its skip reason lists the digests sent.
+
+    use_cases: how many may have such a sensor.
+    """
 
     @dg.sensor(
         name=f"{use_case.name}_digests",
-        minimum_interval_seconds=DIGEST_SECONDS,
+        minimum_interval_seconds=DIGEST.interval(use_cases),
         description="Waits for the end of a day, week or month, and then sends each subscribed role its digest. A"
         " failed digest is sent again. The sensor starts no run, so each tick is skipped. The reason of the tick"
         " names the digests that were sent.",

@@ -16,8 +16,9 @@ def automation_names(use_case: str) -> list[str]:
     return [f"{use_case}_{suffix}" for suffix in SUFFIXES]
 
 
-def build_automation(use_case: UseCase) -> dg.Definitions:
-    """Return the sensors and the schedule that a use case declares."""
-    digests = [digest_sensor(use_case)] if use_case.subscriptions else []
+def build_automation(use_case: UseCase, use_cases: int) -> dg.Definitions:
+    """Return the sensors and the schedule that a use case declares. use_cases: how many use cases the project has."""
+    sensors = [new_data_sensor(use_case, use_cases), retrain_sensor(use_case, use_cases)]
+    digests = [digest_sensor(use_case, use_cases)] if use_case.subscriptions else []
     schedules = [nightly_training(use_case)] if use_case.automation.retrain_cron else []
-    return dg.Definitions(sensors=[new_data_sensor(use_case), retrain_sensor(use_case), *digests], schedules=schedules)
+    return dg.Definitions(sensors=[*sensors, *digests], schedules=schedules)

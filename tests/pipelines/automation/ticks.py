@@ -33,7 +33,7 @@ def home_of(ws: Workspace) -> ProjectHome:
 
 def evaluate_sensor(ws: Workspace, instance: dg.DagsterInstance | None, name: str, cursor: str | None = None) -> Tick:
     """Evaluate the sensor whose name ends so."""
-    sensors = [s for s in build_automation(ws.use_case).sensors or () if s.name.endswith(f"_{name}")]
+    sensors = [s for s in build_automation(ws.use_case, 1).sensors or () if s.name.endswith(f"_{name}")]
     (sensor,) = sensors
     assert isinstance(sensor, dg.SensorDefinition)
     context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"project_home": home_of(ws)})
@@ -43,7 +43,7 @@ def evaluate_sensor(ws: Workspace, instance: dg.DagsterInstance | None, name: st
 
 def evaluate_schedule(ws: Workspace, instance: dg.DagsterInstance) -> Tick:
     """Evaluate the nightly training."""
-    (schedule,) = build_automation(ws.use_case).schedules or ()
+    (schedule,) = build_automation(ws.use_case, 1).schedules or ()
     assert isinstance(schedule, dg.ScheduleDefinition)
     tick = schedule.evaluate_tick(dg.build_schedule_context(instance=instance, resources={"project_home": home_of(ws)}))
     return Tick(list(tick.run_requests or []), str(tick.skip_message or ""))
