@@ -46,7 +46,10 @@ NEW_DATA, RETRAIN, DIGEST = Pace(1, 5), Pace(30, 1), Pace(300, 1)
 
 
 def new_data_sensor(use_case: UseCase, use_cases: int) -> dg.SensorDefinition:
-    """Return the sensor that starts a run for each range of stale partitions. use_cases: how many have such a sensor."""
+    """Return the sensor that starts a run for each range of stale partitions.
+
+    use_cases: how many have such a sensor.
+    """
 
     @dg.sensor(
         name=f"{use_case.name}_new_data",
