@@ -174,6 +174,15 @@ def share_engine(storages: Iterable[Any], engine: Engine) -> None:
         storage._engine = engine
 
 
+def keep_open(storage: Any, engine: Engine) -> None:
+    """Make one of Dagster's SQLite storages use one SQLAlchemy engine, whose connections stay open.
+
+    Purpose: reuse connections and compiled statements through `connect`. By default Dagster creates an engine for each
+    operation, which takes most of a sensor's tick. If Dagster removes `connect`: accept this cost.
+    """
+    storage.connect = engine.begin
+
+
 def unhealthy_daemons(instance: dg.DagsterInstance, now: float) -> list[str]:
     """Return the required daemons without a current heartbeat, sorted. `now`: seconds since 1970, UTC.
 

@@ -1,9 +1,4 @@
-"""A job over the assets of one use case, with private Dagster names. See `dagster_internals` for all others.
-
-Purpose: Dagster searches the assets of all use cases for those of each job. So the time to start the services grew with
-the square of the number of use cases. If Dagster moves these classes: use `dg.define_asset_job`, which builds the same
-jobs.
-"""
+"""A job over the assets of one use case, with private Dagster names. See `dagster_internals` for all others."""
 
 from __future__ import annotations
 
@@ -34,7 +29,12 @@ class _JobOfOwnAssets(UnresolvedAssetJobDefinition):
 def define_chain_job(
     name: str, assets: Sequence[dg.AssetsDefinition], description: str
 ) -> UnresolvedAssetJobDefinition:
-    """Return the job of a use case: all its assets and their checks. Its steps run in the process of the run."""
+    """Return the job of a use case: all its assets and their checks. Its steps run in the process of the run.
+
+    Purpose: Dagster searches the assets of all use cases for those of each job. So the time to start the services grew
+    with the square of the number of use cases. If Dagster removes its class of jobs: use `dg.define_asset_job`, which
+    builds the same jobs.
+    """
     return _JobOfOwnAssets(
         name,
         selection=dg.AssetSelection.assets(*(asset.key for asset in assets)),

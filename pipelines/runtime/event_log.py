@@ -73,13 +73,7 @@ class BatchingEventLog(SqliteEventLog):
         """
         engine = self._engines.pop(shard, None)
         if engine is None:
-            engine = create_engine(
-                self.conn_string_for_shard(shard),
-                poolclass=QueuePool,
-                pool_size=1,
-                connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
-            )
-            event.listen(engine, "connect", _sync_at_checkpoints_only)
+            engine = open_engine(self.conn_string_for_shard(shard))
         self._engines[shard] = engine
         while len(self._engines) > OPEN_ENGINES:
             self._engines.popitem(last=False)[1].dispose()
@@ -218,6 +212,13 @@ class BatchingEventLog(SqliteEventLog):
         }
         with self.index_connection() as connection:
             connection.execute(AssetCheckExecutionsTable.insert(), [row | {"partition": p} for p in partitions])
+
+
+def open_engine(url: str) -> Engine:
+    """Return an engine for a SQLite database of Dagster. It keeps one connection open. url: a SQLAlchemy URL."""
+    engine = create_engine(url, poolclass=QueuePool, pool_size=1, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
+    event.listen(engine, "connect", _sync_at_checkpoints_only)
+    return engine
 
 
 def has_revision(engine: Engine) -> bool:

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import NullPool, create_engine
 
 from pipelines.runtime.clock_steps import forget_future_ticks
-from pipelines.runtime.dagster_internals import ConfigurableClassData, SqliteStorage, share_engine
-from pipelines.runtime.event_log import BatchingEventLog, has_revision
+from pipelines.runtime.dagster_internals import ConfigurableClassData, SqliteStorage, keep_open, share_engine
+from pipelines.runtime.event_log import BatchingEventLog, has_revision, open_engine
 from pipelines.runtime.failure_order import hold_back_unmarked_failures
 from pipelines.settings import load_settings
 from sixtyforty.storage.databases import unusable_database
@@ -37,7 +37,9 @@ class EmbeddedStorage(SqliteStorage):
         file = Path(folder).absolute() / f"{name}.db"
         url = f"sqlite:///{file}"
         is_created = file.exists() and has_revision(create_engine(url, poolclass=NullPool))
-        return storage(url) if is_created else storage.from_local(folder)
+        opened = storage(url) if is_created else storage.from_local(folder)
+        keep_open(opened, open_engine(url))
+        return opened
 
     @property
     def event_storage_data(self) -> ConfigurableClassData | None:
