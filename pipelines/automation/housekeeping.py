@@ -235,7 +235,9 @@ nightly = dg.ScheduleDefinition(
     job=housekeeping,
     cron_schedule="40 3 * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description=f"Delete the logs of runs that ended more than {RETENTION_DAYS} days ago.",
+    description=f"Waits for 03:40 UTC. Then it deletes the logs of runs that ended more than {RETENTION_DAYS} days ago,"
+    " and data whose retention has ended. It verifies the records of the use cases. Each tick links to its run, whose"
+    " log says what was deleted and verified.",
 )
 
 

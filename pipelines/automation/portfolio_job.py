@@ -26,7 +26,11 @@ def definitions(use_cases: dg.Definitions) -> dg.Definitions:
         executor_def=dg.in_process_executor,
     )
     nightly = dg.ScheduleDefinition(
-        name="portfolio_nightly", job=job, cron_schedule="20 5 * * *", description="Compare all use cases each morning."
+        name="portfolio_nightly",
+        job=job,
+        cron_schedule="20 5 * * *",
+        description="Waits for 05:20 UTC. Then it compares all use cases: it writes the portfolio page, and assesses"
+        " the maturity of each use case. Each tick links to its run.",
     )
     return dg.Definitions(assets=assets, jobs=[job], schedules=[nightly])
 

@@ -146,6 +146,7 @@ CHANGES = {
         "params": {"loss": "quantile", "max_iter": 20, "min_samples_leaf": 5, "early_stopping": False},
         "reasons": {"load": "The load is {value:.0%}"},
     },
+    "decision_list": {"label": "'Call ' || id", "show": {"slot": "call_hour"}, "sort": "slot"},
 }
 
 
@@ -202,6 +203,15 @@ def test_a_numeric_action_is_overridden_with_another_number(staffed_desk: Runnin
     assert answers_of_day(staffed_desk.ws, DAY)[decision_id].action == "3"
     trace = visible_text(staffed_desk.person("auditor").get(f"/trace?id={decision_id}").text)
     assert "2 fitters on call" in trace
+
+
+def test_numeric_actions_are_in_slot_order_with_the_number_of_the_current_process(staffed_desk: RunningDesk) -> None:
+    page = staffed_desk.person("decider").get("/decisions?show=all").text
+    lines = [decision_text(page, decision_id) for decision_id in shown_ids(page)]
+    slots = [line.split("slot ")[1][:5] for line in lines]
+    assert slots == sorted(slots) and len(set(slots)) > 1
+    assert all("Differs from the current process: 2" in line for line in lines)
+    assert "(current process: 2)" in visible_text(page), "next to the number that a person types"
 
 
 def test_reports_and_digests_describe_a_numeric_action(staffed: Workspace, staffed_desk: RunningDesk) -> None:

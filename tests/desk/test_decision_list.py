@@ -91,13 +91,14 @@ def test_a_fact_that_cant_be_computed_is_reported_and_the_page_opens(ws: Workspa
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("has_scripts", [True, False])
 def test_from_the_log_in_two_clicks_lead_to_the_actions_of_the_next_hour_and_why(
-    desk: RunningDesk, tabs: Tabs, freeze_clock: Callable[[datetime], None]
+    desk: RunningDesk, tabs: Tabs, freeze_clock: Callable[[datetime], None], has_scripts: bool
 ) -> None:
     freeze_clock(datetime(2013, 3, 14, 13, 30))
     hours = hour_of(desk.ws)
     due = {d.decision_id for d in read_decisions(desk.ws, DAY, "replay") if d.action == "act"}
-    tab = tabs.open("decider", press_log_in=True)  # the first click
+    tab = tabs.open("decider", press_log_in=True, java_script_enabled=has_scripts)  # the first click
     tab.get_by_role("link", name="with action in the next hour").click()
     tab.locator("[aria-current=true]", has_text="in the next hour").wait_for()
     items = tab.locator("li.item")

@@ -106,6 +106,12 @@ def test_every_asset_has_a_description_and_every_source_its_columns(definitions,
         assert lineage.column_lineage.deps_by_column == {c: [dg.TableColumnDep(raw, c)] for c in source.columns}
 
 
+def test_the_page_of_each_sensor_and_schedule_says_what_it_waits_for(definitions):
+    automation = [*(definitions.sensors or ()), *(definitions.schedules or ())]
+    assert len(automation) >= 2 * len(USE_CASES) + 2  # and the nightly jobs of all use cases
+    assert [a.name for a in automation if not (a.description or "").startswith("Waits for ")] == []
+
+
 def test_definitions_are_built_once_and_again_when_a_declaration_changes(tmp_path, monkeypatch):
     folder = shutil.copytree(loader.FOLDER, tmp_path / "use_cases")
     monkeypatch.setattr(loader, "FOLDER", folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from pipelines.automation.run_requests import WHY_TAG
+from pipelines.automation.run_requests import WHY_LENGTH, WHY_TAG
 from pipelines.runtime.dagster_internals import partition_range
 from sixtyforty.lifecycle import stale_partitions
 from sixtyforty.spec.clock import CLOCK_FILE_VARIABLE, now
@@ -30,6 +30,8 @@ def test_new_extracts_become_one_run_of_their_range(ws: Workspace, instance: dg.
     stages = stages_of(request)
     assert {"raw/calls", "validated/visits", "features", "decisions", "delivery", "data_docs"} <= stages
     assert "challenger" not in stages
+    own = {name.removeprefix("sixtyforty/"): text for name, text in request.tags.items() if name.startswith("sixty")}
+    assert set(own) == {"kind", "track", "work", "why"} and max(map(len, own.values())) <= WHY_LENGTH
 
 
 def test_a_look_that_finds_nothing_opens_no_storage_of_dagster(tmp_path: Path) -> None:
