@@ -30,7 +30,7 @@ from sixtyforty.spec.money import format_money
 from sixtyforty.spec.stages import Stage, StageGate
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.spec.wording import format_plural
+from sixtyforty.spec.wording import format_date, format_plural
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.stage_ledger import StageEvent
 from sixtyforty.value.lift import UNKNOWN, Interval, follow_lift
@@ -129,7 +129,8 @@ def judge_gate(
     lift = figures.lift
     ended = figures.today >= gate.stop_date
     if ended and not (stage == "production" and lift.low > 0):
-        return GateJudgement("stop", [f"the stage missed its deadline, {gate.stop_date}", *obstacles, *unready])
+        missed = f"the stage missed its deadline, {format_date(gate.stop_date)}"
+        return GateJudgement("stop", [missed, *obstacles, *unready])
     if figures.partitions >= gate.minimum_partitions and lift.high < gate.minimum_gain:
         minimum = format_money(gate.minimum_gain, currency)
         too_small = f"the gain is below the minimum of {minimum} per 1,000 units: {_describe_lift(lift, currency)}"
@@ -199,7 +200,7 @@ def describe_registration(row: StageEvent, use_case: UseCase) -> list[str]:
     gate, before, remarks = row.gate, row.previous_gate, []
     if gate and before:
         old, new = (_describe_gate(g, use_case.kpi.currency) for g in (before, gate))
-        remarks.append(f"The gate was changed on {row.effective_from[:10]}. Before: {old}. Now: {new}.")
+        remarks.append(f"The gate was changed on {format_date(row.effective_from[:10])}. Before: {old}. Now: {new}.")
     if gate and row.known_partitions:
         figures = format_plural(row.known_partitions, use_case.partitions.every)
         remarks.append(f"The gate was declared after its figures were known: {figures} already had outcomes.")
@@ -208,7 +209,7 @@ def describe_registration(row: StageEvent, use_case: UseCase) -> list[str]:
 
 def _describe_gate(gate: StageGate, currency: str) -> str:
     target, minimum = (format_money(amount, currency) for amount in (gate.target, gate.minimum_gain))
-    return f"target {target} per 1,000 units by {gate.stop_date}, minimum gain {minimum}"
+    return f"target {target} per 1,000 units by {format_date(gate.stop_date)}, minimum gain {minimum}"
 
 
 def measure_stage(ws: Workspace, stage: Stage, since: datetime, now: datetime, gate: StageGate | None) -> StageFigures:

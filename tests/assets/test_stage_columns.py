@@ -23,6 +23,7 @@ def test_a_validated_column_names_its_rules_and_its_raw_column() -> None:
 def test_a_feature_leads_back_to_the_columns_of_the_sources() -> None:
     columns = calculated_columns(FLIGHTS, "features", {"temp": "double", "origin": "string", "suspect": "string"})
     assert columns["temp"].origins == [("validated/weather", "temp")]
+    assert "calculated from weather.temp" in columns["temp"].meaning, "Dagster's free pages don't show the lineage"
     assert columns["origin"].meaning.startswith("identifies the unit")
     assert columns["suspect"].origins == []
     metadata = describe_columns("flight_delays", columns)

@@ -137,10 +137,20 @@ def test_a_link_opens_the_first_rows_on_the_same_port(pages: tuple[Any, str]) ->
     rows.close()
 
 
-def test_runs_of_commands_are_listed_below_their_job(pages: tuple[Any, str]) -> None:
+def test_runs_of_commands_are_listed_below_their_job_and_in_the_timeline(pages: tuple[Any, str]) -> None:
     tab, address = pages
     tab.goto(f"{address.partition('/assets')[0]}/locations/sixtyforty/jobs/flight_delays/runs")
     tab.get_by_text("Success", exact=True).first.wait_for()
+    tab.goto(f"{address.partition('/assets')[0]}/overview/activity/timeline")
+    tab.locator("a[href$='/jobs/flight_delays']").wait_for()
+    assert tab.locator("a[href$='/jobs/household_offers']").count() == 0, "jobs without runs are left out"
+
+
+def test_the_page_of_a_sensor_says_what_it_waits_for(pages: tuple[Any, str]) -> None:
+    tab, address = pages
+    tab.goto(f"{address.partition('/assets')[0]}/locations/sixtyforty/sensors/flight_delays_new_data")
+    tab.get_by_text("Waits for new, changed and late extracts").first.wait_for()
+    tab.get_by_text("Latest tick").first.wait_for()
 
 
 def test_the_graph_shows_raw_and_validated_rows_in_boxes_of_their_own(pages: tuple[Any, str]) -> None:

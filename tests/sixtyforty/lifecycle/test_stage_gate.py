@@ -76,7 +76,7 @@ def test_obstacles_state_figures_and_limits() -> None:
         "nobody was asked",
     ]
     assert judge(1, UNKNOWN, "2013-07-01", [])[1] == [
-        "the stage missed its deadline, 2013-07-01",
+        "the stage missed its deadline, 1 July 2013",
         "this stage has 1 partition with known outcomes; its gate needs 14",
         "too early to judge: no gain over the current process is known yet",
     ]

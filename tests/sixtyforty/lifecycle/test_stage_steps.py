@@ -99,7 +99,7 @@ def test_entering_a_stage_needs_a_passed_gate(passing: Workspace) -> None:
     assert rows[1].why == "the gain reaches the target, and its 95% confidence interval is above zero"
     assert rows[1].evidence["lift"]["low"] > 0
     assert "| pilot | enter | Ada | it pays |" in render_record(passing, "replay")
-    with pytest.raises(StageError, match="can't leave the stage pilot: the stage missed its deadline, 2013-07-01"):
+    with pytest.raises(StageError, match="can't leave the stage pilot: the stage missed its deadline, 1 July 2013"):
         enter_next_stage(passing, "Ada", "and on", NOW + timedelta(hours=1))
 
 

@@ -49,7 +49,7 @@ def test_failed_attempts_list_models_and_stages_with_their_reasons(tmp_path: Pat
         "The stage gate stopped the proof of concept",
     ]
     assert attempts[1].text == "it lost money on past days"
-    assert "the stage missed its deadline, 2013-07-01" in attempts[2].text
+    assert "the stage missed its deadline, 1 July 2013" in attempts[2].text
     assert failed_attempts([make_workspace(tmp_path / "c")]) == []
     append_verdict(without_effect, "2013-04-01")  # a promotion is no failure
     assert len(failed_attempts([without_effect])) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -138,6 +139,7 @@ def test_the_page_is_in_plain_words_and_says_what_to_do(three_use_cases: list[Wo
     assert page.index("1. Large") < page.index("2. Small") < page.index("3. Losing")
     for advice in ("<b>Stop</b> Losing", "<b>Go live</b> with Large"):
         assert advice in page
+    assert re.findall(r"\d{4}-\d\d-\d\d", read_words(page)) == [], "days are in words"
 
 
 def test_without_outcomes_the_page_says_how_to_begin(tmp_path: Path) -> None:
@@ -146,7 +148,9 @@ def test_without_outcomes_the_page_says_how_to_begin(tmp_path: Path) -> None:
     assert (line.advice, line.inputs.newest, line.roi) == ("start", None, None)
     page = write_report([ws], NOW).read_text()
     assert_plain(page)
-    assert "has decisions with a known outcome, its net benefit is shown here." in read_words(page)
+    words = read_words(page)
+    assert "has decisions with a known outcome, its net benefit is shown here." in words
+    assert "(too early for an interval)" in words
     assert add_up_totals([line]) == list_asides([line]) == []
     json.dumps(line.plain, allow_nan=False)
 
