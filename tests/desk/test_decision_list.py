@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 
 import pytest
+import sqlalchemy as sa
 
 from desk import decision_day
+from desk.tables import SESSIONS
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.missing_feeds import MissingFeed
 from sixtyforty.spec.decision_list import DecisionList
 from sixtyforty.workspace import Workspace
-from tests.desk.conftest import DAY, RunningDesk, Tabs, answers_of_day, decision_text, shown_ids, visible_text
+from tests.desk.conftest import (
+    DAY,
+    PASSWORD,
+    RunningDesk,
+    Tabs,
+    answers_of_day,
+    decision_text,
+    shown_ids,
+    visible_text,
+)
 from tests.helpers import calls_on
 
 ADDRESS = "/decisions?show=all"
@@ -134,3 +146,46 @@ def test_each_other_action_has_a_button_and_frequent_reasons(desk: RunningDesk) 
         assert button in text
     decider.override(decision_id, "wait", "the road is closed")
     assert answers_of_day(desk.ws, DAY)[decision_id].reason == "the road is closed"
+
+
+@pytest.mark.browser
+def test_a_frequent_reason_is_one_click_and_the_other_shown_decisions_are_accepted_together(
+    desk: RunningDesk, tabs: Tabs
+) -> None:
+    tab = tabs.open("decider")
+    first = tab.locator("li.item").first.get_attribute("id")
+    line = tab.locator(f'[id="{first}"]')
+    line.locator("summary").first.click()
+    line.get_by_role("button", name="the road is closed").click()
+    line.get_by_text("Call nobody instead: the road is closed").wait_for()
+    tab.get_by_text("Accept all").click()
+    tab.get_by_role("button", name=re.compile(r"Accept \d+ decisions")).click()
+    tab.get_by_text(re.compile(r"^\d+ decisions accepted\.")).wait_for()
+    answers = answers_of_day(desk.ws, DAY)
+    assert answers.pop(first).reason == "the road is closed"
+    assert len(answers) > 1 and {answer.event for answer in answers.values()} == {"accepted"}
+
+
+@pytest.mark.browser
+def test_the_page_tells_by_itself_of_new_answers_and_a_typed_reason_survives_the_end_of_the_session(
+    desk: RunningDesk, tabs: Tabs
+) -> None:
+    tab = tabs.open("decider")
+    tab.clock.install()
+    tab.goto(ADDRESS)
+    line = tab.locator("li.item").first
+    decision_id = line.get_attribute("id")
+    desk.person("decider").accept(tab.locator("li.item").nth(1).get_attribute("id"))
+    tab.clock.fast_forward(31_000)
+    tab.get_by_text("1 new answer.").wait_for()
+    line.locator("summary").first.click()
+    line.get_by_label("Reason (required)").fill("the bridge is shut")
+    with desk.database.begin() as connection:
+        connection.execute(sa.delete(SESSIONS))
+    line.get_by_role("button", name="Override", exact=True).click()
+    tab.get_by_label("Name").fill("decider")
+    tab.get_by_label("Password").fill(PASSWORD)
+    tab.get_by_role("button", name="Log in").click()
+    tab.get_by_text("Your session ended before this answer was recorded.").wait_for()
+    typed = tab.locator(f'[id="{decision_id}"]').get_by_label("Reason (required)")
+    assert typed.input_value() == "the bridge is shut" and "show=all" in tab.url

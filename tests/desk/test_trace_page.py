@@ -15,7 +15,7 @@ from sixtyforty.decisions.delivery import deliver_decisions
 from sixtyforty.decisions.provenance import trace_decision
 from sixtyforty.spec.kpi_wording import describe_action
 from sixtyforty.storage.duckdb_session import QueryTooSlowError
-from tests.desk.conftest import DAY, PREVIOUS_DAY, Person, RunningDesk, visible_text
+from tests.desk.conftest import DAY, PREVIOUS_DAY, Person, RunningDesk, Tabs, visible_text
 
 
 def test_a_decision_is_found_by_words_and_traced_by_id(desk: RunningDesk, auditor: Person) -> None:
@@ -63,6 +63,23 @@ def test_the_whole_thread_is_exported(desk: RunningDesk, auditor: Person) -> Non
     assert thread["in_words"]["outcome"] in ("late", "not late", "not known yet")
     assert auditor.get("/trace/export?id=replay-nothing").status_code == 404
     assert desk.person("owner").get(f"/trace/export?id={row.decision_id}").status_code == 403
+
+
+@pytest.mark.browser
+def test_an_auditor_filters_by_day_and_saves_the_thread(desk: RunningDesk, tabs: Tabs) -> None:
+    tab = tabs.open("auditor")
+    tab.goto("/trace")
+    tab.get_by_label("From day").fill(DAY)
+    tab.get_by_label("To day").fill(DAY)
+    tab.get_by_role("button", name="Search").click()
+    links = tab.locator("main table a")
+    links.first.wait_for()
+    decision_id = links.first.inner_text()
+    assert f"-{DAY}-" in decision_id
+    links.first.click()
+    with tab.expect_download() as download:
+        tab.get_by_role("link", name="Export the whole thread").click()
+    assert download.value.suggested_filename == f"thread_{decision_id}.json"
 
 
 def test_days_and_open_decisions_are_filters(desk: RunningDesk, auditor: Person) -> None:

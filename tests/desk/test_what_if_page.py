@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -17,7 +18,7 @@ from sixtyforty.accounting.kpi_summary import summarize_kpi
 from sixtyforty.reports.verification import list_ledgers
 from sixtyforty.spec.money import format_money
 from sixtyforty.workspace import Workspace
-from tests.desk.conftest import CODE_AS_TEXT, RunningDesk, visible_text
+from tests.desk.conftest import CODE_AS_TEXT, RunningDesk, Tabs, visible_text
 from tests.words import assert_plain
 
 
@@ -65,6 +66,18 @@ def test_a_number_out_of_bounds_is_explained(desk: RunningDesk) -> None:
         assert page.status_code == 400
         assert "Enter a number from EUR 0 to EUR 1,000,000,000" in visible_text(page.text)
         assert "<script>alert" not in page.text and "<img src=x" not in page.text
+
+
+@pytest.mark.browser
+def test_an_owner_signs_with_a_button(browser: Any, signing_desk: RunningDesk) -> None:
+    tabs = Tabs(browser, signing_desk)
+    tab = tabs.open("owner")
+    tab.goto("/what-if?cost.act=4")
+    tab.get_by_role("button", name="Sign this assumption").click()
+    tab.get_by_text("Cost: call a second fitter in: EUR 4 instead of EUR 3").nth(1).wait_for()
+    (row,) = open_assumption_ledger(signing_desk.ws).rows()
+    assert (row.by, row.assumed) == ("owner", {"cost.act": 4.0}) and tabs.problems == []
+    tabs.close()
 
 
 def test_an_owner_signs_once_and_an_auditor_sees_who_assumed_what(signing_desk: RunningDesk) -> None:
