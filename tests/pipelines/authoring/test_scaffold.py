@@ -90,6 +90,9 @@ def test_rows_of_orders_are_the_units_and_personal_columns_are_marked(tmp_path: 
     assert (source.key, source.personal) == (["order_id"], ["email"])
     assert source.partition == 'local("Ordered At")::date' and source.known_at == '"Ordered At"'
     assert {"features.sql", "decision.decided_at"} <= blank_paths(draft)
+    listed = parse_yaml(tmp_path / "use_cases" / "late_orders" / "defs.yaml").data["attributes"]["decision_list"]
+    assert (listed["label"], listed["sort"]) == ("order_id", "ordered_at")
+    assert "email" not in listed["show"] and listed["sort"] in listed["show"]
     suite = parse_yaml(tmp_path / "rules" / "late_orders" / "shop_orders.yaml").data
     assert not any(rule["kwargs"].get("value_set") for rule in suite["rows"])
 
