@@ -137,6 +137,18 @@ def test_a_phone_shows_a_decision_and_a_desk_four_below_a_header_of_one_row(tabs
     assert tab.evaluate("document.documentElement.scrollWidth") <= 640
 
 
+@pytest.mark.browser
+def test_a_printed_page_says_that_it_is_not_the_whole_list(tabs: Tabs) -> None:
+    tab = tabs.open("decider")
+    for address, pages in ((ADDRESS, 1), (f"{ADDRESS}&page=all", 0)):
+        tab.goto(address)
+        note = tab.get_by_text("This is page 1 of 2 of the list.")
+        assert note.count() == pages and not (pages and note.is_visible())
+        tab.emulate_media(media="print")
+        assert note.is_visible() == bool(pages)
+        tab.emulate_media(media="screen")
+
+
 def test_each_other_action_has_a_button_and_frequent_reasons(desk: RunningDesk) -> None:
     decider = desk.person("decider")
     page = decider.get("/decisions").text
