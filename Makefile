@@ -19,9 +19,11 @@ unexport PYTHONDONTWRITEBYTECODE
 export DVC_SITE_CACHE_DIR := $(CURDIR)/.cache/dvc
 export MPLCONFIGDIR := $(CURDIR)/.cache/matplotlib
 
-# pytest runs one process for each core. The tests of one file share a process, so they create their fixtures once.
+# pytest runs three processes for every two cores, because tests also wait for disks, services and browsers. The tests of
+# one file share a process, so they create their fixtures once.
 # Test files run in the order of their names. Otherwise files with few but slow tests would run last.
-PYTEST := OMP_NUM_THREADS=1 .venv/bin/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+PYTEST := OMP_NUM_THREADS=1 .venv/bin/pytest -n $(shell echo $$((($(CORES) * 3 + 1) / 2))) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
