@@ -26,6 +26,7 @@ DIFFERENT_VALUES = "'{}' and '{}' are names of one column, but their values diff
 MISSING_CURE = " If the sender renamed or dropped the missing columns, declare `other_names` or `optional_columns`."
 SIMILAR_NAME = 0.4  # smallest similarity (0 to 1) at which messages suggest one column name for another
 END_MARK = "end mark"  # in OpenedExtract.detected: the file ends with Ctrl-Z, as in DOS
+OTHER_TEXT = "other text"  # in OpenedExtract.detected: an encoding that fits better than the declared encoding
 NAMELESS = "columns without a name"  # in OpenedExtract.detected: their positions, before the last column with a name
 
 

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sixtyforty.ingest.decompression import is_packed
-from sixtyforty.ingest.extract import CHUNK_BYTES, BrokenLine, Chunk, OpenedExtract, RefusedExtractError
+from sixtyforty.ingest.extract import CHUNK_BYTES, OTHER_TEXT, BrokenLine, Chunk, OpenedExtract, RefusedExtractError
 from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.ingest.number_forms import PLAIN, NumberForm, detect_number_form
 from sixtyforty.ingest.type_inference import InferredType, infer_types
 from sixtyforty.progress import Work, begin_work
+from sixtyforty.spec.cross_checks import RESERVED_COLUMNS
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.wording import format_plural
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 NULL_TEXTS = ("NA", "NaN", "nan", "NULL", "null", "None", "N/A", "n/a", "-", "?")  # usual spellings of a missing value
 UNDECODABLE = "UTF-8"  # the reason for a refusal or a broken line contains this if a text is not UTF-8
 OTHER_ENCODING = "cp1252"  # the encoding of most files that are not UTF-8; it contains Latin-1
+RESERVED_NOTE = "the column '{0}' is left out, because the pipeline has a column of this name. Rename it in the files"
+OTHER_TEXT_NOTE = "{}: the text looks like UTF-8, but others are not. Convert it to {}, or declare two sources"
 LONGEST_TEXT = 1000  # a profile has the digest of a longer text, which is neither a number nor a time
 NUMBER = re.compile(r"-?[\d.,]*")
 
@@ -44,7 +47,7 @@ class LoadedTexts:
     - optional: the columns that some of the files lack.
     - encoding: the encoding of the files; None: UTF-8, UTF-16 or UTF-32, as each file shows.
     - number_form: how the files write numbers.
-    - broken: for each file with lines that can't be read as rows, a sentence with their number and the first line.
+    - notes: sentences about what can't be read as it is: broken lines, reserved column names, mixed encodings.
     """
 
     null_text: str | None = None
@@ -52,7 +55,7 @@ class LoadedTexts:
     optional: tuple[str, ...] = ()
     encoding: str | None = None
     number_form: NumberForm = PLAIN
-    broken: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class UndecodableExtractError(SixtyfortyError):
@@ -114,25 +117,27 @@ def load_texts(db: duckdb.DuckDBPyConnection, files: Sequence[Path], null_texts:
     db.execute(f"create temp table landed as select {typed} from plain_texts")
     db.execute("drop table plain_texts")
     optional = _lacked_names(landed.names_by_file)
-    return LoadedTexts(null_text, types, optional, encoding, number_form, tuple(filter(None, landed.broken)))
+    return LoadedTexts(null_text, types, optional, encoding, number_form, tuple(filter(None, landed.notes)))
 
 
 @dataclass(frozen=True)
 class _LandedFiles:
-    """What was read from files: their column names, and for each file a sentence about its broken lines, or nothing.
+    """What was read from files: their column names, and sentences about what can't be read as it is.
 
     types: by column, the contract types that the files themselves declare.
     """
 
     names_by_file: list[list[str]]
-    broken: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     types: dict[str, set[str]] = field(default_factory=dict)
 
 
 def _insert_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding: str | None) -> _LandedFiles:
     """Load files into a new table `landed_texts` with all columns as text."""
-    names_by_file = [read_column_names(file, encoding) for file in files]
+    listed = [read_column_names(file, encoding) for file in files]
+    names_by_file = [[name for name in names if name.lower() not in RESERVED_COLUMNS] for names in listed]
     names = _all_names(names_by_file)
+    reserved = [name for name in _all_names(listed) if name not in names]
     alike = {name.lower(): name for name in reversed(names)}
     for name in names:
         if (first := alike[name.lower()]) != name:  # SQL ignores upper and lower case in column names
@@ -151,13 +156,15 @@ def _insert_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding
         null_text="",
         encoding=encoding,
     )
-    landed = _LandedFiles(names_by_file)
+    landed = _LandedFiles(names_by_file, [RESERVED_NOTE.format(name) for name in reserved])
     sizes = [file.stat().st_size for file in files]
     with begin_work(f"read {format_plural(len(files), 'file')}", "row", 0, effort=sum(sizes)) as work:
         for file, size in zip(files, sizes, strict=True):
             with _errors_of(file, encoding):
                 opened = read_extract(file, source)
-                landed.broken.append(_insert_rows(db, file, source, _count_chunks(opened, file, size, work)))
+                landed.notes.append(_insert_rows(db, file, source, _count_chunks(opened, file, size, work)))
+            if OTHER_TEXT in opened.detected:
+                landed.notes.append(OTHER_TEXT_NOTE.format(file.name, encoding))
             for name, kind in opened.types.items():
                 landed.types.setdefault(name, set()).add(kind)
     return landed

@@ -121,7 +121,7 @@ class TableProfile:
     - optional: the columns that some of the files lack.
     - encoding: the encoding of the files; None: UTF-8, UTF-16 or UTF-32, as each file shows.
     - number_form: how the files write numbers.
-    - broken: for each file with lines that can't be read as rows, a sentence with their number and the first line.
+    - notes: sentences about what can't be read as it is, see `LoadedTexts`.
     """
 
     rows: int
@@ -133,7 +133,7 @@ class TableProfile:
     optional: tuple[str, ...] = ()
     encoding: str | None = None
     number_form: NumberForm = PLAIN
-    broken: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = field(default=(), compare=False)
 
     def column(self, name: str) -> ColumnProfile:
@@ -182,7 +182,7 @@ def profile_table(db: duckdb.DuckDBPyConnection, table: str, loaded: LoadedTexts
         optional=loaded.optional,
         encoding=loaded.encoding,
         number_form=loaded.number_form,
-        broken=loaded.broken,
+        notes=loaded.notes,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sixtyforty.ingest.exact_casts import require_type
-from sixtyforty.ingest.extract import END_MARK, NAMELESS, OpenedExtract, find_similar_name
+from sixtyforty.ingest.extract import END_MARK, NAMELESS, OTHER_TEXT, OpenedExtract, find_similar_name
 from sixtyforty.spec.contract_types import Kind, parse_type
 from sixtyforty.spec.sources import Source
 
@@ -90,8 +90,11 @@ def describe_header(source: Source, opened: OpenedExtract) -> list[str]:
     The texts name renamed and absent columns, and forms such as a delimiter that the source doesn't declare. Types are
     left out, because a header shows none. New columns are left out, because the arrivals ledger lists them.
     """
-    forms = sorted((name, form) for name, form in opened.detected.items() if name not in (END_MARK, NAMELESS))
+    special = (END_MARK, NAMELESS, OTHER_TEXT)
+    forms = sorted((name, form) for name, form in opened.detected.items() if name not in special)
     texts = [f"{name} {form!r}, not declared" for name, form in forms]
+    if OTHER_TEXT in opened.detected:
+        texts.append(f"the text looks like {opened.detected[OTHER_TEXT]}, but encoding {source.encoding!r} is declared")
     if NAMELESS in opened.detected:
         texts.append(f"columns without a name are left out: number {opened.detected[NAMELESS]} from the left")
     if END_MARK in opened.detected:

@@ -46,7 +46,7 @@ class CsvLines(ExtractFormat):
         A last character Ctrl-Z ends the file, as in DOS, and is not a row.
         """
         detected: dict[str, str] = {}
-        blocks = _drop_end_mark(read_text_blocks(file, source.encoding), detected)
+        blocks = _drop_end_mark(read_text_blocks(file, source.encoding, detected=detected), detected)
         header = read_header(blocks, source)
         if header.delimiter not in (source.delimiter, USUAL_DELIMITER):
             detected["delimiter"] = header.delimiter

@@ -47,7 +47,8 @@ class JsonLines(ExtractFormat):
 
     def open(self, file: Path, source: Source) -> OpenedExtract:
         """Open a JSON extract. See ExtractFormat. A line or element that isn't a JSON object becomes a broken line."""
-        blocks = read_text_blocks(file, source.encoding)
+        detected: dict[str, str] = {}
+        blocks = read_text_blocks(file, source.encoding, detected=detected)
         blank_lines = 0
         while not (start := next(blocks, b"")).strip():
             if not start:
@@ -56,7 +57,7 @@ class JsonLines(ExtractFormat):
         text = chain([start], blocks)
         is_array = start.lstrip().startswith(b"[")
         objects = read_elements(text) if is_array else _read_lines(text, blank_lines + 1)
-        opened = OpenedExtract([], iter(()))
+        opened = OpenedExtract([], iter(()), detected=detected)
         opened.chunks = _read_chunks(objects, source, opened)
         return opened
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from sixtyforty.ingest.decompression import read_blocks
-from sixtyforty.ingest.extract import CHUNK_BYTES, RefusedExtractError
+from sixtyforty.ingest.extract import CHUNK_BYTES, OTHER_TEXT, RefusedExtractError
 
 BYTE_ORDER_MARKS = (  # UTF-32 comes first, because its mark starts with the mark of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -30,18 +31,24 @@ NOT_TEXT = "the file is not a text file: byte {} is zero. Ask the sender for a t
 MOSTLY, HARDLY = 0.7, 0.1  # a text is read as UTF-16 if these shares of every second byte and of other bytes are zero
 
 
-def read_text_blocks(file: Path, declared: str | None = None, size: int = CHUNK_BYTES) -> Iterator[bytes]:
+def read_text_blocks(
+    file: Path, declared: str | None = None, size: int = CHUNK_BYTES, *, detected: dict[str, str] | None = None
+) -> Iterator[bytes]:
     """Yield the content of a text file as UTF-8 without a byte order mark, in blocks of about `size` bytes.
 
-    The file may be packed with gzip. declared: the encoding of the source; None if it declares none. Raises
+    The file may be packed with gzip. declared: the encoding of the source; None if it declares none. At the end,
+    OTHER_TEXT is added to `detected` if the file looks like UTF-8 and is read in another declared encoding. Raises
     RefusedExtractError if the file isn't a text file, can't be unpacked, or is cut off within a character.
     """
     blocks = read_blocks(file, size)
     first = next(blocks, b"")
     encoding, mark = detect_encoding(first, declared)
     texts = _chain(first[len(mark) :], blocks)
+    if encoding not in UTF_8:
+        watched = texts if mark or detected is None else _watch_for_utf_8(texts, detected)
+        texts = _transcode(watched, encoding)
     position, zeros = 0, 0
-    for block in texts if encoding in UTF_8 else _transcode(texts, encoding):
+    for block in texts:
         hole = (b"\0" * zeros + block).find(HOLE)
         if hole >= 0:
             raise RefusedExtractError(NOT_TEXT.format(position - zeros + hole))
@@ -80,6 +87,26 @@ def _chain(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
     if first:
         yield first
     yield from blocks
+
+
+def _watch_for_utf_8(blocks: Iterator[bytes], detected: dict[str, str]) -> Iterator[bytes]:
+    """Yield blocks of bytes, and add OTHER_TEXT to `detected` if they are valid UTF-8 with a letter beyond ASCII.
+
+    A text of another encoding is hardly ever valid UTF-8 by chance.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    is_valid, is_ascii = True, True
+    for block in chain(blocks, [b""]):
+        if is_valid:
+            try:
+                decoder.decode(block, final=not block)
+            except UnicodeDecodeError:
+                is_valid = False
+        is_ascii = is_ascii and block.isascii()
+        if block:
+            yield block
+    if is_valid and not is_ascii:
+        detected[OTHER_TEXT] = "utf-8"
 
 
 def _transcode(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:

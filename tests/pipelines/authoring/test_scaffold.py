@@ -265,9 +265,19 @@ def test_a_use_case_that_cannot_be_created_leaves_no_file(
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == before
 
 
-def test_a_reserved_column_name_is_reported_and_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(DeclarationError, match=r"columns\.known_at: this column name is reserved"):
-        scaffold(tmp_path, ["day,known_at", *(f"{day},{day}" for day in DAYS)])
+def test_a_reserved_column_name_is_left_out_and_marked(tmp_path: Path) -> None:
+    scaffold(tmp_path, ["day,known_at", *(f"{day},{day}" for day in DAYS)])
+    declared = (tmp_path / "use_cases" / "late_orders" / "defs.yaml").read_text()
+    assert "# CHECK: the column 'known_at' is left out" in declared
+
+
+def test_a_draft_that_does_not_load_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise DeclarationError("late_orders", [])
+
+    monkeypatch.setattr("pipelines.authoring.loader.load_declaration", refuse)
+    with pytest.raises(DeclarationError):
+        scaffold(tmp_path, ["day,n", *(f"{day},{n}" for n, day in enumerate(DAYS))])
     assert not (tmp_path / "use_cases" / "late_orders").exists()
 
 

@@ -119,6 +119,21 @@ def test_files_of_other_programs_are_profiled(encoding: str, delimiter: str, tmp
     assert (profile.histories[0].first, profile.histories[0].last) == (DAYS[0], DAYS[-1])
 
 
+def test_a_column_whose_name_is_reserved_is_left_out_and_named(tmp_path: Path) -> None:
+    path = write_csv(tmp_path, "Known_At,day,_row,_file", [f"{day},{day},{n},{n}" for n, day in enumerate(DAYS)])
+    profile = profile_files([path])
+    assert [column.name for column in profile.columns] == ["day"]
+    assert [note.split("'")[1] for note in profile.notes] == ["Known_At", "_row", "_file"]
+
+
+def test_a_file_in_utf_8_among_others_is_named(tmp_path: Path) -> None:
+    for name, encoding in (("x_1.csv", "cp1252"), ("x_2.csv", "utf-8"), ("x_3.csv", "ascii")):
+        text = "Ort,n\n" + ("Köln,1\n" if encoding != "ascii" else "Bonn,1\n")
+        (tmp_path / name).write_text(text, encoding=encoding)
+    profile = profile_files(sorted(tmp_path.iterdir()))
+    assert (profile.encoding, [note.split(":")[0] for note in profile.notes]) == ("cp1252", ["x_2.csv"])
+
+
 def test_the_names_of_each_file_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In JSON, this takes reading each file to its end."""
     files = [tmp_path / f"x_{number}.jsonl" for number in range(2)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sixtyforty.ingest.schema_drift import SchemaDrift, compare_columns, is_readable_as
+from sixtyforty.ingest.extract import OTHER_TEXT, OpenedExtract
+from sixtyforty.ingest.schema_drift import SchemaDrift, compare_columns, describe_header, is_readable_as
 from sixtyforty.spec.sources import Source
 
 SOURCE = Source(
@@ -65,3 +66,9 @@ def test_differences_are_named(
 )
 def test_types_that_hold_the_values_exactly_are_readable(declared: str, present: str, readable: bool) -> None:
     assert is_readable_as(declared, present) == readable
+
+
+def test_a_text_that_looks_like_another_encoding_is_named() -> None:
+    source = Source(description="x", files="x.csv", key=["a"], columns={"a": "VARCHAR"}, encoding="cp1252")
+    opened = OpenedExtract([], iter(()), detected={OTHER_TEXT: "utf-8"})
+    assert describe_header(source, opened) == ["the text looks like utf-8, but encoding 'cp1252' is declared"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.ingest.extract import RefusedExtractError
+from sixtyforty.ingest.extract import OTHER_TEXT, RefusedExtractError
 from sixtyforty.ingest.formats.text_blocks import HOLE, decode_head, read_text_blocks
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
@@ -84,3 +84,23 @@ def test_fewer_zero_bytes_stay_in_the_text(file: Path, size: int) -> None:
     content = b"a,b\n1" + HOLE[1:] + b"\n" + HOLE[1:]
     file.write_bytes(content)
     assert b"".join(read_text_blocks(file, size=size)) == content
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "looks_other"),
+    [
+        ("Köln " * 9, "utf-8", True),
+        ("Köln", "utf-8-sig", False),  # the mark names the encoding
+        ("Köln", "cp1252", False),
+        ("Bonn", "ascii", False),
+        ("Kö", "utf-8", True),
+    ],
+)
+def test_utf_8_under_another_declared_encoding_is_detected(
+    file: Path, text: str, encoding: str, looks_other: bool
+) -> None:
+    file.write_bytes(text.encode(encoding))
+    detected: dict[str, str] = {}
+    for _ in read_text_blocks(file, "cp1252", 4, detected=detected):
+        pass
+    assert detected == ({OTHER_TEXT: "utf-8"} if looks_other else {})
