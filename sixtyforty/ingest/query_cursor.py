@@ -33,6 +33,7 @@ SECONDS_PER_DAY = 86400
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 TIMES: tuple[Kind, ...] = ("date", "timestamp", "zoned")
 NUMBERS: tuple[Kind, ...] = ("whole", "decimal", "float")
+NUMBER_TYPES = (int, float, Decimal)
 AHEAD = timedelta(days=1)  # a cursor value later than this after now is in the future in every time zone
 CursorValue = Any  # a value of the cursor column; the keys of PARSERS name its types
 ParseValue = Callable[[str], CursorValue]
@@ -155,7 +156,7 @@ def can_start(cursor_value: CursorValue, kind: Kind | None, now: datetime) -> bo
 
 def _is_of_kind(cursor_value: CursorValue, kind: Kind | None) -> bool:
     if kind in NUMBERS:
-        return isinstance(cursor_value, int | float | Decimal) and math.isfinite(cursor_value)
+        return isinstance(cursor_value, NUMBER_TYPES) and math.isfinite(cursor_value)
     if kind not in TIMES or isinstance(cursor_value, date):
         return True
     try:

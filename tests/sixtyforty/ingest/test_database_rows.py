@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.ingest.database_rows import cell_text, csv_line
+from sixtyforty.ingest.database_rows import FREQUENT_TYPES, _rare_field, cell_text, csv_line
 from sixtyforty.spec.sources import Source
 from tests.sixtyforty.ingest.formats.samples import parse_extract
 
@@ -37,6 +37,11 @@ def test_texts_and_nulls_are_read_back(
     parsed = parse_extract(file, source)
     assert parsed.table is not None
     assert list(zip(parsed.table["a"].to_pylist(), parsed.table["b"].to_pylist(), strict=True)) == [("NA", ""), *rows]
+
+
+@pytest.mark.parametrize("cell", ["Zoë", 'a,"b"', "", 7, -(10**20), 0.1, 1e300, inf, True, Decimal("0.10")])
+def test_a_frequent_type_is_written_like_a_rare_type(cell: Any) -> None:
+    assert FREQUENT_TYPES.get(type(cell), _rare_field)(cell) == _rare_field(cell)
 
 
 def test_a_row_of_one_null_is_a_line() -> None:
