@@ -27,9 +27,10 @@ PYTEST := OMP_NUM_THREADS=1 .venv/bin/pytest -n $(shell echo $$((($(CORES) * 3 +
 
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-# This awk program reads the output of `uv pip check`. It leaves out the conflict that pyproject.toml overrides, prints
+# This awk program reads the output of `uv pip check`. It leaves out the conflicts that pyproject.toml overrides, prints
 # all other conflicts, and fails if there is any.
-CONFLICTS := /^(The package|Package) / && !/`(hydra-core|omegaconf)` requires `antlr4-python3-runtime[^`]*`, but `4\.13\./ {print; failed = 1} \
+CONFLICTS := /^(The package|Package) / && !/`(hydra-core|omegaconf)` requires `antlr4-python3-runtime[^`]*`, but `4\.13\./ \
+	&& !/`dbt-core` requires `dbt-core-experimental-parser[^`]*`, but it.s not installed/ {print; failed = 1} \
 	/^(Checked|All) / {checked = 1} END {exit failed || !checked}
 
 .DEFAULT_GOAL := help

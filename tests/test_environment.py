@@ -1,4 +1,4 @@
-"""The installed packages satisfy each other, except for one conflict that pyproject.toml overrides."""
+"""The installed packages satisfy each other, except for the conflicts that pyproject.toml overrides."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from packaging.requirements import Requirement
 
 from pipelines.settings import ROOT
 
-OVERRIDDEN = {("hydra-core", "antlr4-python3-runtime"), ("omegaconf", "antlr4-python3-runtime")}
+OVERRIDDEN = {
+    ("hydra-core", "antlr4-python3-runtime"),
+    ("omegaconf", "antlr4-python3-runtime"),
+    ("dbt-core", "dbt-core-experimental-parser"),
+}
 
 
 def find_conflicts() -> set[tuple[str, str]]:
@@ -53,6 +57,12 @@ def test_nothing_compiles_grammars_whenever_jsonschema_is_imported() -> None:
             "The package `omegaconf` requires `antlr4-python3-runtime==4.9.*`, but `4.13.2` is installed\n",
             True,
         ),
+        (
+            "Checked 9 packages in 6ms\nFound 1 incompatibility\n"
+            "The package `dbt-core` requires `dbt-core-experimental-parser>=2.0.0b1,<3`, but it's not installed\n",
+            True,
+        ),
+        ("Checked 9\nThe package `dbt-core` requires `pathspec<1.1,>=0.9`, but it's not installed\n", False),
         ("Checked 9 packages in 6ms\nThe package `dvc` requires `x>=2`, but `1` is installed\n", False),
         (
             "Checked 9\nThe package `omegaconf` requires `antlr4-python3-runtime==4.9.*`, but it's not installed\n",
@@ -62,7 +72,7 @@ def test_nothing_compiles_grammars_whenever_jsonschema_is_imported() -> None:
         ("error: unexpected argument\n", False),
     ],
 )
-def test_make_tolerates_exactly_this_conflict(report: str, is_accepted: bool, tmp_path: Path) -> None:
+def test_make_tolerates_exactly_these_conflicts(report: str, is_accepted: bool, tmp_path: Path) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     (tmp_path / "Makefile").write_text(f"{makefile}\nconflicts:\n\t@awk '$(CONFLICTS)'\n", encoding="utf-8")
     command = ["make", "--no-print-directory", "-C", str(tmp_path), "conflicts"]

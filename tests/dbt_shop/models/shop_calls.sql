@@ -1,0 +1,1 @@
+select id, site, call_hour, load, changed from {{ source('till', 'calls') }}

@@ -1,0 +1,1 @@
+select id, seen_at, late, changed from {{ source('till', 'visits') }}
