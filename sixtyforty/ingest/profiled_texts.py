@@ -34,6 +34,7 @@ UNDECODABLE = "UTF-8"  # the reason for a refusal or a broken line contains this
 OTHER_ENCODING = "cp1252"  # the encoding of most files that are not UTF-8; it contains Latin-1
 RESERVED_NOTE = "the column '{0}' is left out, because the pipeline has a column of this name. Rename it in the files"
 OTHER_TEXT_NOTE = "{}: the text looks like UTF-8, but others are not. Convert it to {}, or declare two sources"
+MAX_COLUMNS = 10_000  # of a draft; profiling takes some dozen milliseconds a column
 LONGEST_TEXT = 1000  # a profile has the digest of a longer text, which is neither a number nor a time
 NUMBER = re.compile(r"-?[\d.,]*")
 
@@ -76,8 +77,8 @@ def select_short_texts(db: duckdb.DuckDBPyConnection, rows: str) -> str:
 
 
 def _lacked_names(names_by_file: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    names = _all_names(names_by_file)
-    return tuple(name for name in names if not all(name in file_names for file_names in names_by_file))
+    in_all_files = set.intersection(*map(set, names_by_file))
+    return tuple(name for name in _all_names(names_by_file) if name not in in_all_files)
 
 
 def _all_names(names_by_file: Sequence[Sequence[str]]) -> list[str]:
@@ -136,8 +137,14 @@ def _insert_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path], encoding
     """Load files into a new table `landed_texts` with all columns as text."""
     listed = [read_column_names(file, encoding) for file in files]
     names_by_file = [[name for name in names if name.lower() not in RESERVED_COLUMNS] for names in listed]
-    names = _all_names(names_by_file)
-    reserved = [name for name in _all_names(listed) if name not in names]
+    names, all_names = _all_names(names_by_file), _all_names(listed)
+    if len(all_names) > MAX_COLUMNS:
+        having = "it has" if len(files) == 1 else f"{len(files)} files have"
+        raise UnreadableExtractError(
+            f"{files[0].name}: {having} {len(all_names):,} columns. A draft can have {MAX_COLUMNS:,}. If the names of"
+            " columns are data, such as ids, land a row for each name."
+        )
+    reserved = [name for name in all_names if name.lower() in RESERVED_COLUMNS]
     alike = {name.lower(): name for name in reversed(names)}
     for name in names:
         if (first := alike[name.lower()]) != name:  # SQL ignores upper and lower case in column names

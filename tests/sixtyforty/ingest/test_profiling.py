@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import math
 from datetime import date, timedelta
 from decimal import Decimal
@@ -275,3 +276,15 @@ def test_each_column_is_queried_in_a_table_with_its_texts_only(tmp_path: Path) -
         names = "select {0}_name from duckdb_{0}s() where temporary and not internal and {0}_name <> '_values'"
         views, tables = (db.execute(names.format(kind)).fetchall() for kind in ("view", "table"))
     assert (views, tables) == ([], [("landed",)])
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.jsonl"])
+def test_files_whose_column_names_are_data_are_refused_at_once(name: str, tmp_path: Path) -> None:
+    names = [f"unit_{n}" for n in range(profiled_texts.MAX_COLUMNS + 1)]
+    if name.endswith("csv"):
+        path = write_csv(tmp_path, ",".join(names), [",".join("1" for _ in names)])
+    else:
+        path = tmp_path / name
+        path.write_text(json.dumps(dict.fromkeys(names, 1)) + "\n")
+    with pytest.raises(UnreadableExtractError, match=f"{name}: it has 10,001 columns.*land a row for each name"):
+        profile_files([path])
