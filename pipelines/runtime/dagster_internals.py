@@ -175,12 +175,12 @@ def share_engine(storages: Iterable[Any], engine: Engine) -> None:
 
 
 def keep_open(storage: Any, engine: Engine) -> None:
-    """Make one of Dagster's SQLite storages use one SQLAlchemy engine, whose connections stay open.
+    """Make one of Dagster's SQLite storages use one SQLAlchemy engine. Its connection stays open until `dispose`.
 
     Purpose: reuse connections and compiled statements through `connect`. By default Dagster creates an engine for each
     operation, which takes most of a sensor's tick. If Dagster removes `connect`: accept this cost.
     """
-    storage.connect = engine.begin
+    storage.connect, storage.dispose = engine.begin, engine.dispose
 
 
 def unhealthy_daemons(instance: dg.DagsterInstance, now: float) -> list[str]:

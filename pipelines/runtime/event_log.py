@@ -108,6 +108,13 @@ class BatchingEventLog(SqliteEventLog):
             self._existing_tables.add(table_name)
         return table_name in self._existing_tables
 
+    def dispose(self) -> None:
+        """Close all databases. A database that is used again is opened again."""
+        super().dispose()
+        with self.lock:
+            while self._engines:
+                self._engines.popitem()[1].dispose()
+
     def drop_shard(self, run_id: str) -> bool:
         """Delete the database file of a run's log, and return whether the file existed.
 

@@ -138,3 +138,11 @@ def test_people_read_labels_instead_of_codes(
     text = visible_text(auditor.get(f"/trace?id={decision.decision_id}").text)
     assert "The mill" in text and "A wharf" in text
     assert "The mill" in visible_text(auditor.get(f"/trace?q={decision.unit['id']}").text)
+
+
+def test_numbers_are_rounded_for_reading_and_exact_in_the_thread(desk: RunningDesk, auditor: Person) -> None:
+    decisions = read_decisions(desk.ws, DAY, "replay")
+    decision = next(each for each in decisions if re.search(r"\.\d{5,}", f"{each.expected}"))
+    page = auditor.get(f"/trace?id={decision.decision_id}").text
+    assert f"{decision.expected}" in html.unescape(page)
+    assert re.findall(r"\d\.\d{5,}", visible_text(re.sub(r"(?s)<pre.*?</pre>", "", page))) == []

@@ -87,3 +87,12 @@ def test_production_without_a_reachable_database_is_one_error_without_its_passwo
     with pytest.raises(DatabaseError, match="Connection refused") as error:
         ProfileStorage.from_config_value(None, {})
     assert "geheim" not in str(error.value)
+
+
+def test_a_disposed_storage_leaves_no_open_connection(tmp_path: Path) -> None:
+    """Otherwise its write-ahead log would hide damage to the database from others."""
+    storage = EmbeddedStorage(str(tmp_path))
+    assert storage.run_storage.get_runs_count() == 0
+    assert storage.schedule_storage.get_ticks("origin", "selector") == []
+    storage.dispose()
+    assert [path.name for path in tmp_path.rglob("*-wal")] == []
