@@ -29,7 +29,7 @@ class Settings:
 
     `work` is the folder for homes and extracts; `cache` is the folder for the environments of other tools. `pairs` is
     the number of measured runs per side, after one warm-up run. `small` runs only enough to test the benchmark. `years`
-    is the length of the longer backfill.
+    is the length of the longer backfill. `only` names the chosen items; empty: all but the long ones.
     """
 
     work: Path
@@ -37,6 +37,7 @@ class Settings:
     pairs: int = 5
     small: bool = False
     years: int = 2
+    only: tuple[str, ...] = ()
 
     @property
     def short_landing(self) -> Path:

@@ -133,7 +133,7 @@ def results_page(reports: Sequence[ItemReport], settings: Settings, minutes: flo
     """Return the text of RESULTS.md: machine and date, how to read the figures, then one section per item."""
     conditions = {
         "measured": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, in {minutes:.0f} minutes",
-        "command": f"`make bench`, {settings.pairs} runs per side (`--pairs`)",
+        "command": f"{_command(settings)}, {settings.pairs} runs per side (`--pairs`)",
         "commit": _commit(),
         **_machine(),
         "libraries": ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
@@ -143,6 +143,10 @@ def results_page(reports: Sequence[ItemReport], settings: Settings, minutes: flo
     for report in reports:
         lines += _section(report)
     return "\n".join(lines) + "\n"
+
+
+def _command(settings: Settings) -> str:
+    return f"`bench/run.py --only {' '.join(settings.only)}`" if settings.only else "`make bench`"
 
 
 def _section(report: ItemReport) -> list[str]:

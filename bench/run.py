@@ -42,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="sixtyforty-bench-") as temporary:
         work = (options.work or Path(temporary)).resolve()
         work.mkdir(parents=True, exist_ok=True)
-        settings = Settings(work, ROOT / ".cache" / "bench", options.pairs, options.small, options.years)
+        only = () if options.only is ITEMS else tuple(options.only)
+        settings = Settings(work, ROOT / ".cache" / "bench", options.pairs, options.small, options.years, only)
         for item in options.only:
             print(f"{time.time() - started:6.0f} s  {item}: started", file=sys.stderr, flush=True)
             report, has_failed = measure_item(item, settings)

@@ -72,3 +72,9 @@ def test_an_aim_is_missed_above_its_limit() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0.0404, "40 ms"), (1.25, "1.2 s"), (1234.4, "1,234 s")])
 def test_seconds_are_shown_with_their_unit(seconds: float, text: str) -> None:
     assert format_seconds(seconds) == text
+
+
+def test_the_page_names_the_items_that_were_chosen() -> None:
+    assert "`make bench`, 5 runs" in results_page([report()], Settings(Path(), Path()), 12.0)
+    chosen = Settings(Path(), Path(), only=("year", "desk"))
+    assert "`bench/run.py --only year desk`, 5 runs" in results_page([report()], chosen, 12.0)
