@@ -2,6 +2,9 @@
 
 People correct an export, and land it as an extract. A row counts as resubmitted if a row with the same key was accepted
 from a later extract. The dataset `exported/<source>` lists the exported rows: their key, extract, line and reason.
+
+A key that is quarantined again from a later extract, as after a correction that is wrong, counts once: as its newest
+row. So an export has neither resubmitted rows nor rows of which a newer one is in quarantine.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from sixtyforty.ingest.contract_rows import select_landed_rows
 from sixtyforty.ingest.correction_files import CorrectionError, choose_correction_format, encode_corrections
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.spec.decision_chain import DecisionChain
+from sixtyforty.spec.sources import Source
 from sixtyforty.storage.files import write_private
 from sixtyforty.storage.lake import Lake, split_by_partition
 from sixtyforty.storage.listed_extracts import listed_extracts
@@ -31,8 +35,9 @@ class QuarantineAccount:
     """The numbers of quarantined, exported and resubmitted rows of one source.
 
     - quarantined: rows that are in quarantine. Lines of refused extracts are not among them.
-    - exported: rows that were exported for correction, including those that have left the quarantine since.
-    - resubmitted: exported rows whose key was accepted from a later extract.
+    - exported: rows that were exported for correction, including those that have left the quarantine since. A row isn't
+      counted if a row with its key was exported from a later extract.
+    - resubmitted: rows of `exported` whose key was accepted from a later extract.
     """
 
     source: str
@@ -50,12 +55,14 @@ def account_for(landing: LandingZone, source: str) -> QuarantineAccount:
     """Count the quarantined, exported and resubmitted rows of a source."""
     lake = landing.lake
     quarantined = sum(entry.rows for entry in lake.entries(f"quarantine/{source}").values())
-    exported = sum(entry.rows for entry in lake.entries(f"exported/{source}").values())
-    return QuarantineAccount(source, quarantined, exported, _count_resubmitted(landing, source))
+    exported, resubmitted = _count_exported(landing, source)
+    return QuarantineAccount(source, quarantined, exported, resubmitted)
 
 
 def export_quarantine(landing: LandingZone, source: str, file: Path, code: str) -> int:
     """Write the quarantined rows of a source to a new file for correction, and return their number.
+
+    Rows that were resubmitted are left out, and so are rows with a key of which a newer row is in quarantine.
 
     The file has the contract's columns with the landed texts, then COMMENTS: the reason, the file and its line, and the
     partition. A line that couldn't be read as a row has only its text. Only the owner can read the file, because the
@@ -76,14 +83,16 @@ def export_quarantine(landing: LandingZone, source: str, file: Path, code: str) 
         landed = select_landed_rows(lake, contract, raw.values())
         db.execute(
             f"""create temp table quarantined as select l.*, q._reason, {_key_columns(use_case, source)}
-            from {lake.select_rows(entries.values())} q join {landed} l using (_partition, _seq, _row)"""
+            from {_select_newest(contract, lake.select_rows(entries.values()))} q
+            join {landed} l using (_partition, _seq, _row)
+            where not {_is_resubmitted(landing, source, "q")}"""
         )
         rows = db.execute(
             f"select {identifiers(contract.columns)}, _reason, _seq, _row, _partition, _text from quarantined"
             " order by _partition, _seq, _row"
         ).fetchall()
         if not rows:
-            raise _nothing_to_export(source)
+            raise CorrectionError(f"{source}: all quarantined rows were corrected and resubmitted; nothing to export.")
         position = len(contract.columns) + 1
         lines = [(*row[:position], names.get(row[position], ""), *row[position + 1 :]) for row in rows]
         write_private(file, encode_corrections(contract, kind, file.name, lines))
@@ -116,22 +125,38 @@ def _remember(db: duckdb.DuckDBPyConnection, use_case: DecisionChain, source: st
         lake.write(f"exported/{source}", partition, table, code=code)
 
 
-def _count_resubmitted(landing: LandingZone, source: str) -> int:
-    lake, contract = landing.lake, landing.use_case.sources[source]
-    exported, validated = lake.entries(f"exported/{source}"), lake.entries(f"validated/{source}")
-    arrivals = ", ".join(f"({literal(arrival.id)}, {arrival.seq})" for arrival in landing.known(source))
-    if not exported or not validated or not arrivals:
-        return 0
-    columns = ", ".join(f"{identifier(column)}::varchar" for column in contract.key)
-    is_complete = " and ".join(f"{identifier(column)} is not null" for column in contract.key)
-    key = f"concat_ws(chr(31), {columns}) as key"
-    with lake.open_session(landing.use_case.timezone) as db:
-        (count,) = db.execute(
-            f"""with accepted as (
-                select {key}, seq from {lake.select_rows(validated.values())}
-                join (values {arrivals}) _(extract, seq) on _extract = extract)
-            select count(*) from (
-                select {key}, _seq from {lake.select_rows(exported.values())} where {is_complete}) e
-            where exists (from accepted a where a.key = e.key and a.seq > e._seq)"""
+def _count_exported(landing: LandingZone, source: str) -> tuple[int, int]:
+    """Return the numbers of exported and of resubmitted rows of a source. See QuarantineAccount."""
+    exported = landing.lake.entries(f"exported/{source}")
+    if not exported:
+        return 0, 0
+    newest = _select_newest(landing.use_case.sources[source], landing.lake.select_rows(exported.values()))
+    with landing.lake.open_session(landing.use_case.timezone) as db:
+        counts = db.execute(
+            f"""select count(*), count(*) filter (resubmitted)
+            from (select {_is_resubmitted(landing, source, "e")} as resubmitted from {newest} e)"""
         ).fetchall()[0]
-    return int(count)
+    return int(counts[0]), int(counts[1])
+
+
+def _select_newest(contract: Source, rows: str) -> str:
+    """Return a subquery of rows of a source, without those whose key a row of a later extract has."""
+    key = _key_text(contract, "r")
+    return f"(select * from {rows} r qualify {key} is null or _seq = max(_seq) over (partition by {key}))"
+
+
+def _is_resubmitted(landing: LandingZone, source: str, row: str) -> str:
+    """Return the SQL condition that the key of a row was accepted from a later extract. row: the alias of its table."""
+    contract, validated = landing.use_case.sources[source], landing.lake.entries(f"validated/{source}")
+    arrivals = ", ".join(f"({literal(arrival.id)}, {arrival.seq})" for arrival in landing.known(source))
+    if not validated or not arrivals:
+        return "false"
+    return f"""exists (
+        select 1 from {landing.lake.select_rows(validated.values())} a
+        join (values {arrivals}) arrival(id, seq) on a._extract = arrival.id
+        where {_key_text(contract, "a")} = {_key_text(contract, row)} and arrival.seq > {row}._seq)"""
+
+
+def _key_text(contract: Source, table: str) -> str:
+    """Return SQL of a row's key as one text; null if a column of the key is null."""
+    return " || chr(31) || ".join(f"{table}.{identifier(column)}::varchar" for column in contract.key)

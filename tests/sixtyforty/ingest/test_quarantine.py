@@ -62,6 +62,14 @@ def export(ws: Workspace) -> list[dict[str, str]]:
     return rows
 
 
+def land_corrections(ws: Workspace, name: str, rows: list[dict[str, str]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    land(ws, name, text.getvalue())
+
+
 def figures(ws: Workspace) -> tuple[int, int, int, int]:
     account = account_for(LandingZone(ws.landing.folder, ws.lake, ws.use_case), "calls")
     return account.quarantined, account.exported, account.resubmitted, account.open
@@ -87,15 +95,34 @@ def test_corrected_rows_are_accepted_and_count_as_resubmitted(ws: Workspace) -> 
     rows = export(ws)
     rows[0]["load"], rows[1]["load"], rows[3]["load"] = "0.4", "8.5", "0.6"
     rows[2].update(id="4", site="north", call_hour=f"{DAY} 12:00:00", load="0.1")
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0])
-    writer.writeheader()
-    writer.writerows(rows)
-    land(ws, "calls_2.csv", text.getvalue())
+    land_corrections(ws, "calls_2.csv", rows)
     # The row with id 3 is wrong again. The line without an id can't be recognized, so it stays open.
     assert figures(ws) == (2, 4, 2, 2)
     accepted = {partition: entry.rows for partition, entry in ws.lake.entries("validated/calls").items()}
     assert accepted == {DAY: 3, NEXT: 2}
+
+
+def test_a_second_export_has_only_what_is_still_open_and_counts_a_key_once(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path, governance={"max_quarantined_share": 0.9})
+    bad = "2,north,2013-03-10 12:00:00,lots\n3,north,2013-03-33 12:00:00,0.3\n"
+    land(ws, "calls_1.csv", HEADER + "1,north,2013-03-10 12:00:00,0.5\n" + bad)
+    rows = export(ws)
+    rows[0]["load"], rows[1]["call_hour"] = "8.5", f"{NEXT} 12:00:00"  # still wrong, and right on another day
+    land_corrections(ws, "calls_2.csv", rows)
+    assert figures(ws)[1:] == (2, 1, 1)
+    rows = export(ws)
+    assert [(row["id"], row["load"], row["_file"]) for row in rows] == [("2", "8.5", "calls_2.csv")]
+    assert figures(ws)[1:] == (2, 1, 1)
+    rows[0]["load"] = "0.5"
+    for name in ("calls_3.csv", "calls_4.csv"):  # the same corrections land twice
+        land_corrections(ws, name, rows)
+        assert figures(ws)[1:] == (2, 2, 0)
+        assert {partition: entry.rows for partition, entry in ws.lake.entries("validated/calls").items()} == {
+            DAY: 2,
+            NEXT: 1,
+        }
+    with pytest.raises(CorrectionError, match="all quarantined rows were corrected and resubmitted"):
+        export(ws)
 
 
 @pytest.mark.parametrize("earlier", [True, False], ids=["an earlier extract", "the same extract"])
@@ -120,12 +147,12 @@ def test_an_export_is_remembered_once(ws: Workspace) -> None:
     assert figures(ws) == (0, 4, 0, 4)
 
 
-def test_equal_content_under_two_names_is_exported_once_for_each_name(tmp_path: Path) -> None:
+def test_equal_content_under_two_names_is_exported_once_as_its_newest_row(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path)
     land(ws, "calls_1.csv", HEADER + "2,north,2013-03-10 12:00:00,lots\n")
     land(ws, "calls_2.csv", HEADER + "2,north,2013-03-10 12:00:00,lots\n")
-    assert [(row["_file"], row["_line"]) for row in export(ws)] == [("calls_1.csv", "2"), ("calls_2.csv", "2")]
-    assert figures(ws) == (2, 2, 0, 2)
+    assert [(row["_file"], row["_line"]) for row in export(ws)] == [("calls_2.csv", "2")]
+    assert figures(ws) == (2, 1, 0, 1)
 
 
 def test_without_quarantined_rows_nothing_is_exported(tmp_path: Path) -> None:
