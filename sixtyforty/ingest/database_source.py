@@ -78,7 +78,14 @@ class DatabaseSource:
         prepare: called before the query, for example to create a missing table.
         Raises UnreachableSourceError if the database can't be read.
         """
-        cursor = self._load_cursor().without_wrong_start(self._cursor_kind, now())
+        stored = self._load_cursor()
+        cursor = stored.without_wrong_start(self._cursor_kind, now())
+        if cursor != stored:
+            LOG.warning(
+                f"{self.name}: the start of the next read in {self.cursor_file} is in the future, or of another type"
+                " than the column, so the query reads all rows again. Rows that were imported before are counted as"
+                " duplicates."
+            )
         self._publish(cursor)
         with self._connect(url, prepare) as connection:
             return self._extract(connection, cursor)

@@ -97,9 +97,11 @@ class QueryCursor:
         """Return this cursor, or one that reads all rows again if the next read can't start at the newest cursor value.
 
         kind: see `can_start`. now: UTC, naive. The newest value is wrong if the clock was wrong, or if the file was
-        edited. Rows that are read again are counted as duplicates.
+        edited. Rows that are read again are counted as duplicates, and no row is late any more.
         """
-        return self if self.newest is None or can_start(self.newest, kind, now) else replace(self, newest=None)
+        if self.newest is None or can_start(self.newest, kind, now):
+            return self
+        return replace(self, newest=None, settled_before=None, settled_rows=0, late_rows=0)
 
     def start(self, overlap: float) -> CursorValue:
         """Return the cursor value at which the next read starts; None if the next read must read all rows.

@@ -118,6 +118,18 @@ def test_after_a_damaged_cursor_all_rows_are_read_again(
     assert not caplog.text
 
 
+def test_an_edited_cursor_in_the_future_is_named_and_all_rows_are_read_again(
+    ws: Workspace, shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop.order(1)
+    assert rows(ws) == [1]
+    (cursor_file,) = ws.lake.root.parent.rglob("calls.cursor.json")
+    cursor_file.write_text(cursor_file.read_text().replace("2013-", "2998-"))
+    shop.order(2)
+    assert sum(rows(ws)) == 2
+    assert "calls.cursor.json is in the future, or of another type than the column" in caplog.text
+
+
 def test_a_row_from_the_future_hides_no_other_row(ws: Workspace, shop: Shop) -> None:
     shop.order(1, datetime(2103, 1, 1))
     shop.order(2)

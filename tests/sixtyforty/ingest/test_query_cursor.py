@@ -118,8 +118,10 @@ def test_times_of_any_time_zone_and_other_values_are_not_in_the_future(present: 
 
 @pytest.mark.parametrize("newest", [datetime(2103, 1, 1), "2103-01-01", date(2103, 1, 1)])
 def test_a_cursor_that_is_in_the_future_reads_all_rows_again(newest: Any) -> None:
-    cursor = QueryCursor(newest, {"a": newest}, 3, "x").without_wrong_start(None, NOON)
+    stored = QueryCursor(newest, {"a": newest}, 3, "x", settled_before=newest, settled_rows=9, late_rows=2)
+    cursor = stored.without_wrong_start(None, NOON)
     assert (cursor.start(60), cursor.taken, cursor.extract_count) == (None, {"a": newest}, 3)
+    assert (cursor.settled_before, cursor.settled_rows, cursor.late_rows) == (None, 0, 0), "late rows are read, too"
     assert QueryCursor(NOON).without_wrong_start(None, NOON) == QueryCursor(NOON)
 
 
