@@ -74,6 +74,7 @@ class BatchingEventLog(SqliteEventLog):
         engine = self._engines.pop(shard, None)
         if engine is None:
             engine = open_engine(self.conn_string_for_shard(shard))
+            event.listen(engine, "connect", _sync_at_checkpoints_only)
         self._engines[shard] = engine
         while len(self._engines) > OPEN_ENGINES:
             self._engines.popitem(last=False)[1].dispose()
@@ -223,9 +224,7 @@ class BatchingEventLog(SqliteEventLog):
 
 def open_engine(url: str) -> Engine:
     """Return an engine for a SQLite database of Dagster. It keeps one connection open. url: a SQLAlchemy URL."""
-    engine = create_engine(url, poolclass=QueuePool, pool_size=1, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
-    event.listen(engine, "connect", _sync_at_checkpoints_only)
-    return engine
+    return create_engine(url, poolclass=QueuePool, pool_size=1, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
 
 
 def has_revision(engine: Engine) -> bool:
