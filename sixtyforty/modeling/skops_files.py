@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Any
 
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.bounded_cache import BoundedCache
 
 # Types that a model file may hold, besides the types that skops trusts by default. The list is fixed here and never
 # read from the file. Gradient boosting with categories needs `partial` and `check_array`; skops checks what a partial
@@ -28,6 +29,11 @@ TRUSTED = [
 # two loads at the same time can fail (python/cpython#106905).
 _LOAD_LOCK = Lock()
 
+# Loaded models by the hash of their file, which the caller of `load_skops` has read again. Gate, backtest and decisions
+# use the same few models. The weight of a model is the size of its file.
+LOADED_BYTES = 1 << 25
+_LOADED: BoundedCache[str, tuple[int, Any]] = BoundedCache(LOADED_BYTES, weigh=lambda loaded: loaded[0])
+
 
 class ModelError(SixtyfortyError):
     """A model can't be trained, or its file can't be trusted."""
@@ -36,26 +42,33 @@ class ModelError(SixtyfortyError):
 def load_skops(blob: bytes, sha256: str | None) -> Any:
     """Verify the hash of a model file, then load it with the allow-list TRUSTED.
 
+    The same object may be returned again for the same bytes, so the caller must not change it.
+
     sha256: the hash on the model card. Raises ModelError if the file's hash differs, if the file contains types that
     are not trusted, or if the file isn't a skops file.
     """
     from skops.io import loads
     from skops.io.exceptions import UntrustedTypesFoundException
 
-    if hashlib.sha256(blob).hexdigest() != sha256:
+    actual = hashlib.sha256(blob).hexdigest()
+    if actual != sha256:
         raise ModelError(
             "The hash of the model file differs from the hash on the model card. Restore the file, or train the model"
             " again."
         )
+    if loaded := _LOADED.get(actual):
+        return loaded[1]
     try:
         with _LOAD_LOCK:
-            return loads(blob, trusted=TRUSTED)
+            model = loads(blob, trusted=TRUSTED)
     except UntrustedTypesFoundException as error:
         raise ModelError(
             f"The model file holds types that are not on the list of trusted types: {error}. Declare another estimator."
         ) from error
     except zipfile.BadZipFile as error:
         raise ModelError("The model file is not a skops file. Train the model again.") from error
+    _LOADED.put(actual, (len(blob), model))
+    return model
 
 
 def stable_skops(blob: bytes) -> bytes:

@@ -18,12 +18,14 @@ GROUP_ROWS = 1 << 17
 GROUP_TEXT_BYTES = 1 << 25
 SMALL_GROUP_ROWS = 1 << 15  # in a smaller first row group, counting distinct values doesn't pay
 PAGE_ROWS = 1 << 10
+BUFFER_BYTES = 1 << 18
 PAGE_BYTES = 1 << 20
 MOST_REPEATED = 0.5  # the largest share of distinct values with which a column has a dictionary
 
 
 def write_parquet(file: IO[bytes] | RawIOBase, rows: pa.RecordBatchReader) -> int:
     """Write rows as a Parquet file, and return the number of rows. The sizes of the batches don't change the bytes."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     groups = row_groups(rows, rows.schema)
@@ -39,12 +41,15 @@ def write_parquet(file: IO[bytes] | RawIOBase, rows: pa.RecordBatchReader) -> in
     }
     group: pa.Table | None = first
     count = 0
-    with pq.ParquetWriter(file, rows.schema, **options) as writer:
+    # The buffer saves a call into Python for each page of each column.
+    stream = pa.BufferedOutputStream(pa.PythonFile(file, "w"), BUFFER_BYTES)
+    with pq.ParquetWriter(stream, rows.schema, **options) as writer:
         while group is not None:
             writer.write_table(group)
             count += group.num_rows
             _release_memory(group)
             group = next(groups, None)
+    stream.detach()  # writes the rest of the buffer; closing it would close the file, too
     return count
 
 
@@ -126,16 +131,18 @@ class _Group:
 
     def __init__(self, schema: pa.Schema) -> None:
         self.row_count = 0
-        self._parts = [schema.empty_table()]
+        self._schema = schema
+        self._parts: list[pa.Table] = []
         self._counted, self._text_bytes = 0, 0  # how many parts have counted texts, and the bytes of these texts
         self._most_bytes = 0  # an upper limit of the bytes of all texts in the row group
 
     def count_fitting(self, rows: pa.Table) -> int:
         """Return how many of the rows, counted from the first one, still fit into the row group."""
         rows = rows.slice(0, GROUP_ROWS - self.row_count)
-        if self._most_bytes + rows.nbytes > GROUP_TEXT_BYTES:
-            self._text_bytes += sum(map(_text_bytes, self._parts[self._counted :]))
-            self._counted, self._most_bytes = len(self._parts), self._text_bytes
+        if self._most_bytes + rows.nbytes <= GROUP_TEXT_BYTES:  # quick to check, and true for nearly all rows
+            return int(rows.num_rows)
+        self._text_bytes += sum(map(_text_bytes, self._parts[self._counted :]))
+        self._counted, self._most_bytes = len(self._parts), self._text_bytes
         return _count_fitting(rows, GROUP_TEXT_BYTES - self._most_bytes)
 
     def add(self, rows: pa.Table) -> None:
@@ -148,6 +155,8 @@ class _Group:
         """Return the rows of the row group as an Arrow table of one chunk."""
         import pyarrow as pa
 
+        if not self._parts:
+            return self._schema.empty_table()
         return pa.concat_tables(self._parts).combine_chunks()
 
 
