@@ -81,7 +81,7 @@ class EventRecorder(Protocol):
 class Wiring:
     """Objects of `pipelines` that stages need: a recorder of Dagster events, and a loader of all use cases.
 
-    read_upstream: returns the state of the assets that make a source.
+    read_upstream: returns the state of the assets that make a source. asset_type: the class of the assets.
     """
 
     recorder: EventRecorder
@@ -89,6 +89,7 @@ class Wiring:
     read_upstream: Callable[[dg.DagsterInstance, Source], UpstreamState] = field(
         default=lambda _, __: NO_UPSTREAM, kw_only=True
     )
+    asset_type: type[dg.AssetsDefinition] = field(default=dg.AssetsDefinition, kw_only=True)
 
 
 class StageSqlError(SixtyfortyError):
@@ -118,7 +119,10 @@ class AssetPlan:
 
 def build_stage_assets(stage: Stage, use_case: UseCase, wiring: Wiring) -> list[dg.AssetsDefinition]:
     """Return the assets of a stage in a use case: one, or one per source, or none if the stage doesn't apply."""
-    return [build_asset(_plan_asset(stage, target, wiring), wiring.recorder) for target in stage.targets(use_case)]
+    return [
+        build_asset(_plan_asset(stage, target, wiring), wiring.recorder, wiring.asset_type)
+        for target in stage.targets(use_case)
+    ]
 
 
 def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
@@ -215,8 +219,10 @@ def partitions_definition(model: PartitionedModel) -> dg.TimeWindowPartitionsDef
             return dg.DailyPartitionsDefinition(**common)
 
 
-def build_asset(plan: AssetPlan, recorder: EventRecorder) -> dg.AssetsDefinition:
-    """Return the Dagster asset that `plan` describes.
+def build_asset(
+    plan: AssetPlan, recorder: EventRecorder, asset_type: type[dg.AssetsDefinition] = dg.AssetsDefinition
+) -> dg.AssetsDefinition:
+    """Return the Dagster asset that `plan` describes, as an `asset_type`.
 
     The asset's step calls `plan.work`, then records the published partitions and the check results.
     """
@@ -232,7 +238,7 @@ def build_asset(plan: AssetPlan, recorder: EventRecorder) -> dg.AssetsDefinition
             yield dg.Output(None, output_name=output)
         yield recorder.output_without_event()
 
-    return dg.AssetsDefinition(
+    return asset_type(
         node_def=dg.OpDefinition(
             compute,
             plan.key.to_python_identifier(),

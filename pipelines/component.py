@@ -21,6 +21,7 @@ from assets.wiring import EventRecorder as EventRecorderProtocol
 from assets.wiring import Wiring, build_stage_assets
 from pipelines.authoring import loader
 from pipelines.automation.use_case_automation import build_automation
+from pipelines.runtime.dagster_internals_assets import StageAsset
 from pipelines.runtime.dagster_internals_events import EventRecorder
 from pipelines.runtime.dagster_internals_jobs import define_chain_job
 from pipelines.runtime.upstream_assets import read_upstream
@@ -54,7 +55,7 @@ def build_chain(
     use_cases: how many use cases the project has. The more there are, the longer each sensor pauses.
     """
     is_draft = isinstance(use_case, Draft)
-    wiring = Wiring(recorder or EventRecorder(), load_use_cases, read_upstream=read_upstream)
+    wiring = Wiring(recorder or EventRecorder(), load_use_cases, read_upstream=read_upstream, asset_type=StageAsset)
     assets = [
         asset
         for stage in stages

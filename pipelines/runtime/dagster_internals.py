@@ -1,7 +1,8 @@
 """Hold the private Dagster names that this project uses.
 
-`dagster_internals_events` has those that write events, `dagster_internals_daemon` those that write a daemon's records,
-`dagster_internals_webserver` those of the web server, and `dagster_internals_jobs` those of a use case's job.
+`dagster_internals_events` has those that write events, `dagster_internals_daemon` those that write a daemon's records.
+`dagster_internals_webserver` has those of the web server, `dagster_internals_assets` those of a stage's asset, and
+`dagster_internals_jobs` those of a use case's job.
 
 Dagster may rename or remove a private name in any release, so `pyproject.toml` pins the tested minor version.
 Before an upgrade, run `tests/pipelines/runtime/test_dagster_internals.py`, which uses each name below. The comment of

@@ -26,6 +26,12 @@ FieldPath = tuple[Hashable, ...]
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML loader that reads `on`, `off`, `yes` and `no` as text, as YAML 1.2 does."""
 
+    def resolve(self, kind: type[Node], value: str, implicit: tuple[bool, bool]) -> str:
+        """Return the tag of a node. Most nodes are texts, which their first letter tells at once."""
+        if kind is ScalarNode and (not implicit[0] or value[:1] not in self.yaml_implicit_resolvers):
+            return TEXT_TAG
+        return str(super().resolve(kind, value, implicit))
+
 
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != BOOL_TAG]
