@@ -20,7 +20,7 @@ class StageAsset(dg.AssetsDefinition):
     in which the definitions load. If Dagster removes its field: delete this class and use `dg.AssetsDefinition`.
     """
 
-    def with_resources(self, resource_defs: Resources) -> StageAsset:
+    def with_resources(self, resource_defs: Resources) -> dg.AssetsDefinition:
         """Return the same asset with the resources that its step needs. Raises DagsterError if one is missing."""
         outputs = frozenset(output.io_manager_key for output in self.node_def.output_defs)
         needed = (frozenset(self.required_resource_keys), outputs, tuple(resource_defs.items()))
