@@ -53,11 +53,16 @@ def make_daily_values(first: date = FIRST, last: date = LAST) -> list[DailyValue
     ]
 
 
-def write_accounts(ws: Workspace, daily_values: Sequence[DailyValue], track: Track = "replay") -> None:
-    """Write these days into the KPI ledger, half of each in the north and half in the south."""
+def write_accounts(
+    ws: Workspace, daily_values: Sequence[DailyValue], track: Track = "replay", unknown: int = 0
+) -> None:
+    """Write these days into the KPI ledger, half of each in the north and half in the south.
+
+    unknown: the number of decisions of each day whose value is unknown.
+    """
     for day in daily_values:
         half = day.decisions // 2, day.model / 2, day.current_process / 2
-        facts = day.__dict__ | {"unknown": 0, "segments": {"site": {"north": half, "south": half}}}
+        facts = day.__dict__ | {"unknown": unknown, "segments": {"site": {"north": half, "south": half}}}
         table = pa.table({"decisions": [day.decisions]})
         ws.lake.write(kpi_dataset(track), day.partition, table, facts=facts)
 

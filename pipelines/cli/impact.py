@@ -73,6 +73,7 @@ class ImpactAnswer(Answer):
 
     summary: Annotated[Mapping[str, Any], SUMMARY_KEYS]
     holdout: Annotated[Mapping[str, Any] | None, "Estimate from the holdout. Null: the use case has no holdout."]
+    unvalued: Annotated[int, "Number of decisions that the figures leave out, because their value is unknown."]
     evidence: Annotated[str | None, "How well the value is known if it is not exact. Null: the value is exact."]
     segments: Annotated[Sequence[Mapping[str, Any]], "Gain by segment of the declared columns."]
     forecast: Annotated[
@@ -96,30 +97,35 @@ def impact(use_case: UseCaseName, track: TrackName = "replay") -> ImpactAnswer:
     from sixtyforty.accounting.forecast import read_forecasts
     from sixtyforty.accounting.gain_basis import summarize_basis
     from sixtyforty.accounting.kpi_summary import summarize_kpi, summarize_segments
+    from sixtyforty.accounting.unvalued_decisions import count_unvalued, describe_unvalued
     from sixtyforty.reports.gain_basis_texts import summarize_for_command
 
     ws = catalog.open_workspace(use_case)
-    summary = summarize_kpi(ws, track)
+    summary, unvalued = summarize_kpi(ws, track), count_unvalued(ws, track)
+    left_out = describe_unvalued(ws.use_case.kpi, unvalued)
     if not summary.decisions:
         raise CommandError(
             f"{use_case} has no decision with a known outcome on the {track} track. "
-            f"Run the chain first: sixtyforty run {use_case} --from DATE --to DATE."
+            + (left_out or f"Run the chain first: sixtyforty run {use_case} --from DATE --to DATE.")
         )
     kpi, segments, forecasts = ws.use_case.kpi, summarize_segments(ws, track), read_forecasts(ws, track)
     figures, basis = summary.to_dict(), summarize_basis(ws, track)
     return ImpactAnswer(
         summary={key: figures[key] for key in SUMMARY_KEYS},
         holdout=summary.holdout.to_dict(kpi.target / 1000) if summary.holdout else None,
+        unvalued=unvalued,
         evidence=summary.evidence,
         segments=[segment.to_dict() for segment in segments],
         forecast=forecasts.to_dict(kpi),
         rests_on=basis.to_dict(),
-        text="\n".join([*_impact_lines(ws.use_case, summary, segments, forecasts), *summarize_for_command(basis, kpi)]),
+        text="\n".join(
+            [*_impact_lines(ws.use_case, summary, left_out, segments, forecasts), *summarize_for_command(basis, kpi)]
+        ),
     )
 
 
 def _impact_lines(
-    use_case: UseCase, summary: KpiSummary, segments: Sequence[Segment], forecasts: ForecastRecord
+    use_case: UseCase, summary: KpiSummary, left_out: str, segments: Sequence[Segment], forecasts: ForecastRecord
 ) -> list[str]:
     from sixtyforty.accounting.forecast import explain_target
     from sixtyforty.spec.kpi_wording import describe_label
@@ -137,6 +143,7 @@ def _impact_lines(
     if summary.outdated:
         lines.insert(1, summary.outdated)
     lines.append(summary.deciders.describe())
+    lines += [left_out] if left_out else []
     if summary.done:
         lines.append(summary.done.describe(kpi.currency))
     if summary.capacity and not kpi.amount:

@@ -9,9 +9,9 @@ from datetime import date
 from sixtyforty.accounting.acceptance import summarize_acceptance
 from sixtyforty.accounting.acceptance_messages import explain_acceptance
 from sixtyforty.accounting.forecast import explain_target
-from sixtyforty.accounting.kpi_ledger import kpi_dataset, read_account
 from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.accounting.refused_figures import RefusedFiguresError
+from sixtyforty.accounting.unvalued_decisions import count_unvalued, describe_unvalued
 from sixtyforty.decisions import review_queue
 from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_table import decisions_dataset
@@ -109,10 +109,8 @@ def _money_lines(
 ) -> list[str]:
     use_case, summary, unit = ws.use_case, accounts.summary, ws.use_case.kpi.currency
     lines = ["Money", f"- {_gain_sentence(use_case, period_days)}", *_count_lines(use_case, period_days)]
-    unknown = sum(read_account(e).unknown for e in ws.lake.entries(kpi_dataset(track), partitions).values())
-    if unknown:
-        decisions = format_plural(unknown, "more decision")
-        lines.append(f"- The outcome of {decisions} isn't known yet.")
+    if unvalued := describe_unvalued(use_case.kpi, count_unvalued(ws, track, partitions)):
+        lines.append(f"- {unvalued}")
     since = format_date(use_case.first_day(accounts.days[0].partition))
     lines.append(f"- In total since {since}: {_gain_sentence(use_case, accounts.days)}")
     lines.append(f"- Of all decisions since then: {summary.deciders.describe()}")

@@ -19,6 +19,7 @@ from sixtyforty.accounting.forecast import ForecastRecord, explain_target
 from sixtyforty.accounting.gain_basis import GainBasis, summarize_basis
 from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.accounting.refused_figures import RefusedFiguresError
+from sixtyforty.accounting.unvalued_decisions import count_unvalued, describe_unvalued
 from sixtyforty.decisions.column_labels import ColumnLabels
 from sixtyforty.reports import charts
 from sixtyforty.reports.arrival_notes import describe_replayed_arrivals
@@ -107,11 +108,16 @@ class PageCharts:
 
 @dataclass(frozen=True)
 class ImpactFacts:
-    """Everything that the impact report shows. `period`: whether each item of `periods` is a month or a year."""
+    """Everything that the impact report shows.
+
+    left_out: a sentence on the decisions whose value is unknown, or an empty text. period: whether each item of
+    `periods` is a month or a year.
+    """
 
     use_case: UseCase
     track: Track
     summary: KpiSummary
+    left_out: str
     people: Acceptance
     override_average: str
     alarms: list[str]
@@ -164,6 +170,7 @@ def collect_facts(ws: Workspace, track: Track) -> ImpactFacts:
         use_case=use_case,
         track=track,
         summary=summary,
+        left_out=describe_unvalued(use_case.kpi, count_unvalued(ws, track)),
         people=people,
         override_average=describe_gain_per_override(people.gain_per_1000, use_case.kpi.currency),
         alarms=[*find_alarms(use_case, people).values()] if use_case.people.responses else [],

@@ -6,11 +6,13 @@ from datetime import date
 
 from pipelines.cli.impact import describe_forecasts
 from sixtyforty.accounting.forecast import ChampionTerm, ForecastRecord
+from sixtyforty.accounting.kpi_ledger import write_accounts
 from sixtyforty.spec.wording import format_date
 from sixtyforty.value.lift import UNKNOWN, Interval
 from sixtyforty.workspace import Workspace
 from tests.pipelines.cli.conftest import decide_days
 from tests.pipelines.conftest import RunCli
+from tests.sixtyforty.accounting.test_kpi_ledger import set_outcomes
 
 
 def test_impact_as_json_and_as_a_table(small_workspace: Workspace, run_cli: RunCli) -> None:
@@ -39,6 +41,20 @@ def test_impact_as_json_and_as_a_table(small_workspace: Workspace, run_cli: RunC
     assert (rests_on["problem"], len(rests_on["notes"])) == (None, 2)
     assert sum(rests_on["hits"]["taken"][kind] for kind in ("hits", "misses", "false_alarms", "correct_idles")) == 8
     assert any(line.startswith("Needed and acted: ") for line in lines)
+
+
+def test_decisions_that_the_figures_leave_out_are_counted(small_workspace: Workspace, run_cli: RunCli) -> None:
+    decide_days(small_workspace, [date(2013, 4, 2), date(2013, 4, 3)])
+    assert run_cli("impact calls_in_time --json").answer["unvalued"] == 0
+    set_outcomes(small_workspace, "2013-04-02", [None, 1, 0, None])
+    write_accounts(small_workspace, ["2013-04-02"], "replay")
+    assert run_cli("impact calls_in_time --json").answer["unvalued"] == 2
+    assert "\nThe outcome of 2 more decisions isn't known yet.\n" in run_cli("impact calls_in_time").out
+    set_outcomes(small_workspace, "2013-04-02", [None] * 4)
+    set_outcomes(small_workspace, "2013-04-03", [None] * 4)
+    write_accounts(small_workspace, ["2013-04-02", "2013-04-03"], "replay")
+    finished = run_cli("impact calls_in_time")
+    assert (finished.code, finished.err.count("The outcome of 8 more decisions isn't known yet.")) == (1, 1)
 
 
 def test_months_outside_their_forecast_are_counted_and_named() -> None:

@@ -15,7 +15,9 @@ from tests.words import assert_plain, find_algorithm_talk, read_words
 
 @pytest.fixture(scope="module")
 def ws(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return make_accounted_home(tmp_path_factory.mktemp("accounted"))
+    home = make_accounted_home(tmp_path_factory.mktemp("accounted"))
+    write_accounts(home, make_daily_values()[-1:], unknown=1_200)
+    return home
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,10 @@ def test_a_feed_outage_is_described_with_its_cost(page: str) -> None:
         "If the visits feed stops, the current process decides 99% of the calls."
         " The gain is then EUR 0 per 1,000 calls, instead of EUR 900."
     ) in words
+
+
+def test_decisions_without_a_value_are_counted(page: str) -> None:
+    assert "The outcome of 1,200 more decisions isn't known yet." in read_words(page)
 
 
 def test_poor_data_is_counted(page: str) -> None:
