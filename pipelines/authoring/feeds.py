@@ -72,7 +72,8 @@ class ExtractFeed:
 
         A column such as a date of birth comes last.
         """
-        filled = [history for history in self.profile.histories if not self.profile.column(history.column).nulls]
+        with_nulls = {column.name for column in self.profile.columns if column.nulls}
+        filled = [history for history in self.profile.histories if history.column not in with_nulls]
         return min(filled, key=lambda history: bool(PERSONAL_NAME.search(history.column)), default=None)
 
     @property

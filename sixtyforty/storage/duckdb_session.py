@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import duckdb
 
 OPEN_DATABASES = 8  # the largest number of in-memory databases that a process keeps open
+SLOW_OPTIMIZERS = "common_subexpressions,statistics_propagation"  # take quadratic time in a query's expressions
 
 
 class QueryTooSlowError(SixtyfortyError):
@@ -36,7 +37,7 @@ class QueryTooSlowError(SixtyfortyError):
 
 @lru_cache(maxsize=OPEN_DATABASES)
 def _open_database(
-    timezone: str, folders: tuple[Path, ...], scratch: Path, threads: int | None
+    timezone: str, folders: tuple[Path, ...], scratch: Path, threads: int | None, has_wide_tables: bool
 ) -> duckdb.DuckDBPyConnection:
     import duckdb
 
@@ -46,7 +47,9 @@ def _open_database(
         # Databases that share a scratch folder would overwrite one another's files, which are numbered from 0.
         "temp_directory": tempfile.mkdtemp(prefix="duckdb-", dir=scratch),
     }
-    database = duckdb.connect(config=config | ({"threads": threads} if threads else {}))
+    config |= {"threads": threads} if threads else {}
+    config |= {"disabled_optimizers": SLOW_OPTIMIZERS} if has_wide_tables else {}
+    database = duckdb.connect(config=config)
     require_same_rules(database, timezone)
     _create_macros(database, timezone)
     allowed = ", ".join(literal(str(folder)) for folder in folders)
@@ -82,19 +85,24 @@ atexit.register(close_databases)
 
 
 def connect(
-    timezone: str, folders: tuple[Path, ...] = (), scratch: Path | None = None, threads: int | None = None
+    timezone: str,
+    folders: tuple[Path, ...] = (),
+    scratch: Path | None = None,
+    threads: int | None = None,
+    has_wide_tables: bool = False,
 ) -> duckdb.DuckDBPyConnection:
     """Return a DuckDB session in UTC that can read the files in `folders` only, and can't change its settings.
 
     timezone: IANA name of the use case's time zone. The macro `local(ts)` converts a UTC timestamp to this time zone,
     and `utc(ts)` converts back. folders: the folders whose files the session can read, as paths without symbolic links.
     scratch: the scratch folder for data that doesn't fit into memory. None: one in the system's temporary folder.
-    threads: how many threads work on a query. None: one for each processor.
+    threads: how many threads work on a query. None: one for each processor. has_wide_tables: whether queries convert
+    thousands of columns at once. SLOW_OPTIMIZERS then don't run: with 8,000 columns they took minutes.
     `Lake.open_session` opens sessions that read the lake. The sessions share a database, because opening a database is
     slow. So the caller must create only temporary tables. Raises TimezoneRulesError if DuckDB and Python disagree about
     the time zone.
     """
-    return _open_database(timezone, folders, scratch or scratch_folder(None), threads).cursor()
+    return _open_database(timezone, folders, scratch or scratch_folder(None), threads, has_wide_tables).cursor()
 
 
 def describe_sql_error(error: duckdb.Error) -> str:

@@ -7,6 +7,7 @@ declared, it is the delimiter that splits the header into the columns of the dat
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
@@ -155,9 +156,10 @@ def _header_problem(reading: _Reading, others: Sequence[_Reading], source: Sourc
     """
     if len(reading.names) > MAX_COLUMNS:
         return f"the header has more than {MAX_COLUMNS:,} columns. Ask the sender for fewer columns."
-    names = [name for column in source.columns for name in source.names_of(column) if reading.names.count(name) > 1]
-    if names:
-        return f"the column '{names[0]}' occurs twice in the header. Ask the sender for unique column names."
+    counts = Counter(reading.names)
+    repeated = [name for column in source.columns for name in source.names_of(column) if counts[name] > 1]
+    if repeated:
+        return f"the column '{repeated[0]}' occurs twice in the header. Ask the sender for unique column names."
     if not any(reading.names):
         return "the header names no column. Ask the sender for the names of the columns in the first line."
     if not reading.matched.missing:

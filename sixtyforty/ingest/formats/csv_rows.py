@@ -37,7 +37,8 @@ class RecordReader:
     def __init__(self, header: Header, source: Source) -> None:
         self._header, self._source = header, source
         self._delimiter = header.delimiter.encode()
-        self._positions = [header.names.index(name) for name in header.matched.file_columns]
+        positions = {name: position for position, name in reversed(list(enumerate(header.names)))}  # the first of each
+        self._positions = [positions[name] for name in header.matched.file_columns]
         # In the extracts of a query, which this project writes, a missing value is an empty field without quotes.
         self._null_text = "" if source.query else source.null_text
 
