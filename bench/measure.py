@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import statistics
 import subprocess
 import time
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "DAGSTER_DISABLE_TELEMETRY": "1", "DVC_NO_ANALYTICS": "1"}
 LOG_TAIL = 3000  # number of characters of a failed process's output that the error shows
+START_SECONDS = 120  # the longest time to wait until a service has started
 
 SideRun = TypeVar("SideRun")
 
@@ -86,6 +88,23 @@ def run_process(
         peak_rss_mb=used.ru_maxrss // 1024,
         printed=last_json(out_file.read_text()),
     )
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface on which no process listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def wait_until(condition: Callable[[], bool], description: str, seconds: float = START_SECONDS) -> None:
+    """Wait until a condition holds. Raises BenchError with the condition's description after some seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise BenchError(f"waited {seconds:.0f} s in vain: {description}")
+        time.sleep(0.05)
 
 
 def last_json(output: str) -> dict[str, Any]:

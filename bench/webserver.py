@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.measure import BenchError
+from bench.measure import BenchError, free_port
 from bench.project_copy import environment_of
 
 START_SECONDS = 180
@@ -57,9 +56,7 @@ def time_asset_graph(folder: Path, queries: int) -> list[float]:
 @contextmanager
 def _running_webserver(folder: Path) -> Iterator[int]:
     """Run Dagster's webserver on a copy of the project, and yield the webserver's port."""
-    with socket.socket() as free_socket:
-        free_socket.bind(("127.0.0.1", 0))
-        port: int = free_socket.getsockname()[1]
+    port = free_port()
     program = str(Path(sys.executable).with_name("dagster-webserver"))
     command = [program, "-m", "pipelines.definitions", "-h", "127.0.0.1", "-p", f"{port}"]
     dagster_home = str(folder / "home" / "data" / "dagster")

@@ -23,6 +23,7 @@ from pipelines.operations.run import (
 )
 from pipelines.settings import prepare_dagster_home
 from sixtyforty.progress import Work, begin_work
+from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.partitions import chunks
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
@@ -45,11 +46,16 @@ class Wave:
 
 
 def waves(use_case: UseCase) -> Iterator[Wave]:
-    """Yield the stages of a use case's chain in groups (waves), in the order in which they must run."""
+    """Yield the stages of a use case's chain in groups (waves), in the order in which they must run.
+
+    A draft has only its sources.
+    """
     kinds = ("raw", "validated")
     if use_case.snapshots:
         yield Wave(tuple(f"{kind}/{source}" for source in use_case.snapshots for kind in kinds), partitioned=False)
     yield Wave(tuple(f"{kind}/{source}" for source in use_case.partitioned for kind in kinds), partitioned=True)
+    if isinstance(use_case, Draft):
+        return
     yield Wave(("features", "outcomes"), partitioned=True)
     yield Wave(DECIDED, partitioned=True)
 

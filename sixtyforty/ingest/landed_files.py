@@ -15,12 +15,13 @@ import fnmatch
 import re
 import time
 import unicodedata
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from sixtyforty.ingest.bucket import Bucket
 from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
-from sixtyforty.ingest.locations import Folder, Location, is_file, is_folder
+from sixtyforty.ingest.locations import Folder, Location, UnreachableSourceError, is_file, is_folder
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
 
@@ -72,6 +73,27 @@ def list_finished_files(
     return sorted(files, key=lambda file: (file.mtime_ns, file.name))
 
 
+def list_reachable_files(
+    name: str, source: Source, location: Location, folder: StoragePath, memory: ListingMemory | None = None
+) -> list[ListedFile]:
+    """List files as `list_finished_files` does. Raises UnreachableSourceError if the location can't be read.
+
+    folder: the location of sources that declare none.
+    """
+    try:
+        return list_finished_files(name, source, location, memory)
+    except Exception as error:  # each file system raises its own errors
+        raise UnreachableSourceError(
+            f"{name}: the location {source.location or folder} can't be read ({describe_failure(error)})."
+            " Check that it exists, and that environment variables hold its access keys and endpoint."
+        ) from error
+
+
+def describe_failure(error: Exception) -> str:
+    """Return the kind of an error and the first line of its message."""
+    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+
+
 def find_skip_reason(path: str) -> str | None:
     """Return as a clause why scans skip a file name such as `x.tmp`, whatever glob is declared; None for other names.
 
@@ -97,6 +119,24 @@ def find_name_problem(source: Source, name: str) -> str | None:
     if source.files and not fnmatch.fnmatchcase(name, PurePosixPath(source.files).name):
         return f"a scan only takes names that match {source.files}"
     return None
+
+
+def find_skipped_names(location: Folder | Bucket, name: str, sources: Mapping[str, Source]) -> dict[str, str]:
+    """Return what a source's scan skips, each with the reason: folders that match the source's glob, and similar files.
+
+    A similar file nearly matches the source's glob, and matches no other glob. name: the name of the source, one of
+    `sources`. Raises the file system's errors.
+    """
+    source = sources[name]
+    if not source.files:
+        return {}
+    others = [other.files for other in sources.values() if other.location == source.location]
+    similar = find_similar_files(location, source.files)
+    return find_matching_folders(location, source.files) | {
+        file: reason
+        for file, reason in similar.items()
+        if not any(fnmatch.fnmatchcase(file, pattern) for pattern in others if pattern)
+    }
 
 
 def find_similar_files(location: Folder | Bucket, pattern: str) -> dict[str, str]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from functools import cached_property, partial
+from types import MappingProxyType
 
 from sixtyforty.ingest.arrivals import Arrival, read_arrivals, write_arrivals
 from sixtyforty.ingest.bucket import Bucket
@@ -19,16 +20,17 @@ from sixtyforty.ingest.database_source import DatabaseSource
 from sixtyforty.ingest.extract_staging import ExtractStaging, NewExtract
 from sixtyforty.ingest.landed_files import (
     DONE_ENDING,
-    find_matching_folders,
-    find_similar_files,
+    describe_failure,
     find_skip_reason,
-    list_finished_files,
+    find_skipped_names,
+    list_reachable_files,
     open_location,
     printable_name,
 )
 from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
-from sixtyforty.ingest.locations import FileChangedError, Folder, UnreachableSourceError
+from sixtyforty.ingest.locations import FileChangedError, Folder
 from sixtyforty.ingest.new_arrivals import is_refusal_outdated, new_arrival
+from sixtyforty.ingest.shared_readings import Group, SharedReadings, open_shared_readings
 from sixtyforty.ingest.staged_lines import StagedLines, StagingArea
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.decision_chain import DecisionChain
@@ -64,7 +66,7 @@ class LandingZone:
 
     def __init__(self, folder: StoragePath, lake: Lake, use_case: DecisionChain, delivery_url: str = "") -> None:
         self.folder, self.lake, self.use_case, self._delivery_url = folder, lake, use_case, delivery_url
-        self.unread: dict[str, dict[str, str]] = {}
+        self.unread: dict[str, dict[str, str]] = defaultdict(dict)
         self.header_notes: dict[str, dict[str, list[str]]] = {}
         self.query_problems: dict[str, list[str]] = {}
         self._locations: dict[str, Folder | Bucket] = {}
@@ -82,7 +84,9 @@ class LandingZone:
         """Return the newest arrival of each file name of a source, as of the last scan, in order of arrival."""
         return read_arrivals(self._ledger(source))
 
-    def scan(self, source: str, patient: bool = False, made_at: float = 0.0) -> list[Arrival]:
+    def scan(
+        self, source: str, patient: bool = False, made_at: float = 0.0, partitions: Collection[str] = ()
+    ) -> list[Arrival]:
         """Add new and changed extracts of a source to its ledger, and return all arrivals, in order of arrival.
 
         Only new or changed files are read. If the source is a query, its new rows are first written as extracts.
@@ -90,9 +94,24 @@ class LandingZone:
         patient: set by sensors, which scan often. The scan then runs a query only at its declared interval, or after
         `made_at` (see `DatabaseSource.was_read_recently`). It also lists a big bucket in parts, so a later scan may be
         the first to find a change. Lines are only counted, because another process ingests them.
+        partitions: the partitions that a run imports next. Of many new extracts in an object store, it first reads
+        those whose names mention these partitions, while other runs read the others (see `shared_readings`).
         Raises UnreachableSourceError if the location or the database can't be read.
         """
-        ledger = self._ledger(source)
+        arrivals, groups = self._scan(source, patient, made_at, may_share=not patient)
+        if groups and (readings := self._readings(source)):
+            readings.read(groups, partitions, partial(self._read_group, source))
+            arrivals, _ = self._scan(source, patient, made_at, may_share=False)
+        return arrivals
+
+    def _read_group(self, source: str, group: Group) -> Iterator[Arrival]:
+        return self._read_files(source, [(file, None) for file in group], 0, self._area)
+
+    def _scan(
+        self, source: str, patient: bool, made_at: float, may_share: bool
+    ) -> tuple[list[Arrival], Sequence[Group]]:
+        """Scan as `scan` does. If there are groups of extracts that runs can share, return them with no arrivals."""
+        ledger, readings = self._ledger(source), self._readings(source)
         # Without the lock, two scans could assign the same `seq` to different extracts.
         with exclusive_lock(ledger.with_suffix(".lock"), f"scan {source}"):
             if source in self.queries and not (patient and self.queries[source].was_read_recently(made_at)):
@@ -101,17 +120,22 @@ class LandingZone:
             present = (arrival.listed_file for arrival in arrivals.values() if arrival.is_present)
             memory = ListingMemory(ledger.with_suffix(".listing.json"), present, is_partial=patient)
             files = self.list_files(source, memory)
-            updates = {
-                arrival.name: arrival
-                for arrival in self._updates(source, files, arrivals, None if patient else self._area)
-            }
+            new_files = (file for file in files if file.name not in arrivals and file.is_dated)
+            if may_share and readings and (groups := readings.groups(new_files)):
+                return [], groups
+            updates = {a.name: a for a in self._updates(source, files, arrivals, None if patient else self._area)}
             ordered = sorted((arrivals | updates).values(), key=lambda arrival: arrival.seq)
             if updates:
                 write_arrivals(ledger, ordered)
+                if readings:
+                    readings.remove()
             memory.save((arrival.listed_file for arrival in ordered), DONE_ENDING)
             if not patient:
-                self.unread[source] |= self._find_similar_files(source)
-            return ordered
+                self.unread[source] |= find_skipped_names(self.location(source), source, self.use_case.sources)
+            return ordered, []
+
+    def _readings(self, source: str) -> SharedReadings | None:
+        return open_shared_readings(self._ledger(source), self.use_case, source)
 
     def _updates(
         self, source: str, files: Sequence[ListedFile], arrivals: Mapping[str, Arrival], area: StagingArea | None
@@ -125,13 +149,15 @@ class LandingZone:
         due = [
             (file, known)
             for file, known in due
-            if not (known and known.listed_file == file and _is_dated(file))
+            if not (known and known.listed_file == file and file.is_dated)
             or is_refusal_outdated(known, self.use_case.sources[source], in_run=area is not None)
         ]
         names = {file.name for file in files}
         changed = set()
         last_seq = max((known.seq for known in arrivals.values()), default=0)
-        for arrival in self._read_files(source, due, last_seq, area):
+        readings = self._readings(source) if area else None
+        read_elsewhere = readings.load() if readings and any(known is None for _, known in due) else {}
+        for arrival in self._read_files(source, due, last_seq, area, read_elsewhere):
             present = replace(arrival, is_present=True)
             if present != arrivals.get(arrival.name):
                 changed.add(arrival.name)
@@ -178,30 +204,7 @@ class LandingZone:
         memory: the listing states that earlier scans stored, so that a big bucket can be listed in parts. None: all
         files are listed.
         """
-        contract = self.use_case.sources[source]
-        try:
-            return list_finished_files(source, contract, self.location(source), memory)
-        except Exception as error:  # each file system raises its own errors
-            raise UnreachableSourceError(
-                f"{source}: the location {contract.location or self.folder} can't be read ({_first_line(error)})."
-                " Check that it exists, and that environment variables hold its access keys and endpoint."
-            ) from error
-
-    def _find_similar_files(self, source: str) -> dict[str, str]:
-        """Return what a scan skips, each with the reason: folders that match the source's glob, and similar files.
-
-        A similar file nearly matches the source's glob, and matches no other glob.
-        """
-        contract = self.use_case.sources[source]
-        if not contract.files:
-            return {}
-        others = [other.files for other in self.use_case.sources.values() if other.location == contract.location]
-        similar = find_similar_files(self.location(source), contract.files)
-        return find_matching_folders(self.location(source), contract.files) | {
-            name: reason
-            for name, reason in similar.items()
-            if not any(fnmatchcase(name, pattern) for pattern in others if pattern)
-        }
+        return list_reachable_files(source, self.use_case.sources[source], self.location(source), self.folder, memory)
 
     def lines(self, source: str, arrivals: Iterable[Arrival]) -> dict[int, StagedLines]:
         """Return {arrival number of an extract: the extract's lines by partition}.
@@ -268,16 +271,22 @@ class LandingZone:
         due: Iterable[tuple[ListedFile, Arrival | None]],
         last_seq: int,
         area: StagingArea | None,
+        read_elsewhere: Mapping[ListedFile, Arrival] = MappingProxyType({}),
     ) -> Iterator[Arrival]:
         """Read listed files, and yield the arrival of each file that could be read.
 
         due: each file with its arrival in the ledger, or None if the file is new. last_seq: the largest `seq` in the
-        ledger. area: see ExtractStaging. Files that are missing, changing or unreadable are left for the next scan.
+        ledger. area: see ExtractStaging.
+        read_elsewhere: the arrivals of new files that runs have read and shared.
+        Files that are missing, changing or unreadable are left for the next scan.
         """
         seen_at = now().isoformat(timespec="seconds")
         staging = ExtractStaging(self.use_case, source, self.lake, area)
-        extracts: list[NewExtract] = []
+        extracts: list[NewExtract | Arrival] = []
         for file, known in due:
+            if not known and (arrival_elsewhere := read_elsewhere.get(file)):
+                extracts.append(arrival_elsewhere)
+                continue
             arrival = self._read_file(source, staging, file, known, seen_at)
             if isinstance(arrival, Arrival):
                 yield arrival
@@ -289,6 +298,9 @@ class LandingZone:
         if is_full:
             earlier = {partition for arrival in self.known(source) for partition in arrival.partitions}
         for seq, extract in enumerate(extracts, last_seq + 1):
+            if isinstance(extract, Arrival):
+                yield replace(extract, seq=seq)
+                continue
             if area:
                 self._keep(source, extract)
             else:
@@ -326,25 +338,13 @@ class LandingZone:
         except SixtyfortyError:
             raise
         except MemoryError as error:
-            reason = f"{_first_line(error)}. {MORE_MEMORY}"
+            reason = f"{describe_failure(error)}. {MORE_MEMORY}"
         except OSError as error:  # the scan goes on with the other files
             if error.errno in DISK_FULL:  # a local copy of the file doesn't fit on the disk
                 raise access_error(self.lake.scratch, error) from error
-            reason = f"{_first_line(error)}. Check that the user of this process may read the file."
+            reason = f"{describe_failure(error)}. Check that the user of this process may read the file."
         if extract:
             staging.discard(extract)
         if reason:
             self.unread[source][file.name] = reason
         return None
-
-
-def _is_dated(file: ListedFile) -> bool:
-    """Return whether a file's listing has a time or a tag, which shows when the file's content changes.
-
-    A file system that lists neither times nor tags doesn't show changes, so its files must be read in each scan.
-    """
-    return bool(file.mtime_ns or file.tag)
-
-
-def _first_line(error: Exception) -> str:
-    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])

@@ -31,6 +31,14 @@ class ListedFile(NamedTuple):
     mtime_ns: int
     tag: str = ""
 
+    @property
+    def is_dated(self) -> bool:
+        """Whether the listing has a time or a tag, which shows when the file's content changes.
+
+        A file system that lists neither times nor tags doesn't show changes, so its files must be read in each scan.
+        """
+        return bool(self.mtime_ns or self.tag)
+
 
 @dataclass
 class ListingState:

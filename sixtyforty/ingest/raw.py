@@ -52,7 +52,7 @@ def ingest(
 def _ingest(
     use_case: DecisionChain, source: str, lake: Lake, landing: LandingZone, partitions: Sequence[str], code: str
 ) -> dict[str, Entry]:
-    dataset, arrivals = f"raw/{source}", arrivals_for(landing.scan(source), partitions)
+    dataset, arrivals = f"raw/{source}", arrivals_for(landing.scan(source, partitions=partitions), partitions)
     contract, entries = use_case.sources[source], lake.entries(dataset, partitions)
     due = {p: [arrival for arrival in arrivals if p in arrival.partitions] for p in partitions}
     outdated = outdated_partitions(lake, contract, due, entries)

@@ -10,6 +10,7 @@ A database holds at most half of SIXTYFORTY_MEMORY in memory. It writes the rest
 from __future__ import annotations
 
 import atexit
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,12 @@ class QueryTooSlowError(SixtyfortyError):
     """A query took longer than its time limit."""
 
 
+def usable_processors() -> int:
+    """Return the number of processors that this process may use, which a container or `taskset` may limit."""
+    is_limited = hasattr(os, "sched_getaffinity")  # macOS has no such limit
+    return len(os.sched_getaffinity(0)) if is_limited else os.cpu_count() or 1
+
+
 @lru_cache(maxsize=OPEN_DATABASES)
 def _open_database(
     timezone: str, folders: tuple[Path, ...], scratch: Path, threads: int | None, has_wide_tables: bool
@@ -47,7 +54,7 @@ def _open_database(
         # Databases that share a scratch folder would overwrite one another's files, which are numbered from 0.
         "temp_directory": tempfile.mkdtemp(prefix="duckdb-", dir=scratch),
     }
-    config |= {"threads": threads} if threads else {}
+    config |= {"threads": threads or usable_processors()}
     config |= {"disabled_optimizers": SLOW_OPTIMIZERS} if has_wide_tables else {}
     database = duckdb.connect(config=config)
     require_same_rules(database, timezone)
@@ -96,8 +103,9 @@ def connect(
     timezone: IANA name of the use case's time zone. The macro `local(ts)` converts a UTC timestamp to this time zone,
     and `utc(ts)` converts back. folders: the folders whose files the session can read, as paths without symbolic links.
     scratch: the scratch folder for data that doesn't fit into memory. None: one in the system's temporary folder.
-    threads: how many threads work on a query. None: one for each processor. has_wide_tables: whether queries convert
-    thousands of columns at once. SLOW_OPTIMIZERS then don't run: with 8,000 columns they took minutes.
+    threads: how many threads work on a query. None: one for each processor that this process may use.
+    has_wide_tables: whether queries convert thousands of columns at once. SLOW_OPTIMIZERS then don't run: with 8,000
+    columns they took minutes.
     `Lake.open_session` opens sessions that read the lake. The sessions share a database, because opening a database is
     slow. So the caller must create only temporary tables. Raises TimezoneRulesError if DuckDB and Python disagree about
     the time zone.

@@ -16,7 +16,9 @@ from pipelines.operations.parallel_backfill import ATTEMPTS, BackfillPart, Wave,
 from pipelines.operations.run import RunFailedError
 from pipelines.runtime.dagster_internals import WorkerStatus
 from sixtyforty.progress import Work
-from tests.helpers import make_use_case
+from sixtyforty.spec.draft import Draft
+from sixtyforty.spec.sources import Source
+from tests.helpers import CALLS, make_use_case
 
 SUCCESS, FAILURE, STARTED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTED
 STARTING = dg.DagsterRunStatus.STARTING
@@ -71,6 +73,12 @@ def test_reference_tables_come_first_and_have_no_partitions() -> None:
     first, second, *_ = waves(catalog.load_use_case("flight_delays"))
     assert not first.partitioned and "validated/airlines" in first.stages
     assert second.partitioned and "validated/weather" in second.stages
+
+
+def test_a_draft_has_only_its_sources() -> None:
+    source = Source(**CALLS)
+    draft = Draft.model_construct(name="orders", sources={"orders": source}, blanks=())
+    assert list(waves(draft)) == [Wave(("raw/orders", "validated/orders"), partitioned=True)]
 
 
 def test_a_run_that_succeeds_is_launched_once(part: BackfillPart) -> None:

@@ -5,9 +5,6 @@ The broker is a Redis server where `redis-server` is installed, and PostgreSQL e
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,17 +16,17 @@ import dagster as dg
 import psutil
 import pytest
 
+from bench.cluster_workers import Worker
+from bench.redis_server import PROGRAM, Redis
 from pipelines.authoring import catalog
 from pipelines.demo import flights
 from pipelines.operations.parallel_backfill import run_in_parallel, waves
 from pipelines.operations.run import run_range
 from pipelines.runtime.launcher import find_run_process
 from pipelines.settings import SettingsError, load_settings, prepare_dagster_home
-from tests.dagster_runs import wait_for
 from tests.helpers import read_lake, s3_environment
 from tests.homes import use_home
 from tests.postgres import Postgres, rows
-from tests.redis_server import PROGRAM, Redis
 
 pytest.importorskip("dagster_celery")
 FIRST, LAST = date(2013, 6, 13), date(2013, 6, 14)
@@ -88,7 +85,7 @@ class Cluster:
 
     def __init__(self, folder: Path, settings: dict[str, str], redis: Redis | None, store: ObjectStore) -> None:
         self.folder, self.settings, self.redis, self.store = folder, settings, redis, store
-        self.workers = list[subprocess.Popen[bytes]]()
+        self.workers = list[Worker]()
 
     def start(self, count: int) -> None:
         """Start more workers, and wait until each is ready.
@@ -97,32 +94,14 @@ class Cluster:
         would collide.
         """
         for _ in range(count):
-            name = f"worker{len(self.workers)}"
-            options = ["-n", f"{name}@%h", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-            command = ["-A", "pipelines.runtime.celery_worker", "worker", "-Q", "dagster", "-c", "1", "-l", "INFO"]
-            log_file = self.folder / f"{name}.log"
-            with log_file.open("wb") as log:
-                worker = subprocess.Popen(
-                    [sys.executable, "-m", "celery", *command, *options],
-                    env={**os.environ, **self.settings, "SIXTYFORTY_HOME": str(self.folder / name)},
-                    stdout=log,
-                    stderr=log,
-                )
-            self.workers.append(worker)
-            wait_for(lambda log_file=log_file: b"ready." in log_file.read_bytes())
-
-    def kill(self, worker: subprocess.Popen[bytes]) -> None:
-        """Kill a worker and its processes with SIGKILL."""
-        for process in [*psutil.Process(worker.pid).children(recursive=True), worker]:
-            process.kill()
-        worker.wait()
+            self.workers.append(Worker(self.folder, f"worker{len(self.workers)}", self.settings))
 
     def kill_worker_of(self, pid: int) -> None:
         """Kill the worker that started a process."""
         (worker,) = [
-            w for w in self.workers if w.poll() is None and pid in {c.pid for c in psutil.Process(w.pid).children()}
+            w for w in self.workers if w.is_running and pid in {c.pid for c in psutil.Process(w.process.pid).children()}
         ]
-        self.kill(worker)
+        worker.kill()
 
     def restart_broker(self) -> None:
         """Kill Redis without notice, and start it again a second later. Without Redis, do nothing."""
@@ -136,8 +115,8 @@ class Cluster:
         if self.redis:
             self.redis.kill()
         for worker in self.workers:
-            if worker.poll() is None:
-                self.kill(worker)
+            if worker.is_running:
+                worker.kill()
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -154,3 +156,13 @@ def test_a_local_time_in_utc_is_the_time_itself_in_each_type(time: str) -> None:
         converted = f"{time} at time zone 'UTC' at time zone 'UTC'"
         query = "select ({0})::varchar, typeof({0})"
         assert db.sql(query.format(f"local({time})")).fetchall() == db.sql(query.format(converted)).fetchall()
+
+
+def test_a_session_has_a_thread_for_each_processor_that_its_process_may_use() -> None:
+    code = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
+        " from sixtyforty.storage.duckdb_session import connect;"
+        " print(connect('UTC').execute(\"select current_setting('threads')\").fetchone()[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"

@@ -1,4 +1,4 @@
-"""A real Redis server on this machine, which a test can kill and start again."""
+"""A real Redis server on this machine, which can be killed and started again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from tests.dagster_runs import wait_for
+from bench.measure import free_port, wait_until
 
 PROGRAM = shutil.which("redis-server")
 
@@ -18,10 +18,7 @@ class Redis:
     def __init__(self, folder: Path) -> None:
         """Start a server with its data in a new folder."""
         folder.mkdir()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port: int = free.getsockname()[1]
-        self._folder = folder
+        self._port, self._folder = free_port(), folder
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -31,11 +28,11 @@ class Redis:
         return f"redis://127.0.0.1:{self._port}/0"
 
     def start(self) -> None:
-        """Start the server, and wait until it answers."""
+        """Start the server, and wait until it answers. Raises BenchError if it doesn't."""
         assert PROGRAM, "redis-server is installed"
         options = ["--bind", "127.0.0.1", "--port", f"{self._port}", "--save", "", "--appendonly", "yes"]
         self._process = subprocess.Popen([PROGRAM, *options, "--dir", str(self._folder)], stdout=subprocess.DEVNULL)
-        wait_for(self._answers, seconds=30, pause=0.05)
+        wait_until(self._answers, "Redis answers")
 
     def _answers(self) -> bool:
         try:
