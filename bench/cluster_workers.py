@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.measure import ROOT, wait_until
+from bench.measure import ROOT, BenchError, wait_until
 
 SAMPLE_SECONDS = 0.1
 
@@ -42,13 +42,22 @@ class Worker:
         if core is not None:
             os.sched_setaffinity(self.process.pid, {core})  # before the process starts threads and children
         self.peak_mb = 0
-        wait_until(lambda: b"ready." in log.read_bytes(), f"the worker is ready, see {log}")
+        try:
+            wait_until(lambda: b"ready." in log.read_bytes(), f"the worker is ready, see {log}")
+        except BenchError:
+            self.kill()
+            raise
         threading.Thread(target=self._sample_memory, daemon=True).start()
 
     @property
     def is_running(self) -> bool:
         """Whether the worker's process has not ended."""
         return self.process.poll() is None
+
+    def cpu_seconds(self) -> float:
+        """Return the processor seconds so far of the worker's children, which execute the runs."""
+        times = [child.cpu_times() for child in psutil.Process(self.process.pid).children(recursive=True)]
+        return sum(spent.user + spent.system for spent in times)
 
     def kill(self) -> None:
         """Kill the worker and its processes with SIGKILL."""

@@ -6,9 +6,10 @@ A worker stands for a machine with one processor core. Both sides must write the
 from __future__ import annotations
 
 import os
+import statistics
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from bench.object_store import ObjectStore
 from bench.order_extracts import FIRST_DAY, write_orders
 from bench.project_copy import worker_command
 from bench.redis_server import PROGRAM, Redis
-from bench.results import ItemReport, Row, format_seconds
+from bench.results import ItemReport, Row, compare_seconds, format_seconds
 from bench.workers.orders_chain import NAME, draft_use_case
 
 DAYS, DRAFTED_DAYS = 40, 3
@@ -40,11 +41,15 @@ SIDES = {"one": 1, "two": 2}  # the number of workers of each side
 
 @dataclass(frozen=True)
 class ClusterRun:
-    """One measured backfill: its seconds, each worker's peak memory in MB, and the SHA-256 of each object it wrote."""
+    """One measured backfill: its seconds, each worker's peak memory in MB, and the SHA-256 of each object it wrote.
+
+    `cpu_s`: the processor seconds of each worker. On an idle machine, a worker waits for the rest of the seconds.
+    """
 
     seconds: float
     peak_mb: list[int]
     digests: dict[str, str]
+    cpu_s: list[float] = field(default_factory=list, kw_only=True)
 
 
 def measure(settings: Settings) -> ItemReport:
@@ -141,8 +146,11 @@ def run_side(work: Path, days: int, store: ObjectStore, database_url: str, side:
         for core in sorted(os.sched_getaffinity(0))[: SIDES[side]]:
             workers.append(Worker(folder, f"worker{core}", settings, core))
         options = ["--days", f"{days}", "--partitions-per-run", f"{PARTITIONS_PER_RUN}"]
+        before = [worker.cpu_seconds() for worker in workers]
         printed = run_process(worker_command("cluster_backfill", *options), folder / "backfill", settings).printed
-        return ClusterRun(printed["seconds"], [worker.peak_mb for worker in workers], lake_digests(store, name))
+        cpu_seconds = [round(worker.cpu_seconds() - start, 1) for worker, start in zip(workers, before, strict=True)]
+        peaks = [worker.peak_mb for worker in workers]
+        return ClusterRun(printed["seconds"], peaks, lake_digests(store, name), cpu_s=cpu_seconds)
     finally:
         for worker in workers:
             worker.kill()
@@ -169,6 +177,7 @@ def describe_rounds(row_count: int, rounds: list[Mapping[str, ClusterRun]], is_l
     label = f"raw and validated of {row_count:,} rows"
     one, two = (min(runs[side].seconds for runs in rounds) for side in SIDES)
     speedup = ratio(rounds, "one", "two", "seconds")
+    cpu_one, cpu_two = (statistics.median(sum(runs[side].cpu_s) for runs in rounds) for side in SIDES)
     peaks = {side: max(max(runs[side].peak_mb) for runs in rounds) for side in SIDES}
     return [
         Row(
@@ -180,6 +189,7 @@ def describe_rounds(row_count: int, rounds: list[Mapping[str, ClusterRun]], is_l
             speedup >= MIN_SPEEDUP if is_largest else None,
             len(rounds),
         ),
+        compare_seconds(f"{label}: processor seconds of all workers", cpu_two, cpu_one, len(rounds)),
         Row(
             f"{label}: peak memory of a worker",
             f"{peaks['two']:,} MB",

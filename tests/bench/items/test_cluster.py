@@ -76,9 +76,13 @@ def test_objects_have_digests(tmp_path: Path, endpoint: str, bucket: str) -> Non
 
 
 def test_only_the_largest_number_of_rows_has_an_aim() -> None:
-    runs = {"one": ClusterRun(38.0, [1500], {}), "two": ClusterRun(20.0, [1400, 1600], {})}
-    seconds, memory = describe_rounds(10_000_000, [runs], is_largest=True)
+    runs = {
+        "one": ClusterRun(38.0, [1500], {}, cpu_s=[30.0]),
+        "two": ClusterRun(20.0, [1400, 1600], {}, cpu_s=[14.0, 16.0]),
+    }
+    seconds, processor, memory = describe_rounds(10_000_000, [runs], is_largest=True)
     assert (seconds.chain, seconds.other, seconds.ratio, seconds.is_met) == ("20.0 s", "38.0 s", 1.9, True)
+    assert (processor.chain, processor.other, processor.ratio) == ("30.0 s", "30.0 s", 1.0)
     assert (memory.chain, memory.other, memory.is_met) == ("1,600 MB", "1,500 MB", True)
     assert describe_rounds(200_000, [runs], is_largest=False)[0].is_met is None
 
