@@ -113,7 +113,7 @@ class ExtractFeed:
         )
 
     def _column_notes(self) -> dict[str, str]:
-        """Return what is to be checked about columns of dates that can't be read for sure, by column.
+        """Return what is to be checked about columns that can't be read for sure, by column.
 
         The column that gives the partition is left out if its dates are ambiguous: the note is next to `partition`.
         """
@@ -122,8 +122,8 @@ class ExtractFeed:
             for history in self.profile.histories
             if history.other_sql and (self.history is None or history.column != self.history.column)
         }
-        mixed = {c.name: _describe_forms(c.mixed_forms) for c in self.profile.columns if c.mixed_forms}
-        return ambiguous | mixed
+        doubts = {column.name: " ".join(column.doubt.split()) for column in self.profile.columns if column.doubt}
+        return ambiguous | doubts
 
 
 @dataclass(frozen=True)
@@ -164,16 +164,6 @@ def _describe_readings(history: TimeProfile, advice: str) -> str:
     sql, *others = (" ".join(reading.split()) for reading in (history.sql, *history.other_sql))  # a comment is one line
     span = f"{history.first} to {history.last}"
     return f"the order of day and month is ambiguous. {sql} gives {span}. {advice.format(' or '.join(others))}"
-
-
-def _describe_forms(forms: Sequence[tuple[str, int]]) -> str:
-    """Return a warning that the dates of a column have several forms. forms: see `InferredType.mixed_forms`."""
-    counted = [f"{count:,} {form}" for form, count in forms if form]
-    others = [f"{count:,} not a date" for form, count in forms if not form]
-    return (
-        f"no form reads all texts as dates. Different texts: {', '.join([*counted, *others])}."
-        " Ask the sender for one form"
-    )
 
 
 def find_feeds(extracts: str) -> list[ExtractFeed]:

@@ -5,15 +5,18 @@ A query of its own for each column would take minutes for a table of some thousa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from sixtyforty.storage.sql import bare_identifier
+from sixtyforty.storage.sql import bare_identifier, literal
 
 if TYPE_CHECKING:
     import duckdb
 
 C = TypeVar("C")
+T = TypeVar("T")
+# Yields SQL aggregates over the texts `t` of a column, is sent their values, and returns what follows from them.
+Inference: TypeAlias = Generator[Sequence[str], tuple[Any, ...], T]
 MAX_VALUES = 1_000_000  # a portion has at most so many values, unless a single column has more
 MAX_COLUMNS = 500  # a portion has at most so many columns
 
@@ -60,3 +63,47 @@ def ask(
 def count_where(condition: str) -> str:
     """Return the SQL aggregate that counts the texts `t` for which a condition is true."""
     return f"count(*) filter (where {condition})"
+
+
+def matches(pattern: str) -> str:
+    """Return a SQL condition that is true if the whole text `t` matches a regular expression."""
+    return f"regexp_full_match(t, {literal(pattern)})"
+
+
+def infer_all(db: duckdb.DuckDBPyConnection, inferences: Mapping[int, Inference[T]]) -> dict[int, T]:
+    """Return what each inference returns, by the position of its column in the current portion.
+
+    Equal questions about several columns are one query.
+    """
+    returned: dict[int, T] = {}
+    answers: dict[int, tuple[Any, ...] | None] = dict.fromkeys(inferences)
+    while answers:
+        columns_by_question: dict[tuple[str, ...], list[int]] = {}
+        for n, answer in answers.items():
+            try:
+                columns_by_question.setdefault(tuple(inferences[n].send(answer)), []).append(n)  # type: ignore[arg-type]
+            except StopIteration as end:
+                returned[n] = end.value
+        answers = {}
+        for aggregates, numbers in columns_by_question.items():
+            answers |= ask(db, aggregates, numbers)
+    return returned
+
+
+def count_forms(conditions: Mapping[str, str]) -> Inference[dict[str, int]]:
+    """Return the forms of a column's texts, each with the number of texts that no earlier form reads.
+
+    The form that reads the most texts comes first. conditions: SQL conditions that are true for the texts of a form, by
+    form.
+    """
+    forms: dict[str, int] = {}
+    others = "true"
+    while unused := [form for form in conditions if form not in forms]:
+        counts = yield [count_where(f"{conditions[form]} and {others}") for form in unused]
+        most = max(counts)
+        if not most:
+            break
+        form = unused[counts.index(most)]
+        forms[form] = most
+        others += f" and ({conditions[form]}) is not true"
+    return forms

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from sixtyforty.ingest.decompression import is_packed
 from sixtyforty.ingest.extract import CHUNK_BYTES, OTHER_TEXT, BrokenLine, Chunk, OpenedExtract, RefusedExtractError
 from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.ingest.formats.base import UnreadableExtractError
-from sixtyforty.ingest.number_forms import PLAIN, NumberForm, detect_number_form
+from sixtyforty.ingest.number_forms import PLAIN, DetectedNumbers, NumberForm, detect_number_form
 from sixtyforty.ingest.type_inference import InferredType, infer_types
 from sixtyforty.progress import Work, begin_work
 from sixtyforty.spec.cross_checks import RESERVED_COLUMNS
@@ -47,7 +47,7 @@ class LoadedTexts:
     - types: the types of the columns, by name.
     - optional: the columns that some of the files lack.
     - encoding: the encoding of the files; None: UTF-8, UTF-16 or UTF-32, as each file shows.
-    - number_form: how the files write numbers.
+    - number_form: how the files write numbers. number_doubts: by column, a sentence on its numbers in another form.
     - notes: sentences about what can't be read as it is: broken lines, reserved column names, mixed encodings.
     """
 
@@ -57,6 +57,7 @@ class LoadedTexts:
     encoding: str | None = None
     number_form: NumberForm = PLAIN
     notes: tuple[str, ...] = ()
+    number_doubts: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
 
 class UndecodableExtractError(SixtyfortyError):
@@ -106,9 +107,9 @@ def load_texts(db: duckdb.DuckDBPyConnection, files: Sequence[Path], null_texts:
     # Tables, not views: each column is queried alone, and DuckDB would plan all columns of a view for each query.
     db.execute(f"create temp table trimmed_texts as select {texts} from landed_texts")
     db.execute("drop table landed_texts")
-    number_form, written = detect_number_form(db, "trimmed_texts", names) if null_texts else (PLAIN, [])
+    numbers = detect_number_form(db, "trimmed_texts", names) if null_texts else DetectedNumbers()
     plain = ", ".join(
-        f"{number_form.plain_sql(name)} as {identifier(name)}" if name in written else identifier(name)
+        f"{numbers.form.plain_sql(name)} as {identifier(name)}" if name in numbers.columns else identifier(name)
         for name in names
     )
     db.execute(f"create temp table plain_texts as select {plain} from trimmed_texts")
@@ -118,7 +119,15 @@ def load_texts(db: duckdb.DuckDBPyConnection, files: Sequence[Path], null_texts:
     db.execute(f"create temp table landed as select {typed} from plain_texts")
     db.execute("drop table plain_texts")
     optional = _lacked_names(landed.names_by_file)
-    return LoadedTexts(null_text, types, optional, encoding, number_form, tuple(filter(None, landed.notes)))
+    return LoadedTexts(
+        null_text,
+        types,
+        optional,
+        encoding,
+        numbers.form,
+        tuple(filter(None, landed.notes)),
+        number_doubts=numbers.doubts,
+    )
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from sixtyforty.ingest.profiled_texts import (
     LoadedTexts,
     load_texts,
 )
-from sixtyforty.ingest.type_inference import InferredType
+from sixtyforty.ingest.type_inference import NUMBER_TYPES, InferredType
 from sixtyforty.progress import begin_work
 from sixtyforty.spec.contract_types import parse_type
 from sixtyforty.storage.duckdb_session import connect
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 MAX_LISTED_VALUES = 20  # a column with more distinct values is described by its range only
 TIME_TYPES = ("DATE", "TIMESTAMP", "TIMESTAMP_NS")
-NUMBER_TYPES = ("TINYINT", "SMALLINT", "INT", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL")
 NOT_IN_KEYS = ("DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN")
 MAX_KEY_COLUMNS = 4
 MAX_KEY_CANDIDATES = 12  # at most this many columns of a table are tried as parts of a key
@@ -57,7 +56,7 @@ class ColumnProfile:
     - distinct: the number of distinct values.
     - low, high: the smallest and the largest value.
     - values: all distinct values, sorted; empty if there are more than MAX_LISTED_VALUES, or if a text is long.
-    - mixed_forms: the forms of a text column whose dates have several forms, see `InferredType`.
+    - doubt: a sentence on how else the column's texts could be read; empty without a doubt.
     """
 
     name: str
@@ -68,7 +67,7 @@ class ColumnProfile:
     low: Any = None
     high: Any = None
     values: tuple[Any, ...] = ()
-    mixed_forms: tuple[tuple[str, int], ...] = field(default=(), kw_only=True)
+    doubt: str = field(default="", kw_only=True)
 
     @property
     def numeric(self) -> bool:
@@ -174,7 +173,10 @@ def profile_table(db: duckdb.DuckDBPyConnection, table: str, loaded: LoadedTexts
     histories = _histories(db, table, profile)
     return replace(
         profile,
-        columns=tuple(_as_declared(column, loaded.types.get(column.name)) for column in profile.columns),
+        columns=tuple(
+            _as_declared(column, loaded.types.get(column.name), loaded.number_doubts.get(column.name, ""))
+            for column in profile.columns
+        ),
         keys=_find_keys(db, table, profile),
         histories=tuple(_as_declared_time(history, loaded.types.get(history.column)) for history in histories),
         null_text=loaded.null_text,
@@ -239,12 +241,15 @@ def _contract_type(duckdb_type: str) -> str:
     return duckdb_type if duckdb_type != "JSON" and parse_type(duckdb_type) else "VARCHAR"
 
 
-def _as_declared(column: ColumnProfile, inferred: InferredType | None) -> ColumnProfile:
-    """Return a column's profile with the type to declare in a contract: VARCHAR for dates that a cast can't read."""
+def _as_declared(column: ColumnProfile, inferred: InferredType | None, doubt: str) -> ColumnProfile:
+    """Return a column's profile with the type to declare in a contract: VARCHAR for dates that a cast can't read.
+
+    doubt: a sentence on the form of its numbers, or an empty text.
+    """
     if inferred is None:
         return column
     if inferred.parsing_sql is None:
-        return replace(column, mixed_forms=inferred.mixed_forms)
+        return replace(column, doubt=doubt or inferred.doubt)
     return replace(column, kind="VARCHAR", sql=inferred.parsing_sql)
 
 

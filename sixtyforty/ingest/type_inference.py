@@ -7,20 +7,20 @@ stay text: a number with leading zeros (`00123`), or digits around an E (`10E2`)
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import TYPE_CHECKING
 
-from sixtyforty.ingest.distinct_texts import ask, count_where, list_portions
+from sixtyforty.ingest.distinct_texts import Inference, count_forms, count_where, infer_all, list_portions, matches
 from sixtyforty.ingest.exact_casts import cast_sql
+from sixtyforty.ingest.reading_doubts import TIME_UNITS, describe_forms, describe_time_unit
 from sixtyforty.ingest.written_forms import form_pattern
 from sixtyforty.progress import begin_work
 from sixtyforty.storage.sql import bare_identifier, literal
 
 if TYPE_CHECKING:
     import duckdb
-
-T = TypeVar("T")
 
 # Regular expressions that a whole text must match.
 INTEGER = r"[-+]?[0-9]+"
@@ -34,6 +34,11 @@ ISO_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)
 COMPACT_DATE = r"(19|20)[0-9]{6}"
 CODE_NAME = re.compile(r"zip|postal|post_?code|plz|phone|\bsku\b|\bean\b|gtin|isbn|iban", re.I)
 DATE_NAME = re.compile(r"date|day|datum|tag|jour|fecha", re.I)
+TIME_NAME = re.compile(
+    rf"{DATE_NAME.pattern}|time|zeit|heure|hora|stamp|epoch|created|changed|updated|modified|(^|[^a-z])at$", re.I
+)
+USUAL_TIMES = date(1980, 1, 1), date(2070, 1, 1)  # a number outside is hardly a time
+NUMBER_TYPES = ("TINYINT", "SMALLINT", "INT", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL")
 
 # A condition that is true for each date or time of DATE_FORMATS, and for few other texts.
 LIKE_DATE = "regexp_full_match(t, '[0-9A-Za-z ,./:-]+') and length(regexp_replace(t, '[^0-9]', '', 'g')) >= 4"
@@ -59,19 +64,15 @@ class InferredType:
     - parsing_sql: equal to `sql` for a date in a form that a cast can't read, otherwise None. A data contract declares
       such a column as text.
     - other_parsing_sql: other ways to read the dates, if their form is ambiguous, such as `03/04/2024`.
-    - mixed_forms: for a text column whose dates have several forms, each form with the number of different texts that
-      no earlier form reads. The form of texts that aren't dates is empty.
+    - doubt: a sentence on how else the texts could be read: dates in several forms, or numbers that may be times.
+      Empty without a doubt.
     """
 
     kind: str
     sql: str
     parsing_sql: str | None = None
     other_parsing_sql: tuple[str, ...] = ()
-    mixed_forms: tuple[tuple[str, int], ...] = field(default=(), kw_only=True)
-
-
-# Yields SQL aggregates over the texts `t` of a column, is sent their values, and returns the inferred type.
-Inference: TypeAlias = Generator[Sequence[str], tuple[Any, ...], T]
+    doubt: str = field(default="", kw_only=True)
 
 
 def infer_types(
@@ -94,20 +95,30 @@ def _infer_portion(
     db: duckdb.DuckDBPyConnection, portion: Sequence[str], declared: Mapping[str, Collection[str]]
 ) -> dict[str, InferredType]:
     """Return the types of the columns of a portion, see `list_portions`."""
-    types: dict[str, InferredType] = {}
-    inferences = {n: _infer(name, declared.get(name, ())) for n, name in enumerate(portion)}
-    answers: dict[int, tuple[Any, ...] | None] = dict.fromkeys(inferences)
-    while answers:
-        columns_by_question: dict[tuple[str, ...], list[int]] = {}
-        for n, answer in answers.items():
-            try:
-                columns_by_question.setdefault(tuple(inferences[n].send(answer)), []).append(n)  # type: ignore[arg-type]
-            except StopIteration as end:
-                types[portion[n]] = end.value
-        answers = {}
-        for aggregates, numbers in columns_by_question.items():
-            answers |= ask(db, aggregates, numbers)
-    return types
+    inferences = {n: _infer_with_doubt(name, declared.get(name, ())) for n, name in enumerate(portion)}
+    return {portion[n]: inferred for n, inferred in infer_all(db, inferences).items()}
+
+
+def _infer_with_doubt(name: str, declared: Collection[str]) -> Inference[InferredType]:
+    inferred = yield from _infer(name, declared)
+    if inferred.parsing_sql or not inferred.kind.startswith(NUMBER_TYPES) or not TIME_NAME.search(name):
+        return inferred
+    doubt = yield from _find_time_unit(bare_identifier(name))
+    return replace(inferred, doubt=doubt)
+
+
+def _find_time_unit(column: str) -> Inference[str]:
+    """Return a sentence on the unit in which most numbers of a column are times of usual years; empty if none is."""
+    number = "try_cast(t as double)"
+    bounds = [(unit.number_of(USUAL_TIMES[0]), unit.number_of(USUAL_TIMES[1])) for unit in TIME_UNITS]
+    usual = [f"{number} between {low!r} and {high!r}" for low, high in bounds]
+    count, *counts = yield ["count(*)", *map(count_where, usual)]
+    most = max(counts)
+    if most < max(1, count * MIN_DATES):
+        return ""
+    position = counts.index(most)
+    extremes = yield [f"{extreme}({number}) filter (where {usual[position]})" for extreme in ("min", "max")]
+    return describe_time_unit(TIME_UNITS[position], column, (most, count), extremes)
 
 
 def _infer(name: str, declared: Collection[str]) -> Inference[InferredType]:
@@ -135,15 +146,11 @@ def _infer_plain(name: str, column: str, count: int) -> Inference[InferredType |
     return (yield from _infer_time(column, count))
 
 
-def _matches(pattern: str) -> str:
-    return f"regexp_full_match(t, {literal(pattern)})"
-
-
 def _infer_number(name: str, column: str, count: int) -> Inference[InferredType | None]:
     numbers, codes, integers = yield [
-        count_where(_matches(FLOATING_POINT)),
-        count_where(f"{_matches(LEADING_ZERO)} or {_matches(CODE_WITH_E)}"),
-        count_where(_matches(INTEGER)),
+        count_where(matches(FLOATING_POINT)),
+        count_where(f"{matches(LEADING_ZERO)} or {matches(CODE_WITH_E)}"),
+        count_where(matches(INTEGER)),
     ]
     if numbers < count:
         return None
@@ -152,7 +159,7 @@ def _infer_number(name: str, column: str, count: int) -> Inference[InferredType 
         return text
     if integers == count:
         dates, too_long = yield [
-            count_where(f"{_matches(COMPACT_DATE)} and {_parses('%Y%m%d')}"),
+            count_where(f"{matches(COMPACT_DATE)} and {_parses('%Y%m%d')}"),
             count_where("try_cast(t as bigint) is null"),
         ]
         if DATE_NAME.search(name) and dates == count:
@@ -170,7 +177,7 @@ def _fixed_decimal(count: int) -> Inference[str | None]:
     Trailing zeros show that the number of decimals is fixed.
     """
     fixed, ending_in_zero, scales, digits = yield [
-        count_where(_matches(FIXED_POINT)),
+        count_where(matches(FIXED_POINT)),
         count_where("t like '%0'"),
         "list(distinct length(t) - instr(t, '.'))",
         "max(length(regexp_replace(t, '[^0-9]', '', 'g')))",
@@ -188,7 +195,7 @@ def _long_decimal(count: int) -> Inference[str | None]:
     """
     digits = "ltrim(t, '+-')"
     plain, longest, whole, decimals = yield [
-        count_where(_matches(PLAIN_NUMBER)),
+        count_where(matches(PLAIN_NUMBER)),
         f"max(length(ltrim(replace({digits}, '.', ''), '0')))",
         f"max(length(split_part({digits}, '.', 1)))",
         f"max(length(split_part({digits}, '.', 2)))",
@@ -199,9 +206,9 @@ def _long_decimal(count: int) -> Inference[str | None]:
 
 
 def _infer_time(column: str, count: int) -> Inference[InferredType | None]:
-    is_iso = f"({_matches(ISO_TIME)} or {_matches(ISO_DATE)}) and try_cast(t as timestamptz) is not null"
+    is_iso = f"({matches(ISO_TIME)} or {matches(ISO_DATE)}) and try_cast(t as timestamptz) is not null"
     dates, times, like_dates = yield [
-        count_where(f"{_matches(ISO_DATE)} and try_cast(t as date) is not null"),
+        count_where(f"{matches(ISO_DATE)} and try_cast(t as date) is not null"),
         count_where(is_iso),
         count_where(LIKE_DATE),
     ]
@@ -220,36 +227,17 @@ def _infer_time(column: str, count: int) -> Inference[InferredType | None]:
             sorted_forms = yield from _by_span(fitting)
             return _parsed(column, sorted_forms, "TIMESTAMP" if suffix else "DATE")
         conditions |= {form: _parses(form) for form in forms if counts_by_form[form]}
-    mixed_forms = yield from _find_mixed_forms(count, conditions)
-    return InferredType("VARCHAR", column, mixed_forms=mixed_forms)
-
-
-def _find_mixed_forms(count: int, conditions: Mapping[str, str]) -> Inference[tuple[tuple[str, int], ...]]:
-    """Return the date forms of a column that has several, each with the number of texts that no earlier form reads.
-
-    The form that reads the most texts comes first. The last entry has an empty form: it counts the texts that aren't
-    dates of any form. Without mixed dates, nothing is returned. count: the number of texts. conditions: SQL conditions
-    that are true for the texts of a form, by form.
-    """
-    forms: dict[str, int] = {}
-    others = "true"
-    while unused := [form for form in conditions if form not in forms]:
-        counts = yield [count_where(f"{conditions[form]} and {others}") for form in unused]
-        most = max(counts)
-        if not most:
-            break
-        form = unused[counts.index(most)]
-        forms[form] = most
-        others += f" and not ({conditions[form]})"
-    rest = count - sum(forms.values())
-    if rest > count * (1 - MIN_DATES):
-        return ()
-    return (*forms.items(), *([("", rest)] if rest else []))
+    counted = yield from count_forms(conditions)
+    others = count - sum(counted.values())
+    if others > count * (1 - MIN_DATES):
+        return None
+    all_forms = (*counted.items(), *([("", others)] if others else []))
+    return InferredType("VARCHAR", column, doubt=describe_forms("date", all_forms))
 
 
 def _parses(form: str) -> str:
     """Return a SQL condition that is true if the text `t` is a date or time in a form such as `%d.%m.%Y`."""
-    return f"({_matches(form_pattern(form))} and try_strptime(t, {literal(form)}) is not null)"
+    return f"({matches(form_pattern(form))} and try_strptime(t, {literal(form)}) is not null)"
 
 
 def _by_span(forms: Sequence[str]) -> Inference[list[str]]:

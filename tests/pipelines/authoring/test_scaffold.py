@@ -98,24 +98,39 @@ def test_rows_of_orders_are_the_units_and_personal_columns_are_marked(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("paid", "note"),
+    ("paid", "kind", "note"),
     [
         (
             ["01/02/2024", "01/03/2024"],
-            "the order of day and month is ambiguous. strptime(paid, '%m/%d/%Y')::date gives 2024-01-02 to 2024-01-03."
-            " It may also be strptime(paid, '%d/%m/%Y')::date",
+            "VARCHAR",
+            "the order of day and month is ambiguous. strptime(paid_at, '%m/%d/%Y')::date gives 2024-01-02 to 2024-01-03."
+            " It may also be strptime(paid_at, '%d/%m/%Y')::date",
         ),
         (
             ["25/12/2024", "12/26/2024", "03/04/2024", "never"],
+            "VARCHAR",
             "no form reads all texts as dates. Different texts: 2 %d/%m/%Y, 1 %m/%d/%Y, 1 not a date."
             " Ask the sender for one form",
         ),
+        (
+            ["1709251200", "1709337600"],
+            "BIGINT",
+            "numbers, or times: all 2 different numbers may be Unix seconds. 1709251200 to 1709337600 are then"
+            " 2024-03-01 to 2024-03-02. If so, read them in SQL with"
+            " (to_timestamp(paid_at::double) at time zone 'UTC')",
+        ),
+        (
+            ["123.456", "1.200"],
+            "DECIMAL(18,3)",
+            "all 2 different texts have three digits after the point, so it may group digits. 1.200 to 123.456 are"
+            ' then 1200 to 123456. If so, declare `thousands: "."` and `decimal: ","` for the source',
+        ),
     ],
 )
-def test_a_column_of_dates_that_cannot_be_read_for_sure_is_marked(tmp_path: Path, paid: list[str], note: str) -> None:
+def test_a_column_that_cannot_be_read_for_sure_is_marked(tmp_path: Path, paid: list[str], kind: str, note: str) -> None:
     rows = [f"{n},2024-01-0{n},{text}" for n, text in enumerate(paid, 1)]
-    defs = (scaffold(tmp_path, ["id,day,paid", *rows]).folder / "defs.yaml").read_text()
-    assert f"        paid: VARCHAR  # CHECK: {note}\n" in defs
+    defs = (scaffold(tmp_path, ["id,day,paid_at", *rows]).folder / "defs.yaml").read_text()
+    assert f"        paid_at: {kind}  # CHECK: {note}\n" in defs
 
 
 def test_ambiguous_dates_are_marked_with_both_readings(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from sixtyforty.ingest.number_forms import PLAIN, NumberForm, detect_number_form
+from sixtyforty.ingest.number_forms import PLAIN, DetectedNumbers, NumberForm, detect_number_form
 
 
-def detect(columns: Mapping[str, Sequence[str | None]]) -> tuple[NumberForm, list[str]]:
+def detect(columns: Mapping[str, Sequence[str | None]]) -> DetectedNumbers:
     with duckdb.connect() as db:
         db.register("texts", pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()}))
         return detect_number_form(db, "texts", list(columns))
@@ -34,7 +34,8 @@ def detect(columns: Mapping[str, Sequence[str | None]]) -> tuple[NumberForm, lis
 )
 def test_forms_are_detected(texts: list[str | None], form: NumberForm) -> None:
     words = ["a, b"] * len(texts)
-    assert detect({"n": texts, "words": words, "whole": ["7"] * len(texts)}) == (form, ["n"])
+    numbers = detect({"n": texts, "words": words, "whole": ["7"] * len(texts)})
+    assert (numbers.form, numbers.columns, numbers.doubts) == (form, {"n", "whole"}, {})
 
 
 @pytest.mark.parametrize(
@@ -49,4 +50,32 @@ def test_forms_are_detected(texts: list[str | None], form: NumberForm) -> None:
     ],
 )
 def test_without_a_form_that_fits_numbers_are_plain(columns: dict[str, list[str | None]]) -> None:
-    assert detect(columns) == (PLAIN, [])
+    numbers = detect(columns)
+    assert (numbers.form, numbers.columns) == (PLAIN, set())
+
+
+def test_points_that_group_digits_in_one_column_group_them_in_each() -> None:
+    """A run reads all columns of a source alike, so a draft that reads 1.100 as 1.1 is wrong."""
+    numbers = detect({"amount": ["1.234,50", "7,5"], "weight": ["1.100", "90.300"]})
+    assert (numbers.form, numbers.columns) == (NumberForm(",", "."), {"amount", "weight"})
+
+
+@pytest.mark.parametrize(
+    ("columns", "doubts"),
+    [
+        ({"n": ["123.456", "7.001", "-1.500"]}, {"n": ("all 3 different", "-1.500 to 123.456", "-1500 to 123456")}),
+        ({"n": ["123.456", "0.001"]}, {}),
+        ({"n": ["123.456", "1.5"]}, {}),
+        ({"n": ["123.456"], "m": ["1.500,5"]}, {}),  # the comma shows what the points are
+        ({"n": ["1.5", "2.5", "1,75"]}, {"n": ("as numbers", "2 1234.5, 1 1234,5")}),
+        ({"n": ["1.234,50", "7.25"]}, {"n": ("as numbers", "1 1234.5, 1 1.234,5")}),
+        ({"n": ["1,5", "2,5"], "m": ["1.5", "2.5"]}, {"n": ("2 different texts", "like 1234,5", "like 1234.5")}),
+        ({"n": ["1.5", "2,5", "x"], "day": ["1.2.2024"] * 3, "ip": ["10.0.0.1"] * 3}, {}),
+    ],
+)
+def test_other_readings_of_numbers_are_named(
+    columns: dict[str, list[str | None]], doubts: dict[str, tuple[str, ...]]
+) -> None:
+    sentences = detect(columns).doubts
+    assert sentences.keys() == doubts.keys()
+    assert all(part in sentences[name] for name, parts in doubts.items() for part in parts), sentences

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sixtyforty.ingest import distinct_texts
+from sixtyforty.ingest.reading_doubts import TIME_UNITS, describe_forms
 from sixtyforty.ingest.type_inference import InferredType, infer_types
 from sixtyforty.storage.sql import bare_identifier
 
@@ -140,7 +141,39 @@ def test_dates_that_read_alike_in_every_form_are_not_ambiguous() -> None:
 )
 def test_mixed_forms_of_dates_stay_text_and_are_counted(texts: list[str], forms: tuple[tuple[str, int], ...]) -> None:
     inferred, converted = infer(texts)
-    assert (inferred.kind, inferred.mixed_forms, converted) == ("VARCHAR", forms, texts)
+    assert (inferred.kind, inferred.doubt, converted) == ("VARCHAR", describe_forms("date", forms), texts)
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers", "unit", "span"),
+    [
+        ("order_day", range(45352, 45363), "all 11 different numbers may be days in Excel", "2024-03-01 to 2024-03-11"),
+        ("Buchungsdatum", [45352.5, 45353.75, 45353], "days in Excel", "2024-03-01 12:00:00 to 2024-03-02 18:00:00"),
+        ("created_at", [1709251200, 1709337600], "Unix seconds", "2024-03-01 to 2024-03-02"),
+        ("at", [1709251200000, 1709337600001], "Unix milliseconds", "2024-03-01 to 2024-03-02"),
+        ("TIMESTAMP", [1709251200000000], "Unix microseconds", "2024-03-01 to 2024-03-01"),
+        ("event time", [1709251200000000000], "Unix nanoseconds", "2024-03-01 to 2024-03-01"),
+        ("order_day", [0, 45352, 45353, 99], "2 of 4 different numbers", "45352 to 45353 are then 2024-03-01"),
+        ("order_day", [0, 45352, 98, 99], "", ""),
+        ("flat", [45352, 45353], "", ""),
+        ("days", [1, 31], "", ""),
+    ],
+)
+def test_numbers_that_may_be_times_have_both_readings(
+    name: str, numbers: Sequence[float], unit: str, span: str
+) -> None:
+    inferred, converted = infer(list(map(str, numbers)), name)
+    assert converted == list(numbers), "the column stays one of numbers"
+    assert unit in inferred.doubt and span in inferred.doubt
+    assert bool(unit) == bool(inferred.doubt)
+
+
+def test_the_sql_of_each_unit_reads_the_times_that_a_sentence_names() -> None:
+    with duckdb.connect() as db:
+        for unit in TIME_UNITS:
+            number = unit.number_of(date(2024, 3, 1)) + unit.per_day / 4
+            (time,) = db.execute(f"select {unit.sql.format('x')} from (select {number:.20g} as x)").fetchall()[0]
+            assert (time, unit.time_of(number)) == (datetime(2024, 3, 1, 6), "2024-03-01 06:00:00")
 
 
 def test_many_columns_have_the_types_that_each_has_alone(monkeypatch: pytest.MonkeyPatch) -> None:
