@@ -103,8 +103,8 @@ def test_rows_of_orders_are_the_units_and_personal_columns_are_marked(tmp_path: 
         (
             ["01/02/2024", "01/03/2024"],
             "VARCHAR",
-            "the order of day and month is ambiguous. strptime(paid_at, '%m/%d/%Y')::date gives 2024-01-02 to 2024-01-03."
-            " It may also be strptime(paid_at, '%d/%m/%Y')::date",
+            "the order of day and month is ambiguous. strptime(paid_at, '%m/%d/%Y')::date gives 2024-01-02 to"
+            " 2024-01-03. It may also be strptime(paid_at, '%d/%m/%Y')::date",
         ),
         (
             ["25/12/2024", "12/26/2024", "03/04/2024", "never"],
