@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from sixtyforty.ingest.arrivals import Arrival
+from sixtyforty.ingest.arrivals import Arrival, read_arrivals
 from sixtyforty.ingest.extract import contract_hash
 from sixtyforty.ingest.file_names import partitions_in_name
 from sixtyforty.ingest.listing_memory import ListedFile
@@ -33,9 +33,10 @@ Group = Sequence[ListedFile]
 
 @dataclass(frozen=True)
 class SharedReadings:
-    """The readings of a source's new extracts. `folder`: where they are stored until the ledger lists the extracts."""
+    """The readings of a source's new extracts. They are stored in `folder` until the `ledger` lists the extracts."""
 
     folder: ObjectPath
+    ledger: StoragePath
     use_case: DecisionChain
     source: str
 
@@ -85,12 +86,17 @@ class SharedReadings:
         file = self.folder / f"{self._contract}-{digest(list(map(list, group)))}.json"
         try:
             with exclusive_lock(file.with_suffix(".lock"), f"read extracts of {self.source}", timeout):
-                if not file.exists():
+                # A scan may have deleted the readings meanwhile. It wrote the ledger first.
+                if not file.exists() and not self._is_listed(group):
                     readings = [vars(replace(arrival, seq=0)) for arrival in read_group(group)]
                     write_atomic(file, canonical_json(readings).encode())
         except LockTimeoutError:
             return False
         return True
+
+    def _is_listed(self, group: Group) -> bool:
+        """Return whether the ledger lists all extracts of a group, so that none of them must be read."""
+        return {arrival.listed_file for arrival in read_arrivals(self.ledger)}.issuperset(group)
 
     def _mentions(self, group: Group, partitions: Collection[str]) -> bool:
         chain = self.use_case
@@ -113,4 +119,4 @@ def open_shared_readings(ledger: StoragePath, use_case: DecisionChain, source: s
     contract, folder = use_case.sources[source], ledger.with_suffix(".readings")
     if contract.query or contract.full or not isinstance(folder, ObjectPath):
         return None
-    return SharedReadings(folder, use_case, source)
+    return SharedReadings(folder, ledger, use_case, source)
