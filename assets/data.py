@@ -20,12 +20,19 @@ from assets.stage import (
 )
 from assets.stage_columns import describe_newest
 from assets.unbuilt_features import FEATURES_BUILT, leave_to_current_process, sql_faults
-from assets.verdict_checks import check_rejected_now, rejected_partition, verdict_check, verdict_figures
+from assets.verdict_checks import (
+    check_rejected_now,
+    rejected_partition,
+    summarize_verdicts,
+    verdict_check,
+    verdict_figures,
+)
 from expectations.data_docs import build_docs
 from expectations.serving_gate import check_features
 from expectations.suites import load_suite
 from expectations.validation import validate
 from sixtyforty.ingest.arrivals import Arrival
+from sixtyforty.ingest.quarantine import count_resubmitted
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.ingest.retyped_columns import find_misfits
 from sixtyforty.ingest.schema_drift import compare_columns
@@ -150,11 +157,13 @@ def validate_source(run: StageRun) -> StageResult:
             run.use_case, run.source, suite, run.ws.lake, group, run.clock.time_limit(), run.ws.code_version
         )
         entries = run.ws.lake.entries(f"validated/{run.source}", judged)
+        resubmitted = count_resubmitted(run.ws.landing, run.source)
         for partition, verdict in judged.items():
             check_partition = partition if source.partition else None
             result.checks.append(verdict_check(CONTRACT.name, verdict, docs, check_partition))
             if verdict.accepted:
-                result.published[partition] = PublishedPartition(entries[partition].version, verdict_figures(verdict))
+                figures = verdict_figures(verdict, resubmitted.get(partition, 0))
+                result.published[partition] = PublishedPartition(entries[partition].version, figures)
             else:
                 result.rejected[partition] = rejected_partition(verdict, docs, entries.get(partition))
                 _log_rejection(run, verdict, has_earlier_version=partition in entries)
@@ -165,7 +174,7 @@ def validate_source(run: StageRun) -> StageResult:
         reasons = "; ".join(verdict.reasons)
         result.checks[-1].metadata[REFUSED] = f"no partition of the run is accepted. {partition}: {reasons}"
     lost = [partition for partition, verdict in verdicts.items() if not verdict.conserved]
-    summary = _validation_summary(verdicts)
+    summary = summarize_verdicts(verdicts)
     _log_retyped_columns(run, verdicts)
     result.checks.append(CheckResult(CONSERVATION.name, not lost, {"partitions": ", ".join(lost)}, description=summary))
     result.checks += [check_rejected_now(run.ws.lake, run.source), *check_arrivals(run)]
@@ -185,15 +194,6 @@ def _log_retyped_columns(run: StageRun, verdicts: Mapping[str, Verdict]) -> None
         misfits = find_misfits(run.use_case, run.source, run.ws.lake, raw)
         for text in compare_columns(contract, list(contract.columns), misfits).describe():
             run.log.warning(f"validated {run.source}: rows quarantined ({text})")
-
-
-def _validation_summary(verdicts: dict[str, Verdict]) -> str:
-    accepted = sum(verdict.accepted for verdict in verdicts.values())
-    quarantined = sum(verdict.quarantined for verdict in verdicts.values())
-    return (
-        f"{format_plural(accepted, 'partition')} accepted, {len(verdicts) - accepted:,} rejected,"
-        f" {format_plural(quarantined, 'row')} quarantined"
-    )
 
 
 def _log_rejection(run: StageRun, verdict: Verdict, has_earlier_version: bool) -> None:

@@ -64,6 +64,7 @@ def _source_row(source: current_state.SourceProfile) -> TableRow:
         "rows landed": source.landed,
         "rows accepted": source.accepted,
         "rows quarantined": source.quarantined,
+        "rows resubmitted": source.resubmitted,
         "partitions rejected": source.rejected,
         "first partition": source.first or "",
         "last partition": source.last or "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
@@ -22,8 +22,11 @@ REJECTED_NOW = StageCheck(
 )
 
 
-def verdict_figures(verdict: Verdict) -> Metadata:
-    """Return the row counts of a verdict, and the values recorded by rules of severity `info`, for Dagster's plots."""
+def verdict_figures(verdict: Verdict, resubmitted: int | None = None) -> Metadata:
+    """Return the row counts of a verdict, and the values recorded by rules of severity `info`, for Dagster's plots.
+
+    resubmitted: the number of rows that left the quarantine because people corrected them. None leaves it out.
+    """
     recorded = {
         r.column.replace("_", " "): r.observed for r in verdict.rules if r.severity == "info" and r.observed is not None
     }
@@ -32,11 +35,22 @@ def verdict_figures(verdict: Verdict) -> Metadata:
         "dagster/partition_row_count": verdict.accepted_rows,
         "rows landed": verdict.landed,
         "rows quarantined": verdict.quarantined,
+        **({} if resubmitted is None else {"rows resubmitted": resubmitted}),
         "duplicates dropped": verdict.duplicates,
         "rows superseded": verdict.superseded,
         "rules that failed as a warning": len(verdict.warnings),
         "id of the verdict": verdict.id,
     }
+
+
+def summarize_verdicts(verdicts: Mapping[str, Verdict]) -> str:
+    """Return how many partitions are accepted and rejected, and how many rows are in quarantine."""
+    accepted = sum(verdict.accepted for verdict in verdicts.values())
+    quarantined = sum(verdict.quarantined for verdict in verdicts.values())
+    return (
+        f"{format_plural(accepted, 'partition')} accepted, {len(verdicts) - accepted:,} rejected,"
+        f" {format_plural(quarantined, 'row')} quarantined"
+    )
 
 
 def verdict_check(name: str, verdict: Verdict, data_docs: dg.UrlMetadataValue, partition: str | None) -> CheckResult:

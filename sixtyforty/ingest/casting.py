@@ -156,8 +156,8 @@ def type_rows(
       empty;
     - `duplicate`: an earlier row of the partition is equal in all columns;
     - `superseded`: a later extract has a row with the same key and other values, in this partition or another one.
-      A row that doesn't fit its types is superseded if a later extract has a valid row with its key and partition, so a
-      row that people correct and land again leaves the quarantine;
+      A row that doesn't fit its types is superseded if a later extract has a valid row with its key, in any partition.
+      So a row that people correct and land again leaves the quarantine;
     - `row`: a valid row, to which no other status applies.
 
     If an extract corrects a row and a third extract repeats the original row, the original row is valid again. If a key

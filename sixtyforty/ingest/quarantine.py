@@ -55,7 +55,8 @@ def account_for(landing: LandingZone, source: str) -> QuarantineAccount:
     """Count the quarantined, exported and resubmitted rows of a source."""
     lake = landing.lake
     quarantined = sum(entry.rows for entry in lake.entries(f"quarantine/{source}").values())
-    exported, resubmitted = _count_exported(landing, source)
+    counts = _count_exported(landing, source).values()
+    exported, resubmitted = (sum(pair[n] for pair in counts) for n in range(2))
     return QuarantineAccount(source, quarantined, exported, resubmitted)
 
 
@@ -125,18 +126,27 @@ def _remember(db: duckdb.DuckDBPyConnection, use_case: DecisionChain, source: st
         lake.write(f"exported/{source}", partition, table, code=code)
 
 
-def _count_exported(landing: LandingZone, source: str) -> tuple[int, int]:
-    """Return the numbers of exported and of resubmitted rows of a source. See QuarantineAccount."""
+def count_resubmitted(landing: LandingZone, source: str) -> dict[str, int]:
+    """Return the number of exported rows that were resubmitted, by the partition in whose quarantine they were.
+
+    A partition without such a row is left out.
+    """
+    return {partition: count for partition, (_, count) in _count_exported(landing, source).items() if count}
+
+
+def _count_exported(landing: LandingZone, source: str) -> dict[str, tuple[int, int]]:
+    """Return the numbers of exported and of resubmitted rows of each partition of a source. See QuarantineAccount."""
     exported = landing.lake.entries(f"exported/{source}")
     if not exported:
-        return 0, 0
+        return {}
     newest = _select_newest(landing.use_case.sources[source], landing.lake.select_rows(exported.values()))
     with landing.lake.open_session(landing.use_case.timezone) as db:
         counts = db.execute(
-            f"""select count(*), count(*) filter (resubmitted)
-            from (select {_is_resubmitted(landing, source, "e")} as resubmitted from {newest} e)"""
-        ).fetchall()[0]
-    return int(counts[0]), int(counts[1])
+            f"""select _partition, count(*), count(*) filter (resubmitted)
+            from (select _partition, {_is_resubmitted(landing, source, "e")} as resubmitted from {newest} e) group by 1
+            order by 1"""
+        ).fetchall()
+    return {partition: (rows, resubmitted) for partition, rows, resubmitted in counts}
 
 
 def _select_newest(contract: Source, rows: str) -> str:

@@ -143,19 +143,16 @@ def judge_rivals(db: duckdb.DuckDBPyConnection, rivals: str) -> None:
         newest as (select _key, _newest, count(*) as _count from contents where _is_sound group by all),
         keys as (
             select _key, max(_newest) as _key_newest, arg_max(_count, _newest) > 1 as _is_contradictory
-            from newest group by all),
-        places as (
-            select _key, _partition, max(_newest) as _place_newest from contents where _is_sound group by all)
+            from newest group by all)
         select rows.*, case
-            when not _is_sound and _seq >= coalesce(_place_newest, _seq) then 'quarantined'
+            when not _is_sound and _seq >= coalesce(_key_newest, _seq) then 'quarantined'
             when not _is_sound then 'superseded'
             when _is_contradictory and _seq = _key_newest and _id <> _first_of_newest then 'duplicate'
             when _is_contradictory and _seq = _key_newest then 'row'
             when _id <> _first then 'duplicate'
             when _newest < _key_newest or _is_contradictory then 'superseded'
             else 'row' end as _status, _key_newest, coalesce(_is_contradictory, false) as _is_contradictory
-        from rows left join contents using (_key, _partition, _is_sound, _content) left join keys using (_key)
-            left join places using (_key, _partition)"""
+        from rows left join contents using (_key, _partition, _is_sound, _content) left join keys using (_key)"""
     )
     db.execute("drop table rivals")
 

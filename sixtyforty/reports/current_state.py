@@ -15,6 +15,7 @@ from sixtyforty.ingest.arrival_delays import read_source_delays
 from sixtyforty.ingest.contract_rows import select_validated_rows
 from sixtyforty.ingest.profiled_texts import select_short_texts
 from sixtyforty.ingest.profiling import ColumnProfile, profile_columns
+from sixtyforty.ingest.quarantine import count_resubmitted
 from sixtyforty.reports.findings import open_findings
 from sixtyforty.reports.page_templates import page_environment
 from sixtyforty.spec.draft import Draft
@@ -39,6 +40,7 @@ class SourceProfile:
 
     - extracts, unreadable: the number of extracts, and the number of extracts that could not be read.
     - landed, accepted, quarantined, duplicates: numbers of rows. rejected: the number of rejected partitions.
+    - resubmitted: the number of quarantined rows that people exported, corrected and landed again.
     - first, last: the oldest and the newest partition with rows. gaps: the number of partitions between them without
       rows.
     - arrivals: a sentence about when rows arrive, compared with `known_at`; empty for a snapshot or in a draft.
@@ -55,6 +57,7 @@ class SourceProfile:
     landed: int
     accepted: int
     quarantined: int
+    resubmitted: int
     rejected: int
     first: str | None
     last: str | None
@@ -161,6 +164,7 @@ def _profile_source(ws: Workspace, name: str, source: Source, now: datetime) -> 
         landed=sum(e.rows for e in raw.values()),
         accepted=sum(e.rows for e in accepted.values()),
         quarantined=sum(e.rows for e in lake.entries(f"quarantine/{name}").values()),
+        resubmitted=sum(count_resubmitted(ws.landing, name).values()),
         rejected=len(lake.partitions(f"rejected/{name}")),
         first=dated[0] if dated else None,
         last=dated[-1] if dated else None,

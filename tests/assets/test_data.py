@@ -11,6 +11,7 @@ import pytest
 from assets import data
 from assets.stage import REFUSED
 from expectations import suites
+from sixtyforty.ingest.quarantine import export_quarantine
 from sixtyforty.ingest.reader_process import stop_reader
 from sixtyforty.reports.current_state import describe_current_state
 from sixtyforty.workspace import Workspace
@@ -128,6 +129,24 @@ def test_validated_publishes_what_is_accepted_and_conserves_every_row(workspace:
     assert conservation.passed
     assert conservation.description == "2 partitions accepted, 0 rejected, 0 rows quarantined"
     assert run.log.lines[-1] == f"INFO: validated calls: checked ({conservation.description})"
+
+
+def test_validated_counts_resubmitted_rows_where_they_were_in_quarantine(rules: Path, tmp_path: Path) -> None:
+    """A row of the first day is corrected onto the second day: both pages have their new counts after that run."""
+    workspace = make_workspace(tmp_path, governance={"max_quarantined_share": 0.9})
+    land_days(workspace, DAYS)
+    first, *others = calls_on(DAYS[0])
+    for calls in ([(*first[:-1], "much"), *others], [(*first[:2], f"{KEYS[1]} 16:00:00", 0.5)]):
+        land_extract(workspace.landing, f"calls_{len(calls)}.csv", csv_text(CALLS, calls))
+        data.import_extracts(make_run(workspace, KEYS, "calls"))
+        result = data.validate_source(make_run(workspace, KEYS, "calls"))
+        figures = {key: published.metadata for key, published in result.published.items()}
+        if len(calls) > 1:
+            export_quarantine(workspace.landing, "calls", tmp_path / "calls_corrections.csv", "code")
+            assert [figures[key]["rows quarantined"] for key in KEYS] == [1, 0]
+            assert [figures[key]["rows resubmitted"] for key in KEYS] == [0, 0]
+    assert [figures[key]["rows quarantined"] for key in KEYS] == [0, 0]
+    assert [figures[key]["rows resubmitted"] for key in KEYS] == [1, 0]
 
 
 def test_a_rejected_partition_keeps_its_earlier_version_in_force(workspace: Workspace, rules: Path) -> None:

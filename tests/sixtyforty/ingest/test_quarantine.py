@@ -12,11 +12,12 @@ from expectations.rules import Rule, Suite
 from expectations.validation import validate
 from sixtyforty.ingest.correction_files import CorrectionError
 from sixtyforty.ingest.landing_zone import LandingZone
-from sixtyforty.ingest.quarantine import account_for, export_quarantine
+from sixtyforty.ingest.quarantine import account_for, count_resubmitted, export_quarantine
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.storage.files import FileAccessError
+from sixtyforty.storage.verdicts import read_verdict
 from sixtyforty.workspace import Workspace
-from tests.helpers import land_extract, make_workspace, read_lake
+from tests.helpers import CALLS, land_extract, make_workspace, read_lake
 
 DAY, NEXT = "2013-03-10", "2013-03-11"
 HEADER = "id,site,call_hour,load\n"
@@ -46,12 +47,12 @@ def ws(tmp_path: Path) -> Workspace:
     return ws
 
 
-def land(ws: Workspace, name: str, text: str) -> None:
-    """Land an extract, and validate its days."""
+def land(ws: Workspace, name: str, text: str, days: list[str] | None = None) -> None:
+    """Land an extract, and validate these days, by default both."""
     land_extract(ws.landing, name, text)
-    landing = LandingZone(ws.landing.folder, ws.lake, ws.use_case)
-    ingest(ws.use_case, "calls", ws.lake, landing, [DAY, NEXT], "code")
-    validate(ws.use_case, "calls", Suite(description="loads", rows=[LOAD]), ws.lake, [DAY, NEXT], None, "code")
+    landing, days = LandingZone(ws.landing.folder, ws.lake, ws.use_case), days or [DAY, NEXT]
+    ingest(ws.use_case, "calls", ws.lake, landing, days, "code")
+    validate(ws.use_case, "calls", Suite(description="loads", rows=[LOAD]), ws.lake, days, None, "code")
 
 
 def export(ws: Workspace) -> list[dict[str, str]]:
@@ -109,7 +110,7 @@ def test_a_second_export_has_only_what_is_still_open_and_counts_a_key_once(tmp_p
     rows = export(ws)
     rows[0]["load"], rows[1]["call_hour"] = "8.5", f"{NEXT} 12:00:00"  # still wrong, and right on another day
     land_corrections(ws, "calls_2.csv", rows)
-    assert figures(ws)[1:] == (2, 1, 1)
+    assert figures(ws) == (1, 2, 1, 1), "the row that moved to another day has left the quarantine of its first day"
     rows = export(ws)
     assert [(row["id"], row["load"], row["_file"]) for row in rows] == [("2", "8.5", "calls_2.csv")]
     assert figures(ws)[1:] == (2, 1, 1)
@@ -121,8 +122,64 @@ def test_a_second_export_has_only_what_is_still_open_and_counts_a_key_once(tmp_p
             DAY: 2,
             NEXT: 1,
         }
-    with pytest.raises(CorrectionError, match="all quarantined rows were corrected and resubmitted"):
+    with pytest.raises(CorrectionError, match="calls has no quarantined rows"):
         export(ws)
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_a_correction_onto_another_day_takes_the_row_out_of_the_quarantine_of_its_first_day(
+    tmp_path: Path, runs: int
+) -> None:
+    ws = make_workspace(tmp_path, governance={"max_quarantined_share": 0.9})
+    bad = HEADER + "1,north,2013-03-10 12:00:00,0.5\n2,north,2013-03-10 12:00:00,lots\n"
+    if runs == 1:
+        land_extract(ws.landing, "calls_1.csv", bad)
+    else:
+        land(ws, "calls_1.csv", bad)
+        export(ws)
+    land(ws, "calls_2.csv", f"{HEADER}2,north,{NEXT} 12:00:00,0.4\n", days=[NEXT] if runs == 2 else None)
+    assert figures(ws) == ((0, 1, 1, 0) if runs == 2 else (0, 0, 0, 0))
+    verdict = read_verdict(ws.lake.entries("validated/calls")[DAY])
+    assert (verdict.landed, verdict.accepted_rows, verdict.quarantined, verdict.superseded) == (2, 1, 0, 1)
+    resubmitted = count_resubmitted(LandingZone(ws.landing.folder, ws.lake, ws.use_case), "calls")
+    assert resubmitted == ({DAY: 1} if runs == 2 else {})
+
+
+def test_rows_with_a_composite_key_are_followed_over_several_exports(tmp_path: Path) -> None:
+    """Rows that share a part of their key are different rows, and `1` + `12` is another key than `11` + `2`."""
+    ws = make_workspace(
+        tmp_path,
+        governance={"max_quarantined_share": 0.9},
+        sources={"calls": CALLS | {"key": ["id", "site"]}},
+    )
+    keys = [("1", "north"), ("1", "south"), ("2", "north"), ("1", "12"), ("11", "2")]
+    land(ws, "calls_1.csv", HEADER + "".join(f"{n},{site},{DAY} 12:00:00,lots\n" for n, site in keys))
+    rows = export(ws)
+    assert figures(ws) == (5, 5, 0, 5)
+    rows[0]["load"] = "0.1"  # right
+    rows[1]["load"] = "more"  # wrong again
+    rows[3].update(load="0.2", call_hour=f"{NEXT} 12:00:00")  # right on another day
+    land_corrections(ws, "calls_2.csv", [rows[0], rows[1], rows[3]])
+    assert figures(ws)[1:] == (5, 2, 3)
+    rows = export(ws)
+    assert [(row["id"], row["site"], row["load"]) for row in rows] == [
+        ("2", "north", "lots"),
+        ("11", "2", "lots"),
+        ("1", "south", "more"),
+    ]
+    rows[1]["load"], rows[2]["load"] = "0.3", "0.4"
+    land_corrections(ws, "calls_3.csv", rows)
+    assert figures(ws)[1:] == (5, 4, 1)
+    (row,) = export(ws)
+    assert (row["id"], row["site"], row["_file"]) == ("2", "north", "calls_3.csv")
+    row["load"] = "0.5"
+    land_corrections(ws, "calls_4.csv", [row])
+    assert figures(ws) == (0, 5, 5, 0)
+    assert {partition: entry.rows for partition, entry in ws.lake.entries("validated/calls").items()} == {
+        DAY: 4,
+        NEXT: 1,
+    }
+    assert count_resubmitted(LandingZone(ws.landing.folder, ws.lake, ws.use_case), "calls") == {DAY: 5}
 
 
 @pytest.mark.parametrize("earlier", [True, False], ids=["an earlier extract", "the same extract"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.authoring import loader
+from sixtyforty.ingest.quarantine import export_quarantine
 from sixtyforty.reports.current_state import describe_current_state, value_of_current_process, write_report
 from sixtyforty.reports.model_record import record_finding
 from sixtyforty.workspace import Workspace
@@ -23,6 +24,8 @@ from tests.helpers import (
     publish_days,
     visits_on,
 )
+from tests.sixtyforty.ingest.test_quarantine import DAY, HEADER
+from tests.sixtyforty.ingest.test_quarantine import land as land_rows
 
 DAYS = [date(2013, 4, d) for d in (1, 2, 3, 5)]
 NOW = datetime(2013, 4, 10)
@@ -47,6 +50,17 @@ def test_sources_are_counted_with_the_gap_in_their_history(four_days: Workspace)
         ("load", "DOUBLE", 0),
     ]
     assert visits.profiled == 16 and visits.duplicates == 0
+
+
+def test_resubmitted_rows_are_counted(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path, governance={"max_quarantined_share": 0.9})
+    land_rows(ws, "calls_1.csv", f"{HEADER}1,north,{DAY} 12:00:00,lots\n2,north,{DAY} 12:00:00,0.2\n")
+    export_quarantine(ws.landing, "calls", tmp_path / "calls_corrections.csv", "code")
+    land_rows(ws, "calls_2.csv", f"{HEADER}1,north,{DAY} 12:00:00,0.1\n")
+    state = describe_current_state(ws, [], NOW)
+    calls = next(source for source in state.sources if source.name == "calls")
+    assert (calls.landed, calls.accepted, calls.quarantined, calls.resubmitted) == (3, 2, 0, 1)
+    assert "accepted (66.7%), 0 quarantined, 1 corrected and resubmitted" in write_report(ws, state, NOW).read_text()
 
 
 def test_todays_process_is_valued_on_the_outcomes_without_any_model(four_days: Workspace) -> None:

@@ -121,6 +121,22 @@ def test_a_row_without_any_action_uses_up_the_limit_by_the_current_process() -> 
     assert chosen.tolist() == ["none", "send", "send", "call", "call"]
 
 
+@pytest.mark.parametrize("use_full_limit", [False, True])
+def test_units_whose_cost_is_unknown_get_no_action_and_leave_the_limit_to_others(use_full_limit: bool) -> None:
+    """Of ten units, those at even hours have no known cost. The three actions of the day go to the others."""
+    actions = crews(use_full_limit) | {"none": Action(description="")}
+    del actions["call"]
+    kpi = make_kpi(actions=actions | {"send": actions["send"].model_copy(update={"cost": "fee"})})
+    rows = make_rows([("a", hour, 90, "none", False) for hour in range(10)])
+    rows["_cost send"] = [np.nan if hour % 2 == 0 else 4.0 for hour in range(10)]
+    _, chosen = choose(kpi, rows)
+    assert [hour for hour, action in enumerate(chosen) if action == "send"] == [1, 3, 5]
+    payoffs = ChoicePayoffs(kpi, rows)
+    assert payoffs.is_priced(chosen).all()
+    best = payoffs.best_possible(np.ones(10))
+    assert sorted(best.tolist()) == [0.0] * 7 + [6.0] * MOST and (best[::2] == 0).all()
+
+
 def test_perfect_foresight_takes_the_best_units_of_the_day() -> None:
     rows = make_rows([("a", hour, 0, "none", False) for hour in range(5)])
     outcome = np.array([0.5, 0.6, 0.7, 0.8, 0.9])
