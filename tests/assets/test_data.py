@@ -139,8 +139,8 @@ def test_validated_counts_resubmitted_rows_where_they_were_in_quarantine(rules: 
     for calls in ([(*first[:-1], "much"), *others], [(*first[:2], f"{KEYS[1]} 16:00:00", 0.5)]):
         land_extract(workspace.landing, f"calls_{len(calls)}.csv", csv_text(CALLS, calls))
         data.import_extracts(make_run(workspace, KEYS, "calls"))
-        result = data.validate_source(make_run(workspace, KEYS, "calls"))
-        figures = {key: published.metadata for key, published in result.published.items()}
+        stage = data.validate_source(make_run(workspace, KEYS, "calls"))
+        figures = {key: published.metadata for key, published in stage.published.items()}
         if len(calls) > 1:
             export_quarantine(workspace.landing, "calls", tmp_path / "calls_corrections.csv", "code")
             assert [figures[key]["rows quarantined"] for key in KEYS] == [1, 0]
