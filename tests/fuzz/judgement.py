@@ -140,7 +140,8 @@ def _usable_day(record: Record) -> str | None:
 def settle(lines: Sequence[Line]) -> None:
     """Give each line its final status: the newest extract decides on a key, and a repeated key is quarantined.
 
-    The lines before a quarantined one compete again, and the newest of them is in force.
+    The lines before a quarantined one compete again, and the newest of them is in force. A line with an error leaves
+    the quarantine if a later extract has a line with its key and no error, whatever the partition.
     """
     by_key: dict[int, list[Line]] = {}
     for line in lines:
@@ -150,8 +151,7 @@ def settle(lines: Sequence[Line]) -> None:
         sound = [line for line in same_key if line.status == "row"]
         for line in same_key:
             if line.status == "quarantined":
-                later = [other for other in sound if other.partition == line.partition and other.seq > line.seq]
-                line.status = "superseded" if later else "quarantined"
+                line.status = "superseded" if any(other.seq > line.seq for other in sound) else "quarantined"
         _settle_key(sorted(sound, key=lambda line: (line.seq, line.number)))
 
 

@@ -27,7 +27,8 @@ def build(asset_type: type[dg.AssetsDefinition], name: str) -> dg.AssetsDefiniti
 
 def bind(asset_type: type[dg.AssetsDefinition], **resources: Store) -> list[dg.AssetsDefinition]:
     assets = [build(asset_type, name) for name in ("raw", "features")]
-    return list(dg.Definitions(assets=assets, resources=resources).get_repository_def().asset_graph.assets_defs)
+    graph = dg.Definitions(assets=assets, resources=resources).get_repository_def().asset_graph
+    return sorted(graph.assets_defs, key=lambda asset: str(asset.key))  # Dagster's order changes with each process
 
 
 def test_resources_and_all_else_are_those_that_dagster_binds() -> None:
