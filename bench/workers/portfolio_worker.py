@@ -3,7 +3,7 @@
     python -m bench.workers.portfolio_worker STARTS
 
 The desk is started several times. The first start calculates and stores every line of the portfolio. After each start,
-the portfolio is opened twice. Before the first start, the manifest indexes are updated, as runs of the chain leave them.
+the portfolio is opened twice. Before the first start, the manifest indexes are brought up to date, as by runs.
 """
 
 from __future__ import annotations
