@@ -70,6 +70,15 @@ def matches(pattern: str) -> str:
     return f"regexp_full_match(t, {literal(pattern)})"
 
 
+def if_matches(pattern: str, condition: str) -> str:
+    """Return a SQL condition that is true if the whole text `t` matches a regular expression and another condition.
+
+    In an aggregate, DuckDB evaluates both sides of an `and` for each text. A `case` spares the other condition, such as
+    a slow cast, for texts that don't match.
+    """
+    return f"(case when {matches(pattern)} then {condition} else false end)"
+
+
 def infer_all(db: duckdb.DuckDBPyConnection, inferences: Mapping[int, Inference[T]]) -> dict[int, T]:
     """Return what each inference returns, by the position of its column in the current portion.
 

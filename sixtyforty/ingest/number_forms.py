@@ -11,7 +11,7 @@ from sixtyforty.ingest.reading_doubts import FormCounts, describe_forms, describ
 from sixtyforty.ingest.type_inference import CODE_WITH_E, FLOATING_POINT, LEADING_ZERO
 from sixtyforty.ingest.written_forms import plain_text_sql
 from sixtyforty.spec.sources import Source
-from sixtyforty.storage.sql import identifier, literal
+from sixtyforty.storage.sql import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,17 +29,20 @@ class NumberForm:
         """A number in this form, such as `1.234,5`."""
         return f"1{self.thousands or ''}234{self.decimal}5"
 
-    def plain_sql(self, name: str) -> str:
-        """Return SQL that rewrites numbers in this form as plain numbers such as `1234.5`. Other texts become NULL."""
+    def plain_sql(self, text: str) -> str:
+        """Return SQL that rewrites numbers in this form as plain numbers such as `1234.5`. Other texts become NULL.
+
+        text: SQL of a text.
+        """
         source = Source(
             description="Numbers.",
             files="*.csv",
-            columns={name: "DOUBLE"},
-            key=[name],
+            columns={"number": "DOUBLE"},
+            key=["number"],
             decimal=self.decimal,
             thousands=self.thousands,
         )
-        return plain_text_sql(source, name, identifier(name))
+        return plain_text_sql(source, "number", text)
 
 
 PLAIN = NumberForm()
@@ -53,6 +56,8 @@ FORMS = (
     *(NumberForm(".", apostrophe) for apostrophe in ("'", "’")),
 )
 CHARACTERS = "[-+0-9eE.,'’ \u00a0\u202f]+"  # those of numbers in any of the forms
+CODE = f"{CODE_WITH_E}|{LEADING_ZERO}"
+WHOLE, DOTTED = "[-+0-9]+", "[-+0-9eE.]+"  # texts without a decimal point, and with no other one than the plain one
 THREE_DECIMALS = r"[-+]?[1-9][0-9]{0,2}\.[0-9]{3}"  # 123.456 may be 123456
 
 
@@ -120,8 +125,7 @@ def _find_forms() -> Inference[_ColumnForms | None]:
     texts, like_numbers = yield ["count(*)", count_where(matches(CHARACTERS))]
     if not texts or like_numbers < texts:
         return None
-    counts = yield [count_where(condition) for condition in CONDITIONS.values()]
-    fits = tuple(count == texts for count in counts)
+    fits = yield from _find_fits(texts)
     if not any(fits):
         forms = yield from count_forms(CONDITIONS)
         is_mixed = len(forms) > 1 and sum(forms.values()) == texts
@@ -131,6 +135,26 @@ def _find_forms() -> Inference[_ColumnForms | None]:
         *(f"arg_{extreme}(t, try_cast(t as double))" for extreme in ("min", "max")),
     ]
     return _ColumnForms(texts, fits, grouped=(low, high) if grouped == texts else None)
+
+
+def _find_fits(texts: int) -> Inference[tuple[bool, ...]]:
+    """Return for each of ALL_FORMS whether it reads all texts of a column.
+
+    texts: the number of different texts. Most forms are ruled out without a look at each text: those that don't read
+    the first or the last text. Forms that differ only in characters that no text has read all texts alike.
+    """
+    whole, dotted, plain, *ends = yield [
+        count_where(matches(WHOLE)),
+        count_where(matches(DOTTED)),
+        count_where(CONDITIONS[PLAIN.example]),
+        *(f"coalesce({_reads_sql(form, end)}, false)" for form in ALL_FORMS for end in ("min(t)", "max(t)")),
+    ]
+    alike = [form for form in ALL_FORMS if whole == texts or (dotted == texts and form.decimal == PLAIN.decimal)]
+    both_ends = dict(zip(ALL_FORMS, map(all, zip(ends[::2], ends[1::2], strict=True)), strict=True))
+    others = [form for form in ALL_FORMS if both_ends[form] and form not in alike]
+    counts = (yield [count_where(CONDITIONS[form.example]) for form in others]) if others else ()
+    counts_by_form = dict.fromkeys(alike, plain) | dict(zip(others, counts, strict=True))
+    return tuple(counts_by_form.get(form, 0) == texts for form in ALL_FORMS)
 
 
 def _describe_doubt(column: _ColumnForms, chosen: NumberForm) -> str:
@@ -144,16 +168,12 @@ def _describe_doubt(column: _ColumnForms, chosen: NumberForm) -> str:
     return ""
 
 
-def _reads_sql(plain: str) -> str:
-    """Return a SQL condition: a text is a number, and no code like `007`.
-
-    plain: SQL that rewrites a text `t` from a form of numbers.
-    """
-    number, code, zero = (
-        f"regexp_full_match({plain}, {literal(form)})" for form in (FLOATING_POINT, CODE_WITH_E, LEADING_ZERO)
-    )
-    return f"({number} and not {code} and not {zero})"
+def _reads_sql(form: NumberForm, text: str) -> str:
+    """Return a SQL condition: a text is a number in a form, and no code like `007`. text: SQL of the text."""
+    plain = text if form == PLAIN else form.plain_sql(text)
+    number, code = (f"regexp_full_match({plain}, {literal(pattern)})" for pattern in (FLOATING_POINT, CODE))
+    return f"(case when {number} then not {code} else false end)"
 
 
 ALL_FORMS = (PLAIN, *FORMS)
-CONDITIONS = {form.example: _reads_sql("t" if form == PLAIN else form.plain_sql("t")) for form in ALL_FORMS}
+CONDITIONS = {form.example: _reads_sql(form, "t") for form in ALL_FORMS}

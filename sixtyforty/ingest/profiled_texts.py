@@ -108,12 +108,17 @@ def load_texts(db: duckdb.DuckDBPyConnection, files: Sequence[Path], null_texts:
     db.execute(f"create temp table trimmed_texts as select {texts} from landed_texts")
     db.execute("drop table landed_texts")
     numbers = detect_number_form(db, "trimmed_texts", names) if null_texts else DetectedNumbers()
-    plain = ", ".join(
-        f"{numbers.form.plain_sql(name)} as {identifier(name)}" if name in numbers.columns else identifier(name)
-        for name in names
-    )
-    db.execute(f"create temp table plain_texts as select {plain} from trimmed_texts")
-    db.execute("drop table trimmed_texts")
+    if numbers.columns:
+        plain = ", ".join(
+            f"{numbers.form.plain_sql(identifier(name))} as {identifier(name)}"
+            if name in numbers.columns
+            else identifier(name)
+            for name in names
+        )
+        db.execute(f"create temp table plain_texts as select {plain} from trimmed_texts")
+        db.execute("drop table trimmed_texts")
+    else:
+        db.execute("alter table trimmed_texts rename to plain_texts")
     types = infer_types(db, "plain_texts", names, landed.types)
     typed = ", ".join(f"{inferred.sql} as {identifier(name)}" for name, inferred in types.items())
     db.execute(f"create temp table landed as select {typed} from plain_texts")

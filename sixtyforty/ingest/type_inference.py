@@ -12,7 +12,15 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from sixtyforty.ingest.distinct_texts import Inference, count_forms, count_where, infer_all, list_portions, matches
+from sixtyforty.ingest.distinct_texts import (
+    Inference,
+    count_forms,
+    count_where,
+    if_matches,
+    infer_all,
+    list_portions,
+    matches,
+)
 from sixtyforty.ingest.exact_casts import cast_sql
 from sixtyforty.ingest.reading_doubts import TIME_UNITS, describe_forms, describe_time_unit
 from sixtyforty.ingest.written_forms import form_pattern
@@ -40,8 +48,6 @@ TIME_NAME = re.compile(
 USUAL_TIMES = date(1980, 1, 1), date(2070, 1, 1)  # a number outside is hardly a time
 NUMBER_TYPES = ("TINYINT", "SMALLINT", "INT", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL")
 
-# A condition that is true for each date or time of DATE_FORMATS, and for few other texts.
-LIKE_DATE = "regexp_full_match(t, '[0-9A-Za-z ,./:-]+') and length(regexp_replace(t, '[^0-9]', '', 'g')) >= 4"
 MIN_DATES = 0.5  # a column is described as one of mixed dates if at least this share of its texts are dates
 
 DECIMAL_WIDTHS = (18, 38)  # DuckDB and Parquet hold up to 18 digits in 8 bytes, and up to 38 in 16 bytes
@@ -53,6 +59,9 @@ DATE_FORMATS = (
     *("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y"),
 )
 TIME_FORMATS = (" %H:%M:%S", " %H:%M", "T%H:%M:%S", " %I:%M:%S %p", " %I:%M %p")
+# The formats of dates, and of times with each form of the time of day, with a condition that their texts meet.
+FORMATS_BY_TIME = {time: tuple(form + time for form in DATE_FORMATS) for time in ("", *TIME_FORMATS)}
+LIKE_FORMATS = {time: matches("|".join(map(form_pattern, formats))) for time, formats in FORMATS_BY_TIME.items()}
 
 
 @dataclass(frozen=True)
@@ -159,7 +168,7 @@ def _infer_number(name: str, column: str, count: int) -> Inference[InferredType 
         return text
     if integers == count:
         dates, too_long = yield [
-            count_where(f"{matches(COMPACT_DATE)} and {_parses('%Y%m%d')}"),
+            count_where(if_matches(COMPACT_DATE, _parses("%Y%m%d"))),
             count_where("try_cast(t as bigint) is null"),
         ]
         if DATE_NAME.search(name) and dates == count:
@@ -206,26 +215,25 @@ def _long_decimal(count: int) -> Inference[str | None]:
 
 
 def _infer_time(column: str, count: int) -> Inference[InferredType | None]:
-    is_iso = f"({matches(ISO_TIME)} or {matches(ISO_DATE)}) and try_cast(t as timestamptz) is not null"
-    dates, times, like_dates = yield [
-        count_where(f"{matches(ISO_DATE)} and try_cast(t as date) is not null"),
+    is_iso = if_matches(f"{ISO_TIME}|{ISO_DATE}", "try_cast(t as timestamptz) is not null")
+    dates, times, *like_formats = yield [
+        count_where(if_matches(ISO_DATE, "try_cast(t as date) is not null")),
         count_where(is_iso),
-        count_where(LIKE_DATE),
+        *map(count_where, LIKE_FORMATS.values()),
     ]
     if dates == count:
         return InferredType("DATE", f"{column}::date")
     if times == count:
         return InferredType("TIMESTAMP", f"({column}::timestamptz at time zone 'UTC')")
-    if like_dates < count * MIN_DATES:
+    if times + sum(like_formats) < count * MIN_DATES:
         return None
     conditions = {"ISO 8601": is_iso} if times else {}
-    for suffix in ("", *TIME_FORMATS):
-        forms = [form + suffix for form in DATE_FORMATS]
-        counts = yield [count_where(_parses(form)) for form in forms]
+    for (time, forms), like_format in zip(FORMATS_BY_TIME.items(), like_formats, strict=True):
+        counts = (yield [count_where(_parses(form)) for form in forms]) if like_format else (0,) * len(forms)
         counts_by_form = dict(zip(forms, counts, strict=True))
         if fitting := [form for form in forms if counts_by_form[form] == count]:
             sorted_forms = yield from _by_span(fitting)
-            return _parsed(column, sorted_forms, "TIMESTAMP" if suffix else "DATE")
+            return _parsed(column, sorted_forms, "TIMESTAMP" if time else "DATE")
         conditions |= {form: _parses(form) for form in forms if counts_by_form[form]}
     counted = yield from count_forms(conditions)
     others = count - sum(counted.values())
@@ -237,7 +245,7 @@ def _infer_time(column: str, count: int) -> Inference[InferredType | None]:
 
 def _parses(form: str) -> str:
     """Return a SQL condition that is true if the text `t` is a date or time in a form such as `%d.%m.%Y`."""
-    return f"({matches(form_pattern(form))} and try_strptime(t, {literal(form)}) is not null)"
+    return if_matches(form_pattern(form), f"try_strptime(t, {literal(form)}) is not null")
 
 
 def _by_span(forms: Sequence[str]) -> Inference[list[str]]:

@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 import duckdb
 import pyarrow as pa
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from sixtyforty.ingest.number_forms import PLAIN, DetectedNumbers, NumberForm, detect_number_form
+from sixtyforty.ingest import distinct_texts, number_forms
+from sixtyforty.ingest.number_forms import CONDITIONS, PLAIN, DetectedNumbers, NumberForm, detect_number_form
 
 
 def detect(columns: Mapping[str, Sequence[str | None]]) -> DetectedNumbers:
@@ -79,3 +82,27 @@ def test_other_readings_of_numbers_are_named(
     sentences = detect(columns).doubts
     assert sentences.keys() == doubts.keys()
     assert all(part in sentences[name] for name, parts in doubts.items() for part in parts), sentences
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text("0159eE.,+-' \u00a0", min_size=1, max_size=7), min_size=1, max_size=4, unique=True))
+@example(["1.500", "12.500", "3.5"])
+@example(["1", "2,5", "3"])
+@example(["1", "007", "3"])
+def test_the_forms_that_fit_are_those_that_read_each_text(texts: list[str]) -> None:
+    with duckdb.connect() as db:
+        db.execute("create table distinct_texts (n integer, t varchar)")
+        db.executemany("insert into distinct_texts values (0, ?)", [[text] for text in texts])
+        fits = distinct_texts.infer_all(db, {0: number_forms._find_fits(len(texts))})[0]
+        reading = ", ".join(f"bool_and({condition})" for condition in CONDITIONS.values())
+        assert [fits] == db.execute(f"select {reading} from distinct_texts").fetchall()
+
+
+def test_whole_numbers_are_compared_with_the_plain_form_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each other form cost as much as reading the texts."""
+    questions: list[str] = []
+    real = distinct_texts.ask
+    monkeypatch.setattr(distinct_texts, "ask", lambda db, sql, columns: questions.extend(sql) or real(db, sql, columns))
+    assert detect({"n": ["1", "22", "-333"]}).form == PLAIN
+    asked = [condition for condition in CONDITIONS.values() if any(f"where {condition})" in sql for sql in questions)]
+    assert asked == [CONDITIONS[PLAIN.example]]
