@@ -12,7 +12,7 @@ run.
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import dagster as dg
 
@@ -43,6 +43,10 @@ from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.damaged_files import refuse_damaged_files
 from sixtyforty.storage.duckdb_session import describe_sql_error
+from sixtyforty.storage.memory import VARIABLE
+
+if TYPE_CHECKING:
+    import duckdb
 
 # At each start Dagster warns that partitions of a check are a preview feature. Dagster's version is pinned, and tests
 # cover the feature.
@@ -94,6 +98,22 @@ class Wiring:
 
 class StageSqlError(SixtyfortyError):
     """The SQL of a declaration failed in a stage. The message shows no data, because Dagster stores it."""
+
+
+def _cure_of_sql_error(error: "duckdb.Error", partitions: Sequence[str]) -> str:
+    """Return why the SQL of a stage failed and what to do, without any data."""
+    import duckdb
+
+    problem = describe_sql_error(error)
+    if isinstance(error, duckdb.OutOfMemoryException):  # DuckDB's own cures are settings that nobody can change here
+        return (
+            f"the rows need more memory than {VARIABLE} allows ({problem.partition('Error: ')[2]})."
+            " Set it to a larger size, such as 4GB."
+        )
+    return (
+        f"the SQL failed ({problem}). Correct the declared SQL, or find the row: run the SQL on the data of"
+        f" {partitions[0]} to {partitions[-1]}."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,10 +173,8 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
                 stage_result = stage.run(run)
         except duckdb.Error as error:
             refuse_damaged_files(str(error))
-            raise StageSqlError(
-                f"{use_case.name} {stage.name}: the SQL failed ({describe_sql_error(error)}). Correct the declared SQL,"
-                f" or find the row: run the SQL on the data of {partitions[0]} to {partitions[-1]}."
-            ) from None
+            cure = _cure_of_sql_error(error, partitions)
+            raise StageSqlError(f"{use_case.name} {stage.name}: {cure}") from None
         if stage.holds_decisions:
             stage_result.note_undecided(run)
         return stage_result

@@ -13,7 +13,6 @@ from pipelines.settings import load_settings, prepare_dagster_home
 from sixtyforty.spec.errors import SixtyfortyError, closest_match
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.memory import VARIABLE
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -202,9 +201,6 @@ def _run_lock(run_id: str) -> AbstractContextManager[object]:
 
 def _root_cause(event: dg.DagsterEvent) -> str:
     error = find_cause(event.step_failure_data.error)
-    if error and error.cls_name == "OutOfMemoryException":  # DuckDB's cures are settings that nobody can change here
-        problem = str(error.message).partition("Error: ")[2].partition("\n")[0]
-        return f"the rows need more memory than {VARIABLE} allows ({problem}). Set it to a larger size, such as 4GB."
     if error is None:
         return "unknown"
     name, _, text = error.message.strip().partition(": ")

@@ -151,6 +151,19 @@ def test_a_failed_sql_shows_no_data_in_what_dagster_stores(tmp_path):
     assert "ada@example.org" not in stored
 
 
+def test_a_lack_of_memory_is_reported_with_its_cure(tmp_path):
+    def fill(run: StageRun) -> StageResult:
+        with duckdb.connect(config={"memory_limit": "1MB", "temp_directory": ""}) as db:
+            db.execute("create table long as select repeat('x', 5000000) || range from range(9)")
+        return StageResult()
+
+    with executed(two_stages(fill), tmp_path) as (run, _):
+        stored = str(run.log)
+    assert "flight_delays one: the rows need more memory than SIXTYFORTY_MEMORY allows (" in stored
+    assert "). Set it to a larger size, such as 4GB." in stored
+    assert "Correct the declared SQL" not in stored
+
+
 def test_a_stage_without_partitions_gets_one_materialization(tmp_path):
     def write(run: StageRun) -> StageResult:
         assert run.partitions == [SNAPSHOT]
