@@ -104,5 +104,7 @@ def test_whole_numbers_are_compared_with_the_plain_form_only(monkeypatch: pytest
     real = distinct_texts.ask
     monkeypatch.setattr(distinct_texts, "ask", lambda db, sql, columns: questions.extend(sql) or real(db, sql, columns))
     assert detect({"n": ["1", "22", "-333"]}).form == PLAIN
-    asked = [condition for condition in CONDITIONS.values() if any(f"where {condition})" in sql for sql in questions)]
-    assert asked == [CONDITIONS[PLAIN.example]]
+    compared = [
+        condition for condition in CONDITIONS.values() if any(f"where {condition})" in sql for sql in questions)
+    ]
+    assert compared == [CONDITIONS[PLAIN.example]]
