@@ -83,8 +83,15 @@ class ExtractFeed:
 
     @property
     def key(self) -> list[str]:
-        """The columns that most likely identify every row of the feed, or all columns if no small set does."""
-        return list(self.profile.keys[0]) if self.has_key else [column.name for column in self.profile.columns]
+        """The columns that most likely identify every row of the feed.
+
+        If no small set of columns does, these are all columns that every file has: a row without a value in its key
+        would be quarantined. If no column is in every file, these are all columns.
+        """
+        if self.has_key:
+            return list(self.profile.keys[0])
+        names = [column.name for column in self.profile.columns]
+        return [name for name in names if name not in self.profile.optional] or names
 
     def draft_source(self) -> SourceDraft:
         """Return the texts with which the templates of a new use case declare this feed as a source."""
@@ -106,7 +113,7 @@ class ExtractFeed:
             other_readings=_describe_readings(history, "If this is wrong, write {} in partition and in known_at")
             if history
             else "",
-            optional=[as_yaml(name) for name in self.profile.optional],
+            optional=[as_yaml(name) for name in self.profile.optional if name not in self.key],
             personal=[as_yaml(c.name) for c in self.profile.columns if PERSONAL_NAME.search(c.name)],
             profile=self.profile,
             column_notes=self._column_notes(),

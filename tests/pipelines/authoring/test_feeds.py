@@ -129,6 +129,25 @@ def test_a_feed_drafts_its_source(tmp_path: Path) -> None:
     assert source.location == str(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("texts", "key", "optional"),
+    [
+        (("day,shop\n2020-01-01,a\n2020-01-01,a\n", "day,shop,promo\n2020-01-02,a,y\n"), ["day", "shop"], ["promo"]),
+        (("day\n2020-01-01\n2020-01-01\n", "shop\na\n"), ["day", "shop"], []),
+        (("day\n", "day,code\n2020-01-01,a\n2020-01-01,b\n"), ["code"], []),
+    ],
+    ids=["a newer file has more columns", "no column is in every file", "a file without rows lacks the key"],
+)
+def test_no_column_of_the_key_is_optional(
+    texts: tuple[str, str], key: list[str], optional: list[str], tmp_path: Path
+) -> None:
+    for number, text in enumerate(texts):
+        (tmp_path / f"sales_{number}.csv").write_text(text)
+    (feed,) = find_feeds(str(tmp_path))
+    source = feed.draft_source()
+    assert (source.key, source.optional) == (key, optional)
+
+
 def test_a_date_of_birth_is_not_the_day_of_a_row(tmp_path: Path) -> None:
     rows = "".join(f"{1950 + n}-01-01,2020-01-{n + 1:02}\n" for n in range(30))
     (tmp_path / "visits.csv").write_text("birth_date,visited\n" + rows)
