@@ -97,7 +97,8 @@ def refuse_feed(run: StageRun, extracts: Sequence[Arrival]) -> str:
             return ""
         location = hide_passwords(contract.location or "") or f"its landing folder, data/landing/{run.use_case.name}"
         return f"no extract has arrived. Land a file that matches '{contract.files}' in {location}."
-    requested = arrivals_for(extracts, run.partitions)
-    if not requested or not all(extract.problem for extract in requested):
+    # A refused extract without a date in its name is listed in one partition, which the run may not include.
+    requested = arrivals_for(extracts, run.partitions) or extracts
+    if not all(extract.problem for extract in requested):
         return ""
     return f"no extract of the run's partitions can be used. {requested[0].name}: {requested[0].problem}"

@@ -171,12 +171,12 @@ class Publication:
             f"select {columns} from (select *, rowid as _rowid from typed) t join published p using (_rowid) {join}"
         )
 
-        def read(first: int, last: int) -> pa.Table:
+        def read(first: int, last: int) -> pa.RecordBatchReader:  # a portion may have many rows, if they have no texts
             condition = f"p._number between {first} and {last}"
-            return self.db.sql(f"{select} where {condition} order by p._number").to_arrow_table()
+            return self.db.sql(f"{select} where {condition} order by p._number").to_arrow_reader(BATCH_ROWS)
 
         schema = self.db.sql(f"{select} limit 0").to_arrow_table().schema
-        batches = (batch for portion in portions for batch in read(*portion).to_batches())
+        batches = (batch for portion in portions for batch in read(*portion))
         return pa.RecordBatchReader.from_batches(schema, batches)
 
     def _is_in_order(self, verdicts: Mapping[str, Verdict]) -> bool:

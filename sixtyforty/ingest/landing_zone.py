@@ -283,7 +283,9 @@ class LandingZone:
         seen_at = now().isoformat(timespec="seconds")
         staging = ExtractStaging(self.use_case, source, self.lake, area)
         extracts: list[NewExtract | Arrival] = []
+        replaced: dict[str, Arrival | None] = {}
         for file, known in due:
+            replaced[file.name] = known
             if not known and (arrival_elsewhere := read_elsewhere.get(file)):
                 extracts.append(arrival_elsewhere)
                 continue
@@ -305,7 +307,7 @@ class LandingZone:
                 self._keep(source, extract)
             else:
                 extract.partitions.finish()
-            arrival = new_arrival(self.use_case, source, extract, seq)
+            arrival = new_arrival(self.use_case, source, extract, seq, replaced[extract.file.name])
             if is_full and not arrival.problem:
                 arrival = replace(arrival, partitions=dict.fromkeys(sorted(earlier), 0) | arrival.partitions)
                 earlier |= arrival.partitions.keys()

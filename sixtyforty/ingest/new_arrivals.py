@@ -15,8 +15,13 @@ from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
 
 
-def new_arrival(use_case: DecisionChain, source: str, extract: NewExtract, seq: int) -> Arrival:
-    """Return the arrival of an extract that was read. seq: the arrival number, unless the extract has one already."""
+def new_arrival(
+    use_case: DecisionChain, source: str, extract: NewExtract, seq: int, replaced: Arrival | None = None
+) -> Arrival:
+    """Return the arrival of an extract that was read.
+
+    seq: the arrival number, unless the extract has one already. replaced: the earlier arrival of the file's name.
+    """
     return Arrival(
         name=extract.file.name,
         sha256=extract.sha256,
@@ -24,7 +29,7 @@ def new_arrival(use_case: DecisionChain, source: str, extract: NewExtract, seq: 
         mtime_ns=extract.file.mtime_ns,
         seq=extract.seq or seq,
         rows=extract.line_count,
-        partitions=_partition_counts(use_case, source, extract),
+        partitions=_partition_counts(use_case, source, extract, replaced),
         problem=extract.problem,
         tag=extract.file.tag,
         undeclared=extract.undeclared,
@@ -54,16 +59,20 @@ def _refusal_fields(extract: NewExtract, source: Source) -> dict[str, Any]:
     return {"contract": contract_hash(source), "memory": memory_of_reader() if extract.has_broken_reader else 0}
 
 
-def _partition_counts(use_case: DecisionChain, source: str, extract: NewExtract) -> dict[str, int]:
+def _partition_counts(
+    use_case: DecisionChain, source: str, extract: NewExtract, replaced: Arrival | None
+) -> dict[str, int]:
     """Return the number of an extract's rows by partition.
 
     A partition in the file name is listed even without rows, because the extract may be incomplete. A refused extract
-    is listed in at least one partition, so that people see it. If its name mentions no partition, it is listed in the
-    first partition of the use case.
+    is also listed in the partitions of the extract that it replaced, so that none of them is accepted without rows. It
+    is listed in at least one partition, so that people see it: if there is no other, in the use case's first partition.
     """
     if not use_case.sources[source].partition:
         return {SNAPSHOT: extract.line_count}
     in_name = partitions_in_name(Path(extract.file.name).name, use_case)
+    if extract.problem and replaced:
+        in_name = [*in_name, *replaced.partitions]
     promised = [partition for partition in in_name if extract.partitions.is_inside(partition)]
     if not promised and extract.problem:
         promised = [use_case.limits[0]]

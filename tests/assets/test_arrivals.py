@@ -11,6 +11,7 @@ from assets import arrivals, data, decide
 from assets.stage import REFUSED, CheckResult, StageResult, StageTarget
 from expectations import suites
 from sixtyforty.ingest.arrival_delays import IN_BULK
+from sixtyforty.ingest.raw import ingest
 from sixtyforty.spec.draft import Draft, PartialUseCase
 from sixtyforty.workspace import Workspace
 from tests.assets.conftest import make_run
@@ -132,3 +133,15 @@ def test_a_table_may_be_empty_and_nobody_need_respond(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path / "files", **WITH_RESPONSES | {"sources": in_files})
     assert arrivals.refuse_feed(make_run(ws, KEYS, "responses"), []) == ""
     assert arrivals.refuse_feed(make_run(ws, KEYS, "calls"), []).startswith("no extract has arrived")
+
+
+def test_a_feed_is_refused_if_its_only_extract_is_refused_in_another_partition(tmp_path: Path) -> None:
+    """An extract without a date in its name belongs to the use case's first day. A run of later days exited 0."""
+    ws = make_workspace(tmp_path)
+    land_extract(ws.landing, "calls_a.csv", b"\x00\x01")
+    run = make_run(ws, KEYS, "calls")
+    ingest(ws.use_case, "calls", ws.lake, ws.landing, KEYS, "test")
+    assert arrivals.refuse_feed(run, ws.landing.known("calls")).startswith("no extract of the run's partitions can be")
+    land_days(ws, DAYS[:1])
+    ws.landing.scan("calls")
+    assert arrivals.refuse_feed(run, ws.landing.known("calls")) == ""

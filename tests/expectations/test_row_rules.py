@@ -69,6 +69,24 @@ def test_the_extreme_values_of_a_large_table_find_the_same_rows_as_all_rows(
     assert find_by_distinct_values(rows, rules) == find_failing_rows("test", rows, rules)
 
 
+@pytest.mark.parametrize(
+    "limit", [10**6, 4 * row_rules.BYTES_PER_GROUP]
+)  # one pass over the rows, and one for each row
+def test_repeated_values_are_found_in_any_number_of_passes(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 512 MB, a rule that values are unique failed on 10 million rows."""
+    rng = np.random.default_rng(5)
+    values = [float(n) for n in rng.integers(-20, 20, 60)]
+    rows = pd.DataFrame({"x": [*values, -0.0, 0.0, None, None], "kind": [*rng.choice(["a", "b"], 63), None]})
+    rules = [
+        rule("column_values_to_be_unique", column="x"),
+        rule("compound_columns_to_be_unique", column_list=["x", "kind"]),
+    ]
+    monkeypatch.setattr(row_rules, "duckdb_limit", lambda: limit)
+    expected = find_failing_rows("test", rows, rules)
+    assert all(expected)
+    assert find_by_distinct_values(rows, rules) == expected
+
+
 def test_a_rule_about_columns_that_are_known_to_be_unique_is_not_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
     checked = [
         rule("column_values_to_be_unique", column="n"),
