@@ -65,14 +65,14 @@ def _partition_counts(
     """Return the number of an extract's rows by partition.
 
     A partition in the file name is listed even without rows, because the extract may be incomplete. A refused extract
-    is also listed in the partitions of the extract that it replaced, so that none of them is accepted without rows. It
-    is listed in at least one partition, so that people see it: if there is no other, in the use case's first partition.
+    is also listed where the extract that it replaced had rows, so that these partitions aren't accepted without rows.
+    It is listed in at least one partition, so that people see it: otherwise in the first partition of the use case.
     """
     if not use_case.sources[source].partition:
         return {SNAPSHOT: extract.line_count}
     in_name = partitions_in_name(Path(extract.file.name).name, use_case)
     if extract.problem and replaced:
-        in_name = [*in_name, *replaced.partitions]
+        in_name += [partition for partition, rows in replaced.partitions.items() if rows or replaced.problem]
     promised = [partition for partition in in_name if extract.partitions.is_inside(partition)]
     if not promised and extract.problem:
         promised = [use_case.limits[0]]

@@ -115,12 +115,14 @@ def test_a_replaced_file_loses_its_old_rows(workspace: Workspace) -> None:
 
 @pytest.mark.parametrize("content", [text(NEXT), "", csv_text(CALLS, [])])
 def test_a_replaced_file_loses_its_rows_of_partitions_that_it_left(workspace: Workspace, content: str) -> None:
+    """A refused file is still listed where it had rows, so that these days are rejected."""
     land_extract(workspace.landing, "calls_a.csv", text(DAY, NEXT))
     ingest_calls(workspace)
     land_extract(workspace.landing, "calls_a.csv", content)
     entries = ingest_calls(workspace)
     assert ids(workspace) == []
-    assert entries[str(DAY)].facts["extracts"] == []
+    problems = [extract["problem"] for extract in entries[str(DAY)].facts["extracts"]]
+    assert problems == ([] if content else ["the file is empty. Ask the sender to send it again."])
     before = read_files(workspace.lake.root)
     ingest_calls(workspace)
     assert read_files(workspace.lake.root) == before
