@@ -14,6 +14,8 @@ from pipelines.authoring.feeds import ExtractFeed
 from pipelines.authoring.yaml_text import as_yaml, flow
 from sixtyforty.ingest.profiling import ColumnProfile, TimeProfile
 
+NO_ROW_LEFT = "no row is left: none arrived, or later extracts moved them all"
+
 
 @dataclass(frozen=True)
 class DraftRule:
@@ -72,7 +74,7 @@ def draft_suite(feed: ExtractFeed) -> str:
 
 def empty_suite(name: str) -> str:
     """Return a suite as YAML whose only rule requires at least one row in each partition."""
-    why = "no row arrived" if name != "features" else "there is no unit to decide about"
+    why = NO_ROW_LEFT if name != "features" else "there is no unit to decide about"
     return DraftSuite(f"Rules for {name}, still to be written.", [], [_at_least_one_row(why)]).as_yaml()
 
 
@@ -85,7 +87,7 @@ def _key_rules(key: list[str]) -> list[DraftRule]:
 
 
 def _row_count_rules(history: TimeProfile | None) -> list[DraftRule]:
-    rules = [_at_least_one_row("no row arrived", after_close=True)]
+    rules = [_at_least_one_row(NO_ROW_LEFT, after_close=True)]
     if history and history.every == "day":
         usual = {"column": "rows", "min_value": max(1, int(history.per_day / 4)), "max_value": history.most * 2}
         why = "the number of rows is unusual; some rows may be missing, or may have arrived twice"
