@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from expectations.gx_runner import RuleError, find_failing_rows
+from expectations.repeated_hashes import list_repeated_rows
 from expectations.row_conditions import CONDITION, PARSER
 from expectations.rule_catalog import BETWEEN, ROW_RULES, RULES, TEXT_RULES, UNIQUE_RULES, VALUE_RULES
 from expectations.rule_decimals import read_frame
@@ -36,14 +37,12 @@ from expectations.value_frames import (
     reads_text,
     share_frame,
 )
-from sixtyforty.storage.memory import duckdb_limit
 from sixtyforty.storage.sql import digest_sql, identifier, identifiers, literal
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-BYTES_PER_GROUP = 64  # memory that DuckDB takes to count the rows with one hash
 LONG_TEXT = 64  # a longer text is compared with others by its digest
 NULL_RULES = ("expect_column_values_to_be_null", "expect_column_values_to_not_be_null")
 ORDERED_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "DECIMAL", "DOUBLE", "DATE", "TIMESTAMP")
@@ -245,7 +244,7 @@ class _RowEvaluator:
         columns = identifiers(rule.columns)
         digests = ", ".join(f"{self._digest(column)} as {identifier(column)}" for column in rule.columns)
         rows = f"(select _id, {self._partition} as _of, {digests} from {table})"
-        self._list_repeated(f"select _id, hash(_of, {columns}) as _hash from {rows}")
+        list_repeated_rows(self.db, f"select _id, hash(_of, {columns}) as _hash from {rows}")
         rows = f"(select r.* from {rows} r semi join repeated_rows using (_id))"
         alike = f"select _of, {columns} from {rows} group by all having count(*) > 1"
         self.db.execute(f"create or replace temp table alike as {alike}")
@@ -257,25 +256,6 @@ class _RowEvaluator:
         same = _same_values(rule.columns)
         alike_rows = f"(select r.* from {rows} r semi join alike v on r._of = v._of and {same})"
         repeated.insert_failing_rows(alike_rows, same)
-
-    def _list_repeated(self, hashes: str) -> None:
-        """Create the table `repeated_rows`, with the `_id` of each row whose hash occurs in several rows.
-
-        The hashes are counted in several passes, because DuckDB fails if the groups of many rows don't fit into memory.
-
-        hashes: SQL query for `_id` and `_hash` of the rows.
-        """
-        self.db.execute(
-            f"""create or replace temp table row_hashes as {hashes};
-            create or replace temp table repeated_rows (_id bigint)"""
-        )
-        ((row_count,),) = self.db.execute("select count(*) from row_hashes").fetchall()
-        passes = 1 + row_count * BYTES_PER_GROUP // (duckdb_limit() // 4)
-        for number in range(passes):
-            hashes = f"(select * from row_hashes where _hash % {passes} = {number})"
-            repeated = f"select _hash from {hashes} group by 1 having count(*) > 1"
-            self.db.execute(f"insert into repeated_rows select _id from {hashes} semi join ({repeated}) using (_hash)")
-        self.db.execute("drop table row_hashes")
 
     def _digest(self, column: str) -> str:
         """Return SQL for a value that is equal for equal values of a column only, and that is never a long text."""

@@ -282,24 +282,22 @@ class LandingZone:
         """
         seen_at = now().isoformat(timespec="seconds")
         staging = ExtractStaging(self.use_case, source, self.lake, area)
-        extracts: list[NewExtract | Arrival] = []
-        replaced: dict[str, Arrival | None] = {}
+        extracts: list[tuple[NewExtract | Arrival, Arrival | None]] = []
         for file, known in due:
-            replaced[file.name] = known
             if not known and (arrival_elsewhere := read_elsewhere.get(file)):
-                extracts.append(arrival_elsewhere)
+                extracts.append((arrival_elsewhere, known))
                 continue
             arrival = self._read_file(source, staging, file, known, seen_at)
             if isinstance(arrival, Arrival):
                 yield arrival
             elif arrival:
-                extracts.append(arrival)
+                extracts.append((arrival, known))
         staging.flush()
         # A full extract lists the partitions of all earlier extracts, because it removes all of their rows.
         is_full, earlier = self.use_case.sources[source].full, set[str]()
         if is_full:
             earlier = {partition for arrival in self.known(source) for partition in arrival.partitions}
-        for seq, extract in enumerate(extracts, last_seq + 1):
+        for seq, (extract, known) in enumerate(extracts, last_seq + 1):
             if isinstance(extract, Arrival):
                 yield replace(extract, seq=seq)
                 continue
@@ -307,7 +305,7 @@ class LandingZone:
                 self._keep(source, extract)
             else:
                 extract.partitions.finish()
-            arrival = new_arrival(self.use_case, source, extract, seq, replaced[extract.file.name])
+            arrival = new_arrival(self.use_case, source, extract, seq, known)
             if is_full and not arrival.problem:
                 arrival = replace(arrival, partitions=dict.fromkeys(sorted(earlier), 0) | arrival.partitions)
                 earlier |= arrival.partitions.keys()

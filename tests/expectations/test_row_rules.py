@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from expectations import row_rules, small_tables, value_frames
+from expectations import repeated_hashes, row_rules, small_tables, value_frames
 from expectations.gx_runner import RuleError, find_failing_rows
 from expectations.row_rules import record_failing_rows
 from expectations.rules import Rule
@@ -70,7 +70,7 @@ def test_the_extreme_values_of_a_large_table_find_the_same_rows_as_all_rows(
 
 
 @pytest.mark.parametrize(
-    "limit", [10**6, 4 * row_rules.BYTES_PER_GROUP]
+    "limit", [10**6, 4 * repeated_hashes.BYTES_PER_GROUP]
 )  # one pass over the rows, and one for each row
 def test_repeated_values_are_found_in_any_number_of_passes(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With 512 MB, a rule that values are unique failed on 10 million rows."""
@@ -81,7 +81,7 @@ def test_repeated_values_are_found_in_any_number_of_passes(limit: int, monkeypat
         rule("column_values_to_be_unique", column="x"),
         rule("compound_columns_to_be_unique", column_list=["x", "kind"]),
     ]
-    monkeypatch.setattr(row_rules, "duckdb_limit", lambda: limit)
+    monkeypatch.setattr(repeated_hashes, "duckdb_limit", lambda: limit)
     expected = find_failing_rows("test", rows, rules)
     assert all(expected)
     assert find_by_distinct_values(rows, rules) == expected
