@@ -100,7 +100,7 @@ class StageSqlError(SixtyfortyError):
     """The SQL of a declaration failed in a stage. The message shows no data, because Dagster stores it."""
 
 
-def _cure_of_sql_error(error: "duckdb.Error", partitions: Sequence[str]) -> str:
+def _describe_sql_failure(error: "duckdb.Error", partitions: Sequence[str]) -> str:
     """Return why the SQL of a stage failed and what to do, without any data."""
     import duckdb
 
@@ -173,8 +173,8 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
                 stage_result = stage.run(run)
         except duckdb.Error as error:
             refuse_damaged_files(str(error))
-            cure = _cure_of_sql_error(error, partitions)
-            raise StageSqlError(f"{use_case.name} {stage.name}: {cure}") from None
+            failure = _describe_sql_failure(error, partitions)
+            raise StageSqlError(f"{use_case.name} {stage.name}: {failure}") from None
         if stage.holds_decisions:
             stage_result.note_undecided(run)
         return stage_result

@@ -30,7 +30,8 @@ class Arrival:
     - mtime_ns: the modification time, in nanoseconds since 1970.
     - seq: the number of the arrival, in the order of arrival.
     - rows: the number of rows in the extract.
-    - partitions: the number of rows by partition. A partition in the file's name is listed even without rows.
+    - partitions: the number of rows by partition. A partition in the file's name is listed even without rows. For a
+      refused extract, these are the rows of the extract that it replaced.
     - problem: why the extract is refused; None if it is not refused.
     - tag: the content tag (ETag) of the file in its object store, if the store has tags.
     - is_present: whether the last scan found the file. False if the file was archived; the lake still holds its rows.

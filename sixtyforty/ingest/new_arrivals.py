@@ -65,15 +65,16 @@ def _partition_counts(
     """Return the number of an extract's rows by partition.
 
     A partition in the file name is listed even without rows, because the extract may be incomplete. A refused extract
-    is also listed where the extract that it replaced had rows, so that these partitions aren't accepted without rows.
-    It is listed in at least one partition, so that people see it: otherwise in the first partition of the use case.
+    has the rows of the extract that it replaced, so that the verdicts count the rows that are missing now. It is listed
+    in at least one partition, so that people see it: otherwise in the first partition of the use case.
     """
     if not use_case.sources[source].partition:
         return {SNAPSHOT: extract.line_count}
-    in_name = partitions_in_name(Path(extract.file.name).name, use_case)
-    if extract.problem and replaced:
-        in_name += [partition for partition, rows in replaced.partitions.items() if rows or replaced.problem]
-    promised = [partition for partition in in_name if extract.partitions.is_inside(partition)]
-    if not promised and extract.problem:
-        promised = [use_case.limits[0]]
-    return dict.fromkeys(promised, 0) | extract.lines.counts
+    is_inside = extract.partitions.is_inside
+    promised = filter(is_inside, partitions_in_name(Path(extract.file.name).name, use_case))
+    counts = dict.fromkeys(promised, 0) | extract.lines.counts
+    if not extract.problem:
+        return counts
+    if replaced:
+        counts |= {p: rows for p, rows in replaced.partitions.items() if is_inside(p) and (rows or replaced.problem)}
+    return counts or {use_case.limits[0]: 0}

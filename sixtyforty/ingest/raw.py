@@ -170,9 +170,9 @@ def _listed_extract(arrival: Arrival, partition: str, problem: str | None) -> Li
     rows = arrival.partitions[partition]
     if problem and rows and not arrival.problem:
         return ListedExtract(arrival.name, arrival.sha256, arrival.seq, rows, refused=rows, problem=problem)
-    # The lines of a refused extract are counted only once, in the first of its partitions.
-    counts_here = arrival.problem is not None and partition == min(arrival.partitions)
-    refused = arrival.rows if counts_here else 0
+    refused = rows if arrival.problem else 0
+    if arrival.problem and partition == min(arrival.partitions):  # its lines are counted only once
+        refused = max(refused, arrival.rows)
     return ListedExtract(arrival.name, arrival.sha256, arrival.seq, rows, refused, arrival.problem)
 
 

@@ -22,11 +22,6 @@ from sixtyforty.workspace import Workspace
 from tests import flights
 from tests.flights import BEFORE, DAY, DAYS, edited, first_rows, flight_delays, land_and_validate
 from tests.helpers import CALLS, csv_text, land_extract, make_workspace, read_lake
-from tests.ingested_calls import DAYS as DAYS_OF_CALLS
-from tests.ingested_calls import LATER
-from tests.landed_calls import DAY as DAY_OF_CALLS
-from tests.landed_calls import NEXT as NEXT_DAY
-from tests.landed_calls import text as calls_text
 
 SENTINEL = "carrier_N0B0DY"  # near enough to a column's name to be guessed at
 
@@ -65,30 +60,6 @@ def test_validating_twice_gives_the_same_verdict_and_bytes(lived):
     for source in flights.SOURCES:
         flights.validate_landed(lived, source, DAYS)
     assert read_lake(lived.lake) == before
-
-
-@pytest.mark.parametrize("full", [False, True])
-@pytest.mark.parametrize("unusable", [b"\x00\x01garbage", "number,day\n1,2013-03-10\n", b"\x1f\x8b cut off"])
-def test_an_extract_that_becomes_unusable_leaves_all_of_its_accepted_days_in_force(tmp_path, unusable, full):
-    """The days were accepted again, without a row."""
-    ws = make_workspace(tmp_path, sources={"calls": {"full": full}})
-    suite = Suite(description="No rules.")
-    land_extract(ws.landing, "calls_a.csv", calls_text(DAY_OF_CALLS, NEXT_DAY))
-    if not full:
-        land_extract(ws.landing, "calls_2013-03-12.csv", calls_text(LATER))
-    validate_landed(ws, "calls", suite, DAYS_OF_CALLS)
-    before = ws.lake.entries("validated/calls")
-    for _ in range(2):  # when it is refused again, too
-        land_extract(ws.landing, "calls_a.csv", unusable)
-        verdicts = validate_landed(ws, "calls", suite, DAYS_OF_CALLS)
-        rejected = {day: verdict.reasons for day, verdict in verdicts.items() if not verdict.accepted}
-        assert list(rejected) == DAYS_OF_CALLS[:2]
-        assert all("calls_a.csv: " in reasons[0] for reasons in rejected.values())
-        assert ws.lake.entries("validated/calls") == before
-        unusable = unusable[:-1]
-    land_extract(ws.landing, "calls_a.csv", calls_text(NEXT_DAY))
-    verdicts = validate_landed(ws, "calls", suite, DAYS_OF_CALLS)
-    assert verdicts[DAYS_OF_CALLS[1]].accepted
 
 
 def test_without_extracts_there_is_no_verdict(ws):

@@ -196,7 +196,8 @@ def assert_accounts(home: Home, source: str, verdicts: dict[str, Verdict]) -> No
     for arrival in home.ws.landing.known(source):
         if arrival.problem:
             assert arrival.rows >= 1
-            refused[min(arrival.partitions)] += arrival.rows
+            first = min(arrival.partitions)
+            refused.update(arrival.partitions | {first: max(arrival.rows, arrival.partitions[first])})
     for partition, verdict in verdicts.items():
         assert verdict.conserved
         counts = (verdict.accepted_rows, verdict.quarantined, verdict.duplicates, verdict.superseded)
