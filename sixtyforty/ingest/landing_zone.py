@@ -234,7 +234,7 @@ class LandingZone:
         """Record in the ledger that accepted extracts are refused now. If there are any, raise LaterRefusalError."""
         if not refused:
             return
-        arrivals = {a.seq: new_arrival(self.use_case, source, extract, a.seq) for a, extract in refused}
+        arrivals = {a.seq: new_arrival(self.use_case, source, extract, a.seq, a) for a, extract in refused}
         ledger = self._ledger(source)
         with exclusive_lock(ledger.with_suffix(".lock"), f"refuse extracts of {source}"):
             write_arrivals(ledger, [arrivals.get(known.seq, known) for known in self.known(source)])

@@ -16,11 +16,12 @@ from sixtyforty.spec.sources import Source
 
 
 def new_arrival(
-    use_case: DecisionChain, source: str, extract: NewExtract, seq: int, replaced: Arrival | None = None
+    use_case: DecisionChain, source: str, extract: NewExtract, seq: int, replaced: Arrival | None
 ) -> Arrival:
     """Return the arrival of an extract that was read.
 
-    seq: the arrival number, unless the extract has one already. replaced: the earlier arrival of the file's name.
+    seq: the arrival number, unless the extract has one already. replaced: the earlier arrival of the file's name; None
+    for a new name.
     """
     return Arrival(
         name=extract.file.name,

@@ -171,8 +171,8 @@ def _listed_extract(arrival: Arrival, partition: str, problem: str | None) -> Li
     if problem and rows and not arrival.problem:
         return ListedExtract(arrival.name, arrival.sha256, arrival.seq, rows, refused=rows, problem=problem)
     refused = rows if arrival.problem else 0
-    if arrival.problem and partition == min(arrival.partitions):  # its lines are counted only once
-        refused = max(refused, arrival.rows)
+    if arrival.problem and partition == min(arrival.partitions):  # further lines are counted only once
+        refused += max(0, arrival.rows - sum(arrival.partitions.values()))
     return ListedExtract(arrival.name, arrival.sha256, arrival.seq, rows, refused, arrival.problem)
 
 

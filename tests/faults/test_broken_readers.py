@@ -126,4 +126,19 @@ def test_an_extract_that_only_the_sensor_can_read_is_refused_in_the_run(
     assert ingest_calls(workspace) == {P: 0, NEXT: 4}
     assert NEEDS_MEMORY in str(known(workspace)[BROKEN].problem)
     (listed,) = listed_extracts(workspace.lake.entry("raw/calls", P))
-    assert (listed.problem, listed.rows, listed.refused) == (known(workspace)[BROKEN].problem, 0, 4)
+    assert (listed.problem, listed.rows, listed.refused) == (known(workspace)[BROKEN].problem, 4, 4)
+
+
+def test_rows_of_an_extract_that_only_an_earlier_run_could_read_are_missed_in_each_partition(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The extract was listed only in the first partition. The other one lost its rows without a reason."""
+    name = "calls_needs_memory.csv"
+    land_extract(workspace.landing, name, csv_text(CALLS, [row for day in DAYS[:2] for row in calls_on(day, 4)]))
+    monkeypatch.setenv("SIXTYFORTY_MEMORY", "4GB")
+    workspace.landing.scan("calls", patient=True)
+    monkeypatch.setenv("SIXTYFORTY_MEMORY", "512MB")
+    assert ingest_calls(workspace) == {P: 0, NEXT: 0}
+    for partition in (P, NEXT):
+        (listed,) = listed_extracts(workspace.lake.entry("raw/calls", partition))
+        assert (listed.problem, listed.refused) == (known(workspace)[name].problem, 4)

@@ -196,8 +196,8 @@ def assert_accounts(home: Home, source: str, verdicts: dict[str, Verdict]) -> No
     for arrival in home.ws.landing.known(source):
         if arrival.problem:
             assert arrival.rows >= 1
-            first = min(arrival.partitions)
-            refused.update(arrival.partitions | {first: max(arrival.rows, arrival.partitions[first])})
+            refused.update(arrival.partitions)
+            refused[min(arrival.partitions)] += max(0, arrival.rows - sum(arrival.partitions.values()))
     for partition, verdict in verdicts.items():
         assert verdict.conserved
         counts = (verdict.accepted_rows, verdict.quarantined, verdict.duplicates, verdict.superseded)
