@@ -64,7 +64,7 @@ def find_refused_extracts(ws: Workspace, track: Track) -> list[Alert]:
 
 def _refusal_text(source: str, arrival: Arrival) -> str:
     return (
-        f"{source}: the extract {arrival.name} is refused, and none of its rows are used. `sixtyforty check-extract`"
+        f"{source}: the extract {arrival.name} is refused, and none of its rows are used. `sixtyforty check`"
         " shows why. Ask the sender for a corrected extract."
     )
 

@@ -1,10 +1,9 @@
 """The format of a home's files: a number that tells whether this version of the project can read the files.
 
 The file `data/home_format.json` holds the number. A home of version 0.1 has no such file, and can't be read. It is
-recognized by the records of runs in `data/dagster`. Other folders prove nothing, because a new home may have them
-before its first run, for example after a restore. Empty databases of Dagster prove nothing either, because a check of
-the definitions creates them. Nor do Dagster's settings, which people may write before the first run. The steps in
-`MIGRATIONS` convert a home to a later format.
+recognized by its records of runs. Other files prove nothing, because a new home may have them before its first run. For
+example, a restore writes them, people write Dagster's settings, and `dg check defs` creates empty databases and a log.
+The steps in `MIGRATIONS` convert a home to a later format.
 """
 
 from __future__ import annotations
@@ -19,10 +18,8 @@ from sixtyforty.storage.locks import exclusive_lock
 
 HOME_FORMAT = 2  # version 0.1 wrote format 1, without a format file
 FORMAT_FILE = "home_format.json"
-FOLDER_OF_FORMAT_1 = "dagster"
-NO_RECORDS = {  # files of Dagster that a home may have before its first run
-    *("index.db", "runs.db", "schedules.db", "dagster.yaml")
-}
+RUNS_OF_FORMAT_1 = "dagster/storage/history/runs/*.db"  # one database for each run
+INDEX_OF_RUNS = "index.db"
 
 BUILD_AGAIN = "Move or delete the folder `data`, then build the home again, for example with `make demo`."
 
@@ -67,8 +64,8 @@ def read_home_format(home: Path) -> int | None:
             content = file.read_bytes()
         return int(json.loads(content)["format"])
     except FileNotFoundError:
-        files = (path for path in (home / "data" / FOLDER_OF_FORMAT_1).rglob("*") if path.is_file())
-        has_records = any(path.name.partition("-")[0] not in NO_RECORDS for path in files)
+        databases = (path.name for path in (home / "data").glob(RUNS_OF_FORMAT_1))
+        has_records = any(name != INDEX_OF_RUNS for name in databases)
         return 1 if has_records else None
     except (ValueError, TypeError, KeyError) as error:
         raise HomeFormatError(

@@ -33,11 +33,13 @@ def test_a_home_where_no_run_has_started_counts_as_new(tmp_path: Path, folder: s
 
 
 def test_a_check_of_the_definitions_in_a_new_home_does_not_make_it_old(tmp_path: Path) -> None:
-    storage = tmp_path / "data" / "dagster" / "storage"
-    for name in ("schedules/schedules.db", "history/runs.db", "history/runs/index.db", "history/runs/index.db-wal"):
-        (storage / name).parent.mkdir(parents=True, exist_ok=True)
-        (storage / name).touch()
-    (tmp_path / "data" / "dagster" / "dagster.yaml").touch()  # a person may write Dagster's settings first
+    folder = tmp_path / "data" / "dagster"
+    databases = ("schedules/schedules.db", "history/runs.db", "history/runs/index.db", "history/runs/index.db-wal")
+    others = ("logs/event.log", ".telemetry/id.yaml")  # Dagster writes them if no settings forbid it
+    for name in (*databases, *(f"storage/{database}" for database in databases), *others):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    (folder / "dagster.yaml").touch()  # a person may write Dagster's settings first
     ensure_home_format(tmp_path)
     assert read_home_format(tmp_path) == HOME_FORMAT
 
@@ -109,7 +111,9 @@ def test_preparing_dagsters_home_checks_the_format(tmp_path: Path, monkeypatch: 
     prepare_dagster_home()
     assert read_home_format(tmp_path) == HOME_FORMAT
     (tmp_path / "data" / "home_format.json").unlink()
-    (tmp_path / "data" / "dagster" / "2f3c0f8e.db").touch()
+    runs = tmp_path / "data" / "dagster" / "storage" / "history" / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    (runs / "2f3c0f8e.db").touch()
     with pytest.raises(SixtyfortyError, match=r"version 0\.1"):
         prepare_dagster_home()
 
