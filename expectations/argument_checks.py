@@ -9,7 +9,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
-from expectations.rule_catalog import BETWEEN, list_arguments
+from expectations.argument_forms import LENGTHS_BETWEEN, is_number
+from expectations.rule_catalog import BETWEEN
 from expectations.rule_times import BOUNDS, parse_clock_time, parse_day_time
 from expectations.rules import MOSTLY, Rule
 from sixtyforty.spec.contract_types import Kind, parse_type
@@ -31,7 +32,9 @@ def argument_type_errors(field: str, rule: Rule, column_type: str) -> Iterator[F
         yield from _schema_errors(f"{field}.{SCHEMA}", rule.kwargs[SCHEMA])
     yield from _share_errors(field, rule)
     family = column_family(column_type)
-    if rule.type == BETWEEN:
+    if rule.type in (BETWEEN, LENGTHS_BETWEEN) and all(rule.kwargs.get(name) is None for name in BOUNDS):
+        yield FieldError(field, f"{rule.type} needs min_value, max_value or both")
+    elif rule.type == BETWEEN:
         yield from _bound_errors(field, rule, family, column_type)
     if rule.type in SET_RULES and family and isinstance(rule.kwargs.get("value_set"), list):
         is_valid, example = _EXPECTED[family]
@@ -60,11 +63,6 @@ def comparison_problem(declared: Any, column_type: str, exact: bool = False) -> 
 
 def _bound_errors(field: str, rule: Rule, family: str, column_type: str) -> Iterator[FieldError]:
     bounds = {name: rule.kwargs[name] for name in BOUNDS if rule.kwargs.get(name) is not None}
-    if not bounds:
-        if set(rule.kwargs) - set(list_arguments(rule.type)[1]):  # _argument_errors reports a misspelt bound
-            return
-        yield FieldError(field, f"{rule.type} needs min_value, max_value or both")
-        return
     if family in ("text", "boolean", "uuid"):
         message = f"the column is of type {column_type}, but {rule.type} compares only numbers, dates and times"
         yield FieldError(f"{field}.column", message)
@@ -109,7 +107,7 @@ def _regex_errors(field: str, rule: Rule) -> Iterator[FieldError]:
 def _schema_errors(field: str, schema: Any) -> Iterator[FieldError]:
     import jsonschema
 
-    if not isinstance(schema, dict | bool):
+    if not isinstance(schema, dict):
         yield FieldError(field, f"{schema!r} is not a JSON schema; write a mapping such as {{type: object}}")
         return
     try:
@@ -121,18 +119,14 @@ def _schema_errors(field: str, schema: Any) -> Iterator[FieldError]:
 
 def _share_errors(field: str, rule: Rule) -> Iterator[FieldError]:
     declared = rule.kwargs.get(MOSTLY, 1)
-    if not _is_number(declared) or not 0 <= declared <= 1:
+    if not is_number(declared) or not 0 <= declared <= 1:
         yield FieldError(f"{field}.{MOSTLY}", f"{declared!r} is no share; write a share from 0 to 1, such as 0.95")
-
-
-def _is_number(declared: Any) -> bool:
-    return isinstance(declared, int | float) and not isinstance(declared, bool)
 
 
 def _is_decimal(declared: Any) -> bool:
     """Return whether a declared value is an exact number. YAML rounds a number of more digits, unless it is a text."""
     if isinstance(declared, float):
-        return len(Decimal(repr(declared)).normalize().as_tuple().digits) <= FLOAT_DIGITS
+        return is_number(declared) and len(Decimal(repr(declared)).normalize().as_tuple().digits) <= FLOAT_DIGITS
     try:
         return not isinstance(declared, bool) and Decimal(declared).is_finite()
     except (InvalidOperation, TypeError, ValueError):
@@ -160,12 +154,12 @@ def _parses(parse: Callable[[Any], Any], declared: Any) -> bool:
 
 
 def _is_comparable(declared: Any) -> bool:
-    return _is_number(declared) or isinstance(declared, date) or _is_day_time(declared) or _is_clock_time(declared)
+    return is_number(declared) or isinstance(declared, date) or _is_day_time(declared) or _is_clock_time(declared)
 
 
 # For each family of DuckDB types: a function that returns whether a declared value fits, and what to write instead.
 _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "number": (_is_number, "a number without quotes, such as 7.5"),
+    "number": (is_number, "a number without quotes, such as 7.5"),
     "decimal": (_is_decimal, f"a number, such as 7.5; put it in quotes if it has more than {FLOAT_DIGITS} digits"),
     "uuid": (_is_uuid, "a UUID in small letters, such as 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'"),
     "text": (lambda declared: isinstance(declared, str), "a text in quotes, such as '7'"),

@@ -1,4 +1,4 @@
-"""Check that a rule suits the types of its columns, and that the rule's other arguments have their form."""
+"""Check that a rule suits the types of its columns, and that pairs of values suit the types of two columns."""
 
 from __future__ import annotations
 
@@ -26,14 +26,10 @@ COMPARING = {
     "expect_multicolumn_values_to_be_equal",
     "expect_select_column_values_to_be_unique_within_record",
 }
-LENGTHS = {
-    "expect_column_value_lengths_to_be_between": ("min_value", "max_value"),
-    "expect_column_value_lengths_to_equal": ("value",),
-}
 
 
 def column_errors(field: str, rule: Rule, columns: Mapping[str, str]) -> Iterator[FieldError]:
-    """Yield an error for each column whose type a rule can't judge, and for each length or pair of another form.
+    """Yield an error for each column whose type a rule can't judge, and for each value that is no pair of such values.
 
     field: the path of the rule's arguments. columns: the columns with their DuckDB types; a type that isn't known is
     empty, or the column is missing.
@@ -46,9 +42,6 @@ def column_errors(field: str, rule: Rule, columns: Mapping[str, str]) -> Iterato
     if rule.type in COMPARING and len({family for family in families.values() if family}) > 1:
         types = ", ".join(f"{name} {columns[name]}" for name, family in families.items() if family)
         yield FieldError(field, f"{rule.type} can't compare columns of different types: {types}")
-    for name in LENGTHS.get(rule.type, ()):
-        if not isinstance(rule.kwargs.get(name, 0), int | None):
-            yield FieldError(f"{field}.{name}", f"{rule.kwargs[name]!r} is no length; write a whole number, such as 7")
     if rule.type == PAIR_SET:
         yield from _pair_errors(f"{field}.value_pairs_set", rule.kwargs, columns)
 

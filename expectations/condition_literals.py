@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from expectations.argument_checks import comparison_problem
+from expectations.argument_checks import column_family, comparison_problem
 from expectations.condition_values import membership_test, parse_expression, to_expression
 from expectations.row_conditions import CONDITION, PARSER
 
@@ -26,11 +26,32 @@ def literal_problems(arguments: Mapping[str, Any], columns: Mapping[str, str]) -
         return
     is_expression = isinstance(condition, str) and arguments.get(PARSER, "pandas") == "pandas"
     tree, names = parse_expression(condition if is_expression else to_expression(condition))
+    if _is_quantity(tree.body, names, columns):
+        yield "the row_condition is no comparison, so no row meets it; write one such as 'kind == \"b\"'"
     for column, declared in _compared_values(tree):
         name = names.get(column, column)
         problem = comparison_problem(declared, columns.get(name, ""))
         if problem:
             yield f"in the comparison of '{name}', {problem}"
+
+
+def _is_quantity(node: ast.expr, names: Mapping[str, str], columns: Mapping[str, str]) -> bool:
+    """Return whether an expression is a number, a text or a date instead of true or false.
+
+    names, columns: see `literal_problems`.
+    """
+    match node:
+        case ast.Name(name):
+            return column_family(columns.get(names.get(name, name), "")) not in ("", "boolean")
+        case ast.Constant(constant):
+            return not isinstance(constant, bool)
+        case ast.BinOp(_, operator, _):
+            return not isinstance(operator, ast.BitAnd | ast.BitOr | ast.BitXor)
+        case ast.UnaryOp(operator, _):
+            return isinstance(operator, ast.UAdd | ast.USub)
+        case ast.Call(ast.Name(), _, _):  # pandas has mathematical functions only
+            return True
+    return False
 
 
 def _compared_values(tree: ast.AST) -> Iterator[tuple[str, Any]]:

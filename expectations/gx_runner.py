@@ -12,10 +12,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from expectations.condition_values import with_plain_conditions
+from expectations.row_conditions import CONDITION, PARSER
 from expectations.rule_bounds import with_exact_bounds
 from expectations.rule_catalog import ROW_RULES
 from expectations.rule_decimals import with_exact_conditions, with_plain_numbers, with_scaled_decimals
-from expectations.rule_times import with_comparable_times
+from expectations.rule_times import PAIR_SET, with_comparable_times
 from expectations.rules import Rule
 from sixtyforty.spec.errors import SixtyfortyError
 
@@ -32,6 +33,8 @@ ROW_NUMBERS = {
 PASS_OR_FAIL = {"result_format": "BOOLEAN_ONLY"}
 PLAIN_TYPES = (str, int, bool)  # Python types that JSON has, too
 JSON_SCHEMA = "expect_column_values_to_match_json_schema"
+# Rules that judge each row by itself, and whose condition Great Expectations 1.24 ignores.
+IGNORE_CONDITIONS = (PAIR_SET,)
 MAX_UNJUDGED = 50  # if a rule can't judge more different values than this, the rule is wrong, not the values
 
 _PATCH_LOCK = threading.Lock()
@@ -136,6 +139,8 @@ def find_failing_rows(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> 
     except ValueError as error:
         raise RuleError(f"suite {name}: a rule can't be evaluated: {error}. Correct the rule.") from error
     frame, rules = with_exact_bounds(frame, rules)
+    ignored = {n: rule for n, rule in enumerate(rules) if _is_condition_ignored(rule)}
+    rules = [_without_condition(rule) if number in ignored else rule for number, rule in enumerate(rules)]
     outcomes = _evaluate(name, frame, dict(enumerate(rules)), PASS_OR_FAIL)
     failed, unjudged = {}, {}
     for number, outcome in outcomes.items():
@@ -148,7 +153,19 @@ def find_failing_rows(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> 
     if failed:
         for number, positions in _failing_positions(name, frame, failed).items():
             failing_rows[number] = positions
+    for number, rule in ignored.items():
+        fulfilling = set(frame.query(rule.kwargs[CONDITION]).index)
+        failing_rows[number] = [position for position in failing_rows[number] if position in fulfilling]
     return failing_rows
+
+
+def _is_condition_ignored(rule: Rule) -> bool:
+    return rule.type in IGNORE_CONDITIONS and rule.kwargs.get(CONDITION) is not None
+
+
+def _without_condition(rule: Rule) -> Rule:
+    arguments = {name: argument for name, argument in rule.kwargs.items() if name not in (CONDITION, PARSER)}
+    return rule.model_copy(update={"kwargs": arguments})
 
 
 def _failing_positions(name: str, frame: pd.DataFrame, rules: Mapping[int, Rule]) -> dict[int, list[int]]:

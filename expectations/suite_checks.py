@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from expectations.argument_checks import argument_type_errors
+from expectations.argument_forms import argument_form_errors
 from expectations.column_checks import column_errors
 from expectations.condition_literals import literal_problems
 from expectations.row_conditions import CONDITION, ConditionError, condition_columns, list_comparisons
@@ -51,7 +52,10 @@ def _rule_errors(
     if rule.type not in RULES:
         yield FieldError(f"{field}.type", f"there is no row-wise rule '{rule.type}'", rule.type, RULES)
         return
-    yield from _argument_errors(field, rule)
+    malformed = [*_argument_errors(field, rule), *argument_form_errors(f"{field}.kwargs", rule)]
+    if malformed:
+        yield from malformed
+        return
     for argument in COLUMN_ARGUMENTS:
         for column in _as_list(rule.kwargs.get(argument)):
             if columns is not None and column not in columns:

@@ -117,8 +117,7 @@ def parse_yaml(file: Path) -> ParsedYaml:
         details = ", ".join(text for text in (error.context, error.problem) if text)
         message = f"the file is not valid YAML at column {column}: {details}"
         parsed.problems.append(DeclarationProblem(file, line, "", message, "YAML, indented with spaces"))
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, AttributeError) as error:
-        # PyYAML raises AttributeError for a malformed `!!timestamp`.
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         message = f"the file is not valid YAML: {error}".splitlines()[0]
         parsed.problems.append(DeclarationProblem(file, 1, "", message, "YAML in UTF-8"))
     return parsed
@@ -138,7 +137,13 @@ def _construct(loader: _Loader, node: Node, path: FieldPath, parsed: ParsedYaml)
         return items
     if node.tag == TEXT_TAG:  # most nodes are texts, and their constructor is slow
         return node.value
-    return loader.construct_object(node, deep=True)
+    try:
+        return loader.construct_object(node, deep=True)
+    except (ValueError, AttributeError) as error:  # PyYAML raises AttributeError for a malformed `!!timestamp`
+        message = f"{node.value!r} can't be read: {error}"
+        allowed = "an existing date or number, or a text in quotes"
+        parsed.problems.append(DeclarationProblem(parsed.file, _line(node), dotted(path), message, allowed))
+        return None
 
 
 def _construct_mapping(loader: _Loader, node: MappingNode, path: FieldPath, parsed: ParsedYaml) -> dict[Hashable, Any]:

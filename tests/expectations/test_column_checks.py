@@ -40,8 +40,6 @@ def make_rule(rule_type: str, arguments: dict[str, Any]) -> Rule:
         ("column_values_to_be_increasing", {"column": "kind"}, "can't judge 'kind', a column of type VARCHAR"),
         ("column_value_z_scores_to_be_less_than", {"column": "kind"}, "can't judge 'kind'"),
         ("column_values_to_not_be_outliers", {"column": "day"}, "can't judge 'day'"),
-        ("column_value_lengths_to_be_between", {"column": "kind", "max_value": "a"}, "'a' is no length"),
-        ("column_value_lengths_to_equal", {"column": "kind", "value": 2.5}, "2.5 is no length"),
         ("column_pair_values_to_be_in_set", PAIRS | {"value_pairs_set": [["2024-03-10"]]}, "is no pair"),
         ("column_pair_values_to_be_in_set", PAIRS | {"value_pairs_set": [["soon", 1]]}, "'soon' can't be compared"),
     ],

@@ -50,7 +50,16 @@ def test_a_field_that_is_declared_twice_is_a_problem(tmp_path: Path) -> None:
     assert problem.message == "the field is declared twice, first on line 2"
 
 
-@pytest.mark.parametrize("text", ["a: ]", "a: *unknown", "a: !!timestamp x", "? [a]\n: b"])
+@pytest.mark.parametrize("text", ["2024-02-30", "!!timestamp x", "!!int x", "!!float x"])
+def test_a_value_that_does_not_exist_is_named_with_field_and_line(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "any.yaml"
+    file.write_text(f"a: 1\nb:\n  - c: {text}\n  - {{c: 2, c: 3}}\n")
+    wrong, twice = parse_yaml(file).problems
+    assert (wrong.line, wrong.field) == (3, "b.0.c") and "can't be read" in wrong.message
+    assert (twice.line, twice.field) == (4, "b.1.c")
+
+
+@pytest.mark.parametrize("text", ["a: ]", "a: *unknown", "? [a]\n: b"])
 def test_invalid_yaml_is_a_problem_with_its_line(text: str, tmp_path: Path) -> None:
     (problem,) = parse_yaml(write(tmp_path, text)).problems
     assert "the file is not valid YAML" in problem.message and problem.line == 1
