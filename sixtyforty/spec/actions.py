@@ -47,6 +47,11 @@ class Action(DeclaredModel):
     )
 
     @property
+    def fixed_cost(self) -> float:
+        """The cost in the KPI's currency; infinite if the cost is SQL."""
+        return math.inf if isinstance(self.cost, str) else self.cost
+
+    @property
     def most_units(self) -> int | None:
         """The largest number of units at one decision time or, with `is_limited_by_day`, of one day; None: no limit."""
         return self.limit.count if isinstance(self.limit, DailyLimit) else self.limit

@@ -82,6 +82,35 @@ def test_payoffs_in_sql_are_stored_in_hidden_features() -> None:
     assert kpi.actions_by_cost == ["wait", "act"] and kpi.idle_action == "wait"
 
 
+@pytest.mark.parametrize(
+    ("wait", "act"),
+    [
+        ({"cost": 0, "gain": 0}, {"cost": 80, "gain": 200}),
+        ({"cost": "load"}, {"cost": 80, "gain": 200}),
+        ({"cost": "load"}, {"cost": "2 * load", "gain": "load"}),
+        ({}, {"cost": "load", "gain": 200}),
+        ({}, {"cost": "load"}),
+        ({"gain": -5}, {"cost": "load"}),
+        ({}, {"gain": 10}),
+        ({"gain": -500, "cost": 5}, {"cost": 80}),
+    ],
+)
+def test_the_idle_action_does_not_depend_on_how_costs_are_written(wait: dict[str, Any], act: dict[str, Any]) -> None:
+    for names in (("act", "wait"), ("wait", "act")):
+        payoffs = {name: {"act": act, "wait": wait}[name] | {"description": name} for name in names}
+        kpi = Kpi.model_validate(DECLARED["kpi"] | {"actions": payoffs})
+        assert kpi.idle_action == "wait"
+
+
+@pytest.mark.parametrize("costs", [("load", "2 * load"), ("load", 5)])
+def test_costs_in_sql_that_leave_the_idle_action_open_are_refused(costs: tuple[Any, Any]) -> None:
+    payoffs = {f"a{n}": {"description": "any", "cost": cost, "gain": 7} for n, cost in enumerate(costs)}
+    with pytest.raises(
+        ValidationError, match=r"isn't clear whether 'a[01]' or 'a[01]' does nothing; declare `cost: 0`"
+    ):
+        Kpi.model_validate(DECLARED["kpi"] | {"actions": payoffs})
+
+
 def test_the_outcome_columns_include_the_treatment() -> None:
     assert make_kpi().outcome_columns == ["late"]
     kpi = make_kpi(measurement="randomized", treatment=TREATMENT)
