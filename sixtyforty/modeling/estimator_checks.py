@@ -54,13 +54,26 @@ def create_estimator(recipe: Model) -> Any:
 def require_suitable(recipe: Model, kpi: Kpi) -> None:
     """Raise ModelError if a recipe's estimator can't predict the expected outcome of the KPI.
 
-    A classifier suits a binary outcome if it predicts probabilities. A regressor suits every outcome.
+    A classifier suits a binary outcome if it predicts probabilities. A regressor suits every outcome. Other estimators
+    suit none: a clustering, for example, predicts the number of a cluster.
     """
-    from sklearn.base import is_classifier
+    from sklearn.base import is_classifier, is_regressor
 
     estimator = create_estimator(recipe)
-    if not is_classifier(estimator):
+    try:
+        does_classify, does_regress = is_classifier(estimator), is_regressor(estimator)
+    except AttributeError as error:  # such as SelfTrainingClassifier, which asks the estimator that it wraps
+        raise ModelError(
+            f"The estimator {recipe.estimator} wraps another estimator, which params can't name. Declare one that"
+            f" learns by itself, such as {EXAMPLES[kpi.outcome_type]}."
+        ) from error
+    if does_regress:
         return
+    if not does_classify:
+        raise ModelError(
+            f"The estimator {recipe.estimator} is neither a classifier nor a regressor, so it doesn't predict the"
+            f" outcome. Declare one that is, such as {EXAMPLES[kpi.outcome_type]}."
+        )
     if kpi.outcome_type == "number" and recipe.target is None:
         raise ModelError(
             f"The estimator {recipe.estimator} is a classifier, but kpi.outcome_type is number. Declare a regressor,"

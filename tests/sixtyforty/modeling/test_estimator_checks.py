@@ -43,6 +43,11 @@ def test_an_estimator_suits_a_binary_outcome(estimator: str, fields: dict[str, A
         ("sklearn.linear_model.Ridge", {"params": {"depth": 3}}, "doesn't accept the declared params"),
         ("sklearn.model_selection.KFold", {}, "is not an estimator with the methods fit and predict"),
         ("sklearn.pipeline.make_pipeline", {}, "is not an estimator with the methods fit and predict"),
+        *(
+            (f"sklearn.{name}", {}, "is neither a classifier nor a regressor")
+            for name in ("cluster.KMeans", "ensemble.IsolationForest", "mixture.GaussianMixture")
+        ),
+        ("sklearn.semi_supervised.SelfTrainingClassifier", {}, "wraps another estimator"),
         ("sklearn.base", {}, "is not an estimator with the methods fit and predict"),
     ],
 )
