@@ -13,6 +13,7 @@ from expectations.argument_forms import LENGTHS_BETWEEN, is_number
 from expectations.rule_catalog import BETWEEN
 from expectations.rule_times import BOUNDS, parse_clock_time, parse_day_time
 from expectations.rules import MOSTLY, Rule
+from expectations.slow_patterns import is_slow
 from sixtyforty.spec.contract_types import Kind, parse_type
 from sixtyforty.spec.errors import FieldError
 
@@ -102,6 +103,12 @@ def _regex_errors(field: str, rule: Rule) -> Iterator[FieldError]:
                 re.compile(pattern)
             except (re.error, TypeError) as error:
                 yield FieldError(f"{field}.{name}", f"{pattern!r} is not a valid regular expression: {error}")
+                continue
+            if is_slow(pattern):
+                message = f"{pattern!r} repeats a repetition, so it may take hours on a long text"
+                yield FieldError(
+                    f"{field}.{name}", f"{message}; remove one of the two, or put a separator between them"
+                )
 
 
 def _schema_errors(field: str, schema: Any) -> Iterator[FieldError]:

@@ -133,6 +133,7 @@ def test_a_condition_leaves_out_the_other_rows(rule_type: str) -> None:
         ("column_values_to_be_in_set", {"value_set": [float("nan")]}, "value_set.0", "nan can't be a value"),
         ("column_value_lengths_to_be_between", {"max_value": None}, "", "needs min_value, max_value or both"),
         ("column_value_lengths_to_equal", {"value": -1}, "value", "a whole number of at least 0"),
+        ("column_values_to_match_regex", {"column": "s", "regex": r"^(\d+)+$"}, "regex", "may take hours"),
         ("column_values_to_be_unique", {"column": ["n"]}, "column", "write the name of a column"),
     ],
 )
