@@ -36,7 +36,7 @@ class Settings:
 
     work: Path
     cache: Path
-    pairs: int = 5
+    pairs: int = 3
     small: bool = False
     years: int = 2
     only: tuple[str, ...] = ()

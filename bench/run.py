@@ -63,7 +63,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the options of the benchmark's command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--pairs", type=int, default=5, help="measured runs per side, after one warm-up run (default 5)"
+        "--pairs", type=int, default=3, help="measured runs per side, after one warm-up run (default 3)"
     )
     items_help = "items to run (default: all but kills and cluster); day, desk, scaling, use_cases and peers need"
     items_help += " year first"

@@ -1,7 +1,7 @@
 """Measure the backfill of a year from landed extracts to values: the chain, plain DuckDB and plain pandas.
 
 Each backfill is a process. A first round over five months warms up, and later items continue in the homes of this
-round. Then the year runs in several rounds.
+round. Then the year runs in at most MAX_ROUNDS rounds, because a round takes five minutes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from bench.script_runs import ENGINES, run_backfill
 from bench.use_case import FIRST_DAY, LAST_DAY, SHORT_LAST_DAY
 
 FIT_STEPS = {"chain": "challenger", "duckdb": "fit monthly", "pandas": "fit monthly"}
-AIM = 1.3
+AIM, AIM_WITHOUT_FITS = 1.5, 2.5  # highest ratios of wall time to plain DuckDB
+MAX_ROUNDS = 2
 MAX_MEMORY_MB = 2000
 
 
@@ -38,7 +39,7 @@ Rounds = Sequence[dict[str, BackfillRun]]
 
 
 def measure(settings: Settings) -> ItemReport:
-    """Run the backfill of five months once, then of the year `pairs` times. With `small`, run only the five months."""
+    """Run the backfill of five months once, then of the year. With `small`, run only the five months."""
     report = ItemReport("Backfill: extracts in, money out")
     rounds = run_span(settings.short_homes.parent, settings.short_landing, SHORT_LAST_DAY, 1)
     report.figures["five months"] = rounds
@@ -46,9 +47,9 @@ def measure(settings: Settings) -> ItemReport:
         report.remarks.append("The year was left out (--small).")
         describe(report, "five months", rounds)
         return report
-    rounds = run_span(settings.work / "year", settings.work / "landing-year", LAST_DAY, settings.pairs)
+    rounds = run_span(settings.work / "year", settings.work / "landing-year", LAST_DAY, min(settings.pairs, MAX_ROUNDS))
     report.figures["year"] = rounds
-    describe(report, "year", rounds, AIM)
+    describe(report, "year", rounds, has_aims=True)
     return report
 
 
@@ -100,16 +101,18 @@ def with_fits(run: Run, side: str) -> BackfillRun:
     return BackfillRun(**vars(run), fits_s=run.steps[FIT_STEPS[side]])
 
 
-def describe(report: ItemReport, span: str, rounds: Rounds, limit: float | None = None) -> None:
-    """Add rows, remarks and step tables of a span of days to the report. limit: the highest allowed ratio to DuckDB."""
+def describe(report: ItemReport, span: str, rounds: Rounds, has_aims: bool = False) -> None:
+    """Add rows, remarks and step tables of a span of days to the report. has_aims: compare the ratios with the aims."""
     for engine, name in ENGINES.items():
-        engine_limit = limit if engine == "duckdb" else None
+        engine_limit = AIM if has_aims and engine == "duckdb" else None
         report.rows += [
             compare_rounds(f"{span}: wall time, compared with plain {name}", rounds, engine, "wall_s", engine_limit),
             compare_rounds(f"{span}: CPU time, compared with plain {name}", rounds, engine, "cpu_s"),
         ]
     label = f"{span}: wall time without the fits, compared with plain DuckDB"
-    report.rows += [compare_rounds(label, rounds, "duckdb", "without_fits_s"), memory_row(span, rounds)]
+    without_fits_limit = AIM_WITHOUT_FITS if has_aims else None
+    without_fits = compare_rounds(label, rounds, "duckdb", "without_fits_s", without_fits_limit)
+    report.rows += [without_fits, memory_row(span, rounds)]
     fits, other_fits = (median(rounds, side, "fits_s") for side in ("chain", "duckdb"))
     rest, other_rest = (median(rounds, side, "without_fits_s") for side in ("chain", "duckdb"))
     report.remarks += [
