@@ -160,6 +160,11 @@ def fetch_training_data(
         files = [str(file) for file in versions.restore(ws.models.folder(model), folder)]
         return TrainingDataAnswer(model=model, files=files, text="\n".join(files))
     pointers = [pointer for pointer in versions.fetch_pointers() if pointer.startswith(f"data/recipe/{use_case}/")]
+    if not pointers:
+        raise CommandError(
+            f"The DVC remote has no recipe of {use_case}. The asset champion publishes one if the home is the project's"
+            " folder, which has dvc.yaml. To fetch what a model was trained on, add --model VERSION --to FOLDER."
+        )
     versions.pull(pointers)
     stages = f"train@{use_case} evaluate@{use_case}"
     text = f"Fetched the inputs of the DVC recipe. Next: dvc repro {stages}"

@@ -23,8 +23,8 @@ FLOATS = ("FLOAT", "DOUBLE")
 def build_outcomes(use_case: DecisionChain, lake: Lake, partitions: Sequence[str]) -> BuiltPartitions:
     """Build the outcomes of the units of some partitions. The rows of each table are sorted by decided_at and key.
 
-    Columns: the key, decided_at (UTC), the outcome (null while it is unknown), the treatment's column if one is
-    declared, its propensity, and `known_at` (UTC). An outcome that isn't a finite number, such as 0 divided by 0, is
+    Columns: the key, decided_at (UTC), the outcome as a number (null while it is unknown), the treatment's column if
+    one is declared, its propensity, and `known_at` (UTC). An outcome that isn't a finite number, such as 0 divided by 0, is
     unknown. So is a propensity that isn't above 0 and at most 1; `treatment_shares.py` then refuses the experiment.
     Raises FeatureError if outcomes.sql returns several rows for a unit.
     """
@@ -51,14 +51,17 @@ def build_outcomes(use_case: DecisionChain, lake: Lake, partitions: Sequence[str
 
 
 def _replace_invalid(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> str:
-    """Return the SQL that replaces infinite outcomes and invalid propensities by null; empty if neither can occur.
+    """Return the SQL that replaces infinite outcomes and invalid propensities by null, and true and false by 1 and 0.
 
-    Only a float can be infinite or no number.
+    Only a float can be infinite or no number. The text is empty if nothing can need to be replaced.
     """
     outcome, treatment = identifier(use_case.kpi.outcome), use_case.kpi.treatment
     replaced = []
-    if str(db.sql(f"select {outcome} from _known limit 0").types[0]) in FLOATS:
+    outcome_type = str(db.sql(f"select {outcome} from _known limit 0").types[0])
+    if outcome_type in FLOATS:
         replaced.append(f"case when isfinite(o.{outcome}) then o.{outcome} end as {outcome}")
+    elif outcome_type == "BOOLEAN":
+        replaced.append(f"o.{outcome}::integer as {outcome}")
     if treatment and treatment.propensity:
         column = identifier(treatment.propensity)
         # DuckDB sorts NaN above every number, so NaN isn't at most 1.

@@ -129,10 +129,9 @@ class Policy:
 
         Raises PayoffError if an action of the current process isn't declared, and a score depends on the action.
         """
-        import numpy as np
 
         best, action = ranked
-        reason, deferred = np.full(len(action), BEST_REASON, object), units.is_close.copy()
+        reason, deferred = self._rank_reasons(units, action), units.is_close.copy()
         for name in reversed(list(self.vetoes)):  # if several vetoes apply, the first declared one is the reason
             applies = units.vetoed[name] & (best == self.vetoes[name].never)
             reason[applies], deferred[applies] = f"veto {name}: {self.vetoes[name].why}", False
@@ -144,6 +143,27 @@ class Policy:
         action[deferred], reason[deferred] = units.current_action[deferred], REVIEW_REASON
         expected = units.payoffs.expected_outcomes(units.score, action.tolist())
         return ChosenActions(action, expected, reason, deferred, impossible)
+
+    def _rank_reasons(self, units: WeighedUnits, action: NDArray[Any]) -> NDArray[Any]:
+        """Return for each unit why the action was chosen: it pays most, or a limit allows no other action, shape (n,).
+
+        action: the actions that pay most within their limits.
+        """
+        import numpy as np
+
+        reason = np.full(len(action), BEST_REASON, object)
+        if not (self.kpi.has_limits and isinstance(units.payoffs, ChoicePayoffs) and len(action)):
+            return reason
+        payoffs = units.payoffs.allowed_payoffs(units.score, self._barred_rows(units.vetoed))
+        names = np.array(units.payoffs.names, object)
+        best, highest = names[payoffs.argmax(axis=0)], payoffs.max(axis=0)
+        for number, name in enumerate(names):
+            below = (action == name) & (payoffs[number] < highest)
+            if self.kpi.actions[name].use_full_limit:
+                reason[below] = f"{name} always goes to as many units as its limit allows"
+            else:
+                reason[below] = [f"the limit of {better} is used up by other units" for better in best[below]]
+        return reason
 
     def _barred_rows(self, vetoed: Mapping[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:
         """Return, for each action with vetoes, a mask of the rows on which a veto forbids it.

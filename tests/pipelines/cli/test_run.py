@@ -124,6 +124,15 @@ def test_fetching_a_models_data_needs_a_target(run_cli: RunCli) -> None:
     assert (finished.code, "--model needs a target folder. Add --to FOLDER." in finished.err) == (1, True)
 
 
+def test_a_use_case_without_a_published_recipe_has_nothing_to_train_again(
+    run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = "data/recipe/household_offers/recipe.json.dvc"
+    monkeypatch.setattr("sixtyforty.storage.dvc_versions.DvcVersions.fetch_pointers", lambda _: [other])
+    finished = run_cli("fetch-training-data flight_delays")
+    assert (finished.code, "has no recipe of flight_delays" in finished.err) == (1, True)
+
+
 def test_a_replay_is_made_again_only_as_a_whole_chain_of_the_replay(
     run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from sixtyforty.modeling.feature_sql import FeatureError
@@ -60,6 +61,7 @@ def test_an_outcome_that_is_not_a_finite_number_is_unknown(tmp_path: Path, outco
     accept_partitions(ws, partitions)
     table = build_outcomes(ws.use_case, ws.lake, partitions[:1]).tables[partitions[0]]
     assert (table.num_rows, table["late"].null_count) == (4, unknown)
+    assert not pa.types.is_boolean(table["late"].type), "accounts multiply an outcome with a gain"
     assert table["known_at"].null_count == 0
 
 

@@ -47,6 +47,29 @@ def test_a_vetoed_action_is_never_taken(kpi: Kpi, score: np.ndarray, data: st.Da
         assert (chosen.action[row] == unrestricted[row]) == (chosen.reason[row] == BEST_REASON) == is_unrestricted
 
 
+@pytest.mark.parametrize(
+    ("limit", "use_full_limit", "actions", "reasons"),
+    [
+        (3, True, ["call", "call", "wait", "call"], ["best", "best", "best", "full"]),
+        (1, False, ["call", "wait", "wait", "wait"], ["best", "used", "best", "best"]),
+        (3, False, ["call", "call", "wait", "wait"], ["best"] * 4),
+    ],
+)
+def test_a_limit_is_the_reason_where_another_action_pays_more(
+    limit: int, use_full_limit: bool, actions: list[str], reasons: list[str]
+) -> None:
+    call = Action(description="call", cost=2, gain=5, limit=limit, use_full_limit=use_full_limit)
+    kpi = make_kpi(actions={"wait": Action(description="wait"), "call": call})
+    rows = pd.DataFrame({"current_action": ["wait"] * 4, "decided_at": [pd.Timestamp("2013-03-10 12:00")] * 4})
+    chosen = Policy(kpi, {}).choose_actions(rows, np.array([0.9, 0.8, 0.1, 0.3]))
+    texts = {
+        "best": BEST_REASON,
+        "full": "call always goes to as many units as its limit allows",
+        "used": "the limit of call is used up by other units",
+    }
+    assert (chosen.action.tolist(), chosen.reason.tolist()) == (actions, [texts[reason] for reason in reasons])
+
+
 def test_a_veto_with_invalid_sql_is_named(tiny_use_case: UseCase) -> None:
     policy = Policy(tiny_use_case.kpi, {"night": NIGHT.model_copy(update={"when": "stunde > 22"})})
     with pytest.raises(PolicyError, match=r"model\.vetoes\.night\.when .*stunde"):
