@@ -24,8 +24,9 @@ def build_outcomes(use_case: DecisionChain, lake: Lake, partitions: Sequence[str
     """Build the outcomes of the units of some partitions. The rows of each table are sorted by decided_at and key.
 
     Columns: the key, decided_at (UTC), the outcome as a number (null while it is unknown), the treatment's column if
-    one is declared, its propensity, and `known_at` (UTC). An outcome that isn't a finite number, such as 0 divided by 0, is
-    unknown. So is a propensity that isn't above 0 and at most 1; `treatment_shares.py` then refuses the experiment.
+    one is declared, its propensity, and `known_at` (UTC). An outcome that isn't a finite number, such as 0 divided by
+    0, is unknown. So is a propensity that isn't above 0 and at most 1; `treatment_shares.py` then refuses the
+    experiment.
     Raises FeatureError if outcomes.sql returns several rows for a unit.
     """
     before, after = use_case.outcome_window
