@@ -122,7 +122,7 @@ def compare_rows(
             f"{use_case} has no source '{name}' with a query. Sources with a query: {', '.join(queries) or 'none'}."
         )
     rows = count_database_rows(ws.landing, name)
-    differences = find_differences(name, ws.lake, rows)
+    differences = find_differences(ws.landing, name, rows)
     lines = [
         f"{source}: {format_plural(rows.total(), 'row')} in the database, in {format_plural(len(rows), 'partition')}"
     ]

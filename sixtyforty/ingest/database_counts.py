@@ -14,8 +14,8 @@ from itertools import islice
 
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.partitioning import partition_columns, partition_keys
+from sixtyforty.ingest.quarantine import count_open
 from sixtyforty.spec.wording import format_plural
-from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.verdicts import read_verdict
 
 GROUPS_PER_QUERY = 100_000
@@ -26,7 +26,7 @@ NO_PARTITION = "without a partition"  # in place of a partition key, for rows wh
 class RowDifference:
     """A partition whose number of rows in the database differs from the number in the lake.
 
-    database_rows: the rows of the query. lake_rows: the validated and the quarantined rows.
+    database_rows: the rows of the query. lake_rows: the validated rows, and those that are still in quarantine.
     """
 
     partition: str
@@ -60,14 +60,15 @@ def count_database_rows(landing: LandingZone, source: str) -> Counter[str]:
     return rows
 
 
-def find_differences(source: str, lake: Lake, database_rows: Mapping[str, int]) -> list[RowDifference]:
+def find_differences(landing: LandingZone, source: str, database_rows: Mapping[str, int]) -> list[RowDifference]:
     """Return the partitions whose number of rows differs between the database and the lake, sorted.
 
     database_rows: see `count_database_rows`. A partition's rows in the lake are those that its newest verdict counts as
-    accepted or quarantined; repeated rows count once.
+    accepted, and the keys that are still in quarantine. Rows that were read several times count once.
     """
+    lake = landing.lake
     entries = lake.entries(f"validated/{source}") | lake.entries(f"rejected/{source}")
-    verdicts = {partition: read_verdict(entry) for partition, entry in entries.items()}
-    lake_rows = {p: verdict.accepted_rows + verdict.quarantined for p, verdict in verdicts.items()}
+    quarantined = count_open(landing, source)
+    lake_rows = {p: read_verdict(entry).accepted_rows + quarantined.get(p, 0) for p, entry in entries.items()}
     counts = {p: (database_rows.get(p, 0), lake_rows.get(p, 0)) for p in sorted({*database_rows, *lake_rows})}
     return [RowDifference(p, *pair) for p, pair in counts.items() if pair[0] != pair[1]]

@@ -134,6 +134,22 @@ def count_resubmitted(landing: LandingZone, source: str) -> dict[str, int]:
     return {partition: count for partition, (_, count) in _count_exported(landing, source).items() if count}
 
 
+def count_open(landing: LandingZone, source: str) -> dict[str, int]:
+    """Return the number of quarantined rows of each partition, each key once, as far as no later extract corrected it.
+
+    A partition without such a row is left out.
+    """
+    quarantined = landing.lake.entries(f"quarantine/{source}")
+    if not quarantined:
+        return {}
+    newest = _select_newest(landing.use_case.sources[source], landing.lake.select_rows(quarantined.values()))
+    with landing.lake.open_session(landing.use_case.timezone) as db:
+        query = (
+            f"select _partition, count(*) from {newest} q where not {_is_resubmitted(landing, source, 'q')} group by 1"
+        )
+        return dict(db.execute(query).fetchall())
+
+
 def _count_exported(landing: LandingZone, source: str) -> dict[str, tuple[int, int]]:
     """Return the numbers of exported and of resubmitted rows of each partition of a source. See QuarantineAccount."""
     exported = landing.lake.entries(f"exported/{source}")

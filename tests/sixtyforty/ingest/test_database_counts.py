@@ -48,7 +48,7 @@ def read_and_validate(ws: Workspace) -> None:
 
 
 def differences(ws: Workspace) -> list[RowDifference]:
-    return find_differences("calls", ws.lake, count_database_rows(ws.landing, "calls"))
+    return find_differences(ws.landing, "calls", count_database_rows(ws.landing, "calls"))
 
 
 def test_equal_numbers_of_rows_are_no_difference(ws: Workspace) -> None:
@@ -74,6 +74,20 @@ def test_a_quarantined_row_is_no_difference(ws: Workspace, tmp_path: Path) -> No
         f"insert into orders values (null, 'north', '{DAYS[1]} 12:00:00', 0.5, '{DAYS[1]} 13:00:00')",
         tmp_path / "orders.db",
     )
+    read_and_validate(ws)
+    assert differences(ws) == []
+
+
+@pytest.mark.parametrize("is_corrected", [False, True])
+def test_a_quarantined_row_that_is_read_again_counts_once(ws: Workspace, tmp_path: Path, is_corrected: bool) -> None:
+    values = f"(7, 'north', '{DAYS[1]} 12:00:00', 'much', '{DAYS[1]} 13:00:00')"
+    change(f"insert into orders values {values}", tmp_path / "orders.db")
+    read_and_validate(ws)
+    if is_corrected:
+        correction = f"update orders set load = 0.5, changed = '{DAYS[1]} 14:00:00' where id = 7"
+        change(correction, tmp_path / "orders.db")
+    (cursor,) = (tmp_path).rglob("calls.cursor.json")
+    cursor.unlink()
     read_and_validate(ws)
     assert differences(ws) == []
 
