@@ -41,12 +41,14 @@ class Evaluation:
     """Row counts and metrics of several partitions of a source, and which rows and metrics fail the suite's rules.
 
     counts: numbers of rows by partition.
+    distinct_quarantined: numbers of quarantined rows by partition. A row that several extracts repeat counts once.
     row_failures: failing rows by partition and number of the rule.
     metrics: the suite's metrics, one row per partition with accepted rows.
     failing_metrics: for each rule about partitions, the positions of the rows of `metrics` that fail the rule.
     """
 
     counts: Mapping[str, RowCounts]
+    distinct_quarantined: Mapping[str, int]
     row_failures: Mapping[str, Mapping[int, RowFailures]]
     metrics: pd.DataFrame
     failing_metrics: Sequence[Sequence[int]]
@@ -124,7 +126,8 @@ class SuiteEvaluator:
         """Return how the suite judges the partitions. Call `quarantine_failing_rows` first."""
         metrics = _read_metrics(self.db, self.suite)
         failing_metrics = find_failing_rows(f"{self.source}_partitions", metrics, self.suite.partition.rules)
-        return Evaluation(_count_rows(self.db), _read_row_failures(self.db), metrics, failing_metrics)
+        distinct = _count_distinct_quarantined(self.db, self.sources[self.source])
+        return Evaluation(_count_rows(self.db), distinct, _read_row_failures(self.db), metrics, failing_metrics)
 
 
 def _is_known_sql(lake: Lake, sources: Mapping[str, Source], rule: Rule) -> str:
@@ -182,6 +185,22 @@ def _count_rows(db: duckdb.DuckDBPyConnection) -> dict[str, RowCounts]:
         from typed group by 1"""
     ).fetchall()
     return {partition: RowCounts(*numbers) for partition, *numbers in counts}
+
+
+def _count_distinct_quarantined(db: duckdb.DuckDBPyConnection, source: Source) -> dict[str, int]:
+    """Return the numbers of quarantined rows by partition. Rows that are equal in several extracts count once.
+
+    A text that doesn't fit its type is part of the reason, unless the column is personal.
+    """
+    content = f"hash({identifiers(source.columns)}, _reason)"
+    counts = db.execute(
+        f"""with repeated as (
+            select _partition, _seq, {content} as content, count(*) as rows from typed where _status = 'quarantined'
+            group by all),
+        distinct_rows as (select _partition, content, max(rows) as rows from repeated group by all)
+        select _partition, sum(rows)::bigint from distinct_rows group by 1"""
+    ).fetchall()
+    return dict(counts)
 
 
 def _read_row_failures(db: duckdb.DuckDBPyConnection) -> dict[str, dict[int, RowFailures]]:

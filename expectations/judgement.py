@@ -86,10 +86,12 @@ def _judge(
     reasons = [f"{extract.name}: {extract.problem}" for extract in refused]
     has_rows = bool(counts.accepted_rows) or not (refused or counts.quarantined)
     allowed_share = use_case.governance.max_quarantined_share
-    quarantined_share = counts.quarantined / max(1, counts.landed)
+    # Repeated and replaced rows don't count. Otherwise, a sender who repeats good rows would make bad rows acceptable.
+    quarantined = evaluation.distinct_quarantined.get(raw.partition, 0) + lost
+    quarantined_share = quarantined / max(1, counts.accepted_rows + quarantined)
     if quarantined_share > allowed_share:
-        quarantined, allowed = different_percentages(quarantined_share, allowed_share)
-        reasons.append(f"{quarantined} of the rows are quarantined; at most {allowed} are allowed")
+        percentage, allowed = different_percentages(quarantined_share, allowed_share)
+        reasons.append(f"{percentage} of the rows are quarantined; at most {allowed} are allowed")
     if not (has_rows or reasons):
         reasons.append(f"none of the {format_plural(counts.landed, 'row')} is accepted. The quarantine says why.")
     personal = personal_names(suite, use_case.sources[source])

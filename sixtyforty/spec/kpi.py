@@ -83,7 +83,6 @@ class Kpi(DeclaredModel):
                 raise FieldError("actions", "declare at least two actions, or an `amount` if the action is a number")
             if all(action.limit for action in self.actions.values()):
                 raise FieldError("actions", "every action has a `limit`; declare an action without a limit, too")
-            self._check_idle_action()
             return self
         if self.actions:
             raise FieldError("amount", "declare either `actions` or an `amount`, not both")
@@ -96,17 +95,6 @@ class Kpi(DeclaredModel):
                 "amount", "an amount needs `measurement: exact`: the chosen amount must not change the outcome"
             )
         return self
-
-    def _check_idle_action(self) -> None:
-        """Raise FieldError if costs in SQL leave open which action does nothing: reports count all others."""
-        first, second = sorted(self.actions, key=self._idle_rank)[:2]
-        ranks, costs = (
-            (self._idle_rank(first), self._idle_rank(second)),
-            {self.actions[a].cost for a in (first, second)},
-        )
-        if self.actions[first].cost != 0 and ranks[0][:2] == ranks[1][:2] and any(isinstance(c, str) for c in costs):
-            message = f"a cost is SQL, so it isn't clear whether '{first}' or '{second}' does nothing"
-            raise FieldError("actions", f"{message}; declare `cost: 0` or no `gain` for the action that does nothing")
 
     @model_validator(mode="after")
     def _check_measurement(self) -> Kpi:
@@ -205,7 +193,7 @@ class Kpi(DeclaredModel):
         """The action that counts as doing nothing, or the smallest amount.
 
         This is the cheapest action. Of two that cost the same, it is the one without a gain. If any cost is SQL, an
-        action of cost 0 comes first, then an action without a gain.
+        action of cost 0 comes first, then an action without a gain. Of equal ones, it is the first.
         """
         return f"{self.amount.minimum:.10g}" if self.amount else min(self.actions, key=self._idle_rank)
 

@@ -31,7 +31,8 @@ class Governance(DeclaredModel):
         default=0.1,
         ge=0,
         lt=1,
-        description="Largest share of a partition's rows that may be quarantined; above it the partition is rejected.",
+        description="Largest share of a partition's rows that may be quarantined; above it the partition is rejected."
+        " Repeated and superseded rows don't count.",
     )
     settle_minutes: int = Field(
         default=60,
