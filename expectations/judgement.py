@@ -16,7 +16,6 @@ from expectations.rule_results import partition_rule_results, row_rule_results
 from expectations.rules import Suite, personal_names
 from sixtyforty.ingest.restored_rows import RestoredRows
 from sixtyforty.spec.decision_chain import DecisionChain
-from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.listed_extracts import listed_extracts
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.restatement import is_closed
@@ -92,8 +91,6 @@ def _judge(
     if quarantined_share > allowed_share:
         percentage, allowed = different_percentages(quarantined_share, allowed_share)
         reasons.append(f"{percentage} of the rows are quarantined; at most {allowed} are allowed")
-    if not (has_rows or reasons):
-        reasons.append(f"none of the {format_plural(counts.landed, 'row')} is accepted. The quarantine says why.")
     personal = personal_names(suite, use_case.sources[source])
     closed = is_closed(use_case, raw.partition, now)
     partition_results, rejections = partition_rule_results(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from expectations.judgement import different_percentages
-from expectations.rules import Suite
+from expectations.rule_catalog import BETWEEN
+from expectations.rules import Rule, Suite
 from expectations.validation import validate
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.storage.verdicts import Verdict
@@ -39,7 +40,7 @@ def test_a_partition_without_an_accepted_row_is_rejected_with_a_reason(tmp_path:
     land_extract(ws.landing, "calls_2.csv", csv_text(CALLS, [(1, "north", f"{DAY} 12:00:00", "much")]))
     verdict = judge_calls(ws)
     assert (verdict.accepted, verdict.quarantined, verdict.superseded) == (False, 1, 4)
-    assert verdict.reasons == ["none of the 5 rows is accepted. The quarantine says why."]
+    assert verdict.reasons == ["100% of the rows are quarantined; at most 60% are allowed"]
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,32 @@ def test_a_partition_without_an_accepted_row_is_rejected_with_a_reason(tmp_path:
 )
 def test_shares_that_differ_have_different_texts(share: float, other: float, texts: tuple[str, str]) -> None:
     assert different_percentages(share, other) == texts
+
+
+@pytest.mark.parametrize("bad", ["much", "", "-5"])
+@pytest.mark.parametrize(("bad_rows", "is_accepted"), [(1, True), (2, False)])
+@pytest.mark.parametrize("repeats", ["good rows", "all rows", "changed good rows"])
+def test_rows_that_land_again_do_not_change_whether_too_many_are_quarantined(
+    tmp_path: Path, bad: str, bad_rows: int, is_accepted: bool, repeats: str
+) -> None:
+    """Once, a day became acceptable when its good rows landed three times."""
+    ws = make_workspace(tmp_path)
+    calls = calls_on(date.fromisoformat(DAY), 10)
+    wrong = [(*call[:3], bad) if bad else ("", *call[1:]) for call in calls[:bad_rows]]
+    land_extract(ws.landing, "calls_0.csv", csv_text(CALLS, [*wrong, *calls[bad_rows:]]))
+    for number in range(4):
+        assert judge_with_rule(ws).accepted == is_accepted, number
+        change = (number + 1) / 100 if repeats == "changed good rows" else 0.0
+        again = [(*call[:3], call[3] + change) for call in calls[bad_rows:]]
+        again += wrong if repeats == "all rows" else []
+        land_extract(ws.landing, f"calls_{number + 1}.csv", csv_text(CALLS, again))
+
+
+def judge_with_rule(ws: Workspace) -> Verdict:
+    """Ingest and validate the calls of DAY with a critical rule about their load."""
+    rule = Rule(type=BETWEEN, severity="critical", kwargs={"column": "load", "min_value": 0}, why="no load is negative")
+    ingest(ws.use_case, "calls", ws.lake, ws.landing, [DAY], "test")
+    return validate(ws.use_case, "calls", Suite(description="one rule", rows=[rule]), ws.lake, [DAY], None, "test")[DAY]
 
 
 @pytest.mark.parametrize("full", [False, True])
