@@ -7,6 +7,7 @@ hash of all their bytes is compared with the recorded hash.
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import json
 import logging
@@ -101,9 +102,12 @@ class DvcVersions:
     def _fetch(self, repository: Any, pointers: Sequence[Path]) -> None:
         """Fetch the files of some pointers (`.dvc` files) into DVC's cache, and compare each file with its hash.
 
-        A damaged file of the cache is deleted and fetched again. Raises DvcVersionError if the file is still damaged.
+        A damaged file of the cache is deleted and fetched again. Raises DvcVersionError if the file is still damaged,
+        or if a pointer is.
         """
         targets = [str(pointer) for pointer in pointers]
+        for pointer in pointers:
+            _recorded_hash(pointer)  # names a damaged pointer better than DVC does
         repository.fetch(targets)
         if damaged := self._find_damaged(pointers):
             for file in damaged:
@@ -192,7 +196,8 @@ class DvcVersions:
     def restore(self, folder: StoragePath, target: Path) -> list[Path]:
         """Copy a recorded folder from DVC's cache or the DVC remote into `target`, and return the copied files.
 
-        Raises DvcVersionError if the folder was never recorded, or if a file is damaged or missing.
+        Raises DvcVersionError if the folder was never recorded, if a file is damaged or missing, or if `target` has a
+        file of the same name with other content.
         """
         path = self._path_in_home(folder)
         pointer = _pointer(path)
@@ -206,6 +211,13 @@ class DvcVersions:
             self._fetch(repository, [pointer])
             listing = json.loads(self._cached_file(_recorded_hash(pointer)).read_bytes())
             files = {target / file["relpath"]: self._cached_file(file["md5"]) for file in listing}
+            others = [
+                file for file, copy in files.items() if file.exists() and not filecmp.cmp(file, copy, shallow=False)
+            ]
+            if others:
+                raise DvcVersionError(
+                    f"{others[0]}: the file exists with other content, so nothing was restored. Name an empty folder."
+                )
             for file, source in files.items():
                 create_folder(file.parent)
                 shutil.copyfile(source, file)
@@ -243,9 +255,23 @@ def _pointer(path: Path) -> Path:
 
 
 def _recorded_hash(pointer: Path) -> str:
+    """Return the hash that a pointer (`.dvc` file) records. Raises DvcVersionError if it isn't the pointer of its file.
+
+    A power cut may leave an empty pointer, and a person may copy one over another.
+    """
     import yaml
 
-    return str(yaml.safe_load(pointer.read_text())["outs"][0]["md5"])
+    try:
+        recorded = yaml.safe_load(pointer.read_text())["outs"][0]
+        is_own, md5 = recorded["path"] == pointer.stem, str(recorded["md5"])
+    except (yaml.YAMLError, UnicodeDecodeError, LookupError, TypeError):
+        is_own, md5 = False, ""
+    if not is_own:
+        raise DvcVersionError(
+            f"{pointer}: the pointer of DVC is damaged, or belongs to another file. Delete it, then run: sixtyforty"
+            " fetch-training-data USE_CASE. This fetches the published pointer."
+        )
+    return md5
 
 
 def _has_hash(file: Path, md5: str) -> bool:

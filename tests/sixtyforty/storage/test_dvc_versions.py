@@ -167,3 +167,27 @@ def test_a_damaged_listing_is_fetched_again(published: DvcVersions, tmp_path: Pa
     overwrite(listing, listing.read_bytes().replace(b"a", b"c"))
     restored = published.restore(published.home / "data" / "model", tmp_path / "restored")
     assert sorted(path.name for path in restored) == ["a", "b"]
+
+
+@pytest.mark.parametrize("content", ["", "outs: []\n", "outs", "\x00", "- 1\n", "other"])
+def test_a_pointer_that_is_damaged_or_of_another_file_restores_nothing(
+    content: str, published: DvcVersions, tmp_path: Path
+) -> None:
+    """Once, the files of another model were restored, and an empty pointer was a fault of the program."""
+    pointer, rows = (published.home / "data" / f"{name}.dvc" for name in ("model", "rows"))
+    pointer.write_text(rows.read_text() if content == "other" else content)
+    with pytest.raises(DvcVersionError, match=r"model\.dvc: .*Delete it"):
+        published.restore(published.home / "data" / "model", tmp_path / "restored")
+    assert not (tmp_path / "restored").exists()
+    pointer.unlink()
+    assert len(published.restore(published.home / "data" / "model", tmp_path / "restored")) == 2
+
+
+def test_a_restore_replaces_no_file_of_other_content(published: DvcVersions, tmp_path: Path) -> None:
+    own = tmp_path / "restored" / "b"
+    write_atomic(own, b"a card of my own")
+    with pytest.raises(DvcVersionError, match=r"b: the file exists with other content.*Name an empty folder"):
+        published.restore(published.home / "data" / "model", tmp_path / "restored")
+    assert own.read_bytes() == b"a card of my own" and not own.with_name("a").exists()
+    own.write_bytes(b"card")
+    assert len(published.restore(published.home / "data" / "model", tmp_path / "restored")) == 2
