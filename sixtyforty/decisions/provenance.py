@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -230,14 +230,15 @@ def _outcome_values(
     kpi = ws.use_case.kpi
     payoffs = build_payoffs(kpi, row)
 
-    def known(payoff: NDArray[np.float64]) -> float | None:
+    def value_of(action: str, calculate: Callable[..., NDArray[np.float64]]) -> float | None:
+        if isinstance(payoffs, ChoicePayoffs) and action not in payoffs.names:
+            return None  # the action was declared once, so its gain and cost aren't known any more
+        payoff = calculate([action], outcome)
         return None if payoff[0] != payoff[0] else float(payoff[0])  # NaN: the action's gain or cost is unknown
 
     if ws.use_case.is_randomized(track) and isinstance(payoffs, ChoicePayoffs):
         # The action may change the outcome, so the value of the other action isn't known.
-        return known(payoffs.unit_values([decision.action], outcome)), None
+        return value_of(decision.action, payoffs.unit_values), None
     if kpi.treatment:  # a past experiment estimates the value of many units together, not of one unit
         return None, None
-    return known(payoffs.realized([decision.action], outcome)), known(
-        payoffs.realized([decision.current_action], outcome)
-    )
+    return value_of(decision.action, payoffs.realized), value_of(decision.current_action, payoffs.realized)

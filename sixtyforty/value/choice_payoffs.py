@@ -89,6 +89,7 @@ class ChoicePayoffs:
         if unknown.any():
             raise PayoffError(
                 f"The action '{chosen[unknown][0]}' is not declared. Declared actions: {', '.join(self.names)}."
+                " Decisions keep the names of their actions, so a renamed action must stay declared under its old name."
             )
         return self._positions[at]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -38,6 +39,23 @@ def test_a_decision_is_traced_to_its_files_champion_and_outcome(ready: Workspace
     deliver_decisions(ready, entries, "replay")
     assert trace_decision(ready, decision.decision_id).delivery
     assert json.loads(json.dumps(trace.to_dict(), default=str))["code_version"] == decision.code_version
+
+
+def test_the_value_of_an_action_that_was_renamed_later_is_unknown(ready: Workspace) -> None:
+    """The page about past answers, `explain` and `answer` failed for such decisions."""
+    take_decisions(ready, [KEY], "replay", None)
+    decisions = read_decisions(ready, KEY, "replay")
+    kpi = ready.use_case.kpi
+    actions = {"call" if name == "act" else name: action for name, action in kpi.actions.items()}
+    renamed = ready.use_case.model_copy(update={"kpi": kpi.model_copy(update={"actions": actions})})
+    later = replace(ready, use_case=renamed)
+    is_known = dict[bool, set[str]]({True: set(), False: set()})
+    for decision in decisions:
+        outcome = trace_decision(later, decision.decision_id).outcome
+        assert outcome and outcome.outcome in (0, 1)
+        is_known[outcome.value is not None].add(decision.action)
+        is_known[outcome.value_current_process is not None].add(decision.current_action)
+    assert is_known == {True: {"wait"}, False: {"act"}}
 
 
 def test_the_trace_survives_a_restatement(ready: Workspace) -> None:
