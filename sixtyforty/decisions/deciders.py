@@ -7,22 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sixtyforty.decisions.decision_draft import NO_CHAMPION_REASON
-from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.decisions.decisions_index import HELD_OUT_REASONS, NO_MODEL_YET, decisions_index
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
-from sixtyforty.storage.manifests import Entry
 from sixtyforty.workspace import Workspace
 
-HELD_OUT_REASONS = {
-    "holdout": "held out for comparison",
-    "shadow": "shadow: the model's decision isn't used",
-    "review": "deferred to a reviewer",
-}
-WITH_REASONS = {"fallback": "fallback: ", "current_process": ""}  # by decider: the prefix of the reason
-COMMON_ENDING = ": the current process decides"
-NO_MODEL_YET = "no model had been promoted yet"  # how a count of the past words it
 SHOWN_REASONS = 5
 
 
@@ -73,31 +63,16 @@ class DeciderCounts:
 def count_deciders(ws: Workspace, track: Track, until: str | None = None) -> DeciderCounts:
     """Count the decisions of a track by who took them. Decisions without a known outcome count too.
 
-    until: the last partition to count; None counts all. The counts come from manifests. Rows are read only in
-    partitions with fallbacks or without a champion, because the reasons are in the rows.
+    until: the last partition to count; None counts all. The counts come from an index, which reads the rows of a
+    partition once.
     """
-    entries = ws.lake.entries(decisions_dataset(track))
-    entries = {partition: entry for partition, entry in entries.items() if until is None or partition <= until}
-    facts_by_partition = {partition: DecisionFacts.from_entry(entry) for partition, entry in entries.items()}
+    rows = decisions_index(ws, decisions_dataset(track)).table()
+    columns = (rows[name].to_pylist() for name in ("_partition", "model", "reasons", "reason_counts"))
     counts: Counter[str] = Counter()
-    for facts in facts_by_partition.values():
-        counts.update({reason: getattr(facts, kind) for kind, reason in HELD_OUT_REASONS.items()})
-    unexplained = {p: entries[p] for p, facts in facts_by_partition.items() if facts.fallback or facts.current_process}
-    counts.update(_count_reasons(ws, unexplained))
-    in_order = sorted(((reason, count) for reason, count in counts.items() if count), key=lambda p: (-p[1], p[0]))
-    return DeciderCounts(sum(facts.model for facts in facts_by_partition.values()), dict(in_order))
-
-
-def _count_reasons(ws: Workspace, entries: Mapping[str, Entry]) -> Counter[str]:
-    if not entries:
-        return Counter()
-    with ws.lake.open_session(ws.use_case.timezone) as db:
-        rows = db.execute(
-            f"""select decided_by, reason, count(*) from {ws.lake.select_rows(entries.values())}
-            where decided_by in ('fallback', 'current_process') group by all"""
-        ).fetchall()
-    counts: Counter[str] = Counter()
-    for decided_by, reason, count in rows:
-        cause = NO_MODEL_YET if reason == NO_CHAMPION_REASON else str(reason).removesuffix(COMMON_ENDING)
-        counts[WITH_REASONS[decided_by] + cause] += count
-    return counts
+    by_model = 0
+    for partition, model, reasons, numbers in zip(*columns, strict=True):
+        if until is None or partition <= until:
+            by_model += model
+            counts.update(dict(zip(reasons, numbers, strict=True)))
+    in_order = sorted(counts.items(), key=lambda p: (-p[1], p[0]))
+    return DeciderCounts(by_model, dict(in_order))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions.decision_facts import DecisionFacts
+from sixtyforty.decisions.decisions_index import decisions_index
 from sixtyforty.modeling import built_by
 from sixtyforty.modeling.training_plan import declared_recipes
 from sixtyforty.spec.decision_chain import DecisionChain
@@ -25,7 +26,6 @@ from sixtyforty.spec.sources import Source
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import digest
-from sixtyforty.storage.manifest_index import ManifestIndex
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.value.policy import Policy
 
@@ -158,7 +158,7 @@ def find_outdated_replay(ws: Workspace, until: str | None = None) -> OutdatedRep
 
     until: the last partition to check; None checks all.
     """
-    rows = _replay_index(ws).table()
+    rows = decisions_index(ws, REPLAY_DATASET).table()
     current = declared_version(ws.use_case)
     withdrawn = {version for row in ws.champion_ledger.rows_of("replay") for version in row.withdrawn_versions}
     partitions, outdated, by_withdrawn = 0, list[str](), 0
@@ -192,7 +192,11 @@ def _list_rebuilt(ws: Workspace) -> list[str]:
 def list_replayed_versions(ws: Workspace) -> list[str]:
     """Return the sorted versions of all declarations under which decisions of the replay were taken."""
     return sorted(
-        {version for versions in _replay_index(ws).table()["declared_versions"].to_pylist() for version in versions}
+        {
+            version
+            for versions in decisions_index(ws, REPLAY_DATASET).table()["declared_versions"].to_pylist()
+            for version in versions
+        }
     )
 
 
@@ -203,15 +207,3 @@ def describe_outdated(ws: Workspace, track: Track, until: str | None = None) -> 
     """
     outdated = find_outdated_replay(ws, until) if track == "replay" else None
     return outdated.text if outdated else None
-
-
-def _replay_index(ws: Workspace) -> ManifestIndex:
-    import pyarrow as pa
-
-    schema = pa.schema({"declared_versions": pa.list_(pa.string()), "champions": pa.list_(pa.string())})
-    return ManifestIndex(ws.lake, REPLAY_DATASET, ws.cache, schema, _index_row)
-
-
-def _index_row(entry: Entry) -> dict[str, list[str]]:
-    facts = DecisionFacts.from_entry(entry)
-    return {"declared_versions": list(facts.declared_versions), "champions": list(facts.champions)}

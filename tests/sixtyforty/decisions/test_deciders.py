@@ -62,6 +62,21 @@ def test_no_champion_and_unfit_inputs_are_reasons(tmp_path: Path) -> None:
     assert count_deciders(ws, "replay") == DeciderCounts(0, {"no model had been promoted yet": 4})
 
 
+def test_rows_of_a_partition_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that reads the rows of all partitions takes longer with each year of history."""
+    ws, keys, read = make_workspace(tmp_path), [str(day) for day in TRAINING_DAYS[:3]], []
+    publish_days(ws, TRAINING_DAYS[:3])
+    take_decisions(ws, keys[:2], "replay", None)
+    local_file = type(ws.lake).local_file
+    monkeypatch.setattr(type(ws.lake), "local_file", lambda lake, e: read.append(e.partition) or local_file(lake, e))
+    assert count_deciders(ws, "replay").decisions == count_deciders(ws, "replay").decisions == 8
+    assert sorted(read) == keys[:2]
+    take_decisions(ws, keys[2:], "replay", None)
+    read.clear()
+    assert count_deciders(ws, "replay").current_process == {"no model had been promoted yet": 12}
+    assert read == keys[2:]
+
+
 def test_rare_reasons_are_added_up() -> None:
     counts = DeciderCounts(0, {f"reason {i}": 10 - i for i in range(7)})
     assert counts.describe().endswith("6 (reason 4), 9 (other reasons).")
