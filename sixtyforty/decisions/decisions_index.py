@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions.decision_draft import NO_CHAMPION_REASON
 from sixtyforty.decisions.decision_facts import DecisionFacts
+from sixtyforty.storage.damaged_files import refuse_damaged_files
 from sixtyforty.storage.manifest_index import ManifestIndex
 from sixtyforty.storage.manifests import Entry
 
@@ -68,10 +69,19 @@ def _index_row(ws: Workspace, entry: Entry) -> dict[str, Any]:
 
 
 def _count_reasons(ws: Workspace, entry: Entry) -> Mapping[str, int]:
-    """Return the number of a partition's decisions for each reason of WITH_REASONS."""
+    """Return the number of a partition's decisions for each reason of WITH_REASONS.
+
+    Raises DamagedFileError if the file of the partition is missing or damaged.
+    """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = pq.read_table(ws.lake.local_file(entry), columns=["decided_by", "reason"])
+    file = ws.lake.local_file(entry)
+    try:
+        rows = pq.read_table(file, columns=["decided_by", "reason"])
+    except (OSError, pa.ArrowException):
+        refuse_damaged_files(f"'{file}'")
+        raise
     counts: Counter[str] = Counter()
     for row in rows.group_by(["decided_by", "reason"]).aggregate([([], "count_all")]).to_pylist():
         if row["decided_by"] in WITH_REASONS:

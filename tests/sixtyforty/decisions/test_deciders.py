@@ -11,6 +11,7 @@ from sixtyforty.accounting import kpi_audit, kpi_ledger
 from sixtyforty.accounting.kpi_summary import summarize_kpi
 from sixtyforty.decisions.deciders import DeciderCounts, count_deciders
 from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.storage.damaged_files import DamagedFileError
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace, publish_days, put_champion_in_force
 
@@ -75,6 +76,20 @@ def test_rows_of_a_partition_are_read_once(tmp_path: Path, monkeypatch: pytest.M
     read.clear()
     assert count_deciders(ws, "replay").current_process == {"no model had been promoted yet": 12}
     assert read == keys[2:]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PAR1 cut off"])
+def test_a_damaged_file_is_named_with_the_cure(tmp_path: Path, content: bytes | None) -> None:
+    ws, key = make_workspace(tmp_path), str(TRAINING_DAYS[0])
+    publish_days(ws, TRAINING_DAYS[:1])
+    file = ws.lake.local_file(take_decisions(ws, [key], "replay", None)[key].entry)
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(
+        DamagedFileError, match=rf"{key}.*Put it back from a backup, or materialize the partition again"
+    ):
+        count_deciders(ws, "replay")
 
 
 def test_rare_reasons_are_added_up() -> None:
