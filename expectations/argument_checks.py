@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -12,7 +12,7 @@ from uuid import UUID
 from expectations.argument_forms import LENGTHS_BETWEEN, is_number
 from expectations.rule_catalog import BETWEEN
 from expectations.rule_times import BOUNDS, parse_clock_time, parse_day_time
-from expectations.rules import MOSTLY, Rule
+from expectations.rules import Rule
 from expectations.slow_patterns import is_slow
 from sixtyforty.spec.contract_types import Kind, parse_type
 from sixtyforty.spec.errors import FieldError
@@ -26,18 +26,18 @@ FLOAT_DIGITS = 15  # a floating-point number keeps so many decimal digits
 def argument_type_errors(field: str, rule: Rule, column_type: str) -> Iterator[FieldError]:
     """Yield an error for each argument of a rule that can't be compared with the rule's column.
 
-    field: the path of the rule's arguments. column_type: the DuckDB type of the column; empty if it isn't known.
+    field: the path of the rule's arguments, which have their forms (see `argument_forms`). column_type: the DuckDB type
+    of the column; empty if it isn't known.
     """
     yield from _regex_errors(field, rule)
     if SCHEMA in rule.kwargs:
         yield from _schema_errors(f"{field}.{SCHEMA}", rule.kwargs[SCHEMA])
-    yield from _share_errors(field, rule)
     family = column_family(column_type)
     if rule.type in (BETWEEN, LENGTHS_BETWEEN) and all(rule.kwargs.get(name) is None for name in BOUNDS):
         yield FieldError(field, f"{rule.type} needs min_value, max_value or both")
     elif rule.type == BETWEEN:
         yield from _bound_errors(field, rule, family, column_type)
-    if rule.type in SET_RULES and family and isinstance(rule.kwargs.get("value_set"), list):
+    if rule.type in SET_RULES and family and isinstance(rule.kwargs["value_set"], list):
         is_valid, example = _EXPECTED[family]
         for number, declared in enumerate(rule.kwargs["value_set"]):
             if declared is not None and not is_valid(declared):
@@ -95,39 +95,27 @@ def _to_decimal(declared: Any) -> Decimal:
 
 def _regex_errors(field: str, rule: Rule) -> Iterator[FieldError]:
     for name in REGEX_ARGUMENTS:
-        declared = rule.kwargs.get(name)
+        declared = rule.kwargs.get(name, [])
         for pattern in declared if isinstance(declared, list) else [declared]:
-            if pattern is None:
-                continue
             try:
                 re.compile(pattern)
-            except (re.error, TypeError) as error:
+            except re.error as error:
                 yield FieldError(f"{field}.{name}", f"{pattern!r} is not a valid regular expression: {error}")
                 continue
             if is_slow(pattern):
                 message = f"{pattern!r} repeats a repetition, so it may take hours on a long text"
-                yield FieldError(
-                    f"{field}.{name}", f"{message}; remove one of the two, or put a separator between them"
-                )
+                cure = "remove one of the two, or put a separator between them"
+                yield FieldError(f"{field}.{name}", f"{message}; {cure}")
 
 
-def _schema_errors(field: str, schema: Any) -> Iterator[FieldError]:
+def _schema_errors(field: str, schema: Mapping[str, Any]) -> Iterator[FieldError]:
     import jsonschema
 
-    if not isinstance(schema, dict):
-        yield FieldError(field, f"{schema!r} is not a JSON schema; write a mapping such as {{type: object}}")
-        return
     try:
         jsonschema.validators.validator_for(schema).check_schema(schema)
     except jsonschema.SchemaError as error:
         place = ".".join(map(str, error.absolute_path))
         yield FieldError(f"{field}.{place}" if place else field, f"it is not a valid JSON schema: {error.message}")
-
-
-def _share_errors(field: str, rule: Rule) -> Iterator[FieldError]:
-    declared = rule.kwargs.get(MOSTLY, 1)
-    if not is_number(declared) or not 0 <= declared <= 1:
-        yield FieldError(f"{field}.{MOSTLY}", f"{declared!r} is no share; write a share from 0 to 1, such as 0.95")
 
 
 def _is_decimal(declared: Any) -> bool:

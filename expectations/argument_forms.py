@@ -13,7 +13,7 @@ from typing import Any
 
 from expectations.row_conditions import PARSERS
 from expectations.rule_catalog import list_arguments
-from expectations.rules import Rule
+from expectations.rules import MOSTLY, Rule
 from sixtyforty.spec.errors import FieldError
 
 LENGTHS_BETWEEN = "expect_column_value_lengths_to_be_between"
@@ -73,6 +73,14 @@ def _is_list(declared: Any) -> bool:
     return isinstance(declared, list)
 
 
+def _is_mapping(declared: Any) -> bool:
+    return isinstance(declared, dict)
+
+
+def _is_share(declared: Any) -> bool:
+    return is_number(declared) and 0 <= declared <= 1
+
+
 def _is_list_or_column(declared: Any) -> bool:
     return isinstance(declared, list) or (isinstance(declared, dict) and declared.keys() == {"source", "column"})
 
@@ -100,8 +108,10 @@ FORMS: dict[str, Form] = {
     "column_list": (_is_list_of_columns, "a list of at least two different columns, such as [guests, tables]"),
     "condition_parser": _one_of(*PARSERS),
     "double_sided": FLAG,
+    "json_schema": (_is_mapping, "a mapping, such as {type: object}"),
     "match_on": _one_of("any", "all"),
     "method": _one_of("iqr", "std"),
+    MOSTLY: (_is_share, "a share from 0 to 1, such as 0.95"),
     "multiplier": (_is_positive, "a number above 0, such as 1.5"),
     "or_equal": FLAG,
     "regex": (_is_text, "a regular expression in quotes, such as '^[A-Z]{2}$'"),

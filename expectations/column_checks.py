@@ -47,12 +47,11 @@ def column_errors(field: str, rule: Rule, columns: Mapping[str, str]) -> Iterato
 
 
 def _pair_errors(field: str, arguments: Mapping[str, Any], columns: Mapping[str, str]) -> Iterator[FieldError]:
-    declared_pairs = arguments.get("value_pairs_set")
-    for number, pair in enumerate(declared_pairs if isinstance(declared_pairs, list) else ()):
-        if not isinstance(pair, list | tuple) or len(pair) != len(PAIR_COLUMNS):
+    for number, pair in enumerate(arguments["value_pairs_set"]):
+        if not isinstance(pair, list) or len(pair) != len(PAIR_COLUMNS):
             yield FieldError(f"{field}.{number}", f"{pair!r} is no pair; write two values, such as [1, 'a']")
             continue
         for argument, declared in zip(PAIR_COLUMNS, pair, strict=True):
-            problem = comparison_problem(declared, columns.get(arguments.get(argument, ""), ""), exact=True)
+            problem = comparison_problem(declared, columns.get(arguments[argument], ""), exact=True)
             if problem and declared is not None:
                 yield FieldError(f"{field}.{number}", problem)

@@ -14,6 +14,12 @@ from expectations.argument_checks import column_family, comparison_problem
 from expectations.condition_values import membership_test, parse_expression, to_expression
 from expectations.row_conditions import CONDITION, PARSER
 
+# Methods of a column that return true or false, besides those whose name starts with `is`.
+TRUTH_METHODS = (
+    *("between", "contains", "duplicated", "endswith", "fullmatch", "match", "notna", "notnull", "startswith"),
+    *("eq", "ge", "gt", "le", "lt", "ne"),
+)
+
 
 def literal_problems(arguments: Mapping[str, Any], columns: Mapping[str, str]) -> Iterator[str]:
     """Yield a clause for each value in a rule's `row_condition` that can't be compared with its column.
@@ -36,7 +42,7 @@ def literal_problems(arguments: Mapping[str, Any], columns: Mapping[str, str]) -
 
 
 def _is_quantity(node: ast.expr, names: Mapping[str, str], columns: Mapping[str, str]) -> bool:
-    """Return whether an expression is a number, a text or a date instead of true or false.
+    """Return whether an expression, or a part that `and`, `or` or `not` joins, is no truth value, such as a number.
 
     names, columns: see `literal_problems`.
     """
@@ -45,12 +51,18 @@ def _is_quantity(node: ast.expr, names: Mapping[str, str], columns: Mapping[str,
             return column_family(columns.get(names.get(name, name), "")) not in ("", "boolean")
         case ast.Constant(constant):
             return not isinstance(constant, bool)
-        case ast.BinOp(_, operator, _):
-            return not isinstance(operator, ast.BitAnd | ast.BitOr | ast.BitXor)
-        case ast.UnaryOp(operator, _):
-            return isinstance(operator, ast.UAdd | ast.USub)
-        case ast.Call(ast.Name(), _, _):  # pandas has mathematical functions only
+        case ast.BoolOp(_, parts):
+            return any(_is_quantity(part, names, columns) for part in parts)
+        case ast.BinOp(left, ast.BitAnd() | ast.BitOr() | ast.BitXor(), right):
+            return any(_is_quantity(part, names, columns) for part in (left, right))
+        case ast.UnaryOp(ast.Not() | ast.Invert(), part):
+            return _is_quantity(part, names, columns)
+        case ast.BinOp() | ast.UnaryOp() | ast.Call(ast.Name()):  # pandas has mathematical functions only
             return True
+        case ast.Call(ast.Attribute(_, method)):
+            return not (method.startswith("is") or method in TRUTH_METHODS)
+        case ast.Attribute(_, attribute):
+            return not attribute.startswith("is")
     return False
 
 

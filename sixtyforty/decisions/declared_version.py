@@ -191,13 +191,8 @@ def _list_rebuilt(ws: Workspace) -> list[str]:
 
 def list_replayed_versions(ws: Workspace) -> list[str]:
     """Return the sorted versions of all declarations under which decisions of the replay were taken."""
-    return sorted(
-        {
-            version
-            for versions in decisions_index(ws, REPLAY_DATASET).table()["declared_versions"].to_pylist()
-            for version in versions
-        }
-    )
+    by_partition = decisions_index(ws, REPLAY_DATASET).table()["declared_versions"].to_pylist()
+    return sorted({version for versions in by_partition for version in versions})
 
 
 def describe_outdated(ws: Workspace, track: Track, until: str | None = None) -> str | None:

@@ -129,14 +129,14 @@ class Policy:
 
         Raises PayoffError if an action of the current process isn't declared, and a score depends on the action.
         """
-
         best, action = ranked
-        reason, deferred = self._rank_reasons(units, action), units.is_close.copy()
+        barred = self._barred_rows(units.vetoed)
+        reason, deferred = self._rank_reasons(units, action, barred), units.is_close.copy()
         for name in reversed(list(self.vetoes)):  # if several vetoes apply, the first declared one is the reason
             applies = units.vetoed[name] & (best == self.vetoes[name].never)
             reason[applies], deferred[applies] = f"veto {name}: {self.vetoes[name].why}", False
         impossible = ~units.payoffs.is_priced(action.tolist())
-        for name, where in self._barred_rows(units.vetoed).items():
+        for name, where in barred.items():
             impossible |= where & (action == name)
         action[impossible], reason[impossible] = units.current_action[impossible], UNPRICED_REASON
         deferred[impossible] = False
@@ -144,17 +144,19 @@ class Policy:
         expected = units.payoffs.expected_outcomes(units.score, action.tolist())
         return ChosenActions(action, expected, reason, deferred, impossible)
 
-    def _rank_reasons(self, units: WeighedUnits, action: NDArray[Any]) -> NDArray[Any]:
+    def _rank_reasons(
+        self, units: WeighedUnits, action: NDArray[Any], barred: Mapping[str, NDArray[np.bool_]]
+    ) -> NDArray[Any]:
         """Return for each unit why the action was chosen: it pays most, or a limit allows no other action, shape (n,).
 
-        action: the actions that pay most within their limits.
+        action: the actions that pay most within their limits. barred: see `_barred_rows`.
         """
         import numpy as np
 
         reason = np.full(len(action), BEST_REASON, object)
         if not (self.kpi.has_limits and isinstance(units.payoffs, ChoicePayoffs) and len(action)):
             return reason
-        payoffs = units.payoffs.allowed_payoffs(units.score, self._barred_rows(units.vetoed))
+        payoffs = units.payoffs.allowed_payoffs(units.score, barred)
         names = np.array(units.payoffs.names, object)
         best, highest = names[payoffs.argmax(axis=0)], payoffs.max(axis=0)
         for number, name in enumerate(names):

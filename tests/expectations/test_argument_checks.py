@@ -81,8 +81,6 @@ def test_arguments_that_fit_have_no_errors(column_type: str, rule_type: str, arg
         ("UUID", BETWEEN, {"min_value": 7}, "kwargs.column", "compares only numbers, dates and times"),
         ("LONG", IN_SET, {"value_set": ["5"]}, "kwargs.value_set.0", "a number without quotes"),
         ("NVARCHAR", IN_SET, {"value_set": [7]}, "kwargs.value_set.0", "a text in quotes, such as '7'"),
-        ("BIGINT", BETWEEN, {"min_value": 3, "mostly": 95}, "kwargs.mostly", "write a share from 0 to 1, such as 0.95"),
-        ("BIGINT", BETWEEN, {"min_value": 3, "mostly": "most"}, "kwargs.mostly", "write a share from 0 to 1"),
         ("BIGINT", BETWEEN, {}, "kwargs", "needs min_value, max_value or both"),
         ("VARCHAR", REGEX, {"regex": "[A-Z"}, "kwargs.regex", "not a valid regular expression"),
         (

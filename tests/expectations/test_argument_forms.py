@@ -132,6 +132,9 @@ def test_a_condition_leaves_out_the_other_rows(rule_type: str) -> None:
         ("column_values_to_be_between", {"max_value": float("inf")}, "max_value", "inf can't be compared"),
         ("column_values_to_be_in_set", {"value_set": [float("nan")]}, "value_set.0", "nan can't be a value"),
         ("column_value_lengths_to_be_between", {"max_value": None}, "", "needs min_value, max_value or both"),
+        ("column_values_to_be_null", {"mostly": 95}, "mostly", "write a share from 0 to 1, such as 0.95"),
+        ("column_values_to_be_null", {"mostly": "most"}, "mostly", "write a share from 0 to 1"),
+        ("column_values_to_match_json_schema", {"json_schema": True}, "json_schema", "write a mapping"),
         ("column_value_lengths_to_equal", {"value": -1}, "value", "a whole number of at least 0"),
         ("column_values_to_match_regex", {"column": "s", "regex": r"^(\d+)+$"}, "regex", "may take hours"),
         ("column_values_to_be_unique", {"column": ["n"]}, "column", "write the name of a column"),
@@ -144,11 +147,23 @@ def test_the_error_names_field_and_cure(rule_type: str, arguments: dict[str, Any
     assert message in error.message
 
 
-@pytest.mark.parametrize("condition", ["n", "n + 1", "-n", "abs(n)", "7", "`n`", "'n == 1'"])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        *("n", "n + 1", "-n", "abs(n)", "7", "`n`", "'n == 1'"),
+        *("k == 1 and n", "not n", "n & 1", "~n", "(k == 1) | m", "s.str.len()", "n.abs()", "s.str.upper()"),
+    ],
+)
 def test_a_condition_that_is_a_quantity_is_refused(condition: str) -> None:
     assert is_accepted("expect_column_values_to_not_be_null", {"column": "m", "row_condition": condition}) is None
 
 
-@pytest.mark.parametrize("condition", ["n == 1", "n.isnull()", "n == 1 & m > 2", "not n == 1", "s.str.contains('a')"])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        *("n == 1", "n.isnull()", "n == 1 & m > 2", "not n == 1", "s.str.contains('a')", "~n.isin([1, 2])", "n.ge(2)"),
+        *("s.str.isdigit()", "n.between(1, 2) and k == 1", "0 < n < 3", "True"),
+    ],
+)
 def test_a_condition_that_is_true_or_false_is_accepted(condition: str) -> None:
     assert is_accepted("expect_column_values_to_not_be_null", {"column": "m", "row_condition": condition})

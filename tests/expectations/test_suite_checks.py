@@ -218,7 +218,7 @@ def test_the_listed_functions_are_those_of_pandas() -> None:
         ({"type": "objct"}, ".type", "it is not a valid JSON schema: 'objct' is not valid"),
         ({"properties": {"a": {"minimum": "1"}}}, ".properties.a.minimum", "'1' is not of type 'number'"),
         ({"$schema": "http://json-schema.org/draft-04/schema#", "required": True}, ".required", "True is not of type"),
-        ("object", "", "'object' is not a JSON schema; write a mapping"),
+        ("object", "", "'object' is not valid here; write a mapping"),
     ],
 )
 def test_an_invalid_json_schema_is_an_error(schema: Any, field: str, message: str) -> None:
