@@ -18,8 +18,10 @@ from sixtyforty.storage.locks import exclusive_lock
 
 HOME_FORMAT = 2  # version 0.1 wrote format 1, without a format file
 FORMAT_FILE = "home_format.json"
-RUNS_OF_FORMAT_1 = "dagster/storage/history/runs/*.db"  # one database for each run
+RUNS_OF_FORMAT_1 = "dagster/storage/history/runs/*.db"  # one database for each run, unless the profile has PostgreSQL
 INDEX_OF_RUNS = "index.db"
+LOGS_OF_FORMAT_1 = "dagster/storage/*/compute_logs"  # in every profile, but also after `dg launch` in a new home
+DEFAULT_RECORDS = "dagster/history"  # Dagster's own place for records: such a `dg launch` has created it
 
 BUILD_AGAIN = "Move or delete the folder `data`, then build the home again, for example with `make demo`."
 
@@ -64,13 +66,18 @@ def read_home_format(home: Path) -> int | None:
             content = file.read_bytes()
         return int(json.loads(content)["format"])
     except FileNotFoundError:
-        databases = (path.name for path in (home / "data").glob(RUNS_OF_FORMAT_1))
-        has_records = any(name != INDEX_OF_RUNS for name in databases)
-        return 1 if has_records else None
+        return 1 if _has_records(home / "data") else None
     except (ValueError, TypeError, KeyError) as error:
         raise HomeFormatError(
             f'{file}: the content is not {{"format": {HOME_FORMAT}}}. Restore the file from a backup.'
         ) from error
+
+
+def _has_records(data: Path) -> bool:
+    """Return whether a home without a format file has records of runs that version 0.1 wrote. data: its folder."""
+    if any(path.name != INDEX_OF_RUNS for path in data.glob(RUNS_OF_FORMAT_1)):
+        return True
+    return not (data / DEFAULT_RECORDS).exists() and any(data.glob(LOGS_OF_FORMAT_1))
 
 
 def _check_supported(home: Path, home_format: int, current: int) -> None:

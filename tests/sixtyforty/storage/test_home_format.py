@@ -44,10 +44,20 @@ def test_a_check_of_the_definitions_in_a_new_home_does_not_make_it_old(tmp_path:
     assert read_home_format(tmp_path) == HOME_FORMAT
 
 
-def test_a_home_of_version_0_1_is_refused_with_the_cure(tmp_path: Path) -> None:
-    runs = tmp_path / "data" / "dagster" / "storage" / "history" / "runs"
-    runs.mkdir(parents=True)
-    (runs / "2f3c0f8e.db").touch()
+def test_a_run_by_dagsters_own_tools_in_a_new_home_does_not_make_it_old(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "dagster"
+    for name in ("history/runs/27b6d40e.db", "storage/27b6d40e/compute_logs/step.err"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    ensure_home_format(tmp_path)
+    assert read_home_format(tmp_path) == HOME_FORMAT
+
+
+@pytest.mark.parametrize("record", ["history/runs/2f3c0f8e.db", "2f3c0f8e/compute_logs/step.err"])
+def test_a_home_of_version_0_1_is_refused_with_the_cure(tmp_path: Path, record: str) -> None:
+    file = tmp_path / "data" / "dagster" / "storage" / record
+    file.parent.mkdir(parents=True)
+    file.touch()
     for _ in range(2):
         with pytest.raises(HomeFormatError, match=r"a home that version 0\.1 wrote.*Move or delete.*`make demo`"):
             ensure_home_format(tmp_path)
