@@ -24,7 +24,8 @@ from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.manifests import Entry
-from sixtyforty.value.daily_value import CANDIDATE_PREFIX, DAILY_POLICIES, DailyValue, group_by_period
+from sixtyforty.value.daily_value import CANDIDATE_PREFIX, DAILY_POLICIES, DailyValue
+from sixtyforty.value.daily_values import figures_by_day, group_by_period, money_by_day
 from sixtyforty.value.lift import NO_INTERVAL
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 from sixtyforty.value.segments import describe_losing
@@ -174,9 +175,9 @@ def _kpi_overview(run: StageRun, summary: KpiSummary, daily_values: Sequence[Dai
 
 def _money_row(days: Sequence[DailyValue]) -> TableRow:
     """Return the value of each way of deciding and the gain, per 1,000 decisions. Unknown values are left out."""
-    decisions = sum(day.decisions for day in days)
+    decisions = sum(figures_by_day(days, "decisions"))
     per_1000 = {
-        policy: 1000 * sum(getattr(day, policy) for day in days) / decisions
+        policy: 1000 * sum(money_by_day(days, policy)) / decisions
         for policy in ("model", "current_process", "random_choice")
     }
     lift = per_1000["model"] - per_1000["current_process"]

@@ -113,7 +113,7 @@ def read_money(home: Path, first: date, last: date) -> Money:
     os.environ["SIXTYFORTY_HOME"] = str(home)
     from pipelines.authoring import catalog
     from sixtyforty.accounting.kpi_ledger import read_daily_values
-    from sixtyforty.value.daily_value import deal_over_period
+    from sixtyforty.value.daily_values import deal_over_period
 
     daily_values = read_daily_values(catalog.open_workspace(USE_CASE), "replay")
     days = deal_over_period([day for day in daily_values if f"{first}" <= day.partition <= f"{last}"])

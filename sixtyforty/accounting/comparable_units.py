@@ -6,6 +6,8 @@ the model, but with the full gain for a vendor. Decisions in shadow or held out 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sixtyforty.accounting import experiment_ledger, kpi_ledger
 from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_table import decisions_dataset
@@ -14,7 +16,7 @@ from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.workspace import Workspace
 
 
-def read_comparable_values(ws: Workspace, track: Track) -> list[DailyValue]:
+def read_comparable_values(ws: Workspace, track: Track) -> Sequence[DailyValue]:
     """Return the value of each partition, summed over the units on which the model could decide, sorted by partition.
 
     Only units with a known outcome count. A partition without such a unit is left out. If a champion was in force for

@@ -25,6 +25,7 @@ from sixtyforty.spec.review import Unanswered
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.daily_values import figures_by_day
 from sixtyforty.value.lift import UNKNOWN, Interval, measure_lift
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.value.summary import compute_balance
@@ -114,7 +115,7 @@ def value_done(
     rule = ws.use_case.people.unanswered
     if rule is None or not days:
         return None
-    usages = _read_usages(ws, track, [day.partition for day in days])
+    usages = _read_usages(ws, track, figures_by_day(days, "partition"))
     responses = sum(usage.responses for usage in usages.values())
     if track == "replay" and not responses:
         return None
@@ -185,7 +186,8 @@ def _measure(ws: Workspace, track: Track, done_days: Sequence[DailyValue]) -> In
 
 
 def _read_usages(ws: Workspace, track: Track, partitions: Sequence[str]) -> dict[str, PartitionUsage]:
-    entries = ws.lake.entries(usage_dataset(track), partitions)
+    dataset = usage_dataset(track)
+    entries = ws.lake.entries(dataset, sorted({*partitions} & {*ws.lake.partitions(dataset)}))
     return {partition: PartitionUsage.from_entry(entry) for partition, entry in entries.items()}
 
 

@@ -23,8 +23,17 @@ from sixtyforty.storage.manifest_index import ManifestIndex
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value import candidates, segments
-from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, ValueSums, deal_over_period, sum_values
+from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, ValueSums, sum_values
+from sixtyforty.value.daily_values import (
+    FIGURES,
+    NUMBERS_BY_KEY,
+    DailyValues,
+    NumbersByKey,
+    deal_over_period,
+)
 from sixtyforty.value.payoff_sql import priced_sql
+from sixtyforty.value.policy_weights import read_weights
+from sixtyforty.value.random_choice import DealtAmounts
 from sixtyforty.value.segments import SegmentMoney
 from sixtyforty.value.unit_groups import GROUP_COLUMN, GROUPS, group_sql
 from sixtyforty.value.unit_sums import NO_SUMS, UnitSums
@@ -34,11 +43,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-# fields of DailyValue that hold several figures
-NESTED = ("amounts", "candidates", "counts", "paid_for_all", "lost_above", "weights")
+
 OPTIONAL = ("amounts", "unit_groups")
-STRUCTURED = ("partition", "unit_groups", *NESTED)
-FIGURES = [name for name in DailyValue.__dataclass_fields__ if name not in STRUCTURED]
+TEXTS = ("amounts", "weights")  # fields of DailyValue that the index keeps as JSON; null if there are none
 SEGMENT_FIELDS = ("column", "name", "decisions", "gain")
 
 
@@ -144,7 +151,7 @@ def compute_accounts(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Ma
     return _add_accounts(ws.use_case.kpi, _read_units(ws, decisions, outcomes))
 
 
-def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> list[DailyValue]:
+def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> Sequence[DailyValue]:
     """Return the money of every partition that has an account and a known outcome, sorted by partition.
 
     The random choice is that of the whole period (see `deal_over_period`).
@@ -155,14 +162,41 @@ def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> 
         accounted = ws.lake.partitions(experiment_ledger.DATASET)
         days = experiment_results.read_daily_values(ws, [p for p in accounted if until is None or p <= until])
         return [replace(day, unit_groups={}) for day in days] if ws.use_case.units_recur else days
-    rows = _account_index(ws, track).table()
-    columns = [rows["_partition"].to_pylist(), *(rows[name].to_pylist() for name in FIGURES)]
-    columns += (json.loads(f"[{','.join(rows[name].to_pylist())}]") for name in NESTED)
-    columns.append(_read_groups(rows) if ws.use_case.units_recur else [None] * len(rows))
-    names = ("partition", *FIGURES, *NESTED, "unit_groups")
-    accounts = (dict(zip(names, figures, strict=True)) for figures in zip(*columns, strict=True))
-    daily_values = map(DailyValue.from_dict, accounts)
-    return deal_over_period([d for d in daily_values if d.decisions and (until is None or d.partition <= until)])
+    values = _read_columns(_account_index(ws, track).table(), ws.use_case.units_recur)
+    is_counted = values.columns["decisions"] > 0
+    if until is not None:
+        is_counted &= values.columns["partition"] <= until
+    return deal_over_period(values.select(is_counted))
+
+
+def _read_columns(rows: pa.Table, units_recur: bool) -> DailyValues:
+    """Return the rows of the index as columns. units_recur: whether the accounts have sums of groups of units."""
+    import numpy as np
+
+    columns = {name: rows[name].to_numpy() for name in FIGURES}
+    columns["partition"] = rows["_partition"].to_numpy()
+    groups = _read_groups(rows) if units_recur else [None] * len(rows)
+    amounts = [DealtAmounts.from_dict(json.loads(text)) if text else None for text in rows["amounts"].to_pylist()]
+    weights = [read_weights(json.loads(text)) if text else {} for text in rows["weights"].to_pylist()]
+    for name, objects in (("unit_groups", groups), ("amounts", amounts), ("weights", weights)):
+        columns[name] = np.fromiter(objects, object, len(rows))
+    return DailyValues(columns, {name: _read_numbers(rows[name]) for name in NUMBERS_BY_KEY})
+
+
+def _read_numbers(column: pa.ChunkedArray) -> NumbersByKey:
+    """Return the numbers of a column of maps, by key. A map that lacks a key has NaN there."""
+    import numpy as np
+    import pyarrow as pa
+
+    maps = column.combine_chunks()
+    keys, days = maps.keys.dictionary_encode(), np.repeat(np.arange(len(maps)), np.diff(maps.offsets.to_numpy()))
+    is_pair = pa.types.is_fixed_size_list(maps.type.item_type)
+    numbers = maps.items.flatten().to_numpy().reshape(-1, 2) if is_pair else maps.items.to_numpy()
+    codes, by_key = keys.indices.to_numpy(), {}
+    for code, key in enumerate(keys.dictionary.to_pylist()):
+        by_key[key] = np.full((len(maps), *numbers.shape[1:]), np.nan)
+        by_key[key][days[codes == code]] = numbers[codes == code]
+    return by_key
 
 
 def _read_groups(rows: pa.Table) -> list[dict[str, list[float]]]:
@@ -305,9 +339,11 @@ def _account_index(ws: Workspace, track: Track) -> ManifestIndex:
     segment_types = (pa.string(), pa.string(), pa.int64(), pa.float64())
     segment_fields = dict(zip(SEGMENT_FIELDS, segment_types, strict=True))
     figures = {name: pa.float64() if name in POLICIES else pa.int64() for name in FIGURES}
-    nested = dict.fromkeys(NESTED, pa.string())
+    by_key = {name: pa.map_(pa.string(), pa.float64()) for name in NUMBERS_BY_KEY}
+    by_key["lost_above"] = pa.map_(pa.string(), pa.list_(pa.float64(), 2))
+    texts = dict.fromkeys(TEXTS, pa.string())
     groups = {"group_names": pa.list_(pa.string()), "group_sums": pa.list_(pa.float64())}
-    schema = pa.schema({**figures, **nested, **groups, "segments": pa.list_(pa.struct(segment_fields))})
+    schema = pa.schema({**figures, **by_key, **texts, **groups, "segments": pa.list_(pa.struct(segment_fields))})
     return ManifestIndex(ws.lake, kpi_dataset(track), ws.cache, schema, _index_row)
 
 
@@ -322,4 +358,5 @@ def _index_row(entry: Entry) -> dict[str, object]:
     groups, fields = account.unit_groups or {}, account.to_dict()
     sums = [amount for amounts in groups.values() for amount in amounts]
     lists = {"group_names": list(groups), "group_sums": sums, "segments": parts}
-    return figures | {name: canonical_json(fields[name]) for name in NESTED} | lists
+    numbers = {name: fields[name] for name in NUMBERS_BY_KEY}
+    return figures | numbers | {name: canonical_json(fields[name]) for name in TEXTS if fields[name]} | lists

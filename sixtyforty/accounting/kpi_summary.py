@@ -254,11 +254,14 @@ def summarize_segments(ws: Workspace, track: Track) -> list[Segment]:
         narrow, kind="stable"
     )  # groups the rows by segment; within a segment they stay sorted by partition
     segment_codes, starts = np.unique(codes[order], return_index=True)
-    sums = [np.split(parts[c].to_numpy()[order], starts[1:]) for c in ("_partition", "decisions", "gain")]
+    partition_codes, partitions = _encode(parts["_partition"])
+    days = np.array(partitions, "U10").astype("datetime64[D]")[partition_codes]
+    figures = (days, parts["decisions"].to_numpy(), parts["gain"].to_numpy())
+    sums = [np.split(figure[order], starts[1:]) for figure in figures]
     return segments.estimate_segments(
         {
-            (columns[code // len(names)], names[code % len(names)]): (partitions, decisions, gains)
-            for code, partitions, decisions, gains in zip(segment_codes.tolist(), *sums, strict=True)
+            (columns[code // len(names)], names[code % len(names)]): (first_days, decisions, gains)
+            for code, first_days, decisions, gains in zip(segment_codes.tolist(), *sums, strict=True)
         },
         track,
         ws.use_case.kpi.block_days,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -66,13 +65,13 @@ def count_deciders(ws: Workspace, track: Track, until: str | None = None) -> Dec
     until: the last partition to count; None counts all. The counts come from an index, which reads the rows of a
     partition once.
     """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     rows = decisions_index(ws, decisions_dataset(track)).table()
-    columns = (rows[name].to_pylist() for name in ("_partition", "model", "reasons", "reason_counts"))
-    counts: Counter[str] = Counter()
-    by_model = 0
-    for partition, model, reasons, numbers in zip(*columns, strict=True):
-        if until is None or partition <= until:
-            by_model += model
-            counts.update(dict(zip(reasons, numbers, strict=True)))
-    in_order = sorted(counts.items(), key=lambda p: (-p[1], p[0]))
-    return DeciderCounts(by_model, dict(in_order))
+    if until is not None:
+        rows = rows.filter(pc.less_equal(rows["_partition"], until))
+    reasons, numbers = (rows[name].combine_chunks().flatten() for name in ("reasons", "reason_counts"))
+    sums = pa.table({"reason": reasons, "number": numbers}).group_by("reason").aggregate([("number", "sum")])
+    in_order = sorted(zip(*(column.to_pylist() for column in sums.columns), strict=True), key=lambda p: (-p[1], p[0]))
+    return DeciderCounts(pc.sum(rows["model"]).as_py() or 0, dict(in_order))

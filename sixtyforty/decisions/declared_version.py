@@ -11,7 +11,7 @@ a release adds is left out while it has its default. Each decision names the ver
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,10 @@ from sixtyforty.storage.manifests import Entry
 from sixtyforty.value.policy import Policy
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
     from sixtyforty.workspace import Workspace
 
 REPLAY_DATASET = "decisions/replay"
@@ -158,25 +162,41 @@ def find_outdated_replay(ws: Workspace, until: str | None = None) -> OutdatedRep
 
     until: the last partition to check; None checks all.
     """
+    import numpy as np
+    import pyarrow.compute as pc
+
     rows = decisions_index(ws, REPLAY_DATASET).table()
     current = declared_version(ws.use_case)
     withdrawn = {version for row in ws.champion_ledger.rows_of("replay") for version in row.withdrawn_versions}
-    partitions, outdated, by_withdrawn = 0, list[str](), 0
-    columns = [rows[name].to_pylist() for name in ("_partition", "declared_versions", "champions")]
-    for partition, versions, champions in zip(*columns, strict=True):
-        if until is None or partition <= until:
-            partitions += 1
-            has_withdrawn = not withdrawn.isdisjoint(champions)
-            by_withdrawn += has_withdrawn
-            if has_withdrawn or versions != [current]:
-                outdated.append(partition)
+    partitions = rows["_partition"].to_numpy()
+    is_checked = np.ones(len(rows), bool) if until is None else partitions <= until
+    versions, champions = (rows[name].combine_chunks() for name in ("declared_versions", "champions"))
+    is_current = (_count_listed(versions, [current]) == 1) & (pc.list_value_length(versions).to_numpy() == 1)
+    has_withdrawn = (_count_listed(champions, withdrawn) > 0) & is_checked
+    outdated = partitions[is_checked & (has_withdrawn | ~is_current)].tolist()
     if not outdated:
         return None
     earliest = min([outdated[0], *_list_rebuilt(ws)])
     first, last = (ws.use_case.first_day(partition).isoformat() for partition in (earliest, outdated[-1]))
     return OutdatedReplay(
-        ws.use_case.name, ws.use_case.partitions.every, partitions, len(outdated), by_withdrawn, first, last
+        ws.use_case.name,
+        ws.use_case.partitions.every,
+        int(is_checked.sum()),
+        len(outdated),
+        int(has_withdrawn.sum()),
+        first,
+        last,
     )
+
+
+def _count_listed(lists: pa.ListArray, texts: Collection[str]) -> NDArray[np.int64]:
+    """Return for each list how many of its elements are among some texts, shape (lists,)."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    is_listed = pc.is_in(lists.flatten(), pa.array(texts, pa.string())).to_numpy(zero_copy_only=False)
+    return np.bincount(pc.list_parent_indices(lists).to_numpy()[is_listed], minlength=len(lists))
 
 
 def _list_rebuilt(ws: Workspace) -> list[str]:

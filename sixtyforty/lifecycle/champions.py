@@ -5,6 +5,7 @@ The rules that a challenger must pass to be promoted are in `modeling.gate`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -38,7 +39,7 @@ class RecentLift:
     KPI's currency.
     """
 
-    daily_values: list[DailyValue]
+    daily_values: Sequence[DailyValue]
     per_1000: float
 
 

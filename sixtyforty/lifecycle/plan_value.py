@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sixtyforty.spec.kpi import Kpi
-from sixtyforty.value.daily_value import CANDIDATE_PREFIX, DailyValue, group_by_period
+from sixtyforty.value.daily_value import CANDIDATE_PREFIX, DailyValue
+from sixtyforty.value.daily_values import group_by_period
 from sixtyforty.value.lift import estimate_lift
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 

@@ -25,7 +25,8 @@ from sixtyforty.storage.bounded_cache import BoundedCache
 from sixtyforty.storage.files import canonical_json, digest, run_in_parallel, write_atomic
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry, versions_by_partition
-from sixtyforty.value.daily_value import POLICIES, DailyValue, deal_over_period, value_of_day
+from sixtyforty.value.daily_value import POLICIES, DailyValue, value_of_day
+from sixtyforty.value.daily_values import deal_over_period
 from sixtyforty.value.policy import Policy
 from sixtyforty.value.unit_groups import GROUPS
 

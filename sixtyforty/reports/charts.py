@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.money import format_money
-from sixtyforty.value.daily_value import DailyValue, group_by_period
+from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.daily_values import figures_by_day, group_by_period, money_by_day
 
 if TYPE_CHECKING:
     from sixtyforty.accounting.acceptance import UsageWeek
@@ -68,13 +69,13 @@ def draw_cumulative_value(kpi: Kpi, days: Sequence[DailyValue], form: Form = "pn
     """
     from matplotlib.dates import AutoDateLocator
 
-    totals = {policy: list(accumulate(getattr(d, policy) for d in days)) for policy, *_ in POLICY_LINES}
+    totals = {policy: list(accumulate(money_by_day(days, policy))) for policy, *_ in POLICY_LINES}
     known = {policy: line for policy, line in totals.items() if not math.isnan(line[-1])}
     fits = all(abs(line[-1]) < MAX_FIXED_AMOUNT for line in known.values())
     figure, axes = _new_figure(4.2, DAILY_AXES if fits else None)
     step = math.ceil(len(days) / MAX_POINTS)
     shown = slice((len(days) - 1) % step, None, step)  # includes the last day
-    dates = [date.fromisoformat(d.partition[:10]) for d in days[shown]]
+    dates = [date.fromisoformat(partition[:10]) for partition in figures_by_day(days, "partition")[shown]]
     for policy, legend, colour, style in POLICY_LINES:
         if policy in known:
             line = known[policy]

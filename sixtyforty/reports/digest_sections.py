@@ -29,7 +29,8 @@ from sixtyforty.storage.restatement import was_restated
 from sixtyforty.storage.security_log import TABLE as SECURITY_LOG
 from sixtyforty.storage.security_log import has_security_log, open_security_log
 from sixtyforty.storage.verdicts import read_verdict
-from sixtyforty.value.daily_value import DailyValue, group_by_week
+from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.daily_values import group_by_week
 from sixtyforty.value.lift import NO_INTERVAL
 from sixtyforty.workspace import Workspace
 

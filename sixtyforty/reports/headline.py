@@ -12,7 +12,8 @@ from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.money import format_exact_money, format_money
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_date, format_plural
-from sixtyforty.value.daily_value import DailyValue, group_by_month, period_name
+from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.daily_values import group_by_month, period_name
 from sixtyforty.value.hits import HitCounts
 from sixtyforty.value.lift import NO_INTERVAL
 

@@ -35,7 +35,8 @@ from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_date
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.files import write_atomic
-from sixtyforty.value.daily_value import DailyValue, group_by_period, period_name
+from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.daily_values import group_by_period, period_name
 from sixtyforty.value.lift import Interval
 from sixtyforty.value.past_experiment import measure_gain
 from sixtyforty.value.rounded_interval import RoundedInterval

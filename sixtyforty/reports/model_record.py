@@ -34,7 +34,8 @@ from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.files import digest, write_atomic
 from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.storage.stage_ledger import StageEvent
-from sixtyforty.value.daily_value import DailyValue, group_by_period
+from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.daily_values import group_by_period
 from sixtyforty.value.summary import CandidateSummary
 from sixtyforty.workspace import Workspace
 

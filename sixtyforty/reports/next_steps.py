@@ -14,7 +14,8 @@ from sixtyforty.spec.money import format_money
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.champion_ledger import ChampionRow
-from sixtyforty.value.daily_value import DailyValue, group_by_period, period_name
+from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.daily_values import group_by_period, period_name
 from sixtyforty.value.segments import Segment
 from sixtyforty.workspace import Workspace
 

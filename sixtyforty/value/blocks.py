@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Partitions = Sequence[str] | NDArray[np.str_] | NDArray[np.datetime64]
+
 
 @dataclass(frozen=True)
 class Blocks:
@@ -49,7 +51,7 @@ class Blocks:
     @classmethod
     def of(
         cls,
-        partitions: Sequence[str] | NDArray[np.str_],
+        partitions: Partitions,
         totals: Sequence[float] | NDArray[Any],
         counts: Sequence[int] | NDArray[Any],
         block_days: int = BLOCK_DAYS,
@@ -57,9 +59,10 @@ class Blocks:
     ) -> Blocks:
         """Add up totals and counts over blocks of `block_days` days, from the day of the first partition.
 
-        partitions: the partitions' keys, in the order of time. totals, counts: one number per partition. A partition
-        that is longer than a block is a block by itself. The days of an incomplete last block belong to the block
-        before it. Blocks without a count don't matter. groups: the sums of groups of units; None if no unit recurs.
+        partitions: the partitions' keys or first days, in the order of time. totals, counts: one number per partition.
+        A partition that is longer than a block is a block by itself. The days of an incomplete last block belong to the
+        block before it. Blocks without a count don't matter. groups: the sums of groups of units; None if no unit
+        recurs.
         """
         import numpy as np
 
@@ -100,11 +103,12 @@ def _too_few(blocks: int, block_days: int) -> str:
     return f"too few days to say: {blocks} of {MINIMUM_BLOCKS} needed blocks of at least {length}"
 
 
-def _day_numbers(partitions: NDArray[np.str_]) -> NDArray[np.int64]:
+def _day_numbers(partitions: NDArray[np.str_] | NDArray[np.datetime64]) -> NDArray[np.int64]:
     """Return the number of each partition's first day; consecutive days have consecutive numbers."""
     import numpy as np
 
-    return partitions.astype("U10").astype("datetime64[D]").astype(np.int64)
+    days = partitions if partitions.dtype.kind == "M" else partitions.astype("U10").astype("datetime64[D]")
+    return days.astype(np.int64)
 
 
 def _block_starts(days: NDArray[np.int64], block_days: int) -> tuple[NDArray[np.int64], float]:
@@ -114,7 +118,8 @@ def _block_starts(days: NDArray[np.int64], block_days: int) -> tuple[NDArray[np.
     """
     import numpy as np
 
-    steps = np.diff(np.unique(days))
+    steps = np.diff(days)
+    steps = steps[steps > 0]  # several partitions may start on the same day
     partition_days = int(steps.min()) if len(steps) else 1
     elapsed = days - days[0]
     block = elapsed // block_days

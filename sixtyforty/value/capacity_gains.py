@@ -12,6 +12,7 @@ from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_date
 from sixtyforty.value.capacity import capacities
 from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.daily_values import NumbersByKey, figures_by_day, gains_by_day, numbers_by_key
 from sixtyforty.value.past_experiment import measure_changed
 from sixtyforty.value.rounded_interval import RoundedInterval
 
@@ -67,25 +68,32 @@ def gain_by_capacity(kpi: Kpi, track: Track, days: Sequence[DailyValue]) -> Capa
     """
     if not days:
         return None
-    worst, peak = min(days, key=lambda day: day.model - day.current_process), max(day.acted for day in days)
+    gains, acted, lost = gains_by_day(days), figures_by_day(days, "acted"), numbers_by_key(days, "lost_above")
+    peak, worst_gain = max(acted), min(gains)
     return CapacityGains(
         peak=peak,
-        worst_partition=worst.partition,
-        worst_gain=round(worst.model - worst.current_process, 2),
-        points=[_point(kpi, track, days, capacity) for capacity in capacities(peak)] if _is_ordered(days) else [],
+        worst_partition=days[gains.index(worst_gain)].partition,
+        worst_gain=round(worst_gain, 2),
+        points=[_point(kpi, track, days, lost, n) for n in capacities(peak)] if _is_ordered(acted, lost) else [],
     )
 
 
-def _is_ordered(days: Sequence[DailyValue]) -> bool:
+def _is_ordered(acted: Sequence[int], lost: NumbersByKey) -> bool:
     """Return whether the order of the actions is known on each day that has more actions than the least capacity."""
-    least = next(capacities(10**9))
-    return all(day.lost_above for day in days if day.acted > least)
+    import numpy as np
+
+    needs_order = np.array(acted) > next(capacities(10**9))
+    has_order = np.zeros(len(needs_order), bool)
+    for of_capacity in lost.values():
+        has_order |= ~np.isnan(of_capacity[:, 0])
+    return bool(has_order[needs_order].all())
 
 
-def _point(kpi: Kpi, track: Track, days: Sequence[DailyValue], capacity: int) -> CapacityPoint:
-    lost = [day.lost_above.get(str(capacity), [0.0, 0.0]) for day in days]
-    gains = [day.model - day.current_process for day in days]
-    first_come, best = ([gain - paid[n] for gain, paid in zip(gains, lost, strict=True)] for n in (0, 1))
-    counts = [day.decisions for day in days]
-    interval = measure_changed(kpi, track, days, first_come)
-    return CapacityPoint(capacity, RoundedInterval.of(interval), round(1000 * sum(best) / sum(counts), 2))
+def _point(kpi: Kpi, track: Track, days: Sequence[DailyValue], lost: NumbersByKey, capacity: int) -> CapacityPoint:
+    import numpy as np
+
+    nothing = np.zeros((len(days), 2))
+    first_come, best = (np.array(gains_by_day(days))[:, None] - np.nan_to_num(lost.get(f"{capacity}", nothing))).T
+    interval = measure_changed(kpi, track, days, first_come.tolist())
+    best_per_1000 = 1000 * sum(best.tolist()) / sum(figures_by_day(days, "decisions"))
+    return CapacityPoint(capacity, RoundedInterval.of(interval), round(best_per_1000, 2))

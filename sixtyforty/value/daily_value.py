@@ -7,11 +7,8 @@ KPI with `measurement: randomized`, the figures of past decisions rest on that a
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
-from datetime import date, timedelta
-from operator import attrgetter
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from sixtyforty.spec.kpi import Kpi
@@ -24,8 +21,6 @@ from sixtyforty.value.random_choice import (
     RandomActions,
     RandomChoice,
     choose_at_random,
-    deal_amounts,
-    random_money,
 )
 from sixtyforty.value.unit_groups import DECISIONS, GROUP_COLUMN, GroupSums, add_groups, sum_groups
 
@@ -40,7 +35,6 @@ CURRENT_PROCESS_DECIDERS = ("current_process", "fallback", "review")
 POLICIES = ("model", "current_process", "random_choice", "perfect_foresight")
 DAILY_POLICIES = ("model", "current_process", "perfect_foresight")  # the random choice is that of a whole period
 CANDIDATE_PREFIX = "candidate "  # functions accept `candidate <name>` in place of the name of a policy
-MAX_MONTHS = 36  # days of more months than this are grouped by year
 
 
 @dataclass(frozen=True)
@@ -82,40 +76,6 @@ class DailyValue:
         amounts = vars(self.amounts) if self.amounts else None
         weights = {policy: vars(weights) for policy, weights in self.weights.items()}
         return {**vars(self), "amounts": amounts, "weights": weights}
-
-
-def deal_over_period(days: Sequence[DailyValue]) -> list[DailyValue]:
-    """Return the days with the random choice of the whole period: it takes each action as often as all days together.
-
-    The money of a single day then is that of random choice at the action rates of the period. An amount is an action,
-    too. Days without counts of actions, such as those of an experiment, stay as they are, and so do all other days of
-    their period.
-    """
-    import numpy as np
-
-    valued = [(day, day.amounts) for day in days if day.decisions]
-    if valued and all(amounts for _, amounts in valued):
-        of_valued = iter(deal_amounts([amounts for _, amounts in valued if amounts]).tolist())
-        return [replace(day, random_choice=next(of_valued)) if day.decisions else day for day in days]
-    if not all(day.paid_for_all for day in days if day.decisions):
-        return list(days)
-    counts: Counter[str] = Counter()
-    for day in days:
-        counts.update(day.counts)
-    paid = {action: np.array([day.paid_for_all.get(action, 0.0) for day in days]) for action in sorted(counts)}
-    money = np.zeros(len(days)) + random_money(counts, paid)
-    return [replace(day, random_choice=amount) for day, amount in zip(days, money.tolist(), strict=True)]
-
-
-def money_by_day(days: Sequence[DailyValue], policy: str) -> list[float]:
-    """Return what one way of deciding was worth on each day, in the KPI's unit, in the order of the days.
-
-    policy: the way of deciding: a name in POLICIES, or `candidate <name>` for a candidate.
-    """
-    if policy.startswith(CANDIDATE_PREFIX):
-        name = policy.removeprefix(CANDIDATE_PREFIX)
-        return [day.candidates[name] for day in days]
-    return list(map(attrgetter(policy), days))
 
 
 @dataclass(frozen=True)
@@ -233,42 +193,3 @@ def sum_values(
         unit_groups,
         rank_by_time(kpi, payoffs, rows, chosen, outcome),
     )
-
-
-def group_by_month(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:
-    """Return the days of each calendar month (`YYYY-MM`). Months and days are sorted, whatever the order of `days`."""
-    months: dict[str, list[DailyValue]] = {}
-    for day in sorted(days, key=attrgetter("partition")):
-        months.setdefault(day.partition[:7], []).append(day)
-    return months
-
-
-def group_by_period(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:
-    """Return the days of each calendar month (`YYYY-MM`), or of each year (`YYYY`) if there are over MAX_MONTHS months.
-
-    Periods and days are sorted.
-    """
-    months = group_by_month(days)
-    if len(months) <= MAX_MONTHS:
-        return months
-    years: dict[str, list[DailyValue]] = {}
-    for month, days_of_month in months.items():
-        years.setdefault(month[:4], []).extend(days_of_month)
-    return years
-
-
-def period_name(period: str, form: str = "%B %Y") -> str:
-    """Return the name of a month for people, such as `March 2024`; a year is returned unchanged.
-
-    period: `YYYY-MM` or `YYYY`. form: the strftime format of a month.
-    """
-    return date.fromisoformat(f"{period}-01").strftime(form) if "-" in period else period
-
-
-def group_by_week(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:
-    """Return the days of each week, sorted. A week is named by the ISO date of its Monday."""
-    weeks: dict[str, list[DailyValue]] = {}
-    for day in sorted(days, key=attrgetter("partition")):
-        local_day = date.fromisoformat(day.partition[:10])
-        weeks.setdefault(str(local_day - timedelta(days=local_day.weekday())), []).append(day)
-    return weeks

@@ -30,7 +30,8 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty.spec.kpi import BLOCK_DAYS
 from sixtyforty.spec.track import Track
 from sixtyforty.value.blocks import Blocks
-from sixtyforty.value.daily_value import DailyValue, money_by_day
+from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.daily_values import figures_by_day, first_days, money_by_day
 from sixtyforty.value.sequences import sequence_reach
 from sixtyforty.value.shrinkage import predict_shrunk
 from sixtyforty.value.unit_groups import GroupedSums, subtract_groups
@@ -38,6 +39,8 @@ from sixtyforty.value.unit_groups import GroupedSums, subtract_groups
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from sixtyforty.value.blocks import Partitions
 
 PLANNED_BLOCKS = 13  # about half a year: where an always-valid interval is narrowest, if no length is planned
 MONTH_DAYS = 30  # days of the period that is forecast
@@ -62,7 +65,7 @@ UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 
 def estimate_ratio(
-    partitions: Sequence[str] | NDArray[np.str_],
+    partitions: Partitions,
     totals: Sequence[float] | NDArray[Any],
     counts: Sequence[int] | NDArray[Any],
     confidence: float = 0.95,
@@ -71,7 +74,7 @@ def estimate_ratio(
 ) -> Interval:
     """Estimate 1000 x sum(totals) / sum(counts), with an interval for one look at a fixed period.
 
-    - partitions: the partitions' keys, in the order of time. totals, counts: one number per partition.
+    - partitions: the partitions' keys or first days, in the order of time. totals, counts: one number per partition.
     - block_days: see `kpi.block_days`.
     - groups: the same sums by group of units; None if no unit recurs.
     """
@@ -84,7 +87,7 @@ def estimate_ratio(
 
 
 def follow_ratio(
-    partitions: Sequence[str] | NDArray[np.str_],
+    partitions: Partitions,
     totals: Sequence[float] | NDArray[Any],
     counts: Sequence[int] | NDArray[Any],
     confidence: float = 0.95,
@@ -102,7 +105,7 @@ def follow_ratio(
 
 def measure_ratio(
     track: Track,
-    partitions: Sequence[str] | NDArray[np.str_],
+    partitions: Partitions,
     totals: Sequence[float] | NDArray[Any],
     counts: Sequence[int] | NDArray[Any],
     block_days: int = BLOCK_DAYS,
@@ -205,10 +208,13 @@ def _interval(blocks: Blocks, reach: float) -> Interval:
     return Interval(*(1000 * end for end in (blocks.ratio, blocks.ratio - half_width, blocks.ratio + half_width)))
 
 
-def _differences(days: Sequence[DailyValue], against: str, of: str) -> tuple[list[str], list[float], list[int]]:
+def _differences(
+    days: Sequence[DailyValue], against: str, of: str
+) -> tuple[NDArray[np.datetime64], list[float], list[int]]:
     differences = [a - b for a, b in zip(money_by_day(days, of), money_by_day(days, against), strict=True)]
-    return [day.partition for day in days], differences, [day.decisions for day in days]
+    return first_days(days), differences, figures_by_day(days, "decisions")
 
 
 def _group_differences(days: Sequence[DailyValue], against: str, of: str) -> GroupedSums | None:
-    return subtract_groups((day.unit_groups, of, day.unit_groups, against) for day in days)
+    groups = figures_by_day(days, "unit_groups")
+    return subtract_groups((sums, of, sums, against) for sums in groups) if any(s is not None for s in groups) else None

@@ -33,7 +33,8 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
-from sixtyforty.value.daily_value import DailyValue, money_by_day
+from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.daily_values import figures_by_day, first_days, money_by_day
 from sixtyforty.value.lift import Interval, measure_lift, measure_ratio
 from sixtyforty.value.policy_weights import RECEIVED, PolicyWeights
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
@@ -103,8 +104,8 @@ class PastExperiment:
 
 def summarize_experiment(kpi: Kpi, track: Track, days: Sequence[DailyValue]) -> PastExperiment | None:
     """Return what the past experiment shows over some days, in the order of time; None without an experiment."""
-    overlap = measure_overlap(days)
-    if kpi.treatment is None or overlap is None:
+    overlap = measure_overlap(days) if kpi.treatment else None
+    if overlap is None:
         return None
     candidates = {}
     for name in kpi.candidates:
@@ -175,9 +176,9 @@ def measure_changed(kpi: Kpi, track: Track, days: Sequence[DailyValue], gains: S
     gains: the gain of each day, in the KPI's currency. If units recur, there is no interval, because the sums of groups
     of units are known for the official gain only.
     """
-    groups = NOT_GROUPED if any(day.unit_groups is not None for day in days) else None
-    partitions, counts = [day.partition for day in days], [day.decisions for day in days]
-    interval = measure_ratio(track, partitions, gains, counts, kpi.block_days, groups=groups)
+    groups = NOT_GROUPED if any(sums is not None for sums in figures_by_day(days, "unit_groups")) else None
+    counts = figures_by_day(days, "decisions")
+    interval = measure_ratio(track, first_days(days), gains, counts, kpi.block_days, groups=groups)
     return require_overlap(kpi, days, interval)
 
 
@@ -198,8 +199,10 @@ def find_overlap_problem(
     kpi: Kpi, days: Sequence[DailyValue], policies: Sequence[str] = ("model", "current_process")
 ) -> str:
     """Return why a past experiment knows too little about some policies; empty if it knows enough, or without one."""
+    if kpi.treatment is None:
+        return ""
     valued = [day for day in days if day.decisions]
-    if kpi.treatment is None or not valued:
+    if not valued:
         return ""
     if any(policy not in day.weights for day in valued for policy in policies):
         return "the overlap with the experiment isn't known: calculate the accounts again"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from sixtyforty.value.blocks import Partitions
+
 NOT_RECORDED = "(not recorded)"
 ALPHA = 0.05  # probability that any of the examined segments is reported as losing although it doesn't lose
 
@@ -106,15 +108,15 @@ def add_segments(first: SegmentMoney, second: SegmentMoney) -> SegmentMoney:
 
 
 def estimate_segments(
-    days_of_segments: Mapping[tuple[str, str], tuple[Sequence[str], NDArray[np.int64], NDArray[np.float64]]],
+    days_of_segments: Mapping[tuple[str, str], tuple[Partitions, NDArray[np.int64], NDArray[np.float64]]],
     track: Track,
     block_days: int,
     units_recur: bool = False,
 ) -> list[Segment]:
     """Estimate the lift of each segment. Return the segments sorted by column, then by lift, the greatest loss first.
 
-    - days_of_segments: for each column and segment, the partitions in which the segment occurred, in the order of time,
-      with the numbers of decisions, and the gains.
+    - days_of_segments: for each column and segment, the partitions in which the segment occurred (their keys or first
+      days), in the order of time, with the numbers of decisions, and the gains.
     - track: determines the intervals (see `measure_ratio`). Their confidence is 1 - ALPHA / number of segments
       (Bonferroni).
     - block_days: see `kpi.block_days`.

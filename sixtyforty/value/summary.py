@@ -12,6 +12,7 @@ from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.partitions import DAYS_A_MONTH
 from sixtyforty.spec.track import Track
 from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue
+from sixtyforty.value.daily_values import figures_by_day, gains_by_day, money_by_day, with_candidate
 from sixtyforty.value.past_experiment import measure_gain
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 
@@ -94,8 +95,7 @@ class Balance:
 
 def compute_balance(kpi: Kpi, days: Sequence[DailyValue], days_apart: float = 1.0) -> Balance:
     """Compute the gain, the costs and the net benefit over partitions. See `balance_gains`."""
-    gains = [day.model - day.current_process for day in days]
-    return balance_gains(kpi.costs, [day.partition for day in days], gains, days_apart)
+    return balance_gains(kpi.costs, figures_by_day(days, "partition"), gains_by_day(days), days_apart)
 
 
 def balance_gains(costs: Costs, partitions: Sequence[str], gains: Sequence[float], days_apart: float = 1.0) -> Balance:
@@ -119,9 +119,10 @@ def summarize_days(kpi: Kpi, track: Track, days: Sequence[DailyValue], days_apar
     track: determines the intervals (see `measure_gain`). days: must be sorted by partition. days_apart: the number of
     days from one partition with a decision to the next.
     """
-    decisions = sum(day.decisions for day in days)
-    totals = {policy: round_known(sum(getattr(day, policy) for day in days)) for policy in POLICIES}
-    differing = sum(day.differ for day in days)
+    decisions, acted, differing, fallback = (
+        sum(figures_by_day(days, name)) for name in ("decisions", "acted", "differ", "fallback")
+    )
+    totals = {policy: round_known(sum(money_by_day(days, policy))) for policy in POLICIES}
     balance = compute_balance(kpi, days, days_apart)
     return DaysSummary(
         unit=kpi.currency,
@@ -129,10 +130,10 @@ def summarize_days(kpi: Kpi, track: Track, days: Sequence[DailyValue], days_apar
         last=days[-1].partition if days else None,
         days=len(days),
         decisions=decisions,
-        acted=sum(day.acted for day in days),
+        acted=acted,
         differ_from_current=differing,
         differ_share=round(differing / decisions, 4) if decisions else None,
-        decided_by_current_process=sum(day.fallback for day in days),
+        decided_by_current_process=fallback,
         totals=totals,
         per_1000={policy: _per_1000(total, decisions) for policy, total in totals.items()},
         lift_vs_current=RoundedInterval.of(measure_gain(kpi, track, days)),
@@ -146,11 +147,11 @@ def summarize_days(kpi: Kpi, track: Track, days: Sequence[DailyValue], days_apar
 
 
 def _summarize_candidate(kpi: Kpi, track: Track, name: str, days: Sequence[DailyValue]) -> CandidateSummary:
-    own_days, policy = [day for day in days if name in day.candidates], CANDIDATE_PREFIX + name
-    decisions = sum(day.decisions for day in own_days)
+    own_days, policy = with_candidate(days, name), CANDIDATE_PREFIX + name
+    decisions = sum(figures_by_day(own_days, "decisions"))
     return CandidateSummary(
         decisions=decisions,
-        per_1000=_per_1000(sum(day.candidates[name] for day in own_days), decisions),
+        per_1000=_per_1000(sum(money_by_day(own_days, policy)), decisions),
         lift_vs_current=RoundedInterval.of(measure_gain(kpi, track, own_days, of=policy)),
         model_minus=RoundedInterval.of(measure_gain(kpi, track, own_days, policy)),
     )

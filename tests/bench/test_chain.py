@@ -9,7 +9,8 @@ from bench.chain import POLICIES, Money, Run, chain_command, check_same_money, c
 from bench.measure import BenchError
 from bench.use_case import DAY_STAGES, REFERENCE_STAGES, RETRAIN_STAGES, STAGES_WITHOUT_SCRIPT
 from sixtyforty.accounting import kpi_ledger
-from sixtyforty.value.daily_value import DailyValue, deal_over_period
+from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.daily_values import deal_over_period
 
 
 def run(decisions: int = 10, **per_1000: float | None) -> Run:

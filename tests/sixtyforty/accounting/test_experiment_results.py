@@ -26,7 +26,7 @@ from sixtyforty.decisions.responses import record_response
 from sixtyforty.reports import impact_report, model_record
 from sixtyforty.reports.digest_sections import auditor_section, owner_section
 from sixtyforty.storage.response_log import Response
-from sixtyforty.value.daily_value import group_by_month
+from sixtyforty.value.daily_values import group_by_month
 from sixtyforty.value.experiment_estimate import describe_estimate
 from sixtyforty.workspace import Workspace
 from tests.experiment_home import (

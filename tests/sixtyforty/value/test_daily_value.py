@@ -1,8 +1,7 @@
-"""The money of a day equals what a person computes by hand, and days are grouped without losing one."""
+"""The money of a day equals what a person computes by hand."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from itertools import permutations
 
 import numpy as np
@@ -11,18 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.value.daily_value import (
-    DailyValue,
-    deal_over_period,
-    group_by_month,
-    group_by_period,
-    group_by_week,
-    money_by_day,
-    period_name,
-    value_of_day,
-)
+from sixtyforty.value.daily_value import DailyValue, value_of_day
+from sixtyforty.value.daily_values import money_by_day
 from sixtyforty.value.payoffs import build_payoffs
-from tests.sixtyforty.value.kpis import FARES, THREE, TWO, account_day, day_worth, kpi_of, make_kpi
+from tests.sixtyforty.value.kpis import FARES, THREE, TWO, account_day, kpi_of, make_kpi
 
 UNITS = st.lists(st.tuples(*[st.sampled_from(sorted(THREE.actions))] * 2, st.sampled_from([0.0, 1.0])), max_size=6)
 
@@ -55,24 +46,6 @@ def test_a_day_is_accounted_for_as_by_hand() -> None:
 def test_a_day_without_decisions_has_no_money() -> None:
     nothing = DailyValue("d", 0, 0, 0, 0, 0, 0, 0, 0, counts={"act": 0, "wait": 0}, paid_for_all={"act": 0, "wait": 0})
     assert account_day(TWO, "d", [], [], np.array([])) == nothing
-
-
-@given(st.lists(UNITS, min_size=1, max_size=4))
-def test_the_random_choice_of_days_is_that_of_one_long_day(days: list[list[tuple[str, str, float]]]) -> None:
-    def account(name: str, units: list[tuple[str, str, float]]) -> DailyValue:
-        actions, current, outcome = ([unit[n] for unit in units] for n in range(3))
-        return account_day(THREE, name, actions, current, np.array(outcome, float))
-
-    dealt = deal_over_period([account(f"d{n}", units) for n, units in enumerate(days)])
-    whole = account("all", [unit for units in days for unit in units])
-    assert sum(day.random_choice for day in dealt) == pytest.approx(whole.random_choice)
-    assert deal_over_period(dealt) == dealt
-
-
-def test_days_without_counts_keep_their_random_choice() -> None:
-    days = [day_worth("d", 10, 1.0, 0.0), account_day(TWO, "e", ["act"], ["wait"], np.ones(1))]
-    assert deal_over_period(days) == days
-    assert deal_over_period([]) == []
 
 
 def test_the_cheapest_action_counts_as_not_acting() -> None:
@@ -117,41 +90,6 @@ def test_candidates_are_paid_on_the_same_units() -> None:
     assert [day.candidates for day in days] == [{"rule": 4.0}, {"rule": 14.0}]
     assert money_by_day(days, "candidate rule") == [4.0, 14.0]
     assert money_by_day(days, "model") == [7.0, 7.0]
-
-
-DAYS = st.integers(0, 80).map(
-    lambda count: [day_worth(str(date(2013, 1, 30) + timedelta(days=i)), 1, i, 0) for i in range(count)]
-)
-
-
-@given(DAYS)
-def test_months_hold_every_day_once_and_in_order(days: list[DailyValue]) -> None:
-    months = group_by_month(days[::-1])
-    assert [day for in_month in months.values() for day in in_month] == days
-    assert list(months) == sorted(months)
-    assert all(day.partition.startswith(month) for month, in_month in months.items() for day in in_month)
-
-
-@given(DAYS)
-def test_weeks_are_named_by_their_monday_and_hold_every_day_once(days: list[DailyValue]) -> None:
-    weeks = group_by_week(days[::-1])
-    assert [day for in_week in weeks.values() for day in in_week] == days
-    for monday, in_week in weeks.items():
-        assert date.fromisoformat(monday).weekday() == 0
-        assert all(0 <= (date.fromisoformat(d.partition) - date.fromisoformat(monday)).days < 7 for d in in_week)
-
-
-def test_three_years_are_grouped_by_month_and_longer_histories_by_year() -> None:
-    days = [day_worth(f"{year}-{month:02}-01", 1, 1.0, 0.0) for year in range(2010, 2014) for month in range(1, 13)]
-    assert list(group_by_period(days[:36])) == list(group_by_month(days[:36]))
-    assert {year: len(in_year) for year, in_year in group_by_period(days).items()} == dict.fromkeys(
-        ["2010", "2011", "2012", "2013"], 12
-    )
-
-
-def test_a_period_has_a_name_for_people() -> None:
-    names = [period_name("2013-04"), period_name("2013-04", "%B"), period_name("2013")]
-    assert names == ["April 2013", "April", "2013"]
 
 
 def test_units_whose_action_has_no_known_cost_are_left_out_of_the_money() -> None:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sixtyforty.spec.kpi import Kpi
-from sixtyforty.value.daily_value import DailyValue, deal_over_period, sum_values, value_of_day
+from sixtyforty.value.daily_value import DailyValue, sum_values, value_of_day
+from sixtyforty.value.daily_values import deal_over_period
 from sixtyforty.value.numeric_payoffs import format_amount
 from sixtyforty.value.payoffs import build_payoffs
 from sixtyforty.value.random_choice import MOST_NUMBERS
