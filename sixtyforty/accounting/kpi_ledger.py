@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.accounting import experiment_ledger, experiment_results, unit_sums_ledger
+from sixtyforty.accounting.account_columns import read_columns
 from sixtyforty.accounting.champion_predictions import VERSION, ChampionPredictions, read_predictions
 from sixtyforty.decisions.assignment import HELD_OUT
 from sixtyforty.decisions.decision_table import decisions_dataset
@@ -24,18 +24,10 @@ from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value import candidates, segments
 from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, ValueSums, sum_values
-from sixtyforty.value.daily_values import (
-    FIGURES,
-    NUMBERS_BY_KEY,
-    DailyValues,
-    NumbersByKey,
-    deal_over_period,
-)
+from sixtyforty.value.daily_values import FIGURES, NUMBERS_BY_KEY, deal_over_period
 from sixtyforty.value.payoff_sql import priced_sql
-from sixtyforty.value.policy_weights import read_weights
-from sixtyforty.value.random_choice import DealtAmounts
 from sixtyforty.value.segments import SegmentMoney
-from sixtyforty.value.unit_groups import GROUP_COLUMN, GROUPS, group_sql
+from sixtyforty.value.unit_groups import GROUP_COLUMN, group_sql
 from sixtyforty.value.unit_sums import NO_SUMS, UnitSums
 from sixtyforty.workspace import Workspace
 
@@ -162,47 +154,11 @@ def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> 
         accounted = ws.lake.partitions(experiment_ledger.DATASET)
         days = experiment_results.read_daily_values(ws, [p for p in accounted if until is None or p <= until])
         return [replace(day, unit_groups={}) for day in days] if ws.use_case.units_recur else days
-    values = _read_columns(_account_index(ws, track).table(), ws.use_case.units_recur)
+    values = read_columns(_account_index(ws, track).table(), ws.use_case.units_recur)
     is_counted = values.columns["decisions"] > 0
     if until is not None:
         is_counted &= values.columns["partition"] <= until
     return deal_over_period(values.select(is_counted))
-
-
-def _read_columns(rows: pa.Table, units_recur: bool) -> DailyValues:
-    """Return the rows of the index as columns. units_recur: whether the accounts have sums of groups of units."""
-    import numpy as np
-
-    columns = {name: rows[name].to_numpy() for name in FIGURES}
-    columns["partition"] = rows["_partition"].to_numpy()
-    groups = _read_groups(rows) if units_recur else [None] * len(rows)
-    amounts = [DealtAmounts.from_dict(json.loads(text)) if text else None for text in rows["amounts"].to_pylist()]
-    weights = [read_weights(json.loads(text)) if text else {} for text in rows["weights"].to_pylist()]
-    for name, objects in (("unit_groups", groups), ("amounts", amounts), ("weights", weights)):
-        columns[name] = np.fromiter(objects, object, len(rows))
-    return DailyValues(columns, {name: _read_numbers(rows[name]) for name in NUMBERS_BY_KEY})
-
-
-def _read_numbers(column: pa.ChunkedArray) -> NumbersByKey:
-    """Return the numbers of a column of maps, by key. A map that lacks a key has NaN there."""
-    import numpy as np
-    import pyarrow as pa
-
-    maps = column.combine_chunks()
-    keys, days = maps.keys.dictionary_encode(), np.repeat(np.arange(len(maps)), np.diff(maps.offsets.to_numpy()))
-    is_pair = pa.types.is_fixed_size_list(maps.type.item_type)
-    numbers = maps.items.flatten().to_numpy().reshape(-1, 2) if is_pair else maps.items.to_numpy()
-    codes, by_key = keys.indices.to_numpy(), {}
-    for code, key in enumerate(keys.dictionary.to_pylist()):
-        by_key[key] = np.full((len(maps), *numbers.shape[1:]), np.nan)
-        by_key[key][days[codes == code]] = numbers[codes == code]
-    return by_key
-
-
-def _read_groups(rows: pa.Table) -> list[dict[str, list[float]]]:
-    """Return the sums of groups in each row of the index; an empty dict if the account has none."""
-    sums = iter(rows["group_sums"].combine_chunks().flatten().to_numpy().reshape(-1, GROUPS).tolist())
-    return [{name: next(sums) for name in names} for names in rows["group_names"].to_pylist()]
 
 
 def value_units_with_champion(ws: Workspace, partitions: Sequence[str], track: Track) -> dict[str, DailyValue]:
@@ -334,6 +290,11 @@ def _account_index(ws: Workspace, track: Track) -> ManifestIndex:
 
     The index is sorted by partition. The accounts of experiments are not indexed.
     """
+    return ManifestIndex(ws.lake, kpi_dataset(track), ws.cache, index_schema(), _index_row)
+
+
+def index_schema() -> pa.Schema:
+    """Return the columns of the index: the fields of KpiAccount, with the gain of each segment."""
     import pyarrow as pa
 
     segment_types = (pa.string(), pa.string(), pa.int64(), pa.float64())
@@ -343,8 +304,7 @@ def _account_index(ws: Workspace, track: Track) -> ManifestIndex:
     by_key["lost_above"] = pa.map_(pa.string(), pa.list_(pa.float64(), 2))
     texts = dict.fromkeys(TEXTS, pa.string())
     groups = {"group_names": pa.list_(pa.string()), "group_sums": pa.list_(pa.float64())}
-    schema = pa.schema({**figures, **by_key, **texts, **groups, "segments": pa.list_(pa.struct(segment_fields))})
-    return ManifestIndex(ws.lake, kpi_dataset(track), ws.cache, schema, _index_row)
+    return pa.schema({**figures, **by_key, **texts, **groups, "segments": pa.list_(pa.struct(segment_fields))})
 
 
 def _index_row(entry: Entry) -> dict[str, object]:

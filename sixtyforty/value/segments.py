@@ -115,8 +115,8 @@ def estimate_segments(
 ) -> list[Segment]:
     """Estimate the lift of each segment. Return the segments sorted by column, then by lift, the greatest loss first.
 
-    - days_of_segments: for each column and segment, the partitions in which the segment occurred (their keys or first
-      days), in the order of time, with the numbers of decisions, and the gains.
+    - days_of_segments: for each column and segment, the partitions in which the segment occurred, in the order of time,
+      with the numbers of decisions, and the gains. A partition is given by its key or first day.
     - track: determines the intervals (see `measure_ratio`). Their confidence is 1 - ALPHA / number of segments
       (Bonferroni).
     - block_days: see `kpi.block_days`.

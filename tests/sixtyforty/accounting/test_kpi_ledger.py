@@ -19,6 +19,7 @@ from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.value.candidates import CandidateError
+from sixtyforty.value.daily_values import FIGURES
 from sixtyforty.value.unit_groups import group_sql
 from sixtyforty.workspace import Workspace
 from tests.helpers import DECLARED, make_workspace, merge, publish_days, put_champion_in_force, read_lake
@@ -211,8 +212,8 @@ def test_a_partition_of_many_portions_has_the_same_account(
     for one, other in zip(whole, by_portion, strict=True):
         assert one.segments == other.segments
         assert one.candidates == other.candidates
-        assert {name: getattr(other, name) for name in kpi_ledger.FIGURES} == pytest.approx(
-            {name: getattr(one, name) for name in kpi_ledger.FIGURES}
+        assert {name: getattr(other, name) for name in FIGURES} == pytest.approx(
+            {name: getattr(one, name) for name in FIGURES}
         )
 
 
@@ -241,7 +242,7 @@ def test_amounts_are_accounted_for_in_portions(tmp_path: Path, monkeypatch: pyte
     use_small_portions(monkeypatch)
     (by_portion,) = kpi_ledger.write_accounts(ws, KEYS[:1], "replay").values()
     assert by_portion.facts["random_choice"] < 0
-    assert {name: by_portion.facts[name] for name in kpi_ledger.FIGURES} == pytest.approx(
-        {name: whole.facts[name] for name in kpi_ledger.FIGURES}
+    assert {name: by_portion.facts[name] for name in FIGURES} == pytest.approx(
+        {name: whole.facts[name] for name in FIGURES}
     )
     assert kpi_audit.find_differences(ws, "replay", KEYS[:1]) == []

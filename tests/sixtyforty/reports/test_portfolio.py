@@ -14,13 +14,14 @@ import pyarrow as pa
 import pytest
 
 from sixtyforty.accounting import run_hours
-from sixtyforty.accounting.kpi_ledger import FIGURES, kpi_dataset
+from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.accounting.run_hours import FinishedRun
 from sixtyforty.reports.portfolio import build_portfolio, filter_by_scope, write_report
 from sixtyforty.reports.portfolio_line import PortfolioLine, build_line
 from sixtyforty.reports.portfolio_total import add_up_totals, list_asides
 from sixtyforty.spec.track import Track
 from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.daily_values import FIGURES
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import append_verdict
 from tests.helpers import day_range, make_workspace, merge
