@@ -59,11 +59,16 @@ class DailyValues(Sequence[DailyValue]):
 
     def __iter__(self) -> Iterator[DailyValue]:
         """Yield the money of each partition."""
+        return iter(self._days)
+
+    @cached_property
+    def _days(self) -> list[DailyValue]:
         columns = {name: figures.tolist() for name, figures in self.columns.items()}
         columns |= {name: _split(numbers, len(self)) for name, numbers in self.by_key.items()}
         columns["counts"] = [{key: int(number) for key, number in counts.items()} for counts in columns["counts"]]
-        for figures in zip(*columns.values(), strict=True):
-            yield DailyValue(**dict(zip(columns, figures, strict=True)))
+        return [
+            DailyValue(**dict(zip(columns, figures, strict=True))) for figures in zip(*columns.values(), strict=True)
+        ]
 
     def __eq__(self, other: object) -> bool:
         """Return whether another sequence holds the same days."""
@@ -151,7 +156,6 @@ def with_candidate(days: Sequence[DailyValue], name: str) -> Sequence[DailyValue
 
 def first_days(days: Sequence[DailyValue]) -> NDArray[np.datetime64]:
     """Return the first local day of each partition, in the order of the partitions, shape (n,)."""
-
     if isinstance(days, DailyValues):
         return days.first_days
     return _first_days(figures_by_day(days, "partition"))
