@@ -159,7 +159,11 @@ class BatchingEventLog(SqliteEventLog):
             self._store_assets(connection, [s for s in stored if s.event.dagster_event_type in ASSET_EVENTS])
             for planned in _of_type(stored, dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED):
                 self.store_asset_check_event(planned.event, planned.event_id)
-            self._store_evaluations(connection, _of_type(stored, dg.DagsterEventType.ASSET_CHECK_EVALUATION))
+            evaluations = _of_type(stored, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+            # A run plans a result for each partition, but none for all partitions together. If one call stored both
+            # kinds, the missing plan would make it store each result again, one by one.
+            self._store_evaluations(connection, [s for s in evaluations if _partition_of(s) is not None])
+            self._store_evaluations(connection, [s for s in evaluations if _partition_of(s) is None])
 
     def _store_assets(self, connection: Connection, stored: Sequence[StoredEvent]) -> None:
         """Store the tags of asset events, and each asset's newest event of each type."""
@@ -247,3 +251,8 @@ def _is_about_assets(event: dg.EventLogEntry) -> bool:
 
 def _of_type(stored: Sequence[StoredEvent], event_type: dg.DagsterEventType) -> list[StoredEvent]:
     return [entry for entry in stored if entry.event.dagster_event_type == event_type]
+
+
+def _partition_of(stored: StoredEvent) -> str | None:
+    partition: str | None = stored.event.get_dagster_event().asset_check_evaluation_data.partition
+    return partition

@@ -157,6 +157,18 @@ def test_evaluations_in_a_batch_are_stored_like_single_ones(days, tmp_path):
     ]
 
 
+def test_a_result_without_a_plan_does_not_make_planned_results_be_stored_one_by_one(tmp_path, monkeypatch):
+    stored_alone = []
+    monkeypatch.setattr(BatchingEventLog, "store_evaluation", lambda _, event, __: stored_alone.append(event))
+    batching = BatchingEventLog(str(tmp_path))
+    batching.store_event_batch([planned_check(["2013-06-01", "2013-06-02"])])
+    without_plan = evaluated_check(None, True, 3)
+    batching.store_event_batch(
+        [evaluated_check("2013-06-01", True, 1), without_plan, evaluated_check("2013-06-02", True, 2)]
+    )
+    assert stored_alone == [without_plan]
+
+
 @pytest.mark.parametrize("days", [["2013-06-01", "2013-06-03"], None], ids=["of some days", "of no partition"])
 def test_a_planned_check_is_stored_as_dagster_stores_it(days, tmp_path):
     batching = BatchingEventLog(str(tmp_path / "batching"))
