@@ -179,16 +179,18 @@ def value_units_with_champion(ws: Workspace, partitions: Sequence[str], track: T
 def read_segment_gains(ws: Workspace, track: Track) -> pa.Table:
     """Return the gain of each segment in each partition: one row per partition and segment, sorted by partition.
 
-    The columns are `_partition` and SEGMENT_FIELDS. `gain` is the gain over the current process, in the KPI's currency.
+    The columns are `_partition`, as a dictionary, and SEGMENT_FIELDS. `gain` is the gain over the current process, in
+    the KPI's currency.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     table = _account_index(ws, track).table()
     segments = table["segments"].combine_chunks()
-    partitions = table["_partition"].combine_chunks().take(pc.list_parent_indices(segments))
+    days, partitions = pc.list_parent_indices(segments).cast(pa.int32()), table["_partition"].combine_chunks()
     parts = segments.flatten()
-    return pa.table({"_partition": partitions, **{name: parts.field(name) for name in SEGMENT_FIELDS}})
+    dictionary = pa.DictionaryArray.from_arrays(days, partitions)
+    return pa.table({"_partition": dictionary, **{name: parts.field(name) for name in SEGMENT_FIELDS}})
 
 
 def read_account(entry: Entry) -> KpiAccount | experiment_ledger.ExperimentAccount:

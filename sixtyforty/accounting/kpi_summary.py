@@ -250,9 +250,8 @@ def summarize_segments(ws: Workspace, track: Track) -> list[Segment]:
     (column_codes, columns), (name_codes, names) = (_encode(parts[c]) for c in ("column", "name"))
     codes = column_codes * len(names) + name_codes
     narrow = codes.astype(np.min_scalar_type(int(codes.max())))  # narrow integers sort in a fraction of the time
-    order = np.argsort(
-        narrow, kind="stable"
-    )  # groups the rows by segment; within a segment they stay sorted by partition
+    # Groups the rows by segment; within a segment they stay sorted by partition.
+    order = np.argsort(narrow, kind="stable")
     segment_codes, starts = np.unique(codes[order], return_index=True)
     partition_codes, partitions = _encode(parts["_partition"])
     days = np.array(partitions, "U10").astype("datetime64[D]")[partition_codes]

@@ -6,6 +6,8 @@ Figures of an experiment are refused if its units weren't assigned by the declar
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sixtyforty.accounting import experiment_ledger, experiment_results
 from sixtyforty.accounting.holdout_shares import count_held_out
 from sixtyforty.decisions.decision_facts import DecisionFacts
@@ -41,14 +43,13 @@ def describe_refusal(ws: Workspace, track: Track, until: str | None = None) -> s
     as soon as the features of their partitions have been built again without leakage.
     """
     refused = f"No figures are shown for {ws.use_case.name}"
-    decided = [p for p in ws.lake.partitions(decisions_dataset(track)) if until is None or p <= until]
-    if tainted := taint.find_tainted(ws.lake, decided):
+    if tainted := taint.find_tainted(ws.lake, _partitions_until(ws, decisions_dataset(track), until)):
         return f"{refused}: the {taint.describe(tainted)}. {taint.describe_cure(tainted)}"
     if reason := _describe_experiment(ws, track, until):
         return f"{refused}: {reason}"
     if track == "live":
         return None
-    leaky = _leaky_decisions(ws, decided)
+    leaky = _leaky_decisions(ws, until)
     if not leaky:
         return None
     first, last = (ws.use_case.first_day(partition) for partition in (leaky[0], leaky[-1]))
@@ -62,23 +63,35 @@ def describe_refusal(ws: Workspace, track: Track, until: str | None = None) -> s
 def _describe_experiment(ws: Workspace, track: Track, until: str | None) -> str | None:
     """Return why an experiment's figures can't be trusted: wrong shares of units, or unequal arms. None if they can."""
     if not ws.use_case.is_randomized(track):
-        outcomes = [p for p in ws.lake.partitions("outcomes") if until is None or p <= until]
-        return describe_share_mismatch(ws.use_case, ws.lake, outcomes) if ws.use_case.kpi.treatment else None
-    accounted = [p for p in ws.lake.partitions(experiment_ledger.DATASET) if until is None or p <= until]
+        if not ws.use_case.kpi.treatment:
+            return None
+        return describe_share_mismatch(ws.use_case, ws.lake, list(_partitions_until(ws, "outcomes", until)))
+    accounted = list(_partitions_until(ws, experiment_ledger.DATASET, until))
     if mismatches := find_mismatches(count_held_out(ws, accounted)):
         return describe_mismatches(mismatches, "kpi.holdout.share")
     effect = experiment_results.measure_effect(ws, accounted)
     return experiment_estimate.describe_refusal(effect, ws.use_case.kpi.unit_plural) if effect else None
 
 
-def _leaky_decisions(ws: Workspace, decided: list[str]) -> list[str]:
-    """Return the replayed partitions with leakage.
+def _partitions_until(ws: Workspace, dataset: str, until: str | None) -> Iterator[str]:
+    """Yield the partitions of a dataset, sorted. The dataset isn't listed if no partition is asked for.
+
+    until: the last partition to yield; None yields all.
+    """
+    yield from (p for p in ws.lake.partitions(dataset) if until is None or p <= until)
+
+
+def _leaky_decisions(ws: Workspace, until: str | None) -> list[str]:
+    """Return the replayed partitions with leakage. until: the last partition to check; None checks all.
 
     A model decided them on features with leakage, or the model had learned from features with leakage.
     """
     rows = ws.champion_ledger.rows_of("replay")
     revoked = {version for row in rows if row.kind == "revoked" for version in row.withdrawn_versions}
     marked = set(ws.lake.partitions(taint.INDEX))
+    if not (revoked or marked):
+        return []
+    decided = list(_partitions_until(ws, decisions_dataset("replay"), until))
     suspects = decided if revoked else sorted(marked.intersection(decided))
     entries = ws.lake.entries(decisions_dataset("replay"), suspects)
     return [p for p, entry in entries.items() if _is_leaky(ws, entry, revoked)]

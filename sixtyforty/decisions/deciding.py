@@ -17,6 +17,7 @@ from sixtyforty.decisions.champion_scores import (
 from sixtyforty.decisions.decision_draft import NO_CHAMPION_REASON, DecisionDraft
 from sixtyforty.decisions.decision_rows import keep_sorted
 from sixtyforty.decisions.decision_table import TakenDecisions, decision_schema, decisions_dataset, write_decisions
+from sixtyforty.decisions.decisions_index import decisions_index
 from sixtyforty.decisions.declaration_record import record_declaration
 from sixtyforty.decisions.drafted_portion import DraftedPortion, choose_actions, join_times
 from sixtyforty.decisions.due_decisions import live_since, scope_condition
@@ -77,7 +78,9 @@ def take_decisions(
         new |= _decide_group(ws, terms, {entry.partition: entry for entry in group}, before)
     if new:
         record_declaration(ws)
-    written = run_for_tables(lambda p: write_decisions(ws, track, p, new[p], before.get(p), features[p]), new)
+    with decisions_index(ws, decisions_dataset(track)).recording() as indexed:
+        written = run_for_tables(lambda p: write_decisions(ws, track, p, new[p], before.get(p), features[p]), new)
+        indexed |= {partition: taken.entry for partition, taken in written.items()}
     unchanged = {p: TakenDecisions.from_entry(entry, 0) for p, entry in before.items() if p not in new}
     return unchanged | written
 

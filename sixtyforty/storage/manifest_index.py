@@ -57,8 +57,12 @@ class ManifestIndex:
         """At the end of a `with` block, add to the manifest index the partitions that the block has written.
 
         The block must put the manifests of these partitions into the yielded dict, by partition. If the process is
-        killed, the next reader updates the index.
+        killed, the next reader updates the index. So does it if the index is out of date before the block. The block
+        never waits until another process has updated the index.
         """
+        if self._complete_years() is None:
+            yield {}
+            return
         with self._lock():
             years_indexed, written = self._complete_years(), dict[str, Entry]()
             yield written
@@ -174,7 +178,7 @@ class ManifestIndex:
 def _read_arrow(file: Path) -> pa.Table:
     import pyarrow as pa
 
-    return pa.ipc.open_file(file).read_all()
+    return pa.ipc.open_file(file.read_bytes()).read_all()  # a third of the time of reading from the file
 
 
 @lru_cache(maxsize=INDEXES_IN_MEMORY)

@@ -140,8 +140,9 @@ def money_by_day(days: Sequence[DailyValue], policy: str) -> list[float]:
 
 def gains_by_day(days: Sequence[DailyValue]) -> list[float]:
     """Return the gain over the current process on each day, in the KPI's unit, in the order of the days."""
-    pairs = zip(money_by_day(days, "model"), money_by_day(days, "current_process"), strict=True)
-    return [model - current for model, current in pairs]
+    if isinstance(days, DailyValues):
+        return list((days.columns["model"] - days.columns["current_process"]).tolist())
+    return [day.model - day.current_process for day in days]
 
 
 def with_candidate(days: Sequence[DailyValue], name: str) -> Sequence[DailyValue]:

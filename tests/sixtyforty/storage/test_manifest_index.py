@@ -105,6 +105,18 @@ def test_a_recorded_partition_reads_no_other_manifest_and_writes_no_other_year(
     assert {n for n in after if after[n] != before[n]} == {"2014.arrow"}
 
 
+def test_a_recording_does_not_wait_while_an_outdated_index_is_updated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decisions that are due must not wait until the desk has read a hundred years of manifests."""
+    index = open_index(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(manifest_index, "exclusive_lock", lambda *_: pytest.fail("the recording waited"))
+        with index.recording() as written:
+            written |= write(index.lake, {DAYS[0]: 1.0})
+    assert read_index(index) == read_manifests(index)
+
+
 def test_partitions_that_another_machine_wrote_to_an_object_store_are_indexed(tmp_path: Path, bucket: str) -> None:
     this_lake, other_lake = (Lake(ObjectPath(f"s3://{bucket}/lake"), tmp_path / f"cache{i}") for i in (1, 2))
     index = ManifestIndex(this_lake, DATASET, tmp_path / "index", SCHEMA, to_row)
