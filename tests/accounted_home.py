@@ -17,7 +17,7 @@ from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.accounting.usage import AnswerCounts, PartitionUsage, usage_dataset
 from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_table import decisions_dataset
-from sixtyforty.decisions.declared_version import declared_versions
+from sixtyforty.decisions.declared_version import declared_version
 from sixtyforty.decisions.review_queue import QueuedReview, QueueFigures, review_dataset
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.track import Track
@@ -147,7 +147,7 @@ def write_decisions(ws: Workspace, day: str, track: Track = "replay", queued: in
         "decided_by": ["model"] * 10 + ["fallback"] * 2,
         "reason": [None] * 10 + ["late"] * 2,
     }
-    facts = DecisionFacts(model=10, fallback=2, declared_versions=declared_versions(ws.use_case, None))
+    facts = DecisionFacts(model=10, fallback=2, declared_versions=[declared_version(ws.use_case)])
     ws.lake.write(decisions_dataset(track), day, pa.table(rows), facts=facts.to_facts())
     reviews = [
         QueuedReview(f"{track}-{day}-{i:016x}", at, i + 1, 411.5, "shift_manager", "Nearly even.", "act", "wait", 5.0)

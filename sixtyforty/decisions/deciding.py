@@ -19,6 +19,7 @@ from sixtyforty.decisions.decision_rows import keep_sorted
 from sixtyforty.decisions.decision_table import TakenDecisions, decision_schema, decisions_dataset, write_decisions
 from sixtyforty.decisions.decisions_index import decisions_index
 from sixtyforty.decisions.declaration_record import record_declaration
+from sixtyforty.decisions.declared_version import declared_version
 from sixtyforty.decisions.drafted_portion import DraftedPortion, choose_actions, join_times
 from sixtyforty.decisions.due_decisions import live_since, scope_condition
 from sixtyforty.decisions.due_units import count_taken, read_due_units
@@ -78,8 +79,11 @@ def take_decisions(
         new |= _decide_group(ws, terms, {entry.partition: entry for entry in group}, before)
     if new:
         record_declaration(ws)
+    declared = declared_version(ws.use_case)
     with decisions_index(ws, decisions_dataset(track)).recording() as indexed:
-        written = run_for_tables(lambda p: write_decisions(ws, track, p, new[p], before.get(p), features[p]), new)
+        written = run_for_tables(
+            lambda p: write_decisions(ws, track, p, new[p], before.get(p), features[p], declared), new
+        )
         indexed |= {partition: taken.entry for partition, taken in written.items()}
     unchanged = {p: TakenDecisions.from_entry(entry, 0) for p, entry in before.items() if p not in new}
     return unchanged | written

@@ -127,11 +127,12 @@ def decision_schema(ws: Workspace, features: pa.Schema) -> pa.Schema:
 
 
 def write_decisions(
-    ws: Workspace, track: Track, partition: str, new: Rows, before: Entry | None, features: Entry
+    ws: Workspace, track: Track, partition: str, new: Rows, before: Entry | None, features: Entry, declared: str
 ) -> TakenDecisions:
     """Add new decisions to a partition. The decisions already taken stay unchanged.
 
-    before: the manifest of the decisions already taken, or None. features: the manifest of the features.
+    before: the manifest of the decisions already taken, or None. features: the manifest of the features. declared: the
+    version of the declaration.
     """
     rows = new if before is None else merge_decisions(ws, before, new)
     # The manifest names the newest version of the features. Each row names the version on which it was decided.
@@ -143,7 +144,7 @@ def write_decisions(
         deciders.update(portion["decided_by"].to_pylist())
     facts = DecisionFacts(
         **deciders,
-        declared_versions=declared_versions(ws.use_case, before),
+        declared_versions=declared_versions(declared, before),
         champions=sorted(champions),
         unscored=summarize_unscored(rows),
     )

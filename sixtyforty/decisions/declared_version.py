@@ -113,13 +113,14 @@ def _source_version(use_case: DecisionChain, name: str, sql: Mapping[str, str]) 
     )
 
 
-def declared_versions(use_case: DecisionChain, before: Entry | None) -> list[str]:
+def declared_versions(current: str, before: Entry | None) -> list[str]:
     """Return the current version of the declaration and those under which a partition's earlier decisions were taken.
 
-    before: the manifest of the earlier decisions, or None. The versions are sorted.
+    current: `declared_version` of the use case. before: the manifest of the earlier decisions, or None. The versions
+    are sorted.
     """
     earlier = DecisionFacts.from_entry(before).declared_versions if before else ()
-    return sorted({declared_version(use_case), *earlier})
+    return sorted({current, *earlier})
 
 
 @dataclass(frozen=True)

@@ -33,14 +33,17 @@ def summarize_unscored(decisions: Rows) -> list[UnscoredDecisions]:
 
     decisions: a table of decisions, sorted by decision time.
     """
-    names = ("decided_at", "decided_by", "champion_version", "reason")
+    import pyarrow.compute as pc
+
+    names = ("decided_at", "champion_version", "reason")
     last_row = decisions.slice(max(decisions.num_rows - 1, 0), 1)
     last_time = last_row["decided_at"].to_pylist()
     counts = Counter[tuple[str, str]]()
     newest = set[tuple[str, str]]()
     for portion in portions(decisions):
-        for decided_at, decided_by, champion, reason in zip(*(portion[n].to_pylist() for n in names), strict=True):
-            if decided_by == "fallback" and reason.startswith(UNSCORED):
+        fallback = portion.filter(pc.equal(portion["decided_by"], "fallback"))
+        for decided_at, champion, reason in zip(*(fallback[name].to_pylist() for name in names), strict=True):
+            if reason.startswith(UNSCORED):
                 counts[champion, reason] += 1
                 if decided_at == last_time[0]:
                     newest.add((champion, reason))

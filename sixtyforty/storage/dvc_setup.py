@@ -10,10 +10,12 @@ killed process leaves its entries in it. Both would block every later command, s
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,7 +60,8 @@ def open_repository(home: Path, remote: str, purpose: str) -> Iterator[Any]:
             clear_stale_entries(home / ".dvc" / "tmp")
             repository = Repo(str(home))
             try:
-                yield repository
+                with _without_failing_reflinks(home / "data"):
+                    yield repository
             finally:
                 repository.close()
         except DvcException as error:
@@ -66,6 +69,35 @@ def open_repository(home: Path, remote: str, purpose: str) -> Iterator[Any]:
             raise DvcVersionError(
                 f"{home}: DVC failed ({reason}). Check the disk and the DVC remote, then try again."
             ) from error
+
+
+@contextmanager
+def _without_failing_reflinks(folder: Path) -> Iterator[None]:
+    """During a `with` block, let DVC copy files without trying a reflink, if the file system has no reflinks.
+
+    DVC would try one for each file: create an empty file, fail, and delete the file. That takes as long as the copy.
+    DVC has no setting for this.
+
+    folder: a folder of the file system.
+    """
+    from dvc_objects.fs import system
+
+    reflink = system.reflink
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder) as trial:
+        source, copy = Path(trial, "source"), Path(trial, "copy")
+        source.touch()
+        try:
+            reflink(source, copy)
+        except OSError:
+            system.reflink = _refuse_reflink
+    try:
+        yield
+    finally:
+        system.reflink = reflink
+
+
+def _refuse_reflink(source: str, copy: str) -> None:
+    raise OSError(errno.ENOTSUP, "the file system has no reflinks", source, None, copy)
 
 
 def write_recipe_list(home: Path) -> None:

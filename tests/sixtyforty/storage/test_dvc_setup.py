@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,33 @@ def test_a_new_home_gets_a_repository_without_scm_that_ignores_half_written_file
             assert repository.config["core"]["no_scm"] is True
             assert repository.config["remote"]["store"]["url"] == str(tmp_path / "remote")
     assert (home / ".dvcignore").read_text() == "mine\n.writing-*\n"
+
+
+@pytest.mark.parametrize("has_reflinks", [True, False])
+def test_reflinks_are_not_tried_for_each_file_on_a_file_system_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_reflinks: bool
+) -> None:
+    """A failing reflink takes as long as the copy that follows."""
+    from dvc_objects.fs import system
+
+    tried = list[str]()
+
+    def reflink(source: str | Path, copy: str | Path) -> None:
+        tried.append(f"{source}")
+        if not has_reflinks:
+            raise OSError("not supported")
+        shutil.copyfile(source, copy)
+
+    monkeypatch.setattr(system, "reflink", reflink)
+    (tmp_path / "data" / "days").mkdir(parents=True)
+    for number in range(3):
+        (tmp_path / "data" / "days" / f"{number}").write_text(f"{number}")
+    with open_repository(tmp_path, str(tmp_path / "remote"), "test") as repository:
+        repository.add([str(tmp_path / "data" / "days")])
+        assert repository.push() == 4, "three files and their listing"
+    assert len(tried) > 6 if has_reflinks else len(tried) == 1
+    assert system.reflink is reflink
+    assert len([file for file in (tmp_path / "remote").rglob("*") if file.is_file()]) == 4
 
 
 STAGES = """vars:
