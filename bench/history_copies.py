@@ -2,8 +2,9 @@
 
 Each copied day has a manifest and a file in every dataset. The manifest names the versions of the day's inputs, and the
 arrivals ledgers name the day's extracts, so catch-up finds no stale partition. The rows of a copied day have the dates
-of the original day. This does not matter, because a new day's lookback does not reach the copied days. Dagster's record
-of runs doesn't grow with the history.
+of the original day. This does not matter, because a new day's lookback does not reach the copied days. Each of their
+keys would occur in hundreds of days, so the index of keys gets random hashes instead. Dagster's record of runs doesn't
+grow with the history.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from typing import Any
 from bench.project_copy import copy_project, edit_declaration
 from bench.use_case import FIRST_DAY, SHORT_LAST_DAY, SOURCE_STAGES, SOURCES, USE_CASE
 from sixtyforty.decisions.delivery import RECEIPT_SUFFIX
-from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.ingest.key_index import LONGEST_RUN, STATE, KeyIndex
+from sixtyforty.spec.partitions import SNAPSHOT, chunks
 from sixtyforty.storage.files import canonical_json, digest
 
 ROWS_OF_ARCHIVED_DAY = 900
@@ -49,6 +51,8 @@ def create_long_history(home_before: Path, folder: Path, years: int) -> Path:
     shutil.copytree(extracts, landing)
     earlier_days = [FIRST_DAY - timedelta(days=number) for number in range(1, (FIRST_DAY - start).days + 1)]
     _write_history(home / "data" / "lake" / USE_CASE, earlier_days)
+    for keys in (home / "data" / "cache" / USE_CASE / "keys").iterdir():
+        index_random_keys(keys, [f"{day}" for day in earlier_days])
     return home
 
 
@@ -77,6 +81,18 @@ def _write_history(lake: Path, earlier_days: Sequence[date]) -> None:
     for day in [*earlier_days, *first_days]:
         receipt = canonical_json({"decisions": versions[DECISIONS][f"{day}"]})
         (deliveries / f".{day}{RECEIPT_SUFFIX}").write_text(receipt)
+
+
+def index_random_keys(folder: Path, partitions: Sequence[str]) -> None:
+    """Add partitions to a source's index of keys, each with as many random hashes as an archived day has rows."""
+    import numpy as np
+
+    index = KeyIndex(folder, json.loads((folder / STATE).read_bytes())["identity"])
+    random = np.random.default_rng(0)
+    for added in chunks(partitions, LONGEST_RUN // ROWS_OF_ARCHIVED_DAY):
+        numbers = np.array(list(index.number(added).values()), "uint32").repeat(ROWS_OF_ARCHIVED_DAY)
+        hashes = np.sort(random.integers(0, 2**64, len(numbers), "uint64"))
+        index.add([(hashes, random.permutation(numbers))], dict.fromkeys(added, ""))
 
 
 class DayTemplate:

@@ -4,10 +4,12 @@ import json
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from bench.history_copies import DayTemplate, _archive_extracts
+from bench.history_copies import ROWS_OF_ARCHIVED_DAY, DayTemplate, _archive_extracts, index_random_keys
 from sixtyforty.ingest.arrivals import Arrival, read_arrivals, write_arrivals
+from sixtyforty.ingest.key_index import KeyIndex
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.storage.files import digest
 from sixtyforty.storage.lake import Lake
@@ -71,3 +73,15 @@ def test_archived_extracts_are_no_longer_present(tmp_path: Path) -> None:
     assert sorted(archived[1].partitions) == ["2012-12-30", "2012-12-31"]
     (line,) = json.loads(lines["2012-12"])
     assert (line["seq"], line["sha256"], line["problem"]) == (archived[1].seq, archived[1].sha256, None)
+
+
+def test_copied_days_are_in_the_index_of_keys_as_often_as_they_have_rows(tmp_path: Path) -> None:
+    index, key = KeyIndex(tmp_path, "types of the key"), (np.array([7], "uint64"), np.array([0], "uint32"))
+    index.add([key], {"2013-01-01": ""})
+    days = [f"2012-12-{day}" for day in range(10, 32)]
+    index_random_keys(tmp_path, days)
+    index = KeyIndex(tmp_path, "types of the key")
+    assert index.stamps == dict.fromkeys(["2013-01-01", *days], "")
+    numbers = np.concatenate([run.read_numbers() for run in index._runs])
+    assert np.bincount(numbers).tolist() == [1, *[ROWS_OF_ARCHIVED_DAY] * len(days)]
+    assert index.add([key], {"2013-01-01": ""}) == {"2013-01-01"}
