@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from typing import Any
 
 from sixtyforty.ingest.listing_memory import ListedFile
+from sixtyforty.storage.bounded_cache import BoundedCache
 from sixtyforty.storage.files import canonical_json, file_stamp, write_atomic
 from sixtyforty.storage.object_store import StoragePath
 
@@ -70,27 +71,32 @@ class Arrival:
         return ListedFile(self.name, self.size, self.mtime_ns, self.tag)
 
 
+# Ledgers that this process has read or written, by path and stamp, because each scan reads them.
+_LEDGERS: BoundedCache[tuple[Any, ...], tuple[Arrival, ...]] = BoundedCache(PARSED_LEDGERS)
+
+
 def read_arrivals(ledger: StoragePath) -> list[Arrival]:
     """Return the newest arrival of each file name, in order of arrival; an empty list if the ledger doesn't exist."""
     try:
-        return list(_parse_ledger(ledger, *file_stamp(ledger)))
+        version = (ledger, *file_stamp(ledger))
     except FileNotFoundError:
         return []
-
-
-@lru_cache(maxsize=PARSED_LEDGERS)
-def _parse_ledger(ledger: StoragePath, *_stamp: object) -> tuple[Arrival, ...]:
-    """Parse an arrivals ledger. The result stays in memory until the file is replaced, because each scan reads it.
-
-    _stamp: figures of the file that change when the file is replaced.
-    """
-    return tuple(Arrival(**fields) for fields in json.loads(ledger.read_bytes()))
+    arrivals = _LEDGERS.get(version)
+    if arrivals is None:
+        arrivals = tuple(Arrival(**fields) for fields in json.loads(ledger.read_bytes()))
+        _LEDGERS.put(version, arrivals)
+    return list(arrivals)
 
 
 def write_arrivals(ledger: StoragePath, arrivals: Iterable[Arrival]) -> None:
-    """Replace the content of an arrivals ledger. The arrivals must be in order of arrival."""
-    rows = [{name: part for name, part in vars(a).items() if part or name not in LEFT_OUT_IF_EMPTY} for a in arrivals]
+    """Replace the content of an arrivals ledger. The arrivals must be in order of arrival.
+
+    The caller must hold the lock of the ledger.
+    """
+    written = tuple(arrivals)
+    rows = [{name: part for name, part in vars(a).items() if part or name not in LEFT_OUT_IF_EMPTY} for a in written]
     write_atomic(ledger, canonical_json(rows).encode())
+    _LEDGERS.put((ledger, *file_stamp(ledger)), written)
 
 
 def arrivals_for(arrivals: Iterable[Arrival], partitions: Iterable[str]) -> list[Arrival]:

@@ -74,7 +74,7 @@ def gain_by_capacity(kpi: Kpi, track: Track, days: Sequence[DailyValue]) -> Capa
         peak=peak,
         worst_partition=days[gains.index(worst_gain)].partition,
         worst_gain=round(worst_gain, 2),
-        points=[_point(kpi, track, days, lost, n) for n in capacities(peak)] if _is_ordered(acted, lost) else [],
+        points=[_point(kpi, track, days, gains, lost, n) for n in capacities(peak)] if _is_ordered(acted, lost) else [],
     )
 
 
@@ -89,11 +89,13 @@ def _is_ordered(acted: Sequence[int], lost: NumbersByKey) -> bool:
     return bool(has_order[needs_order].all())
 
 
-def _point(kpi: Kpi, track: Track, days: Sequence[DailyValue], lost: NumbersByKey, capacity: int) -> CapacityPoint:
+def _point(
+    kpi: Kpi, track: Track, days: Sequence[DailyValue], gains: Sequence[float], lost: NumbersByKey, capacity: int
+) -> CapacityPoint:
     import numpy as np
 
     nothing = np.zeros((len(days), 2))
-    first_come, best = (np.array(gains_by_day(days))[:, None] - np.nan_to_num(lost.get(f"{capacity}", nothing))).T
+    first_come, best = (np.array(gains)[:, None] - np.nan_to_num(lost.get(f"{capacity}", nothing))).T
     interval = measure_changed(kpi, track, days, first_come.tolist())
     best_per_1000 = 1000 * sum(best.tolist()) / sum(figures_by_day(days, "decisions"))
     return CapacityPoint(capacity, RoundedInterval.of(interval), round(best_per_1000, 2))

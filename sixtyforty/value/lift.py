@@ -210,8 +210,10 @@ def _interval(blocks: Blocks, reach: float) -> Interval:
 
 def _differences(
     days: Sequence[DailyValue], against: str, of: str
-) -> tuple[NDArray[np.datetime64], list[float], list[int]]:
-    differences = [a - b for a, b in zip(money_by_day(days, of), money_by_day(days, against), strict=True)]
+) -> tuple[NDArray[np.datetime64], NDArray[np.float64], list[int]]:
+    import numpy as np
+
+    differences = np.subtract(money_by_day(days, of), money_by_day(days, against))
     return first_days(days), differences, figures_by_day(days, "decisions")
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
+
+from sixtyforty.ingest import arrivals
 from sixtyforty.ingest.arrivals import Arrival, arrivals_for, read_arrivals, write_arrivals
 from sixtyforty.ingest.listing_memory import ListedFile
 
@@ -14,10 +19,26 @@ SECOND = Arrival("b", "", 0, 0, 2, 1, {"2013-03-11": 1}, problem="the file is em
 def test_a_ledger_is_read_as_it_was_written(tmp_path: Path) -> None:
     ledger = tmp_path / "calls.json"
     assert read_arrivals(ledger) == []
-    write_arrivals(ledger, [FIRST, SECOND])
-    assert read_arrivals(ledger) == [FIRST, SECOND]
-    write_arrivals(ledger, [SECOND])
-    assert read_arrivals(ledger) == [SECOND]
+    for written in ([FIRST, SECOND], [SECOND]):
+        write_arrivals(ledger, written)
+        assert read_arrivals(ledger) == written
+        arrivals._LEDGERS.clear()
+        assert read_arrivals(ledger) == written, "from the file"
+
+
+def test_a_ledger_is_parsed_only_if_another_process_has_written_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a hundred years, the ledger is large, and each run reads it after each scan."""
+    ledger, parsed = tmp_path / "calls.json", list[bytes]()
+    monkeypatch.setattr(arrivals, "json", SimpleNamespace(loads=lambda text: parsed.append(text) or json.loads(text)))
+    write_arrivals(ledger, [FIRST])
+    assert read_arrivals(ledger) == [FIRST] and not parsed
+    other = tmp_path / "other.json"
+    write_arrivals(other, [FIRST, SECOND])
+    other.replace(ledger)
+    assert read_arrivals(ledger) == read_arrivals(ledger) == [FIRST, SECOND]
+    assert len(parsed) == 1
 
 
 def test_an_arrival_has_a_short_id_and_its_listing() -> None:
