@@ -356,10 +356,18 @@ def webserver(home) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def tab():
-    """A page in the installed Chromium."""
-    with open_chromium() as chromium:
-        yield chromium.new_page(viewport={"width": 1600, "height": 1000})
+def chromium():
+    """The installed Chromium."""
+    with open_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def tab(chromium):
+    """A new tab, because a page of an earlier test may still make requests."""
+    page = chromium.new_page(viewport={"width": 1600, "height": 1000})
+    yield page
+    page.close()
 
 
 @pytest.mark.browser
