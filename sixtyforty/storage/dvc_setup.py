@@ -16,7 +16,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,24 +76,30 @@ def _without_failing_reflinks(folder: Path) -> Iterator[None]:
     """During a `with` block, let DVC copy files without trying a reflink, if the file system has no reflinks.
 
     DVC would try one for each file: create an empty file, fail, and delete the file. That takes as long as the copy.
-    DVC has no setting for this.
+    DVC has no setting for this, so its function is replaced. The caller must hold the lock of the process's home.
 
     folder: a folder of the file system.
     """
     from dvc_objects.fs import system
 
     reflink = system.reflink
-    with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder) as trial:
-        source, copy = Path(trial, "source"), Path(trial, "copy")
-        source.touch()
-        try:
-            reflink(source, copy)
-        except OSError:
-            system.reflink = _refuse_reflink
+    if not _can_copy(reflink, folder):
+        system.reflink = _refuse_reflink
     try:
         yield
     finally:
         system.reflink = reflink
+
+
+def _can_copy(reflink: Callable[[Path, Path], None], folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder) as trial:
+            source = Path(trial, "source")
+            source.touch()
+            reflink(source, Path(trial, "copy"))
+    except OSError:  # a full or read-only disk, too: DVC reports these better
+        return False
+    return True
 
 
 def _refuse_reflink(source: str, copy: str) -> None:

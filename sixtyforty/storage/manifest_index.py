@@ -16,14 +16,14 @@ import json
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.storage.files import canonical_json, digest, file_stamp, write_atomic
 from sixtyforty.storage.lake import Lake
-from sixtyforty.storage.locks import exclusive_lock
+from sixtyforty.storage.locks import LOCK_TIMEOUT, LockTimeoutError, exclusive_lock
 from sixtyforty.storage.manifests import Entry
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 KEY_COLUMNS = ("_partition", "_stamp")
 INDEXES_IN_MEMORY = 8
+RECORDING_TIMEOUT = 5.0  # seconds for which a recording waits for other processes that use the index
 StampsByYear = dict[str, dict[str, str]]  # the stamp of each partition's manifest, by year and partition
 
 
@@ -57,14 +58,15 @@ class ManifestIndex:
         """At the end of a `with` block, add to the manifest index the partitions that the block has written.
 
         The block must put the manifests of these partitions into the yielded dict, by partition. If the process is
-        killed, the next reader updates the index. So does it if the index is out of date before the block. The block
-        never waits until another process has updated the index.
+        killed, the next reader updates the index. So does it if the index is out of date before the block, or if
+        another process uses the index for longer than RECORDING_TIMEOUT. Due decisions don't wait for a cache.
         """
-        if self._complete_years() is None:
-            yield {}
-            return
-        with self._lock():
-            years_indexed, written = self._complete_years(), dict[str, Entry]()
+        with ExitStack() as stack:
+            years_indexed, written = None, dict[str, Entry]()
+            if self._complete_years() is not None:
+                with suppress(LockTimeoutError):
+                    stack.enter_context(self._lock(RECORDING_TIMEOUT))
+                    years_indexed = self._complete_years()
             yield written
             if years_indexed is not None and written:
                 modified = self._touch_folder()
@@ -88,8 +90,8 @@ class ManifestIndex:
                     self._update()
         return pa.concat_tables([empty, *_read_years(self._mark, *file_stamp(self._mark))])
 
-    def _lock(self) -> AbstractContextManager[None]:
-        return exclusive_lock(self.folder / ".lock", f"update the index of {self.dataset}")
+    def _lock(self, timeout: float = LOCK_TIMEOUT) -> AbstractContextManager[None]:
+        return exclusive_lock(self.folder / ".lock", f"update the index of {self.dataset}", timeout)
 
     def _complete_years(self) -> list[str] | None:
         """Return the years that the manifest index covers; None if the index may be out of date.

@@ -140,9 +140,10 @@ def money_by_day(days: Sequence[DailyValue], policy: str) -> list[float]:
 
 def gains_by_day(days: Sequence[DailyValue]) -> list[float]:
     """Return the gain over the current process on each day, in the KPI's unit, in the order of the days."""
-    if isinstance(days, DailyValues):
-        return list((days.columns["model"] - days.columns["current_process"]).tolist())
-    return [day.model - day.current_process for day in days]
+    import numpy as np
+
+    gains: list[float] = np.subtract(money_by_day(days, "model"), money_by_day(days, "current_process")).tolist()
+    return gains
 
 
 def with_candidate(days: Sequence[DailyValue], name: str) -> Sequence[DailyValue]:

@@ -18,6 +18,7 @@ from sixtyforty.accounting import kpi_ledger, kpi_summary
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.storage import manifest_index
 from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.storage.manifest_index import KEY_COLUMNS, ManifestIndex
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.object_store import ObjectPath
@@ -105,16 +106,20 @@ def test_a_recorded_partition_reads_no_other_manifest_and_writes_no_other_year(
     assert {n for n in after if after[n] != before[n]} == {"2014.arrow"}
 
 
-def test_a_recording_does_not_wait_while_an_outdated_index_is_updated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_outdated", [True, False])
+def test_a_recording_does_not_wait_for_a_process_that_uses_the_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_outdated: bool
 ) -> None:
-    """Decisions that are due must not wait until the desk has read a hundred years of manifests."""
+    """Due decisions must wait neither for the desk that reads a hundred years of manifests, nor for a halted process."""
     index = open_index(tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr(manifest_index, "exclusive_lock", lambda *_: pytest.fail("the recording waited"))
-        with index.recording() as written:
-            written |= write(index.lake, {DAYS[0]: 1.0})
+    write(index.lake, {DAYS[0]: 1.0})
+    if not is_outdated:
+        assert read_index(index) == read_manifests(index)
+    monkeypatch.setattr(manifest_index, "RECORDING_TIMEOUT", 3600 if is_outdated else 0.05)
+    with exclusive_lock(index.folder / ".lock", "hold the index"), index.recording() as written:
+        written |= write(index.lake, {DAYS[1]: 2.0})
     assert read_index(index) == read_manifests(index)
+    assert len(read_index(index)) == 2
 
 
 def test_partitions_that_another_machine_wrote_to_an_object_store_are_indexed(tmp_path: Path, bucket: str) -> None:
