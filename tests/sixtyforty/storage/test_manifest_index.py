@@ -110,7 +110,7 @@ def test_a_recorded_partition_reads_no_other_manifest_and_writes_no_other_year(
 def test_a_recording_does_not_wait_for_a_process_that_uses_the_index(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_outdated: bool
 ) -> None:
-    """Due decisions must wait neither for the desk that reads a hundred years of manifests, nor for a halted process."""
+    """Due decisions must wait neither for the desk that reads a hundred years of manifests, nor for a halted one."""
     index = open_index(tmp_path)
     write(index.lake, {DAYS[0]: 1.0})
     if not is_outdated:
