@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,7 @@ import psutil
 from bench.measure import ROOT, BenchError, wait_until
 
 SAMPLE_SECONDS = 0.1
+SAMPLES_PER_SEARCH = 10  # a search for children reads all processes of the machine, so it isn't made for each sample
 
 
 class Worker:
@@ -67,8 +69,13 @@ class Worker:
         self.process.wait()
 
     def _sample_memory(self) -> None:
-        while self.is_running:
+        children: list[psutil.Process] = []
+        for number in count():
+            if not self.is_running:
+                return
             with suppress(psutil.NoSuchProcess):
-                children = psutil.Process(self.process.pid).children(recursive=True)
-                self.peak_mb = max(self.peak_mb, sum(child.memory_info().rss for child in children) >> 20)
+                if number % SAMPLES_PER_SEARCH == 0:
+                    children = psutil.Process(self.process.pid).children(recursive=True)
+                resident = [child.memory_info().rss for child in children if child.is_running()]
+                self.peak_mb = max(self.peak_mb, sum(resident) >> 20)
             threading.Event().wait(SAMPLE_SECONDS)
